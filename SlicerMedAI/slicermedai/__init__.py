@@ -1,0 +1,69 @@
+"""SlicerMedAI: MONAI models on clinical images, in 3D Slicer and outside.
+
+>>> import slicermedai
+>>> job = slicermedai.submit("DICOM_FOLDER", "brain", on_done=slicermedai.show)   # returns at once
+>>> result = slicermedai.run("DICOM_FOLDER", "brain", output="RESULT")            # blocks until it is done
+
+Research use only: not a medical device. Nothing heavy is loaded by importing this package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "AnalysisResult": "slicermedai.domain.result",
+    "Code": "slicermedai.domain.codes",
+    "Confidence": "slicermedai.domain.finding",
+    "Finding": "slicermedai.domain.finding",
+    "Geometry": "slicermedai.domain.geometry",
+    "Identity": "slicermedai.domain.study",
+    "JobHandle": "slicermedai.console",
+    "Label": "slicermedai.domain.codes",
+    "LabelMap": "slicermedai.domain.volume",
+    "Measurement": "slicermedai.domain.finding",
+    "MedAIError": "slicermedai.errors",
+    "RunJob": "slicermedai.jobs.specs",
+    "Volume": "slicermedai.domain.volume",
+    "bundles": "slicermedai.console",
+    "export": "slicermedai.console",
+    "load": "slicermedai.console",
+    "run": "slicermedai.console",
+    "show": "slicermedai.console",
+    "submit": "slicermedai.console",
+}
+
+__all__ = [
+    "AnalysisResult",
+    "Code",
+    "Confidence",
+    "Finding",
+    "Geometry",
+    "Identity",
+    "JobHandle",
+    "Label",
+    "LabelMap",
+    "Measurement",
+    "MedAIError",
+    "RunJob",
+    "Volume",
+    "bundles",
+    "export",
+    "load",
+    "run",
+    "show",
+    "submit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'slicermedai' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

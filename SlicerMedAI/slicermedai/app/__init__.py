@@ -1,0 +1,1 @@
+"""One presenter a Slicer module, without Qt and MRML."""

@@ -1,0 +1,1 @@
+"""MONAI bundles: manifest, registry, hashes, licence and consent."""

@@ -1,0 +1,1 @@
+"""How far a prediction can be trusted; 'not calibrated' is an answer."""

@@ -1,0 +1,1 @@
+"""DICOM and image files in: series, the geometry gate, shared output headers."""

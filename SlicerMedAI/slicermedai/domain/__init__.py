@@ -1,0 +1,1 @@
+"""The vocabulary of the product: frozen dataclasses over numpy, nothing else."""

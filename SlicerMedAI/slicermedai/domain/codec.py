@@ -1,0 +1,166 @@
+"""Loss-free save and load of the domain's dataclasses: JSON for structure, ``.npy`` in a zip for arrays.
+
+No pickle anywhere. The same object gives the same bytes: keys in field order, zip entries with a fixed date.
+An array that several fields share (one label map, many findings) is written once and shared again on loading.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import zipfile
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from slicermedai.domain import bundle, codes, finding, geometry, provenance, result, study, volume
+from slicermedai.domain.storage import atomic_folder
+from slicermedai.errors import InputError, UnreadableFileError
+
+SCHEMA = 1
+_JSON_NAME = "{kind}.json"
+_ARRAYS_NAME = "arrays.npz"
+_MODULES = (codes, geometry, volume, study, finding, provenance, bundle, result)
+_TYPES: dict[str, type] = {
+    name: kind
+    for module in _MODULES
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and kind.__module__ == module.__name__
+}
+_T = TypeVar("_T")
+
+
+def save_object(value: Any, folder: Path, *, kind: str) -> Path:
+    """Write ``value`` as ``folder/<kind>.json`` and ``folder/arrays.npz``, whole or not at all."""
+    with atomic_folder(folder) as partial:
+        write_object(value, partial, kind=kind)
+    return Path(folder)
+
+
+def write_object(value: Any, folder: Path, *, kind: str) -> None:
+    """As :func:`save_object`, into an existing folder whose caller takes care of renaming."""
+    encoder = _Encoder()
+    body = {"schema": SCHEMA, "kind": kind, "value": encoder.encode(value)}
+    text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
+    with zipfile.ZipFile(folder / _ARRAYS_NAME, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+        for name, array in encoder.arrays.items():
+            _write_array(archive, name, array)
+    (folder / _JSON_NAME.format(kind=kind)).write_text(text, encoding="utf-8", newline="\n")
+
+
+def load_object(folder: Path, expected: type[_T], *, kind: str) -> _T:
+    """Read what :func:`save_object` wrote.
+
+    Raises
+    ------
+    UnreadableFileError
+        Missing or damaged files, another kind of object, or a newer schema.
+    """
+    path = Path(folder) / _JSON_NAME.format(kind=kind)
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        _check_header(body, path, kind)
+        with np.load(Path(folder) / _ARRAYS_NAME, allow_pickle=False) as arrays:
+            value = _Decoder(arrays).decode(body["value"])
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UnreadableFileError(
+            f"cannot be read ({type(error).__name__})",
+            file=path,
+            advice="Was it written by this program, and copied whole?",
+        ) from error
+    if not isinstance(value, expected):
+        raise UnreadableFileError(f"holds no {expected.__name__}", file=path, attribute="value")
+    return value
+
+
+def _check_header(body: dict[str, Any], path: Path, kind: str) -> None:
+    if body.get("kind") != kind:
+        raise UnreadableFileError(f"is no {kind}", file=path, attribute="kind")
+    if not isinstance(body.get("schema"), int) or body["schema"] > SCHEMA:
+        raise UnreadableFileError(
+            "was written by a newer version", file=path, attribute="schema", advice="Update MedAI."
+        )
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray[Any, Any]) -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_DEFLATED, 3)
+
+
+class _Encoder:
+    """Domain values -> JSON values and named arrays; objects met twice are written once."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
+        self._seen: dict[int, tuple[int, Any]] = {}
+
+    def encode(self, value: Any) -> Any:
+        if isinstance(value, Enum):
+            return {"$enum": type(value).__name__, "value": value.value}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._object(value)
+        if isinstance(value, np.ndarray):
+            return self._array(value)
+        if isinstance(value, tuple):
+            return [self.encode(item) for item in value]
+        return _scalar(value)
+
+    def _object(self, value: Any) -> dict[str, Any]:
+        if id(value) in self._seen:
+            return {"$ref": self._seen[id(value)][0]}
+        number = len(self._seen)
+        self._seen[id(value)] = (number, value)
+        fields = {f.name: self.encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"$type": type(value).__name__, "$id": number, **fields}
+
+    def _array(self, value: np.ndarray[Any, Any]) -> dict[str, Any]:
+        name = f"a{len(self.arrays)}"
+        self.arrays[name] = value
+        return {"$array": name}
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": repr(value)}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InputError(f"a value of type {type(value).__name__} cannot be saved")
+
+
+class _Decoder:
+    """The way back; unknown types and fields are errors, never guesses."""
+
+    def __init__(self, arrays: Any) -> None:
+        self._arrays = arrays
+        self._objects: dict[int, Any] = {}
+
+    def decode(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(self.decode(item) for item in value)
+        if not isinstance(value, dict):
+            return value
+        if "$enum" in value:
+            return _TYPES[value["$enum"]](value["value"])
+        if "$array" in value:
+            return self._arrays[value["$array"]]
+        if "$float" in value:
+            return float(value["$float"])
+        if "$ref" in value:
+            return self._objects[value["$ref"]]
+        return self._object(value)
+
+    def _object(self, value: dict[str, Any]) -> Any:
+        kind = _TYPES[value["$type"]]
+        fields = {name: self.decode(item) for name, item in value.items() if not name.startswith("$")}
+        made = kind(**fields)
+        self._objects[value["$id"]] = made
+        return made

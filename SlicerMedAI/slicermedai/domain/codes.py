@@ -1,0 +1,78 @@
+"""Coded concepts (DICOM PS3.16, SNOMED CT, UCUM) and the labels that are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from slicermedai.errors import CodeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A coded concept (PS3.3 8.1). Two codes are equal by value and scheme; the meaning is for people.
+
+    Raises
+    ------
+    CodeError
+        Where value, scheme or meaning is empty, or the meaning is longer than 64 characters (VR LO).
+    """
+
+    value: str
+    scheme: str
+    meaning: str = field(compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("value", "scheme", "meaning"):
+            if not str(getattr(self, name)).strip():
+                raise CodeError("a code needs a value, a scheme and a meaning", attribute=name)
+        if len(self.meaning) > 64:
+            raise CodeError("a code meaning has at most 64 characters", attribute="meaning")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A structure or lesion that a model can name. Without codes it cannot be made.
+
+    Parameters
+    ----------
+    name:
+        What people read: "Brain".
+    category, type:
+        Segmented Property Category and Type (PS3.16 CID 7150 and 7151 ff.).
+    modifier:
+        Type modifier, laterality for one.
+    color:
+        sRGB, 0 to 255.
+    """
+
+    name: str
+    category: Code
+    type: Code
+    modifier: Code | None = None
+    color: tuple[int, int, int] = (255, 255, 0)
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise CodeError("a label needs a name", attribute="name")
+        for part in ("category", "type"):
+            if not isinstance(getattr(self, part), Code):
+                raise CodeError(f"label {self.name!r} needs a code", attribute=part)
+        if len(self.color) != 3 or not all(0 <= c <= 255 for c in self.color):
+            raise CodeError("a label colour is three numbers from 0 to 255", attribute="color")
+
+
+def ucum(unit: str, meaning: str | None = None) -> Code:
+    """A unit of measurement in UCUM (PS3.16 CID 82 names the meanings): ``ucum("ml", "milliliter")``."""
+    return Code(value=unit, scheme="UCUM", meaning=meaning or unit)
+
+
+MILLILITER = ucum("ml", "milliliter")
+MILLIMETER = ucum("mm", "millimeter")
+NO_UNITS = ucum("1", "no units")
+HOUNSFIELD = ucum("[hnsf'U]", "Hounsfield unit")
+
+VOLUME = Code(value="118565006", scheme="SCT", meaning="Volume")
+VOXEL_SUMMATION = Code(value="126030", scheme="DCM", meaning="Sum of segmented voxel volumes")
+
+ANATOMY = Code(value="123037004", scheme="SCT", meaning="Anatomical Structure")
+BRAIN = Code(value="12738006", scheme="SCT", meaning="Brain")

@@ -1,0 +1,159 @@
+"""What a model found: a label, a region in space, measurements and how far to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import LabelMap
+from slicermedai.errors import GeometryError, InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """From ``low`` to ``high`` in the unit of the value, at ``level`` (0.9: nine in ten)."""
+
+    low: float
+    high: float
+    level: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mask:
+    """A region as one value of a label map that other findings may share."""
+
+    label_map: LabelMap
+    value: int
+
+    @property
+    def geometry(self) -> Geometry:
+        """The grid of the whole label map."""
+        return self.label_map.geometry
+
+    def to_array(self) -> NDArray[np.bool_]:
+        """(slices, rows, columns) bool on :attr:`geometry`."""
+        return np.asarray(self.label_map.array == self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PackedMask:
+    """A region as bits of its bounding box alone, so that overlapping structures cost what they cover.
+
+    ``bits`` is ``numpy.packbits`` of the box ``start`` to ``stop`` (slice, row, column; stop excluded) of
+    ``geometry``, flattened in C order.
+    """
+
+    bits: NDArray[np.uint8]
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+    geometry: Geometry
+
+    @classmethod
+    def from_array(cls, array: NDArray[np.bool_], geometry: Geometry) -> PackedMask:
+        """From a bool array (slices, rows, columns) on ``geometry``."""
+        if array.shape != geometry.shape:
+            raise GeometryError("mask and geometry differ in shape", attribute="shape")
+        start, stop = _bounding_box(array)
+        box = array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
+        return cls(bits=np.packbits(box, axis=None), start=start, stop=stop, geometry=geometry)
+
+    def to_array(self) -> NDArray[np.bool_]:
+        """(slices, rows, columns) bool on :attr:`geometry`."""
+        size = tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
+        out = np.zeros(self.geometry.shape, dtype=bool)
+        box = np.unpackbits(self.bits, count=int(np.prod(size))).reshape(size).astype(bool)
+        out[tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))] = box
+        return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A box along the patient axes: ``low`` and ``high`` corners, LPS mm."""
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not all(a <= b for a, b in zip(self.low, self.high, strict=True)):
+            raise InputError("a box needs low <= high on every axis", attribute="low")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A place, LPS mm."""
+
+    position: tuple[float, float, float]
+
+
+Region = Mask | PackedMask | Box | Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A number with its coded name, UCUM unit, method and interval (TID 300, PS3.16)."""
+
+    name: Code
+    value: float
+    unit: Code
+    method: Code | None = None
+    interval: Interval | None = None
+
+
+class ConfidenceState(str, Enum):
+    """How a confidence came about; only CALIBRATED may be shown or coded as a probability."""
+
+    CALIBRATED = "calibrated"
+    NOT_CALIBRATED = "not calibrated"
+    NOT_ASSESSED = "not assessed"
+    NOT_ASSESSED_EDITED = "not assessed (edited)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confidence:
+    """How far to trust a finding.
+
+    ``raw_score`` is the network's own number and means nothing by itself. ``probability`` is set only together
+    with CALIBRATED and the name of the calibration; anything else is refused.
+    """
+
+    state: ConfidenceState = ConfidenceState.NOT_ASSESSED
+    raw_score: float | None = None
+    probability: float | None = None
+    calibration: str = "none"
+    interval: Interval | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        calibrated = self.state is ConfidenceState.CALIBRATED
+        if calibrated != (self.probability is not None) or calibrated != (self.calibration != "none"):
+            raise InputError(
+                "a probability needs a calibration, and a calibration a probability", attribute="probability"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finding:
+    """One structure or lesion. ``tracking_uid`` stays the same in SEG, SR, FHIR and over time points."""
+
+    tracking_uid: str
+    label: Label
+    region: Region | None = None
+    measurements: tuple[Measurement, ...] = ()
+    confidence: Confidence = Confidence()
+
+
+def _bounding_box(array: NDArray[Any]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    if not array.any():
+        return (0, 0, 0), (0, 0, 0)
+    start, stop = [], []
+    for axis in range(3):
+        hit = np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))
+        start.append(int(hit[0]))
+        stop.append(int(hit[-1]) + 1)
+    return (start[0], start[1], start[2]), (stop[0], stop[1], stop[2])

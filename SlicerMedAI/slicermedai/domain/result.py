@@ -1,0 +1,124 @@
+"""The one thing that a run makes. Everything a person sees or sends is written from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from slicermedai.domain.codes import Code
+from slicermedai.domain.finding import Finding, Region
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.study import SeriesRef, Study
+
+
+class Status(str, Enum):
+    """What came of the run. "No finding" and "failed" are results, not missing ones."""
+
+    COMPLETE = "complete"
+    NO_FINDING = "no finding"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Map:
+    """A quantity per voxel: (slices, rows, columns) on ``geometry``; one quantity, one unit."""
+
+    name: str
+    quantity: Code
+    unit: Code
+    array: NDArray[Any]
+    geometry: Geometry
+
+
+class Decision(str, Enum):
+    """What a person decided about a finding."""
+
+    ACCEPTED = "accepted"
+    EDITED = "edited"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Review:
+    """One decision by a named person about one finding; ``region`` only where it was edited."""
+
+    tracking_uid: str
+    person: str
+    decision: Decision
+    reason: str = ""
+    time: str = ""
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How good the segmentation of one structure is expected to be, or why that was not assessed."""
+
+    tracking_uid: str
+    expected_dice: float | None = None
+    state: str = "not assessed"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deidentification:
+    """What the de-identification step did, and what it did not: both are shown to people."""
+
+    method: str
+    codes: tuple[Code, ...] = ()
+    files: int = 0
+    elements_removed: int = 0
+    elements_replaced: int = 0
+    uids_replaced: int = 0
+    done: tuple[str, ...] = ()
+    not_done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnalysisResult:
+    """Study, findings, maps, trust and provenance of one run, and what people decided about it.
+
+    ``volume_geometry`` is the grid of the image that was analysed. Pixel-free source headers lie beside the
+    saved result in ``source/`` and are opaque here. A result folder is patient data.
+    """
+
+    status: Status
+    study: Study
+    volume_geometry: Geometry
+    provenance: Provenance
+    findings: tuple[Finding, ...] = ()
+    maps: tuple[Map, ...] = ()
+    quality: tuple[Quality, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    sources: tuple[SeriesRef, ...] = ()
+    deidentification: Deidentification | None = None
+    message: str = ""
+
+    def save(self, folder: Path) -> Path:
+        """Write into ``folder`` (made beside and renamed) without loss; see :mod:`domain.codec`.
+
+        Raises
+        ------
+        ResultExistsError, OutputError, DiskFullError
+        """
+        from slicermedai.domain.codec import save_object
+
+        return save_object(self, folder, kind="result")
+
+    @staticmethod
+    def load(folder: Path) -> AnalysisResult:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        UnreadableFileError
+            Missing, truncated, or written by a newer version.
+        """
+        from slicermedai.domain.codec import load_object
+
+        return load_object(folder, AnalysisResult, kind="result")

@@ -1,0 +1,193 @@
+"""Files and folders that are there whole or not at all.
+
+Everything is written beside its destination under a hidden name and renamed at the end, so that a kill at any
+moment leaves either the old or the new. What a killed process left behind is swept at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from slicermedai.errors import DiskFullError, FolderBusyError, OutputError, ResultExistsError
+
+_HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost"
+_PARTIAL = re.compile(r"^\.(?P<name>.+)\.partial-(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}$")
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder`` to write into; on leaving without an error it becomes ``folder``.
+
+    Raises
+    ------
+    ResultExistsError
+        ``folder`` exists and is not empty.
+    FolderBusyError
+        A living process is writing ``folder`` at this moment.
+    DiskFullError, OutputError
+        The parent cannot be written; nothing is left behind.
+    """
+    folder = Path(folder)
+    _refuse_used(folder)
+    with _translated(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = _claim(folder)
+    try:
+        with _translated(folder):
+            yield partial
+            _refuse_used(folder)
+            _sync_tree(partial)
+            if folder.exists():
+                folder.rmdir()
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A new file name beside ``path`` to write to; on leaving without an error it replaces ``path``.
+
+    Raises
+    ------
+    DiskFullError, OutputError
+        The folder cannot be written; the old file stays.
+    """
+    path = Path(path)
+    partial = path.parent / _partial_name(path.name)
+    try:
+        with _translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            _sync_file(partial)
+            partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write UTF-8 ``text`` to ``path``, whole or not at all."""
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def sweep_partials(parent: Path) -> list[Path]:
+    """Remove what dead processes of this machine left half-written in ``parent``; returns what was removed."""
+    removed = []
+    for entry in sorted(parent.iterdir()) if parent.is_dir() else []:
+        match = _PARTIAL.match(entry.name)
+        if match and match["host"] == _HOST and not process_alive(int(match["pid"])):
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+            removed.append(entry)
+    return removed
+
+
+def process_alive(pid: int) -> bool:
+    """True where a process of that number runs on this machine (and is not a zombie, where that can be seen)."""
+    if os.name == "nt":
+        return _windows_process_alive(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def _windows_process_alive(pid: int) -> bool:
+    import ctypes
+
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]  # exists on Windows alone
+    handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return code.value == 259  # STILL_ACTIVE
+
+
+def _partial_name(name: str) -> str:
+    return f".{name}.partial-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def _claim(folder: Path) -> Path:
+    """Make the partial folder, then look whether somebody else has one: of two at once, at most one goes on."""
+    sweep_partials(folder.parent)
+    partial = folder.parent / _partial_name(folder.name)
+    partial.mkdir(mode=0o700)
+    for entry in folder.parent.iterdir():
+        match = _PARTIAL.match(entry.name)
+        if match and match["name"] == folder.name and entry != partial:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise FolderBusyError(
+                "another run is writing there",
+                file=folder,
+                advice="Wait until it has ended, or choose another folder.",
+            )
+    return partial
+
+
+def _refuse_used(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists():
+        raise ResultExistsError(
+            "something is there already, and it is not overwritten",
+            file=folder,
+            advice="Choose another folder, or move this one away.",
+        )
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """OSErrors of the file system become errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                "no space left on the device", file=path, advice="Free some space; nothing was changed."
+            ) from error
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EEXIST,
+            errno.ENOTEMPTY,
+        ):
+            raise OutputError(
+                f"cannot be written ({error.strerror})", file=path, advice="Choose a folder you may write to."
+            ) from error
+        raise
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as stream, contextlib.suppress(OSError):
+        os.fsync(stream.fileno())
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            _sync_file(path)

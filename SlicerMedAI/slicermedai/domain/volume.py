@@ -1,0 +1,84 @@
+"""An image in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.geometry import Geometry
+from slicermedai.errors import GeometryError, UnsupportedImageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Volume:
+    """One scalar image: voxels, where they lie, and what they measure.
+
+    Parameters
+    ----------
+    array:
+        (slices, rows, columns); integer or floating, real-world values (rescale applied). Made read-only.
+    geometry:
+        The grid, LPS mm.
+    modality:
+        DICOM Modality (0008,0060): "MR", "CT", "PT" ..., or "" where unknown.
+    unit:
+        What a voxel value measures.
+    name:
+        For people (series description, file or node name).
+    series_uid:
+        The source series, or "" where there is none.
+
+    Raises
+    ------
+    GeometryError
+        The array's shape is not the geometry's.
+    UnsupportedImageError
+        Not a numeric scalar array, or NaN or infinite voxels.
+    """
+
+    array: NDArray[Any]
+    geometry: Geometry
+    modality: str = ""
+    unit: Code = NO_UNITS
+    name: str = ""
+    series_uid: str = ""
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.geometry.shape:
+            raise GeometryError(
+                f"the array has shape {self.array.shape}, the geometry {self.geometry.shape}",
+                attribute="shape",
+            )
+        if self.array.dtype.kind not in "iuf":
+            raise UnsupportedImageError(f"voxels of type {self.array.dtype} are no scalars", attribute="array")
+        if self.array.dtype.kind == "f" and not np.isfinite(self.array).all():
+            raise UnsupportedImageError(
+                "the image holds NaN or infinite voxels",
+                file=self.name or None,
+                attribute="PixelData",
+                advice="Replace them (for instance by the background value) and run again.",
+            )
+        view = self.array.view()
+        view.setflags(write=False)
+        object.__setattr__(self, "array", view)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelMap:
+    """Exclusive labels on a grid: (slices, rows, columns) of uint8 or uint16, 0 is background."""
+
+    array: NDArray[Any]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.geometry.shape:
+            raise GeometryError("label map and geometry differ in shape", attribute="shape")
+        if self.array.dtype not in (np.uint8, np.uint16):
+            raise UnsupportedImageError("a label map is uint8 or uint16", attribute="array")
+        view = self.array.view()
+        view.setflags(write=False)
+        object.__setattr__(self, "array", view)

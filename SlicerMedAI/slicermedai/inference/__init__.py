@@ -1,0 +1,1 @@
+"""Volumes and bundles in, predictions out."""

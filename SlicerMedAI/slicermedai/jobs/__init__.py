@@ -1,0 +1,1 @@
+"""Job specs, the worker's protocol and its supervisor: standard library only."""

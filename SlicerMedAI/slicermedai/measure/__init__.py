@@ -1,0 +1,1 @@
+"""Regions in, numbers with units out."""

@@ -1,0 +1,1 @@
+"""Destinations that results are sent to."""
