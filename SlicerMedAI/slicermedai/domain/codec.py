@@ -11,6 +11,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ import numpy as np
 
 from slicermedai.domain import bundle, codes, finding, geometry, provenance, result, study, volume
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.errors import InputError, UnreadableFileError
+from slicermedai.errors import InputError, MedAIError, UnreadableFileError
 
 SCHEMA = 1
 _JSON_NAME = "{kind}.json"
@@ -31,6 +32,7 @@ _TYPES: dict[str, type] = {
     for name, kind in vars(module).items()
     if isinstance(kind, type) and kind.__module__ == module.__name__
 }
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 _T = TypeVar("_T")
 
 
@@ -64,9 +66,11 @@ def load_object(folder: Path, expected: type[_T], *, kind: str) -> _T:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         _check_header(body, path, kind)
-        with np.load(Path(folder) / _ARRAYS_NAME, allow_pickle=False) as arrays:
-            value = _Decoder(arrays).decode(body["value"])
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(Path(folder) / _ARRAYS_NAME) as archive:
+            value = _Decoder(archive).decode(body["value"])
+    except UnreadableFileError:
+        raise
+    except (*_DAMAGE, MedAIError) as error:
         raise UnreadableFileError(
             f"cannot be read ({type(error).__name__})",
             file=path,
@@ -92,6 +96,11 @@ def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray[Any, Any
     entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_DEFLATED, 3)
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> Any:
+    with archive.open(f"{name}.npy") as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 class _Encoder:
@@ -139,8 +148,8 @@ def _scalar(value: Any) -> Any:
 class _Decoder:
     """The way back; unknown types and fields are errors, never guesses."""
 
-    def __init__(self, arrays: Any) -> None:
-        self._arrays = arrays
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
         self._objects: dict[int, Any] = {}
 
     def decode(self, value: Any) -> Any:
@@ -151,7 +160,7 @@ class _Decoder:
         if "$enum" in value:
             return _TYPES[value["$enum"]](value["value"])
         if "$array" in value:
-            return self._arrays[value["$array"]]
+            return _read_array(self._archive, value["$array"])
         if "$float" in value:
             return float(value["$float"])
         if "$ref" in value:

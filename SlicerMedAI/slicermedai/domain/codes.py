@@ -72,7 +72,7 @@ NO_UNITS = ucum("1", "no units")
 HOUNSFIELD = ucum("[hnsf'U]", "Hounsfield unit")
 
 VOLUME = Code(value="118565006", scheme="SCT", meaning="Volume")
-VOXEL_SUMMATION = Code(value="126030", scheme="DCM", meaning="Sum of segmented voxel volumes")
+VOXEL_SUMMATION = Code(value="126030", scheme="DCM", meaning="Sum of segmented voxel method for volume")
 
 ANATOMY = Code(value="123037004", scheme="SCT", meaning="Anatomical Structure")
 BRAIN = Code(value="12738006", scheme="SCT", meaning="Brain")

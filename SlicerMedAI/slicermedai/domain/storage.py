@@ -37,7 +37,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     _refuse_used(folder)
-    with _translated(folder):
+    with _translated(folder, every_error=True):
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = _claim(folder)
     try:
@@ -159,8 +159,11 @@ def _refuse_used(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """OSErrors of the file system become errors that say what to do."""
+def _translated(path: Path, *, every_error: bool = False) -> Iterator[None]:
+    """OSErrors of the file system become errors that say what to do.
+
+    Inside the caller's own work only those that can be about nothing but the destination are translated.
+    """
     try:
         yield
     except OSError as error:
@@ -168,14 +171,7 @@ def _translated(path: Path) -> Iterator[None]:
             raise DiskFullError(
                 "no space left on the device", file=path, advice="Free some space; nothing was changed."
             ) from error
-        if error.errno in (
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EEXIST,
-            errno.ENOTEMPTY,
-        ):
+        if every_error or error.errno == errno.EROFS:
             raise OutputError(
                 f"cannot be written ({error.strerror})", file=path, advice="Choose a folder you may write to."
             ) from error

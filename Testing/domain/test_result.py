@@ -1,0 +1,246 @@
+"""A result is saved and loaded without loss, and what must not be made cannot be made."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from slicermedai import AnalysisResult, Code, Confidence, Finding, Geometry, Identity, Label, LabelMap, Measurement
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME
+from slicermedai.domain.finding import Box, ConfidenceState, Interval, Mask, PackedMask, Point
+from slicermedai.domain.provenance import Provenance, Step
+from slicermedai.domain.result import Decision, Deidentification, Map, Quality, Review, Status
+from slicermedai.domain.study import InstanceRef, SeriesRef, Study
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import (
+    BundleError,
+    CodeError,
+    GeometryError,
+    InputError,
+    ResultExistsError,
+    UnreadableFileError,
+    UnsupportedImageError,
+)
+
+from Testing.domain.strategies import geometries
+
+BRAIN_LABEL = Label(name="Brain", category=ANATOMY, type=BRAIN)
+
+
+def a_result(geometry: Geometry, *, value: float = 1.5, text: str = "Größe 大") -> AnalysisResult:
+    """A result that uses every type of the domain."""
+    array = np.zeros(geometry.shape, np.uint8)
+    array.flat[::2] = 1
+    shared = LabelMap(array=array, geometry=geometry)
+    regions = (
+        Mask(label_map=shared, value=1),
+        Mask(label_map=shared, value=2),
+        PackedMask.from_array(array > 0, geometry),
+    )
+    regions += (Box(low=(0, 0, 0), high=(1, 2, 3)), Point(position=(1, 2, 3)), None)
+    confidence = Confidence(
+        state=ConfidenceState.CALIBRATED,
+        probability=0.5,
+        raw_score=value,
+        calibration="platt",
+        interval=Interval(low=0, high=1),
+    )
+    findings = tuple(
+        Finding(
+            tracking_uid=f"2.25.{n}",
+            label=BRAIN_LABEL,
+            region=region,
+            measurements=(
+                Measurement(name=VOLUME, value=value, unit=MILLILITER, interval=Interval(low=-math.inf, high=math.inf)),
+            ),
+            confidence=confidence,
+        )
+        for n, region in enumerate(regions)
+    )
+    return AnalysisResult(
+        status=Status.COMPLETE,
+        study=Study(study_uid="1.2", patient_id="P", patient_name=text, identity=Identity.DEIDENTIFY),
+        volume_geometry=geometry,
+        provenance=Provenance(
+            bundle="b", bundle_version="1", weights_sha256="00", steps=(Step(name="s", seconds=value),)
+        ),
+        findings=findings,
+        maps=(Map(name="p", quantity=VOLUME, unit=MILLILITER, array=array.astype(np.float32), geometry=geometry),),
+        quality=(Quality(tracking_uid="2.25.0", reason=text),),
+        reviews=(Review(tracking_uid="2.25.0", person=text, decision=Decision.EDITED, region=regions[2]),),
+        sources=(SeriesRef(series_uid="1.2.3", instances=(InstanceRef(sop_class_uid="1", sop_instance_uid="2"),)),),
+        deidentification=Deidentification(method="m", codes=(BRAIN,), done=(text,)),
+        message=text,
+    )
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(geometry=geometries(), value=st.floats(allow_nan=True, allow_infinity=True), text=st.text())
+def test_a_saved_result_comes_back_whole(
+    tmp_path_factory: pytest.TempPathFactory, geometry: Geometry, value: float, text: str
+) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+    folder = tmp_path_factory.mktemp("result")
+    a_result(geometry, value=value, text=text).save(folder / "first")
+    loaded = AnalysisResult.load(folder / "first")
+    loaded.save(folder / "second")
+    assert files_of(folder / "first") == files_of(folder / "second")
+    assert loaded.study.patient_name == text
+    assert loaded.volume_geometry == geometry
+    assert loaded.findings[0].measurements[0].value == value or math.isnan(value)
+    np.testing.assert_array_equal(loaded.findings[2].region.to_array(), loaded.findings[0].region.to_array())
+
+
+def test_findings_that_share_a_label_map_share_it_again(tmp_path: Path) -> None:
+    geometry = Geometry.from_axes((3, 4, 5))
+    loaded = AnalysisResult.load(a_result(geometry).save(tmp_path / "r"))
+    assert loaded.findings[0].region.label_map is loaded.findings[1].region.label_map
+
+
+def test_the_same_result_is_saved_as_the_same_bytes(tmp_path: Path) -> None:
+    geometry = Geometry.from_axes((3, 4, 5))
+    for name in ("one", "two"):
+        a_result(geometry).save(tmp_path / name)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_a_result_is_never_overwritten(tmp_path: Path) -> None:
+    result = a_result(Geometry.from_axes((3, 4, 5)))
+    result.save(tmp_path / "r")
+    before = files_of(tmp_path / "r")
+    with pytest.raises(ResultExistsError, match="not overwritten"):
+        replace(result, message="other").save(tmp_path / "r")
+    assert files_of(tmp_path / "r") == before
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _newer(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 99'), encoding="utf-8")
+
+
+def _unknown_type(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace('"Provenance"', '"os.system"'), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("result.json", _truncate),
+        ("arrays.npz", _truncate),
+        ("result.json", _newer),
+        ("result.json", _unknown_type),
+        ("result.json", Path.unlink),
+        ("arrays.npz", Path.unlink),
+    ],
+)
+def test_a_damaged_result_is_named(tmp_path: Path, file: str, damage: object) -> None:
+    a_result(Geometry.from_axes((3, 4, 5))).save(tmp_path / "r")
+    damage(tmp_path / "r" / file)  # type: ignore[operator]
+    with pytest.raises(UnreadableFileError, match=r"result\.json"):
+        AnalysisResult.load(tmp_path / "r")
+
+
+def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
+    a_result(Geometry.from_axes((3, 4, 5))).save(tmp_path / "r")
+    objects = np.array([{"a": 1}], dtype=object)
+    names = [f"a{n}" for n in range(9)]
+    np.savez(tmp_path / "r" / "arrays.npz", allow_pickle=True, **dict.fromkeys(names, objects))
+    with pytest.raises(UnreadableFileError):
+        AnalysisResult.load(tmp_path / "r")
+
+
+def test_the_json_is_plain_json(tmp_path: Path) -> None:
+    a_result(Geometry.from_axes((3, 4, 5)), value=math.nan).save(tmp_path / "r")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    json.loads((tmp_path / "r" / "result.json").read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+@pytest.mark.parametrize("part", ["value", "scheme", "meaning"])
+def test_a_code_needs_all_its_parts(part: str) -> None:
+    parts = {"value": "1", "scheme": "DCM", "meaning": "m", part: " "}
+    with pytest.raises(CodeError, match=part):
+        Code(**parts)
+
+
+def test_codes_are_equal_by_value_and_scheme() -> None:
+    assert Code(value="1", scheme="DCM", meaning="one") == Code(value="1", scheme="DCM", meaning="uno")
+    assert Code(value="1", scheme="DCM", meaning="one") != Code(value="1", scheme="SCT", meaning="one")
+
+
+def test_a_label_without_a_code_cannot_be_made() -> None:
+    with pytest.raises(CodeError, match="type"):
+        Label(name="Brain", category=ANATOMY, type=None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        Label(name="Brain")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"probability": 0.5},
+        {"state": ConfidenceState.CALIBRATED, "probability": 0.5},
+        {"state": ConfidenceState.CALIBRATED, "calibration": "platt"},
+        {"state": ConfidenceState.NOT_CALIBRATED, "raw_score": 0.9, "calibration": "platt"},
+    ],
+)
+def test_a_probability_needs_a_calibration(values: dict) -> None:
+    with pytest.raises(InputError, match="calibration"):
+        Confidence(**values)
+
+
+def test_a_volume_with_nan_is_refused_by_name() -> None:
+    array = np.zeros((2, 2, 2), np.float32)
+    array[0, 0, 0] = np.nan
+    with pytest.raises(UnsupportedImageError, match=r"head\.nrrd.*PixelData.*NaN"):
+        Volume(array=array, geometry=Geometry.from_axes((2, 2, 2)), name="head.nrrd")
+
+
+def test_a_volume_of_another_shape_or_kind_is_refused() -> None:
+    geometry = Geometry.from_axes((2, 2, 2))
+    with pytest.raises(GeometryError, match="shape"):
+        Volume(array=np.zeros((2, 2, 3)), geometry=geometry)
+    with pytest.raises(UnsupportedImageError, match="no scalars"):
+        Volume(array=np.zeros((2, 2, 2), complex), geometry=geometry)
+
+
+def test_voxels_of_a_volume_cannot_be_changed() -> None:
+    volume = Volume(array=np.zeros((2, 2, 2)), geometry=Geometry.from_axes((2, 2, 2)))
+    with pytest.raises(ValueError, match="read-only"):
+        volume.array[0, 0, 0] = 1
+
+
+@given(st.data())
+def test_a_packed_mask_is_the_mask(data: st.DataObject) -> None:
+    shape = data.draw(st.tuples(*[st.integers(1, 6)] * 3))
+    bits = data.draw(st.lists(st.booleans(), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
+    array = np.array(bits).reshape(shape)
+    np.testing.assert_array_equal(PackedMask.from_array(array, Geometry.from_axes(shape)).to_array(), array)
+
+
+def test_a_bundle_with_doubled_or_zero_labels_is_refused() -> None:
+    parts = {"name": "b", "version": "1", "path": "p", "task": "segmentation", "modality": (), "weights": "w"}
+    for values in ((0,), (1, 1)):
+        with pytest.raises(BundleError, match="labels"):
+            BundleRef(**parts, weights_sha256="0", labels=tuple((v, BRAIN_LABEL) for v in values))
+
+
+def test_a_box_inside_out_is_refused() -> None:
+    with pytest.raises(InputError, match="low"):
+        Box(low=(1, 0, 0), high=(0, 1, 1))

@@ -1,0 +1,136 @@
+"""Files and folders are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from slicermedai.domain.storage import atomic_file, atomic_folder, sweep_partials, write_text
+from slicermedai.errors import DiskFullError, FolderBusyError, OutputError, ResultExistsError
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from slicermedai.domain.storage import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as partial:
+    (partial / "half.txt").write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def a_writer(folder: Path) -> subprocess.Popen[str]:
+    """A process in the middle of writing ``folder``."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+def end(process: subprocess.Popen[str], number: int) -> None:
+    process.send_signal(number)
+    process.communicate(timeout=10)
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "a" / "out") as partial:
+        (partial / "x").write_text("1")
+        assert not (tmp_path / "a" / "out").exists()
+    assert (tmp_path / "a" / "out" / "x").read_text() == "1"
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["out"]
+
+
+def test_an_error_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as partial:
+        (partial / "x").write_text("1")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_may_be_filled_and_a_full_one_not(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with atomic_folder(tmp_path / "out") as partial:
+        (partial / "x").write_text("1")
+    with pytest.raises(ResultExistsError, match="out"), atomic_folder(tmp_path / "out"):
+        pass
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path: Path) -> None:
+    process = a_writer(tmp_path / "out")
+    try:
+        with pytest.raises(FolderBusyError, match="another run"), atomic_folder(tmp_path / "out"):
+            pass
+    finally:
+        end(process, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_killed_run_leaves_nothing_after_the_next_start(tmp_path: Path) -> None:
+    end(a_writer(tmp_path / "out"), signal.SIGKILL)
+    assert not (tmp_path / "out").exists()
+    assert len(sweep_partials(tmp_path)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupted_run_leaves_nothing_at_once(tmp_path: Path) -> None:
+    end(a_writer(tmp_path / "out"), signal.SIGINT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_living_run_is_not_swept(tmp_path: Path) -> None:
+    process = a_writer(tmp_path / "out")
+    try:
+        assert sweep_partials(tmp_path) == []
+    finally:
+        end(process, signal.SIGKILL)
+
+
+def test_a_file_is_replaced_whole_or_stays(tmp_path: Path) -> None:
+    target = write_text(tmp_path / "f.txt", "old")
+    with pytest.raises(RuntimeError), atomic_file(target) as partial:
+        partial.write_text("new, but ha")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    write_text(target, "new")
+    assert target.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["f.txt"]
+
+
+def test_a_place_under_a_file_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"), atomic_folder(tmp_path / "file" / "out"):
+        pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError, match=r"out.*No|no space"), atomic_folder(tmp_path / "out") as partial:
+        (partial / "x").symlink_to("/dev/full")
+        with (partial / "x").open("wb", buffering=0) as stream:
+            stream.write(b"x" * 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
+    place = Path("/proc") if Path("/proc").is_dir() else tmp_path  # where not even root may write, if there is such
+    mode = tmp_path.stat().st_mode
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match=r"medai-out.*may write"), atomic_folder(place / "medai-out"):
+            pass
+    finally:
+        tmp_path.chmod(mode)
+
+
+def test_time_between_claim_and_rename_does_not_lose_a_foreign_result(tmp_path: Path) -> None:
+    with pytest.raises(ResultExistsError), atomic_folder(tmp_path / "out"):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("kept")
+        time.sleep(0)
+    assert (tmp_path / "out" / "theirs").read_text() == "kept"
