@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+SCREENSHOTS = Path(__file__).resolve().parent.parent / "Resources" / "Screenshots"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail the run where any test was skipped")
+    parser.addoption("--update-screenshots", action="store_true", help="write Resources/Screenshots anew")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -47,3 +51,34 @@ def _present(path: Path, name: str) -> Path:
     if not path.exists():
         pytest.skip(f"absent: {name}; Scripts/test fetches it where it can")
     return path
+
+
+@pytest.fixture
+def keep_screenshot(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compare a picture with the one of that name in ``Resources/Screenshots``, or replace it on request.
+
+    The README shows these pictures; ``--update-screenshots`` writes them. Without it a picture that no longer looks
+    like the kept one fails the test, so that they cannot go stale.
+    """
+
+    def keep(picture: Path, name: str) -> None:
+        kept = SCREENSHOTS / name
+        if request.config.getoption("--update-screenshots"):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, kept)
+        assert kept.exists(), f"{kept.name} is missing: run with --update-screenshots"
+        assert _difference(picture, kept) < 0.08, f"{kept.name} is stale: run with --update-screenshots and look at it"
+
+    return keep
+
+
+def _difference(first: Path, second: Path) -> float:
+    """Mean absolute difference, 0 to 1, of both pictures as 64 x 64 greys: fonts may differ, the picture may not."""
+    from PIL import Image
+
+    def grey(path: Path) -> np.ndarray:
+        with Image.open(path) as picture:
+            small = picture.convert("L").resize((64, 64))
+        return np.asarray(small, dtype=np.float64) / 255
+
+    return float(np.abs(grey(first) - grey(second)).mean())
