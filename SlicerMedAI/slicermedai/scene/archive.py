@@ -1,0 +1,82 @@
+"""Scenes as .mrb files, which Slicer opens as they are: the scene and all its data in one zip."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from slicermedai.domain.storage import atomic_file
+from slicermedai.errors import OutputError, UnreadableFileError
+
+
+def save_scene(scene: Any, path: Path) -> Path:
+    """Write ``scene`` with all its data to ``path`` (``*.mrb``), whole or not at all.
+
+    Raises
+    ------
+    OutputError, DiskFullError
+        The folder cannot be written, or a node could not be saved; an older file stays.
+    """
+    path = Path(path).absolute()
+    with atomic_file(path) as partial, _workshop(partial) as folder, _scratch(scene):
+        made = folder / path.name
+        if not scene.WriteToMRB(str(made)) or not made.is_file():
+            raise OutputError(
+                "the scene could not be saved", file=path, advice="Slicer's error log names the node that failed."
+            )
+        made.replace(partial)
+    return path
+
+
+def load_scene(path: Path, scene: Any) -> Any:
+    """Add what ``path`` (``*.mrb``) holds to ``scene``, and return it.
+
+    Raises
+    ------
+    UnreadableFileError
+        There is no such file, it is damaged, or a node in it could not be read.
+    """
+    path = Path(path).absolute()
+    if not path.is_file():
+        raise UnreadableFileError("there is no such file", file=path)
+    with _scratch(scene):
+        read = scene.ReadFromMRB(str(path), False)
+    if not read:
+        raise UnreadableFileError("is no Slicer scene that can be read", file=path, advice="Was it copied whole?")
+    return scene
+
+
+@contextmanager
+def _workshop(partial: Path) -> Iterator[Path]:
+    """A folder beside ``partial`` whose name the sweep of dead processes' leavings knows, as it knows ``partial``."""
+    folder = partial.with_name(partial.name[:-8] + uuid.uuid4().hex[:8])
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _scratch(scene: Any) -> Iterator[None]:
+    """A cache folder to unpack in, for a scene outside the application, which has none."""
+    if scene.GetDataIOManager() is not None or scene.GetCacheManager() is not None:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="medai-scene-") as folder:
+        cache = slicer.vtkCacheManager()
+        cache.SetRemoteCacheDirectory(folder)
+        manager = slicer.vtkDataIOManager()
+        manager.SetCacheManager(cache)
+        scene.SetDataIOManager(manager)
+        try:
+            yield
+        finally:
+            scene.SetDataIOManager(None)

@@ -1,0 +1,203 @@
+"""Segmentations: findings with masks to a segmentation node, and a segment back to a mask.
+
+A segment's ID is the finding's tracking UID, so that a segment that a person edits is found again. The tags
+``DICOM.SegmentAlgorithmType`` and ``DICOM.SegmentAlgorithmName`` are what Slicer's DICOM Segmentation export reads
+(without them it writes MANUAL); the name holds the version too, since the export writes nothing else of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from numpy.typing import NDArray
+from vtk.util import numpy_support
+
+from slicermedai.domain.codes import Label
+from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.provenance import Provenance
+from slicermedai.errors import GeometryError, InputError
+from slicermedai.scene.hierarchy import FRAME_OF_REFERENCE, item_attribute
+from slicermedai.scene.volumes import LPS_TO_RAS, from_matrix, parent_to_world, to_matrix
+
+TERMINOLOGY_CONTEXT = "Segmentation category and type - DICOM master list"
+REGION_CONTEXT = "Anatomic codes - DICOM master list"
+ALGORITHM_TYPE = "DICOM.SegmentAlgorithmType"
+ALGORITHM_NAME = "DICOM.SegmentAlgorithmName"
+ALGORITHM_VERSION = "DICOM.AlgorithmVersion"
+TRACKING_ID = "DICOM.TrackingID"
+TRACKING_UID = "DICOM.TrackingUID"
+_LONG_STRING = 64  # characters of a DICOM value of type LO
+_Converter = slicer.vtkSegmentationConverter
+_LABELMAP = _Converter.GetSegmentationBinaryLabelmapRepresentationName()
+_SURFACE = _Converter.GetSegmentationClosedSurfaceRepresentationName()
+
+
+def has_mask(finding: Finding) -> bool:
+    """True where the finding's region is a mask, and so can be a segment."""
+    return isinstance(finding.region, (Mask, PackedMask))
+
+
+def fill_segmentation(node: Any, findings: Iterable[Finding], *, geometry: Geometry, made_by: Provenance) -> None:
+    """Make the segments of ``node`` those of ``findings`` that have masks, in their order; others are removed.
+
+    Parameters
+    ----------
+    node:
+        A segmentation node that stands in a scene.
+    geometry:
+        The grid of the analysed image; it becomes the reference image geometry of the segmentation.
+    made_by:
+        Name and version of the model go into the DICOM tags of each segment.
+    """
+    segmentation = node.GetSegmentation()
+    segmentation.RemoveAllSegments()
+    segmentation.SetSourceRepresentationName(_LABELMAP)
+    _set_reference_geometry(segmentation, geometry)
+    for finding in findings:
+        if has_mask(finding):
+            segmentation.AddSegment(_segment(finding, made_by), finding.tracking_uid)
+    segmentation.CollapseBinaryLabelmaps(False)
+    node.CreateDefaultDisplayNodes()
+
+
+def create_surfaces(node: Any) -> None:
+    """Add the closed surfaces that 3D views show."""
+    node.CreateClosedSurfaceRepresentation()
+
+
+def mask_from_segment(node: Any, segment_id: str) -> PackedMask:
+    """The segment's voxels on the segmentation's reference image geometry, in LPS.
+
+    A linear parent transform of the segmentation is applied to the grid.
+
+    Raises
+    ------
+    InputError
+        There is no such segment.
+    GeometryError
+        The segmentation has no reference image geometry, or stands under a non-linear transform.
+    """
+    segmentation = node.GetSegmentation()
+    if segmentation.GetSegment(segment_id) is None:
+        raise InputError("the segmentation has no such segment", attribute="segment_id")
+    reference = _reference_image(segmentation)
+    merged = slicer.vtkOrientedImageData()
+    names = vtk.vtkStringArray()
+    names.InsertNextValue(segment_id)
+    extent_mode = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
+    node.GenerateMergedLabelmapForAllSegments(merged, extent_mode, reference, names)
+    array = _array(merged) != 0
+    return PackedMask.from_array(array, _geometry(node, reference, array.shape))
+
+
+def terminology(label: Label) -> str:
+    """The label's codes in the form that Slicer keeps in a segment's ``TerminologyEntry`` tag."""
+    entry = slicer.vtkSlicerTerminologyEntry()
+    entry.SetTerminologyContextName(TERMINOLOGY_CONTEXT)
+    entry.SetRegionContextName(REGION_CONTEXT)
+    coded = [(entry.GetCategoryObject(), label.category), (entry.GetTypeObject(), label.type)]
+    if label.modifier is not None:
+        coded.append((entry.GetTypeModifierObject(), label.modifier))
+    for target, code in coded:
+        target.SetCodingSchemeDesignator(code.scheme)
+        target.SetCodeValue(code.value)
+        target.SetCodeMeaning(code.meaning)
+    return str(slicer.vtkSlicerTerminologiesModuleLogic.SerializeTerminologyEntry(entry))
+
+
+def segment_tag(node: Any, segment_id: str, name: str) -> str:
+    """The value of a segment's tag, or "" where it has none."""
+    value = vtk.reference("")
+    found = node.GetSegmentation().GetSegment(segment_id).GetTag(name, value)
+    return str(value) if found else ""
+
+
+def algorithm_name(made_by: Provenance) -> str:
+    """Name and version of the model, at most 64 characters (Segment Algorithm Name, 0062,0009, is an LO)."""
+    version = f" {made_by.bundle_version}".rstrip()
+    return made_by.bundle[: _LONG_STRING - len(version)] + version
+
+
+def _segment(finding: Finding, made_by: Provenance) -> Any:
+    segment = slicer.vtkSegment()
+    segment.SetName(finding.label.name)
+    segment.SetNameAutoGenerated(False)
+    segment.SetColor(*(value / 255 for value in finding.label.color))
+    segment.SetColorAutoGenerated(False)
+    for name, value in _tags(finding, made_by).items():
+        segment.SetTag(name, value)
+    segment.AddRepresentation(_LABELMAP, _labelmap(finding))
+    return segment
+
+
+def _tags(finding: Finding, made_by: Provenance) -> dict[str, str]:
+    return {
+        slicer.vtkSegment.GetTerminologyEntryTagName(): terminology(finding.label),
+        ALGORITHM_TYPE: "AUTOMATIC",
+        ALGORITHM_NAME: algorithm_name(made_by),
+        ALGORITHM_VERSION: made_by.bundle_version,
+        TRACKING_ID: finding.label.name,
+        TRACKING_UID: finding.tracking_uid,
+    }
+
+
+def _labelmap(finding: Finding) -> Any:
+    """The finding's bounding box as an oriented image of 0 and 1, placed by its extent in the whole grid."""
+    region = finding.region
+    packed = region if isinstance(region, PackedMask) else _packed(region)
+    box = packed.to_array()[tuple(slice(a, b) for a, b in zip(packed.start, packed.stop, strict=True))]
+    extent = [limit for a, b in zip(packed.start[::-1], packed.stop[::-1], strict=True) for limit in (a, b - 1)]
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(extent)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    if box.size:
+        _array(image)[:] = box
+    image.SetImageToWorldMatrix(to_matrix(LPS_TO_RAS @ packed.geometry.ijk_to_lps))
+    return image
+
+
+def _packed(region: Any) -> PackedMask:
+    return PackedMask.from_array(region.to_array(), region.geometry)
+
+
+def _array(image: Any) -> NDArray[Any]:
+    """The image's voxels as a writable view, [slice, row, column]."""
+    columns, rows, slices = image.GetDimensions()
+    flat = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+    return np.asarray(flat).reshape(slices, rows, columns)
+
+
+def _set_reference_geometry(segmentation: Any, geometry: Geometry) -> None:
+    slices, rows, columns = geometry.shape
+    matrix = to_matrix(LPS_TO_RAS @ geometry.ijk_to_lps)
+    text = _Converter.SerializeImageGeometry(matrix, [0, columns - 1, 0, rows - 1, 0, slices - 1])
+    segmentation.SetConversionParameter(_Converter.GetReferenceImageGeometryParameterName(), text)
+
+
+def _reference_image(segmentation: Any) -> Any:
+    text = segmentation.GetConversionParameter(_Converter.GetReferenceImageGeometryParameterName())
+    image = slicer.vtkOrientedImageData()
+    if not text or not _Converter.DeserializeImageGeometry(text, image, False):
+        raise GeometryError(
+            "the segmentation has no reference image geometry",
+            attribute="ReferenceImageGeometry",
+            advice="Choose its source geometry in the Segment Editor.",
+        )
+    return image
+
+
+def _geometry(node: Any, reference: Any, shape: tuple[int, ...]) -> Geometry:
+    matrix = vtk.vtkMatrix4x4()
+    reference.GetImageToWorldMatrix(matrix)
+    affine = LPS_TO_RAS @ parent_to_world(node) @ from_matrix(matrix)
+    start = np.array([*reference.GetExtent()[0::2], 1.0])
+    affine[:, 3] = affine @ start
+    slices, rows, columns = shape
+    return Geometry.from_ijk_lps(
+        (slices, rows, columns), affine, frame_of_reference_uid=item_attribute(node, FRAME_OF_REFERENCE)
+    )
