@@ -81,15 +81,22 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
-def sweep_partials(parent: Path) -> list[Path]:
-    """Remove what dead processes of this machine left half-written in ``parent``; returns what was removed."""
+def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
+    """Remove what dead processes of this machine left half-written in ``parent``; returns what was removed.
+
+    ``own`` also removes what this process itself is writing, for a process that is about to stop hard.
+    """
     removed = []
     for entry in sorted(parent.iterdir()) if parent.is_dir() else []:
         match = _PARTIAL.match(entry.name)
-        if match and match["host"] == _HOST and not process_alive(int(match["pid"])):
+        if match and match["host"] == _HOST and _is_over(int(match["pid"]), own=own):
             shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
             removed.append(entry)
     return removed
+
+
+def _is_over(pid: int, *, own: bool) -> bool:
+    return own if pid == os.getpid() else not process_alive(pid)
 
 
 def process_alive(pid: int) -> bool:

@@ -1,0 +1,50 @@
+"""Which Python runs a worker, and in which environment.
+
+Outside Slicer it is ``sys.executable``. Inside, that may be Slicer's own binary, which would open a second Slicer: then
+it is ``PythonSlicer``, which lies beside it or on the PATH that Slicer sets. The environment is the one of the running
+process, since Slicer's Python needs the library paths that Slicer's launcher set (``slicer.util.startupEnvironment`` is
+the environment from before that, and is for programs that are not Slicer's).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from slicermedai.errors import WorkerCrashed
+
+_PACKAGES = Path(__file__).resolve().parents[2]
+
+
+def python() -> str:
+    """The path of the Python that workers run in.
+
+    Raises
+    ------
+    WorkerCrashed
+        None was found.
+    """
+    running = Path(sys.executable or "")
+    if running.name.lower().startswith("python"):
+        return str(running)
+    places = os.pathsep.join([str(running.parent), str(running.parent.parent / "bin"), os.environ.get("PATH", "")])
+    found = shutil.which("PythonSlicer", path=places)
+    if found is None:
+        raise WorkerCrashed(
+            "no Python was found to run it in",
+            file=running,
+            advice="Start Slicer by its launcher, so that PythonSlicer is on the PATH.",
+        )
+    return found
+
+
+def environment(temporary: Path) -> dict[str, str]:
+    """The environment of a worker: this process's, this package importable, and all temp files in ``temporary``."""
+    values = dict(os.environ)
+    paths = [str(_PACKAGES), *filter(None, [values.get("PYTHONPATH", "")])]
+    values["PYTHONPATH"] = os.pathsep.join(paths)
+    values.update({"PYTHONUTF8": "1", "PYTHONFAULTHANDLER": "1", "PYTHONSAFEPATH": "1"})
+    values.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
+    return values

@@ -1,0 +1,103 @@
+"""The child's side of progress: stages become one overall fraction, and a time that is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from slicermedai.jobs.protocol import Event, Note, Progress, encode
+from slicermedai.jobs.specs import ExportJob, Job, RunJob
+
+STAGES: dict[str, float] = {
+    "read": 4.0,
+    "deidentify": 4.0,
+    "load model": 6.0,
+    "segment": 50.0,
+    "measure": 6.0,
+    "save": 4.0,
+    "export": 8.0,
+    "scene": 6.0,
+    "pictures": 8.0,
+    "report": 4.0,
+}
+"""Stage -> share of a whole run's time. The order is the order of the run."""
+
+_PICTURED = ("scene", "pictures", "report")
+_INTERVAL = 0.1
+_TOO_EARLY = 0.02
+
+
+def stages_of(job: Job) -> dict[str, float]:
+    """The stages that ``job`` goes through, with their weights."""
+    if isinstance(job, ExportJob):
+        return {name: STAGES[name] for name in ("read", "export")}
+    skipped = (() if job.identity == "deidentify" else ("deidentify",)) + (() if job.report else _PICTURED)
+    return {name: weight for name, weight in STAGES.items() if name not in skipped}
+
+
+class Reporter:
+    """A :class:`slicermedai.domain.observer.Progress` that writes events, at most ten a second.
+
+    Parameters
+    ----------
+    stream:
+        Where the lines go; each is flushed.
+    check:
+        Called at every progress call; raises :class:`~slicermedai.errors.JobCancelled` when somebody stopped it.
+    clock:
+        Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        check: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream, self._check, self._clock = stream, check, clock
+        self._began = clock()
+        self._stages = dict(STAGES)
+        self._fraction = 0.0
+        self._last: tuple[str, float] = ("", float("-inf"))
+
+    def plan(self, job: RunJob | ExportJob) -> None:
+        """Weigh the stages that ``job`` goes through, and no others."""
+        self._stages = stages_of(job)
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """Report ``fraction`` (0 to 1, held to that range) of ``stage``; see :class:`Reporter`."""
+        self._check()
+        part = min(max(float(fraction), 0.0), 1.0)
+        self._fraction = max(self._fraction, self._overall(stage, part))
+        if self._is_due(stage, part):
+            self._last = (stage, self._clock())
+            left = self._seconds_left()
+            self.send(Progress(stage=stage, fraction=self._fraction, stage_fraction=part, seconds_left=left))
+
+    def note(self, text: str) -> None:
+        """A sentence for people; without patient data."""
+        self.send(Note(text=text))
+
+    def send(self, event: Event) -> None:
+        """Write one event and flush."""
+        self._stream.write(encode(event) + "\n")
+        self._stream.flush()
+
+    def _overall(self, stage: str, part: float) -> float:
+        if stage not in self._stages:
+            return 0.0
+        names = list(self._stages)
+        before = sum(self._stages[name] for name in names[: names.index(stage)])
+        return min((before + part * self._stages[stage]) / sum(self._stages.values()), 1.0)
+
+    def _is_due(self, stage: str, part: float) -> bool:
+        last_stage, last_time = self._last
+        return stage != last_stage or part >= 1.0 or self._clock() - last_time >= _INTERVAL
+
+    def _seconds_left(self) -> float | None:
+        if self._fraction < _TOO_EARLY:
+            return None
+        elapsed = self._clock() - self._began
+        return round(elapsed * (1.0 - self._fraction) / self._fraction, 1)
