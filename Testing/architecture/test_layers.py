@@ -55,7 +55,9 @@ def test_imports_go_only_downwards() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = f"import sys, slicermedai; dir(slicermedai); print([m for m in {HEAVY} + ('vtk', 'slicer') if m in sys.modules])"
+    code = (
+        f"import sys, slicermedai; dir(slicermedai);print([m for m in {HEAVY} + ('vtk', 'slicer') if m in sys.modules])"
+    )
     assert run_python(code).strip() == "[]"
 
 

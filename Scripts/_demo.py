@@ -1,0 +1,87 @@
+"""What Scripts/demo does once it runs inside the environment."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from _data import fetch_colin27, fetch_mrhead
+from slicermedai.bundles.registry import fetch
+from slicermedai.cli.main import main as command_line
+from slicermedai.dicom.inputs import open_source
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import MedAIError, UnknownBundleError
+
+from Testing.fixtures.identity import Identity, identity_tokens
+from Testing.fixtures.phantoms import head_phantom
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
+
+
+def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
+    """Prepare the study in ``scratch``, run the job into ``out``, look for leaks; the exit code."""
+    try:
+        _ensure_model()
+        tokens: list[str] = []
+        if source is None:
+            source, tokens = _sample_study(scratch)
+        code = command_line(["run", str(source), "--bundle", "brain", "--output", str(out), "--identity", "deidentify"])
+    except MedAIError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if code == 0:
+        code = _check_leaks(out, tokens)
+    if code == 0:
+        print(f"Report: {out / 'report.html'}")
+    return code
+
+
+def _ensure_model() -> None:
+    from slicermedai.bundles.registry import resolve
+
+    try:
+        resolve("brain")
+    except UnknownBundleError:
+        _say("Fetching the brain model (MIT, 17 MB) ...")
+        fetch("brain")
+
+
+def _sample_study(scratch: Path) -> tuple[Path, list[str]]:
+    volume, name = _sample_head()
+    _say(f"Image: {name}, written as a DICOM series with an invented identity.")
+    spec = SeriesSpec(identity=Identity())
+    write_series(volume, scratch / "study", spec=spec)
+    return scratch / "study", identity_tokens(spec.identity)
+
+
+def _sample_head() -> tuple[Volume, str]:
+    """The best head there is here: Colin27, else Slicer's MRHead, else a generated phantom, which says what it is."""
+    folder = fetch_colin27()
+    if folder is not None:
+        return _as_mr(folder / "ch2.nii.gz"), "a real whole-head T1 (Colin27, Debian mricron-data)"
+    folder = fetch_mrhead()
+    if folder is not None:
+        return _as_mr(folder / "MRHead.nrrd"), "a real whole-head T1 (Slicer's sample MRHead)"
+    volume, _ = head_phantom()
+    return volume, "A GENERATED HEAD PHANTOM, since no real head could be fetched: its result says nothing about brains"
+
+
+def _as_mr(path: Path) -> Volume:
+    return replace(open_source(path).volume, modality="MR", name="T1")
+
+
+def _check_leaks(out: Path, tokens: list[str]) -> int:
+    """Look for the invented identity in the raw bytes of everything that was written."""
+    files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    needles = [form for token in tokens for form in (token.encode(), token.encode("utf-16-le"))]
+    leaks = [path for path in files if any(needle in path.read_bytes() for needle in needles)]
+    for path in leaks:
+        print(f"LEAK: {path} holds a part of the invented identity", file=sys.stderr)
+    if tokens and not leaks:
+        _say(f"Checked {len(files)} files for {len(tokens)} parts of the invented identity: none found.")
+    return 1 if leaks else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

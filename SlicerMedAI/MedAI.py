@@ -1,0 +1,303 @@
+"""MedAI: a guided run in 3D Slicer. Choose an image and a model, run, look at the result, open the report.
+
+A shell: what it shows is decided by :class:`slicermedai.app.guided_run.GuidedRun`, and a child process does the work.
+"""
+
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+from slicermedai.app.guided_run import COLUMNS, GuidedRun, Phase, RunState, describe, rows, time_left
+
+POLL_MILLISECONDS = 100
+
+
+class MedAI(ScriptedLoadableModule):
+    """What Slicer lists."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("MedAI")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The SlicerMedAI contributors"]
+        self.parent.helpText = _(
+            "Runs a MONAI model on a loaded volume or a DICOM series and shows the coded result. "
+            "Research use only: not a medical device, not for primary diagnosis. "
+            "A score that is not calibrated is shown as a raw score, never as a probability."
+        )
+        self.parent.acknowledgementText = _(
+            "Built on MONAI, PyTorch, highdicom, pydicom and 3D Slicer. Brain network: deepbet (MIT)."
+        )
+
+
+@parameterNodeWrapper
+class MedAIParameterNode:
+    """What the module remembers in the scene."""
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    deidentify: bool = False
+
+
+class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Connects the .ui file with the presenter; decides nothing."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._binding = None
+        self._timer = None
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedAI.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = MedAILogic()
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_MILLISECONDS)
+        self.ui.findingsTable.setColumnCount(len(COLUMNS))
+        self.ui.findingsTable.setHorizontalHeaderLabels([_(name) for name in COLUMNS])
+        self._connect()
+        self.initializeParameterNode()
+        self.refresh()
+
+    def _connect(self):
+        presenter = self.logic.presenter
+        presenter.changed.connect(self.onStateChanged)
+        presenter.finished.connect(self.onFinished)
+        self._timer.connect("timeout()", presenter.poll)
+        self.ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
+        self.ui.seriesSelector.connect("activated(int)", self.onSeriesChosen)
+        self.ui.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
+        self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelChanged)
+        self.ui.deidentifyCheckBox.connect("toggled(bool)", self.onRouteChanged)
+        self.ui.installButton.connect("clicked(bool)", self.onInstall)
+        self.ui.runButton.connect("clicked(bool)", self.onRun)
+        self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
+        self.ui.reportButton.connect("clicked(bool)", self.onReport)
+        self.ui.folderButton.connect("clicked(bool)", self.onOpenFolder)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
+
+    def cleanup(self):
+        self._timer.stop()
+        self.logic.presenter.cancel()
+        self.removeObservers()
+        self.setParameterNode(None)
+
+    def enter(self):
+        self.initializeParameterNode()
+        self.refresh()
+
+    def exit(self):
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller, event):
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode):
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._binding)
+        self._parameterNode = parameterNode
+        if self._parameterNode is not None:
+            self._binding = self._parameterNode.connectGui(self.ui)
+            self.onVolumeChanged(self.ui.volumeSelector.currentNode())
+
+    def refresh(self):
+        """Look again at what is installed and what is in the DICOM database."""
+        presenter = self.logic.presenter
+        presenter.refresh_bundles()
+        self.ui.modelSelector.clear()
+        for ref in presenter.choices:
+            self.ui.modelSelector.addItem(ref.title)
+        self.ui.seriesSelector.clear()
+        self.ui.seriesSelector.addItem(_("None"), "")
+        for uid, text in self.logic.databaseSeries():
+            self.ui.seriesSelector.addItem(text, uid)
+        self.onStateChanged(presenter.state)
+
+    # --- choices -----------------------------------------------------------------------------------------------------
+
+    def onVolumeChanged(self, node):
+        if node is not None:
+            self.ui.seriesSelector.setCurrentIndex(0)
+            self.ui.folderSelector.setCurrentPath("")
+            self.logic.presenter.choose_source(node, node.GetName())
+        elif not self.ui.folderSelector.currentPath and self.ui.seriesSelector.currentIndex <= 0:
+            self.logic.presenter.choose_source(None, "")
+
+    def onSeriesChosen(self, index):
+        uid = self.ui.seriesSelector.itemData(index)
+        if not uid:
+            return
+        self.ui.volumeSelector.setCurrentNode(None)
+        self.ui.folderSelector.setCurrentPath("")
+        self.logic.presenter.choose_source(self.logic.filesOfSeries(uid), self.ui.seriesSelector.itemText(index))
+
+    def onFolderChanged(self, path):
+        if not path:
+            return
+        self.ui.volumeSelector.setCurrentNode(None)
+        self.ui.seriesSelector.setCurrentIndex(0)
+        self.logic.presenter.choose_source(path, Path(path).name)
+
+    def onModelChanged(self, index):
+        if index >= 0:
+            self.logic.presenter.choose_bundle(self.ui.modelSelector.itemText(index))
+
+    def onRouteChanged(self, checked):
+        self.logic.presenter.choose_identity("deidentify" if checked else "keep")
+
+    # --- actions -----------------------------------------------------------------------------------------------------
+
+    def onInstall(self):
+        with slicer.util.tryWithErrorDisplay(_("Nothing was installed."), waitCursor=True):
+            self.logic.install()
+        self.refresh()
+
+    def onRun(self):
+        self.logic.presenter.start()
+        if self.logic.presenter.busy:
+            self._timer.start()
+
+    def onCancel(self):
+        self.logic.presenter.cancel()
+
+    def onFinished(self, result):
+        with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), waitCursor=True):
+            self.logic.show(result, self.ui.volumeSelector.currentNode())
+
+    def onReport(self):
+        with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
+            page = self.logic.report(self.ui.volumeSelector.currentNode())
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
+
+    def onOpenFolder(self):
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.logic.presenter.state.folder)))
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def onStateChanged(self, state: RunState):
+        presenter = self.logic.presenter
+        if not presenter.busy:
+            self._timer.stop()
+        self.ui.runButton.enabled = presenter.can_run
+        self.ui.cancelButton.enabled = state.phase is Phase.RUNNING
+        self.ui.installButton.visible = not presenter.choices
+        self.ui.progressBar.value = round(state.progress * self.ui.progressBar.maximum)
+        self.ui.stageLabel.text = " – ".join(part for part in (state.stage, time_left(state.seconds_left)) if part)
+        self.ui.messageLabel.text = state.message
+        self.ui.modelDescription.text = describe(state.bundle) if state.bundle else ""
+        for button in (self.ui.reportButton, self.ui.folderButton):
+            button.enabled = state.phase is Phase.DONE
+        self._showFindings(state)
+
+    def _showFindings(self, state: RunState):
+        found = rows(state.result)
+        self.ui.findingsTable.setRowCount(len(found))
+        for row, values in enumerate(found):
+            for column, value in enumerate(values):
+                self.ui.findingsTable.setItem(row, column, qt.QTableWidgetItem(value))
+        self.ui.findingsTable.resizeColumnsToContents()
+
+
+class MedAILogic(ScriptedLoadableModuleLogic):
+    """For the console and the widget: holds the presenter and reaches into Slicer for it."""
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        import slicermedai
+
+        self.presenter = GuidedRun(submit=slicermedai.submit, bundles=slicermedai.bundles)
+
+    def getParameterNode(self):
+        return MedAIParameterNode(super().getParameterNode())
+
+    def databaseSeries(self):
+        """[(series UID, description)] of image series in Slicer's DICOM database."""
+        database = slicer.dicomDatabase
+        found = []
+        if database is None or not database.isOpen:
+            return found
+        for patient in database.patients():
+            for study in database.studiesForPatient(patient):
+                for series in database.seriesForStudy(study):
+                    text = database.descriptionForSeries(series) or _("(no description)")
+                    found.append((series, f"{database.nameForPatient(patient)} – {text}"))
+        return found
+
+    def filesOfSeries(self, uid):
+        """The files of one series, as paths."""
+        return [Path(path) for path in slicer.dicomDatabase.filesForSeries(uid)]
+
+    def show(self, result, volumeNode):
+        """Put the result into the scene, on the loaded volume where there is one."""
+        import slicermedai
+
+        volume = None if volumeNode is not None else slicermedai.load_image(self.presenter.state.folder)
+        shown = slicermedai.show(result, slicer.mrmlScene, volume=volume, volume_node=volumeNode)
+        slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
+        return shown
+
+    def report(self, volumeNode):
+        """Make the report, once, with pictures by this process; returns the page's path."""
+        import slicermedai
+
+        return slicermedai.report(self.presenter.state.folder, volume_node=volumeNode)
+
+    def install(self):
+        """Bring PyTorch, MONAI and the brain model; asked for by a person, needs the network."""
+        import slicermedai
+
+        requirements = Path(__file__).parent / "Resources" / "requirements.txt"
+        slicer.packaging.pip_ensure(slicer.packaging.load_requirements(requirements), requester="MedAI")
+        slicermedai.fetch("brain")
+
+
+class MedAITest(ScriptedLoadableModuleTest):
+    """The same scenario as the offscreen test, for Slicer's own test driver. It needs the brain model installed."""
+
+    def runTest(self):
+        self.setUp()
+        self.test_a_volume_is_segmented()
+
+    def setUp(self):
+        slicer.mrmlScene.Clear(0)
+
+    def test_a_volume_is_segmented(self):
+        import SampleData
+
+        volume = SampleData.downloadSample("MRHead")
+        logic = MedAILogic()
+        logic.presenter.refresh_bundles()
+        logic.presenter.choose_source(volume, volume.GetName())
+        self.assertTrue(logic.presenter.can_run, "the brain model is not installed")
+        logic.presenter.start()
+        while logic.presenter.busy:
+            slicer.app.processEvents(qt.QEventLoop.AllEvents, 50)
+            logic.presenter.poll()
+        self.assertEqual(logic.presenter.state.phase, Phase.DONE)
+        shown = logic.show(logic.presenter.state.result, volume)
+        self.assertEqual(shown.segmentation_node.GetSegmentation().GetNumberOfSegments(), 1)
+        self.delayDisplay("Test passed")
