@@ -67,7 +67,7 @@ class MedAIError(Exception):
     def __str__(self) -> str:
         where = ", ".join(part for part in (self.file, self.attribute) if part)
         head = f"{where}: {self.message}" if where else self.message
-        return f"{head} {self.advice}" if self.advice else head
+        return f"{head.rstrip('.')}. {self.advice}" if self.advice else head
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the worker's protocol; :func:`from_dict` turns them back."""
