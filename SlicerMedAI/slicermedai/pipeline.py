@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slicermedai.domain.codec import write_object
+from slicermedai.domain.finding import Finding, Mask, tracking_uid
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.result import AnalysisResult, Deidentification
+from slicermedai.domain.provenance import Provenance, Step
+from slicermedai.domain.result import AnalysisResult, Deidentification, Quality, Status
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.specs import RunJob
@@ -24,10 +27,158 @@ RESULT, HEADERS, DICOM, SOURCE = "result", "source", "dicom", "source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one run left in memory and in ``folder``: the result, its image, the gate's notes, the files."""
+    """What one run left in memory and in its folder: the result, its image, the gate's notes, the files."""
 
     result: AnalysisResult
     volume: Volume
-    folder: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+
+
+@dataclass
+class _Clock:
+    """Names and times the steps of one run."""
+
+    steps: list[Step]
+    began: float
+    started: str
+
+    def step(self, name: str, detail: str = "") -> None:
+        now = time.monotonic()
+        self.steps.append(Step(name=name, detail=detail, seconds=round(now - self.began, 3)))
+        self.began = now
+
+
+def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) -> Outcome:
+    """Run ``job`` and write its result, headers and formats into ``folder``, which the caller renames as a whole.
+
+    Raises
+    ------
+    MedAIError
+        Whatever stopped it, by name; ``folder`` is then to be thrown away.
+    """
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.export.formats import fitting
+
+    clock = _Clock([], time.monotonic(), _now())
+    bundle = resolve(job.bundle)
+    source, deidentification = _open(job, folder, clock, progress)
+    formats, refused = fitting(job.formats, obstacle=_obstacle(source))
+    prediction = _predict(job, bundle, source.volume, progress)
+    clock.step("segment", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
+    progress("measure", 0.0)
+    result = _compose(bundle, source, prediction)
+    clock.step("measure", "volume by voxel summation")
+    result = replace(
+        result,
+        deidentification=deidentification,
+        provenance=replace(_provenance(bundle, prediction), job_id=job_id, started=clock.started),
+    )
+    result = _with_steps(result, clock.steps, refused)
+    return _write(result, folder, source=source, formats=formats, progress=progress)
+
+
+def _open(job: RunJob, folder: Path, clock: _Clock, progress: Progress) -> tuple[Source, Deidentification | None]:
+    from slicermedai.deid.reopen import on_route
+    from slicermedai.dicom.inputs import open_source
+
+    source = open_source(Path(job.source), series=job.series, tilt=job.tilt, progress=progress)
+    clock.step("read", f"{len(source.files)} files, geometry from positions")
+    source, report = on_route(
+        source, Identity(job.identity), copies=folder / DICOM / SOURCE, key_file=job.project_key, progress=progress
+    )
+    if report is not None:
+        clock.step("deidentify", report.method)
+    return source, report
+
+
+def _obstacle(source: Source) -> str:
+    if not source.headers:
+        return "the source has no patient and study (PatientID, StudyInstanceUID) to file them under"
+    return "the image was resampled, and its grid is not that of the source's slices" if source.resampled else ""
+
+
+def _predict(job: RunJob, bundle: BundleRef, volume: Volume, progress: Progress) -> Prediction:
+    from slicermedai.inference.task import Listeners, RunSettings, predict
+
+    settings = RunSettings(device=job.device, seed=job.seed)
+    return predict(bundle, volume, settings=settings, listeners=Listeners(progress=progress))
+
+
+def _compose(bundle: BundleRef, source: Source, prediction: Prediction) -> AnalysisResult:
+    findings = tuple(_findings(bundle, source, prediction))
+    return AnalysisResult(
+        status=Status.COMPLETE if findings else Status.NO_FINDING,
+        study=source.study,
+        volume_geometry=source.volume.geometry,
+        provenance=Provenance(bundle="", bundle_version="", weights_sha256=""),
+        findings=findings,
+        quality=tuple(Quality(tracking_uid=f.tracking_uid, reason=f.confidence.reason) for f in findings),
+        sources=source.study.series,
+    )
+
+
+def _findings(bundle: BundleRef, source: Source, prediction: Prediction) -> list[Finding]:
+    from slicermedai.confidence.assess import assess
+    from slicermedai.measure.volume import measure
+
+    scores, findings = dict(prediction.scores), []
+    for value, label in prediction.labels:
+        region = Mask(label_map=prediction.label_map, value=value)
+        if not region.to_array().any():
+            continue
+        uid = tracking_uid(source.volume.series_uid, bundle.title, label.type.value, str(value))
+        confidence = assess(scores.get(value), bundle=bundle)
+        findings.append(
+            Finding(tracking_uid=uid, label=label, region=region, measurements=measure(region), confidence=confidence)
+        )
+    return findings
+
+
+def _with_steps(result: AnalysisResult, steps: list[Step], refused: tuple[str, ...]) -> AnalysisResult:
+    made = result.provenance
+    refusals = ("Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused)
+    return replace(result, provenance=replace(made, steps=(*steps, *made.steps), refusals=refusals, finished=_now()))
+
+
+def _provenance(bundle: BundleRef, prediction: Prediction) -> Provenance:
+    import slicermedai
+
+    return Provenance(
+        bundle=bundle.name,
+        bundle_version=bundle.version,
+        weights_sha256=bundle.weights_sha256,
+        licence=bundle.licence,
+        intended_use=bundle.intended_use,
+        versions=(("slicermedai", slicermedai.__version__), *prediction.versions),
+        device=prediction.device,
+        precision=prediction.precision,
+        seed=prediction.seed,
+        threads=prediction.threads,
+        steps=prediction.steps,
+        warnings=prediction.warnings,
+    )
+
+
+def _write(
+    result: AnalysisResult, folder: Path, *, source: Source, formats: tuple[str, ...], progress: Progress
+) -> Outcome:
+    from slicermedai.dicom.headers import save_headers
+    from slicermedai.export.run import export_result
+
+    progress("save", 0.0)
+    (folder / RESULT).mkdir(parents=True)
+    write_object(result, folder / RESULT, kind="result")
+    save_headers(source.headers, folder / RESULT / HEADERS)
+    (folder / DICOM).mkdir(exist_ok=True)
+    files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
+    return Outcome(result=result, volume=source.volume, files=tuple(files), notes=source.notes)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def result_folder(folder: Path) -> Path:
+    """The folder that :meth:`AnalysisResult.load` reads, given it or the output of a run around it."""
+    return folder / RESULT if (folder / RESULT / f"{RESULT}.json").exists() else folder

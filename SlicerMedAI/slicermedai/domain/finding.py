@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -146,6 +147,14 @@ class Finding:
     region: Region | None = None
     measurements: tuple[Measurement, ...] = ()
     confidence: Confidence = Confidence()
+
+
+def tracking_uid(*names: str) -> str:
+    """A tracking UID that follows from ``names`` (source series, model, label): under 2.25, at most 44 characters.
+
+    Running the same model on the same series again gives the same UIDs, so that a result can be told from a copy.
+    """
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, ' '.join(('slicermedai tracking', *names))).int}"
 
 
 def _bounding_box(array: NDArray[Any]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

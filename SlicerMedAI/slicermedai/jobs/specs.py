@@ -41,7 +41,9 @@ class RunJob:
         ),
     )
     device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
-    formats: tuple[str, ...] = field(default=("seg", "sr"), metadata=_option("output formats, comma-separated"))
+    formats: tuple[str, ...] = field(
+        default=(), metadata=_option("output formats, comma-separated; default: seg,sr, or nifti,csv without patient")
+    )
     tilt: str = field(
         default="refuse",
         metadata=_option("what the gate does with a tilted gantry", choices=("refuse", "resample")),

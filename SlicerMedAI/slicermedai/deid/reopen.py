@@ -1,0 +1,61 @@
+"""The source as everything downstream sees it: on the pseudonymous route, opened again from de-identified copies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slicermedai.deid.routes import check_study
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.result import Deidentification
+from slicermedai.domain.study import Identity
+from slicermedai.errors import IdentityError
+
+if TYPE_CHECKING:
+    from slicermedai.dicom.inputs import Source
+
+
+def on_route(
+    source: Source, identity: Identity, *, copies: Path, key_file: str = "", progress: Progress = silent
+) -> tuple[Source, Deidentification | None]:
+    """``source`` fit for the route ``identity``, and what was done to it.
+
+    KEEP hands the source on. DEIDENTIFY writes de-identified copies into ``copies`` (a folder that must not exist) and
+    opens the study from them; the identified one is not used any more. A source without DICOM headers loses its name.
+
+    Raises
+    ------
+    IdentityError
+        The source is of the other route, the key file holds no key, or the copies are not the same image.
+    """
+    if identity is Identity.KEEP:
+        check_study(source.study, identity)
+        return source, None
+    if not source.headers:
+        return _without_name(source), Deidentification(
+            method="no DICOM source: only voxels were taken", done=("The name of the file or node was left out.",)
+        )
+    return _from_copies(source, copies, key_file, progress)
+
+
+def _without_name(source: Source) -> Source:
+    study = replace(source.study, identity=Identity.DEIDENTIFY)
+    return replace(source, study=study, volume=replace(source.volume, name=""), files=())
+
+
+def _from_copies(
+    source: Source, folder: Path, key_file: str, progress: Progress
+) -> tuple[Source, Deidentification | None]:
+    from slicermedai.deid.pseudonym import ProjectKey
+    from slicermedai.deid.run import deidentify
+    from slicermedai.dicom.inputs import open_source
+
+    key = ProjectKey.from_file(Path(key_file)) if key_file else ProjectKey.generate()
+    report = deidentify(source.files, folder, key=key, progress=progress)
+    copies = open_source(folder, tilt="resample" if source.resampled else "refuse")
+    if not copies.volume.geometry.same_grid(source.volume.geometry):
+        raise IdentityError("the de-identified copies do not have the source's geometry", attribute="affine")
+    study = replace(copies.study, identity=Identity.DEIDENTIFY)
+    check_study(study, Identity.DEIDENTIFY)
+    return replace(copies, study=study, notes=source.notes), report
