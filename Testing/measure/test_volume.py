@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
 from slicermedai.domain.finding import Box, Mask, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
@@ -17,7 +16,9 @@ from slicermedai.domain.volume import LabelMap
 from slicermedai.measure.volume import measure, voxel_count
 
 ORIENTATIONS = [
-    np.eye(3)[:, list(order)] * np.array(signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)
+    np.eye(3)[:, list(order)] * np.array(signs)
+    for order in permutations(range(3))
+    for signs in product((1, -1), repeat=3)
 ]
 
 

@@ -1,1 +1,1 @@
-"""Results out: one file a format, one table of them."""
+"""Results out: one file a format, one table of them (:mod:`slicermedai.export.formats`)."""

@@ -1,0 +1,95 @@
+"""The attributes that a derived object takes over from its source (PS3.3), as data."""
+
+from __future__ import annotations
+
+IDENTITY = ("PatientID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+"""What is asked for, by name, where a source has no context."""
+
+PATIENT = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "PatientBirthDate",
+    "PatientBirthTime",
+    "PatientSex",
+    "OtherPatientIDsSequence",
+    "OtherPatientNames",
+    "PatientComments",
+    "EthnicGroup",
+    "QualityControlSubject",
+    "PatientSpeciesDescription",
+    "PatientSpeciesCodeSequence",
+    "PatientBreedDescription",
+    "PatientBreedCodeSequence",
+    "BreedRegistrationSequence",
+    "ResponsiblePerson",
+    "ResponsiblePersonRole",
+    "ResponsibleOrganization",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+)
+"""Patient module (C.7.1.1): all objects of a patient say the same of the patient."""
+
+TRIAL = (
+    "ClinicalTrialSponsorName",
+    "ClinicalTrialProtocolID",
+    "ClinicalTrialProtocolName",
+    "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName",
+    "ClinicalTrialSubjectID",
+    "ClinicalTrialSubjectReadingID",
+    "ClinicalTrialTimePointID",
+    "ClinicalTrialTimePointDescription",
+)
+"""Clinical Trial Subject and Study modules (C.7.1.3, C.7.2.3)."""
+
+STUDY = (
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "ReferringPhysicianIdentificationSequence",
+    "PhysiciansOfRecord",
+    "PhysiciansOfRecordIdentificationSequence",
+    "StudyID",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "StudyDescription",
+    "ProcedureCodeSequence",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientSexNeutered",
+    "AdditionalPatientHistory",
+    "MedicalAlerts",
+    "Allergies",
+    "PregnancyStatus",
+    "AdmissionID",
+    "LongitudinalTemporalInformationModified",
+)
+"""General Study and Patient Study modules (C.7.2.1, C.7.2.2)."""
+
+COMMON = ("TimezoneOffsetFromUTC",)
+"""SOP Common module (C.12.1): the zone that all dates and times without one are in."""
+
+FILED_UNDER = PATIENT + TRIAL + STUDY + COMMON
+"""What every object of the study says."""
+
+PLACE = ("BodyPartExamined", "Laterality", "FrameOfReferenceUID", "PositionReferenceIndicator")
+"""What was imaged, and in which space: for images, not for documents."""
+
+EVEN_IF_UNKNOWN = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Type 2: there in every object, empty where the source does not say."""

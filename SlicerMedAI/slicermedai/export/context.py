@@ -1,0 +1,126 @@
+"""What a format needs beside the result: the source's headers, and one plan of UIDs for all objects."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Identity
+from slicermedai.errors import FormatError, IdentityError, MissingContextError
+from slicermedai.export.attributes import FILED_UNDER, IDENTITY, PLACE
+from slicermedai.export.uids import UidPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExportContext:
+    """What all formats share.
+
+    Parameters
+    ----------
+    headers:
+        Headers of the source series without pixels, in slice order; one for a multi-frame source; empty where the
+        source was no DICOM.
+    uids:
+        The UIDs of all objects of this result.
+    finished:
+        When the analysis ended, in the source's time zone where it names one, else UTC. Objects carry this time,
+        never that of writing.
+    software:
+        Versions for Software Versions (0018,1020).
+    """
+
+    headers: tuple[Dataset, ...]
+    uids: UidPlan
+    finished: datetime
+    software: tuple[str, ...]
+
+    @property
+    def header(self) -> Dataset:
+        """The header that patient and study are copied from.
+
+        Raises
+        ------
+        MissingContextError
+            The source has none; the missing attributes are named.
+        """
+        if not self.headers:
+            raise MissingContextError(
+                "the source has no patient and study to file DICOM objects under",
+                attribute=", ".join(IDENTITY),
+                advice="Run on a DICOM series, or export as nifti and csv.",
+            )
+        return self.headers[0]
+
+
+def make_context(result: AnalysisResult, headers: tuple[Dataset, ...], *, version: str) -> ExportContext:
+    """The context of one result, after the check that ``headers`` are those of its source.
+
+    Raises
+    ------
+    IdentityError
+        The headers are of another study or series, or identify the patient where the result must not.
+    FormatError
+        The result does not say when it was finished.
+    """
+    if headers:
+        _check_belonging(result, headers)
+    finished = _finished(result, headers[0] if headers else Dataset())
+    software = (version, f"{result.provenance.bundle} {result.provenance.bundle_version}"[:64].strip())
+    return ExportContext(
+        headers=headers,
+        uids=UidPlan.of(result, _fingerprint(headers), *software),
+        finished=finished,
+        software=software,
+    )
+
+
+def _check_belonging(result: AnalysisResult, headers: tuple[Dataset, ...]) -> None:
+    series = {source.series_uid for source in result.sources}
+    for header in headers:
+        if result.study.study_uid and str(header.get("StudyInstanceUID", "")) != result.study.study_uid:
+            raise IdentityError("the headers are of another study than the result", attribute="StudyInstanceUID")
+        if series and str(header.get("SeriesInstanceUID", "")) not in series:
+            raise IdentityError("the headers are of another series than the result", attribute="SeriesInstanceUID")
+        if result.study.identity is Identity.DEIDENTIFY and header.get("PatientIdentityRemoved") != "YES":
+            raise IdentityError(
+                "the result is de-identified, and the source's headers are not",
+                attribute="PatientIdentityRemoved",
+                advice="Export with the headers of the de-identified source.",
+            )
+
+
+def _finished(result: AnalysisResult, header: Dataset) -> datetime:
+    try:
+        moment = datetime.fromisoformat(result.provenance.finished)
+    except ValueError as error:
+        raise FormatError("the result does not say when it was finished", attribute="provenance.finished") from error
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(_zone(str(header.get("TimezoneOffsetFromUTC", ""))))
+
+
+def _zone(offset: str) -> timezone:
+    """The zone of a Timezone Offset From UTC (0008,0201), as "+0100"; UTC where there is none."""
+    if len(offset) != 5 or offset[0] not in "+-" or not offset[1:].isdigit():
+        return UTC
+    sign = -1 if offset[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[3:])))
+
+
+def _fingerprint(headers: tuple[Dataset, ...]) -> str:
+    """Over what objects take from the headers, so that a corrected patient makes new objects."""
+    hasher = hashlib.sha256()
+    for header in headers:
+        hasher.update(f"{header.get('SOPInstanceUID', '')}\n".encode())
+    for keyword in FILED_UNDER + PLACE if headers else ():
+        if keyword in headers[0]:
+            hasher.update(_text(headers[0][keyword]).encode(errors="backslashreplace"))
+    return hasher.hexdigest()
+
+
+def _text(element: DataElement) -> str:
+    return f"{element.tag} {element.VR} {element.value}\n"

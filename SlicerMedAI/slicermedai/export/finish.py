@@ -1,0 +1,202 @@
+"""The one pass that makes a data set a filed DICOM object: patient, study, series, equipment, times, character set.
+
+Formats write what is theirs (a segmentation's frames, a report's tree); everything that all objects share is written
+here, once (PS3.3 C.7.1 to C.7.5, C.12.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import config
+from pydicom.charset import python_encoding
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import PersonName
+
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import FormatError
+from slicermedai.export import attributes
+from slicermedai.export.context import ExportContext
+from slicermedai.export.uids import DEVICE_UID, IMPLEMENTATION_CLASS_UID
+
+MANUFACTURER = "SlicerMedAI"
+MODEL_NAME = "MedAI"
+_IMPLEMENTATION_VERSION = "SLICERMEDAI"
+_SEXES = ("M", "F", "O")
+_UTF8 = "ISO_IR 192"
+_KEEPABLE = frozenset(f"ISO_IR {number}" for number in (6, 100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 192, 203))
+_TEXT = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectKind:
+    """One kind of object of a result: its SOP class and its series.
+
+    ``offset`` keeps the series numbers of one result apart: source series 5 gives 501, 502 ...
+    ``in_space`` is True for objects with a frame of reference and a body part: images, not documents.
+    """
+
+    name: str
+    sop_class: str
+    modality: str
+    offset: int
+    in_space: bool
+
+
+def finish(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, kind: ObjectKind) -> Dataset:
+    """``dataset`` with all that its format left out, ready for :func:`save`; the same object is returned.
+
+    Raises
+    ------
+    MissingContextError
+        The source has no headers.
+    FormatError
+        A mandatory attribute is missing in the source; it is named.
+    """
+    header = context.header
+    _copy(header, dataset, attributes.FILED_UNDER)
+    _check_study(dataset)
+    if kind.in_space:
+        _place(header, dataset)
+    _series(dataset, context, result=result, kind=kind)
+    _equipment(dataset, context)
+    _instance(dataset, context, kind)
+    dataset.file_meta = _file_meta(dataset)
+    _character_set(dataset, str(header.get("SpecificCharacterSet") or "ISO_IR 6"))
+    return dataset
+
+
+def save(dataset: Dataset, path: Path) -> Path:
+    """Write ``dataset`` in Explicit VR Little Endian as a PS3.10 file."""
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _copy(header: Dataset, dataset: Dataset, keywords: tuple[str, ...]) -> None:
+    for keyword in keywords:
+        if keyword in header:
+            dataset.add(_element(header[keyword]))
+
+
+def _check_study(dataset: Dataset) -> None:
+    """Type 1 is demanded, type 2 is there, and what no DICOM object may say is left unknown."""
+    if not dataset.get("StudyInstanceUID"):
+        raise FormatError("the source does not name it, and it is mandatory", attribute="StudyInstanceUID")
+    for keyword in attributes.EVEN_IF_UNKNOWN:
+        if keyword not in dataset:
+            setattr(dataset, keyword, "")
+    if dataset.PatientSex not in ("", None, *_SEXES):
+        dataset.PatientSex = ""
+
+
+def _place(header: Dataset, dataset: Dataset) -> None:
+    """Where the voxels lie: frame of reference, body part, side (C.7.4.1, C.7.3.1)."""
+    _copy(header, dataset, attributes.PLACE)
+    if not dataset.get("FrameOfReferenceUID"):
+        raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
+    if "PositionReferenceIndicator" not in dataset:
+        dataset.PositionReferenceIndicator = ""
+
+
+def _element(element: DataElement) -> DataElement:
+    """A copy that is free of its old data set's character set; odd values pass as they are."""
+    return DataElement(element.tag, element.VR, _value(element.value), validation_mode=config.IGNORE)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Sequence):
+        return [_dataset(item) for item in value]
+    if isinstance(value, PersonName):
+        return str(value)
+    if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
+        return [_value(item) for item in value]
+    return value
+
+
+def _dataset(item: Dataset) -> Dataset:
+    made = Dataset()
+    for element in item:
+        made.add(_element(element))
+    return made
+
+
+def _series(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, kind: ObjectKind) -> None:
+    dataset.Modality = kind.modality
+    dataset.SeriesInstanceUID = context.uids.series(kind.name)
+    dataset.SeriesNumber = _series_number(context.header) + kind.offset
+    dataset.SeriesDescription = f"MedAI {result.provenance.bundle}"[:64].strip()
+    dataset.SeriesDate, dataset.SeriesTime = _date_time(context)
+
+
+def _series_number(header: Dataset) -> int:
+    """A hundred for each source series; sources without a number of their own share 9000."""
+    try:
+        number = int(header.get("SeriesNumber") or 0)
+    except (TypeError, ValueError):
+        number = 0
+    return number * 100 if 0 < number < 1_000_000 else 9000
+
+
+def _equipment(dataset: Dataset, context: ExportContext) -> None:
+    dataset.Manufacturer = MANUFACTURER
+    dataset.ManufacturerModelName = MODEL_NAME
+    dataset.DeviceSerialNumber = DEVICE_UID
+    dataset.SoftwareVersions = list(context.software)
+
+
+def _instance(dataset: Dataset, context: ExportContext, kind: ObjectKind) -> None:
+    dataset.SOPClassUID = kind.sop_class
+    dataset.SOPInstanceUID = context.uids.instance(kind.name)
+    dataset.InstanceNumber = 1
+    date, time = _date_time(context)
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
+    dataset.ContentDate, dataset.ContentTime = date, time
+
+
+def _date_time(context: ExportContext) -> tuple[str, str]:
+    """DA and TM of the end of the analysis."""
+    return context.finished.strftime("%Y%m%d"), context.finished.strftime("%H%M%S.%f")
+
+
+def _file_meta(dataset: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = _IMPLEMENTATION_VERSION
+    return meta
+
+
+def _character_set(dataset: Dataset, source: str) -> None:
+    """The source's character set where it is a plain one and can say everything, else UTF-8 (C.12.1.1.2)."""
+    texts = list(_texts(dataset))
+    fits = source in _KEEPABLE and all(_fits(text, python_encoding[source]) for text in texts)
+    chosen = source if fits else _UTF8
+    if chosen == "ISO_IR 6":
+        dataset.pop("SpecificCharacterSet", None)
+    else:
+        dataset.SpecificCharacterSet = chosen
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode("ascii" if encoding == python_encoding["ISO_IR 6"] else encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _texts(dataset: Dataset) -> Iterator[str]:
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from _texts(item)
+        elif element.VR in _TEXT:
+            yield str(element.value)

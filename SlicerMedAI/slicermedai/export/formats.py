@@ -1,0 +1,135 @@
+"""The table of output formats: a newcomer adds one file with a ``write`` function, and one line here.
+
+Command line, console, GUI and the shared tests read this table. Listing it loads no format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import FormatError
+
+if TYPE_CHECKING:
+    from slicermedai.export.context import ExportContext
+
+
+class Writer(Protocol):
+    """Writes ``result`` into ``folder`` and returns the files; the same result gives the same bytes."""
+
+    def __call__(self, result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
+        """Raises :class:`~slicermedai.errors.FormatError` for what the format cannot say."""
+
+
+class Reader(Protocol):
+    """Reads one file of the format back."""
+
+    def __call__(self, path: Path) -> Any:
+        """Raises :class:`~slicermedai.errors.FormatError` or :class:`~slicermedai.errors.UnreadableFileError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One output format.
+
+    Parameters
+    ----------
+    name, title:
+        What people type, and what they read.
+    writer, reader:
+        ``module:function`` below this package; no reader where it is "".
+    needs_context:
+        True where the format files its objects under a patient and a study.
+    cites:
+        The format whose objects this one refers to, so that it must be written too; "" for none.
+    """
+
+    name: str
+    title: str
+    writer: str
+    reader: str = ""
+    needs_context: bool = False
+    cites: str = ""
+
+    @property
+    def write(self) -> Writer:
+        """The writing function; its module is loaded now."""
+        return cast(Writer, _load(self.writer))
+
+    @property
+    def read(self) -> Reader | None:
+        """The reading function, or None where the format is written alone."""
+        return cast(Reader, _load(self.reader)) if self.reader else None
+
+
+FORMATS: dict[str, Format] = {
+    made.name: made
+    for made in (
+        Format(
+            name="seg",
+            title="DICOM Segmentation (BINARY)",
+            writer="seg:write",
+            reader="seg_read:read",
+            needs_context=True,
+        ),
+        Format(
+            name="sr",
+            title="DICOM Structured Report (TID 1500, Comprehensive 3D)",
+            writer="sr:write",
+            reader="sr_read:read",
+            needs_context=True,
+            cites="seg",
+        ),
+        Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
+        Format(name="csv", title="Table of findings (CSV)", writer="table:write"),
+    )
+}
+
+
+def chosen(names: tuple[str, ...]) -> list[Format]:
+    """The formats of ``names``, each once, in the order of the table: what is cited comes first.
+
+    Raises
+    ------
+    FormatError
+        An unknown name, or none.
+    """
+    for name in names:
+        if name not in FORMATS:
+            raise FormatError(
+                f"there is no format {name!r}", attribute="formats", advice=f"Choose from {', '.join(FORMATS)}."
+            )
+    if not names:
+        raise FormatError("no format was asked for", attribute="formats")
+    return [made for name, made in FORMATS.items() if name in names]
+
+
+def fitting(names: tuple[str, ...], *, obstacle: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(formats to write, what is not written and why), decided before anything is computed.
+
+    ``names`` empty leaves the choice: SEG and SR, or NIfTI and CSV where ``obstacle`` says why no DICOM object can be
+    filed ("" for none).
+
+    Raises
+    ------
+    FormatError
+        An unknown name, or a format by name that ``obstacle`` forbids.
+    """
+    if not names:
+        return (("nifti", "csv"), (f"No DICOM SEG and SR: {obstacle}.",)) if obstacle else (("seg", "sr"), ())
+    for made in chosen(names):
+        if obstacle and made.needs_context:
+            raise FormatError(
+                f"format {made.name!r} cannot be written: {obstacle}",
+                attribute="formats",
+                advice="Ask for nifti,csv, or run on a DICOM series.",
+            )
+    return names, ()
+
+
+def _load(place: str) -> Any:
+    module, function = place.split(":")
+    return getattr(import_module(f"slicermedai.export.{module}"), function)

@@ -1,0 +1,77 @@
+"""One result into the formats that were asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from slicermedai import __version__
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import FormatError, MissingContextError
+from slicermedai.export.attributes import IDENTITY
+from slicermedai.export.context import make_context
+from slicermedai.export.formats import Format, chosen
+
+
+def export_result(
+    result: AnalysisResult,
+    *,
+    headers: tuple[Dataset, ...],
+    folder: Path,
+    formats: tuple[str, ...],
+    progress: Progress = silent,
+) -> list[Path]:
+    """Write ``result`` into ``folder``, which exists and which the caller renames as a whole.
+
+    Parameters
+    ----------
+    headers:
+        Headers of the source series without pixels, in slice order; one for a multi-frame source; empty for a
+        source that was no DICOM.
+    formats:
+        Names of :data:`~slicermedai.export.formats.FORMATS`; what others cite is written first.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order written. The same result gives the same bytes.
+
+    Raises
+    ------
+    MissingContextError
+        A DICOM format, and a source without patient and study; the missing attributes are named.
+    IdentityError
+        The headers are not those of the result's source, or would cross the identity routes.
+    FormatError
+        An unknown format, one that cites another which was not asked for, or a result it cannot express.
+    JobCancelled
+        From ``progress``.
+    """
+    wanted = chosen(tuple(formats))
+    _check(result, wanted, headers)
+    context = make_context(result, tuple(headers), version=__version__)
+    written: list[Path] = []
+    for number, made in enumerate(wanted):
+        progress("export", number / len(wanted))
+        written += made.write(result, folder, context=context)
+    progress("export", 1.0)
+    return written
+
+
+def _check(result: AnalysisResult, wanted: list[Format], headers: tuple[Dataset, ...]) -> None:
+    names = {made.name for made in wanted}
+    for made in wanted:
+        if made.needs_context and not headers:
+            raise MissingContextError(
+                f"format {made.name!r} files its objects under a patient and a study, and the source has none",
+                attribute=", ".join(IDENTITY),
+                advice="Run on a DICOM series, or ask for nifti and csv.",
+            )
+        if made.cites and made.cites not in names and result.findings:
+            raise FormatError(
+                f"format {made.name!r} cites {made.cites!r}, which was not asked for",
+                attribute="formats",
+                advice=f"Ask for {made.cites},{made.name}.",
+            )

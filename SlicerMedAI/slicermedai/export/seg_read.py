@@ -1,0 +1,158 @@
+"""A BINARY segmentation back as masks on their grid: of ours, and of others that keep to regular stacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from slicermedai.domain.codes import Code
+from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.errors import FormatError, UnreadableFileError
+from slicermedai.export.codes import from_item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadSegment:
+    """One segment as the file has it."""
+
+    number: int
+    name: str
+    category: Code
+    type: Code
+    tracking_uid: str
+    mask: PackedMask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadSegmentation:
+    """A segmentation as the file has it; ``geometry`` spans all frames, slices in the order of their indices."""
+
+    sop_instance_uid: str
+    series_uid: str
+    geometry: Geometry
+    segments: tuple[ReadSegment, ...]
+
+
+def read(path: Path) -> ReadSegmentation:
+    """Read a BINARY segmentation.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not a DICOM file, or cut off.
+    FormatError
+        Not a BINARY segmentation, or its frames are no regular stack.
+    """
+    dataset = _read(path)
+    if dataset.get("Modality") != "SEG" or dataset.get("SegmentationType") != "BINARY":
+        raise FormatError("is no BINARY segmentation", file=path, attribute="SegmentationType")
+    geometry, slices = _geometry(dataset, path)
+    owners = np.array([_segment_number(group) for group in dataset.PerFrameFunctionalGroupsSequence])
+    frames = _unpacked(dataset)
+    return ReadSegmentation(
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_uid=str(dataset.SeriesInstanceUID),
+        geometry=geometry,
+        segments=tuple(_segment(one, geometry, slices, (owners, frames)) for one in dataset.SegmentSequence),
+    )
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        dataset = dcmread(path)
+        dataset.get("PixelData")
+    except (InvalidDicomError, OSError, EOFError) as error:
+        raise UnreadableFileError("cannot be read as DICOM", file=path) from error
+    return dataset
+
+
+def _segment(
+    described: Dataset,
+    geometry: Geometry,
+    slices: NDArray[np.intp],
+    content: tuple[NDArray[Any], NDArray[np.bool_]],
+) -> ReadSegment:
+    owners, frames = content
+    number = int(described.SegmentNumber)
+    mask = np.zeros(geometry.shape, dtype=bool)
+    own = owners == number
+    mask[slices[own]] = frames[own]
+    return ReadSegment(
+        number=number,
+        name=str(described.SegmentLabel),
+        category=from_item(described.SegmentedPropertyCategoryCodeSequence[0]),
+        type=from_item(described.SegmentedPropertyTypeCodeSequence[0]),
+        tracking_uid=str(described.get("TrackingUID", "")),
+        mask=PackedMask.from_array(mask, geometry),
+    )
+
+
+def _unpacked(dataset: Dataset) -> NDArray[np.bool_]:
+    """(frames, rows, columns)."""
+    shape = (int(dataset.NumberOfFrames), int(dataset.Rows), int(dataset.Columns))
+    bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), count=int(np.prod(shape)), bitorder="little")
+    return bits.reshape(shape).astype(bool)
+
+
+def _segment_number(group: Dataset) -> int:
+    return int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+
+
+def _geometry(dataset: Dataset, path: Path) -> tuple[Geometry, NDArray[np.intp]]:
+    """The grid that spans all frames, and the slice of each frame in it."""
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    measures = shared.PixelMeasuresSequence[0]
+    across, down = _cosines(shared.PlaneOrientationSequence[0])
+    positions = _positions(dataset)
+    step, slices = _stack(dataset, positions, spacing=float(measures.SpacingBetweenSlices))
+    affine = np.eye(4)
+    spacing = [float(v) for v in measures.PixelSpacing]
+    first = positions[int(np.argmin(slices))]
+    affine[:3] = np.column_stack([step, down * spacing[0], across * spacing[1], first])
+    expected = first + np.outer(slices, step)
+    if np.abs(expected - positions).max() > 0.01 * float(measures.SpacingBetweenSlices):
+        raise FormatError("the frames are no regular stack", file=path, attribute="ImagePositionPatient")
+    geometry = Geometry(
+        shape=(int(slices.max()) + 1, int(dataset.Rows), int(dataset.Columns)),
+        affine=affine,
+        frame_of_reference_uid=str(dataset.FrameOfReferenceUID),
+    )
+    return geometry, slices
+
+
+def _stack(dataset: Dataset, positions: NDArray[Any], *, spacing: float) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The step in mm from slice to slice, and the slice of each frame, from 0."""
+    across, down = _cosines(dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0])
+    normal = np.cross(across, down)
+    along = positions @ normal
+    order = np.array([group.FrameContentSequence[0].DimensionIndexValues[-1] for group in _groups(dataset)])
+    first, last = int(np.argmin(order)), int(np.argmax(order))
+    count = round(float(np.linalg.norm(positions[last] - positions[first])) / spacing)
+    if count == 0:
+        return normal * spacing, np.zeros(len(positions), dtype=np.intp)
+    step = (positions[last] - positions[first]) / count
+    slices = np.rint((along - along[first]) / float(step @ normal)).astype(np.intp)
+    return step, slices
+
+
+def _positions(dataset: Dataset) -> NDArray[Any]:
+    """(frames, 3), LPS mm of the first voxels."""
+    places = [group.PlanePositionSequence[0].ImagePositionPatient for group in _groups(dataset)]
+    return np.array(places, dtype=np.float64)
+
+
+def _groups(dataset: Dataset) -> list[Dataset]:
+    return list(dataset.PerFrameFunctionalGroupsSequence)
+
+
+def _cosines(plane: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+    values = np.array(plane.ImageOrientationPatient, dtype=np.float64)
+    return values[:3], values[3:]

@@ -1,0 +1,121 @@
+"""Which source image each slice of a grid came from; what is not the source's own grid is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from slicermedai.domain.geometry import Geometry
+from slicermedai.errors import FormatError
+
+_FloatArray = NDArray[np.float64]
+_PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SourceFrame:
+    """One source image plane: its instance, its frame in it (from 1; None in a single-frame image), its place.
+
+    ``position`` is LPS mm of the first voxel; ``axes`` is 3 x 2, the steps in mm along rows and along columns.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    number: int | None
+    position: _FloatArray
+    axes: _FloatArray
+    size: tuple[int, int]
+
+
+def source_frames(headers: tuple[Dataset, ...], geometry: Geometry) -> tuple[SourceFrame, ...]:
+    """The source plane of each slice of ``geometry``, in its order.
+
+    A plane belongs to a slice where its size is the same, and its corners lie within a quarter of a voxel: a series
+    whose spacing varies a little is still itself, a resampled one is not.
+
+    Raises
+    ------
+    FormatError
+        The grid is sheared, is not the source's, or a header lacks what places it; the attribute is named.
+    """
+    if not geometry.is_orthogonal:
+        raise FormatError(
+            "the slices of the result lean (a tilted gantry), and segmentations are read as upright stacks",
+            attribute="ImageOrientationPatient",
+            advice="Run again with the tilt resampled, or export as csv.",
+        )
+    frames = [frame for header in headers for frame in _frames(header)]
+    positions = np.array([frame.position for frame in frames])
+    return tuple(_nearest(frames, positions, geometry, index) for index in range(geometry.shape[0]))
+
+
+def _nearest(frames: list[SourceFrame], positions: _FloatArray, geometry: Geometry, index: int) -> SourceFrame:
+    wanted = geometry.to_lps((index, 0, 0))
+    frame = frames[int(np.argmin(((positions - wanted) ** 2).sum(axis=1)))]
+    if frame.size != geometry.shape[1:]:
+        raise FormatError(
+            f"the result has {geometry.shape[1]} x {geometry.shape[2]} voxels in a slice, its source "
+            f"{frame.size[0]} x {frame.size[1]}",
+            attribute="Rows, Columns",
+            advice="Results on a resampled grid are not written yet; map the result back onto its source.",
+        )
+    if _shift(frame, geometry, index) > 0.25:
+        raise FormatError(
+            f"slice {index + 1} of the result lies on no image of its source",
+            attribute="ImagePositionPatient",
+            advice="Results on a resampled grid are not written yet; map the result back onto its source.",
+        )
+    return frame
+
+
+def _shift(frame: SourceFrame, geometry: Geometry, index: int) -> float:
+    """The largest distance, in voxels along any axis, between the corners of ``frame`` and of a slice."""
+    rows, columns = frame.size
+    ends = np.array([(0, 0), (rows - 1, 0), (0, columns - 1), (rows - 1, columns - 1)], dtype=np.float64)
+    corners = frame.position + ends @ frame.axes[:, ::-1].T
+    wanted = np.column_stack([np.full(4, index), ends])
+    return float(np.abs(geometry.to_index(corners) - wanted).max())
+
+
+def _frames(header: Dataset) -> Iterator[SourceFrame]:
+    if "PerFrameFunctionalGroupsSequence" not in header:
+        yield _frame(header, {keyword: _required(header, keyword) for keyword in _PLANE}, None)
+        return
+    shared = _planes(_required(header, "SharedFunctionalGroupsSequence")[0])
+    for number, group in enumerate(header.PerFrameFunctionalGroupsSequence, 1):
+        yield _frame(header, shared | _planes(group), number)
+
+
+def _planes(group: Dataset) -> dict[str, Any]:
+    """Position, orientation and spacing, as far as one item of functional groups has them (C.7.6.16.2)."""
+    macros = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+    items = [group[macro][0] for macro in macros if group.get(macro)]
+    return {keyword: item[keyword].value for item in items for keyword in _PLANE if keyword in item}
+
+
+def _frame(header: Dataset, plane: dict[str, Any], number: int | None) -> SourceFrame:
+    missing = [keyword for keyword in _PLANE if keyword not in plane]
+    if missing:
+        raise FormatError("the source does not say it", attribute=missing[0])
+    cosines = np.array(plane["ImageOrientationPatient"], dtype=np.float64)
+    spacing = np.array(plane["PixelSpacing"], dtype=np.float64)
+    return SourceFrame(
+        sop_class_uid=str(_required(header, "SOPClassUID")),
+        sop_instance_uid=str(_required(header, "SOPInstanceUID")),
+        number=number,
+        position=np.array(plane["ImagePositionPatient"], dtype=np.float64),
+        axes=np.column_stack([cosines[:3] * spacing[1], cosines[3:] * spacing[0]]),
+        size=(int(_required(header, "Rows")), int(_required(header, "Columns"))),
+    )
+
+
+def _required(header: Dataset, keyword: str) -> Any:
+    value = header.get(keyword)
+    if value is None or value == "":
+        raise FormatError("the source does not say it", attribute=keyword)
+    return value

@@ -1,0 +1,96 @@
+"""DICOM Comprehensive 3D SR with the TID 1500 Measurement Report (PS3.3 A.35.13, PS3.16 TID 1500)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from highdicom.sr.value_types import ContentItem
+from pydicom.dataset import Dataset
+
+from slicermedai.domain.finding import Finding
+from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.export import seg, sr_tree, subject
+from slicermedai.export.context import ExportContext
+from slicermedai.export.finish import ObjectKind, finish, save
+from slicermedai.export.multiframe import item, sop_reference
+from slicermedai.export.source import SourceFrame, source_frames
+from slicermedai.export.sr_library import image_library
+
+KIND = ObjectKind(name="sr", sop_class="1.2.840.10008.5.1.4.1.1.88.34", modality="SR", offset=2, in_space=False)
+FILE_NAME = "sr.dcm"
+
+
+def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
+    """Write ``folder/sr.dcm``, which cites the segmentation that :mod:`seg` writes of the same result.
+
+    A result without findings makes a report too: it says that nothing was found, or that the algorithm failed.
+    Reports are unverified; a failed run's is partial.
+
+    Raises
+    ------
+    FormatError
+        What TID 1411 cannot say; the attribute is named.
+    MissingContextError
+        The source has no headers.
+    """
+    findings = subject.segmented(result)
+    sources = source_frames(context.headers, subject.grid(result)) if context.header else ()
+    dataset = _document(result, findings, sources=sources, context=context)
+    finish(dataset, context, result=result, kind=KIND)
+    return [save(dataset, folder / FILE_NAME)]
+
+
+def _document(
+    result: AnalysisResult,
+    findings: tuple[Finding, ...],
+    *,
+    sources: tuple[SourceFrame, ...],
+    context: ExportContext,
+) -> Dataset:
+    header = context.header
+    body = _body(result, findings, context)
+    library = image_library(header, sources, subject.grid(result))
+    root = sr_tree.report(result, [library, body], modality=str(header.get("Modality", "")))
+    dataset = Dataset()
+    for element in root:
+        dataset.add(element)
+    _general(dataset, result)
+    dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, sources, cites_seg=bool(findings))]
+    return dataset
+
+
+def _body(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> ContentItem:
+    if not findings:
+        return sr_tree.outcome_without_findings(result)
+    cited = sr_tree.CitedSegmentation(
+        sop_class_uid=seg.KIND.sop_class,
+        sop_instance_uid=context.uids.instance(seg.KIND.name),
+        source_series_uid=str(context.header.SeriesInstanceUID),
+    )
+    return sr_tree.measurements(result, findings, cited)
+
+
+def _general(dataset: Dataset, result: AnalysisResult) -> None:
+    """SR Document General and Series modules (C.17.1, C.17.2): nobody has verified it yet."""
+    failed = result.status is Status.FAILED
+    dataset.CompletionFlag = "PARTIAL" if failed else "COMPLETE"
+    if failed:
+        dataset.CompletionFlagDescription = "The algorithm failed"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.PerformedProcedureCodeSequence = []
+
+
+def _evidence(context: ExportContext, sources: tuple[SourceFrame, ...], *, cites_seg: bool) -> Dataset:
+    """Every instance that the tree refers to (C.17.2.3)."""
+    images = dict.fromkeys((frame.sop_class_uid, frame.sop_instance_uid) for frame in sources)
+    series = [_series(str(context.header.SeriesInstanceUID), [sop_reference(*one) for one in images])]
+    if cites_seg:
+        cited = sop_reference(seg.KIND.sop_class, context.uids.instance(seg.KIND.name))
+        series.append(_series(context.uids.series(seg.KIND.name), [cited]))
+    return item(StudyInstanceUID=str(context.header.StudyInstanceUID), ReferencedSeriesSequence=series)
+
+
+def _series(uid: str, references: list[Dataset]) -> Dataset:
+    return item(SeriesInstanceUID=uid, ReferencedSOPSequence=references)

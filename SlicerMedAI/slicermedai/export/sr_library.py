@@ -1,0 +1,85 @@
+"""The Image Library of a report (TID 1600 to 1604): which images were analysed, and what is common to them.
+
+What all images share is said once for the group; an image itself says its place alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from highdicom.sr.enum import RelationshipTypeValues
+from highdicom.sr.value_types import (
+    CodeContentItem,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    ImageContentItem,
+    NumContentItem,
+    UIDRefContentItem,
+)
+from pydicom.dataset import Dataset
+
+from slicermedai.domain.codes import MILLIMETER, Code
+from slicermedai.domain.geometry import Geometry
+from slicermedai.export import codes
+from slicermedai.export.codes import concept
+from slicermedai.export.source import SourceFrame
+
+_CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
+_CONTAINS = RelationshipTypeValues.CONTAINS
+
+
+def image_library(header: Dataset, frames: tuple[SourceFrame, ...], geometry: Geometry) -> ContainerContentItem:
+    """The library of the images behind ``frames``, all of one series with ``header`` as an example."""
+    group = _container(codes.IMAGE_LIBRARY_GROUP, [*_shared(header, geometry), *_entries(frames)])
+    return _container(codes.IMAGE_LIBRARY, [group])
+
+
+def _container(name: Code, content: list[ContentItem]) -> ContainerContentItem:
+    made = ContainerContentItem(name=concept(name), relationship_type=_CONTAINS)
+    made.ContentSequence = ContentSequence(content)
+    return made
+
+
+def _shared(header: Dataset, geometry: Geometry) -> list[ContentItem]:
+    """TID 1602 and TID 1604, as far as all images agree."""
+    slices, rows, columns = (float(v) for v in geometry.spacing)
+    cosines = [*geometry.directions[:, 2], *geometry.directions[:, 1]]
+    modality = concept(codes.acquisition(str(header.get("Modality", ""))))
+    return [
+        CodeContentItem(name=concept(codes.MODALITY), value=modality, relationship_type=_CONTEXT),
+        UIDRefContentItem(
+            name=concept(codes.FRAME_OF_REFERENCE),
+            value=str(header.FrameOfReferenceUID),
+            relationship_type=_CONTEXT,
+        ),
+        _number(codes.PIXEL_ROWS, int(header.Rows), codes.PIXELS),
+        _number(codes.PIXEL_COLUMNS, int(header.Columns), codes.PIXELS),
+        _number(codes.HORIZONTAL_SPACING, columns, MILLIMETER),
+        _number(codes.VERTICAL_SPACING, rows, MILLIMETER),
+        _number(codes.SLICE_SPACING, slices, MILLIMETER),
+        *[_number(name, float(v), codes.COSINE) for name, v in zip(codes.ORIENTATION, cosines, strict=True)],
+    ]
+
+
+def _entries(frames: tuple[SourceFrame, ...]) -> list[ContentItem]:
+    """TID 1601, once for each instance; frames of a multi-frame image have their places in that image."""
+    instances = {frame.sop_instance_uid: frame for frame in frames}
+    return [_entry(frame) for frame in instances.values()]
+
+
+def _entry(frame: SourceFrame) -> ImageContentItem:
+    made = ImageContentItem(
+        name=concept(codes.SOURCE),
+        referenced_sop_class_uid=frame.sop_class_uid,
+        referenced_sop_instance_uid=frame.sop_instance_uid,
+        relationship_type=_CONTAINS,
+    )
+    if frame.number is None:
+        places = zip(codes.POSITION, frame.position, strict=True)
+        made.ContentSequence = ContentSequence([_number(name, float(v), MILLIMETER) for name, v in places])
+    return made
+
+
+def _number(name: Code, value: Any, unit: Code) -> NumContentItem:
+    return NumContentItem(name=concept(name), value=value, unit=concept(unit), relationship_type=_CONTEXT)

@@ -1,0 +1,118 @@
+"""The numbers of a TID 1500 report, back as measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from slicermedai.domain.codes import Code
+from slicermedai.domain.finding import Measurement
+from slicermedai.errors import FormatError, UnreadableFileError
+from slicermedai.export.codes import ALGORITHM_SUMMARY, from_item
+
+_GROUP = ("125007", "DCM")
+_TRACKING_ID = ("112039", "DCM")
+_TRACKING_UID = ("112040", "DCM")
+_FINDING = ("121071", "DCM")
+_SEGMENT = ("121191", "DCM")
+_METHOD = ("370129005", "SCT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadGroup:
+    """One measurement group: what was measured on which segment of which segmentation (number 0: none)."""
+
+    tracking_id: str
+    tracking_uid: str
+    finding: Code | None
+    segment_number: int
+    segmentation_uid: str
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadReport:
+    """A report as the file has it; ``outcome`` is what a report without findings says instead."""
+
+    sop_instance_uid: str
+    completion: str
+    verification: str
+    groups: tuple[ReadGroup, ...]
+    outcome: Code | None
+
+
+def read(path: Path) -> ReadReport:
+    """Read a TID 1500 report.
+
+    Raises
+    ------
+    UnreadableFileError
+        Not a DICOM file, or cut off.
+    FormatError
+        Another kind of object, or another template.
+    """
+    try:
+        dataset = dcmread(path)
+    except (InvalidDicomError, OSError, EOFError) as error:
+        raise UnreadableFileError("cannot be read as DICOM", file=path) from error
+    template = dataset.get("ContentTemplateSequence")
+    if not template or template[0].get("TemplateIdentifier") != "1500":
+        raise FormatError("is no TID 1500 report", file=path, attribute="ContentTemplateSequence")
+    items = list(_walk(dataset))
+    outcomes = [_coded(item) for item in items if _key(item) == (ALGORITHM_SUMMARY.value, ALGORITHM_SUMMARY.scheme)]
+    return ReadReport(
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        completion=str(dataset.CompletionFlag),
+        verification=str(dataset.VerificationFlag),
+        groups=tuple(_group(item) for item in items if _key(item) == _GROUP),
+        outcome=outcomes[0] if outcomes else None,
+    )
+
+
+def _walk(item: Dataset) -> Iterator[Dataset]:
+    for child in item.get("ContentSequence") or ():
+        yield child
+        yield from _walk(child)
+
+
+def _key(item: Dataset) -> tuple[str, str] | None:
+    names = item.get("ConceptNameCodeSequence")
+    if not names:
+        return None
+    name = from_item(names[0])
+    return name.value, name.scheme
+
+
+def _coded(item: Dataset) -> Code:
+    return from_item(item.ConceptCodeSequence[0])
+
+
+def _group(group: Dataset) -> ReadGroup:
+    children = {_key(child): child for child in group.ContentSequence}
+    segment = children.get(_SEGMENT)
+    reference = segment.ReferencedSOPSequence[0] if segment is not None else Dataset()
+    return ReadGroup(
+        tracking_id=str(children[_TRACKING_ID].TextValue) if _TRACKING_ID in children else "",
+        tracking_uid=str(children[_TRACKING_UID].UID) if _TRACKING_UID in children else "",
+        finding=_coded(children[_FINDING]) if _FINDING in children else None,
+        segment_number=int(reference.get("ReferencedSegmentNumber", 0)),
+        segmentation_uid=str(reference.get("ReferencedSOPInstanceUID", "")),
+        measurements=tuple(_measurement(child) for child in group.ContentSequence if child.ValueType == "NUM"),
+    )
+
+
+def _measurement(item: Dataset) -> Measurement:
+    measured = item.MeasuredValueSequence[0]
+    methods = [_coded(child) for child in item.get("ContentSequence") or () if _key(child) == _METHOD]
+    value = measured.get("FloatingPointValue", measured.NumericValue)
+    return Measurement(
+        name=from_item(item.ConceptNameCodeSequence[0]),
+        value=float(value),
+        unit=from_item(measured.MeasurementUnitsCodeSequence[0]),
+        method=methods[0] if methods else None,
+    )

@@ -1,0 +1,197 @@
+"""The content tree of a report: TID 1500 Measurement Report, one TID 1411 group for each segment.
+
+Trees hold one kind of group, with the same measurements in the same order in each, in the order of the segments:
+readers match table columns and segments by position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from highdicom.sr.content import FindingSite, ReferencedSegment, SourceSeriesForSegmentation
+from highdicom.sr.enum import RelationshipTypeValues
+from highdicom.sr.templates import (
+    DEFAULT_LANGUAGE,
+    AlgorithmIdentification,
+    DeviceObserverIdentifyingAttributes,
+    LanguageOfContentItemAndDescendants,
+    Measurement,
+    ObservationContext,
+    ObserverContext,
+    TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
+)
+from highdicom.sr.value_types import (
+    CodeContentItem,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    TextContentItem,
+)
+from pydicom.sr.codedict import codes as standard
+from pydicom.valuerep import format_number_as_ds
+
+from slicermedai.domain import finding as domain
+from slicermedai.domain.codes import ANATOMY, Code
+from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.errors import FormatError
+from slicermedai.export import codes, subject
+from slicermedai.export.codes import concept
+from slicermedai.export.finish import MANUFACTURER, MODEL_NAME
+from slicermedai.export.uids import DEVICE_UID
+
+_CONTAINS = RelationshipTypeValues.CONTAINS
+_MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitedSegmentation:
+    """The segmentation that the groups cite, and the series it was made from."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    source_series_uid: str
+
+
+def report(result: AnalysisResult, content: list[ContentItem], *, modality: str) -> ContainerContentItem:
+    """The root of the tree (TID 1500) around ``content``: language, observer, procedure."""
+    root = ContainerContentItem(name=standard.DCM.ImagingMeasurementReport, template_id="1500")
+    procedure = CodeContentItem(
+        name=standard.DCM.ProcedureReported,
+        value=concept(codes.procedure(modality)),
+        relationship_type=_MODIFIER,
+    )
+    root.ContentSequence = ContentSequence(
+        [
+            *LanguageOfContentItemAndDescendants(DEFAULT_LANGUAGE),
+            *ObservationContext(observer_device_context=_observer(result)),
+            procedure,
+            *content,
+        ]
+    )
+    return root
+
+
+def measurements(
+    result: AnalysisResult,
+    findings: tuple[domain.Finding, ...],
+    cited: CitedSegmentation,
+) -> ContainerContentItem:
+    """Imaging Measurements, a group for each of ``findings`` in their order.
+
+    Raises
+    ------
+    FormatError
+        Findings whose measurements differ in name, unit or order, or that have none.
+    """
+    _check_columns(findings)
+    made = ContainerContentItem(name=standard.DCM.ImagingMeasurements, relationship_type=_CONTAINS)
+    groups = [_group(result, number, cited) for number in range(1, len(findings) + 1)]
+    made.ContentSequence = ContentSequence([item for group in groups for item in group])
+    return made
+
+
+def outcome_without_findings(result: AnalysisResult) -> ContainerContentItem:
+    """Qualitative Evaluations that say: nothing was found, or the algorithm failed (CID 6047)."""
+    failed = result.status is Status.FAILED
+    summary = CodeContentItem(
+        name=concept(codes.ALGORITHM_SUMMARY),
+        value=concept(codes.NONE_SUCCEEDED if failed else codes.SUCCEEDED_WITHOUT_FINDINGS),
+        relationship_type=_CONTAINS,
+    )
+    texts = [
+        (codes.ALGORITHM_NAME, subject.algorithm_name(result)),
+        (codes.ALGORITHM_VERSION, subject.algorithm_version(result)),
+        *[(codes.ALGORITHM_PARAMETERS, text) for text in subject.algorithm_parameters(result)],
+    ]
+    if result.message:
+        texts.append((codes.COMMENT, result.message))
+    made = ContainerContentItem(name=concept(codes.QUALITATIVE_EVALUATIONS), relationship_type=_CONTAINS)
+    made.ContentSequence = ContentSequence([summary, *[_text(name, value) for name, value in texts]])
+    return made
+
+
+def _text(name: Code, value: str) -> TextContentItem:
+    return TextContentItem(name=concept(name), value=value, relationship_type=_CONTAINS)
+
+
+def _observer(result: AnalysisResult) -> ObserverContext:
+    """TID 1002 and TID 1004: a device, with the same UID in each of our reports."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=DEVICE_UID,
+        name=f"{MANUFACTURER} {result.provenance.bundle}",
+        manufacturer_name=MANUFACTURER,
+        model_name=MODEL_NAME,
+        serial_number=DEVICE_UID,
+    )
+    return ObserverContext(observer_type=standard.DCM.Device, observer_identifying_attributes=device)
+
+
+def _group(
+    result: AnalysisResult,
+    number: int,
+    cited: CitedSegmentation,
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+    """TID 1411."""
+    found = result.findings[number - 1]
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=found.tracking_uid, identifier=subject.tracking_id(result, number)),
+        referenced_segment=ReferencedSegment(
+            sop_class_uid=cited.sop_class_uid,
+            sop_instance_uid=cited.sop_instance_uid,
+            segment_number=number,
+            source_series=_source_series(cited.source_series_uid),
+        ),
+        finding_type=concept(found.label.type),
+        finding_sites=_sites(found),
+        measurements=[_measurement(result, found, one) for one in found.measurements],
+    )
+
+
+def _source_series(uid: str) -> SourceSeriesForSegmentation:
+    """Row 12 of TID 1411, named in the standard's own words."""
+    made = SourceSeriesForSegmentation(uid)
+    made.ConceptNameCodeSequence = [concept(codes.SOURCE_SERIES)]
+    return made
+
+
+def _sites(found: domain.Finding) -> list[FindingSite] | None:
+    """A structure is its own site; where a lesion lies is not known from its label."""
+    if found.label.category != ANATOMY:
+        return None
+    site, modifier = concept(found.label.type), found.label.modifier
+    if modifier is None:
+        return [FindingSite(anatomic_location=site)]
+    if modifier in codes.SIDES:
+        return [FindingSite(anatomic_location=site, laterality=concept(modifier))]
+    return [FindingSite(anatomic_location=site, topographical_modifier=concept(modifier))]
+
+
+def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Measurement) -> Measurement:
+    """TID 300, with the algorithm on the number itself (TID 4019)."""
+    parameters = [*subject.algorithm_parameters(result), subject.calibration(found)]
+    return Measurement(
+        name=concept(one.name),
+        value=_agreed(one.value),
+        unit=concept(one.unit),
+        method=None if one.method is None else concept(one.method),
+        algorithm_id=AlgorithmIdentification(
+            name=subject.algorithm_name(result),
+            version=subject.algorithm_version(result),
+            parameters=parameters,
+        ),
+    )
+
+
+def _agreed(value: float) -> float:
+    """``value`` as a Decimal String can say it, so that Numeric Value and Floating Point Value are one number."""
+    return float(format_number_as_ds(float(value)))
+
+
+def _check_columns(findings: tuple[domain.Finding, ...]) -> None:
+    columns = {tuple((one.name, one.unit) for one in found.measurements) for found in findings}
+    if len(columns) > 1 or () in columns:
+        raise FormatError(
+            "findings need measurements, the same ones in the same order, for readers take columns by position",
+            attribute="measurements",
+        )

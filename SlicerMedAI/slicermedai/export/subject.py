@@ -1,0 +1,96 @@
+"""What of a result goes into DICOM objects: the findings in one order, and the algorithm in words.
+
+The order of findings here is the order of segments and of measurement groups: readers match them by it.
+"""
+
+from __future__ import annotations
+
+from slicermedai.domain.finding import ConfidenceState, Finding, Mask, PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.result import AnalysisResult, Decision
+from slicermedai.errors import FormatError
+from slicermedai.export.uids import is_uid
+
+_MAX_SEGMENTS = 65535
+
+
+def segmented(result: AnalysisResult) -> tuple[Finding, ...]:
+    """The findings, each with voxels, on one grid, in the order of segments; empty where nothing was found.
+
+    Raises
+    ------
+    FormatError
+        A finding without voxels, two grids, a tracking UID that is none or is there twice, or a review that
+        changed the findings.
+    """
+    _refuse_reviews(result)
+    for finding in result.findings:
+        if not isinstance(finding.region, (Mask, PackedMask)):
+            raise FormatError(f"finding {finding.label.name!r} has no voxels", attribute="region")
+        if not is_uid(finding.tracking_uid):
+            raise FormatError(f"finding {finding.label.name!r} has no valid UID", attribute="tracking_uid")
+        if not region(finding).geometry.same_grid(result.volume_geometry):
+            raise FormatError(
+                f"finding {finding.label.name!r} lies on another grid than the image that was analysed",
+                attribute="region",
+            )
+    if len({finding.tracking_uid for finding in result.findings}) != len(result.findings):
+        raise FormatError("two findings have one UID", attribute="tracking_uid")
+    if len(result.findings) > _MAX_SEGMENTS:
+        raise FormatError(f"more than {_MAX_SEGMENTS} findings", attribute="SegmentNumber")
+    return result.findings
+
+
+def region(finding: Finding) -> Mask | PackedMask:
+    """The voxels of a finding that :func:`segmented` has let pass."""
+    if isinstance(finding.region, (Mask, PackedMask)):
+        return finding.region
+    raise FormatError(f"finding {finding.label.name!r} has no voxels", attribute="region")
+
+
+def grid(result: AnalysisResult) -> Geometry:
+    """The grid that all findings lie on."""
+    return result.volume_geometry
+
+
+def tracking_id(result: AnalysisResult, number: int) -> str:
+    """What people read beside the tracking UID of the ``number``-th finding, the same in SEG and SR (VR LO)."""
+    name = f"{result.provenance.bundle} {result.findings[number - 1].label.name}"
+    return f"{name[:58].strip()} {number}"
+
+
+def algorithm_name(result: AnalysisResult) -> str:
+    """The model, as VR LO has room for it."""
+    return result.provenance.bundle[:64].strip()
+
+
+def algorithm_version(result: AnalysisResult) -> str:
+    """Its version, as VR LO has room for it."""
+    return result.provenance.bundle_version[:64].strip()
+
+
+def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
+    """``name: value`` of what determines the algorithm's output."""
+    made = result.provenance
+    return (
+        f"weights sha256: {made.weights_sha256}",
+        f"device: {made.device}",
+        f"precision: {made.precision}",
+        f"seed: {made.seed}",
+    )
+
+
+def calibration(finding: Finding) -> str:
+    """How the confidence of ``finding`` was calibrated; "none" is said, never left out."""
+    if finding.confidence.state is ConfidenceState.CALIBRATED:
+        return f"calibration: {finding.confidence.calibration}"
+    return f"calibration: none ({finding.confidence.state.value})"
+
+
+def _refuse_reviews(result: AnalysisResult) -> None:
+    if any(review.decision is not Decision.ACCEPTED for review in result.reviews):
+        raise FormatError(
+            "a person rejected or edited findings, and these decisions are not written to DICOM yet",
+            attribute="reviews",
+            advice="Export the result as it was before the review, or as csv.",
+        )

@@ -1,0 +1,79 @@
+"""The findings as a table (CSV, RFC 4180), one row for each measurement, without any patient data."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from slicermedai.domain.finding import Finding
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.export.context import ExportContext
+
+FILE_NAME = "findings.csv"
+COLUMNS = (
+    "status",
+    "tracking_uid",
+    "label",
+    "category_code",
+    "type_code",
+    "measurement",
+    "measurement_code",
+    "value",
+    "unit",
+    "method_code",
+    "confidence",
+    "calibration",
+    "bundle",
+    "bundle_version",
+    "weights_sha256",
+)
+
+
+def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
+    """Write ``findings.csv``; a result without findings has one row that says its status."""
+    path = folder / FILE_NAME
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(_rows(result))
+    return [path]
+
+
+def _rows(result: AnalysisResult) -> Iterator[dict[str, str]]:
+    made = result.provenance
+    common = {
+        "status": result.status.value,
+        "bundle": made.bundle,
+        "bundle_version": made.bundle_version,
+        "weights_sha256": made.weights_sha256,
+    }
+    if not result.findings:
+        yield common
+    for finding in result.findings:
+        for cells in _measurements(finding):
+            yield common | _finding(finding) | cells
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "tracking_uid": finding.tracking_uid,
+        "label": finding.label.name,
+        "category_code": f"{finding.label.category.scheme}:{finding.label.category.value}",
+        "type_code": f"{finding.label.type.scheme}:{finding.label.type.value}",
+        "confidence": finding.confidence.state.value,
+        "calibration": finding.confidence.calibration,
+    }
+
+
+def _measurements(finding: Finding) -> Iterator[dict[str, str]]:
+    if not finding.measurements:
+        yield {}
+    for one in finding.measurements:
+        yield {
+            "measurement": one.name.meaning,
+            "measurement_code": f"{one.name.scheme}:{one.name.value}",
+            "value": repr(float(one.value)),
+            "unit": one.unit.value,
+            "method_code": "" if one.method is None else f"{one.method.scheme}:{one.method.value}",
+        }
