@@ -1,0 +1,60 @@
+"""Command line options from the fields of a job spec: one source for names, defaults, choices and help."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from slicermedai.jobs.specs import Job, make_job
+
+Field = dataclasses.Field[Any]
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type[Job]) -> None:
+    """Add an argument for each field of ``kind``: a positional one where there is no default."""
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING:
+            parser.add_argument(field.name, help=_help(field))
+        else:
+            _add_option(parser, field)
+
+
+def job_from(kind: type[Job], given: argparse.Namespace) -> Job:
+    """The job of the parsed arguments; raises :class:`~slicermedai.errors.ProtocolError`."""
+    return make_job(kind, {field.name: getattr(given, field.name) for field in dataclasses.fields(kind)})
+
+
+def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
+    name = "--" + field.name.replace("_", "-")
+    if field.type == "bool":
+        parser.add_argument(name, help=_help(field), default=field.default, action=argparse.BooleanOptionalAction)
+        return
+    parser.add_argument(
+        name,
+        help=_help(field),
+        default=field.default,
+        type=_CONVERTERS[str(field.type)],
+        choices=field.metadata.get("choices"),
+        metavar=None if field.metadata.get("choices") else field.name.upper(),
+    )
+
+
+def _help(field: Field) -> str:
+    text = str(field.metadata["help"]).replace("%", "%%")
+    default = "" if field.default is dataclasses.MISSING else _shown(field.default)
+    return f"{text} (default: {default})" if default else text
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "tuple[str, ...]": _words}

@@ -1,0 +1,158 @@
+"""Events survive the wire, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slicermedai.errors import JobCancelled, NoImagesError, ProtocolError, from_dict
+from slicermedai.jobs.protocol import Done, Event, Failed, Note, Progress, decode, encode, is_event
+from slicermedai.jobs.reporter import STAGES, Reporter, stages_of
+from slicermedai.jobs.specs import ExportJob, RunJob
+
+fractions = st.floats(0, 1)
+events = st.one_of(
+    st.builds(
+        Progress,
+        stage=st.text(),
+        fraction=fractions,
+        stage_fraction=fractions,
+        seconds_left=st.none() | st.floats(0, 1e9),
+    ),
+    st.builds(Note, text=st.text()),
+    st.builds(Done, folder=st.text()),
+    st.builds(Failed, error=st.dictionaries(st.text(), st.none() | st.text())),
+)
+
+
+@given(events)
+def test_an_event_survives_the_wire_as_one_line_of_ascii(event: Event) -> None:
+    line = encode(event)
+    assert line.isascii()
+    assert "\n" not in line
+    assert is_event(line)
+    assert decode(line) == event
+
+
+def test_an_error_survives_the_wire_with_its_type_and_place() -> None:
+    error = NoImagesError("no images", file="folder", attribute="PixelData", advice="Choose another.")
+    event = decode(encode(Failed(error=error.to_dict())))
+    assert isinstance(event, Failed)
+    back = from_dict(event.error)
+    assert type(back) is NoImagesError
+    assert str(back) == str(error)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "hello", "{}", '{"event": "done"}', "[1]", "null", '{"medai": 2, "event": "done"}']
+)
+def test_noise_is_no_event(line: str) -> None:
+    assert not is_event(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "attribute"),
+    [
+        ('{"medai": 1, "event": "do', "event"),
+        ('{"medai": 1, "event": "dance"}', "event"),
+        ('{"medai": 1, "event": "done"}', "event"),
+        ('{"medai": 1, "event": "note", "text": "a", "more": 1}', "event"),
+        ('{"medai": 1, "event": "note", "text": 5}', "text"),
+        ('{"medai": 1, "event": "progress", "stage": "a", "fraction": 1.5, "stage_fraction": 0}', "fraction"),
+        ('{"medai": 1, "event": "progress", "stage": "a", "fraction": NaN, "stage_fraction": 0}', "fraction"),
+        ('{"medai": 1, "event": "progress", "stage": "a", "fraction": true, "stage_fraction": 0}', "fraction"),
+        ('{"medai": 2, "event": "note", "text": "a"}', "medai"),
+    ],
+)
+def test_a_damaged_event_is_an_error_that_names_the_field_and_quotes_nothing(line: str, attribute: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        decode(line)
+    assert caught.value.attribute == attribute
+    assert line not in str(caught.value)
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def reported(stream: io.StringIO) -> list[Progress]:
+    found = [decode(line) for line in stream.getvalue().splitlines()]
+    assert all(isinstance(event, Progress) for event in found)
+    return [event for event in found if isinstance(event, Progress)]
+
+
+def test_stages_become_one_fraction_that_never_falls_and_ends_at_one() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = Reporter(stream, clock=clock)
+    for stage in STAGES:
+        for part in (0.0, 0.5, 0.2, 1.0):
+            clock.now += 1
+            reporter(stage, part)
+    fractions = [event.fraction for event in reported(stream)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert len(fractions) == 4 * len(STAGES)
+
+
+def test_calls_in_quick_succession_are_throttled_and_the_last_of_a_stage_is_told() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = Reporter(stream, clock=clock)
+    for step in range(1001):
+        clock.now += 0.001
+        reporter("segment", step / 1000)
+    told = reported(stream)
+    assert 8 <= len(told) <= 13
+    assert told[-1].stage_fraction == 1.0
+
+
+def test_the_time_left_is_unknown_first_and_then_right_for_steady_work() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = Reporter(stream, clock=clock)
+    reporter("read", 0.0)
+    for stage, weight in STAGES.items():
+        for part in (0.25, 0.5, 0.75, 1.0):
+            clock.now += weight / 4
+            reporter(stage, part)
+    told = reported(stream)
+    assert told[0].seconds_left is None
+    for event in told[4:]:
+        assert event.seconds_left == pytest.approx(sum(STAGES.values()) * (1 - event.fraction), abs=0.1)
+
+
+def test_a_stage_that_nobody_planned_moves_nothing() -> None:
+    stream = io.StringIO()
+    reporter = Reporter(stream)
+    reporter("segment", 1.0)
+    reporter("tea", 0.5)
+    first, second = reported(stream)
+    assert second.fraction == first.fraction
+    assert second.stage == "tea"
+
+
+def test_a_stopped_job_learns_it_at_the_next_progress_call() -> None:
+    def check() -> None:
+        raise JobCancelled("stop")
+
+    with pytest.raises(JobCancelled):
+        Reporter(io.StringIO(), check=check)("read", 0.0)
+
+
+def test_only_the_stages_that_a_job_goes_through_are_weighed() -> None:
+    plain = RunJob(source="a", identity="keep", report=False)
+    assert "deidentify" not in stages_of(plain)
+    assert not {"scene", "pictures", "report"} & set(stages_of(plain))
+    assert list(stages_of(RunJob(source="a", identity="deidentify"))) == list(STAGES)
+    assert list(stages_of(ExportJob(source="a"))) == ["read", "export"]
+
+
+def test_a_line_is_json_for_anybody() -> None:
+    assert json.loads(encode(Note(text="höher"))) == {"medai": 1, "event": "note", "text": "höher"}
