@@ -1,0 +1,271 @@
+"""What a MONAI bundle folder says about itself, as one frozen value.
+
+A bundle (https://docs.monai.io, "MONAI bundle specification") has ``configs/metadata.json``,
+``configs/inference.json`` or ``.yaml``, and ``models/``. What MedAI needs beyond that stands in ``medai.json``
+beside ``configs``, or under the key ``medai`` of the metadata: coded labels, the hashes of the weights, licence,
+intended use, and how the input of the network is framed. A label without a code is refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.codes import Code, Label
+from slicermedai.errors import BundleError, CodeError
+
+INFERENCE_CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
+_SAFE_PACKAGES = ("monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedFile:
+    """A file of the bundle, relative to its folder, and its SHA-256 in hexadecimal."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A bundle's own word about itself; nothing of it has been verified or run.
+
+    Parameters
+    ----------
+    ref:
+        The part that the rest of the product knows; ``consent`` is still empty.
+    config:
+        The inference configuration as plain values.
+    files:
+        All pinned files, the weights first.
+    outputs:
+        "logits" or "probabilities": what the network's last layer gives.
+    framing:
+        How the network's input is cut out of the patient, or None for the whole image.
+    field_of_view:
+        Plausible (smallest, largest) extent of an input along each patient axis, mm, or None.
+    """
+
+    ref: BundleRef
+    config: dict[str, Any]
+    files: tuple[PinnedFile, ...]
+    outputs: str = "logits"
+    framing: dict[str, Any] | None = None
+    field_of_view: tuple[float, float] | None = None
+
+    @property
+    def code_files(self) -> tuple[PinnedFile, ...]:
+        """The TorchScript files: loading one runs what is in it."""
+        return tuple(file for file in self.files if file.path.endswith(".ts"))
+
+    def file(self, path: str) -> PinnedFile:
+        """The pinned file of that relative path; raises :class:`BundleError` where nothing pins it."""
+        for pinned in self.files:
+            if pinned.path == path:
+                return pinned
+        raise BundleError(f"{path} has no SHA-256 in the bundle's medai entry", file=self.ref.path, attribute="weights")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the bundle in ``folder``; no weights are opened.
+
+    Raises
+    ------
+    BundleError
+        A file or a key is missing or wrong; the message names both.
+    CodeError
+        A label has no code.
+    """
+    folder = Path(folder)
+    metadata = _read_json(folder / "configs" / "metadata.json")
+    entry, where = _medai_entry(folder, metadata)
+    config = read_config(folder)
+    files = _pinned_files(entry, where)
+    ref = BundleRef(
+        name=str(entry.get("name") or folder.name.partition("@")[0]),
+        version=str(_need(metadata, "version", folder / "configs" / "metadata.json")),
+        path=str(folder),
+        task=str(entry.get("task", "segmentation")),
+        modality=tuple(str(m) for m in entry.get("modality", ())),
+        weights=files[0].path,
+        weights_sha256=files[0].sha256,
+        labels=_labels(entry, where),
+        licence=str(entry.get("licence", "")),
+        intended_use=str(entry.get("intended_use") or metadata.get("intended_use", "")),
+        runs_code=_runs_code(config, files),
+        demonstration=bool(entry.get("demonstration", False)),
+    )
+    outputs = str(entry.get("outputs", "logits"))
+    if outputs not in ("logits", "probabilities"):
+        raise BundleError("must be logits or probabilities", file=where, attribute="outputs")
+    return Manifest(
+        ref=ref,
+        config=config,
+        files=files,
+        outputs=outputs,
+        framing=entry.get("framing"),
+        field_of_view=_field_of_view(entry, where),
+    )
+
+
+def read_bundle(folder: Path) -> BundleRef:
+    """The :class:`BundleRef` of :func:`read_manifest`; same errors."""
+    return read_manifest(folder).ref
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """``configs/inference.json`` (or ``.yaml``) as plain values.
+
+    Raises
+    ------
+    BundleError
+        No such file, it cannot be parsed, or YAML without the package that reads it.
+    """
+    for name in INFERENCE_CONFIGS:
+        path = Path(folder) / "configs" / name
+        if path.is_file():
+            return _read_json(path) if path.suffix == ".json" else _read_yaml(path)
+    raise BundleError(
+        "has no inference configuration", file=folder, attribute="configs/inference.json", advice="Is it a bundle?"
+    )
+
+
+def runs_code(config: Any) -> bool:
+    """True where parsing ``config`` would run anything beyond MONAI's and torch's own components.
+
+    ``$`` expressions and ``%`` includes do; so does any ``_target_`` that is not a class of MONAI's transforms,
+    networks or inferers, of ``torch.nn``, or the loader of TorchScript (whose file is judged by its hash).
+    """
+    return any(_is_code(key, value) for key, value in _strings(config))
+
+
+def _is_code(key: str, value: str) -> bool:
+    if value.startswith(("$", "%")):
+        return True
+    if key != "_target_" or value == "torch.jit.load":
+        return False
+    package, _, name = value.rpartition(".")
+    known = not package or f"{package}.".startswith(_SAFE_PACKAGES)
+    return not (known and name[:1].isupper())
+
+
+def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _strings(item, str(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item, key)
+
+
+def _runs_code(config: dict[str, Any], files: tuple[PinnedFile, ...]) -> bool:
+    return runs_code(config) or any(file.path.endswith(".ts") for file in files)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"cannot be read ({type(error).__name__})", file=path, advice="Is it a MONAI bundle, copied whole?"
+        ) from error
+    return _as_dict(body, path)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        yaml = importlib.import_module("yaml")
+    except ImportError as error:
+        raise BundleError(
+            "is YAML, and PyYAML is not installed", file=path, advice="Install PyYAML, or convert it to JSON."
+        ) from error
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BundleError(f"cannot be read ({type(error).__name__})", file=path) from error
+    return _as_dict(body, path)
+
+
+def _as_dict(body: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise BundleError("must hold one object", file=path)
+    return body
+
+
+def _medai_entry(folder: Path, metadata: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+    own = folder / "medai.json"
+    if own.is_file():
+        return _read_json(own), own
+    where = folder / "configs" / "metadata.json"
+    if isinstance(metadata.get("medai"), dict):
+        return metadata["medai"], where
+    raise BundleError(
+        "says nothing about coded labels and hashes",
+        file=folder,
+        attribute="medai.json",
+        advice="Add medai.json, or the key medai to configs/metadata.json.",
+    )
+
+
+def _need(values: dict[str, Any], key: str, where: Path) -> Any:
+    if values.get(key) in (None, "", [], {}):
+        raise BundleError("is missing or empty", file=where, attribute=key)
+    return values[key]
+
+
+def _pinned_files(entry: dict[str, Any], where: Path) -> tuple[PinnedFile, ...]:
+    named = [_need(entry, "weights", where), *entry.get("other_weights", ())]
+    return tuple(_pinned_file(item, where) for item in named)
+
+
+def _pinned_file(item: Any, where: Path) -> PinnedFile:
+    path = str(item.get("file", "")) if isinstance(item, dict) else ""
+    digest = str(item.get("sha256", "")).lower() if isinstance(item, dict) else ""
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts:
+        raise BundleError("needs the file of the weights, inside the bundle", file=where, attribute="weights.file")
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise BundleError("needs the SHA-256 of the weights", file=where, attribute="weights.sha256")
+    return PinnedFile(path=path, sha256=digest)
+
+
+def _labels(entry: dict[str, Any], where: Path) -> tuple[tuple[int, Label], ...]:
+    labels = _need(entry, "labels", where)
+    return tuple((int(item["value"]), _label(item, where)) for item in labels)
+
+
+def _label(item: dict[str, Any], where: Path) -> Label:
+    name = str(item.get("name", ""))
+    parts = {key: _code(item.get(key), f"labels.{name}.{key}", where) for key in ("category", "type")}
+    modifier = _code(item["modifier"], f"labels.{name}.modifier", where) if item.get("modifier") else None
+    red, green, blue = item.get("color", (255, 255, 0))
+    return Label(name=name, modifier=modifier, color=(int(red), int(green), int(blue)), **parts)
+
+
+def _code(item: Any, attribute: str, where: Path) -> Code:
+    if not isinstance(item, dict) or not all(item.get(key) for key in ("value", "scheme", "meaning")):
+        raise CodeError(
+            "a label without a code is refused",
+            file=where,
+            attribute=attribute,
+            advice="Give value, scheme and meaning, for instance from SNOMED CT.",
+        )
+    return Code(value=str(item["value"]), scheme=str(item["scheme"]), meaning=str(item["meaning"]))
+
+
+def _field_of_view(entry: dict[str, Any], where: Path) -> tuple[float, float] | None:
+    limits = entry.get("field_of_view_mm")
+    if limits is None:
+        return None
+    try:
+        low, high = (float(v) for v in limits)
+    except (TypeError, ValueError) as error:
+        raise BundleError("must be two numbers in mm", file=where, attribute="field_of_view_mm") from error
+    return low, high

@@ -1,0 +1,73 @@
+"""Does this image fit this model? Refusals and warnings before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from slicermedai.bundles.manifest import Manifest
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import UnsupportedImageError
+
+
+def check_image(manifest: Manifest, volume: Volume) -> list[str]:
+    """Warnings for a person; raises where the model cannot be run on the image.
+
+    Raises
+    ------
+    UnsupportedImageError
+        Another modality than the model's, a two-dimensional image, or one without any contrast.
+    """
+    _check_modality(manifest, volume)
+    if min(volume.geometry.shape) < 2:
+        raise UnsupportedImageError(
+            f"{manifest.ref.title} needs a volume, and this is a single image",
+            file=volume.name or None,
+            attribute="NumberOfSlices",
+            advice="Choose a series with several slices.",
+        )
+    if volume.array.min() == volume.array.max():
+        raise UnsupportedImageError("all voxels have one value", file=volume.name or None, attribute="PixelData")
+    return [*_unknown_modality(manifest, volume), *_field_of_view(manifest, volume)]
+
+
+def extent_warnings(size: Iterable[float], limits: tuple[float, ...] | None) -> list[str]:
+    """A warning where what was located is implausibly small or large; ``size`` and ``limits`` in mm."""
+    edges = [float(edge) for edge in size]
+    if limits is None or all(limits[0] <= edge <= limits[1] for edge in edges):
+        return []
+    return [f"what the model located measures {_by(edges)} mm, outside the plausible {limits[0]:g} to {limits[1]:g}"]
+
+
+def _check_modality(manifest: Manifest, volume: Volume) -> None:
+    wanted = manifest.ref.modality
+    if volume.modality and wanted and volume.modality not in wanted:
+        raise UnsupportedImageError(
+            f"{manifest.ref.title} is made for {' or '.join(wanted)}, and this image is {volume.modality}",
+            file=volume.name or None,
+            attribute="Modality",
+            advice="Choose a model for this modality, or another series.",
+        )
+
+
+def _unknown_modality(manifest: Manifest, volume: Volume) -> list[str]:
+    if volume.modality or not manifest.ref.modality:
+        return []
+    return [f"the image does not say its modality; {manifest.ref.title} is made for {manifest.ref.modality[0]}"]
+
+
+def _field_of_view(manifest: Manifest, volume: Volume) -> list[str]:
+    if manifest.field_of_view is None:
+        return []
+    low, high = manifest.field_of_view
+    corners = volume.geometry.corners
+    edges = [float(edge) for edge in corners.max(axis=0) - corners.min(axis=0)]
+    if all(low <= edge <= high for edge in edges):
+        return []
+    return [
+        f"the image covers {_by(edges)} mm along the patient axes; {low:g} to {high:g} is plausible for "
+        f"{manifest.ref.title}: is its spacing right?"
+    ]
+
+
+def _by(edges: list[float]) -> str:
+    return " x ".join(f"{edge:.0f}" for edge in edges)

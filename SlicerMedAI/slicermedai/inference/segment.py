@@ -1,0 +1,61 @@
+"""The segmentation task: a bundle and an image in, coded labels on the image's own grid out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.bundles.verify import check_hash, require_consent
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.volume import Volume
+from slicermedai.inference.device import choose_device, reproducible
+from slicermedai.inference.fitness import check_image
+from slicermedai.inference.network import load_network
+from slicermedai.inference.sweep import NetworkLoader, Setting, Sweep
+from slicermedai.inference.task import Listeners, Prediction, RunSettings
+
+_PACKAGES = ("torch", "monai", "numpy", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """A :class:`~slicermedai.inference.task.Task`. ``load`` is how networks are loaded: a bench may watch it."""
+
+    load: NetworkLoader = load_network
+
+    def predict(self, ref: BundleRef, volume: Volume, *, settings: RunSettings, listeners: Listeners) -> Prediction:
+        """See :meth:`~slicermedai.inference.task.Task.predict`."""
+        manifest = _manifest_of(ref)
+        require_consent(ref)
+        warnings = check_image(manifest, volume)
+        device = choose_device(settings.device)
+        sweep = Sweep(Setting(manifest=manifest, device=device.name, listeners=listeners, load=self.load))
+        with reproducible(settings, device):
+            label_map = sweep.run(volume)
+            threads = torch.get_num_threads()
+        return Prediction(
+            label_map=label_map,
+            labels=ref.labels,
+            scores=tuple(sorted(sweep.scores.items())),
+            steps=tuple(sweep.steps),
+            device=device.name,
+            device_reason=device.reason,
+            precision=settings.precision,
+            seed=settings.seed,
+            threads=threads,
+            versions=tuple((name, version(name)) for name in _PACKAGES),
+            warnings=(*warnings, *sweep.warnings),
+            probabilities=sweep.kept,
+        )
+
+
+def _manifest_of(ref: BundleRef) -> Manifest:
+    """The manifest on disk, with the consent of ``ref``; it must still pin the weights that ``ref`` names."""
+    manifest = read_manifest(Path(ref.path))
+    check_hash(Path(ref.path) / ref.weights, expected=ref.weights_sha256, found=manifest.ref.weights_sha256)
+    return dataclasses.replace(manifest, ref=dataclasses.replace(manifest.ref, consent=ref.consent))
