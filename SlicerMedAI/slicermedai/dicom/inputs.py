@@ -1,0 +1,284 @@
+"""Whatever a person hands in, as one :class:`Source`: the first step of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from slicermedai.dicom.gate import Stack, judge
+from slicermedai.dicom.headers import series_ref, study_of
+from slicermedai.dicom.pixels import Pixels, background_of, read_pixels
+from slicermedai.dicom.series import Scan, SeriesFiles, Skipped, scan
+from slicermedai.dicom.volumes import is_volume_folder, load_volume
+from slicermedai.domain.codes import HOUNSFIELD, NO_UNITS, Code, ucum
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.study import Study
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import (
+    AmbiguousInputError,
+    GeometryError,
+    InputError,
+    MixedPatientsError,
+    NoImagesError,
+    UnreadableFileError,
+)
+
+TILTS = ("refuse", "resample")
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+"""Files that are read as NIfTI, NRRD or MetaImage."""
+_PET_UNITS = {"BQML": ucum("Bq/ml", "Becquerels/milliliter"), "GML": ucum("g/ml", "Grams/milliliter")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """An image that passed the gate, and where it came from.
+
+    Parameters
+    ----------
+    volume:
+        Slices along the normal of the image planes, real-world values.
+    study:
+        With the series and all its instances; without context for a file that is not DICOM.
+    headers:
+        Pixel-free datasets: one a slice in slice order, or one a file for multi-frame objects.
+    files:
+        The files they came from, in the same order.
+    slices:
+        For each slice (index into ``headers``, frame number from 1).
+    notes:
+        What people should know, without patient data.
+    resampled:
+        True where the slices of ``volume`` are no longer those of ``headers`` (a tilted stack made straight).
+    """
+
+    volume: Volume
+    study: Study
+    headers: tuple[Dataset, ...] = ()
+    files: tuple[Path, ...] = ()
+    slices: tuple[tuple[int, int], ...] = ()
+    notes: tuple[str, ...] = ()
+    resampled: bool = False
+
+
+def open_source(
+    path: str | Path | Sequence[str | Path],
+    *,
+    series: str = "",
+    tilt: str = "refuse",
+    progress: Progress = silent,
+) -> Source:
+    """Open a DICOM folder, file or list of files, a NIfTI, NRRD or MetaImage file, or a saved volume.
+
+    Parameters
+    ----------
+    series:
+        Series Instance UID, or ``UID#n`` for one stack of it; needed where the folder holds several volumes.
+    tilt:
+        What to do with a tilted gantry: "refuse", or "resample" to a straight grid (a note says so).
+
+    Raises
+    ------
+    NoImagesError
+        Nothing there is an image.
+    UnreadableFileError
+        A file is absent, truncated, damaged or needs a codec that is not installed.
+    MixedPatientsError
+        More than one patient.
+    AmbiguousInputError
+        Several series or stacks; the message lists them.
+    UnsupportedImageError
+        Colour, localizer, a single slice, NaN voxels.
+    GeometryError
+        The gate refused: no positions, missing, doubled, moved slices, a tilted gantry.
+    """
+    if tilt not in TILTS:
+        raise InputError(f"must be one of {', '.join(TILTS)}", attribute="tilt")
+    if isinstance(path, (str, Path)):
+        single = Path(path)
+        if is_volume_folder(single):
+            volume, study = load_volume(single)
+            return Source(volume=volume, study=study)
+        if _names_image_file(single):
+            return _open_image(single, progress)
+    found = scan(path, progress=progress)
+    chosen = _choose(found, path, series)
+    return _open_series(chosen, found, tilt, progress)
+
+
+def _names_image_file(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _open_image(path: Path, progress: Progress) -> Source:
+    from slicermedai.dicom.itk_files import read_image
+
+    progress("read", 0.0)
+    volume = read_image(path)
+    progress("read", 1.0)
+    return Source(volume=volume, study=Study(), files=(path,))
+
+
+# --- which series --------------------------------------------------------------------------------------------------
+
+
+def _choose(found: Scan, path: object, series: str) -> SeriesFiles:
+    place = str(path) if isinstance(path, (str, Path)) else None
+    _check_broken(found.skipped)
+    if not found.series:
+        _refuse_empty(found, place)
+    if series:
+        return _named(found, place, series)
+    _check_patients(found.series)
+    candidates = _candidates(found.series)
+    if len(candidates) == 1:
+        return candidates[0]
+    if len(found.series) == 1:
+        return found.series[0]
+    raise AmbiguousInputError(
+        f"{len(found.series)} series or stacks are here and one must be named: {_listing(found.series)}",
+        file=place,
+        attribute="SeriesInstanceUID",
+        advice="Hand over one of these as `series`.",
+    )
+
+
+def _check_broken(skipped: Sequence[Skipped]) -> None:
+    """A broken image may be the end of a stack, which no gap would show: it is never left out in silence."""
+    broken = [item for item in skipped if item.broken]
+    if broken:
+        more = f" ({len(broken)} such files)" if len(broken) > 1 else ""
+        raise UnreadableFileError(
+            f"{broken[0].reason}{more}",
+            file=broken[0].file,
+            attribute="PixelData" if "PixelData" in broken[0].reason else None,
+            advice="Copy it again, or move it out of the folder.",
+        )
+
+
+def _refuse_empty(found: Scan, place: str | None) -> None:
+    if len(found.skipped) == 1 and place == str(found.skipped[0].file):
+        raise UnreadableFileError(
+            f"{found.skipped[0].reason}, and no NIfTI, NRRD or MetaImage file by its name",
+            file=place,
+            advice="Choose an image.",
+        )
+    what = f"none of its {len(found.skipped)} files is a DICOM image" if found.skipped else "the folder is empty"
+    raise NoImagesError(what, file=place, advice="Choose the folder of a series, or a NIfTI or NRRD file by its name.")
+
+
+def _named(found: Scan, place: str | None, series: str) -> SeriesFiles:
+    exact = [item for item in found.series if item.address == series]
+    if len(exact) == 1:
+        return exact[0]
+    inside = [item for item in found.series if item.uid == series]
+    _check_patients(exact or inside)
+    raise AmbiguousInputError(
+        f"{'several stacks in' if inside else 'no'} series {series}; there are: {_listing(inside or found.series)}",
+        file=place,
+        attribute="SeriesInstanceUID",
+        advice="Hand over one of these as `series`.",
+    )
+
+
+def _check_patients(series: Sequence[SeriesFiles]) -> None:
+    for other in series[1:]:
+        for index, keyword in enumerate(("PatientID", "PatientName", "PatientBirthDate")):
+            if "" != other.patient[index] != series[0].patient[index] != "":
+                raise MixedPatientsError(
+                    f"belongs to another patient than {series[0].planes[0].file.name}",
+                    file=other.planes[0].file,
+                    attribute=keyword,
+                    advice="Keep one patient to a folder, or name the series.",
+                )
+
+
+def _candidates(series: Sequence[SeriesFiles]) -> list[SeriesFiles]:
+    """Stacks that can be meant: no localizers and, where the whole series is that, no single images or captures."""
+    return [item for item in series if not item.planes[0].is_localizer and (item.stack or _is_volume(item))]
+
+
+def _is_volume(item: SeriesFiles) -> bool:
+    first = item.planes[0]
+    return len(item.planes) > 1 and first.position is not None and not first.is_colour
+
+
+def _listing(series: Sequence[SeriesFiles]) -> str:
+    return "; ".join(item.in_words for item in series)
+
+
+# --- reading it ----------------------------------------------------------------------------------------------------
+
+
+def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress) -> Source:
+    stack = judge(chosen.planes)
+    if stack.tilt_degrees and tilt == "refuse":
+        raise GeometryError(
+            f"the gantry was tilted by {stack.tilt_degrees:.1f} degrees: slices do not stack at right angles",
+            file=stack.planes[0].file,
+            attribute="ImagePositionPatient",
+            advice='Ask for tilt="resample" to have it resampled to a straight grid.',
+        )
+    pixels = read_pixels(stack.planes, progress=progress)
+    array, geometry = _straight(pixels.array, stack, chosen.modality)
+    headers = tuple(pixels.datasets.values())
+    return Source(
+        volume=_volume(array, geometry, headers[0]),
+        study=study_of(headers[0], series=(series_ref(headers),)),
+        headers=headers,
+        files=tuple(pixels.datasets),
+        slices=_slices(stack, tuple(pixels.datasets)),
+        notes=_notes(chosen, found, stack, pixels),
+        resampled=bool(stack.tilt_degrees),
+    )
+
+
+def _straight(array: NDArray[Any], stack: Stack, modality: str) -> tuple[NDArray[Any], Geometry]:
+    if not stack.tilt_degrees:
+        return array, stack.geometry
+    from slicermedai.dicom.tilt import straighten
+
+    return straighten(array, stack.geometry, background=background_of(modality))
+
+
+def _volume(array: NDArray[Any], geometry: Geometry, header: Dataset) -> Volume:
+    return Volume(
+        array=array,
+        geometry=geometry,
+        modality=str(header.get("Modality") or ""),
+        unit=_unit(header),
+        name=str(header.get("SeriesDescription") or ""),
+        series_uid=str(header.get("SeriesInstanceUID") or ""),
+    )
+
+
+def _unit(header: Dataset) -> Code:
+    if header.get("Modality") == "CT":
+        return HOUNSFIELD
+    return _PET_UNITS.get(str(header.get("Units") or ""), NO_UNITS)
+
+
+def _slices(stack: Stack, files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+    place = {path: index for index, path in enumerate(files)}
+    return tuple((place[plane.file], plane.frame + 1) for plane in stack.planes)
+
+
+def _notes(chosen: SeriesFiles, found: Scan, stack: Stack, pixels: Pixels) -> tuple[str, ...]:
+    notes = []
+    if stack.tilt_degrees:
+        notes.append(f"Gantry tilt of {stack.tilt_degrees:.1f} degrees: resampled to a straight grid.")
+    if stack.deviation > 0.01:
+        notes.append(f"Slices lie up to {stack.deviation:.2f} mm off an even spacing; taken as even.")
+    if pixels.padded:
+        notes.append(f"Pixel padding in {pixels.padded} slices was replaced by the background value.")
+    others = [item for item in found.series if item is not chosen]
+    if others:
+        notes.append(f"Not used: {_listing(others)}.")
+    if found.skipped:
+        notes.append(f"{len(found.skipped)} files are no images and were left out.")
+    return tuple(notes)

@@ -1,0 +1,197 @@
+"""Stored pixels to real-world values: any transfer syntax, sign, rescale per slice, padding (PS3.3 C.7.6.3, C.11.1)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels import get_decoder
+
+from slicermedai.dicom.files import READ_ERRORS, read_dataset
+from slicermedai.dicom.planes import Plane, frame_value
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.errors import UnreadableFileError, UnsupportedImageError
+
+AIR_HU = -1000
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_INTEGERS = (np.int16, np.uint16, np.int32, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pixels:
+    """(slices, rows, columns) in real-world values, the pixel-free datasets of the files, and which voxels of
+    how many slices were padding.
+
+    ``datasets`` are in the order in which the slices first touch them.
+    """
+
+    array: NDArray[Any]
+    datasets: dict[Path, Dataset]
+    padded: int
+
+
+def read_pixels(planes: Sequence[Plane], *, progress: Progress = silent) -> Pixels:
+    """Decode ``planes`` in their order.
+
+    Slopes of 1 with whole intercepts keep integers (int16 where the values fit, else uint16 or int32); anything
+    else becomes float32. Padding (Pixel Padding Value and Range Limit) becomes -1000 HU in CT and 0 elsewhere.
+
+    Raises
+    ------
+    UnreadableFileError
+        Truncated or damaged pixel data, or a codec that is not installed (its plug-in is named).
+    UnsupportedImageError
+        NaN voxels, a Modality LUT, no pixel data.
+    """
+    datasets: dict[Path, Dataset] = {}
+    frames: dict[Path, NDArray[Any]] = {}
+    left = {path: sum(plane.file == path for plane in planes) for path in {plane.file for plane in planes}}
+    slices, padded = [], 0
+    for index, plane in enumerate(planes):
+        progress("read", index / len(planes))
+        if plane.file not in datasets:
+            dataset = read_dataset(plane.file, pixels=True)
+            frames[plane.file] = _decode(dataset, plane)
+            datasets[plane.file] = without_pixels(dataset)
+        stored = frames[plane.file][plane.frame]
+        values, padding = _real_world(stored, datasets[plane.file], plane)
+        slices.append(values)
+        padded += padding
+        left[plane.file] -= 1
+        if not left[plane.file]:
+            del frames[plane.file]
+    progress("read", 1.0)
+    return Pixels(array=_assembled(slices), datasets=datasets, padded=padded)
+
+
+def without_pixels(dataset: Dataset) -> Dataset:
+    """``dataset`` itself, its pixel data (and icon) taken out."""
+    for keyword in (*_PIXELS, "IconImageSequence"):
+        dataset.pop(keyword, None)
+    return dataset
+
+
+def background_of(modality: str) -> int:
+    """The value of nothing: air (-1000 HU) in CT, no signal (0) elsewhere."""
+    return AIR_HU if modality == "CT" else 0
+
+
+def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
+    """(frames, rows, columns) as stored."""
+    if not any(keyword in dataset for keyword in _PIXELS):
+        raise UnsupportedImageError("holds no pixel data", file=plane.file, attribute="PixelData")
+    if "ModalityLUTSequence" in dataset:
+        raise UnsupportedImageError(
+            "values go through a look-up table, which no volume model expects",
+            file=plane.file,
+            attribute="ModalityLUTSequence",
+        )
+    _check_codec(dataset, plane.file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            array = np.asarray(dataset.pixel_array)
+    except READ_ERRORS as error:
+        raise UnreadableFileError(
+            f"the pixels cannot be decoded ({type(error).__name__})",
+            file=plane.file,
+            attribute="PixelData",
+            advice="The file may be truncated or damaged: copy it again.",
+        ) from error
+    if array.size != plane.frames * plane.size[0] * plane.size[1]:
+        raise UnreadableFileError(
+            "fewer pixels than the header says",
+            file=plane.file,
+            attribute="PixelData",
+            advice="Copy the file again.",
+        )
+    return array.reshape(plane.frames, *plane.size)
+
+
+def _check_codec(dataset: Dataset, file: Path) -> None:
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is None:
+        raise UnreadableFileError("says not how its pixels are encoded", file=file, attribute="TransferSyntaxUID")
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise UnreadableFileError(
+            f"pixels in transfer syntax {syntax.name} cannot be decoded",
+            file=file,
+            attribute="TransferSyntaxUID",
+            advice="Export the series uncompressed.",
+        ) from error
+    if not decoder.is_available:
+        needed = " or ".join(decoder.missing_dependencies) or "a pydicom plug-in"
+        raise UnreadableFileError(
+            f"no decoder for {syntax.name} is installed",
+            file=file,
+            attribute="TransferSyntaxUID",
+            advice=f"Install one of: {needed}.",
+        )
+
+
+def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArray[Any], int]:
+    """Real-world values of one slice, and whether padding was replaced (0 or 1)."""
+    slope = _number(dataset, plane, "RescaleSlope", 1.0)
+    intercept = _number(dataset, plane, "RescaleIntercept", 0.0)
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        raise UnsupportedImageError(
+            "the image holds NaN or infinite voxels",
+            file=plane.file,
+            attribute="FloatPixelData" if stored.dtype.itemsize == 4 else "DoubleFloatPixelData",
+            advice="Replace them (for instance by the background value) and run again.",
+        )
+    if stored.dtype.kind in "iu" and slope == 1.0 and intercept == round(intercept):
+        values: NDArray[Any] = _narrow(stored.astype(np.int64) + int(intercept))
+    else:
+        values = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+    padding = _padding(stored, dataset)
+    background = background_of(str(dataset.get("Modality") or ""))
+    if padding is None or not (padding & (values != background)).any():
+        return values, 0
+    return _narrowed_where(padding, background, values), 1
+
+
+def _narrowed_where(padding: NDArray[np.bool_], background: int, values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind == "f":
+        return np.where(padding, np.float32(background), values)
+    return _narrow(np.where(padding, background, values.astype(np.int64)))
+
+
+def _number(dataset: Dataset, plane: Plane, keyword: str, default: float) -> float:
+    value = frame_value(dataset, plane.frame, keyword)
+    if value is None or value == "":
+        return default
+    number = float(value)
+    if not np.isfinite(number) or (keyword == "RescaleSlope" and number == 0):
+        raise UnsupportedImageError("no usable number", file=plane.file, attribute=keyword)
+    return number
+
+
+def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_] | None:
+    value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
+    if not isinstance(value, (int, float)):
+        return None
+    other = limit if isinstance(limit, (int, float)) else value
+    return np.asarray((stored >= min(value, other)) & (stored <= max(value, other)))
+
+
+def _assembled(slices: list[NDArray[Any]]) -> NDArray[Any]:
+    """One array of one type: float32 where any slice is, else the first integer type that holds all."""
+    if any(part.dtype.kind == "f" for part in slices):
+        return np.stack(slices).astype(np.float32, copy=False)
+    return _narrow(np.stack(slices))
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    low, high = int(values.min()), int(values.max())
+    fits = (kind for kind in _INTEGERS if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return values.astype(next(fits), copy=False)
