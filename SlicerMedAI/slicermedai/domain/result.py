@@ -67,7 +67,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deidentification:
-    """What the de-identification step did, and what it did not: both are shown to people."""
+    """What the de-identification step did, did not do, and which files it left out: all is shown to people."""
 
     method: str
     codes: tuple[Code, ...] = ()
@@ -77,6 +77,7 @@ class Deidentification:
     uids_replaced: int = 0
     done: tuple[str, ...] = ()
     not_done: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

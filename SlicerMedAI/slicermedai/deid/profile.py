@@ -1,0 +1,83 @@
+"""Which profile and options are applied (PS3.15 Annex E; codes of PS3.16 CID 7050)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from slicermedai.domain.codes import Code
+from slicermedai.errors import IdentityError
+
+BASIC = Code(value="113100", scheme="DCM", meaning="Basic Application Confidentiality Profile")
+
+
+class Option(str, Enum):
+    """The twelve options of the Basic profile, by their DCM code."""
+
+    CLEAN_PIXEL_DATA = "113101"
+    CLEAN_RECOGNIZABLE_VISUAL_FEATURES = "113102"
+    CLEAN_GRAPHICS = "113103"
+    CLEAN_STRUCTURED_CONTENT = "113104"
+    CLEAN_DESCRIPTORS = "113105"
+    RETAIN_FULL_DATES = "113106"
+    RETAIN_MODIFIED_DATES = "113107"
+    RETAIN_PATIENT_CHARACTERISTICS = "113108"
+    RETAIN_DEVICE_IDENTITY = "113109"
+    RETAIN_UIDS = "113110"
+    RETAIN_SAFE_PRIVATE = "113111"
+    RETAIN_INSTITUTION_IDENTITY = "113112"
+
+    @property
+    def code(self) -> Code:
+        """The code that DeidentificationMethodCodeSequence carries where the option was applied."""
+        return Code(value=self.value, scheme="DCM", meaning=_MEANINGS[self.value])
+
+
+_MEANINGS = {
+    "113101": "Clean Pixel Data Option",
+    "113102": "Clean Recognizable Visual Features Option",
+    "113103": "Clean Graphics Option",
+    "113104": "Clean Structured Content Option",
+    "113105": "Clean Descriptors Option",
+    "113106": "Retain Longitudinal Temporal Information Full Dates Option",
+    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+    "113108": "Retain Patient Characteristics Option",
+    "113109": "Retain Device Identity Option",
+    "113110": "Retain UIDs Option",
+    "113111": "Retain Safe Private Option",
+    "113112": "Retain Institution Identity Option",
+}
+IMPLEMENTED: frozenset[Option] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The Basic profile with a set of options.
+
+    Raises
+    ------
+    IdentityError
+        An option was chosen that this version does not apply: nothing is ever ignored in silence.
+    """
+
+    options: frozenset[Option] = frozenset()
+
+    def __post_init__(self) -> None:
+        wanted = sorted(Option(option) for option in self.options)
+        for option in wanted:
+            if option not in IMPLEMENTED:
+                raise IdentityError(
+                    f"the {option.code.meaning} ({option.value}) is not available",
+                    attribute="options",
+                    advice=f"Available: {_available()}.",
+                )
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """The codes of what is applied, the Basic profile first."""
+        return (BASIC, *(option.code for option in sorted(self.options)))
+
+
+def _available() -> str:
+    names = [f"{option.code.meaning} ({option.value})" for option in sorted(IMPLEMENTED)]
+    return ", ".join(names) or "the Basic profile without options"

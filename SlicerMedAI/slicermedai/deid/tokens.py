@@ -1,0 +1,89 @@
+"""Tokens of an identity: what is searched for, where, and with which neighbours it does not count."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+
+_UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
+_TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+_NUMBER_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI"})
+_SMALL = 1024
+
+
+class Scope(str, Enum):
+    """What kind of value is searched: chance hits are likelier in numbers and bytes than in text."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BINARY = "binary"
+
+
+def scope_of(vr: str, length: int) -> Scope:
+    """The scope of a value of ``length`` bytes; small values of unknown kind count as text."""
+    if vr in _TEXT_VRS or (vr == "UN" and length <= _SMALL):
+        return Scope.TEXT
+    return Scope.NUMBER if vr in _NUMBER_VRS else Scope.BINARY
+
+
+class Kind(str, Enum):
+    """Where a token comes from."""
+
+    NAME = "name"
+    IDENTIFIER = "identifier"
+    DEVICE = "device"
+    PLACE = "place"
+    DATE = "date"
+    UID = "UID"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Token:
+    """A piece of identity; ``text`` is lower case, with its diacritics."""
+
+    text: str
+    kind: Kind
+
+    def searched_in(self, scope: Scope) -> bool:
+        """True where a hit in a value of that scope is no accident."""
+        if scope is Scope.TEXT:
+            return True
+        size = len(self.text)
+        if self.kind is Kind.UID:
+            return scope is Scope.NUMBER or size >= 16
+        if self.text.isdigit():
+            return size >= 8
+        if scope is Scope.NUMBER:
+            return self.kind is not Kind.DATE
+        return size >= 6 or len(self.text.encode()) >= 6
+
+    @property
+    def edges(self) -> tuple[str, str]:
+        """Regular expressions for what may not stand before and after; empty for tokens that are long enough."""
+        if self.kind is Kind.UID:
+            return r"(?<![0-9.])", r"(?!\.?[0-9])"
+        if self.text.isdigit() or self.kind is Kind.DATE:
+            return ("", "") if self.text.isdigit() and len(self.text) >= 8 else (r"(?<![0-9])", r"(?![0-9])")
+        if len(self.text) >= 6 or not self.text.isascii():
+            return "", ""
+        inner = "a-z0-9" if any(c.isdigit() for c in self.text) else "a-z"
+        return rf"(?<![{inner}])", rf"(?![{inner}])"
+
+
+def fold(text: str) -> str:
+    """``text`` in lower case without diacritics."""
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_fold_character, text))
+
+
+def fold_with_positions(text: str) -> tuple[str, list[int]]:
+    """(folded text, index in ``text`` of every folded character)."""
+    pieces = [_fold_character(character) for character in text]
+    return "".join(pieces), [n for n, piece in enumerate(pieces) for _ in piece]
+
+
+def _fold_character(character: str) -> str:
+    plain = unicodedata.normalize("NFKD", character.casefold().translate(_UNDECOMPOSED))
+    return "".join(c for c in plain if not unicodedata.combining(c))
