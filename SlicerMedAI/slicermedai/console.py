@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slicermedai.domain.geometry import Geometry
+from slicermedai.audit.ends import record_end
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
@@ -116,6 +116,7 @@ class JobHandle:
         self.state, self.done, self.seconds_left = self._running.state, True, None
         if self.state is not State.DONE:
             _LOG.error("%s", self._running.error)
+            record_end(self._running)
             return
         self.progress, self.seconds_left = 1.0, 0.0
         if self._on_done is not None:
@@ -160,8 +161,8 @@ def submit(
     values = {"bundle": bundle, "output": str(_place(output)), **options}
     affine, study = values.pop("affine", None), values.pop("study", None)
     if isinstance(source, (str, Path)):
-        job = _job(source, values)
-        handle = JobHandle(start(job), on_done=on_done)
+        _refuse_context(affine, study)
+        handle = JobHandle(start(_job(source, values)), on_done=on_done)
     else:
         volume = _volume(source, affine)
         handle = JobHandle(_start_from_memory(volume, study or Study(), values), on_done=on_done)
@@ -278,7 +279,7 @@ def _volume(source: Any, affine: Any) -> Volume:
 
         volume: Volume = from_sitk(source)
         return volume
-    if hasattr(source, "__array__") and hasattr(source, "shape"):
+    if hasattr(source, "__array__"):
         return _from_array(source, affine)
     raise InputError(
         f"an object of type {type(source).__name__} is no image",
@@ -302,8 +303,19 @@ def _from_array(array: Any, affine: Any) -> Volume:
             attribute="affine",
             advice="Give affine=, 4 x 4 from (column, row, slice, 1) to LPS mm.",
         )
-    geometry = affine if isinstance(affine, Geometry) else Geometry.from_ijk_lps(array.shape, affine)
-    return Volume(array=array, geometry=geometry, name="array")
+    from slicermedai.dicom.volumes import from_array
+
+    volume: Volume = from_array(array, affine, name="array")
+    return volume
+
+
+def _refuse_context(affine: Any, study: Any) -> None:
+    if affine is not None or study is not None:
+        raise InputError(
+            "a file says itself where its voxels lie and whose they are",
+            attribute="affine" if affine is not None else "study",
+            advice="Leave it out, or hand in the voxels.",
+        )
 
 
 def _saved(result: AnalysisResult | str | Path, folder: JobFolder) -> Path:

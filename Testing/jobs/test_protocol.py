@@ -138,6 +138,17 @@ def test_a_stage_that_nobody_planned_moves_nothing() -> None:
     assert second.stage == "tea"
 
 
+def test_a_step_with_a_name_of_its_own_counts_as_part_of_its_stage() -> None:
+    stream = io.StringIO()
+    reporter = Reporter(stream)
+    steps = ["scan", "read", "collect identity", "de-identify", "verify"]
+    for step in steps:
+        reporter(step, 1.0)
+    fractions = [event.fraction for event in reported(stream)]
+    assert fractions == sorted(set(fractions))
+    assert fractions[-1] == pytest.approx((STAGES["read"] + STAGES["deidentify"]) / sum(STAGES.values()))
+
+
 def test_a_stopped_job_learns_it_at_the_next_progress_call() -> None:
     def check() -> None:
         raise JobCancelled("stop")

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from slicermedai.audit.ends import record_end
 from slicermedai.jobs.protocol import Event, Note, Progress
 from slicermedai.jobs.specs import Job
-from slicermedai.jobs.supervisor import State, start
+from slicermedai.jobs.supervisor import Running, State, start
 
 _STEP = 0.1
 
@@ -29,16 +30,25 @@ def supervise(job: Job) -> int:
         try:
             running.wait(on_event=lines.show)
         except KeyboardInterrupt:
-            running.cancel()
-            running.wait()
+            _stop(running)
         lines.end()
     if running.state is State.DONE:
         print(running.folder)
         return 0
     error = running.error
+    record_end(running)
     if error is None:
         raise AssertionError("a job that is not done has an error")
     raise error
+
+
+def _stop(running: Running) -> None:
+    """Stop in good order; a second interrupt stops at once."""
+    try:
+        running.cancel()
+        running.wait()
+    except KeyboardInterrupt:
+        running.close()
 
 
 class ProgressLines:

@@ -23,6 +23,22 @@ STAGES: dict[str, float] = {
 }
 """Stage -> share of a whole run's time. The order is the order of the run."""
 
+PARTS: dict[str, tuple[str, float, float]] = {
+    "scan": ("read", 0.0, 0.5),
+    "collect identity": ("deidentify", 0.0, 0.4),
+    "de-identify": ("deidentify", 0.4, 0.8),
+    "verify": ("deidentify", 0.8, 1.0),
+    "frame": ("load model", 0.0, 0.2),
+    "resample": ("load model", 0.2, 0.4),
+    "load locator": ("load model", 0.4, 0.5),
+    "locate": ("load model", 0.5, 0.7),
+    "prepare": ("load model", 0.7, 0.8),
+    "load network": ("load model", 0.8, 1.0),
+    "clean up": ("measure", 0.0, 0.3),
+    "labels to source grid": ("measure", 0.3, 0.6),
+}
+"""A step with a name of its own -> the stage that it belongs to, and from where to where in it, 0 to 1."""
+
 _PICTURED = ("scene", "pictures", "report")
 _INTERVAL = 0.1
 _TOO_EARLY = 0.02
@@ -86,8 +102,10 @@ class Reporter:
         self._stream.flush()
 
     def _overall(self, stage: str, part: float) -> float:
+        stage, start, end = PARTS.get(stage, (stage, 0.0, 1.0))
         if stage not in self._stages:
             return 0.0
+        part = start + part * (end - start)
         names = list(self._stages)
         before = sum(self._stages[name] for name in names[: names.index(stage)])
         return min((before + part * self._stages[stage]) / sum(self._stages.values()), 1.0)
