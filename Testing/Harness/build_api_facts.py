@@ -28,16 +28,33 @@ UNUSED_GUI_CLASS = re.compile(
     r"EventPlayer|EventTranslator|Tester$|^ctkTest|^ctkWorkflow|^ctkCmdLine|^ctkIconEngine|^qSlicerIconEngine"
     r"|^ButtonGroup|Delegate$|MaterialProperty|^ctkAxes"
 )
-UNUSED_QT_CLASS = re.compile(r"^QStyleOption|^QAccessible|^QGesture|^QPlatform|^QOpenGL|Plugin|Factory|^QSsl|^QHstsPolicy")
+UNUSED_QT_CLASS = re.compile(
+    r"^QStyleOption|^QAccessible|^QGesture|^QPlatform|^QOpenGL|Plugin|Factory|^QSsl|^QHstsPolicy"
+)
 PYTHON_MODULES = re.compile(
     r"^slicer\.(ScriptedLoadableModule|cli|i18n|packaging|testing|util)$|^slicer\.parameterNodeWrapper\."
     r"|^DICOMLib\.|^DICOMPlugins\.DICOM(Segmentation|TID1500|ParametricMap|ScalarVolume)Plugin$|^sitkUtils$"
 )
 QT5_PROPERTIES_WITH_ODD_GETTERS = {"showSortIndicator", "z", "effect", "parent"}
-SLICER_ATTRIBUTES = (
-    "app cli dicomDatabase dicomDatabaseDirectorySettingsKey dicomListener i18n logic moduleNames modules mrmlScene "
-    "packaging parameterNodeWrapper pythonApplicationLogHandler selfTests testing util ScriptedLoadableModule"
-).split()
+SLICER_ATTRIBUTES = [
+    "app",
+    "cli",
+    "dicomDatabase",
+    "dicomDatabaseDirectorySettingsKey",
+    "dicomListener",
+    "i18n",
+    "logic",
+    "moduleNames",
+    "modules",
+    "mrmlScene",
+    "packaging",
+    "parameterNodeWrapper",
+    "pythonApplicationLogHandler",
+    "selfTests",
+    "testing",
+    "util",
+    "ScriptedLoadableModule",
+]
 """Names that the application itself puts into ``slicer``, beside classes."""
 
 

@@ -1,4 +1,4 @@
-"""Checks scripted modules (.py) and their forms (.ui) against the facts about Slicer's Python API, without running them.
+"""Checks scripted modules (.py) and forms (.ui) against the facts about Slicer's Python API, without running them.
 
     python -m Testing.Harness.conformance FILES
 

@@ -98,7 +98,11 @@ def import_complaints(node: ast.ImportFrom) -> list[str]:
     names = _exported(module)
     if names is None:
         return []
-    return [f"{module} has no name {a.name}" for a in node.names if not (a.name in names or a.name.isupper() or a.name == "*")]
+    return [
+        f"{module} has no name {a.name}"
+        for a in node.names
+        if not (a.name in names or a.name.isupper() or a.name == "*")
+    ]
 
 
 @cache

@@ -11,7 +11,7 @@ from Testing.Harness.conformance_ui import Form
 from Testing.Harness.findings import Finding, version_complaint
 
 OTHER_BINDINGS = ("PySide2", "PySide6", "PyQt5", "PyQt6", "PyQt4", "shiboken6", "shiboken2")
-QT_FUNCTIONS = frozenset("Qt SIGNAL SLOT qWarning qDebug qCritical qVersion".split())
+QT_FUNCTIONS = frozenset(["Qt", "SIGNAL", "SLOT", "qWarning", "qDebug", "qCritical", "qVersion"])
 FORBIDDEN_CALLS = {"installEventFilter": "event filters do not work in PythonQt"}
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift)
 BITS = (ast.BitAnd, ast.BitOr, ast.BitXor)
@@ -61,7 +61,9 @@ class _Checker(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for base in node.bases:
             if named_class(base):
-                self.report(node, f"{node.name} derives from {dotted(base)}: hold a Qt object instead of deriving from one")
+                self.report(
+                    node, f"{node.name} derives from {dotted(base)}: hold a Qt object instead of deriving from one"
+                )
         outer, self.types.attributes = self.types.attributes, {}
         before = len(self.complaints)
         self._visit_all(node.body)

@@ -9,7 +9,16 @@ from Testing.Harness.findings import Finding, version_complaint
 
 DESIGNER_CLASSES = {"Line", "Spacer"}
 LAYOUT_PROPERTIES = set(
-    "leftMargin topMargin rightMargin bottomMargin margin spacing horizontalSpacing verticalSpacing".split()
+    [
+        "leftMargin",
+        "topMargin",
+        "rightMargin",
+        "bottomMargin",
+        "margin",
+        "spacing",
+        "horizontalSpacing",
+        "verticalSpacing",
+    ]
 )
 """Names Designer writes for layouts that are not Qt properties."""
 PARAMETER_PROPERTY = "SlicerParameterName"
@@ -87,7 +96,9 @@ def _property_complaints(class_name: str, attribute: str, name: str) -> list[str
 
 def _connection(element: ET.Element, form: Form) -> list[str]:
     sender, signal, receiver, slot = (element.findtext(t) or "" for t in ("sender", "signal", "receiver", "slot"))
-    complaints = [f"no object named {n} for the connection of {signal} [{n}]" for n in (sender, receiver) if n not in form.classes]
+    complaints = [
+        f"no object named {n} for the connection of {signal} [{n}]" for n in (sender, receiver) if n not in form.classes
+    ]
     if complaints:
         return complaints
     return _signal_complaints(form.classes[sender], signal) + _slot_complaints(form.classes[receiver], slot)

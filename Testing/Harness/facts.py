@@ -13,8 +13,22 @@ Versions = frozenset[str]
 FOLDER = Path(__file__).parent / "api_facts"
 BOTH: Versions = frozenset({"qt5", "qt6"})
 QOBJECT_METHODS = frozenset(
-    "className connect delete disconnect findChild findChildren help inherits metaObject parent property "
-    "setParent setProperty tr".split()
+    [
+        "className",
+        "connect",
+        "delete",
+        "disconnect",
+        "findChild",
+        "findChildren",
+        "help",
+        "inherits",
+        "metaObject",
+        "parent",
+        "property",
+        "setParent",
+        "setProperty",
+        "tr",
+    ]
 )
 """What PythonQt itself adds to every QObject."""
 ADDED_METHODS = {

@@ -10,7 +10,7 @@ SYSTEM_FOLDERS = (Path("/usr/share/fonts/truetype/dejavu"), Path("/usr/share/fon
 
 
 def font_files() -> list[Path]:
-    """DejaVu Sans from matplotlib's package, else from the system (Debian's fonts-dejavu-core); empty if none is there."""
+    """DejaVu Sans from matplotlib's package, else from the system (Debian's fonts-dejavu-core); empty if neither."""
     spec = importlib.util.find_spec("matplotlib")
     packaged = [Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"] if spec and spec.origin else []
     for folder in (*packaged, *SYSTEM_FOLDERS):

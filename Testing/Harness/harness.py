@@ -1,12 +1,12 @@
 """Runs a scripted module without Slicer: a real scene, a real event loop, and the stand-in for PythonQt.
 
-    harness = install()
-    module = harness.load_module(Path("SlicerMedAI/MedAI.py"))
-    harness.click(module.widget.ui.applyButton)
-    harness.process(200)
-    assert harness.strict_log == [] and harness.max_stall_ms < 100
-    harness.grab(module.parent, Path("MedAI.png"))
-    module.close()
+harness = install()
+module = harness.load_module(Path("SlicerMedAI/MedAI.py"))
+harness.click(module.widget.ui.applyButton)
+harness.process(200)
+assert harness.strict_log == [] and harness.max_stall_ms < 100
+harness.grab(module.parent, Path("MedAI.png"))
+module.close()
 """
 
 import os
@@ -19,17 +19,17 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import slicer  # noqa: E402 - Qt reads its platform when it is first imported
-from PySide6 import QtCore  # noqa: E402
+import slicer
+from PySide6 import QtCore
 
-from Testing.Harness import fonts, gil  # noqa: E402
-from Testing.Harness.loading import HarnessedModule, load  # noqa: E402
-from Testing.Harness.pythonqt import application, ctk_widgets, mrml_tables, registry, slicer_modules  # noqa: E402, F401
-from Testing.Harness.pythonqt.dialogs import DIALOGS, Dialogs  # noqa: E402
-from Testing.Harness.pythonqt.log import STRICT  # noqa: E402
-from Testing.Harness.pythonqt.modules import install_modules  # noqa: E402
-from Testing.Harness.pythonqt.objects import unwrap, wrapper_class  # noqa: E402
-from Testing.Harness.stall import Heartbeat  # noqa: E402
+from Testing.Harness import fonts, gil
+from Testing.Harness.loading import HarnessedModule, load
+from Testing.Harness.pythonqt import application, ctk_widgets, mrml_tables, observers, registry, slicer_modules  # noqa: F401
+from Testing.Harness.pythonqt.dialogs import DIALOGS, Dialogs
+from Testing.Harness.pythonqt.log import STRICT
+from Testing.Harness.pythonqt.modules import install_modules
+from Testing.Harness.pythonqt.objects import unwrap, wrapper_class
+from Testing.Harness.stall import Heartbeat
 
 
 class Harness:
@@ -160,7 +160,10 @@ class Harness:
         manager = slicer.app.moduleManager()
         for name in manager.modulesNames():
             manager.moduleAboutToBeUnloaded.emit(name)
+        observers.remove_all()
         self.scene.Clear(0)
+        self.main_window.deleteLater()
+        self.process(0)
         DIALOGS.clear()
         for log in (STRICT, registry.STUB_CALLS, slicer_modules.PACKAGING_CALLS):
             log.clear()

@@ -54,7 +54,7 @@ class LoadedModule:
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._parent, attribute)
 
-    def widgetRepresentation(self) -> Any:  # noqa: N802 - Slicer's name
+    def widgetRepresentation(self) -> Any:
         """The panel."""
         return self.representation
 
@@ -109,5 +109,3 @@ def load(path: Path) -> HarnessedModule:
     widget.setup()
     loaded.enter()
     return loaded
-
-

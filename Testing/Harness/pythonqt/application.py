@@ -57,23 +57,23 @@ class Application(QtWidgets.QApplication):
     isInstalled = _constant(False)
     mainApplicationName = _constant("Slicer")
 
-    def testingEnabled(self) -> bool:  # noqa: N802 - Qt's name
+    def testingEnabled(self) -> bool:
         """Whether the application runs tests: then Slicer's message functions open no boxes."""
         return self.testing
 
-    def mrmlScene(self) -> Any:  # noqa: N802 - Qt's name
+    def mrmlScene(self) -> Any:
         """The scene."""
         return slicer.mrmlScene
 
-    def layoutManager(self) -> Any:  # noqa: N802 - Qt's name
+    def layoutManager(self) -> Any:
         """The layout manager."""
         return self.layout_manager
 
-    def moduleManager(self) -> Any:  # noqa: N802 - Qt's name
+    def moduleManager(self) -> Any:
         """The module manager."""
         return self.module_manager
 
-    def applicationLogic(self) -> Any:  # noqa: N802 - Qt's name
+    def applicationLogic(self) -> Any:
         """A real application logic on the scene."""
         return self.logic
 
@@ -83,11 +83,7 @@ class Application(QtWidgets.QApplication):
 
     userSettings = revisionUserSettings = settings
 
-    def translate(self, _context: str, text: str) -> str:
-        """The text itself: no translation is loaded."""
-        return text
-
-    def moduleDocumentationUrl(self, name: str) -> str:  # noqa: N802 - Qt's name
+    def moduleDocumentationUrl(self, name: str) -> str:
         """Where a module's page would be."""
         return f"https://slicer.readthedocs.io/en/latest/user_guide/modules/{name.lower()}.html"
 
@@ -108,7 +104,7 @@ class LayoutManager(QtCore.QObject):
         self._layout = 0
         self._views: dict[str, Any] = {}
 
-    def setLayout(self, layout: int) -> None:  # noqa: N802 - Qt's name
+    def setLayout(self, layout: int) -> None:
         """Sets the layout and tells of it."""
         if layout != self._layout:
             self._layout = int(layout)
@@ -117,7 +113,7 @@ class LayoutManager(QtCore.QObject):
     layout = Property(int, lambda self: self._layout, setLayout)
     threeDViewCount = _constant(1)
 
-    def sliceViewNames(self) -> list[str]:  # noqa: N802 - Qt's name
+    def sliceViewNames(self) -> list[str]:
         """Red, Green, Yellow."""
         return list(SLICE_VIEWS)
 
@@ -126,11 +122,11 @@ class LayoutManager(QtCore.QObject):
             self._views[name] = registry.implementation(kind)()
         return self._views[name]
 
-    def sliceWidget(self, name: str) -> Any:  # noqa: N802 - Qt's name
+    def sliceWidget(self, name: str) -> Any:
         """A slice view without behaviour; None for an unknown name."""
         return self._view("qMRMLSliceWidget", name) if name in SLICE_VIEWS else None
 
-    def threeDWidget(self, index: int) -> Any:  # noqa: N802 - Qt's name
+    def threeDWidget(self, index: int) -> Any:
         """A 3D view without behaviour; None beyond the first."""
         return self._view("qMRMLThreeDWidget", f"threeD{index}") if index == 0 else None
 
@@ -150,7 +146,7 @@ class ModuleManager(QtCore.QObject):
         """The module of this name, or None."""
         return self.modules.get(name)
 
-    def modulesNames(self) -> list[str]:  # noqa: N802 - Qt's name
+    def modulesNames(self) -> list[str]:
         """Names of the modules."""
         return list(self.modules)
 
@@ -214,5 +210,6 @@ def start(scene: Any, folder: Path) -> Any:
     cpp.logic = slicer.vtkSlicerApplicationLogic()
     cpp.logic.SetMRMLScene(scene)
     slicer.app, slicer.modules = app, Modules()
+    slicer.modules.segmentations.logic()  # registers the segment representations, as Slicer does at its start
     slicer.dicomDatabase = objects.wrapper_class("ctkDICOMDatabase")()
     return app

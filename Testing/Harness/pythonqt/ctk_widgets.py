@@ -26,7 +26,7 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
         self.setChecked(True)
         self.toggled.connect(self._on_toggled)
 
-    def _on_toggled(self, expanded: bool) -> None:  # noqa: FBT001 - Qt's slot
+    def _on_toggled(self, expanded: bool) -> None:
         for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
             child.setVisible(expanded)
         self.setContentsMargins(4, HEADER_HEIGHT + 2, 4, 4 if expanded else 0)
@@ -36,14 +36,15 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
 
     def childEvent(self, event: QtCore.QChildEvent) -> None:
         """A child added to a collapsed button is hidden."""
-        if event.added() and isinstance(event.child(), QtWidgets.QWidget) and not self.isChecked():
-            event.child().setVisible(False)
+        child = event.child()
+        if event.added() and isinstance(child, QtWidgets.QWidget) and not self.isChecked():
+            child.setVisible(False)
         super().childEvent(event)
 
     def _get_collapsed(self) -> bool:
         return not self.isChecked()
 
-    def _set_collapsed(self, value: bool) -> None:  # noqa: FBT001 - Qt's property
+    def _set_collapsed(self, value: bool) -> None:
         self.setChecked(not value)
 
     collapsed = Property(bool, _get_collapsed, _set_collapsed)
@@ -68,7 +69,9 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
         option.initFrom(self)
         option.rect = QtCore.QRect(0, 0, self.width(), HEADER_HEIGHT - 2)
         self.style().drawControl(QtWidgets.QStyle.ControlElement.CE_PushButtonBevel, option, painter, self)
-        arrow = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}" if self.isChecked() else "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
+        arrow = (
+            "\N{BLACK DOWN-POINTING SMALL TRIANGLE}" if self.isChecked() else "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
+        )
         vertical = int(QtCore.Qt.AlignmentFlag.AlignVCenter.value)
         painter.drawText(option.rect.adjusted(8, 0, 0, 0), vertical, f"{arrow} {self.text()}")
         painter.end()
@@ -87,7 +90,8 @@ class PathLineEdit(QtWidgets.QWidget):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(next((a for a in arguments if isinstance(a, QtWidgets.QWidget)), None))
         self._combo = QtWidgets.QComboBox(editable=True)
-        self._button = QtWidgets.QToolButton(text="...")
+        self._button = QtWidgets.QToolButton()
+        self._button.setText("...")
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._combo, 1)
@@ -98,7 +102,7 @@ class PathLineEdit(QtWidgets.QWidget):
     def _get_path(self) -> str:
         return self._combo.currentText()
 
-    def setCurrentPath(self, path: str) -> None:  # noqa: N802 - Qt's name
+    def setCurrentPath(self, path: str) -> None:
         """Shows the path."""
         self._combo.setEditText(path)
 
@@ -107,14 +111,14 @@ class PathLineEdit(QtWidgets.QWidget):
         from Testing.Harness.pythonqt.dialogs import FileDialog
 
         if path := FileDialog.getOpenFileName(self, "Select a path"):
-            self.setCurrentPath(path)
+            self.setCurrentPath(str(path))
 
-    def addCurrentPathToHistory(self) -> None:  # noqa: N802 - Qt's name
+    def addCurrentPathToHistory(self) -> None:
         """Keeps the path in the list."""
         if self._combo.findText(self._get_path()) < 0:
             self._combo.addItem(self._get_path())
 
-    def comboBox(self) -> QtWidgets.QComboBox:  # noqa: N802 - Qt's name
+    def comboBox(self) -> QtWidgets.QComboBox:
         """The editor."""
         return self._combo
 
@@ -138,20 +142,20 @@ class _NumberWidget(QtWidgets.QWidget):
     def _on_value(self, value: float) -> None:
         self.valueChanged.emit(value)
 
-    def setValue(self, value: float) -> None:  # noqa: N802 - Qt's name
+    def setValue(self, value: float) -> None:
         """Sets the value, held within the limits."""
         self._box.setValue(value)
 
-    def setDecimals(self, decimals: int) -> None:  # noqa: N802 - Qt's name
+    def setDecimals(self, decimals: int) -> None:
         """Sets the number of decimals shown and kept."""
         self._box.setDecimals(decimals)
         self.decimalsChanged.emit(decimals)
 
-    def setMinimum(self, value: float) -> None:  # noqa: N802 - Qt's name
+    def setMinimum(self, value: float) -> None:
         """Sets the lower limit."""
         self._box.setMinimum(value)
 
-    def setMaximum(self, value: float) -> None:  # noqa: N802 - Qt's name
+    def setMaximum(self, value: float) -> None:
         """Sets the upper limit."""
         self._box.setMaximum(value)
 
@@ -178,11 +182,11 @@ class DoubleSpinBox(_NumberWidget):
         self._box.editingFinished.connect(self.editingFinished)
         self._box.textChanged.connect(self.textChanged)
 
-    def stepUp(self) -> None:  # noqa: N802 - Qt's name
+    def stepUp(self) -> None:
         """One step more."""
         self._box.stepUp()
 
-    def stepDown(self) -> None:  # noqa: N802 - Qt's name
+    def stepDown(self) -> None:
         """One step less."""
         self._box.stepDown()
 
@@ -214,4 +218,3 @@ class SliderWidget(_NumberWidget):
             self._slider.setValue(round(SLIDER_STEPS * (value - self._box.minimum()) / span) if span else 0)
         self.valueIsChanging.emit(value)
         self.valueChanged.emit(value)
-

@@ -1,7 +1,7 @@
 """Modal dialogs that answer themselves from a queue, so that a test never hangs on one."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ def _button(shown: Shown, buttons: Any) -> Button:
     refusal = next((b for b in REFUSALS if b & buttons), Button.Ok)
     value = DIALOGS.take(shown, refusal)
     if isinstance(value, str):
-        value = Button[value.capitalize()]
+        value = getattr(Button, value.capitalize())
     if not value & buttons:
         record(f"{shown.kind} has no button {value.name}: {shown.title}")
     return Button(value)
@@ -107,33 +107,29 @@ class Dialog(QtWidgets.QDialog):
         return int(accepted)
 
 
-def _path(title: str) -> str:
-    return str(DIALOGS.take(Shown("file dialog", title, ""), ""))
+def _path(_parent: Any = None, caption: str = "", *_rest: Any) -> str:
+    return str(DIALOGS.take(Shown("file dialog", caption, ""), ""))
+
+
+def _paths(_parent: Any = None, caption: str = "", *_rest: Any) -> list[str]:
+    return list(DIALOGS.take(Shown("file dialog", caption, ""), []))
+
+
+def _text(_parent: Any, title: str, label: str, *_rest: Any) -> str:
+    return str(DIALOGS.take(Shown("input dialog", title, label), ""))
 
 
 @implements("QFileDialog")
 class FileDialog(QtWidgets.QFileDialog):
     """A file dialog whose static functions return a path, as PythonQt's do (PySide6's add the filter)."""
 
-    @staticmethod
-    def getOpenFileName(parent: Any = None, caption: str = "", *rest: Any) -> str:  # noqa: N802 - Qt's name
-        """The next answer."""
-        return _path(caption)
-
-    getSaveFileName = getOpenFileName  # noqa: N815 - Qt's name
-    getExistingDirectory = getOpenFileName  # noqa: N815 - Qt's name
-
-    @staticmethod
-    def getOpenFileNames(parent: Any = None, caption: str = "", *rest: Any) -> Sequence[str]:  # noqa: N802 - Qt's name
-        """The next answer, a list of paths."""
-        return list(DIALOGS.take(Shown("file dialog", caption, ""), []))
-
 
 @implements("QInputDialog")
 class InputDialog(QtWidgets.QInputDialog):
-    """An input dialog whose static functions return the next answer, an empty text if refused."""
+    """An input dialog whose static function returns a text, empty if refused."""
 
-    @staticmethod
-    def getText(parent: Any, title: str, label: str, *rest: Any) -> str:  # noqa: N802 - Qt's name
-        """The next answer."""
-        return str(DIALOGS.take(Shown("input dialog", title, label), ""))
+
+for _name in ("getOpenFileName", "getSaveFileName", "getExistingDirectory"):
+    setattr(FileDialog, _name, staticmethod(_path))
+FileDialog.getOpenFileNames = staticmethod(_paths)  # type: ignore[assignment]  # PythonQt returns no filter
+InputDialog.getText = staticmethod(_text)  # type: ignore[assignment]  # PythonQt returns no flag

@@ -23,7 +23,14 @@ def _attribute(name: str, signal: str) -> Binding:
     return Binding(signal, lambda widget: getattr(widget, name), lambda widget, value: setattr(widget, name, value))
 
 
-NUMBER_BOXES = ("QDoubleSpinBox", "ctkSliderWidget", "qMRMLSliderWidget", "ctkDoubleSlider", "ctkDoubleSpinBox", "qMRMLSpinBox")
+NUMBER_BOXES = (
+    "QDoubleSpinBox",
+    "ctkSliderWidget",
+    "qMRMLSliderWidget",
+    "ctkDoubleSlider",
+    "ctkDoubleSpinBox",
+    "qMRMLSpinBox",
+)
 MUST_BE_BOUNDED = ("QSlider", "ctkSliderWidget", "qMRMLSliderWidget")
 COMBO_BOXES = ("QComboBox", "ctkComboBox")
 INDEX = _attribute("currentIndex", "currentIndexChanged(int)")
@@ -39,7 +46,7 @@ BINDINGS: dict[tuple[type, str], Binding] = {
     (str, "QTextEdit"): _attribute("plainText", "textChanged()"),
     **{(kind, name): _attribute("value", "valueChanged(double)") for kind in (int, float) for name in NUMBER_BOXES},
 }
-"""(type of the parameter, class of the widget) -> how they are bound. Slicer binds these classes exactly, no derived one."""
+"""(type of the parameter, class of the widget) -> how they are bound. Slicer takes no class derived from these."""
 NODE = Binding(
     "currentNodeChanged(vtkMRMLNode*)",
     lambda widget: widget.currentNode(),

@@ -7,6 +7,7 @@ import vtk
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
+from Testing.Harness.pythonqt import observers
 from Testing.Harness.pythonqt.mrml_widgets import MRMLWidget, SceneMixin, observe
 from Testing.Harness.pythonqt.registry import implements
 
@@ -24,15 +25,15 @@ class TableView(SceneMixin, QtWidgets.QTableView):
         self._cells = TableModel(self)
         self.setModel(self._cells)
 
-    def setMRMLTableNode(self, node: Any) -> None:  # noqa: N802 - Qt's name
+    def setMRMLTableNode(self, node: Any) -> None:
         """Shows the table node; None shows nothing."""
         for tag in self._tags:
-            self._node.RemoveObserver(tag)
+            observers.remove(self._node, tag)
         self._node = node
         self._tags = observe(node, [vtk.vtkCommand.ModifiedEvent], self, "_refresh") if node is not None else []
         self._refresh()
 
-    def mrmlTableNode(self) -> Any:  # noqa: N802 - Qt's name
+    def mrmlTableNode(self) -> Any:
         """The node shown, or None."""
         return self._node
 
@@ -55,19 +56,19 @@ class TableModel(QtCore.QAbstractTableModel):
         self._columns = [(c.GetName() or "", _texts(c)) for c in columns]
         self.endResetModel()
 
-    def rowCount(self, _parent: Any = None) -> int:  # noqa: N802 - Qt's name
+    def rowCount(self, _parent: Any = None) -> int:
         """Rows of the longest column."""
         return max((len(cells) for _, cells in self._columns), default=0)
 
-    def columnCount(self, _parent: Any = None) -> int:  # noqa: N802 - Qt's name
+    def columnCount(self, _parent: Any = None) -> int:
         """Number of columns."""
         return len(self._columns)
 
-    def data(self, index: QtCore.QModelIndex, role: int = 0) -> Any:
+    def data(self, index: Any, role: int = 0) -> Any:
         """The cell's text."""
         return self._columns[index.column()][1][index.row()] if role == QtCore.Qt.ItemDataRole.DisplayRole else None
 
-    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:  # noqa: N802 - Qt's name
+    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
         """The column's name, the row's number."""
         if role != QtCore.Qt.ItemDataRole.DisplayRole:
             return None
@@ -93,12 +94,16 @@ class SegmentsTableView(MRMLWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._table)
 
-    def setSegmentationNode(self, node: Any) -> None:  # noqa: N802 - Qt's name
+    def setSegmentationNode(self, node: Any) -> None:
         """Shows the segments of the node; None shows nothing."""
         for tag in self._tags:
-            self._node.RemoveObserver(tag)
+            observers.remove(self._node, tag)
         self._node = node
-        events = [slicer.vtkSegmentation.SegmentAdded, slicer.vtkSegmentation.SegmentRemoved, vtk.vtkCommand.ModifiedEvent]
+        events = [
+            slicer.vtkSegmentation.SegmentAdded,
+            slicer.vtkSegmentation.SegmentRemoved,
+            vtk.vtkCommand.ModifiedEvent,
+        ]
         self._tags = observe(node, events, self, "_refresh") if node is not None else []
         self._refresh()
 
@@ -109,24 +114,24 @@ class SegmentsTableView(MRMLWidget):
             name = self._node.GetSegmentation().GetSegment(segment_id).GetName()
             self._table.setItem(row, 0, QtWidgets.QTableWidgetItem(name))
 
-    def segmentationNode(self) -> Any:  # noqa: N802 - Qt's name
+    def segmentationNode(self) -> Any:
         """The node shown, or None."""
         return self._node
 
-    def tableWidget(self) -> QtWidgets.QTableWidget:  # noqa: N802 - Qt's name
+    def tableWidget(self) -> QtWidgets.QTableWidget:
         """The table."""
         return self._table
 
-    def displayedSegmentIDs(self) -> list[str]:  # noqa: N802 - Qt's name
+    def displayedSegmentIDs(self) -> list[str]:
         """IDs of the segments, in order."""
         return list(self._node.GetSegmentation().GetSegmentIDs()) if self._node is not None else []
 
-    def selectedSegmentIDs(self) -> list[str]:  # noqa: N802 - Qt's name
+    def selectedSegmentIDs(self) -> list[str]:
         """IDs of the selected rows."""
         rows = {index.row() for index in self._table.selectedIndexes()}
         return [s for row, s in enumerate(self.displayedSegmentIDs()) if row in rows]
 
-    def setSelectedSegmentIDs(self, ids: list[str]) -> None:  # noqa: N802 - Qt's name
+    def setSelectedSegmentIDs(self, ids: list[str]) -> None:
         """Selects the rows of the segments."""
         self._table.clearSelection()
         for row, segment_id in enumerate(self.displayedSegmentIDs()):

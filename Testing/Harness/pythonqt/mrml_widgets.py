@@ -9,6 +9,7 @@ import slicer
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
+from Testing.Harness.pythonqt import observers
 from Testing.Harness.pythonqt.registry import implements
 
 SCENE_EVENTS = ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent")
@@ -23,7 +24,7 @@ def observe(caller: Any, events: list[Any], widget: QtCore.QObject, method: str)
         if found is not None and shiboken6.isValid(found):
             getattr(found, method)()
 
-    return [caller.AddObserver(event, call) for event in events]
+    return [observers.add(caller, event, call) for event in events]
 
 
 class SceneMixin:
@@ -31,14 +32,14 @@ class SceneMixin:
 
     _scene: Any = None
 
-    def setMRMLScene(self, scene: Any) -> None:  # noqa: N802 - Qt's name
+    def setMRMLScene(self, scene: Any) -> None:
         """Takes the scene and tells of it if it is another one."""
         if scene is not self._scene:
             self._scene = scene
             if hasattr(self, "mrmlSceneChanged"):
                 self.mrmlSceneChanged.emit(scene)
 
-    def mrmlScene(self) -> Any:  # noqa: N802 - Qt's name
+    def mrmlScene(self) -> Any:
         """The scene."""
         return self._scene
 
@@ -91,7 +92,7 @@ def _flag(name: str) -> Any:
         self._flags[name] = value
         self._fill()
 
-    kind = "QStringList" if isinstance(default, list) else type(default)
+    kind: Any = "QStringList" if isinstance(default, list) else type(default)
     return Property(kind, lambda self: self._flags[name], put)
 
 
@@ -122,12 +123,12 @@ class NodeComboBox(SceneMixin, QtWidgets.QWidget):
         self._box.activated.connect(lambda: self.nodeActivated.emit(self.currentNode()))
         self._fill()
 
-    def setMRMLScene(self, scene: Any) -> None:  # noqa: N802 - Qt's name
+    def setMRMLScene(self, scene: Any) -> None:
         """Shows the scene's nodes and follows its changes."""
         if scene is self._scene:
             return
         for tag in self._tags:
-            self._scene.RemoveObserver(tag)
+            observers.remove(self._scene, tag)
         self._scene = scene
         events = [getattr(slicer.vtkMRMLScene, name) for name in SCENE_EVENTS]
         self._tags = observe(scene, events, self, "_fill") if scene is not None else []
@@ -148,7 +149,10 @@ class NodeComboBox(SceneMixin, QtWidgets.QWidget):
         if any(node.IsA(hidden) for hidden in self._flags["hideChildNodeTypes"]):
             return False
         rules = [a for a in self._attributes if node.IsA(a[0])]
-        return bool(all(_has_attribute(node, *rule[1:]) for rule in rules) and (self._flags["showHidden"] or not node.GetHideFromEditors()))
+        return bool(
+            all(_has_attribute(node, *rule[1:]) for rule in rules)
+            and (self._flags["showHidden"] or not node.GetHideFromEditors())
+        )
 
     def _fill(self) -> None:
         if self._scene is not None and self._scene.IsBatchProcessing():
@@ -173,47 +177,49 @@ class NodeComboBox(SceneMixin, QtWidgets.QWidget):
             self.currentNodeValid.emit(node is not None)
             self.currentNodeIDChanged.emit(current)
 
-    def currentNode(self) -> Any:  # noqa: N802 - Qt's name
+    def currentNode(self) -> Any:
         """The selected node, or None."""
         return self._scene.GetNodeByID(self._current) if self._scene is not None and self._current else None
 
-    def setCurrentNode(self, node: Any) -> None:  # noqa: N802 - Qt's name
+    def setCurrentNode(self, node: Any) -> None:
         """Selects a node, given itself or by its ID; None selects nothing."""
         self.setCurrentNodeID(node.GetID() if hasattr(node, "GetID") else node or "")
 
-    def setCurrentNodeID(self, node_id: str) -> None:  # noqa: N802 - Qt's name
+    def setCurrentNodeID(self, node_id: str) -> None:
         """Selects a node by its ID; an unknown ID selects nothing."""
         self._box.setCurrentIndex(self._box.findData(node_id or ""))
         self._on_index()
 
-    def setCurrentNodeIndex(self, index: int) -> None:  # noqa: N802 - Qt's name
+    def setCurrentNodeIndex(self, index: int) -> None:
         """Selects a node by its place."""
         self.setCurrentNode(self.nodeFromIndex(index))
 
-    def nodeFromIndex(self, index: int) -> Any:  # noqa: N802 - Qt's name
+    def nodeFromIndex(self, index: int) -> Any:
         """The node at a place, or None."""
         return next((n for i, n in enumerate(self._nodes()) if i == index), None)
 
-    def nodeCount(self) -> int:  # noqa: N802 - Qt's name
+    def nodeCount(self) -> int:
         """How many nodes can be chosen."""
         return sum(1 for _ in self._nodes())
 
-    def addNode(self, node_type: str = "") -> Any:  # noqa: N802 - Qt's name
+    def addNode(self, node_type: str = "") -> Any:
         """Makes a node in the scene and selects it, as the menu's "Create new" does."""
         kind = node_type or self._types[0]
-        name = self._scene.GenerateUniqueName(self._flags["baseName"] or kind.removeprefix("vtkMRML").removesuffix("Node"))
+        name = self._scene.GenerateUniqueName(
+            self._flags["baseName"] or kind.removeprefix("vtkMRML").removesuffix("Node")
+        )
         node = self._scene.AddNewNodeByClass(kind, name)
         self.setCurrentNode(node)
         self.nodeAdded.emit(node)
         self.nodeAddedByUser.emit(node)
         return node
 
-    def removeCurrentNode(self) -> None:  # noqa: N802 - Qt's name
+    def removeCurrentNode(self) -> None:
         """Removes the selected node from the scene."""
         if self.currentNode() is not None:
             self._scene.RemoveNode(self.currentNode())
 
-    def addAttribute(self, *rule: str) -> None:  # noqa: N802 - Qt's name
+    def addAttribute(self, *rule: str) -> None:
         """Only nodes with this attribute (node type, name, value if given) can be chosen."""
         self._attributes.append(rule)
         self._fill()
@@ -236,6 +242,6 @@ class NodeComboBox(SceneMixin, QtWidgets.QWidget):
     noneDisplay = _flag("noneDisplay")
     baseName = _flag("baseName")
     hideChildNodeTypes = _flag("hideChildNodeTypes")
-    nodeTypes = Property("QStringList", _get_types, _set_types)
+    nodeTypes = Property("QStringList", _get_types, _set_types)  # type: ignore[arg-type]  # Qt's type, by its name
     currentNodeID = Property(str, lambda self: self._current, setCurrentNodeID)
     currentNodeId = Property(str, lambda self: self._current, setCurrentNodeID)

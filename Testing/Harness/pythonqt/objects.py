@@ -15,7 +15,25 @@ from PySide6 import QtCore
 from Testing.Harness import facts
 from Testing.Harness.pythonqt import connections, registry
 
-OPERATORS = "add sub mul truediv or and xor neg lt le gt ge len iter getitem contains int".split()
+OPERATORS = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "or",
+    "and",
+    "xor",
+    "neg",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "len",
+    "iter",
+    "getitem",
+    "contains",
+    "int",
+]
 _wrappers: "WeakValueDictionary[int, PythonQtObject]" = WeakValueDictionary()
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import slicer
 import vtk
 
-from Testing.Harness.pythonqt import gui_connectors
+from Testing.Harness.pythonqt import gui_connectors, observers
 
 PLAIN_TYPES = (str, int, float, bool)
 
@@ -94,7 +94,9 @@ def _is_node(kind: Any) -> bool:
 def _parameter(cls: type, name: str, hint: Any) -> Parameter:
     kind, *annotations = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
     origin = typing.get_origin(kind)
-    supported = kind in PLAIN_TYPES or origin is list or _is_node(kind) or (isinstance(kind, type) and issubclass(kind, Enum))
+    supported = (
+        kind in PLAIN_TYPES or origin is list or _is_node(kind) or (isinstance(kind, type) and issubclass(kind, Enum))
+    )
     if not supported:
         raise TypeError(f"{cls.__name__}.{name}: {kind} is not among the parameter types the project allows")
     given = [a.value for a in annotations if isinstance(a, Default)]
@@ -106,7 +108,9 @@ def _parameter(cls: type, name: str, hint: Any) -> Parameter:
 def _empty(kind: Any) -> Any:
     if _is_node(kind):
         return None
-    return next(iter(kind)) if isinstance(kind, type) and issubclass(kind, Enum) else (typing.get_origin(kind) or kind)()
+    return (
+        next(iter(kind)) if isinstance(kind, type) and issubclass(kind, Enum) else (typing.get_origin(kind) or kind)()
+    )
 
 
 def _write(node: Any, parameter: Parameter, value: Any) -> None:
@@ -146,9 +150,9 @@ def _property(parameter: Parameter) -> property:
 class _Wrapper:
     """What the decorator adds to a class."""
 
-    allParameters: dict[str, Parameter] = {}  # noqa: RUF012 - replaced in each class
+    allParameters: dict[str, Parameter] = {}
 
-    def __init__(self, parameterNode: Any, prefix: str | None = None) -> None:  # noqa: N803 - Slicer's name
+    def __init__(self, parameterNode: Any, prefix: str | None = None) -> None:
         if prefix:
             raise NotImplementedError("prefixes are not part of the allowed subset")
         self.parameterNode = parameterNode
@@ -165,11 +169,11 @@ class _Wrapper:
             raise AttributeError(f"{type(self).__name__} has no parameter {name}")
         object.__setattr__(self, name, value)
 
-    def getValue(self, name: str) -> Any:  # noqa: N802 - Slicer's name
+    def getValue(self, name: str) -> Any:
         """A parameter's value by name."""
         return getattr(self, name)
 
-    def setValue(self, name: str, value: Any) -> None:  # noqa: N802 - Slicer's name
+    def setValue(self, name: str, value: Any) -> None:
         """Sets a parameter by name."""
         setattr(self, name, value)
 
@@ -177,15 +181,15 @@ class _Wrapper:
         """The parameter's default."""
         return Default(self.allParameters[name].default)
 
-    def dataType(self, name: str) -> Any:  # noqa: N802 - Slicer's name
+    def dataType(self, name: str) -> Any:
         """The parameter's type."""
         return self.allParameters[name].type
 
-    def connectGui(self, gui: Any) -> int:  # noqa: N802 - Slicer's name
+    def connectGui(self, gui: Any) -> int:
         """Binds every widget that has the dynamic property SlicerParameterName; the tag undoes it."""
         return self.connectParametersToGui(gui_connectors.bound_widgets(gui))
 
-    def connectParametersToGui(self, mapping: dict[str, Any]) -> int:  # noqa: N802 - Slicer's name
+    def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
         """Binds parameters to widgets by name, both ways.
 
         :raises ValueError: for an unknown parameter
@@ -221,7 +225,7 @@ class _Wrapper:
         finally:
             object.__setattr__(self, "_updating", False)
 
-    def disconnectGui(self, tag: int | None) -> None:  # noqa: N802 - Slicer's name
+    def disconnectGui(self, tag: int | None) -> None:
         """Undoes a binding; an unknown tag is no error."""
         connectors, observer = self._bindings.pop(tag or 0, ({}, None))
         for bound in connectors.values():
@@ -229,28 +233,28 @@ class _Wrapper:
         if observer is not None:
             self.RemoveObserver(observer)
 
-    def AddObserver(self, event: Any, callback: Any, priority: float = 0.0) -> int:  # noqa: N802 - VTK's name
+    def AddObserver(self, event: Any, callback: Any, priority: float = 0.0) -> int:
         """Observes the node."""
-        return int(self.parameterNode.AddObserver(event, callback, priority))
+        return observers.add(self.parameterNode, event, callback, priority)
 
-    def RemoveObserver(self, tag: int) -> None:  # noqa: N802 - VTK's name
+    def RemoveObserver(self, tag: int) -> None:
         """Stops observing the node."""
-        self.parameterNode.RemoveObserver(tag)
+        observers.remove(self.parameterNode, tag)
 
-    def StartModify(self) -> Any:  # noqa: N802 - VTK's name
+    def StartModify(self) -> Any:
         """Holds back the node's events."""
         return self.parameterNode.StartModify()
 
-    def EndModify(self, was_modifying: Any) -> Any:  # noqa: N802 - VTK's name
+    def EndModify(self, was_modifying: Any) -> Any:
         """Sends the node's events."""
         return self.parameterNode.EndModify(was_modifying)
 
-    def Modified(self) -> None:  # noqa: N802 - VTK's name
+    def Modified(self) -> None:
         """Tells of a change."""
         self.parameterNode.Modified()
 
 
-def parameterNodeWrapper(cls: type | None = None) -> Any:  # noqa: N802 - Slicer's name
+def parameterNodeWrapper(cls: type | None = None) -> Any:
     """Class decorator: the annotated names become typed parameters of a scripted module node.
 
     :raises TypeError: for a type outside the allowed subset

@@ -146,8 +146,6 @@ def signal_instance(cpp: Any, signature: str) -> Any:
     signal = getattr(cpp, name)
     meta = cpp.metaObject()
     methods = (meta.method(i) for i in range(meta.methodCount()))
-    counts = [
-        m.parameterCount() for m in methods if m.name() == name and m.methodType() == m.MethodType.Signal
-    ]
+    counts = [m.parameterCount() for m in methods if m.name() == name and m.methodType() == m.MethodType.Signal]
     wanted = 0 if arguments == ")" else arguments.count(",") + 1
     return signal[arguments[:-1]] if counts.count(wanted) > 1 else signal

@@ -19,16 +19,16 @@ class ScriptedLoadableModule:
         if icon.is_file():
             parent.icon = objects.wrapper_class("QIcon")(str(icon))
 
-    def resourcePath(self, filename: str) -> str:  # noqa: N802 - Slicer's name
+    def resourcePath(self, filename: str) -> str:
         """Path of a file in the module's Resources folder."""
         return str(Path(self.parent.path).parent / "Resources" / filename)
 
-    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:  # noqa: N802, N803 - Slicer's names
+    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
         """A sentence with the link to the module's page."""
         url = docPage or slicer.app.moduleDocumentationUrl(self.moduleName)
         return f'<p>For more information, see the <a href="{url}">online documentation</a>.</p>'
 
-    def runTest(self, msec: int = 100, **keywords: Any) -> None:  # noqa: N802 - Slicer's name
+    def runTest(self, msec: int = 100, **keywords: Any) -> None:
         """Runs the test class of the module's file."""
         import sys
 
@@ -50,7 +50,7 @@ class ScriptedLoadableModuleWidget:
             self.parent.show()
         slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
-    def resourcePath(self, filename: str) -> str:  # noqa: N802 - Slicer's name
+    def resourcePath(self, filename: str) -> str:
         """Path of a file in the module's Resources folder."""
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
 
@@ -66,7 +66,7 @@ class ScriptedLoadableModuleWidget:
     def cleanup(self) -> None:
         """Called before the module is unloaded."""
 
-    def _onModuleAboutToBeUnloaded(self, module_name: str) -> None:  # noqa: N802 - Slicer's name
+    def _onModuleAboutToBeUnloaded(self, module_name: str) -> None:
         if module_name == self.moduleName:
             self.cleanup()
             manager = slicer.app.moduleManager()
@@ -87,7 +87,7 @@ class ScriptedLoadableModuleLogic:
         self.moduleName = type(self).__name__.removesuffix("Logic")
         self.isSingletonParameterNode = True
 
-    def getParameterNode(self) -> Any:  # noqa: N802 - Slicer's name
+    def getParameterNode(self) -> Any:
         """The module's node of the scene, made if there is none."""
         if self.isSingletonParameterNode:
             found = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
@@ -95,12 +95,12 @@ class ScriptedLoadableModuleLogic:
             found = next(iter(self.getAllParameterNodes()), None)
         return found or slicer.mrmlScene.AddNode(self.createParameterNode())
 
-    def getAllParameterNodes(self) -> list[Any]:  # noqa: N802 - Slicer's name
+    def getAllParameterNodes(self) -> list[Any]:
         """The scene's nodes of this module."""
         nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
         return [n for n in nodes if n.GetAttribute("ModuleName") == self.moduleName]
 
-    def createParameterNode(self) -> Any:  # noqa: N802 - Slicer's name
+    def createParameterNode(self) -> Any:
         """A new node of this module, not yet in the scene."""
         node = slicer.vtkMRMLScriptedModuleNode()
         if self.isSingletonParameterNode:
@@ -121,13 +121,13 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         self.enableScreenshots = False
         self.screenshotScaleFactor = 1.0
 
-    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:  # noqa: N802, N803 - Slicer's names
+    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
         """Does not wait here."""
 
-    def takeScreenshot(self, name: str, description: str, type: int = -1) -> None:  # noqa: A002, N802 - Slicer's names
+    def takeScreenshot(self, name: str, description: str, type: int = -1) -> None:
         """Takes none here."""
 
-    def runTest(self) -> None:  # noqa: N802 - Slicer's name
+    def runTest(self) -> None:
         """Runs every ``test_`` method."""
         for name in [n for n in dir(self) if n.startswith("test_")]:
             self.setUp()

@@ -1,4 +1,4 @@
-"""The Python modules of ``slicer`` that slicer-core lacks: ScriptedLoadableModule, parameterNodeWrapper, i18n, packaging."""
+"""Python modules of ``slicer`` that slicer-core lacks: the base classes, parameter nodes, i18n, packaging."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,12 @@ from Testing.Harness.pythonqt import modules, parameter_nodes, scripted
 
 PACKAGING_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 """Calls of ``slicer.packaging``: function, arguments, keywords. Nothing is installed here."""
-SCRIPTED = ("ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic", "ScriptedLoadableModuleTest")
+SCRIPTED = (
+    "ScriptedLoadableModule",
+    "ScriptedLoadableModuleWidget",
+    "ScriptedLoadableModuleLogic",
+    "ScriptedLoadableModuleTest",
+)
 PARAMETERS = ("parameterNodeWrapper", "Default", "Minimum", "Maximum", "WithinRange", "Choice")
 
 
@@ -29,7 +34,7 @@ def _recorder(module: str, name: str, signature: str) -> Callable[..., Any]:
     """A function with the facts' signature that only notes its calls."""
     scope: dict[str, Any] = {}
     plain = _without_annotations(signature)
-    exec(f"def {name}{plain}: return None", scope)  # noqa: S102 - the signature comes from the facts
+    exec(f"def {name}{plain}: return None", scope)
 
     def call(*arguments: Any, **keywords: Any) -> Any:
         scope[name](*arguments, **keywords)

@@ -1,4 +1,4 @@
-"""Stand-ins made from the facts: right names, types, base classes and signals, with no behaviour but a written class's."""
+"""Stand-ins made from the facts: right names, types, bases and signals, with no behaviour but a written class's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ TYPES: dict[str, tuple[Any, Any]] = {
     "QColor": (QtGui.QColor, QtGui.QColor()),
     "QIcon": (QtGui.QIcon, QtGui.QIcon()),
 }
-"""Qt type -> (type for PySide, default value); every other type is passed as a Python object."""
+"""Qt type -> (type for PySide, default value); every other type is a QVariant, which takes any Python object."""
 SIGNAL_TYPES = {"bool": bool, "int": int, "double": float, "float": float, "QString": str}
 
 
@@ -27,12 +27,12 @@ def make_stub(name: str, written: type | None = None) -> type:
 
     A written class is completed: it keeps its behaviour, and what it leaves out is added.
     """
-    base = written or _base(name)
+    base: Any = written or _base(name)
     own = facts.gui()[name]
     namespace: dict[str, Any] = {"__init__": _initializer(base)}
-    namespace |= _signals([s for s in own.get("signals", []) if not _has_signal(base, s, written)], base)
+    namespace |= _signals([s for s in own.get("signals", []) if not _has_signal(name, base, s)], base)
     for attribute, (type_name, _getter, _setter, notifier) in own.get("properties", {}).items():
-        if base.staticMetaObject.indexOfProperty(attribute) < 0:
+        if not _has_property(name, base, attribute):
             namespace[attribute] = stored_property(attribute, type_name, notifier)
     return type(name, (base,), namespace)
 
@@ -50,8 +50,10 @@ def _base(name: str) -> type:
 def _initializer(base: type) -> Callable[..., None]:
     """Takes the constructor arguments of the nearest Qt base, or only a parent where those do not fit."""
 
+    initializer: Callable[..., None] = base.__init__  # type: ignore[misc]  # the class's own, not an instance's
+
     def initialize(self: Any, *arguments: Any) -> None:
-        base.__init__(self, *arguments)
+        initializer(self, *arguments)
 
     return initialize
 
@@ -71,10 +73,20 @@ def _signals(signatures: list[str], base: type) -> dict[str, Any]:
     return {**made, "pythonqt_signals": aliases}
 
 
-def _has_signal(base: Any, signature: str, written: type | None) -> bool:
-    """Whether the base has the signal; a written class's may have Python types in its signature."""
-    name = signature.partition("(")[0]
-    return base.staticMetaObject.indexOfSignal(signature) >= 0 or (written is not None and hasattr(base, name))
+def _has_signal(name: str, base: type, signature: str) -> bool:
+    """Whether a Qt base class has this signal, or a written class one of this name."""
+    in_qt = any(signature in map(facts.normalized, facts.qt()[c].get("signals", [])) for c in _qt_bases(name))
+    return in_qt or any(isinstance(vars(c).get(signature.partition("(")[0]), QtCore.Signal) for c in base.__mro__)
+
+
+def _has_property(name: str, base: type, attribute: str) -> bool:
+    """Whether a Qt base class or a written class has the property."""
+    in_qt = any(attribute in facts.qt()[c].get("properties", {}) for c in _qt_bases(name))
+    return in_qt or any(isinstance(vars(c).get(attribute), QtCore.Property) for c in base.__mro__)
+
+
+def _qt_bases(name: str) -> list[str]:
+    return [c for c in facts.chain(name) if c in facts.qt()]
 
 
 def stored_property(attribute: str, type_name: str, notifier: str) -> Any:
@@ -82,7 +94,7 @@ def stored_property(attribute: str, type_name: str, notifier: str) -> Any:
 
     It is writable, as C++ code could change it; the wrapper refuses writes that the facts do not allow.
     """
-    qt_type, default = TYPES.get(type_name, (object, None))
+    qt_type, default = TYPES.get(type_name, ("QVariant", None))
     key = f"_stored_{attribute}"
 
     def get(self: Any) -> Any:

@@ -36,7 +36,7 @@ class UiLoader(QtUiTools.QUiLoader):
                 _connect(named, *connection)
         return loaded
 
-    def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> Any:  # noqa: N802 - Qt's name
+    def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> Any:
         """A stand-in for a Slicer or CTK class, else Qt's own widget."""
         if class_name not in facts.gui() and class_name not in registry.IMPLEMENTATIONS:
             return super().createWidget(class_name, parent, name)
@@ -60,7 +60,7 @@ def _buffer(root: ET.Element) -> QtCore.QBuffer:
 
 
 def _take_enum_properties(root: ET.Element) -> Iterator[tuple[str, str, int]]:
-    """Takes the enum properties of stand-ins out of the form, since Qt's loader cannot read them: (object, name, value)."""
+    """Takes the enum properties of stand-ins out, since Qt's loader cannot read them: (object, name, value)."""
     for widget in root.iter("widget"):
         for element in list(widget.findall("property")):
             text = element.findtext("set") or element.findtext("enum")
@@ -91,5 +91,3 @@ def _connect(named: dict[str, Any], sender: str, signal: str, receiver: str, slo
     source, target = objects.wrap(named[sender]), objects.wrap(named[receiver])
     if not source.connect(signal, target, slot):
         record(f"connection failed: {sender}.{signal} to {receiver}.{slot}")
-
-
