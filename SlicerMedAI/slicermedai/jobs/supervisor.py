@@ -178,9 +178,11 @@ class Running:
             return
         self._cancel_time = self._cancel_time or time.monotonic()
         self._kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_REAPING)
-        self._finish()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_REAPING)
+        finally:  # also where an impatient person interrupts the waiting
+            self._finish()
 
     def __enter__(self) -> Running:
         return self

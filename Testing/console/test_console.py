@@ -1,0 +1,261 @@
+"""The console: jobs that never block, every kind of input, and results that come back."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicermedai
+from slicermedai import AnalysisResult, JobHandle, MedAIError, RunJob, Volume, console
+from slicermedai.dicom.volumes import load_volume
+from slicermedai.domain.study import Study
+from slicermedai.errors import (
+    InputError,
+    JobCancelled,
+    JobError,
+    ProtocolError,
+    UnknownBundleError,
+    UnreadableFileError,
+)
+
+Head = tuple[Volume, AnalysisResult]
+worker = pytest.mark.usefixtures("with_worker")
+
+
+def same(first: AnalysisResult, second: AnalysisResult) -> bool:
+    return (first.study, first.provenance, first.status) == (second.study, second.provenance, second.status) and [
+        finding.measurements for finding in first.findings
+    ] == [finding.measurements for finding in second.findings]
+
+
+def job_folders(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "temp").glob("slicermedai*/job-*"))
+
+
+@worker
+def test_submit_returns_at_once_and_the_callback_gets_the_result(tmp_path: Path, head: Head) -> None:
+    results: list[AnalysisResult] = []
+    began = time.perf_counter()
+    handle = slicermedai.submit(tmp_path, "brain", output=tmp_path / "out", on_done=results.append)
+    assert time.perf_counter() - began < 0.3
+    assert isinstance(handle, JobHandle)
+    assert (handle.state, handle.done, handle.progress) == ("running", False, 0.0)
+    fractions = []
+    while not handle.done:
+        handle.poll()
+        fractions.append(handle.progress)
+        time.sleep(0.01)
+    assert fractions == sorted(fractions)
+    assert len(set(fractions)) > 3
+    assert (handle.state, handle.progress, handle.stage, handle.seconds_left) == ("done", 1.0, "segment", 0.0)
+    assert len(results) == 1
+    assert results[0] is handle.result()
+    assert same(results[0], head[1])
+    assert handle.output == tmp_path / "out"
+    handle.poll()
+    assert len(results) == 1
+
+
+@worker
+def test_run_blocks_and_says_so(tmp_path: Path, head: Head, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="slicermedai"):
+        result = slicermedai.run(str(tmp_path), output=tmp_path / "out")
+    assert same(result, head[1])
+    assert "blocks" in caplog.text
+    assert "BLOCK" in (slicermedai.run.__doc__ or "")
+
+
+@worker
+def test_a_running_job_has_no_result_and_never_waits_for_one(tmp_path: Path) -> None:
+    handle = slicermedai.submit(tmp_path, output=tmp_path / "out")
+    with pytest.raises(JobError, match="still runs"):
+        handle.result()
+    assert handle.wait(0.0) is False
+    assert handle.wait(10) is True
+
+
+@worker
+def test_a_cancelled_job_raises_that_and_calls_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    called: list[object] = []
+    handle = slicermedai.submit(tmp_path, output=tmp_path / "out", on_done=called.append, series="endless")
+    while not handle.progress:
+        handle.poll()
+    handle.cancel()
+    assert handle.wait(2.0)
+    assert handle.state == "cancelled"
+    with pytest.raises(JobCancelled):
+        handle.result()
+    assert called == []
+    assert "cancelled" in caplog.text
+    assert job_folders(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+
+
+@worker
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.sleep
+
+    def interrupt(seconds: float) -> None:
+        monkeypatch.setattr(console.time, "sleep", real)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(console.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        slicermedai.run(tmp_path, output=tmp_path / "out", series="endless")
+    assert job_folders(tmp_path) == []
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def given_to_worker(source: object, tmp_path: Path, **options: object) -> tuple[Volume, Study]:
+    handle = slicermedai.submit(source, output=tmp_path / "out", **options)
+    assert handle.wait(20)
+    handle.result()
+    assert job_folders(tmp_path) == []
+    return load_volume(tmp_path / "out" / "given")
+
+
+@worker
+@pytest.mark.parametrize("affine", ["geometry", "matrix"])
+def test_an_array_with_an_affine_arrives_where_it_lies(tmp_path: Path, head: Head, affine: str) -> None:
+    volume = head[0]
+    place = volume.geometry if affine == "geometry" else volume.geometry.ijk_to_lps
+    arrived, _ = given_to_worker(np.array(volume.array), tmp_path, affine=place)
+    assert np.array_equal(arrived.array, volume.array)
+    assert arrived.geometry.same_grid(volume.geometry, tolerance=1e-9)
+
+
+@worker
+def test_a_volume_arrives_whole_with_the_study_that_was_named(tmp_path: Path, head: Head) -> None:
+    volume, result = head
+    arrived, study = given_to_worker(volume, tmp_path, study=result.study)
+    assert np.array_equal(arrived.array, volume.array)
+    assert arrived.geometry == volume.geometry
+    assert (arrived.modality, arrived.name, arrived.series_uid) == (volume.modality, volume.name, volume.series_uid)
+    assert study == result.study
+
+
+@worker
+def test_a_simpleitk_image_arrives_where_it_lies(tmp_path: Path, head: Head) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    volume = head[0]
+    image = sitk.GetImageFromArray(volume.array)
+    geometry = volume.geometry
+    image.SetOrigin(geometry.origin.tolist())
+    image.SetSpacing(geometry.spacing[::-1].tolist())
+    image.SetDirection(geometry.directions[:, ::-1].ravel().tolist())
+    arrived, study = given_to_worker(image, tmp_path)
+    assert np.array_equal(arrived.array, volume.array)
+    assert arrived.geometry.same_grid(geometry)
+    assert not study.has_context
+
+
+@worker
+def test_a_volume_node_arrives_where_it_lies(tmp_path: Path, head: Head) -> None:
+    slicer = pytest.importorskip("slicer", reason="absent: slicer-core")
+    from slicermedai.scene.volumes import volume_to_node
+
+    scene = slicer.vtkMRMLScene()
+    arrived, _ = given_to_worker(volume_to_node(head[0], scene), tmp_path)
+    assert np.array_equal(arrived.array, head[0].array)
+    assert arrived.geometry.same_grid(head[0].geometry)
+
+
+def test_another_kind_of_node_is_refused_by_name() -> None:
+    slicer = pytest.importorskip("slicer", reason="absent: slicer-core")
+    with pytest.raises(InputError, match="vtkMRMLTableNode") as caught:
+        slicermedai.submit(slicer.vtkMRMLTableNode())
+    assert caught.value.attribute == "source"
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error", "attribute"),
+    [
+        (np.zeros((3, 4, 5)), {}, InputError, "affine"),
+        (object(), {}, InputError, "source"),
+        (None, {}, InputError, "source"),
+        ("folder", {"affine": np.eye(4)}, InputError, "affine"),
+        ("folder", {"study": Study()}, InputError, "study"),
+        ("folder", {"colour": "red"}, ProtocolError, "colour"),
+        ("folder", {"identity": "maybe"}, ProtocolError, "identity"),
+        (np.zeros((3, 4, 5)), {"affine": np.eye(4), "seed": "x"}, ProtocolError, "seed"),
+        (np.zeros((3, 4)), {"affine": np.eye(4)}, MedAIError, "array"),
+        (np.zeros((3, 4, 5)), {"affine": np.zeros((4, 4))}, MedAIError, "affine"),
+        (np.full((3, 4, 5), np.nan), {"affine": np.eye(4)}, MedAIError, "PixelData"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_anything_starts(
+    tmp_path: Path, source: object, options: dict, error: type[MedAIError], attribute: str
+) -> None:
+    with pytest.raises(error) as caught:
+        slicermedai.submit(source, **options)
+    assert caught.value.attribute == attribute
+    assert job_folders(tmp_path) == []
+
+
+def test_the_documented_options_are_the_fields_of_the_job() -> None:
+    named = set(inspect.signature(slicermedai.submit).parameters) - {"on_done", "options"}
+    assert named <= {field.name for field in dataclasses.fields(RunJob)}
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+@worker
+def test_without_an_output_a_new_folder_in_documents_is_made_and_named(tmp_path: Path) -> None:
+    (tmp_path / "user" / "Documents").mkdir(parents=True)
+    first, second = slicermedai.submit(tmp_path), slicermedai.submit(tmp_path)
+    assert first.wait(20)
+    assert second.wait(20)
+    assert first.output != second.output
+    assert first.output.parent == tmp_path / "user" / "Documents"
+    assert first.output.name.startswith("MedAI-")
+    assert (first.output / "result" / "result.json").exists()
+
+
+def test_a_result_is_loaded_from_the_jobs_folder_or_the_result_in_it(tmp_path: Path, head: Head) -> None:
+    head[1].save(tmp_path / "out" / "result")
+    assert same(slicermedai.load(tmp_path / "out"), head[1])
+    assert same(slicermedai.load(str(tmp_path / "out" / "result")), head[1])
+    with pytest.raises(UnreadableFileError):
+        slicermedai.load(tmp_path)
+
+
+def test_an_export_of_a_folder_and_of_an_object_are_the_same(tmp_path: Path, prepared: Path, head: Head) -> None:
+    """The whole road: supervisor, command line, the real export."""
+    first = slicermedai.export(prepared, ["csv"], tmp_path / "first")
+    second = slicermedai.export(head[1], ["csv"], tmp_path / "second")
+    names = sorted(path.name for path in first.rglob("*") if path.is_file())
+    assert names
+    assert names == sorted(path.name for path in second.rglob("*") if path.is_file())
+    assert job_folders(tmp_path) == []
+
+
+def test_an_export_that_cannot_be_made_raises_its_error(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError):
+        slicermedai.export(tmp_path, ["csv"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_for_a_model_that_is_not_there_says_so(tmp_path: Path) -> None:
+    """The whole road: supervisor, command line, pipeline, registry."""
+    with pytest.raises(UnknownBundleError):
+        slicermedai.run(tmp_path, "tea", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert slicermedai.bundles() == []
+
+
+def test_a_result_and_a_folder_are_shown_in_the_scene_that_is_given(prepared: Path, head: Head) -> None:
+    slicer = pytest.importorskip("slicer", reason="absent: slicer-core")
+    scene = slicer.vtkMRMLScene()
+    shown = slicermedai.show(prepared, scene, head[0])
+    assert shown.volume_node.GetScene() is scene
+    other = slicermedai.show(head[1], slicer.vtkMRMLScene(), shown.volume_node)
+    assert other.volume_node is shown.volume_node
+    assert other.segmentation_node.GetSegmentation().GetNumberOfSegments() == 2
