@@ -78,8 +78,12 @@ COMMON = ("TimezoneOffsetFromUTC",)
 FILED_UNDER = PATIENT + TRIAL + STUDY + COMMON
 """What every object of the study says."""
 
-PLACE = ("BodyPartExamined", "Laterality", "FrameOfReferenceUID", "PositionReferenceIndicator")
-"""What was imaged, and in which space: for images, not for documents."""
+SPACE = ("FrameOfReferenceUID", "PositionReferenceIndicator")
+"""Frame of Reference module (C.7.4.1): for images, not for documents."""
+
+BODY_PART = "BodyPartExamined"
+LATERALITY = "Laterality"
+"""General Series (C.7.3.1). A segmentation has no side of its own: its segments say theirs."""
 
 EVEN_IF_UNKNOWN = (
     "PatientName",

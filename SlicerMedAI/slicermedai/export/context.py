@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError, IdentityError, MissingContextError
-from slicermedai.export.attributes import FILED_UNDER, IDENTITY, PLACE
+from slicermedai.export.attributes import BODY_PART, FILED_UNDER, IDENTITY, LATERALITY, SPACE
 from slicermedai.export.uids import UidPlan
 
 
@@ -116,7 +116,7 @@ def _fingerprint(headers: tuple[Dataset, ...]) -> str:
     hasher = hashlib.sha256()
     for header in headers:
         hasher.update(f"{header.get('SOPInstanceUID', '')}\n".encode())
-    for keyword in FILED_UNDER + PLACE if headers else ():
+    for keyword in (*FILED_UNDER, *SPACE, BODY_PART, LATERALITY) if headers else ():
         if keyword in headers[0]:
             hasher.update(_text(headers[0][keyword]).encode(errors="backslashreplace"))
     return hasher.hexdigest()

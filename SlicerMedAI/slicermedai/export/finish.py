@@ -39,14 +39,14 @@ class ObjectKind:
     """One kind of object of a result: its SOP class and its series.
 
     ``offset`` keeps the series numbers of one result apart: source series 5 gives 501, 502 ...
-    ``in_space`` is True for objects with a frame of reference and a body part: images, not documents.
+    ``place`` names what an object takes over of its source's place in the body: nothing for documents.
     """
 
     name: str
     sop_class: str
     modality: str
     offset: int
-    in_space: bool
+    place: tuple[str, ...] = ()
 
 
 def finish(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, kind: ObjectKind) -> Dataset:
@@ -62,8 +62,9 @@ def finish(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, 
     header = context.header
     _copy(header, dataset, attributes.FILED_UNDER)
     _check_study(dataset)
-    if kind.in_space:
-        _place(header, dataset)
+    _copy(header, dataset, kind.place)
+    if "FrameOfReferenceUID" in kind.place:
+        _check_space(dataset)
     _series(dataset, context, result=result, kind=kind)
     _equipment(dataset, context)
     _instance(dataset, context, kind)
@@ -95,9 +96,8 @@ def _check_study(dataset: Dataset) -> None:
         dataset.PatientSex = ""
 
 
-def _place(header: Dataset, dataset: Dataset) -> None:
-    """Where the voxels lie: frame of reference, body part, side (C.7.4.1, C.7.3.1)."""
-    _copy(header, dataset, attributes.PLACE)
+def _check_space(dataset: Dataset) -> None:
+    """Frame of Reference module (C.7.4.1): the frame is type 1, its indicator type 2."""
     if not dataset.get("FrameOfReferenceUID"):
         raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
     if "PositionReferenceIndicator" not in dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813  the name that everybody uses
+import SimpleITK
 from numpy.typing import NDArray
 
 from slicermedai.domain.result import AnalysisResult
@@ -31,11 +31,11 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     grid = subject.grid(result)
     if not grid.is_orthogonal:
         raise FormatError("a sheared grid is not written to NIfTI", attribute="affine")
-    image = sitk.GetImageFromArray(_labels(result))
+    image = SimpleITK.GetImageFromArray(_labels(result))
     image.SetOrigin([float(v) for v in grid.origin])
     image.SetSpacing([float(v) for v in grid.spacing[::-1]])
     image.SetDirection([float(v) for v in grid.directions[:, ::-1].ravel()])
-    sitk.WriteImage(image, str(folder / FILE_NAME), useCompression=True)
+    SimpleITK.WriteImage(image, str(folder / FILE_NAME), useCompression=True)
     names = {str(n): finding.label.name for n, finding in enumerate(findings, 1)}
     labels = folder / LABELS_NAME
     labels.write_text(json.dumps(names, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")

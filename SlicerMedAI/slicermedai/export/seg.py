@@ -18,6 +18,7 @@ from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import subject
+from slicermedai.export.attributes import BODY_PART, SPACE
 from slicermedai.export.codes import AI_FAMILY, DERIVED_BY_SEGMENTATION, concept
 from slicermedai.export.context import ExportContext
 from slicermedai.export.finish import MANUFACTURER, ObjectKind, finish, save
@@ -32,7 +33,13 @@ from slicermedai.export.multiframe import (
 )
 from slicermedai.export.source import SourceFrame, source_frames
 
-KIND = ObjectKind(name="seg", sop_class="1.2.840.10008.5.1.4.1.1.66.4", modality="SEG", offset=1, in_space=True)
+KIND = ObjectKind(
+    name="seg",
+    sop_class="1.2.840.10008.5.1.4.1.1.66.4",
+    modality="SEG",
+    offset=1,
+    place=(BODY_PART, *SPACE),
+)
 FILE_NAME = "seg.dcm"
 
 

@@ -16,7 +16,7 @@ from slicermedai.export.multiframe import item, sop_reference
 from slicermedai.export.source import SourceFrame, source_frames
 from slicermedai.export.sr_library import image_library
 
-KIND = ObjectKind(name="sr", sop_class="1.2.840.10008.5.1.4.1.1.88.34", modality="SR", offset=2, in_space=False)
+KIND = ObjectKind(name="sr", sop_class="1.2.840.10008.5.1.4.1.1.88.34", modality="SR", offset=2)
 FILE_NAME = "sr.dcm"
 
 

@@ -1,0 +1,236 @@
+"""A report says what was measured, on which segment, by which algorithm, and that nobody has verified it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from slicermedai.domain.codes import MILLILITER, MILLIMETER, VOLUME, Code
+from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Measurement
+from slicermedai.domain.result import Decision, Review, Status
+from slicermedai.errors import FormatError, UnreadableFileError
+from slicermedai.export.formats import FORMATS
+from slicermedai.export.run import export_result
+from slicermedai.export.sr_read import read
+
+from Testing.export.cases import GRIDS, SPECS, Case, a_ball, a_case
+from Testing.export.validators import dcentvfy_errors, dciodvfy_errors, pixelmed_errors, tid1500reader
+
+_AXIAL = GRIDS["axial"]
+
+
+def exported(case: Case, folder: Path) -> tuple[Path, Path]:
+    seg, sr = export_result(case.result, headers=case.headers, folder=folder, formats=("sr", "seg"))
+    return seg, sr
+
+
+def three_findings() -> Case:
+    return a_case(
+        masks=(a_ball(_AXIAL), a_ball(_AXIAL, radius=(0.2, 0.2, 0.1)), a_ball(_AXIAL, middle=(0.7, 0.7, 0.7)))
+    )
+
+
+def items(dataset: Dataset, value: str) -> list[Dataset]:
+    """All content items whose concept has code ``value``."""
+
+    def walk(parent: Dataset) -> Iterator[Dataset]:
+        for child in parent.get("ContentSequence", ()):
+            yield child
+            yield from walk(child)
+
+    return [item for item in walk(dataset) if item.ConceptNameCodeSequence[0].get("CodeValue") == value]
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_a_report_on_every_kind_of_source_is_valid(kind: str, tmp_path: Path) -> None:
+    case = a_case(spec=SPECS[kind])
+    seg, sr = exported(case, tmp_path)
+    assert dciodvfy_errors(sr) == []
+    sources = [tmp_path / f"source{number}.dcm" for number in range(len(case.headers))]
+    for header, path in zip(case.headers, sources, strict=True):
+        header.save_as(path)
+    assert dcentvfy_errors([seg, sr, *sources]) == []
+
+
+@pytest.mark.parametrize("name", ["oblique and anisotropic", "flipped slices", "one slice"])
+def test_a_volume_in_the_report_is_that_of_its_segment(name: str, tmp_path: Path) -> None:
+    case = a_case(GRIDS[name])
+    seg, sr = exported(case, tmp_path)
+    written = FORMATS["seg"].read(seg)  # type: ignore[misc]  # this format has a reader
+    (group,) = read(sr).groups
+    (segment,) = written.segments
+    voxels = np.count_nonzero(segment.mask.to_array())
+    (volume,) = group.measurements
+    assert (volume.name, volume.unit) == (VOLUME, MILLILITER)
+    assert volume.method == case.result.findings[0].measurements[0].method
+    assert volume.value == pytest.approx(voxels * written.geometry.voxel_volume / 1000, rel=1e-9)
+
+
+def test_groups_follow_the_segments_and_share_their_tracking(tmp_path: Path) -> None:
+    seg, sr = exported(three_findings(), tmp_path)
+    segments = dcmread(seg).SegmentSequence
+    groups = read(sr).groups
+    assert [g.segment_number for g in groups] == [s.SegmentNumber for s in segments] == [1, 2, 3]
+    assert [g.tracking_uid for g in groups] == [s.TrackingUID for s in segments]
+    assert [g.tracking_id for g in groups] == [s.TrackingID for s in segments]
+    assert {g.segmentation_uid for g in groups} == {dcmread(seg).SOPInstanceUID}
+    assert [g.finding.meaning if g.finding else "" for g in groups] == ["Brain", "Neoplasm", "Kidney"]
+
+
+def test_pixelmed_finds_no_error_and_nothing_to_warn_of(tmp_path: Path) -> None:
+    assert pixelmed_errors(exported(three_findings(), tmp_path)[1]) == []
+
+
+def test_dcmqi_reads_the_numbers_and_the_segments(tmp_path: Path) -> None:
+    case = three_findings()
+    found = tid1500reader(exported(case, tmp_path)[1], tmp_path)["Measurements"]
+    assert [group["ReferencedSegment"] for group in found] == [1, 2, 3]
+    for group, finding in zip(found, case.result.findings, strict=True):
+        (item,) = group["measurementItems"]
+        assert float(item["value"]) == pytest.approx(finding.measurements[0].value, rel=1e-9)
+        assert item["units"]["CodeValue"] == "ml"
+        assert item["measurementAlgorithmIdentification"]["AlgorithmVersion"] == "1.2.0"
+        assert group["TrackingUniqueIdentifier"] == finding.tracking_uid
+
+
+def test_highdicom_reads_the_groups(tmp_path: Path) -> None:
+    report = highdicom.sr.srread(exported(three_findings(), tmp_path)[1]).content
+    groups = report.get_volumetric_roi_measurement_groups()
+    assert len(groups) == 3
+    assert [str(site.value.meaning) for site in groups[2].finding_sites] == ["Kidney"]
+    assert groups[2].finding_sites[0].laterality.meaning == "Left"
+    assert groups[1].finding_sites == []
+
+
+def test_both_numbers_of_a_measurement_are_one_number(tmp_path: Path) -> None:
+    case = a_case()
+    odd = dataclasses.replace(case.result.findings[0].measurements[0], value=1.0 / 3 + 1e-14)
+    finding = dataclasses.replace(case.result.findings[0], measurements=(odd,))
+    case = dataclasses.replace(case, result=dataclasses.replace(case.result, findings=(finding,)))
+    (item,) = items(dcmread(exported(case, tmp_path)[1]), VOLUME.value)
+    measured = item.MeasuredValueSequence[0]
+    assert float(measured.NumericValue) == measured.FloatingPointValue == pytest.approx(odd.value, rel=1e-12)
+
+
+def test_a_raw_score_reaches_no_file_and_the_missing_calibration_is_said(tmp_path: Path) -> None:
+    seg, sr = exported(a_case(), tmp_path)
+    assert b"98765" not in seg.read_bytes() + sr.read_bytes()
+    dataset = dcmread(sr)
+    assert items(dataset, "111012") == items(dataset, "122157") == []
+    said = [item.TextValue for item in items(dataset, "111002")]
+    assert "calibration: none (not calibrated)" in said
+
+
+def test_a_calibrated_finding_names_its_calibration(tmp_path: Path) -> None:
+    case = a_case()
+    calibrated = Confidence(
+        state=ConfidenceState.CALIBRATED, raw_score=0.98765432, probability=0.8, calibration="isotonic 3"
+    )
+    finding = dataclasses.replace(case.result.findings[0], confidence=calibrated)
+    case = dataclasses.replace(case, result=dataclasses.replace(case.result, findings=(finding,)))
+    said = [item.TextValue for item in items(dcmread(exported(case, tmp_path)[1]), "111002")]
+    assert "calibration: isotonic 3" in said
+
+
+def test_the_observer_is_a_device_with_a_constant_uid(tmp_path: Path) -> None:
+    uids = []
+    for name in ("axial", "oblique"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (item,) = items(dcmread(exported(a_case(GRIDS[name]), folder)[1]), "121012")
+        uids.append(item.UID)
+    assert uids[0] == uids[1]
+
+
+def test_all_evidence_is_listed(tmp_path: Path) -> None:
+    case = a_case()
+    seg, sr = exported(case, tmp_path)
+    dataset = dcmread(sr)
+    (study,) = dataset.CurrentRequestedProcedureEvidenceSequence
+    listed = {
+        reference.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+    assert listed == {header.SOPInstanceUID for header in case.headers} | {dcmread(seg).SOPInstanceUID}
+    assert study.StudyInstanceUID == case.headers[0].StudyInstanceUID
+    assert len(items(dataset, "260753009")) == len(case.headers)
+
+
+def test_a_report_is_unverified_until_a_person_verifies_it(tmp_path: Path) -> None:
+    found = read(exported(a_case(), tmp_path)[1])
+    assert (found.completion, found.verification) == ("COMPLETE", "UNVERIFIED")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "completion"),
+    [(Status.NO_FINDING, "111241", "COMPLETE"), (Status.FAILED, "111245", "PARTIAL")],
+)
+def test_no_finding_and_failed_are_reports_of_their_own(
+    status: Status, code: str, completion: str, tmp_path: Path
+) -> None:
+    case = a_case(masks=(), status=status)
+    result = dataclasses.replace(case.result, message="The network ran out of memory." if code == "111245" else "")
+    (sr,) = export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
+    found = read(sr)
+    assert found.outcome is not None
+    assert (found.outcome.value, found.completion, found.groups) == (code, completion, ())
+    assert dciodvfy_errors(sr) == []
+    assert pixelmed_errors(sr) == []
+
+
+def test_findings_with_different_measurements_are_refused(tmp_path: Path) -> None:
+    case = three_findings()
+    diameter = Measurement(name=Code(value="81827009", scheme="SCT", meaning="Diameter"), value=3.0, unit=MILLIMETER)
+    first, *rest = case.result.findings
+    odd = dataclasses.replace(first, measurements=(diameter, *first.measurements))
+    result = dataclasses.replace(case.result, findings=(odd, *rest))
+    with pytest.raises(FormatError, match="measurements"):
+        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
+
+
+def test_a_finding_without_voxels_is_refused(tmp_path: Path) -> None:
+    case = a_case()
+    box = dataclasses.replace(case.result.findings[0], region=Box(low=(0, 0, 0), high=(1, 1, 1)))
+    result = dataclasses.replace(case.result, findings=(box,))
+    with pytest.raises(FormatError, match="region"):
+        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
+
+
+@pytest.mark.parametrize("uid", ["", "not a uid", "1.02.3", "2.25." + "9" * 61])
+def test_a_tracking_uid_that_is_none_is_refused(uid: str, tmp_path: Path) -> None:
+    case = a_case()
+    odd = dataclasses.replace(case.result.findings[0], tracking_uid=uid)
+    result = dataclasses.replace(case.result, findings=(odd,))
+    with pytest.raises(FormatError, match="tracking_uid"):
+        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg",))
+
+
+def test_two_findings_with_one_tracking_uid_are_refused(tmp_path: Path) -> None:
+    case = three_findings()
+    result = dataclasses.replace(case.result, findings=(case.result.findings[0],) * 2)
+    with pytest.raises(FormatError, match="tracking_uid"):
+        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg",))
+
+
+def test_a_rejected_finding_is_not_exported_as_if_nothing_had_been_decided(tmp_path: Path) -> None:
+    case = a_case()
+    review = Review(tracking_uid=case.result.findings[0].tracking_uid, person="reader 1", decision=Decision.REJECTED)
+    result = dataclasses.replace(case.result, reviews=(review,))
+    with pytest.raises(FormatError, match="reviews"):
+        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
+
+
+def test_what_is_no_report_is_refused_by_the_reader(tmp_path: Path) -> None:
+    seg, _ = exported(a_case(), tmp_path)
+    with pytest.raises(FormatError, match="ContentTemplateSequence"):
+        read(seg)
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes(seg.read_bytes()[:90])
+    with pytest.raises(UnreadableFileError):
+        read(broken)
