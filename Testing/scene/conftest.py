@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import slicer
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
-from Testing.scene.samples import SmallHead, small_head
 
-slicer = pytest.importorskip("slicer", reason="absent: slicer-core")
+from Testing.scene.samples import SmallHead, small_head
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -10,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 
 from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import OutputError, UnreadableFileError
+from slicermedai.scene.volumes import ijk_to_ras
 
 
 def save_scene(scene: Any, path: Path) -> Path:
@@ -25,7 +28,9 @@ def save_scene(scene: Any, path: Path) -> Path:
         The folder cannot be written, or a node could not be saved; an older file stays.
     """
     path = Path(path).absolute()
-    with atomic_file(path) as partial, _workshop(partial) as folder, _scratch(scene):
+    for node in _sheared_volumes(scene):
+        _store_as_plain_nrrd(node)
+    with atomic_file(path) as partial, _workshop(partial) as folder, _scratch(scene), _same_directory():
         made = folder / path.name
         if not scene.WriteToMRB(str(made)) or not made.is_file():
             raise OutputError(
@@ -46,11 +51,34 @@ def load_scene(path: Path, scene: Any) -> Any:
     path = Path(path).absolute()
     if not path.is_file():
         raise UnreadableFileError("there is no such file", file=path)
-    with _scratch(scene):
+    with _scratch(scene), _same_directory():
         read = scene.ReadFromMRB(str(path), False)
     if not read:
         raise UnreadableFileError("is no Slicer scene that can be read", file=path, advice="Was it copied whole?")
     return scene
+
+
+def _sheared_volumes(scene: Any) -> list[Any]:
+    """Scalar volumes whose axes are not at right angles (a tilted gantry)."""
+    nodes = scene.GetNodesByClass("vtkMRMLScalarVolumeNode")
+    found = [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
+    return [node for node in found if not _is_orthogonal(node)]
+
+
+def _is_orthogonal(node: Any) -> bool:
+    axes = ijk_to_ras(node)[:3, :3]
+    axes = axes / np.linalg.norm(axes, axis=0)
+    return bool(np.allclose(axes.T @ axes, np.eye(3), atol=1e-4))
+
+
+def _store_as_plain_nrrd(node: Any) -> None:
+    """ITK's writer, which volumes are saved with by default, ends the process on a sheared grid; this one does not."""
+    if node.GetImageData() is None or (node.GetStorageNode() and node.GetStorageNode().IsA("vtkMRMLNRRDStorageNode")):
+        return
+    storage = node.GetScene().AddNewNodeByClass("vtkMRMLNRRDStorageNode")
+    storage.SetDefaultWriteFileExtension("nrrd")
+    storage.SetUseCompression(1)
+    node.SetAndObserveStorageNodeID(storage.GetID())
 
 
 @contextmanager
@@ -62,6 +90,16 @@ def _workshop(partial: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _same_directory() -> Iterator[None]:
+    """Slicer's zip code changes the process's working directory and can leave it in a folder that is gone."""
+    before = os.getcwd()  # noqa: PTH109  # restored as it was, whatever it was
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextmanager

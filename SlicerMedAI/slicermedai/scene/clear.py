@@ -24,8 +24,10 @@ def clear(shown: AnalysisResult | Shown, scene: Any) -> int:
 
 
 def _remove(node: Any, scene: Any) -> None:
-    above = int(hierarchy_of(scene).GetItemParent(item_of(node)))
+    hierarchy, item = hierarchy_of(scene), item_of(node)
+    above = int(hierarchy.GetItemParent(item))
     helpers = _own_helpers(node)
+    hierarchy.RemoveItem(item, False)  # outside the application it would stay behind its node
     scene.RemoveNode(node)
     for helper in helpers:
         if scene.IsNodePresent(helper):

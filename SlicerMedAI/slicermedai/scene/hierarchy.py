@@ -164,9 +164,7 @@ def _describe_series(node: Any, item: int, series: SeriesItem) -> None:
     hierarchy = hierarchy_of(node.GetScene())
     if series.uid:
         hierarchy.SetItemUID(item, _DICOM, series.uid)
-    _set_attributes(
-        hierarchy, item, {MODALITY: series.modality, FRAME_OF_REFERENCE: series.frame_of_reference_uid}
-    )
+    _set_attributes(hierarchy, item, {MODALITY: series.modality, FRAME_OF_REFERENCE: series.frame_of_reference_uid})
     if not series.instances:
         return
     uids = " ".join(series.instances)

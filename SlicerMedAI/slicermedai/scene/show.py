@@ -59,9 +59,7 @@ def show(
     """
     image = volume_node or _volume_node(result, scene, volume)
     segmentation = _node(result, scene, identity.SEGMENTATION)
-    fill_segmentation(
-        segmentation, result.findings, geometry=result.volume_geometry, made_by=result.provenance
-    )
+    fill_segmentation(segmentation, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
     if surfaces:
         create_surfaces(segmentation)
     table = _node(result, scene, identity.TABLE)

@@ -1,0 +1,165 @@
+"""A saved scene holds everything, and a failed save leaves the old file."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import OutputError, UnreadableFileError
+from slicermedai.scene import archive, identity, segments
+from slicermedai.scene.hierarchy import hierarchy_of, item_of
+from slicermedai.scene.show import show
+from slicermedai.scene.volumes import volume_from_node
+
+from Testing.fixtures.grids import ORIENTATIONS, tilted
+from Testing.scene.samples import BRAIN_COLOR, BRAIN_UID, small_head
+
+
+def reopened(scene, path: Path):
+    archive.save_scene(scene, path)
+    return archive.load_scene(path, slicer.vtkMRMLScene())
+
+
+def node_in(scene, result: AnalysisResult, role: str):
+    (node,) = identity.marked_nodes(scene, identity.result_key(result), role)
+    return node
+
+
+@pytest.fixture
+def again(scene, result: AnalysisResult, volume: Volume, tmp_path: Path):
+    """The scene of the small head, saved and loaded."""
+    show(result, scene, volume=volume)
+    return reopened(scene, tmp_path / "scene.mrb")
+
+
+def test_the_volume_survives(again, result: AnalysisResult, volume: Volume):
+    back = volume_from_node(node_in(again, result, identity.VOLUME))
+    np.testing.assert_array_equal(back.array, volume.array)
+    assert back.geometry.same_grid(volume.geometry, tolerance=1e-9)
+    assert (back.modality, back.series_uid) == (volume.modality, volume.series_uid)
+
+
+@pytest.mark.parametrize("codes", ORIENTATIONS[3::16])
+def test_every_voxel_is_at_its_place_in_the_saved_scene(scene, tmp_path: Path, codes):
+    """Slicer turns a left-handed grid when it loads one, so what is compared is the value at a place."""
+    head = small_head(codes=codes, spacing=12.0, oblique=True)
+    show(head.result, scene, volume=head.volume)
+    back = volume_from_node(node_in(reopened(scene, tmp_path / "s.mrb"), head.result, identity.VOLUME))
+    places = np.argwhere(head.volume.array > 0)
+    found = np.rint(back.geometry.to_index(head.volume.geometry.to_lps(places))).astype(int)
+    np.testing.assert_array_equal(back.array[tuple(found.T)], head.volume.array[tuple(places.T)])
+
+
+def test_a_tilted_volume_and_its_findings_survive(scene, tmp_path: Path, result: AnalysisResult, volume: Volume):
+    geometry = tilted(volume.geometry, 15.0)
+    mask = result.findings[0].region.to_array()
+    finding = replace(result.findings[0], region=PackedMask.from_array(mask, geometry))
+    tilted_result = replace(result, findings=(finding,), volume_geometry=geometry)
+    show(tilted_result, scene, volume=replace(volume, geometry=geometry))
+    again = reopened(scene, tmp_path / "s.mrb")
+    back = volume_from_node(node_in(again, result, identity.VOLUME))
+    np.testing.assert_allclose(back.geometry.affine, geometry.affine, atol=1e-9)
+    np.testing.assert_array_equal(back.array, volume.array)
+    segmentation = node_in(again, result, identity.SEGMENTATION)
+    np.testing.assert_array_equal(segments.mask_from_segment(segmentation, BRAIN_UID).to_array(), mask)
+
+
+def test_masks_terminology_tags_names_and_colours_survive(again, result: AnalysisResult):
+    node = node_in(again, result, identity.SEGMENTATION)
+    for finding in result.findings:
+        uid = finding.tracking_uid
+        np.testing.assert_array_equal(segments.mask_from_segment(node, uid).to_array(), finding.region.to_array())
+        assert segments.segment_tag(node, uid, "TerminologyEntry") == segments.terminology(finding.label)
+        assert segments.segment_tag(node, uid, "DICOM.SegmentAlgorithmType") == "AUTOMATIC"
+        assert segments.segment_tag(node, uid, "DICOM.SegmentAlgorithmName") == "brain 1.2.0"
+        assert segments.segment_tag(node, uid, "DICOM.TrackingUID") == uid
+        assert node.GetSegmentation().GetSegment(uid).GetName() == finding.label.name
+    color = np.array(node.GetSegmentation().GetNthSegment(0).GetColor()) * 255
+    np.testing.assert_allclose(color, BRAIN_COLOR, atol=1e-3)
+
+
+def test_the_table_survives_with_typed_columns(again, result: AnalysisResult):
+    table = node_in(again, result, identity.TABLE)
+    assert table.GetNumberOfRows() == 2
+    value = table.GetTable().GetValue(0, 2)
+    assert value.IsDouble()
+    assert value.ToDouble() == pytest.approx(result.findings[0].measurements[0].value, rel=1e-5)
+    assert table.GetCellText(0, 5) == "not calibrated"
+
+
+def test_patient_and_study_survive(again, result: AnalysisResult):
+    hierarchy = hierarchy_of(again)
+    study = hierarchy.GetItemParent(item_of(node_in(again, result, identity.SEGMENTATION)))
+    patient = hierarchy.GetItemParent(study)
+    assert hierarchy.GetItemUID(study, "DICOM") == result.study.study_uid
+    assert hierarchy.GetItemUID(patient, "DICOM") == result.study.patient_id
+    assert hierarchy.GetItemAttribute(patient, "DICOM.PatientName") == result.study.patient_name
+
+
+def test_a_reopened_result_is_updated_not_doubled(again, result: AnalysisResult):
+    before = again.GetNumberOfNodes()
+    show(result, again)
+    assert again.GetNumberOfNodes() == before
+
+
+def test_all_data_lies_inside_under_the_files_own_name(scene, result, volume, tmp_path: Path):
+    show(result, scene, volume=volume)
+    path = archive.save_scene(scene, tmp_path / "demo.mrb")
+    names = zipfile.ZipFile(path).namelist()
+    assert "demo/demo.mrml" in names
+    assert sum(name.endswith((".nrrd", ".tsv")) for name in names) == 4
+    text = zipfile.ZipFile(path).read("demo/demo.mrml").decode()
+    assert str(tmp_path) not in text
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["demo.mrb"]
+
+
+def test_the_working_directory_stays(scene, result: AnalysisResult, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    show(result, scene)
+    archive.save_scene(scene, Path("here.mrb"))
+    assert Path.cwd() == tmp_path
+    archive.load_scene(Path("here.mrb"), slicer.vtkMRMLScene())
+    assert Path.cwd() == tmp_path
+
+
+def test_saving_over_an_older_scene_replaces_it(scene, result: AnalysisResult, tmp_path: Path):
+    path = tmp_path / "scene.mrb"
+    archive.save_scene(slicer.vtkMRMLScene(), path)
+    small = path.stat().st_size
+    show(result, scene)
+    assert archive.save_scene(scene, path).stat().st_size > small
+
+
+def test_a_save_that_fails_leaves_the_old_file(scene, result: AnalysisResult, tmp_path: Path):
+    path = tmp_path / "scene.mrb"
+    path.write_bytes(b"old")
+    shown = show(result, scene)
+    shown.table_node.AddDefaultStorageNode()
+    storage = shown.table_node.GetStorageNode()
+    storage.SetDefaultWriteFileExtension("nonsense")
+    storage.SetFileName("table.nonsense")
+    with slicer_errors_expected(), pytest.raises(OutputError):
+        archive.save_scene(scene, path)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scene.mrb"]
+
+
+def test_a_missing_or_damaged_file_is_refused(scene, tmp_path: Path):
+    with pytest.raises(UnreadableFileError, match="no such file"):
+        archive.load_scene(tmp_path / "none.mrb", scene)
+    (tmp_path / "bad.mrb").write_bytes(b"PK nothing")
+    with slicer_errors_expected(), pytest.raises(UnreadableFileError):
+        archive.load_scene(tmp_path / "bad.mrb", scene)
+
+
+def slicer_errors_expected():
+    from slicermedai.scene.offscreen import quiet_vtk
+
+    return quiet_vtk()

@@ -1,0 +1,203 @@
+"""Pictures show the finding on the right side, in its colour, at its place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from PIL import Image
+from slicermedai.domain.finding import Box, Point
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.scene import render, skin
+from slicermedai.scene.letters import edge_letters
+from slicermedai.scene.volumes import to_matrix
+
+from Testing.scene.samples import BRAIN_COLOR, VENTRICLE_COLOR, SmallHead, small_head
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = (300, 300)
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def near(picture: np.ndarray, color: tuple[int, int, int], tolerance: int = 12) -> np.ndarray:
+    return np.abs(picture - np.array(color)).max(axis=-1) <= tolerance
+
+
+def middle(hits: np.ndarray) -> tuple[float, float]:
+    """(x, y) of the middle of the hits as fractions of the picture, from its left and top."""
+    rows, columns = np.nonzero(hits)
+    assert rows.size, "the colour is nowhere"
+    height, width = hits.shape
+    return float(columns.mean() / width), float(rows.mean() / height)
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The four pictures of the small head, by kind."""
+    return pictures_of(small_head(), tmp_path_factory.mktemp("views"))
+
+
+def pictures_of(head: SmallHead, folder: Path) -> dict[str, Path]:
+    return {p.kind: p.path for p in render.render_views(head.result, head.volume, folder, size=SIZE)}
+
+
+def test_four_pictures_of_the_wanted_size_are_made(views):
+    assert list(views) == ["axial", "sagittal", "coronal", "3d"]
+    assert {pixels(path).shape for path in views.values()} == {(300, 300, 3)}
+
+
+@pytest.mark.parametrize("kind", ["axial", "coronal"])
+def test_the_left_ventricle_is_on_the_right_of_the_picture(views, kind):
+    x, _ = middle(near(pixels(views[kind]), VENTRICLE_COLOR))
+    assert 0.52 < x < 0.62
+
+
+def test_the_outline_of_the_brain_lies_where_the_brain_lies(views):
+    """Brain: 124 mm wide, 162 mm long, its middle 2 mm posterior; the picture spans the 250 mm of the image."""
+    outline = near(pixels(views["axial"]), BRAIN_COLOR)
+    rows, columns = np.nonzero(outline)
+    field = 230.0  # mm from the top to the bottom of the picture: the image is fitted in
+    assert np.ptp(columns) * field / 300 == pytest.approx(124, abs=8)
+    assert np.ptp(rows) * field / 300 == pytest.approx(162, abs=8)
+    assert middle(outline)[0] == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("codes", ["SPL", "IAR", "LIP", "PSR", "RSA"])
+def test_the_side_does_not_depend_on_how_the_scan_was_stored(codes, tmp_path: Path):
+    views = pictures_of(small_head(codes=codes, spacing=8.0), tmp_path)
+    assert 0.52 < middle(near(pixels(views["axial"]), VENTRICLE_COLOR))[0] < 0.62
+    assert 0.52 < middle(near(pixels(views["coronal"]), VENTRICLE_COLOR))[0] < 0.62
+
+
+def test_the_nose_points_to_the_left_of_the_sagittal_picture(views):
+    """The nose is the foremost bright part; behind the head there is nothing."""
+    bright = pixels(views["sagittal"]).min(axis=-1) > 200
+    columns = np.nonzero(bright.any(axis=0))[0]
+    assert columns.min() / 300 < 1 - columns.max() / 300
+
+
+def test_the_fill_lets_the_image_be_seen(views):
+    """Inside the brain's outline, grey and white matter differ though the fill covers both."""
+    picture = pixels(views["axial"])
+    green = picture[:, :, 1] - picture[:, :, 0]
+    inside = (green > 15) & ~near(picture, BRAIN_COLOR, 30)
+    assert np.ptp(picture[inside][:, 1]) > 60
+
+
+@pytest.mark.parametrize("kind", ["axial", "coronal", "sagittal"])
+def test_letters_and_a_ruler_are_drawn(views, kind):
+    yellow = near(pixels(views[kind]), (255, 217, 77), 40)
+    bands = {
+        "left": yellow[120:180, :25],
+        "right": yellow[120:180, -25:],
+        "top": yellow[:30, 130:170],
+        "bottom": yellow[-65:, 130:170],
+    }
+    assert all(band.any() for band in bands.values()), {name: bool(band.any()) for name, band in bands.items()}
+    ruler = pixels(views[kind])[-35:, 60:240].min(axis=-1) > 100
+    assert ruler.sum() > 40
+
+
+@pytest.mark.parametrize(
+    ("orientation", "wanted"),
+    [("Axial", "R L A P"), ("Sagittal", "A P S I"), ("Coronal", "R L S I")],
+)
+def test_letters_follow_slicers_own_views(scene, orientation, wanted):
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+    node = scene.AddNewNodeByClass("vtkMRMLSliceNode", "view")
+    node.SetOrientation(orientation)
+    letters = edge_letters(node.GetSliceToRAS())
+    assert [letters[edge] for edge in ("left", "right", "top", "bottom")] == wanted.split()
+
+
+def test_letters_turn_when_the_view_is_turned():
+    matrix = to_matrix(np.diag([1.0, -1.0, 1.0, 1.0]))
+    assert edge_letters(matrix) == {"left": "L", "right": "R", "top": "P", "bottom": "A"}
+
+
+def test_the_3d_view_shows_the_finding_inside_the_head_with_the_nose_to_the_left(views):
+    picture = pixels(views["3d"])
+    green = picture[:, :, 1] - np.maximum(picture[:, :, 0], picture[:, :, 2]) > 40
+    x, y = middle(green)
+    assert 0.35 < x < 0.65
+    assert 0.2 < y < 0.6
+    shell = (picture[:, :, 0] - picture[:, :, 2] > 2) & ~green
+    columns = np.nonzero(shell.any(axis=0))[0]
+    assert columns.min() < np.nonzero(green.any(axis=0))[0].min(), "the outer surface is wider than the brain"
+
+
+def test_without_findings_the_image_alone_is_shown(head: SmallHead, empty_result: AnalysisResult, tmp_path: Path):
+    pictures = render.render_views(empty_result, head.volume, tmp_path, size=SIZE)
+    assert pictures[0].title == "Axial slice through the middle of the image"
+    axial = pixels(pictures[0].path)
+    assert not near(axial, BRAIN_COLOR).any()
+    assert (axial.min(axis=-1) > 150).mean() > 0.1
+
+
+def test_a_point_and_a_box_are_gone_through(head: SmallHead):
+    label = head.result.findings[0].label
+    point = replace(head.result.findings[0], label=label, region=Point(position=(1.0, 2.0, 3.0)))
+    box = replace(point, region=Box(low=(0.0, 0.0, 0.0), high=(2.0, 4.0, 6.0)))
+    assert tuple(render.finding_center(point)) == (1.0, 2.0, 3.0)
+    assert tuple(render.finding_center(box)) == (1.0, 2.0, 3.0)
+    assert render.main_finding(replace(head.result, findings=(box, point))) is box
+
+
+def test_the_slices_go_through_a_voxel_of_the_finding(head: SmallHead):
+    finding = head.result.findings[0]
+    index = np.rint(head.volume.geometry.to_index(render.finding_center(finding))).astype(int)
+    assert finding.region.to_array()[tuple(index)]
+
+
+def test_pictures_are_the_same_each_time(head: SmallHead, tmp_path: Path):
+    first, second = (pictures_of(head, tmp_path / name) for name in ("one", "two"))
+    assert all(first[kind].read_bytes() == second[kind].read_bytes() for kind in first)
+
+
+def test_otsu_finds_the_gap_between_air_and_tissue():
+    values = np.r_[np.zeros(500), np.full(500, 100.0)]
+    assert 0 < skin.otsu(values) <= 100
+    assert skin.otsu(np.full(10, 3.0)) is None
+
+
+def in_a_process_of_its_own(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = (
+        "from pathlib import Path\n"
+        "from Testing.scene.samples import small_head\n"
+        "from slicermedai.errors import OutputError\n"
+        "from slicermedai.scene.render import render_views\n"
+        "head = small_head(spacing=10.0)\n"
+        "try:\n"
+        f"    print(len(render_views(head.result, head.volume, Path({str(tmp_path)!r}), size=(100, 100))))\n"
+        "except OutputError as error:\n"
+        "    print('refused:', error)\n"
+    )
+    path = os.pathsep.join([str(ROOT / "SlicerMedAI"), str(ROOT)])
+    variables = {**os.environ, "PYTHONPATH": path, "DISPLAY": "", **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_nothing_is_said_on_the_console_and_the_process_ends_well(tmp_path: Path):
+    done = in_a_process_of_its_own(tmp_path)
+    assert (done.stdout.strip(), done.stderr) == ("4", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="absent: EGL, which only Linux has")
+def test_without_opengl_the_error_says_what_to_install(tmp_path: Path):
+    nowhere = str(tmp_path / "none")
+    done = in_a_process_of_its_own(tmp_path, __EGL_VENDOR_LIBRARY_FILENAMES=nowhere, __EGL_VENDOR_LIBRARY_DIRS=nowhere)
+    assert done.stdout.startswith("refused: OpenGL: no offscreen OpenGL is available")
+    assert done.stderr == ""

@@ -1,0 +1,182 @@
+"""Showing a result adds its nodes once, files them under the patient, and clearing takes away just those."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import slicer
+from slicermedai.domain.finding import Box, Finding, Point
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Study
+from slicermedai.domain.volume import Volume
+from slicermedai.scene.clear import clear
+from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
+from slicermedai.scene.show import show
+from slicermedai.scene.volumes import volume_to_node
+
+from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID
+
+
+def nodes_of(scene) -> list[str]:
+    names = [scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())]
+    return sorted(name for name in names if not name.startswith("vtkMRMLSubjectHierarchyNode"))
+
+
+def path_of(node) -> list[str]:
+    hierarchy = hierarchy_of(node.GetScene())
+    item, names = hierarchy.GetItemParent(item_of(node)), []
+    while item and item != hierarchy.GetSceneItemID():
+        names.append(hierarchy.GetItemName(item))
+        item = hierarchy.GetItemParent(item)
+    return names[::-1]
+
+
+def test_a_result_is_filed_under_its_patient_and_study(scene, result: AnalysisResult, volume: Volume):
+    shown = show(result, scene, volume=volume)
+    wanted = ["Quillfeather^Ambrosia (QF-7391586)", "MR head (20190614)"]
+    assert path_of(shown.volume_node) == path_of(shown.segmentation_node) == path_of(shown.table_node) == wanted
+
+
+def test_patient_and_study_carry_their_dicom_identifiers(scene, result: AnalysisResult):
+    hierarchy = hierarchy_of(scene)
+    study = study_item(result.study, scene)
+    patient = hierarchy.GetItemParent(study)
+    assert hierarchy.GetItemUID(study, "DICOM") == result.study.study_uid
+    assert hierarchy.GetItemUID(patient, "DICOM") == result.study.patient_id
+    assert hierarchy.GetItemAttribute(patient, "DICOM.PatientName") == "Quillfeather^Ambrosia"
+    assert hierarchy.GetItemAttribute(study, "DICOM.StudyDate") == "20190614"
+
+
+def test_patient_and_study_are_made_once(scene, result: AnalysisResult):
+    first = study_item(result.study, scene)
+    second = replace(result.study, study_uid="2.25.999", description="Follow-up")
+    hierarchy = hierarchy_of(scene)
+    assert study_item(result.study, scene) == first
+    assert hierarchy.GetItemParent(study_item(second, scene)) == hierarchy.GetItemParent(first)
+
+
+def test_a_source_without_patient_stays_at_the_top(scene, result: AnalysisResult, volume: Volume):
+    shown = show(replace(result, study=Study(), sources=()), scene, volume=volume)
+    assert path_of(shown.segmentation_node) == []
+
+
+def test_showing_twice_updates_and_adds_nothing(scene, result: AnalysisResult, volume: Volume):
+    first = show(result, scene, volume=volume)
+    before = nodes_of(scene)
+    fewer = replace(result, findings=result.findings[:1])
+    second = show(fewer, scene, volume=volume)
+    assert nodes_of(scene) == before
+    assert second.segmentation_node is first.segmentation_node
+    assert second.segmentation_node.GetSegmentation().GetNumberOfSegments() == 1
+    assert second.table_node.GetNumberOfRows() == 1
+
+
+def test_two_results_are_shown_beside_each_other(scene, result: AnalysisResult):
+    other = replace(result, provenance=replace(result.provenance, job_id="f" * 32))
+    assert show(result, scene).segmentation_node is not show(other, scene).segmentation_node
+
+
+def test_nodes_name_the_job_and_the_weights(scene, result: AnalysisResult):
+    node = show(result, scene).segmentation_node
+    assert node.GetAttribute("MedAI.JobID") == result.provenance.job_id
+    assert node.GetAttribute("MedAI.Bundle") == "brain"
+    assert node.GetAttribute("MedAI.WeightsSHA256") == "ab" * 32
+
+
+def test_the_segmentation_refers_to_the_image_and_its_instances(scene, result: AnalysisResult, volume: Volume):
+    shown = show(result, scene, volume=volume)
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    assert shown.segmentation_node.GetNodeReference(role) is shown.volume_node
+    hierarchy = hierarchy_of(scene)
+    uids = hierarchy.GetItemAttribute(item_of(shown.segmentation_node), "DICOM.ReferencedInstanceUIDs")
+    assert uids.split() == [i.sop_instance_uid for i in result.study.series[0].instances]
+
+
+def test_the_table_says_what_was_measured_and_how_far_to_trust_it(scene, result: AnalysisResult):
+    table = show(result, scene).table_node
+    assert [table.GetColumnName(i) for i in range(table.GetNumberOfColumns())][:4] == [
+        "Finding",
+        "Measurement",
+        "Value",
+        "Unit",
+    ]
+    assert table.GetTable().GetValue(0, 2).ToDouble() == result.findings[0].measurements[0].value
+    assert [table.GetCellText(0, column) for column in (0, 1, 3, 5, 6)] == [
+        "Brain",
+        "Volume",
+        "ml",
+        "not calibrated",
+        BRAIN_UID,
+    ]
+    assert table.GetCellText(1, 5) == "not assessed"
+
+
+def test_a_finding_without_measurements_is_in_the_table(scene, result: AnalysisResult):
+    bare = replace(result, findings=(replace(result.findings[1], measurements=()),))
+    table = show(bare, scene).table_node
+    assert table.GetCellText(0, 6) == VENTRICLE_UID
+    assert np.isnan(table.GetTable().GetValue(0, 2).ToDouble())
+
+
+def test_boxes_and_points_become_markups_in_the_right_place(scene, result: AnalysisResult):
+    label = result.findings[0].label
+    box = Box(low=(10.0, 20.0, 30.0), high=(14.0, 26.0, 38.0))
+    findings = (
+        Finding(tracking_uid="2.25.1", label=label, region=box),
+        Finding(tracking_uid="2.25.2", label=label, region=Point(position=(1.0, 2.0, 3.0))),
+    )
+    shown = show(replace(result, findings=findings), scene)
+    roi, points = shown.markup_nodes
+    bounds = [0.0] * 6
+    roi.GetRASBounds(bounds)
+    np.testing.assert_allclose(bounds, (-14, -10, -26, -20, 30, 38), atol=1e-9)
+    np.testing.assert_allclose(points.GetNthControlPointPosition(0), (-1, -2, 3))
+    assert len(show(replace(result, findings=findings), scene).markup_nodes) == 2
+    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 1
+
+
+def test_no_finding_is_shown_as_an_empty_segmentation_and_table(scene, empty_result: AnalysisResult):
+    shown = show(empty_result, scene)
+    assert shown.segmentation_node.GetSegmentation().GetNumberOfSegments() == 0
+    assert shown.table_node.GetNumberOfRows() == 0
+
+
+@pytest.mark.parametrize("by", ["result", "shown"])
+def test_clearing_leaves_the_scene_as_it_was(scene, result: AnalysisResult, volume: Volume, by):
+    hierarchy = hierarchy_of(scene)
+    before, items = nodes_of(scene), hierarchy.GetNumberOfItems()
+    shown = show(result, scene, volume=volume)
+    assert clear(result if by == "result" else shown, scene) == 3
+    assert nodes_of(scene) == before
+    assert hierarchy.GetNumberOfItems() == items
+
+
+def test_a_volume_that_was_loaded_before_is_used_and_left(scene, result: AnalysisResult, volume: Volume):
+    loaded = volume_to_node(volume, scene, study=result.study)
+    shown = show(result, scene, volume_node=loaded)
+    before = path_of(loaded)
+    assert shown.volume_node is loaded
+    assert path_of(shown.segmentation_node) == before
+    clear(result, scene)
+    assert scene.IsNodePresent(loaded)
+    assert path_of(loaded) == before
+    assert not scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_clearing_spares_a_study_that_holds_something_else(scene, result: AnalysisResult, volume: Volume):
+    show(result, scene, volume=volume)
+    other = scene.AddNewNodeByClass("vtkMRMLModelNode", "mine")
+    file_under_study(other, scene, result.study)
+    clear(result, scene)
+    assert path_of(other) == ["Quillfeather^Ambrosia (QF-7391586)", "MR head (20190614)"]
+
+
+def test_clearing_a_result_leaves_other_results(scene, result: AnalysisResult):
+    other = replace(result, provenance=replace(result.provenance, job_id="f" * 32))
+    kept = show(other, scene)
+    show(result, scene)
+    clear(result, scene)
+    assert kept.segmentation_node.GetSegmentation().GetNumberOfSegments() == 2
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
