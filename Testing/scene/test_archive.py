@@ -120,15 +120,6 @@ def test_all_data_lies_inside_under_the_files_own_name(scene, result, volume, tm
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["demo.mrb"]
 
 
-def test_the_working_directory_stays(scene, result: AnalysisResult, tmp_path: Path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    show(result, scene)
-    archive.save_scene(scene, Path("here.mrb"))
-    assert Path.cwd() == tmp_path
-    archive.load_scene(Path("here.mrb"), slicer.vtkMRMLScene())
-    assert Path.cwd() == tmp_path
-
-
 def test_saving_over_an_older_scene_replaces_it(scene, result: AnalysisResult, tmp_path: Path):
     path = tmp_path / "scene.mrb"
     archive.save_scene(slicer.vtkMRMLScene(), path)
@@ -157,6 +148,14 @@ def test_a_missing_or_damaged_file_is_refused(scene, tmp_path: Path):
     (tmp_path / "bad.mrb").write_bytes(b"PK nothing")
     with slicer_errors_expected(), pytest.raises(UnreadableFileError):
         archive.load_scene(tmp_path / "bad.mrb", scene)
+
+
+def test_a_damaged_file_does_not_take_the_working_directory_away(scene, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.mrb").write_bytes(b"PK nothing")
+    with slicer_errors_expected(), pytest.raises(UnreadableFileError):
+        archive.load_scene(Path("bad.mrb"), scene)
+    assert Path.cwd() == tmp_path
 
 
 def slicer_errors_expected():

@@ -102,7 +102,7 @@ def _description(title: str, orientation: str) -> str:
 
 def _three_d_picture(drawing: DrawingScene, shown: Shown, volume: Volume, what: tuple[Any, ...]) -> Picture:
     main, folder, size = what
-    seen = _add_skin(drawing.scene, volume) or (shown.segmentation_node if main else shown.volume_node)
+    seen: Any = _add_skin(drawing.scene, volume) or (shown.segmentation_node if main else shown.volume_node)
     with opened(ThreeDView(drawing, size)) as view:
         bounds = [0.0] * 6
         seen.GetRASBounds(bounds)
