@@ -136,6 +136,7 @@ def medai_entry() -> dict[str, Any]:
                 "category": {"value": "123037004", "scheme": "SCT", "meaning": "Anatomical Structure"},
                 "type": {"value": "1101003", "scheme": "SCT", "meaning": "Intracranial"},
                 "color": [250, 250, 225],
+                "plausible_ml": [700, 2400],
             }
         ],
         "field_of_view_mm": [100, 600],

@@ -8,6 +8,7 @@ intended use, and how the input of the network is framed. A label without a code
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
 from slicermedai.errors import BundleError, CodeError
 
+TORCHSCRIPT = "torch.jit.load"
 INFERENCE_CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
 _SAFE_PACKAGES = ("monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.")
 
@@ -49,6 +51,8 @@ class Manifest:
         How the network's input is cut out of the patient, or None for the whole image.
     field_of_view:
         Plausible (smallest, largest) extent of an input along each patient axis, mm, or None.
+    plausible_ml:
+        (value, smallest, largest) volume in ml of those labels for which the bundle says it.
     """
 
     ref: BundleRef
@@ -57,11 +61,12 @@ class Manifest:
     outputs: str = "logits"
     framing: dict[str, Any] | None = None
     field_of_view: tuple[float, float] | None = None
+    plausible_ml: tuple[tuple[int, float, float], ...] = ()
 
     @property
-    def code_files(self) -> tuple[PinnedFile, ...]:
-        """The TorchScript files: loading one runs what is in it."""
-        return tuple(file for file in self.files if file.path.endswith(".ts"))
+    def loads_torchscript(self) -> bool:
+        """True where a part of the configuration is TorchScript: loading it runs what is in the file."""
+        return any(key == "_target_" and value == TORCHSCRIPT for key, value in _strings(self.config))
 
     def file(self, path: str) -> PinnedFile:
         """The pinned file of that relative path; raises :class:`BundleError` where nothing pins it."""
@@ -97,20 +102,19 @@ def read_manifest(folder: Path) -> Manifest:
         labels=_labels(entry, where),
         licence=str(entry.get("licence", "")),
         intended_use=str(entry.get("intended_use") or metadata.get("intended_use", "")),
-        runs_code=_runs_code(config, files),
         demonstration=bool(entry.get("demonstration", False)),
     )
-    outputs = str(entry.get("outputs", "logits"))
-    if outputs not in ("logits", "probabilities"):
-        raise BundleError("must be logits or probabilities", file=where, attribute="outputs")
-    return Manifest(
+    manifest = Manifest(
         ref=ref,
         config=config,
         files=files,
-        outputs=outputs,
+        outputs=_outputs(entry, where),
         framing=entry.get("framing"),
-        field_of_view=_field_of_view(entry, where),
+        field_of_view=_limits(entry, "field_of_view_mm", where),
+        plausible_ml=_plausible(entry, where),
     )
+    code = manifest.loads_torchscript or runs_code(config)
+    return dataclasses.replace(manifest, ref=dataclasses.replace(ref, runs_code=code))
 
 
 def read_bundle(folder: Path) -> BundleRef:
@@ -147,7 +151,7 @@ def runs_code(config: Any) -> bool:
 def _is_code(key: str, value: str) -> bool:
     if value.startswith(("$", "%")):
         return True
-    if key != "_target_" or value == "torch.jit.load":
+    if key != "_target_" or value == TORCHSCRIPT:
         return False
     package, _, name = value.rpartition(".")
     known = not package or f"{package}.".startswith(_SAFE_PACKAGES)
@@ -163,10 +167,6 @@ def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for item in value:
             yield from _strings(item, key)
-
-
-def _runs_code(config: dict[str, Any], files: tuple[PinnedFile, ...]) -> bool:
-    return runs_code(config) or any(file.path.endswith(".ts") for file in files)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -238,7 +238,10 @@ def _pinned_file(item: Any, where: Path) -> PinnedFile:
 
 def _labels(entry: dict[str, Any], where: Path) -> tuple[tuple[int, Label], ...]:
     labels = _need(entry, "labels", where)
-    return tuple((int(item["value"]), _label(item, where)) for item in labels)
+    try:
+        return tuple((int(item["value"]), _label(item, where)) for item in labels)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError("each needs a value and codes", file=where, attribute="labels") from error
 
 
 def _label(item: dict[str, Any], where: Path) -> Label:
@@ -260,12 +263,23 @@ def _code(item: Any, attribute: str, where: Path) -> Code:
     return Code(value=str(item["value"]), scheme=str(item["scheme"]), meaning=str(item["meaning"]))
 
 
-def _field_of_view(entry: dict[str, Any], where: Path) -> tuple[float, float] | None:
-    limits = entry.get("field_of_view_mm")
-    if limits is None:
+def _outputs(entry: dict[str, Any], where: Path) -> str:
+    outputs = str(entry.get("outputs", "logits"))
+    if outputs not in ("logits", "probabilities"):
+        raise BundleError("must be logits or probabilities", file=where, attribute="outputs")
+    return outputs
+
+
+def _plausible(entry: dict[str, Any], where: Path) -> tuple[tuple[int, float, float], ...]:
+    limits = [(int(item["value"]), _limits(item, "plausible_ml", where)) for item in entry["labels"]]
+    return tuple((value, *pair) for value, pair in limits if pair is not None)
+
+
+def _limits(entry: dict[str, Any], key: str, where: Path) -> tuple[float, float] | None:
+    if entry.get(key) is None:
         return None
     try:
-        low, high = (float(v) for v in limits)
+        low, high = (float(v) for v in entry[key])
     except (TypeError, ValueError) as error:
-        raise BundleError("must be two numbers in mm", file=where, attribute="field_of_view_mm") from error
+        raise BundleError("must be two numbers", file=where, attribute=key) from error
     return low, high

@@ -87,7 +87,7 @@ def with_consent(manifest: Manifest, word: str = "") -> BundleRef:
     if not manifest.ref.runs_code:
         return manifest.ref
     known = set(pinned_weights().values())
-    pinned = not runs_code(manifest.config) and all(file.sha256 in known for file in manifest.code_files)
+    pinned = not runs_code(manifest.config) and all(file.sha256 in known for file in manifest.files)
     return dataclasses.replace(manifest.ref, consent=PINNED if pinned else word)
 
 

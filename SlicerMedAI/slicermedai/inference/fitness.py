@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from slicermedai.bundles.manifest import Manifest
-from slicermedai.domain.volume import Volume
+from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import UnsupportedImageError
 
 
@@ -36,6 +40,28 @@ def extent_warnings(size: Iterable[float], limits: tuple[float, ...] | None) -> 
     if limits is None or all(limits[0] <= edge <= limits[1] for edge in edges):
         return []
     return [f"what the model located measures {_by(edges)} mm, outside the plausible {limits[0]:g} to {limits[1]:g}"]
+
+
+def label_warnings(manifest: Manifest, label_map: LabelMap) -> list[str]:
+    """Warnings where a label's volume is implausible, or where the edge of the image cuts it."""
+    names = {value: label.name for value, label in manifest.ref.labels}
+    counts = np.bincount(label_map.array.ravel(), minlength=max(names, default=0) + 1)
+    limits = {value: (low, high) for value, low, high in manifest.plausible_ml}
+    cut = _values_at_the_edge(label_map.array)
+    found = []
+    for value in (v for v in names if counts[v]):
+        volume = float(counts[value]) * label_map.geometry.voxel_volume / 1000
+        low, high = limits.get(value, (0.0, float("inf")))
+        if not low <= volume <= high:
+            found.append(f"{names[value]} measures {volume:.0f} ml; {low:g} to {high:g} is plausible")
+        if value in cut:
+            found.append(f"{names[value]} reaches the edge of the image: what lies beyond is not in its volume")
+    return found
+
+
+def _values_at_the_edge(array: NDArray[Any]) -> set[int]:
+    faces = [np.take(array, (0, -1), axis=axis) for axis in range(3)]
+    return {int(value) for face in faces for value in np.unique(face)}
 
 
 def _check_modality(manifest: Manifest, volume: Volume) -> None:

@@ -71,9 +71,7 @@ class Framing:
     @classmethod
     def from_entry(cls, entry: dict[str, Any], *, file: str) -> Framing:
         """From the values in ``medai.json``; raises :class:`BundleError` for an unknown kind or field."""
-        values: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in entry.items() if key != "kind"
-        }
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
         if values.pop("kind", None) != "locate":
             raise BundleError("the only kind known is locate", file=file, attribute="framing.kind")
         try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import BundleError
 from slicermedai.inference.parts import Postprocessing
-from slicermedai.inference.regions import holes_filled, largest_component
+from slicermedai.inference.regions import bounding_box, holes_filled, largest_component
 from slicermedai.inference.resample import resample
 
 _CLEANERS = {"largest": largest_component, "holes": holes_filled}
@@ -89,15 +89,57 @@ def mean_scores(scores: Scores, labels: NDArray[Any]) -> dict[int, float | None]
     return found
 
 
-def labels_on(scores: Scores, target: Geometry) -> NDArray[Any]:
-    """Labels on ``target``: each class's lead over the background, resampled linearly; the largest lead wins."""
-    labels = np.zeros(target.shape, dtype=_label_type(len(scores.array)))
-    best = np.zeros(target.shape, dtype=np.float32) if len(scores.array) > 2 else np.float32(0)
-    for value in range(1, len(scores.array)):
-        lead = resample(scores.array[value] - scores.array[0], scores.geometry, target, fill=-1.0)
+def labels_on(scores: Scores, labels: NDArray[Any], target: Geometry) -> NDArray[Any]:
+    """Labels on ``target``: each class's lead over the background, resampled linearly; the largest lead wins.
+
+    ``labels`` are those of ``scores`` at network resolution: outside of their box nothing is computed.
+    """
+    out = np.zeros(target.shape, dtype=_label_type(len(scores.array)))
+    near = _widened(bounding_box(labels > 0), labels.shape)
+    if near is None:
+        return out
+    part = scores.geometry.cropped(*_ends(near))
+    window = _covering(part, target)
+    if min(piece.stop - piece.start for piece in window) < 1:
+        return out
+    out[window] = _winners(scores.array[(slice(None), *near)], part, target.cropped(*_ends(window)))
+    return out
+
+
+def _winners(array: NDArray[np.float32], source: Geometry, target: Geometry) -> NDArray[Any]:
+    labels = np.zeros(target.shape, dtype=_label_type(len(array)))
+    best = np.zeros(target.shape if len(array) > 2 else (), dtype=np.float32)
+    for value in range(1, len(array)):
+        lead = resample(array[value] - array[0], source, target, fill=-1.0)
         labels[lead > best] = value
-        best = np.maximum(best, lead) if len(scores.array) > 2 else best
+        if len(array) > 2:
+            np.maximum(best, lead, out=best)
     return labels
+
+
+_Window = tuple[slice, slice, slice]
+
+
+def _widened(box: _Window | None, shape: tuple[int, ...]) -> _Window | None:
+    """The box and one voxel more on every side, so that a label's edge lies within it."""
+    if box is None:
+        return None
+    first, second, third = (slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(box, shape, strict=True))
+    return first, second, third
+
+
+def _covering(source: Geometry, target: Geometry) -> _Window:
+    """The window of ``target`` that holds every voxel centre inside ``source``."""
+    index = target.to_index(source.corners)
+    low = np.maximum(np.floor(index.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(index.max(axis=0)) + 1, target.shape).astype(int)
+    first, second, third = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    return first, second, third
+
+
+def _ends(window: _Window) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    a, b, c = window
+    return (a.start, b.start, c.start), (a.stop, b.stop, c.stop)
 
 
 def _clean_one(labels: NDArray[Any], value: int, kind: str) -> None:

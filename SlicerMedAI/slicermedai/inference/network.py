@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 
-from slicermedai.bundles.manifest import Manifest
+from slicermedai.bundles.manifest import TORCHSCRIPT, Manifest
 from slicermedai.bundles.verify import require_consent, verified_bytes
 from slicermedai.errors import BundleError
 from slicermedai.inference.parts import make_part, parser_of
 
-TORCHSCRIPT = "torch.jit.load"
 _NESTED = ("state_dict", "model", "network", "net")
 
 

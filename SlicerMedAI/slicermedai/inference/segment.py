@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from slicermedai.bundles.manifest import Manifest, read_manifest
-from slicermedai.bundles.verify import check_hash, require_consent
+from slicermedai.bundles.verify import PINNED, check_hash, require_consent, with_consent
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.device import choose_device, reproducible
@@ -31,7 +31,7 @@ class Segmentation:
     def predict(self, ref: BundleRef, volume: Volume, *, settings: RunSettings, listeners: Listeners) -> Prediction:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = _manifest_of(ref)
-        require_consent(ref)
+        require_consent(manifest.ref)
         warnings = check_image(manifest, volume)
         device = choose_device(settings.device)
         sweep = Sweep(Setting(manifest=manifest, device=device.name, listeners=listeners, load=self.load))
@@ -55,7 +55,10 @@ class Segmentation:
 
 
 def _manifest_of(ref: BundleRef) -> Manifest:
-    """The manifest on disk, with the consent of ``ref``; it must still pin the weights that ``ref`` names."""
+    """The manifest on disk with the consent of ``ref``; it must still pin the weights that ``ref`` names.
+
+    A pinned hash is looked up again, since the configuration may have changed; a person's word stands.
+    """
     manifest = read_manifest(Path(ref.path))
     check_hash(Path(ref.path) / ref.weights, expected=ref.weights_sha256, found=manifest.ref.weights_sha256)
-    return dataclasses.replace(manifest, ref=dataclasses.replace(manifest.ref, consent=ref.consent))
+    return dataclasses.replace(manifest, ref=with_consent(manifest, "" if ref.consent == PINNED else ref.consent))

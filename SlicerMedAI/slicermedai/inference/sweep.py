@@ -18,7 +18,7 @@ from slicermedai.domain.observer import Progress
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError
-from slicermedai.inference.fitness import extent_warnings
+from slicermedai.inference.fitness import extent_warnings, label_warnings
 from slicermedai.inference.framing import Extent, Framing, content_extent, extent_of, framed
 from slicermedai.inference.labels import Scores, cleaned, labels_on, mean_scores, probabilities_of
 from slicermedai.inference.metatensor import geometry_of, to_metatensor
@@ -155,10 +155,12 @@ class Sweep:
             clean, labels = cleaned(found, wanted)
             self.scores = mean_scores(found, labels)
         with self._step("labels to source grid", "linear, in physical space"):
-            array = labels_on(clean, volume.geometry)
+            array = labels_on(clean, labels, volume.geometry)
         if self.setting.listeners.keep_probabilities:
             self.kept = ScoreVolume(array=found.array.astype(np.float16), geometry=found.geometry)
-        return LabelMap(array=array, geometry=volume.geometry)
+        label_map = LabelMap(array=array, geometry=volume.geometry)
+        self.warnings += label_warnings(self.setting.manifest, label_map)
+        return label_map
 
 
 @dataclass(slots=True, eq=False)
