@@ -14,6 +14,8 @@ from PySide6 import QtCore
 
 LOOP_EXEC = "_ZN10QEventLoop4execE6QFlagsINS_17ProcessEventsFlagEE"
 """``QEventLoop::exec(QEventLoop::ProcessEventsFlags)`` as the compiler names it."""
+PROCESS_EVENTS = "_ZN16QCoreApplication13processEventsE6QFlagsIN10QEventLoop17ProcessEventsFlagEE"
+"""``QCoreApplication::processEvents(QEventLoop::ProcessEventsFlags)``."""
 LIBRARY = "libQt6Core.so.6"
 
 
@@ -22,6 +24,16 @@ def _exec_function() -> Any:
     function = getattr(ctypes.PyDLL(LIBRARY), LOOP_EXEC)
     function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_int], ctypes.c_int
     return function
+
+
+def process_events_holding_the_lock() -> None:
+    """Handles the events that wait, as ``slicer.app.processEvents()`` does: Python threads get no turn in it.
+
+    :raises OSError: if Qt's library cannot be found by name (other platforms than Linux)
+    """
+    function = getattr(ctypes.PyDLL(LIBRARY), PROCESS_EVENTS)
+    function.argtypes, function.restype = [ctypes.c_int], None
+    function(0)
 
 
 def run_loop_holding_the_lock(milliseconds: int) -> None:

@@ -10,7 +10,6 @@ module.close()
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from Testing.Harness.loading import HarnessedModule, load
 from Testing.Harness.pythonqt import application, ctk_widgets, mrml_tables, observers, registry, slicer_modules  # noqa: F401
 from Testing.Harness.pythonqt.dialogs import DIALOGS, Dialogs
 from Testing.Harness.pythonqt.log import STRICT
-from Testing.Harness.pythonqt.modules import install_modules
+from Testing.Harness.pythonqt.modules import install_modules, remove_modules
 from Testing.Harness.pythonqt.objects import unwrap, wrapper_class
 from Testing.Harness.stall import Heartbeat
 
@@ -147,19 +146,17 @@ class Harness:
     @contextmanager
     def python_threads_frozen(self) -> Iterator[None]:
         """While it lasts, ``process`` keeps Python's lock as PythonQt does: threads run only while slots run."""
-        interval = sys.getswitchinterval()
         self._frozen = True
         try:
             yield
         finally:
             self._frozen = False
-            sys.setswitchinterval(interval)
 
     def close(self) -> None:
-        """Empties the scene and forgets logs, answers and stalls."""
+        """Unloads the modules, empties the scene, forgets logs and answers, and takes the stand-in out of Python."""
         manager = slicer.app.moduleManager()
         for name in manager.modulesNames():
-            manager.moduleAboutToBeUnloaded.emit(name)
+            manager.module(name).unload()
         observers.remove_all()
         self.scene.Clear(0)
         self.main_window.deleteLater()
@@ -167,6 +164,9 @@ class Harness:
         DIALOGS.clear()
         for log in (STRICT, registry.STUB_CALLS, slicer_modules.PACKAGING_CALLS):
             log.clear()
+        application.stop()
+        slicer_modules.remove_slicer_modules()
+        remove_modules()
 
 
 def install(scene: Any = None, folder: Path | None = None) -> Harness:

@@ -34,10 +34,9 @@ class HarnessedModule:
 
     def cleanup(self) -> None:
         """The module is unloaded: Slicer's manager tells it, and the panel is deleted."""
-        manager = slicer.app.moduleManager()
-        manager.moduleAboutToBeUnloaded.emit(self.name)
-        unwrap(manager).modules.pop(self.name, None)
-        self.parent.deleteLater()
+        entry = unwrap(slicer.app.moduleManager()).modules.get(self.name)
+        if entry is not None:
+            entry.unload()
 
     close = cleanup
 
@@ -53,6 +52,15 @@ class LoadedModule:
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._parent, attribute)
+
+    def unload(self) -> None:
+        """Slicer's manager tells the module, forgets it, and deletes its panel."""
+        manager = slicer.app.moduleManager()
+        manager.moduleAboutToBeUnloaded.emit(self.name)
+        unwrap(manager).modules.pop(self.name, None)
+        sys.modules.pop(self.name, None)
+        if self.representation is not None:
+            self.representation.deleteLater()
 
     def widgetRepresentation(self) -> Any:
         """The panel."""
@@ -99,6 +107,7 @@ def load(path: Path) -> HarnessedModule:
     python, parent = _import(path), _module_parent(path)
     described = getattr(python, path.stem)(parent)
     entry = LoadedModule(parent, path)
+    setattr(slicer.modules, f"{path.stem}Instance", described)
     setattr(slicer.modules, path.stem.lower(), entry)
     unwrap(slicer.app.moduleManager()).modules[path.stem] = entry
     panel = _panel(path.stem)

@@ -49,7 +49,7 @@ def test_a_loop_with_short_slots_has_no_long_stall(harness: Harness) -> None:
     harness.reset_stall()
     harness.process(200)
     timer.stop()
-    assert harness.max_stall_ms < 100
+    assert harness.max_stall_ms < 140
 
 
 def test_threads_run_on_in_pysides_own_loop(harness: Harness, a_counting_thread: Counter) -> None:
@@ -75,6 +75,36 @@ def test_threads_run_while_a_timer_slot_waits(harness: Harness, a_counting_threa
         before = a_counting_thread.count
         harness.process(300)
         assert a_counting_thread.count - before > 20
+
+
+def test_process_events_handles_what_waits(harness: Harness) -> None:
+    import qt
+    import slicer
+
+    got: list[str] = []
+    qt.QTimer.singleShot(0, lambda: got.append("handled"))
+    slicer.app.processEvents()
+    assert got == ["handled"]
+
+
+def test_an_error_in_a_single_shot_goes_to_the_strict_log(harness: Harness) -> None:
+    import qt
+
+    qt.QTimer.singleShot(0, lambda: 1 // 0)
+    harness.process(20)
+    assert "ZeroDivisionError" in harness.strict_log.pop()
+
+
+def test_a_child_process_is_watched_by_a_timer_and_by_its_signals(harness: Harness) -> None:
+    import qt
+
+    got: list[int] = []
+    process = qt.QProcess()
+    assert process.connect("finished(int,QProcess::ExitStatus)", got.append)
+    process.start("sh", ["-c", "echo done; exit 3"])
+    assert harness.wait_until(lambda: bool(got), 5000)
+    assert got == [3]
+    assert bytes(process.readAllStandardOutput().data()) == b"done\n"
 
 
 def test_an_error_in_a_call_is_handed_on(harness: Harness) -> None:

@@ -45,6 +45,33 @@ def test_a_connection_to_an_unknown_signal_is_logged(harness: Harness, tmp_path:
     assert "connection failed: invertedBox.switched(bool)" in log
 
 
+def test_an_unknown_widget_class_is_logged(harness: Harness, tmp_path: Path) -> None:
+    import slicer
+
+    form = tmp_path / "Unknown.ui"
+    widget = '<widget class="QWidget" name="Panel"><widget class="ctkNoSuch" name="odd"/></widget>'
+    form.write_text(f'<ui version="4.0"><class>Panel</class>{widget}</ui>', "utf-8")
+    slicer.util.loadUI(str(form))
+    log = "\n".join(harness.strict_log)
+    harness.strict_log.clear()
+    assert "unknown widget class ctkNoSuch" in log
+
+
+def test_an_unbounded_slider_cannot_be_bound(harness: Harness) -> None:
+    import ctk
+    from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+    @parameterNodeWrapper
+    class Parameters:
+        factor: float = 1.0
+
+    import slicer
+
+    parameters = Parameters(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
+    with pytest.raises(RuntimeError, match="unbounded"):
+        parameters.connectParametersToGui({"factor": ctk.ctkSliderWidget()})
+
+
 def test_the_description_is_filled_in(sample: Any) -> None:
     assert sample.module.parent.title == "Sample volume"
     assert sample.module.parent.categories == ("Examples",)

@@ -166,6 +166,20 @@ def test_settings_stay_in_the_harness_folder(harness: Harness, tmp_path: Path) -
     assert list(tmp_path.rglob("*.ini")) or list(tmp_path.rglob("*.conf"))
 
 
+def test_closing_leaves_slicer_core_alone(tmp_path: Path) -> None:
+    import slicer
+
+    from Testing.Harness import install
+
+    made = install(folder=tmp_path)
+    assert slicer.app.testingEnabled() is False
+    made.close()
+    for name in ("app", "mrmlScene", "modules", "packaging"):
+        assert not hasattr(slicer, name), name
+    with pytest.raises(ModuleNotFoundError):
+        import qt  # noqa: F401
+
+
 def test_the_table_view_shows_a_real_table_node(harness: Harness) -> None:
     import slicer
 

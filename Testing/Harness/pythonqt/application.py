@@ -9,6 +9,7 @@ import slicer
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
+from Testing.Harness import gil
 from Testing.Harness.pythonqt import objects, registry
 from Testing.Harness.pythonqt.registry import implements
 
@@ -76,6 +77,15 @@ class Application(QtWidgets.QApplication):
     def applicationLogic(self) -> Any:
         """A real application logic on the scene."""
         return self.logic
+
+    def commandOptions(self) -> Any:
+        """Options of the command line: none is set."""
+        return registry.implementation("qSlicerCommandOptions")()
+
+    @staticmethod
+    def processEvents(*_flags: Any) -> None:
+        """Handles the events that wait; Python threads stand still meanwhile, as in Slicer."""
+        gil.process_events_holding_the_lock()
 
     def settings(self) -> QtCore.QSettings:
         """Settings in the temporary folder."""
@@ -192,6 +202,15 @@ def application() -> Any:
         made.setApplicationName("Slicer")
         _application.append(objects.wrap(made))
     return _application[0]
+
+
+APPLICATION_NAMES = ("app", "modules", "mrmlScene", "dicomDatabase")
+
+
+def stop() -> None:
+    """Takes out of ``slicer`` what :func:`start` put there."""
+    for name in APPLICATION_NAMES:
+        vars(slicer).pop(name, None)
 
 
 def start(scene: Any, folder: Path) -> Any:

@@ -85,15 +85,27 @@ def _connect(cpp: Any, signature: str, function: Callable[..., Any]) -> None:
     offered = 0 if signature.endswith("()") else signature.count(",") + 1
     taken = min(offered, accepted_arguments(function))
 
+    run = guarded(function)
+
     def relay(*arguments: Any) -> None:
-        try:
-            function(*(wrap(a) for a in arguments[:taken]))
-        except Exception:  # noqa: BLE001 - Qt's loop is the outer boundary: PythonQt prints the error and goes on
-            record(traceback.format_exc())
+        run(*(wrap(a) for a in arguments[:taken]))
 
     instance = registry.signal_instance(cpp, signature)
     instance.connect(relay)
     _kept(cpp).append(Connection(signature, function, relay, instance))
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as Qt calls it: its exceptions go to the strict log."""
+
+    def run(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception:  # noqa: BLE001 - Qt's loop is the outer boundary: PythonQt prints the error and goes on
+            record(traceback.format_exc())
+            return None
+
+    return run
 
 
 def _kept(cpp: Any) -> list[Connection]:

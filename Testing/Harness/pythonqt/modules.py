@@ -62,6 +62,12 @@ FUNCTIONS: dict[str, Any] = {
 """What ``qt`` has beside classes; Qt's warnings go to the strict log."""
 
 
+def remove_modules() -> None:
+    """Takes ``qt`` and ``ctk`` out of ``sys.modules``."""
+    for name in ("qt", "ctk"):
+        sys.modules.pop(name, None)
+
+
 def install_modules() -> None:
     """Puts ``qt`` and ``ctk`` into ``sys.modules``."""
     sys.modules["qt"] = QtModule("qt")

@@ -6,6 +6,7 @@ properties; everything else is an AttributeError, except on a class derived in P
 """
 
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -157,6 +158,8 @@ def unwrap(value: Any) -> Any:
         return value._cpp
     if isinstance(value, (list, tuple)):
         return type(value)(unwrap(v) for v in value)
+    if isinstance(value, (FunctionType, MethodType)):
+        return connections.guarded(value)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         raise ValueError(f"PythonQt does not take a numpy {type(value).__name__}: use int() or float()")
     return value

@@ -91,8 +91,15 @@ def _is_node(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode)
 
 
+def _optional_node(kind: Any) -> Any:
+    """The node class of ``SomeNode | None``; every node parameter may be None."""
+    choices = [choice for choice in typing.get_args(kind) if choice is not type(None)]
+    return choices[0] if len(choices) == 1 and _is_node(choices[0]) and type(None) in typing.get_args(kind) else kind
+
+
 def _parameter(cls: type, name: str, hint: Any) -> Parameter:
     kind, *annotations = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    kind = _optional_node(kind)
     origin = typing.get_origin(kind)
     supported = (
         kind in PLAIN_TYPES or origin is list or _is_node(kind) or (isinstance(kind, type) and issubclass(kind, Enum))

@@ -88,7 +88,7 @@ def set_property(cpp: Any, found: facts.Member, name: str, value: Any) -> bool:
     if found.type in _NUMBERS and not isinstance(value, (int, float)):
         return False
     setter = getattr(cpp, f"set{name[0].upper()}{name[1:]}", None)
-    if isinstance(value, Enum) or name == "buddy":
+    if setter is not None and (isinstance(value, Enum) or name == "buddy"):
         return _called(setter, value)
     return bool(cpp.setProperty(name, value)) or _called(setter, value)
 

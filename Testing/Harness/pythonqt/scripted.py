@@ -13,6 +13,7 @@ class ScriptedLoadableModule:
     """What Slicer knows of a module before it is opened: title, category, help."""
 
     def __init__(self, parent: Any) -> None:
+        super().__init__()
         self.parent = parent
         self.moduleName = type(self).__name__
         icon = Path(self.parent.path).parent / "Resources" / "Icons" / f"{self.moduleName}.png"
@@ -41,6 +42,7 @@ class ScriptedLoadableModuleWidget:
     """The module's panel."""
 
     def __init__(self, parent: Any = None) -> None:
+        super().__init__()  # as in Slicer: a mixin beside this class is initialised too
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.developerMode = False
         self.parent = parent or _standalone_parent()
@@ -84,6 +86,7 @@ class ScriptedLoadableModuleLogic:
     """The module's computations, and its parameter node in the scene."""
 
     def __init__(self, parent: Any = None) -> None:
+        super().__init__()  # as in Slicer: a mixin beside this class is initialised too
         self.moduleName = type(self).__name__.removesuffix("Logic")
         self.isSingletonParameterNode = True
 

@@ -1,5 +1,6 @@
 """Python modules of ``slicer`` that slicer-core lacks: the base classes, parameter nodes, i18n, packaging."""
 
+import importlib
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -13,6 +14,8 @@ from Testing.Harness.pythonqt import modules, parameter_nodes, scripted
 
 PACKAGING_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 """Calls of ``slicer.packaging``: function, arguments, keywords. Nothing is installed here."""
+CORE_LIBRARIES = ("vtkITK", "vtkTeem", "vtkSegmentationCore")
+"""Libraries of Slicer that modules import by their bare name."""
 SCRIPTED = (
     "ScriptedLoadableModule",
     "ScriptedLoadableModuleWidget",
@@ -64,6 +67,8 @@ def _translate(context: str, text: str) -> str:
 
 def install_slicer_modules() -> None:
     """Adds the modules to ``slicer``, and its Qt classes as attributes made on demand."""
+    for name in CORE_LIBRARIES:
+        sys.modules.setdefault(name, importlib.import_module(f"slicer_core.{name}"))
     _add("ScriptedLoadableModule", {name: getattr(scripted, name) for name in SCRIPTED})
     _add("parameterNodeWrapper", {name: getattr(parameter_nodes, name) for name in PARAMETERS})
     _add("i18n", {"tr": lambda text: _translate("", text), "translate": _translate, "getContext": str})
@@ -71,6 +76,15 @@ def install_slicer_modules() -> None:
     _add("packaging", {n: _recorder("packaging", n, signature) for n, signature in functions.items()})
     slicer.__getattr__ = _attribute
     slicer.selfTests = {}
+
+
+def remove_slicer_modules() -> None:
+    """Takes the modules out again, so that ``slicer`` is slicer-core alone."""
+    for name in ("ScriptedLoadableModule", "parameterNodeWrapper", "i18n", "packaging"):
+        sys.modules.pop(f"slicer.{name}", None)
+        vars(slicer).pop(name, None)
+    for name in ("__getattr__", "selfTests"):
+        vars(slicer).pop(name, None)
 
 
 def _attribute(name: str) -> Any:
