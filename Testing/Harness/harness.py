@@ -128,7 +128,8 @@ class Harness:
         self.call(button.click)
 
     def grab(self, widget: Any, path: Path, size: tuple[int, int] | None = None) -> Path:
-        """A screenshot of the widget as PNG, in pixels; the widget's own wish where no size is given.
+        """A screenshot of the widget as PNG; the size is in pixels, its own wish where none is given, and never
+        smaller than its contents allow.
 
         :raises OSError: if the file cannot be written
         """

@@ -107,6 +107,14 @@ def test_the_correct_sample_has_no_findings() -> None:
     assert check([MODULE], [FORM]) == []
 
 
+def test_the_shipped_modules_have_no_findings() -> None:
+    modules = list((REPOSITORY / "SlicerMedAI").glob("*.py"))
+    forms = list((REPOSITORY / "SlicerMedAI" / "Resources" / "UI").glob("*.ui"))
+    assert modules
+    assert forms
+    assert check(modules, forms) == []
+
+
 def test_at_least_95_percent_of_planted_mistakes_are_found(tmp_path: Path) -> None:
     missed = [m[0] for m in PY_MISTAKES if not _found(tmp_path, m, in_form=False)]
     missed += [m[0] for m in UI_MISTAKES if not _found(tmp_path, m, in_form=True)]
