@@ -116,12 +116,20 @@ def _names_image_file(path: Path) -> bool:
 
 
 def _open_image(path: Path, progress: Progress) -> Source:
+    progress("read", 0.0)
+    volume, notes = _read_image(path)
+    progress("read", 1.0)
+    return Source(volume=volume, study=Study(), files=(path,), notes=notes)
+
+
+def _read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        from slicermedai.dicom.nifti import read_nifti
+
+        return read_nifti(path)
     from slicermedai.dicom.itk_files import read_image
 
-    progress("read", 0.0)
-    volume = read_image(path)
-    progress("read", 1.0)
-    return Source(volume=volume, study=Study(), files=(path,))
+    return read_image(path), ()
 
 
 # --- which series --------------------------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
-"""NIfTI, NRRD and MetaImage files through ITK, refused where the file does not say where its voxels lie."""
+"""NRRD and MetaImage files through ITK, refused where the file does not say where its voxels lie."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import SimpleITK
 
 from slicermedai.dicom.volumes import from_sitk
@@ -20,7 +19,7 @@ def read_image(path: Path) -> Volume:
     UnreadableFileError
         Truncated, or not what its name says.
     GeometryError
-        NIfTI without qform and sform, or with an sform that is sheared; NRRD without a space.
+        NRRD without a space, or axes that are not at right angles.
     UnsupportedImageError
         Two- or four-dimensional, colour, NaN voxels.
     """
@@ -32,8 +31,6 @@ def read_image(path: Path) -> Volume:
         image = reader.Execute()
     except RuntimeError as error:
         raise _explained(path, str(error)) from error
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        _check_sform(reader, image, path)
     return from_sitk(image, name=path.name)
 
 
@@ -42,7 +39,7 @@ def _explained(path: Path, message: str) -> GeometryError | UnreadableFileError:
         return GeometryError(
             "the axes are not at right angles",
             file=path,
-            attribute="srow_x, srow_y, srow_z",
+            attribute="space directions",
             advice="Resample the image to a grid without shear.",
         )
     return UnreadableFileError(
@@ -51,36 +48,11 @@ def _explained(path: Path, message: str) -> GeometryError | UnreadableFileError:
 
 
 def _check_space(reader: SimpleITK.ImageFileReader, path: Path) -> None:
-    name = path.name.lower()
-    keys = set(reader.GetMetaDataKeys())
-    if name.endswith((".nii", ".nii.gz")):
-        codes = [reader.GetMetaData(key) for key in ("qform_code", "sform_code") if key in keys]
-        placed, attribute = any(code.strip() not in ("", "0") for code in codes), "qform_code, sform_code"
-    elif name.endswith((".nrrd", ".nhdr")):
-        placed, attribute = "NRRD_space" in keys, "space"
-    else:
-        return
-    if not placed:
+    nrrd = path.name.lower().endswith((".nrrd", ".nhdr"))
+    if nrrd and "NRRD_space" not in reader.GetMetaDataKeys() and reader.GetNumberOfComponents() == 1:
         raise GeometryError(
             "does not say where the image lies in the patient",
             file=path,
-            attribute=attribute,
+            attribute="space",
             advice="Export it again with its orientation.",
-        )
-
-
-def _check_sform(reader: SimpleITK.ImageFileReader, image: SimpleITK.Image, path: Path) -> None:
-    """Where the file has an sform (NIfTI-1, method 3), the geometry read must be that one."""
-    if not reader.HasMetaDataKey("sform_code") or reader.GetMetaData("sform_code").strip() == "0":
-        return
-    rows = [[float(part) for part in reader.GetMetaData(f"srow_{axis}").split()] for axis in "xyz"]
-    size = image.GetDimension()
-    directions = np.reshape(image.GetDirection(), (size, size))[:3, :3] * image.GetSpacing()[:3]
-    found = np.column_stack([directions, image.GetOrigin()[:3]])
-    if np.abs(np.diag([-1.0, -1.0, 1.0]) @ np.array(rows) - found).max() > 1e-2:
-        raise GeometryError(
-            "two different places for one image: qform and sform disagree",
-            file=path,
-            attribute="srow_x, srow_y, srow_z",
-            advice="Correct the header, or export the image again.",
         )

@@ -48,7 +48,7 @@ def read_pixels(planes: Sequence[Plane], *, progress: Progress = silent) -> Pixe
     UnreadableFileError
         Truncated or damaged pixel data, or a codec that is not installed (its plug-in is named).
     UnsupportedImageError
-        NaN voxels, a Modality LUT, no pixel data.
+        NaN voxels, a Modality LUT, a slope of zero.
     """
     datasets: dict[Path, Dataset] = {}
     frames: dict[Path, NDArray[Any]] = {}
@@ -86,7 +86,9 @@ def background_of(modality: str) -> int:
 def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
     """(frames, rows, columns) as stored."""
     if not any(keyword in dataset for keyword in _PIXELS):
-        raise UnsupportedImageError("holds no pixel data", file=plane.file, attribute="PixelData")
+        raise UnreadableFileError(
+            "cut off, or without pixel data", file=plane.file, attribute="PixelData", advice="Copy the file again."
+        )
     if "ModalityLUTSequence" in dataset:
         raise UnsupportedImageError(
             "values go through a look-up table, which no volume model expects",

@@ -1,0 +1,190 @@
+"""NIfTI-1 and NIfTI-2 files, read by the letter of the standard (nifti.nimh.nih.gov, nifti1.h and nifti2.h).
+
+The usual library fills what a truncated file lacks with zeros and turns NaN into 0 without a word; here both are
+errors. Where the sform is set (method 3) it places the image, else the qform (method 2); a file with neither is
+refused, since it says nothing of left and right.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import GeometryError, UnreadableFileError, UnsupportedImageError
+
+FloatArray = NDArray[np.float64]
+
+_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+_MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the fields of one header version lie: size, then struct formats at byte offsets."""
+
+    size: int
+    dim: tuple[str, int]
+    datatype: int
+    pixdim: tuple[str, int]
+    vox_offset: tuple[str, int]
+    slope: tuple[str, int]
+    codes: tuple[str, int]
+    quatern: tuple[str, int]
+    srow: tuple[str, int]
+    units: tuple[str, int]
+
+
+_VERSIONS = {
+    348: _Layout(
+        348, ("8h", 40), 70, ("8f", 76), ("f", 108), ("2f", 112), ("2h", 252), ("6f", 256), ("12f", 280), ("B", 123)
+    ),
+    540: _Layout(
+        540, ("8q", 16), 12, ("8d", 104), ("q", 168), ("2d", 176), ("2i", 344), ("6d", 352), ("12d", 400), ("i", 500)
+    ),
+}
+
+
+class _Header:
+    """The fields of a header, by name."""
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        order = next((o for o in "<>" if len(data) >= 4 and struct.unpack_from(f"{o}i", data)[0] in _VERSIONS), None)
+        if order is None or len(data) < 352:
+            raise _broken(path, "no NIfTI file, or cut off in its header")
+        self.order, self._data = order, data
+        self.layout = _VERSIONS[struct.unpack_from(f"{order}i", data)[0]]
+
+    def read(self, field: tuple[str, int]) -> tuple[float, ...]:
+        """The numbers of one field."""
+        return struct.unpack_from(self.order + field[0], self._data, field[1])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(columns, rows, slices, ...) as ``dim`` says."""
+        dim = [int(n) for n in self.read(self.layout.dim)]
+        return tuple(dim[1 : 1 + min(max(dim[0], 0), 7)])
+
+
+def read_nifti(path: Path) -> tuple[Volume, tuple[str, ...]]:
+    """The volume in ``path`` (.nii or .nii.gz), LPS, scaled by ``scl_slope``, and notes for people.
+
+    Raises
+    ------
+    UnreadableFileError
+        Truncated, damaged, or no NIfTI file.
+    GeometryError
+        Neither qform nor sform, or axes that are not at right angles.
+    UnsupportedImageError
+        Two- or four-dimensional, colour or complex voxels, NaN voxels.
+    """
+    data = _bytes(path)
+    header = _Header(data, path)
+    shape = _volume_shape(header, path)
+    affine, notes = _affine(header, path)
+    array = _voxels(data, header, shape, path)
+    geometry = Geometry.from_ijk_lps((shape[2], shape[1], shape[0]), affine)
+    if not geometry.is_orthogonal:
+        raise GeometryError(
+            "the axes are not at right angles",
+            file=path,
+            attribute="srow_x, srow_y, srow_z",
+            advice="Resample the image to a grid without shear.",
+        )
+    return Volume(array=array, geometry=geometry, name=path.name), notes
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise _broken(path, f"damaged or truncated ({type(error).__name__})") from error
+
+
+def _broken(path: Path, what: str) -> UnreadableFileError:
+    return UnreadableFileError(what, file=path, advice="Copy or export the file again.")
+
+
+def _volume_shape(header: _Header, path: Path) -> tuple[int, int, int]:
+    shape = header.shape
+    if len(shape) < 3 or min(shape[:3]) < 2 or any(n != 1 for n in shape[3:]):
+        raise UnsupportedImageError(
+            f"an image of size {' x '.join(map(str, shape))}, and one volume is needed", file=path, attribute="dim"
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def _voxels(data: bytes, header: _Header, shape: tuple[int, int, int], path: Path) -> NDArray[np.generic]:
+    """(slices, rows, columns), scaled."""
+    kind = _TYPES.get(int(header.read(("h", header.layout.datatype))[0]))
+    if kind is None:
+        raise UnsupportedImageError("colour, complex or unknown voxels", file=path, attribute="datatype")
+    dtype, start = np.dtype(header.order + kind), int(header.read(header.layout.vox_offset)[0])
+    if len(data) < start + int(np.prod(shape)) * dtype.itemsize:
+        raise _broken(path, "truncated: fewer voxels than the header says")
+    array = np.frombuffer(data, dtype, int(np.prod(shape)), start).reshape(shape[::-1])
+    slope, intercept = header.read(header.layout.slope)
+    if np.isfinite([slope, intercept]).all() and slope not in (0.0,) and (slope, intercept) != (1.0, 0.0):
+        array = (array * slope + intercept).astype(np.float32)
+    array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UnsupportedImageError(
+            "the image holds NaN or infinite voxels",
+            file=path,
+            attribute="voxels",
+            advice="Replace them (for instance by the background value) and run again.",
+        )
+    return array
+
+
+def _affine(header: _Header, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
+    """4 x 4 from (column, row, slice) to LPS mm."""
+    qform_code, sform_code = header.read(header.layout.codes)
+    if qform_code <= 0 and sform_code <= 0:
+        raise GeometryError(
+            "does not say where the image lies in the patient",
+            file=path,
+            attribute="qform_code, sform_code",
+            advice="Export it again with its orientation.",
+        )
+    sform, qform = _sform(header), _qform(header)
+    notes: tuple[str, ...] = ()
+    if qform_code > 0 and sform_code > 0 and np.abs(sform - qform).max() > 0.1:
+        notes = ("The file's sform and qform place it differently: the sform was used.",)
+    scale = _MILLIMETRES.get(int(header.read(header.layout.units)[0]) & 7, 1.0)
+    affine = _RAS_TO_LPS @ (sform if sform_code > 0 else qform)
+    return np.diag([scale, scale, scale, 1.0]) @ affine, notes
+
+
+def _sform(header: _Header) -> FloatArray:
+    return np.vstack([np.reshape(header.read(header.layout.srow), (3, 4)), [0, 0, 0, 1]]).astype(np.float64)
+
+
+def _qform(header: _Header) -> FloatArray:
+    """Method 2: a rotation from the quaternion (a, b, c, d), a >= 0, and the handedness in ``pixdim[0]``."""
+    b, c, d, x, y, z = header.read(header.layout.quatern)
+    pixdim = header.read(header.layout.pixdim)
+    length = b * b + c * c + d * d
+    a = np.sqrt(max(1.0 - length, 0.0))
+    if length > 1.0:
+        b, c, d = (part / np.sqrt(length) for part in (b, c, d))
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = rotation * np.array([pixdim[1], pixdim[2], pixdim[3] * (-1.0 if pixdim[0] < 0 else 1.0)])
+    affine[:3, 3] = x, y, z
+    return affine
