@@ -138,3 +138,22 @@ def test_simpleitk_agrees_on_a_plain_series(a_head: Volume, write: Write) -> Non
     assert np.allclose(image.GetOrigin(), source.volume.geometry.origin, atol=1e-4)
     assert np.allclose(image.GetSpacing(), source.volume.geometry.spacing[::-1], atol=1e-4)
     assert np.allclose(np.reshape(image.GetDirection(), (3, 3)), source.volume.geometry.directions[:, ::-1], atol=1e-4)
+
+
+@pytest.mark.fetched
+@pytest.mark.parametrize("plane", ["axial", "sagittal"])
+def test_a_real_head_is_written_and_read_back_exactly(plane: str, colin27: Path, write: Write) -> None:
+    whole = open_source(colin27 / "ch2.nii.gz").volume
+    part = whole.geometry.cropped((80, 0, 0), (92, 217, 181))
+    head = Volume(array=whole.array[80:92], geometry=part, modality="MR")
+    if plane == "sagittal":
+        head = Volume(array=whole.array.transpose(2, 0, 1)[90:100], geometry=_sagittal(whole), modality="MR")
+    array, geometry = _as_read(head)
+    source = open_source(write(head)[0].parent)
+    assert np.array_equal(source.volume.array, array)
+    assert source.volume.geometry.same_grid(geometry, tolerance=1e-4)
+
+
+def _sagittal(whole: Volume) -> Geometry:
+    turned = whole.geometry.permuted((2, 0, 1))
+    return turned.cropped((90, 0, 0), (100, *turned.shape[1:]))

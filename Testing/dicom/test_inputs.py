@@ -115,6 +115,28 @@ def test_a_truncated_deflated_file_is_refused(a_head: Volume, write: Write) -> N
     assert caught.value.file == str(files[-1])
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("ImagePositionPatient", b"here\\and\\now "), ("SeriesNumber", b"a "), ("RescaleSlope", b"big ")],
+)
+def test_numbers_that_are_none_never_end_in_a_traceback(
+    keyword: str, value: bytes, a_head: Volume, write: Write
+) -> None:
+    files = write(a_head, slope=2.0)
+    for path in files:
+        element = dcmread(path)[keyword]
+        vr, old = element.VR.encode(), path.read_bytes()
+        start = old.index(element.tag.group.to_bytes(2, "little") + element.tag.element.to_bytes(2, "little") + vr)
+        length = int.from_bytes(old[start + 6 : start + 8], "little")
+        path.write_bytes(old[: start + 8] + value[:length].ljust(length) + old[start + 8 + length :])
+    if keyword == "SeriesNumber":
+        assert open_source(files[0].parent).study.series[0].number is None
+        return
+    with pytest.raises(InputError) as caught:
+        open_source(files[0].parent)
+    assert caught.value.file == str(files[0])
+
+
 def test_mixed_patients_in_one_series_are_refused(a_head: Volume, write: Write) -> None:
     files = write(a_head)
     faults.mix_patients(files[4])
@@ -158,7 +180,7 @@ def test_a_named_series_is_opened(a_head: Volume, write: Write) -> None:
     uid = str(dcmread(other[0]).SeriesInstanceUID)
     source = open_source(other[0].parent.parent, series=uid)
     assert source.volume.series_uid == uid and source.volume.name == "T2 FLAIR"
-    with pytest.raises(AmbiguousInputError, match="no series 1.2.3"):
+    with pytest.raises(AmbiguousInputError, match=r"no series 1\.2\.3"):
         open_source(other[0].parent.parent, series="1.2.3")
 
 

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from slicermedai.dicom.planes import HEADER_TAGS
+from slicermedai.dicom.planes import HEADER_TAGS, Plane, planes_of
 from slicermedai.errors import UnreadableFileError
 
 READ_ERRORS = (
@@ -27,10 +27,11 @@ _NO_SOURCES = {"SEG": "a segmentation", "PR": "a presentation state", "RTSTRUCT"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A file that holds an image, with the attributes of ``planes.HEADER_TAGS``."""
+    """A file that holds an image, with the attributes of ``planes.HEADER_TAGS`` and its planes."""
 
     file: Path
     dataset: Dataset
+    planes: tuple[Plane, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Broken:
 def read_header(path: Path) -> Header | NotAnImage | Broken:
     """The header of ``path`` without its pixels; never raises for what the file holds."""
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # odd values in real headers are not ours to complain about
             start = stream.read(132)
             if not _looks_like_dicom(start):
                 return _foreign(path, start)
@@ -58,6 +60,25 @@ def read_header(path: Path) -> Header | NotAnImage | Broken:
             return _judge(stream, path, path.stat().st_size)
     except READ_ERRORS as error:
         return Broken(f"damaged or truncated ({type(error).__name__})")
+
+
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """The value of ``keyword`` as text, decoded by the dataset's character set; "" where absent or unreadable."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            value = dataset.get(keyword)
+        except READ_ERRORS:
+            return ""
+        return "" if value is None else str(value).strip()
+
+
+def integer_of(dataset: Dataset, keyword: str) -> int | None:
+    """The value of ``keyword`` as a whole number, or None where it is none."""
+    try:
+        return int(text_of(dataset, keyword))
+    except ValueError:
+        return None
 
 
 def read_dataset(path: Path, *, pixels: bool) -> Dataset:
@@ -70,7 +91,7 @@ def read_dataset(path: Path, *, pixels: bool) -> Dataset:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # odd values in real headers are not ours to complain about
+            warnings.simplefilter("ignore", UserWarning)
             return dcmread(path, stop_before_pixels=not pixels, force=True)
     except READ_ERRORS as error:
         raise UnreadableFileError(
@@ -90,9 +111,7 @@ def _foreign(path: Path, start: bytes) -> NotAnImage | Broken:
 
 
 def _judge(stream: BinaryIO, path: Path, size: int) -> Header | NotAnImage | Broken:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        dataset = dcmread(stream, stop_before_pixels=True, specific_tags=list(HEADER_TAGS), force=True)
+    dataset = dcmread(stream, stop_before_pixels=True, specific_tags=list(HEADER_TAGS), force=True)
     modality = str(dataset.get("Modality") or "")
     if str(dataset.file_meta.get("MediaStorageSOPClassUID", "")) == "1.2.840.10008.1.3.10":
         return NotAnImage("a DICOMDIR")
@@ -111,7 +130,7 @@ def _with_pixels(stream: BinaryIO, path: Path, size: int, dataset: Dataset) -> H
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     if syntax != DeflatedExplicitVRLittleEndian and size - stream.tell() < _least_bytes(dataset, syntax):
         return Broken("truncated: PixelData ends too early")
-    return Header(path, dataset)
+    return Header(path, dataset, planes_of(dataset, path))
 
 
 def _least_bytes(dataset: Dataset, syntax: object) -> int:

@@ -6,13 +6,12 @@ import copy
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from slicermedai.dicom.files import read_dataset
+from slicermedai.dicom.files import integer_of, read_dataset, text_of
 from slicermedai.dicom.pixels import without_pixels
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.domain.study import Identity, InstanceRef, SeriesRef, Study
@@ -51,17 +50,17 @@ def study_of(dataset: Dataset, *, series: Sequence[SeriesRef] = ()) -> Study:
     them (YYYYMMDD, HHMMSS).
     """
     return Study(
-        study_uid=_text(dataset, "StudyInstanceUID"),
-        patient_id=_text(dataset, "PatientID"),
-        patient_name=_text(dataset, "PatientName"),
-        birth_date=_text(dataset, "PatientBirthDate"),
-        sex=_text(dataset, "PatientSex"),
-        accession=_text(dataset, "AccessionNumber"),
-        date=_text(dataset, "StudyDate"),
-        time=_text(dataset, "StudyTime"),
-        description=_text(dataset, "StudyDescription"),
-        body_part=_text(dataset, "BodyPartExamined"),
-        identity=Identity.DEIDENTIFY if _text(dataset, "PatientIdentityRemoved") == "YES" else Identity.KEEP,
+        study_uid=text_of(dataset, "StudyInstanceUID"),
+        patient_id=text_of(dataset, "PatientID"),
+        patient_name=text_of(dataset, "PatientName"),
+        birth_date=text_of(dataset, "PatientBirthDate"),
+        sex=text_of(dataset, "PatientSex"),
+        accession=text_of(dataset, "AccessionNumber"),
+        date=text_of(dataset, "StudyDate"),
+        time=text_of(dataset, "StudyTime"),
+        description=text_of(dataset, "StudyDescription"),
+        body_part=text_of(dataset, "BodyPartExamined"),
+        identity=Identity.DEIDENTIFY if text_of(dataset, "PatientIdentityRemoved") == "YES" else Identity.KEEP,
         series=tuple(series),
     )
 
@@ -74,32 +73,26 @@ def series_ref(headers: Sequence[Dataset]) -> SeriesRef:
     UnreadableFileError
         No headers, or headers of different series: their values must not be mixed.
     """
-    uids = {_text(header, "SeriesInstanceUID") for header in headers}
+    uids = {text_of(header, "SeriesInstanceUID") for header in headers}
     if len(uids) != 1:
         raise UnreadableFileError("headers of one series are needed", attribute="SeriesInstanceUID")
     first = headers[0]
-    number = first.get("SeriesNumber")
     return SeriesRef(
         series_uid=uids.pop(),
-        modality=_text(first, "Modality"),
-        description=_text(first, "SeriesDescription"),
-        number=None if number in (None, "") else int(number),
-        frame_of_reference_uid=_text(first, "FrameOfReferenceUID"),
+        modality=text_of(first, "Modality"),
+        description=text_of(first, "SeriesDescription"),
+        number=integer_of(first, "SeriesNumber"),
+        frame_of_reference_uid=text_of(first, "FrameOfReferenceUID"),
         instances=tuple(_instance(header) for header in headers),
     )
 
 
 def _instance(header: Dataset) -> InstanceRef:
     return InstanceRef(
-        sop_class_uid=_text(header, "SOPClassUID"),
-        sop_instance_uid=_text(header, "SOPInstanceUID"),
-        frames=int(header.get("NumberOfFrames") or 1),
+        sop_class_uid=text_of(header, "SOPClassUID"),
+        sop_instance_uid=text_of(header, "SOPInstanceUID"),
+        frames=integer_of(header, "NumberOfFrames") or 1,
     )
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    value: Any = dataset.get(keyword)
-    return "" if value is None else str(value).strip()
 
 
 def _save(header: Dataset, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from slicermedai.dicom.files import text_of
 from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.headers import series_ref, study_of
 from slicermedai.dicom.pixels import Pixels, background_of, read_pixels
@@ -32,6 +33,9 @@ from slicermedai.errors import (
 TILTS = ("refuse", "resample")
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Files that are read as NIfTI, NRRD or MetaImage."""
+LISTED = 20
+"""How many series a message names."""
+
 _PET_UNITS = {"BQML": ucum("Bq/ml", "Becquerels/milliliter"), "GML": ucum("g/ml", "Grams/milliliter")}
 
 
@@ -217,7 +221,8 @@ def _is_volume(item: SeriesFiles) -> bool:
 
 
 def _listing(series: Sequence[SeriesFiles]) -> str:
-    return "; ".join(item.in_words for item in series)
+    more = f"; and {len(series) - LISTED} more" if len(series) > LISTED else ""
+    return "; ".join(item.in_words for item in series[:LISTED]) + more
 
 
 # --- reading it ----------------------------------------------------------------------------------------------------
@@ -258,17 +263,17 @@ def _volume(array: NDArray[Any], geometry: Geometry, header: Dataset) -> Volume:
     return Volume(
         array=array,
         geometry=geometry,
-        modality=str(header.get("Modality") or ""),
+        modality=text_of(header, "Modality"),
         unit=_unit(header),
-        name=str(header.get("SeriesDescription") or ""),
-        series_uid=str(header.get("SeriesInstanceUID") or ""),
+        name=text_of(header, "SeriesDescription"),
+        series_uid=text_of(header, "SeriesInstanceUID"),
     )
 
 
 def _unit(header: Dataset) -> Code:
     if header.get("Modality") == "CT":
         return HOUNSFIELD
-    return _PET_UNITS.get(str(header.get("Units") or ""), NO_UNITS)
+    return _PET_UNITS.get(text_of(header, "Units"), NO_UNITS)
 
 
 def _slices(stack: Stack, files: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:

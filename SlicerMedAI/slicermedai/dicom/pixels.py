@@ -61,7 +61,7 @@ def read_pixels(planes: Sequence[Plane], *, progress: Progress = silent) -> Pixe
             frames[plane.file] = _decode(dataset, plane)
             datasets[plane.file] = without_pixels(dataset)
         stored = frames[plane.file][plane.frame]
-        values, padding = _real_world(stored, datasets[plane.file], plane)
+        values, padding = _scaled(stored, datasets[plane.file], plane)
         slices.append(values)
         padded += padding
         left[plane.file] -= 1
@@ -138,6 +138,17 @@ def _check_codec(dataset: Dataset, file: Path) -> None:
             attribute="TransferSyntaxUID",
             advice=f"Install one of: {needed}.",
         )
+
+
+def _scaled(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArray[Any], int]:
+    try:
+        return _real_world(stored, dataset, plane)
+    except READ_ERRORS as error:
+        raise UnreadableFileError(
+            f"no usable number ({type(error).__name__})",
+            file=plane.file,
+            attribute="RescaleSlope, RescaleIntercept, PixelPaddingValue",
+        ) from error
 
 
 def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArray[Any], int]:

@@ -25,13 +25,21 @@ _GROUPS = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
 }
+_ACQUISITION = ("AcquisitionNumber", "FrameAcquisitionNumber", "TriggerTime", "AcquisitionTime")
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
 
 HEADER_TAGS = (
     *("SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesDescription"),
     *("PatientName", "PatientID", "PatientBirthDate", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber"),
     *("InstanceNumber", "AcquisitionNumber", "EchoNumbers", "EchoTime", "TemporalPositionIdentifier"),
-    *("DiffusionBValue", "TriggerTime", "StackID", "ImagePositionPatient", "ImageOrientationPatient"),
+    *(
+        "DiffusionBValue",
+        "TriggerTime",
+        "AcquisitionTime",
+        "StackID",
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+    ),
     *("FrameOfReferenceUID", "PixelSpacing", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "BitsAllocated", "SharedFunctionalGroupsSequence"),
     "PerFrameFunctionalGroupsSequence",
@@ -116,7 +124,7 @@ def _plane(dataset: Dataset, file: Path, frame: int, frames: int) -> Plane:
         image_type=_image_type(dataset, frame),
         frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID") or ""),
         contrast=_contrast(dataset, frame),
-        acquisition=_texts(dataset, frame, ("AcquisitionNumber", "FrameAcquisitionNumber", "TriggerTime")),
+        acquisition=_texts(dataset, frame, _ACQUISITION),
         number=int(dataset.get("InstanceNumber") or 0),
     )
 

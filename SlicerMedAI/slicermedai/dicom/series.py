@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from slicermedai.dicom.files import Broken, Header, NotAnImage, read_header
+from slicermedai.dicom.files import Broken, Header, NotAnImage, integer_of, read_header, text_of
 from slicermedai.dicom.gate import is_regular
-from slicermedai.dicom.planes import Plane, planes_of
+from slicermedai.dicom.planes import Plane
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import UnreadableFileError
 
@@ -120,27 +120,25 @@ def _group(headers: Iterable[Header]) -> tuple[SeriesFiles, ...]:
 
 
 def _series_key(dataset: Dataset) -> tuple[str, ...]:
-    keywords = ("StudyInstanceUID", "SeriesInstanceUID")
-    return (*(str(dataset.get(keyword) or "") for keyword in keywords), *_patient(dataset))
+    return (text_of(dataset, "StudyInstanceUID"), text_of(dataset, "SeriesInstanceUID"), *_patient(dataset))
 
 
 def _patient(dataset: Dataset) -> tuple[str, ...]:
     """ID, name (case, padding and delimiters folded) and date of birth."""
-    name = " ".join(re.findall(r"\w+", str(dataset.get("PatientName") or "").casefold()))
-    return (str(dataset.get("PatientID") or "").strip(), name, str(dataset.get("PatientBirthDate") or ""))
+    name = " ".join(re.findall(r"\w+", text_of(dataset, "PatientName").casefold()))
+    return (text_of(dataset, "PatientID"), name, text_of(dataset, "PatientBirthDate"))
 
 
 def _series(members: list[Header]) -> list[SeriesFiles]:
-    stacks = split(tuple(plane for header in members for plane in planes_of(header.dataset, header.file)))
+    stacks = split(tuple(plane for header in members for plane in header.planes))
     first = members[0].dataset
-    number = first.get("SeriesNumber")
     return [
         SeriesFiles(
-            uid=str(first.get("SeriesInstanceUID") or ""),
+            uid=text_of(first, "SeriesInstanceUID"),
             stack=index if len(stacks) > 1 else 0,
-            modality=str(first.get("Modality") or ""),
-            description=str(first.get("SeriesDescription") or ""),
-            number=None if number in (None, "") else int(number),
+            modality=text_of(first, "Modality"),
+            description=text_of(first, "SeriesDescription"),
+            number=integer_of(first, "SeriesNumber"),
             planes=stack,
             patient=_patient(first),
         )
