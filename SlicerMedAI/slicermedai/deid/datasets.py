@@ -52,6 +52,8 @@ def read(path: Path, *, pixels: bool) -> Dataset:
     """
     try:
         dataset = dcmread(path, stop_before_pixels=not pixels)
+    except InvalidDicomError as error:
+        raise UnreadableFileError("is no DICOM file (PS3.10)", file=path, attribute="preamble") from error
     except DAMAGE as error:
         raise UnreadableFileError(f"cannot be read ({type(error).__name__})", file=path) from error
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"):
@@ -89,8 +91,14 @@ def values_of(dataset: Dataset, tag: int) -> list[str]:
     if raw.is_raw and (vr_of(dataset, tag) in _STRINGS or _is_ascii(raw.value)):
         return [part.strip(" \0") for part in (raw.value or b"").decode("latin-1").split("\\")]
     value = dataset[tag].value
+    dataset[tag] = raw  # what is only looked at is written again as it was
     parts = value if isinstance(value, (MultiValue, list)) else [value]
     return [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in parts if part is not None]
+
+
+def is_sequence(dataset: Dataset, tag: int) -> bool:
+    """True where the element has items (an UN that is too long to be looked into has none)."""
+    return vr_of(dataset, tag) == "SQ" and dataset[tag].VR == "SQ"
 
 
 def bytes_of(dataset: Dataset, tag: int) -> bytes:
@@ -102,7 +110,7 @@ def bytes_of(dataset: Dataset, tag: int) -> bytes:
 def items_of(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
     """(keyword of the sequence, item) for every item directly below ``dataset``."""
     for tag in list(dataset.keys()):
-        if vr_of(dataset, tag) == "SQ" and dataset[tag].VR == "SQ":
+        if is_sequence(dataset, tag):
             for item in dataset[tag].value or ():
                 yield label_of(tag), item
 

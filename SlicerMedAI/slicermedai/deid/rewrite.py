@@ -11,9 +11,10 @@ from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
 
 from slicermedai import __version__
-from slicermedai.deid.datasets import DAMAGE, read
+from slicermedai.deid.datasets import DAMAGE, is_pixel_data, read
 from slicermedai.deid.harvest import Harvest
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
@@ -153,7 +154,7 @@ def check_content(path: Path, dataset: Dataset) -> None:
     UnsupportedImageError
         The file itself says that identity is burned into its pixels.
     UnreadableFileError
-        Truncated.
+        Truncated, or an image without its pixel data.
     """
     if str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES":
         raise UnsupportedImageError(
@@ -162,8 +163,9 @@ def check_content(path: Path, dataset: Dataset) -> None:
             attribute="BurnedInAnnotation",
             advice="Leave it out, or have the text removed first.",
         )
-    for _ in elements(path):
-        pass
+    tags = {element.tag for element in elements(path)}
+    if "Image Storage" in UID(dataset.SOPClassUID).name and not any(map(is_pixel_data, tags)):
+        raise UnreadableFileError("is an image without pixel data", file=path, attribute="PixelData")
 
 
 def rewrite_dataset(dataset: Dataset, context: Context) -> Counter[tuple[str, str]]:

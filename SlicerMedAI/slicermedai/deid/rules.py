@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence as Items
 
 from slicermedai import __version__
 from slicermedai.deid import dummies
-from slicermedai.deid.datasets import bytes_of, is_pixel_data, items_of, label_of, values_of, vr_of
+from slicermedai.deid.datasets import bytes_of, is_pixel_data, is_sequence, items_of, label_of, values_of, vr_of
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import Pseudonyms
 from slicermedai.deid.table import Action, Table
@@ -25,7 +25,7 @@ _CLASS_UIDS = re.compile(
 )
 _FRAMES = re.compile(r"FrameOfReferenceUID$")
 _PATIENT = frozenset({"PatientID", "PatientName"})
-_BYTES = frozenset({"OB", "OW", "UN"})
+_BYTES = frozenset({"OB", "OW", "SQ", "UN"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class RemoveHidden:
     def _hidden(tag: int) -> bool:
         group, element = tag >> 16, tag & 0xFFFF
         wild = 0x5000 <= group < 0x5100 or 0x6000 <= group < 0x6100
-        return bool(group & 1) or wild or element == 0 or group < 8 or tag in (0x00080001, 0xFFFCFFFC)
+        return bool(group & 1) or wild or element == 0 or group in (0, 2) or tag in (0x00080001, 0xFFFCFFFC)
 
 
 class ApplyTable:
@@ -171,9 +171,9 @@ class ScrubText:
     def __call__(self, context: Context, dataset: Dataset) -> None:
         """Mask it in text, empty numbers that hold it, remove bytes that hold it. Pixels are never touched."""
         for tag in list(dataset.keys()):
-            vr = vr_of(dataset, tag)
-            if is_pixel_data(tag) or vr == "SQ" or not dataset.get_item(tag).value:
+            if is_pixel_data(tag) or is_sequence(dataset, tag) or not dataset.get_item(tag).value:
                 continue
+            vr = vr_of(dataset, tag)
             if vr in _BYTES:
                 self._bytes(context, dataset, tag, vr)
             elif (scope := scope_of(vr, 0)) is not Scope.BINARY:
@@ -201,7 +201,7 @@ class ScrubText:
     @staticmethod
     def _bytes(context: Context, dataset: Dataset, tag: int, vr: str) -> None:
         value = bytes_of(dataset, tag)
-        scope = scope_of(vr, len(value))
+        scope = scope_of("UN" if vr == "SQ" else vr, len(value))
         texts = (value.decode("latin-1"), value.decode("utf-8", "replace"), value.replace(b"\0", b"").decode("latin-1"))
         if any(context.vocabulary.hits(text, scope) for text in texts):
             del dataset[tag]

@@ -64,7 +64,7 @@ def deidentify(
         tally, written, refused = _rewrite_all(patients, partial, progress)
         for number, (source, target) in enumerate(written.items()):
             progress("verify", number / len(written))
-            check_file(target, patients.vocabulary(source).tokens)
+            check_file(target, patients.vocabulary(source).tokens, source=source)
     return _record(patients, tally, len(written), refused)
 
 

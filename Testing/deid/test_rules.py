@@ -1,0 +1,43 @@
+"""Rules describe themselves, and the preview is what happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from slicermedai.deid.preview import PreviewRow, preview
+from slicermedai.deid.rules import BASIC_RULES
+from slicermedai.deid.run import describe, not_done
+from slicermedai.errors import UnreadableFileError
+
+from Testing.deid.samples import a_series, an_image, without_identity
+
+
+def test_every_rule_describes_itself_and_the_record_is_made_of_that() -> None:
+    sentences = [sentence for rule in BASIC_RULES for sentence in rule.describe()]
+    assert describe()[1:] == sentences
+    assert all(rule.describe() for rule in BASIC_RULES)
+    assert all(sentence.endswith(".") for sentence in [*describe(), *not_done()])
+
+
+def test_the_preview_counts_what_is_done_and_shows_no_value(tmp_path: Path) -> None:
+    files = [*a_series(tmp_path / "in"), an_image(tmp_path / "b", SequenceName="for Quillfeather")]
+    rows = preview(files)
+    result = without_identity(files, tmp_path / "out")
+    by_action = {action: sum(row.count for row in rows if row.action == action) for action in "XZDUC"}
+    assert by_action["X"] == result.elements_removed
+    assert by_action["Z"] + by_action["D"] + by_action["C"] == result.elements_replaced
+    assert by_action["U"] == result.uids_replaced
+    assert PreviewRow(keyword="SequenceName", action="C", count=1) in rows
+    assert PreviewRow(keyword="PatientBirthDate", action="Z", count=3) in rows
+    assert "uillfeather" not in str(rows)
+
+
+def test_a_preview_writes_nothing_and_says_when_nothing_can_be_read(tmp_path: Path) -> None:
+    files = a_series(tmp_path / "in")
+    before = {path: path.read_bytes() for path in files}
+    preview(files)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.dcm")} == before
+    (tmp_path / "x.txt").write_text("no")
+    with pytest.raises(UnreadableFileError):
+        preview([tmp_path / "x.txt"])

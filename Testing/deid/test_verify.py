@@ -1,0 +1,185 @@
+"""The verifier reads for itself, finds what is planted, and blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.data import get_testdata_file
+from pydicom.encaps import encapsulate
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from slicermedai.deid import rewrite
+from slicermedai.deid.rules import BASIC_RULES, ScrubText
+from slicermedai.deid.tokens import Token
+from slicermedai.deid.verify import check_file, elements, find
+from slicermedai.deid.vocabulary import Vocabulary, date_tokens, identifier_tokens, name_tokens, uid_tokens
+from slicermedai.errors import IdentityError, UnreadableFileError
+
+from Testing.deid.samples import a_series, an_image, without_identity
+from Testing.fixtures.series_spec import SeriesSpec
+
+NAME = Vocabulary.of(name_tokens("Quillfeather^Ambrosia")).tokens
+
+
+def a_clean_file(folder: Path, **spec: object) -> Path:
+    without_identity(a_series(folder / "in", spec=SeriesSpec(**spec)), folder / "out")  # type: ignore[arg-type]
+    return folder / "out" / "00001.dcm"
+
+
+def planted(path: Path, keyword: str, value: object) -> Path:
+    dataset = dcmread(path)
+    setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    return path
+
+
+def tokens_of(*groups: set[Token]) -> frozenset[Token]:
+    return Vocabulary.of(set().union(*groups)).tokens
+
+
+def test_a_clean_file_passes(tmp_path: Path) -> None:
+    check_file(a_clean_file(tmp_path), NAME)
+
+
+def test_a_planted_leak_is_named_by_file_attribute_and_offset_but_not_by_value(tmp_path: Path) -> None:
+    path = planted(a_clean_file(tmp_path), "SequenceName", "for Quillfeather")
+    with pytest.raises(IdentityError, match=r"00001\.dcm, \(0018,0024\): a name .* at byte \d+") as leak:
+        check_file(path, NAME)
+    assert "uillfeather" not in str(leak.value)
+    (hit,) = find(path, NAME)
+    assert path.read_bytes()[hit.offset :].startswith(b"Quillfeather")
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless]
+)
+def test_leaks_are_found_in_every_encoding_of_files(tmp_path: Path, syntax: str) -> None:
+    path = planted(a_clean_file(tmp_path, transfer_syntax=syntax), "SequenceName", "AMBROSIA")
+    assert [hit.attribute for hit in find(path, NAME)] == ["(0018,0024)"]
+
+
+@pytest.mark.parametrize("codec", ["ascii", "utf-8", "utf-16-le", "utf-16-be"])
+def test_leaks_are_found_in_every_encoding_of_text(tmp_path: Path, codec: str) -> None:
+    raw = "xQuillfeather".encode(codec)
+    path = a_clean_file(tmp_path)
+    dataset = dcmread(path)
+    dataset.add_new(0x00282000, "OB", raw + b"\0" * (len(raw) % 2))
+    dataset.save_as(path)
+    assert [hit.attribute for hit in find(path, NAME)] == ["(0028,2000)"]
+
+
+@pytest.mark.parametrize(("codec", "charset"), [("latin-1", "ISO_IR 100"), ("utf-8", "ISO_IR 192")])
+@pytest.mark.parametrize("written", ["Müllerová", "MÜLLEROVÁ", "Mullerová"])
+def test_diacritics_do_not_hide_a_leak(tmp_path: Path, codec: str, charset: str, written: str) -> None:
+    path = a_clean_file(tmp_path)
+    dataset = dcmread(path)
+    dataset.SpecificCharacterSet = charset
+    dataset.SequenceName = written
+    dataset.save_as(path)
+    assert written.encode(codec) in path.read_bytes()
+    assert [hit.kind for hit in find(path, tokens_of(name_tokens("Müllerová^Zoë")))] == ["name"]
+
+
+def test_leaks_are_found_in_preamble_and_file_meta(tmp_path: Path) -> None:
+    path = a_clean_file(tmp_path)
+    dataset = dcmread(path)
+    dataset.preamble = b"Quillfeather".ljust(128, b"\0")
+    dataset.file_meta.SourceApplicationEntityTitle = "AMBROSIA"
+    dataset.save_as(path)
+    assert [hit.attribute for hit in find(path, NAME)] == ["(0000,0000)", "(0002,0016)"]
+
+
+def test_leaks_are_found_in_nested_items_of_defined_and_undefined_length(tmp_path: Path) -> None:
+    for undefined in (False, True):
+        path = a_clean_file(tmp_path / str(undefined))
+        dataset, outer, inner = dcmread(path), Dataset(), Dataset()
+        inner.SequenceName = "Ambrosia"
+        outer.MREchoSequence = [inner]
+        dataset.SharedFunctionalGroupsSequence = [outer]
+        dataset["SharedFunctionalGroupsSequence"].is_undefined_length = undefined
+        outer["MREchoSequence"].is_undefined_length = undefined
+        inner.is_undefined_length_sequence_item = undefined
+        dataset.save_as(path)
+        assert [hit.attribute for hit in find(path, NAME)] == ["(0018,0024)"]
+
+
+def test_long_names_are_found_in_native_pixels_and_in_compressed_fragments(tmp_path: Path) -> None:
+    native = a_clean_file(tmp_path / "n")
+    dataset = dcmread(native)
+    dataset.PixelData = b"\1" * 101 + b"Quillfeather" + dataset.PixelData[113:]
+    dataset.save_as(native)
+    assert [hit.attribute for hit in find(native, NAME)] == ["(7FE0,0010)"]
+    packed = a_clean_file(tmp_path / "p", transfer_syntax=RLELossless)
+    dataset = dcmread(packed)
+    dataset.PixelData = encapsulate([b"\xff\xfecomment by tansy-ambrosia  " + b"\0" * 9000])
+    dataset.save_as(packed)
+    assert [hit.attribute for hit in find(packed, NAME)] == ["(7FE0,0010)"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 4095, 65536, 99_987, 99_988])
+def test_a_long_value_is_searched_from_its_first_to_its_last_byte(tmp_path: Path, place: int) -> None:
+    path = a_clean_file(tmp_path)
+    dataset = dcmread(path)
+    value = bytearray(np.random.default_rng(1).integers(128, 256, 100_000, dtype=np.uint8).tobytes())
+    value[place : place + 12] = b"QUILLFEATHER"
+    dataset.add_new(0x00282000, "OB", bytes(value))
+    dataset.save_as(path)
+    assert [hit.attribute for hit in find(path, NAME)] == ["(0028,2000)"]
+
+
+def test_noise_is_no_leak(tmp_path: Path) -> None:
+    path = a_clean_file(tmp_path)
+    dataset = dcmread(path)
+    noise = np.random.default_rng(2).integers(48, 123, 600_000, dtype=np.uint8).tobytes()
+    dataset.PixelData = noise
+    dataset.save_as(path)
+    short = tokens_of(
+        name_tokens("Lee^Kim"), identifier_tokens("4711"), date_tokens("19510823"), name_tokens("Q^Amber")
+    )
+    assert list(find(path, short)) == []
+
+
+def test_short_numbers_count_in_text_and_not_in_numbers_or_uids(tmp_path: Path) -> None:
+    tokens = tokens_of(identifier_tokens("4711"), uid_tokens("1.2.3.4711"))
+    path = planted(a_clean_file(tmp_path), "TriggerTime", "4711")
+    planted(path, "ContextUID", "1.2.3.4711.1")
+    assert list(find(path, tokens)) == []
+    planted(path, "SequenceName", "no 4711")
+    planted(path, "ContextUID", "1.2.3.4711")
+    assert [hit.attribute for hit in find(path, tokens)] == ["(0008,0117)", "(0018,0024)"]
+
+
+def test_dates_are_found_as_people_write_them(tmp_path: Path) -> None:
+    path = planted(a_clean_file(tmp_path), "SequenceName", "b. 23.8.1951")
+    assert [hit.kind for hit in find(path, tokens_of(date_tokens("19510823")))] == ["date"]
+
+
+def test_an_export_with_a_leak_is_blocked_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgetful = tuple(rule for rule in BASIC_RULES if not isinstance(rule, ScrubText))
+    monkeypatch.setattr(rewrite, "BASIC_RULES", forgetful)
+    path = an_image(tmp_path / "in", SequenceName="of Quillfeather")
+    with pytest.raises(IdentityError, match=r"IM0001\.dcm, \(0018,0024\)"):
+        without_identity([path], tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 7, 50, 300, 600])
+def test_a_truncated_file_is_an_error(tmp_path: Path, cut: int) -> None:
+    path = a_clean_file(tmp_path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(UnreadableFileError, match="truncated"):
+        list(elements(path))
+
+
+_FOREIGN = ["CT_small.dcm", "MR_small_bigendian.dcm", "rtplan.dcm", "image_dfl.dcm", "JPEG2000.dcm", "test-SR.dcm"]
+
+
+@pytest.mark.parametrize("name", _FOREIGN)
+def test_it_reads_the_same_elements_as_pydicom(name: str) -> None:
+    path = Path(str(get_testdata_file(name, download=False)))
+    ours = sorted({element.tag for element in elements(path)} - {0})
+    dataset = dcmread(path)
+    theirs = {int(e.tag) for e in [*dataset.file_meta, *dataset.iterall()] if e.VR != "SQ"}
+    assert set(ours) == theirs

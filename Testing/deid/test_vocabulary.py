@@ -1,0 +1,165 @@
+"""What is collected as identity, and what is masked because of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slicermedai.deid.tokens import Kind, Scope, Token, fold, fold_with_positions
+from slicermedai.deid.vocabulary import (
+    Vocabulary,
+    date_tokens,
+    identifier_tokens,
+    name_tokens,
+    place_tokens,
+    uid_tokens,
+)
+
+
+def vocabulary_of(*groups: set[Token], equipment: frozenset[str] = frozenset()) -> Vocabulary:
+    return Vocabulary.of(set().union(*groups), equipment=equipment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Seen: QUILLFEATHER today",
+        "ambrosia was here",
+        "Quillfeather,Ambrosia",
+        "T1_Ambrosia_Quillfeather_2",
+        "xQuillfeatherx",
+    ],
+)
+def test_names_are_masked_in_any_case_and_order(text: str) -> None:
+    scrubbed = vocabulary_of(name_tokens("Quillfeather^Ambrosia^Tansy^Dr")).scrub(text)
+    assert "quillfeather" not in scrubbed.lower()
+    assert "ambrosia" not in scrubbed.lower()
+    assert "XXXX" in scrubbed
+
+
+@pytest.mark.parametrize("written", ["Jürgen MÜLLER", "jurgen muller", "Juergen Mueller", "JU\u0308RGEN Mu\u0308ller"])
+def test_diacritics_are_folded_and_written_out(written: str) -> None:
+    assert vocabulary_of(name_tokens("Müller^Jürgen")).scrub(f"of {written} on") == "of XXXX on"
+
+
+def test_a_name_harvested_without_diacritics_is_found_with_them() -> None:
+    assert vocabulary_of(name_tokens("Muller^Jurgen")).scrub("à Müller, Jürgen!") == "à XXXX!"
+
+
+def test_ideographs_are_masked_without_word_boundaries() -> None:
+    scrubbed = vocabulary_of(name_tokens("Yamada^Tarou=山田^太郎=やまだ^たろう")).scrub("患者山田太郎様")
+    assert "山田" not in scrubbed
+    assert scrubbed.startswith("患者")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1951-08-23",
+        "19510823",
+        "23.08.1951",
+        "8/23/1951",
+        "23 Aug 1951",
+        "August 23, 1951",
+        "IM19510823093517",
+        "23081951",
+    ],
+)
+def test_dates_are_masked_as_people_write_them(text: str) -> None:
+    assert "1951" not in vocabulary_of(date_tokens("19510823")).scrub(text)
+
+
+@pytest.mark.parametrize("text", ["1951", "123.08.19512", "23", "19510824"])
+def test_other_numbers_are_no_dates(text: str) -> None:
+    assert vocabulary_of(date_tokens("19510823")).scrub(text) == text
+
+
+@pytest.mark.parametrize("value", ["", "1951", "19511340", "19000101", "19000101000000"])
+def test_partial_invalid_and_dummy_dates_are_not_searched(value: str) -> None:
+    assert date_tokens(value) == set()
+
+
+@pytest.mark.parametrize("text", ["QF-7391586", "qf7391586", "7391586", "acc 7391586/2", "QF 7391586"])
+def test_identifiers_are_masked_with_and_without_their_separators(text: str) -> None:
+    assert "7391586" not in vocabulary_of(identifier_tokens("QF-7391586")).scrub(text)
+
+
+def test_addresses_are_masked_whole_and_by_their_distinctive_words() -> None:
+    scrub = vocabulary_of(place_tokens("47 Bramblethwaite Lane, Nethercombe")).scrub
+    assert scrub("at Nethercombe, bramblethwaite") == "at XXXX, XXXX"
+    assert scrub("Lane change") == "Lane change"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Head^Mary", "HEAD"),
+        ("Axial^Jo", "AXIAL T2"),
+        ("Prisma^Jo", "MAGNETOM Prisma"),
+        ("Li^Wu", "Lipid Liver"),
+        ("Lee^Wu", "asleep"),
+        ("White^Jo", "white matter"),
+    ],
+)
+def test_short_and_common_words_are_left_alone(name: str, text: str) -> None:
+    assert vocabulary_of(name_tokens(name)).scrub(text) == text
+
+
+def test_a_common_word_is_still_masked_where_the_whole_name_stands() -> None:
+    vocabulary = vocabulary_of(name_tokens("Head^Mary"))
+    assert vocabulary.scrub("Head, Mary: head") == "XXXX: head"
+    assert vocabulary.left_out >= 1
+
+
+def test_a_short_name_is_masked_as_a_word() -> None:
+    assert vocabulary_of(name_tokens("Lee^Wu")).scrub("for LEE.") == "for XXX."
+
+
+def test_numbers_of_fewer_than_four_digits_and_years_are_left_alone() -> None:
+    vocabulary = vocabulary_of(identifier_tokens("123"), identifier_tokens("2024"))
+    assert vocabulary.scrub("123 in 2024") == "123 in 2024"
+
+
+def test_a_short_number_is_masked_in_text_but_not_looked_for_in_numbers() -> None:
+    vocabulary = vocabulary_of(identifier_tokens("51204"))
+    assert vocabulary.scrub("no. 51204") == "no. XXXX"
+    assert vocabulary.scrub("151204") == "151204"
+    assert vocabulary.scrub("51204", Scope.NUMBER) == "51204"
+
+
+def test_a_stations_name_that_repeats_the_model_is_no_identity() -> None:
+    station = identifier_tokens("ELLIPSOID", Kind.DEVICE)
+    assert vocabulary_of(station, equipment=frozenset({"ellipsoid"})).scrub("Ellipsoid") == "Ellipsoid"
+    assert vocabulary_of(station).scrub("Ellipsoid") == "XXXX"
+
+
+def test_uids_are_masked_whole_and_not_as_a_part_of_others() -> None:
+    vocabulary = vocabulary_of(uid_tokens("1.2.3.77"))
+    assert vocabulary.scrub("study 1.2.3.77.") == "study XXXX."
+    assert vocabulary.scrub("1.2.3.77.5 and 1.2.3.771") == "1.2.3.77.5 and 1.2.3.771"
+    assert uid_tokens("1.2.840.10008.5.1.4.1.1.4") == set()
+
+
+@settings(max_examples=60, deadline=None)
+@given(before=st.text(max_size=20), after=st.text(max_size=20))
+def test_no_long_token_survives_whatever_stands_around_it(before: str, after: str) -> None:
+    vocabulary = vocabulary_of(name_tokens("Quillfeather^Ambrosia"))
+    scrubbed = vocabulary.scrub(f"{before}Quillfeather{after}")
+    assert "quillfeather" not in fold(scrubbed)
+    assert not vocabulary.hits(scrubbed)
+    assert vocabulary.scrub(scrubbed) == scrubbed
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=30))
+def test_folding_knows_where_every_character_came_from(text: str) -> None:
+    folded, positions = fold_with_positions(text)
+    assert folded == fold(text)
+    assert len(positions) == len(folded)
+    assert positions == sorted(positions)
+
+
+def test_an_empty_vocabulary_changes_nothing() -> None:
+    assert Vocabulary().scrub("Anything") == "Anything"
+    assert vocabulary_of(set()).scrub("Anything") == "Anything"
+    assert not Vocabulary().hits("Anything")
