@@ -68,6 +68,17 @@ def test_a_label_that_the_source_cannot_spell_makes_the_object_utf_8(tmp_path: P
     assert seg.SegmentSequence[0].SegmentLabel == "εγκέφαλος"
 
 
+def test_a_label_with_a_backslash_or_a_line_break_stays_one_value(tmp_path: Path) -> None:
+    case = a_case()
+    (finding,) = case.result.findings
+    odd = dataclasses.replace(finding.label, name="left\\right\nbrain " + "x" * 80)
+    result = dataclasses.replace(case.result, findings=(dataclasses.replace(finding, label=odd),))
+    seg, _ = exported(dataclasses.replace(case, result=result), tmp_path)
+    assert seg.SegmentSequence[0].SegmentLabel == ("left/right brain " + "x" * 80)[:64]
+    assert dciodvfy_errors(tmp_path / "seg.dcm") == []
+    assert dciodvfy_errors(tmp_path / "sr.dcm") == []
+
+
 def test_a_name_without_carets_is_copied_as_it_is(tmp_path: Path) -> None:
     for dataset in exported(named(("ISO_IR 100",), "Bono"), tmp_path):
         assert str(dataset.PatientName) == "Bono"
@@ -125,6 +136,8 @@ def test_times_are_those_of_the_analysis_in_the_zone_of_the_source(
         assert (dataset.ContentDate, dataset.ContentTime) == (date, time)
         assert (dataset.InstanceCreationDate, dataset.InstanceCreationTime) == (date, time)
         assert dataset.get("TimezoneOffsetFromUTC") == offset
+        (equipment,) = dataset.ContributingEquipmentSequence
+        assert str(equipment.ContributionDateTime) == f"{date}{time}{offset or '+0000'}"
 
 
 def test_a_result_without_a_time_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from pydicom import dcmread
+from slicermedai.dicom.headers import load_headers, save_headers
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError, JobCancelled
@@ -153,6 +154,27 @@ def test_every_format_of_the_table_can_be_loaded(name: str) -> None:
     assert made.read is None or callable(made.read)
     assert made.name == name
     assert made.cites == "" or list(FORMATS).index(made.cites) < list(FORMATS).index(name)
+
+
+def test_headers_that_were_kept_beside_the_result_give_the_same_bytes(tmp_path: Path) -> None:
+    case = with_label_map(a_case())
+    first = exported(case, tmp_path / "first")
+    save_headers(case.headers, tmp_path / "headers")
+    again = dataclasses.replace(case, headers=load_headers(tmp_path / "headers"))
+    assert exported(again, tmp_path / "second") == first
+
+
+def test_a_leaning_stack_of_which_nothing_was_found_still_has_its_report(tmp_path: Path) -> None:
+    case = a_case(tilted(GRIDS["axial"], 15.0), masks=(), status=Status.NO_FINDING)
+    assert set(exported(case, tmp_path / "out", ("seg", "sr"))) == {"sr.dcm"}
+
+
+def test_a_result_in_another_space_is_refused(tmp_path: Path) -> None:
+    case = a_case()
+    geometry = Geometry(shape=case.geometry.shape, affine=case.geometry.affine, frame_of_reference_uid="2.25.5")
+    finding = a_finding(a_ball(geometry), geometry, label=BRAIN_LABEL, number=1)
+    with pytest.raises(FormatError, match="FrameOfReferenceUID"):
+        exported(changed(case, volume_geometry=geometry, findings=(finding,)), tmp_path / "out", ("seg",))
 
 
 def test_a_leaning_stack_is_refused_for_dicom_and_nifti_and_not_for_the_table(tmp_path: Path) -> None:

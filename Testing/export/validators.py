@@ -33,7 +33,19 @@ def pixelmed_errors(path: Path) -> list[str]:
     if java is None or not PIXELMED.exists():
         pytest.skip("absent: PixelMed's DicomSRValidator (Debian libpixelmed-java and a Java runtime)")
     tool = "com.pixelmed.validate.DicomSRValidator"
-    said = _run([java, "-XX:TieredStopAtLevel=1", *_XPATH, "-cp", str(PIXELMED), tool, str(path)])
+    said = _run(
+        [
+            java,
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-Xshare:auto",
+            *_XPATH,
+            "-cp",
+            str(PIXELMED),
+            tool,
+            str(path),
+        ]
+    )
     assert "IOD validation complete" in said, f"the validator did not finish: {said[-500:]}"
     return [line for line in said.splitlines() if line.startswith(("Error", "Warning"))]
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 from highdicom.sr.coding import CodedConcept
 from pydicom.dataset import Dataset
 
-from slicermedai.domain.codes import Code
+from slicermedai.domain.codes import ANATOMY, Code
 
 SIDES = (
     Code(value="24028007", scheme="SCT", meaning="Right"),
     Code(value="7771000", scheme="SCT", meaning="Left"),
-    Code(value="51440002", scheme="SCT", meaning="Right and left"),
+    Code(value="51440002", scheme="SCT", meaning="Bilateral"),
     Code(value="66459002", scheme="SCT", meaning="Unilateral"),
 )
 """Laterality (CID 244)."""
 
+ANATOMICAL = (ANATOMY, Code(value="91723000", scheme="SCT", meaning="Anatomical Structure"))
+"""Categories of structures: the one of Slicer's terminologies, and that of CID 7150."""
+
 AI_FAMILY = Code(value="123110", scheme="DCM", meaning="Artificial Intelligence")
 
+PROCESSING_EQUIPMENT = Code(value="109102", scheme="DCM", meaning="Processing Equipment")
 DERIVED_BY_SEGMENTATION = Code(value="113076", scheme="DCM", meaning="Segmentation")
 PROCESSED_FROM = Code(value="121322", scheme="DCM", meaning="Source image for image processing operation")
 
@@ -42,7 +46,6 @@ PIXEL_ROWS = Code(value="110910", scheme="DCM", meaning="Pixel Data Rows")
 PIXEL_COLUMNS = Code(value="110911", scheme="DCM", meaning="Pixel Data Columns")
 HORIZONTAL_SPACING = Code(value="111026", scheme="DCM", meaning="Horizontal Pixel Spacing")
 VERTICAL_SPACING = Code(value="111066", scheme="DCM", meaning="Vertical Pixel Spacing")
-SLICE_SPACING = Code(value="112226", scheme="DCM", meaning="Spacing between slices")
 POSITION = tuple(
     Code(value=value, scheme="DCM", meaning=f"Image Position (Patient) {axis}")
     for value, axis in (("110901", "X"), ("110902", "Y"), ("110903", "Z"))

@@ -13,6 +13,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError, IdentityError, MissingContextError
 from slicermedai.export.attributes import BODY_PART, FILED_UNDER, IDENTITY, LATERALITY, SPACE
+from slicermedai.export.subject import line
 from slicermedai.export.uids import UidPlan
 
 
@@ -70,7 +71,7 @@ def make_context(result: AnalysisResult, headers: tuple[Dataset, ...], *, versio
     if headers:
         _check_belonging(result, headers)
     finished = _finished(result, headers[0] if headers else Dataset())
-    software = (version, f"{result.provenance.bundle} {result.provenance.bundle_version}"[:64].strip())
+    software = (version, line(f"{result.provenance.bundle} {result.provenance.bundle_version}"))
     return ExportContext(
         headers=headers,
         uids=UidPlan.of(result, _fingerprint(headers), *software),

@@ -21,7 +21,8 @@ from pydicom.valuerep import PersonName
 
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
-from slicermedai.export import attributes
+from slicermedai.export import attributes, subject
+from slicermedai.export.codes import PROCESSING_EQUIPMENT, concept
 from slicermedai.export.context import ExportContext
 from slicermedai.export.uids import DEVICE_UID, IMPLEMENTATION_CLASS_UID
 
@@ -130,7 +131,7 @@ def _series(dataset: Dataset, context: ExportContext, *, result: AnalysisResult,
     dataset.Modality = kind.modality
     dataset.SeriesInstanceUID = context.uids.series(kind.name)
     dataset.SeriesNumber = _series_number(context.header) + kind.offset
-    dataset.SeriesDescription = f"MedAI {result.provenance.bundle}"[:64].strip()
+    dataset.SeriesDescription = subject.line(f"MedAI {result.provenance.bundle}")
     dataset.SeriesDate, dataset.SeriesTime = _date_time(context)
 
 
@@ -148,6 +149,18 @@ def _equipment(dataset: Dataset, context: ExportContext) -> None:
     dataset.ManufacturerModelName = MODEL_NAME
     dataset.DeviceSerialNumber = DEVICE_UID
     dataset.SoftwareVersions = list(context.software)
+    dataset.ContributingEquipmentSequence = [_contributor(context)]
+
+
+def _contributor(context: ExportContext) -> Dataset:
+    """Who processed it and when, in a time that says its zone even where the source does not (C.12.1.1.5)."""
+    made = Dataset()
+    made.PurposeOfReferenceCodeSequence = [concept(PROCESSING_EQUIPMENT)]
+    made.Manufacturer, made.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    made.DeviceSerialNumber, made.SoftwareVersions = DEVICE_UID, list(context.software)
+    made.ContributionDateTime = context.finished.strftime("%Y%m%d%H%M%S.%f%z")
+    made.ContributionDescription = "Automatic analysis, not verified, research use only"
+    return made
 
 
 def _instance(dataset: Dataset, context: ExportContext, kind: ObjectKind) -> None:

@@ -67,7 +67,7 @@ def _segmentation(result: AnalysisResult, findings: tuple[Finding, ...], context
     sources = source_frames(context.headers, grid)
     dataset = dimensions(context.uids.other("dimensions"))
     _image_module(dataset, header)
-    dataset.ContentCreatorName = f"{MANUFACTURER}^{result.provenance.bundle}"[:64]
+    dataset.ContentCreatorName = subject.line(f"{MANUFACTURER}^{result.provenance.bundle}")
     dataset.SegmentSequence = [_segment(result, finding, n) for n, finding in enumerate(findings, 1)]
     dataset.ReferencedSeriesSequence = referenced_series(str(header.SeriesInstanceUID), sources)
     dataset.SharedFunctionalGroupsSequence = [shared_groups(grid)]
@@ -93,7 +93,7 @@ def _image_module(dataset: Dataset, header: Dataset) -> None:
 def _segment(result: AnalysisResult, finding: Finding, number: int) -> Dataset:
     made = item(
         SegmentNumber=number,
-        SegmentLabel=finding.label.name[:64].strip(),
+        SegmentLabel=subject.line(finding.label.name),
         SegmentAlgorithmType="AUTOMATIC",
         SegmentAlgorithmName=subject.algorithm_name(result),
         SegmentationAlgorithmIdentificationSequence=[_algorithm(result)],
@@ -132,18 +132,18 @@ def _frames(
     """Pixels and per-frame groups, segment after segment, so that one mask at a time is in memory."""
     grid = subject.grid(result)
     covered: NDArray[Any] = np.zeros(grid.shape, dtype=bool)
-    overlap, frames, planes = False, [], []
+    overlap, frames, bits = False, [], _Bits()
     for number, finding in enumerate(findings, 1):
         mask = subject.region(finding).to_array()
         overlap = overlap or bool((covered & mask).any())
         covered |= mask
         wanted = _slices(mask, edges=number == 1)
         frames += [Frame(index=int(index), segment=number) for index in wanted]
-        planes.append(mask[wanted])
+        bits.add(mask[wanted])
     dataset.SegmentsOverlap = "YES" if overlap else "NO"
     dataset.Rows, dataset.Columns, dataset.NumberOfFrames = grid.shape[1], grid.shape[2], len(frames)
     dataset.PerFrameFunctionalGroupsSequence = _groups(frames, result=result, sources=sources)
-    dataset.PixelData = _packed(planes)
+    dataset.PixelData = bits.finish()
 
 
 def _slices(mask: NDArray[Any], *, edges: bool) -> NDArray[np.intp]:
@@ -168,7 +168,21 @@ def _groups(frames: list[Frame], *, result: AnalysisResult, sources: tuple[Sourc
     ]
 
 
-def _packed(planes: list[NDArray[Any]]) -> bytes:
-    """All frames as one run of bits, least significant first, padded to an even length (PS3.5 8.1.1)."""
-    bits = np.packbits(np.concatenate([plane.reshape(-1) for plane in planes]), bitorder="little").tobytes()
-    return bits + b"\0" * (len(bits) % 2)
+class _Bits:
+    """Frames as one run of bits, least significant first (PS3.5 8.1.1), packed as they come to spare memory."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._rest = np.empty(0, dtype=bool)
+
+    def add(self, planes: NDArray[np.bool_]) -> None:
+        """Append (frames, rows, columns); bits that fill no byte wait for the next frames."""
+        waiting = np.concatenate([self._rest, planes.reshape(-1)])
+        whole = waiting.size // 8 * 8
+        self._packed.append(np.packbits(waiting[:whole], bitorder="little").tobytes())
+        self._rest = waiting[whole:]
+
+    def finish(self) -> bytes:
+        """All bits, padded to an even number of bytes."""
+        packed = b"".join([*self._packed, np.packbits(self._rest, bitorder="little").tobytes()])
+        return packed + b"\0" * (len(packed) % 2)

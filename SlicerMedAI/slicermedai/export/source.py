@@ -49,9 +49,27 @@ def source_frames(headers: tuple[Dataset, ...], geometry: Geometry) -> tuple[Sou
             attribute="ImageOrientationPatient",
             advice="Run again with the tilt resampled, or export as csv.",
         )
-    frames = [frame for header in headers for frame in _frames(header)]
+    _check_space(headers[0], geometry)
+    frames = source_planes(headers)
     positions = np.array([frame.position for frame in frames])
     return tuple(_nearest(frames, positions, geometry, index) for index in range(geometry.shape[0]))
+
+
+def source_planes(headers: tuple[Dataset, ...]) -> list[SourceFrame]:
+    """All image planes of ``headers``, in their order.
+
+    Raises
+    ------
+    FormatError
+        A header lacks what places it; the attribute is named.
+    """
+    return [frame for header in headers for frame in _frames(header)]
+
+
+def _check_space(header: Dataset, geometry: Geometry) -> None:
+    space = str(header.get("FrameOfReferenceUID", ""))
+    if geometry.frame_of_reference_uid not in ("", space):
+        raise FormatError("the result lies in another space than its source", attribute="FrameOfReferenceUID")
 
 
 def _nearest(frames: list[SourceFrame], positions: _FloatArray, geometry: Geometry, index: int) -> SourceFrame:

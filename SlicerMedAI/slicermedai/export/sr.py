@@ -9,11 +9,12 @@ from pydicom.dataset import Dataset
 
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.errors import FormatError
 from slicermedai.export import seg, sr_tree, subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
-from slicermedai.export.source import SourceFrame, source_frames
+from slicermedai.export.source import SourceFrame, source_frames, source_planes
 from slicermedai.export.sr_library import image_library
 
 KIND = ObjectKind(name="sr", sop_class="1.2.840.10008.5.1.4.1.1.88.34", modality="SR", offset=2)
@@ -34,10 +35,23 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         The source has no headers.
     """
     findings = subject.segmented(result)
-    sources = source_frames(context.headers, subject.grid(result)) if context.header else ()
+    sources = _sources(result, findings, context)
     dataset = _document(result, findings, sources=sources, context=context)
     finish(dataset, context, result=result, kind=KIND)
     return [save(dataset, folder / FILE_NAME)]
+
+
+def _sources(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> tuple[SourceFrame, ...]:
+    """The images that the report is about: those behind the segments, or all where there are none."""
+    _check_space(context.header)
+    if findings:
+        return source_frames(context.headers, subject.grid(result))
+    return tuple(source_planes(context.headers))
+
+
+def _check_space(header: Dataset) -> None:
+    if not header.get("FrameOfReferenceUID"):
+        raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
 
 
 def _document(
@@ -49,7 +63,7 @@ def _document(
 ) -> Dataset:
     header = context.header
     body = _body(result, findings, context)
-    library = image_library(header, sources, subject.grid(result))
+    library = image_library(header, sources)
     root = sr_tree.report(result, [library, body], modality=str(header.get("Modality", "")))
     dataset = Dataset()
     for element in root:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from highdicom.sr.enum import RelationshipTypeValues
 from highdicom.sr.value_types import (
     CodeContentItem,
@@ -20,7 +21,6 @@ from highdicom.sr.value_types import (
 from pydicom.dataset import Dataset
 
 from slicermedai.domain.codes import MILLIMETER, Code
-from slicermedai.domain.geometry import Geometry
 from slicermedai.export import codes
 from slicermedai.export.codes import concept
 from slicermedai.export.source import SourceFrame
@@ -29,9 +29,9 @@ _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 _CONTAINS = RelationshipTypeValues.CONTAINS
 
 
-def image_library(header: Dataset, frames: tuple[SourceFrame, ...], geometry: Geometry) -> ContainerContentItem:
+def image_library(header: Dataset, frames: tuple[SourceFrame, ...]) -> ContainerContentItem:
     """The library of the images behind ``frames``, all of one series with ``header`` as an example."""
-    group = _container(codes.IMAGE_LIBRARY_GROUP, [*_shared(header, geometry), *_entries(frames)])
+    group = _container(codes.IMAGE_LIBRARY_GROUP, [*_shared(header, frames[0]), *_entries(frames)])
     return _container(codes.IMAGE_LIBRARY, [group])
 
 
@@ -41,10 +41,10 @@ def _container(name: Code, content: list[ContentItem]) -> ContainerContentItem:
     return made
 
 
-def _shared(header: Dataset, geometry: Geometry) -> list[ContentItem]:
-    """TID 1602 and TID 1604, as far as all images agree."""
-    slices, rows, columns = (float(v) for v in geometry.spacing)
-    cosines = [*geometry.directions[:, 2], *geometry.directions[:, 1]]
+def _shared(header: Dataset, frame: SourceFrame) -> list[ContentItem]:
+    """TID 1602 and TID 1604, as far as all images agree; ``frame`` is one of them."""
+    horizontal, vertical = (float(v) for v in np.linalg.norm(frame.axes, axis=0))
+    cosines = (frame.axes / (horizontal, vertical)).T.ravel()
     modality = concept(codes.acquisition(str(header.get("Modality", ""))))
     return [
         CodeContentItem(name=concept(codes.MODALITY), value=modality, relationship_type=_CONTEXT),
@@ -53,11 +53,10 @@ def _shared(header: Dataset, geometry: Geometry) -> list[ContentItem]:
             value=str(header.FrameOfReferenceUID),
             relationship_type=_CONTEXT,
         ),
-        _number(codes.PIXEL_ROWS, int(header.Rows), codes.PIXELS),
-        _number(codes.PIXEL_COLUMNS, int(header.Columns), codes.PIXELS),
-        _number(codes.HORIZONTAL_SPACING, columns, MILLIMETER),
-        _number(codes.VERTICAL_SPACING, rows, MILLIMETER),
-        _number(codes.SLICE_SPACING, slices, MILLIMETER),
+        _number(codes.PIXEL_ROWS, frame.size[0], codes.PIXELS),
+        _number(codes.PIXEL_COLUMNS, frame.size[1], codes.PIXELS),
+        _number(codes.HORIZONTAL_SPACING, horizontal, MILLIMETER),
+        _number(codes.VERTICAL_SPACING, vertical, MILLIMETER),
         *[_number(name, float(v), codes.COSINE) for name, v in zip(codes.ORIENTATION, cosines, strict=True)],
     ]
 

@@ -6,6 +6,7 @@ readers match table columns and segments by position.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from highdicom.sr.content import FindingSite, ReferencedSegment, SourceSeriesForSegmentation
@@ -32,7 +33,7 @@ from pydicom.sr.codedict import codes as standard
 from pydicom.valuerep import format_number_as_ds
 
 from slicermedai.domain import finding as domain
-from slicermedai.domain.codes import ANATOMY, Code
+from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
 from slicermedai.export import codes, subject
@@ -157,7 +158,7 @@ def _source_series(uid: str) -> SourceSeriesForSegmentation:
 
 def _sites(found: domain.Finding) -> list[FindingSite] | None:
     """A structure is its own site; where a lesion lies is not known from its label."""
-    if found.label.category != ANATOMY:
+    if found.label.category not in codes.ANATOMICAL:
         return None
     site, modifier = concept(found.label.type), found.label.modifier
     if modifier is None:
@@ -172,7 +173,7 @@ def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Meas
     parameters = [*subject.algorithm_parameters(result), subject.calibration(found)]
     return Measurement(
         name=concept(one.name),
-        value=_agreed(one.value),
+        value=_agreed(one),
         unit=concept(one.unit),
         method=None if one.method is None else concept(one.method),
         algorithm_id=AlgorithmIdentification(
@@ -183,9 +184,11 @@ def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Meas
     )
 
 
-def _agreed(value: float) -> float:
-    """``value`` as a Decimal String can say it, so that Numeric Value and Floating Point Value are one number."""
-    return float(format_number_as_ds(float(value)))
+def _agreed(one: domain.Measurement) -> float:
+    """The value as a Decimal String can say it, so that Numeric Value and Floating Point Value are one number."""
+    if not math.isfinite(one.value):
+        raise FormatError(f"measurement {one.name.meaning!r} is no number", attribute="measurements")
+    return float(format_number_as_ds(float(one.value)))
 
 
 def _check_columns(findings: tuple[domain.Finding, ...]) -> None:

@@ -53,20 +53,25 @@ def grid(result: AnalysisResult) -> Geometry:
     return result.volume_geometry
 
 
+def line(text: str) -> str:
+    """``text`` as one value of VR LO: one line, 64 characters, no backslash (PS3.5 6.2)."""
+    return " ".join(text.replace("\\", "/").split())[:64].strip()
+
+
 def tracking_id(result: AnalysisResult, number: int) -> str:
     """What people read beside the tracking UID of the ``number``-th finding, the same in SEG and SR (VR LO)."""
-    name = f"{result.provenance.bundle} {result.findings[number - 1].label.name}"
+    name = line(f"{result.provenance.bundle} {result.findings[number - 1].label.name}")
     return f"{name[:58].strip()} {number}"
 
 
 def algorithm_name(result: AnalysisResult) -> str:
     """The model, as VR LO has room for it."""
-    return result.provenance.bundle[:64].strip()
+    return line(result.provenance.bundle)
 
 
 def algorithm_version(result: AnalysisResult) -> str:
     """Its version, as VR LO has room for it."""
-    return result.provenance.bundle_version[:64].strip()
+    return line(result.provenance.bundle_version)
 
 
 def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
