@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from slicermedai.errors import (
     UnknownBundleError,
     UnreadableFileError,
 )
+from slicermedai.scene import ticker
 
 Head = tuple[Volume, AnalysisResult]
 worker = pytest.mark.usefixtures("with_worker")
@@ -59,6 +61,20 @@ def test_submit_returns_at_once_and_the_callback_gets_the_result(tmp_path: Path,
     assert handle.output == tmp_path / "out"
     handle.poll()
     assert len(results) == 1
+
+
+@worker
+def test_the_timer_that_drives_a_job_stops_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def every(milliseconds: int, callback: object) -> Callable[[], None]:
+        told.append(f"every {milliseconds}")
+        return lambda: told.append("stop")
+
+    monkeypatch.setattr(ticker, "every", every)
+    handle = slicermedai.submit(tmp_path, output=tmp_path / "out", on_done=lambda result: told.append("done"))
+    handle.wait(20)
+    assert told == ["every 200", "stop", "done"]
 
 
 @worker

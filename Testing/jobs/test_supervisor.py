@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from slicermedai.domain.storage import process_alive
 from slicermedai.errors import FolderBusyError, OutputError, ProtocolError, WorkerCrashed
+from slicermedai.jobs import folder as folder_module
 from slicermedai.jobs.folder import JobFolder, sweep
 from slicermedai.jobs.protocol import Done, Failed, Note, Progress
 from slicermedai.jobs.specs import RunJob
@@ -150,11 +151,12 @@ def test_a_crash_after_the_start_quotes_where_and_not_what_was_printed(job: RunJ
     body = """
     progress("read", 0.1)
     print("Jane Doe", file=sys.stderr)
-    time.sleep(0.3)
-    import ctypes
-    ctypes.string_at(0)
+    {how}
     """
-    _, _, running = finish(job, worker(body))
+    _, _, running = finish(job, worker(body.format(how="os._exit(3)")))
+    assert "exit code 3" in str(running.error)
+    assert "Jane" not in str(running.error)
+    _, _, running = finish(job, worker(body.format(how="import ctypes; ctypes.string_at(0)")))
     assert "Jane" not in str(running.error)
     assert "worker.py" in str(running.error)
 
@@ -220,13 +222,34 @@ def test_cancel_kills_what_the_worker_started(
     wait_for(lambda: not process_alive(grandchild), 0.5)
 
 
-def test_a_crash_takes_along_what_the_worker_started(job: RunJob, worker: Worker, pid_file: Path) -> None:
+@pytest.mark.parametrize("escape", ["", ", process_group=0"], ids=["in the group", "in a group of its own"])
+def test_a_crash_takes_along_what_the_worker_started(job: RunJob, worker: Worker, pid_file: Path, escape: str) -> None:
+    if escape and sys.platform != "linux":
+        pytest.skip("absent: /proc")
     body = f"""
     import subprocess
-    Path({str(pid_file)!r}).write_text(str(subprocess.Popen({SLEEPER}).pid))
+    Path({str(pid_file)!r}).write_text(str(subprocess.Popen({SLEEPER}{escape}).pid))
     os._exit(3)
     """
     finish(job, worker(body))
+    wait_for(lambda: not process_alive(int(pid_file.read_text())), 0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="absent: /proc")
+def test_cancel_finds_what_left_the_session_of_a_worker_that_dies_at_once(
+    job: RunJob, bare_worker: Worker, pid_file: Path
+) -> None:
+    command = bare_worker(f"""
+        import subprocess, time
+        child = subprocess.Popen({SLEEPER}, start_new_session=True)
+        open({str(pid_file)!r}, "w").write(str(child.pid))
+        print('{{"medai": 1, "event": "note", "text": "started"}}', flush=True)
+        time.sleep(60)
+    """)
+    with start(job, command=command) as running:
+        wait_for(lambda: running.poll())
+        running.cancel()
+        assert running.wait(5) is State.CANCELLED
     wait_for(lambda: not process_alive(int(pid_file.read_text())), 0.5)
 
 
@@ -385,6 +408,22 @@ def test_a_living_job_is_never_swept_and_a_used_process_number_protects_nobody(t
         assert sweep() == [other_pid]
         assert mine.path.exists()
     assert not mine.path.exists()
+
+
+def test_the_folder_of_another_living_process_is_never_swept_and_a_left_one_is_though_its_number_lives(
+    job: RunJob, worker: Worker, temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "_BEING_MADE", 0.0)
+    parent, child = parent_of(job, worker("time.sleep(60)"), "time.sleep(60)")
+    (theirs,) = job_folders(temp)
+    left = theirs.with_name(theirs.name[:-8] + "0" * 8)
+    left.mkdir()
+    assert sweep() == [left]
+    assert theirs.exists()
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not process_alive(child), 2.5)
+    assert job_folders(temp) == []
 
 
 def test_a_temp_root_that_is_a_link_is_refused(temp: Path) -> None:

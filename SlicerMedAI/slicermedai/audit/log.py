@@ -149,7 +149,6 @@ def _scan_end(path: Path) -> _Scan:
         return _scan(path)
     with path.open("rb") as stream:
         stream.seek(size - _WINDOW)
-        stream.readline()
         lines = stream.readlines()
     for number in range(len(lines) - 1, -1, -1):
         entry = parse(lines[number].removesuffix(b"\n"))
