@@ -1,0 +1,172 @@
+"""What was found: the findings table, what a confidence means, quality, and what people decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Interval, Measurement, Point
+from slicermedai.domain.result import AnalysisResult, Review
+from slicermedai.report.markup import Html, items, join, number, section, table, tag, text
+from slicermedai.report.people import coded, identifier, unit
+
+NOT_CALIBRATED = "Not calibrated: the network's score cannot be read as a probability"
+_SELDOM = ("Interval", "Method")  # columns that are left out where no measurement has one
+
+
+def findings_section(result: AnalysisResult) -> Html:
+    """Every finding with every measurement."""
+    if not result.findings:
+        return section("findings", "Findings", tag("p", "There are no findings in this result."))
+    measured = [item for finding in result.findings for item in finding.measurements]
+    columns = [name for name in _COLUMNS if name not in _SELDOM or any(_COLUMNS[name](item) for item in measured)]
+    rows = [row for finding in result.findings for row in _rows(finding, columns)]
+    headings = ("Finding", *columns, "Confidence")
+    return section("findings", "Findings", table("Findings and measurements", headings, rows, class_="findings"))
+
+
+def quality_section(result: AnalysisResult) -> Html:
+    """How good each segmentation is expected to be, or why nobody knows."""
+    names = _names(result)
+    known = {quality.tracking_uid: quality for quality in result.quality}
+    rows = []
+    for uid, name in names.items():
+        quality = known.get(uid)
+        expected = quality.expected_dice if quality else None
+        rows.append(
+            (
+                name,
+                number(expected) if expected is not None else "none",
+                quality.state if quality else "not assessed",
+                (quality.reason if quality else "") or "no reason was recorded",
+            )
+        )
+    if not rows:
+        return section("quality", "Segmentation quality", tag("p", "Not assessed: there is nothing to assess."))
+    headings = ("Finding", "Expected Dice", "State", "Why")
+    return section("quality", "Segmentation quality", table("Expected quality of each segmentation", headings, rows))
+
+
+def reviews_section(result: AnalysisResult) -> Html:
+    """What people decided; that nobody has looked is said, too."""
+    if not result.reviews:
+        return section("reviews", "Review", tag("p", "No person has reviewed these findings."))
+    rows = [_decision(review, _names(result)) for review in result.reviews]
+    headings = ("Finding", "Decision", "Person", "Reason", "Time")
+    return section("reviews", "Review", table("Decisions about findings", headings, rows))
+
+
+def confidence_words(confidence: Confidence) -> Html:
+    """A confidence in plain words; only a calibrated one is a percentage, a raw score never."""
+    return _WORDS[confidence.state](confidence)
+
+
+def not_assessed(result: AnalysisResult) -> list[str]:
+    """What this result says nothing about, one sentence each."""
+    missing = [
+        f"{finding.label.name}: confidence {finding.confidence.state.value}"
+        + (f" ({finding.confidence.reason})" if finding.confidence.reason else "")
+        for finding in result.findings
+        if finding.confidence.state is not ConfidenceState.CALIBRATED
+    ]
+    return [*result.provenance.refusals, *missing]
+
+
+def refusals_section(result: AnalysisResult) -> Html:
+    """What was refused or not assessed."""
+    sentences = not_assessed(result)
+    content = items(sentences) if sentences else tag("p", "Nothing was refused or left out.")
+    return section("refused", "Refused or not assessed", content)
+
+
+def _decision(review: Review, names: dict[str, str]) -> tuple[object, ...]:
+    name = names.get(review.tracking_uid, "finding no longer present")
+    return name, review.decision.value, review.person, review.reason, review.time
+
+
+def _names(result: AnalysisResult) -> dict[str, str]:
+    return {finding.tracking_uid: finding.label.name for finding in result.findings}
+
+
+def _rows(finding: Finding, columns: list[str]) -> list[tuple[object, ...]]:
+    """One row per measurement; name and confidence reach over all of them."""
+    over = str(max(1, len(finding.measurements)))
+    name = tag("th", _name(finding), scope="rowgroup", rowspan=over)
+    confidence = tag("td", confidence_words(finding.confidence), rowspan=over)
+    if not finding.measurements:
+        return [(name, tag("td", "not measured", colspan=str(len(columns))), confidence)]
+    first, *others = [tuple(tag("td", _COLUMNS[c](item)) for c in columns) for item in finding.measurements]
+    return [(name, *first, confidence), *others]
+
+
+def _interval(interval: Interval | None) -> Html:
+    if interval is None:
+        return Html("")
+    return Html(f"{number(interval.low)} to {number(interval.high)} ({interval.level:.0%})")
+
+
+def _name(finding: Finding) -> Html:
+    red, green, blue = finding.label.color
+    swatch = tag("span", class_="swatch", style=f"background:rgb({red},{green},{blue})", aria_hidden="true")
+    kind = finding.label.type
+    same = kind.meaning == finding.label.name
+    parts = [Html(f"{swatch}{tag('strong', finding.label.name)}"), identifier(kind) if same else coded(kind)]
+    if finding.label.modifier:
+        parts.append(coded(finding.label.modifier))
+    place = _place(finding)
+    if place:
+        parts.append(tag("small", place))
+    return join(parts, "<br>")
+
+
+def _place(finding: Finding) -> str:
+    if isinstance(finding.region, Point):
+        return f"at {_position(finding.region.position)} mm (LPS)"
+    if isinstance(finding.region, Box):
+        return f"box from {_position(finding.region.low)} to {_position(finding.region.high)} mm (LPS)"
+    return ""
+
+
+def _position(place: tuple[float, float, float]) -> str:
+    return "(" + ", ".join(f"{value:.1f}" for value in place) + ")"
+
+
+def _not_calibrated(confidence: Confidence) -> Html:
+    return join([tag("p", f"{NOT_CALIBRATED}."), _reason(confidence), _raw(confidence)], "")
+
+
+def _calibrated(confidence: Confidence) -> Html:
+    said = f"Calibrated probability {confidence.probability:.1%} (calibration: {confidence.calibration})."
+    return join([tag("p", said), _interval(confidence.interval), _reason(confidence), _raw(confidence)], "")
+
+
+def _unassessed(confidence: Confidence) -> Html:
+    return join([tag("p", "Not assessed."), _reason(confidence), _raw(confidence)], "")
+
+
+def _edited(confidence: Confidence) -> Html:
+    return join([tag("p", "Not assessed: a person edited this finding."), _reason(confidence), _raw(confidence)], "")
+
+
+def _reason(confidence: Confidence) -> Html:
+    return tag("p", confidence.reason) if confidence.reason else Html("")
+
+
+def _raw(confidence: Confidence) -> Html:
+    if confidence.raw_score is None:
+        return Html("")
+    return tag("small", "Raw score ", number(confidence.raw_score))
+
+
+_COLUMNS: dict[str, Callable[[Measurement], Html]] = {
+    "Measurement": lambda item: coded(item.name),
+    "Value": lambda item: number(item.value),
+    "Unit": lambda item: unit(item.unit),
+    "Interval": lambda item: _interval(item.interval),
+    "Method": lambda item: text(item.method.meaning if item.method else ""),
+}
+_WORDS: dict[ConfidenceState, Callable[[Confidence], Html]] = {
+    ConfidenceState.CALIBRATED: _calibrated,
+    ConfidenceState.NOT_CALIBRATED: _not_calibrated,
+    ConfidenceState.NOT_ASSESSED: _unassessed,
+    ConfidenceState.NOT_ASSESSED_EDITED: _edited,
+}

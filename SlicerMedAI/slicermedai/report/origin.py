@@ -1,0 +1,123 @@
+"""Where the result comes from: patient and study, what was de-identified, the input's notes, and the run itself."""
+
+from __future__ import annotations
+
+from slicermedai.domain.result import AnalysisResult, Deidentification
+from slicermedai.domain.study import Identity
+from slicermedai.report.markup import Html, code, items, join, section, table, tag, terms
+from slicermedai.report.people import coded, date, person, time
+
+_ROUTES = {
+    Identity.KEEP: "keep: everything that was written carries the patient's identity",
+    Identity.DEIDENTIFY: "deidentify: everything that was written is pseudonymous",
+}
+
+
+def patient_section(result: AnalysisResult) -> Html:
+    """Who was imaged, or the pseudonym, and which of the two identity routes the run took."""
+    study = result.study
+    pseudonym = study.identity is Identity.DEIDENTIFY
+    known = [
+        ("Pseudonym" if pseudonym else "Patient", person(study.patient_name)),
+        ("Pseudonymous ID" if pseudonym else "Patient ID", study.patient_id),
+        ("Born", date(study.birth_date)),
+        ("Sex", study.sex),
+        ("Study", study.description),
+        ("Body part", study.body_part),
+        ("Study date", " ".join(filter(None, (date(study.date), time(study.time))))),
+        ("Accession", study.accession),
+        ("Study UID", code(study.study_uid)),
+        ("Identity", _ROUTES[study.identity]),
+    ]
+    missing = "" if study.has_context else tag("p", "The source names no patient and no study.")
+    return section("patient", "Patient and study", missing, terms(known), _series(result))
+
+
+def deidentification_section(result: AnalysisResult) -> Html:
+    """What was taken out, and what was not."""
+    record = result.deidentification
+    if record is None:
+        return section("deidentification", "De-identification", tag("p", _no_record(result)))
+    done = join([tag("h3", "What was done"), terms(_counts(record)), items(record.done) if record.done else ""])
+    not_done = [
+        tag("h3", "What was not done"),
+        items(record.not_done, class_="warn") if record.not_done else tag("p", "Nothing is recorded as not done."),
+    ]
+    return section("deidentification", "De-identification", done, *not_done)
+
+
+def notes_section(notes: tuple[str, ...]) -> Html:
+    """What the geometry gate said when it read the input."""
+    content = items(notes) if notes else tag("p", "The input was taken as it is; nothing was repaired.")
+    return section("input", "Notes on the input", content)
+
+
+def provenance_section(result: AnalysisResult) -> Html:
+    """Model, software, machine, steps and warnings: enough to repeat and to judge the run."""
+    made_by = result.provenance
+    facts = [
+        ("Model", f"{made_by.bundle} {made_by.bundle_version}".strip()),
+        ("Weights SHA-256", code(made_by.weights_sha256)),
+        ("Licence", made_by.licence),
+        ("Intended use", made_by.intended_use),
+        ("Device", made_by.device),
+        ("Precision", made_by.precision),
+        ("Seed", str(made_by.seed)),
+        ("Threads", str(made_by.threads) if made_by.threads else ""),
+        ("Started", made_by.started),
+        ("Finished", made_by.finished),
+        ("Job", code(made_by.job_id)),
+        ("Image grid", _grid(result)),
+    ]
+    warnings = join([tag("h3", "Warnings"), items(made_by.warnings, class_="warn")]) if made_by.warnings else ""
+    return section("provenance", "How it was made", terms(facts), _steps(result), _versions(result), warnings)
+
+
+def _series(result: AnalysisResult) -> Html:
+    sources = result.sources or result.study.series
+    rows = [
+        (
+            series.description or "without description",
+            series.modality,
+            "" if series.number is None else series.number,
+            len(series.instances),
+            code(series.series_uid),
+        )
+        for series in sources
+    ]
+    headings = ("Series", "Modality", "Number", "Instances", "Series UID")
+    return table("Series that were analysed", headings, rows) if rows else Html("")
+
+
+def _no_record(result: AnalysisResult) -> str:
+    if result.study.identity is Identity.KEEP:
+        return "Nothing was de-identified: this run keeps the identity of its source."
+    return "This result is marked pseudonymous, and holds no record of how its source was de-identified."
+
+
+def _counts(record: Deidentification) -> list[tuple[str, object]]:
+    return [
+        ("Method", record.method),
+        ("Profile and options", join((coded(value) for value in record.codes), "<br>")),
+        ("Files", record.files),
+        ("Elements removed", record.elements_removed),
+        ("Elements replaced", record.elements_replaced),
+        ("UIDs replaced", record.uids_replaced),
+    ]
+
+
+def _grid(result: AnalysisResult) -> str:
+    geometry = result.volume_geometry
+    shape = " x ".join(str(count) for count in geometry.shape)
+    spacing = " x ".join(f"{step:.3g}" for step in geometry.spacing)
+    return f"{shape} voxels of {spacing} mm, axes towards {', '.join(geometry.axis_codes)} (slices, rows, columns)"
+
+
+def _steps(result: AnalysisResult) -> Html:
+    rows = [(s.name, s.detail, tag("td", f"{s.seconds:.2f}", class_="number")) for s in result.provenance.steps]
+    return table("Steps", ("Step", "Detail", "Seconds"), rows) if rows else Html("")
+
+
+def _versions(result: AnalysisResult) -> Html:
+    rows = list(result.provenance.versions)
+    return table("Software", ("Package", "Version"), rows) if rows else Html("")

@@ -1,0 +1,124 @@
+"""``report.html``: one page that holds everything, needs no server, loads nothing, and can be printed."""
+
+from __future__ import annotations
+
+import base64
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.domain.storage import write_text
+from slicermedai.errors import OutputError
+from slicermedai.report import findings, origin
+from slicermedai.report.context import ReportContext
+from slicermedai.report.files import files_section
+from slicermedai.report.markup import Html, join, section, tag, text
+from slicermedai.report.people import date, person
+from slicermedai.scene.pictures import Picture
+
+FILE_NAME = "report.html"
+BANNER = "Research use only. Not a medical device. Not for primary diagnosis."
+DEMONSTRATION = "The weights were trained for demonstration only: what they find has no diagnostic value."
+_STATUS = {
+    Status.COMPLETE: "Complete: the analysis ran to its end.",
+    Status.NO_FINDING: "No finding: the analysis ran to its end and found nothing. That is not proof of absence.",
+    Status.FAILED: "Failed: the analysis did not run to its end.",
+}
+_CONTENTS = (
+    ("findings", "Findings"),
+    ("pictures", "Pictures"),
+    ("quality", "Quality"),
+    ("refused", "Refused or not assessed"),
+    ("reviews", "Review"),
+    ("patient", "Patient and study"),
+    ("deidentification", "De-identification"),
+    ("input", "Input"),
+    ("provenance", "How it was made"),
+    ("files", "Files"),
+)
+
+
+def write_report(context: ReportContext, folder: Path) -> Path:
+    """Write ``folder/report.html``, whole or not at all, and return its path.
+
+    Raises
+    ------
+    OutputError, DiskFullError
+        The folder cannot be written, or a picture or a listed file is not there.
+    """
+    return write_text(Path(folder) / FILE_NAME, render_page(context, Path(folder)))
+
+
+def render_page(context: ReportContext, folder: Path) -> str:
+    """The page as text; sizes and hashes are those of ``context.files`` in ``folder``."""
+    result = context.result
+    sections = [
+        findings.findings_section(result),
+        pictures_section(context),
+        findings.quality_section(result),
+        findings.refusals_section(result),
+        findings.reviews_section(result),
+        origin.patient_section(result),
+        origin.deidentification_section(result),
+        origin.notes_section(context.notes),
+        origin.provenance_section(result),
+        files_section(context.files, folder),
+    ]
+    return _template().substitute(
+        title=text(context.title),
+        style=_resource("style.css"),
+        banner=text(BANNER),
+        demonstration=tag("p", DEMONSTRATION, class_="demonstration") if context.demonstration else "",
+        summary=_summary(result),
+        status=_status(result),
+        contents=join(tag("li", tag("a", words, href=f"#{name}")) for name, words in _CONTENTS),
+        sections=join(sections),
+        made=text(result.provenance.finished or result.provenance.started or "at an unknown time"),
+    )
+
+
+def pictures_section(context: ReportContext) -> Html:
+    """The pictures, or why there are none."""
+    if not context.pictures:
+        reason = context.no_pictures or "none were asked for"
+        return section("pictures", "Pictures", tag("p", f"Pictures could not be made: {reason}", class_="warn"))
+    figures = [_figure(picture) for picture in context.pictures]
+    said = tag("p", "Radiological convention: in axial and coronal slices the patient's left (L) is on the right.")
+    return section("pictures", "Pictures", said, tag("div", *figures, class_="pictures"))
+
+
+def _figure(picture: Picture) -> Html:
+    try:
+        encoded = base64.b64encode(picture.path.read_bytes()).decode("ascii")
+    except OSError as error:
+        raise OutputError("was to be shown in the report and is not there", file=picture.path) from error
+    described = text(picture.description or picture.title)
+    image = Html(f'<img src="data:image/png;base64,{encoded}" alt="{described}">')
+    return tag("figure", image, tag("figcaption", picture.title))
+
+
+def _status(result: AnalysisResult) -> Html:
+    kind = result.status.name.lower().replace("_", "-")
+    said = join([tag("strong", _STATUS[result.status]), text(result.message)], " ")
+    return tag("p", said, class_=f"status {kind}")
+
+
+def _summary(result: AnalysisResult) -> Html:
+    """In one line: by which model, of whom, from when."""
+    study, model = result.study, result.provenance
+    parts = (
+        f"Model {model.bundle} {model.bundle_version}".strip(),
+        person(study.patient_name) or study.patient_id,
+        study.description,
+        date(study.date),
+    )
+    return tag("p", " · ".join(part for part in parts if part), class_="summary")
+
+
+def _template() -> Template:
+    return Template(_resource("page.html"))
+
+
+def _resource(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
