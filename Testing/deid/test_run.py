@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.config import disable_value_validation
 from pydicom.data import get_testdata_file
+from pydicom.datadict import DicomDictionary
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -17,7 +19,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
 )
-from slicermedai.deid.profile import BASIC
+from slicermedai.deid.profile import BASIC, Profile
+from slicermedai.deid.rewrite import Patients
 from slicermedai.deid.run import deidentify, describe, not_done
 from slicermedai.errors import JobCancelled, ResultExistsError, UnreadableFileError
 
@@ -210,6 +213,82 @@ def test_identity_typed_into_attributes_that_the_table_does_not_list_is_masked(t
     assert result.elements_replaced > 0
 
 
+_TYPED = {
+    "AE": "QUILLFEATHER",
+    "CS": "AMBROSIA",
+    "SH": "QF-7391586",
+    "LO": "MRN 7391586, Ambrosia Quillfeather",
+    "LT": "dob 23 Aug 1951, call 0555-0184927",
+    "ST": "Dr. Thornbury, Saint Wendelin",
+    "UT": "47 Bramblethwaite Lane in Nethercombe",
+    "UC": "Tansy_Quillfeather_20190614",
+    "UR": "http://pacs/QF-7391586/AC9064417",
+    "PN": "Quillfeather^Tansy",
+    "DA": "19510823",
+    "DT": "20190614093517",
+    "DS": "19510823",
+    "IS": "20190614",
+    "OB": b"SN-88301276 ZEPHYR3T",
+    "UN": b"XK-4420917",
+}
+
+
+def _public_tags() -> list[tuple[int, str]]:
+    """Every attribute of the dictionary that can hold text, and that no part of the file's own structure needs."""
+    entries = [(tag, entry[0]) for tag, entry in DicomDictionary.items() if entry[0] in _TYPED]
+    needed = (0x00080005, 0x00080016, 0x00080018, 0x00080060, 0x00280301, 0x7FE00001, 0x7FE00002)
+    return [(tag, vr) for tag, vr in entries if 7 < tag >> 16 < 0x7FE0 and tag not in needed]
+
+
+def test_identity_typed_into_every_attribute_of_the_dictionary_is_gone_at_two_depths(tmp_path: Path) -> None:
+    path = an_image(tmp_path / "in")
+    dataset, item = dcmread(path), Dataset()
+    tags = _public_tags()
+    identity = {element.tag for element in dataset}
+    with disable_value_validation():
+        for tag, vr in tags:
+            item.add_new(tag, vr, _TYPED[vr])
+            if tag not in identity:
+                dataset.add_new(tag, vr, _TYPED[vr])
+        dataset.MRImagingModifierSequence = [item]
+        dataset.save_as(path)
+    result = without_identity([path], tmp_path / "out")
+    assert len(tags) > 2000
+    assert result.refused == ()
+    assert found_tokens(tmp_path / "out") == set()
+
+
+def test_persons_and_institutions_that_are_coded_join_the_vocabulary(tmp_path: Path) -> None:
+    def coded(meaning: str) -> Dataset:
+        code = Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "ID-660871", "99X", meaning
+        return code
+
+    person = Dataset()
+    person.PersonIdentificationCodeSequence = [coded("Aurelia Wigglesworth")]
+    path = an_image(
+        tmp_path / "in",
+        OperatorIdentificationSequence=[person],
+        InstitutionCodeSequence=[coded("Klinikum Oberwaldhausen")],
+        Manufacturer="Wigglesworth (660871), Oberwaldhausen",
+    )
+    without_identity([path], tmp_path / "out")
+    assert copies(tmp_path / "out")[0].Manufacturer == "XXXX (XXXX), XXXX"
+
+
+def test_text_without_identity_keeps_its_bytes_even_where_they_are_invalid(tmp_path: Path) -> None:
+    path = an_image(tmp_path / "in", SpecificCharacterSet="ISO_IR 192", Manufacturer="Werk Süd", SequenceName="ä")
+    path.write_bytes(path.read_bytes().replace("Werk Süd".encode(), b"Werk S\xff\xfed"))
+    without_identity([path], tmp_path / "out")
+    assert b"Werk S\xff\xfed" in (tmp_path / "out" / "00001.dcm").read_bytes()
+
+
+def test_numbers_of_the_identity_are_kept_out_of_new_uids(tmp_path: Path) -> None:
+    files = a_series(tmp_path / "in")
+    patients = Patients.gather(files, profile=Profile(), key=KEY)
+    assert {"7391586", "19510823", "88301276"} <= patients.context(files[0]).pseudonyms.avoid
+
+
 def test_names_dates_and_uids_in_unlisted_attributes_are_hidden(tmp_path: Path) -> None:
     instance = dcmread(a_series(tmp_path / "b")[0]).SOPInstanceUID
     path = an_image(
@@ -266,12 +345,15 @@ def test_overlays_curves_icons_padding_and_group_lengths_are_removed(tmp_path: P
     dataset.add_new(0x60000010, "US", 8)
     dataset.add_new(0x60003000, "OW", b"\1" * 8)
     dataset.add_new(0x50000005, "US", 1)
-    dataset.add_new(0x00100000, "UL", 2)
     dataset.add_new(0xFFFCFFFC, "OB", b"Quillfeather")
     icon = Dataset()
     icon.Rows = 1
     dataset.IconImageSequence = [icon]
     dataset.save_as(path)
+    data = path.read_bytes()
+    place = data.index(b"\x10\0\x10\0PN")
+    path.write_bytes(data[:place] + b"\x10\0\0\0UL\4\0" + b"\x44\0\0\0" + data[place:])
+    assert 0x00100000 in dcmread(path)
     without_identity([path], tmp_path / "out")
     new = copies(tmp_path / "out")[0]
     for tag in (0x60000010, 0x60003000, 0x50000005, 0x00100000, 0xFFFCFFFC, 0x00880200):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,22 @@ def test_leaks_are_found_in_nested_items_of_defined_and_undefined_length(tmp_pat
         inner.is_undefined_length_sequence_item = undefined
         dataset.save_as(path)
         assert [hit.attribute for hit in find(path, NAME)] == ["(0018,0024)"]
+
+
+def test_leaks_are_found_in_and_behind_unknown_elements_of_undefined_length(tmp_path: Path) -> None:
+    def implicit(group: int, number: int, value: bytes, length: int | None = None) -> bytes:
+        return struct.pack("<HHI", group, number, len(value) if length is None else length) + value
+
+    end_of_sequence = implicit(0xFFFE, 0xE0DD, b"")
+    inner = implicit(0xFFFE, 0xE000, implicit(0x0018, 0x0024, b"Quillfeather"))
+    nested = implicit(0x0018, 0x9006, inner + end_of_sequence, 0xFFFFFFFF)
+    item = implicit(0xFFFE, 0xE000, nested + implicit(0xFFFE, 0xE00D, b""), 0xFFFFFFFF)
+    unknown = b"\x18\0\xf0\x0fUN\0\0\xff\xff\xff\xff" + item + end_of_sequence
+    path = planted(a_clean_file(tmp_path), "ProtocolName", "Ambrosia")
+    data = path.read_bytes()
+    place = data.index(b"\x18\0\x30\x10LO")
+    path.write_bytes(data[:place] + unknown + data[place:])
+    assert [hit.attribute for hit in find(path, NAME)] == ["(0018,0024)", "(0018,1030)"]
 
 
 def test_long_names_are_found_in_native_pixels_and_in_compressed_fragments(tmp_path: Path) -> None:

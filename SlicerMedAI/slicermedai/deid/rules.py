@@ -25,6 +25,7 @@ _CLASS_UIDS = re.compile(
 )
 _FRAMES = re.compile(r"FrameOfReferenceUID$")
 _PATIENT = frozenset({"PatientID", "PatientName"})
+_PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
 _BYTES = frozenset({"OB", "OW", "SQ", "UN"})
 
 
@@ -75,28 +76,21 @@ class Rule(Protocol):
 
 
 class RemoveHidden:
-    """Elements that are no content: private ones, group lengths, padding, old overlays and curves."""
+    """Elements that are no content: group lengths, padding, and what belongs to messages and file meta information."""
 
     def __call__(self, context: Context, dataset: Dataset) -> None:
         """Remove them."""
         for tag in list(dataset.keys()):
-            if self._hidden(tag):
+            if tag & 0xFFFF == 0 or tag >> 16 in (0, 2) or tag in _PADDING:
                 context.count(tag, Action.REMOVE.value)
                 del dataset[tag]
 
     def describe(self) -> list[str]:
         """In words."""
         return [
-            "All private attributes were removed.",
-            "Overlays, curves, group lengths and padding were removed.",
+            "Group lengths and padding were removed.",
             "Preamble and file meta information were written anew.",
         ]
-
-    @staticmethod
-    def _hidden(tag: int) -> bool:
-        group, element = tag >> 16, tag & 0xFFFF
-        wild = 0x5000 <= group < 0x5100 or 0x6000 <= group < 0x6100
-        return bool(group & 1) or wild or element == 0 or group in (0, 2) or tag in (0x00080001, 0xFFFCFFFC)
 
 
 class ApplyTable:
@@ -113,6 +107,7 @@ class ApplyTable:
         """In words."""
         return [
             "Every attribute that the table lists was removed, emptied or replaced, at every depth.",
+            "All private attributes, overlays and curves were removed.",
             "Patient ID and name were replaced by a pseudonym.",
             "UIDs were replaced by new ones that agree between the files, references included.",
             "All dates and times that the table lists were removed, emptied or replaced by 1900-01-01.",
