@@ -7,6 +7,7 @@ from pathlib import Path
 
 import qt
 import slicer
+import slicermedai
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -72,7 +73,7 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.findingsTable.setColumnCount(len(COLUMNS))
         self.ui.findingsTable.setHorizontalHeaderLabels([_(name) for name in COLUMNS])
         self._connect()
-        self.initializeParameterNode()
+        self.setParameterNode(self.logic.getParameterNode())
         self.refresh()
 
     def _connect(self):
@@ -100,7 +101,7 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def enter(self):
-        self.initializeParameterNode()
+        self.setParameterNode(self.logic.getParameterNode())
         self.refresh()
 
     def exit(self):
@@ -111,10 +112,7 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event):
         if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self):
-        self.setParameterNode(self.logic.getParameterNode())
+            self.setParameterNode(self.logic.getParameterNode())
 
     def setParameterNode(self, parameterNode):
         if self._parameterNode is not None:
@@ -211,9 +209,6 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.modelDescription.text = describe(state.bundle) if state.bundle else ""
         for button in (self.ui.reportButton, self.ui.folderButton):
             button.enabled = state.phase is Phase.DONE
-        self._showFindings(state)
-
-    def _showFindings(self, state: RunState):
         found = rows(state.result)
         self.ui.findingsTable.setRowCount(len(found))
         for row, values in enumerate(found):
@@ -227,9 +222,7 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        import slicermedai
-
-        self.presenter = GuidedRun(submit=slicermedai.submit, bundles=slicermedai.bundles)
+        self.presenter = GuidedRun(submit=slicermedai.submit, bundles=slicermedai.list_models)
 
     def getParameterNode(self):
         return MedAIParameterNode(super().getParameterNode())
@@ -237,42 +230,39 @@ class MedAILogic(ScriptedLoadableModuleLogic):
     def databaseSeries(self):
         """[(series UID, description)] of image series in Slicer's DICOM database."""
         database = slicer.dicomDatabase
-        found = []
         if database is None or not database.isOpen:
-            return found
-        for patient in database.patients():
-            for study in database.studiesForPatient(patient):
-                for series in database.seriesForStudy(study):
-                    text = database.descriptionForSeries(series) or _("(no description)")
-                    found.append((series, f"{database.nameForPatient(patient)} – {text}"))
-        return found
+            return []
+        return [
+            (series, f"{database.nameForPatient(patient)} – {database.descriptionForSeries(series) or series}")
+            for patient in database.patients()
+            for study in database.studiesForPatient(patient)
+            for series in database.seriesForStudy(study)
+        ]
 
     def filesOfSeries(self, uid):
         """The files of one series, as paths."""
         return [Path(path) for path in slicer.dicomDatabase.filesForSeries(uid)]
 
     def show(self, result, volumeNode):
-        """Put the result into the scene, on the loaded volume where there is one."""
-        import slicermedai
-
-        volume = None if volumeNode is not None else slicermedai.load_image(self.presenter.state.folder)
-        shown = slicermedai.show(result, slicer.mrmlScene, volume=volume, volume_node=volumeNode)
+        """Put the result into the scene, on the loaded volume where there is one; the image is read where not."""
+        shown = slicermedai.show(result, slicer.mrmlScene, volume=volumeNode or self.image())
         slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
         return shown
 
+    def image(self):
+        """The image that was analysed, read again: on the pseudonymous route from the de-identified copies."""
+        copies = Path(self.presenter.state.folder) / "dicom" / "source"
+        return slicermedai.open_image(copies if copies.is_dir() else self.presenter.source)
+
     def report(self, volumeNode):
         """Make the report, once, with pictures by this process; returns the page's path."""
-        import slicermedai
-
-        return slicermedai.report(self.presenter.state.folder, volume_node=volumeNode)
+        return slicermedai.write_report(self.presenter.state.folder, volume=volumeNode or self.image())
 
     def install(self):
         """Bring PyTorch, MONAI and the brain model; asked for by a person, needs the network."""
-        import slicermedai
-
         requirements = Path(__file__).parent / "Resources" / "requirements.txt"
         slicer.packaging.pip_ensure(slicer.packaging.load_requirements(requirements), requester="MedAI")
-        slicermedai.fetch("brain")
+        slicermedai.fetch_model("brain")
 
 
 class MedAITest(ScriptedLoadableModuleTest):

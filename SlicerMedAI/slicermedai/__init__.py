@@ -28,12 +28,15 @@ _PUBLIC = {
     "MedAIError": "slicermedai.errors",
     "RunJob": "slicermedai.jobs.specs",
     "Volume": "slicermedai.domain.volume",
-    "bundles": "slicermedai.console",
-    "export": "slicermedai.console",
+    "export_result": "slicermedai.console",
+    "fetch_model": "slicermedai.console",
+    "list_models": "slicermedai.console",
     "load": "slicermedai.console",
+    "open_image": "slicermedai.console",
     "run": "slicermedai.console",
     "show": "slicermedai.console",
     "submit": "slicermedai.console",
+    "write_report": "slicermedai.console",
 }
 
 __all__ = [
@@ -50,12 +53,15 @@ __all__ = [
     "MedAIError",
     "RunJob",
     "Volume",
-    "bundles",
-    "export",
+    "export_result",
+    "fetch_model",
+    "list_models",
     "load",
+    "open_image",
     "run",
     "show",
     "submit",
+    "write_report",
 ]
 
 

@@ -7,6 +7,7 @@ the caller's own :meth:`JobHandle.poll` or :meth:`JobHandle.wait` does.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.protocol import Event, Progress
 from slicermedai.jobs.specs import ExportJob, RunJob, make_job
 from slicermedai.jobs.supervisor import Running, State, start
+from slicermedai.pipeline import result_folder
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
@@ -136,9 +138,9 @@ def submit(
     Parameters
     ----------
     source:
-        A DICOM folder or file, a NIfTI or NRRD file (text or Path); a scalar volume node of a scene; a SimpleITK
-        image; a numpy array [slice, row, column] with ``affine=``; a :class:`Volume`. What is in memory is first
-        written to the job's temporary folder, which is gone when the job ends.
+        A DICOM folder or file, a list of DICOM files, a NIfTI or NRRD file (text or Path); a scalar volume node of a
+        scene; a SimpleITK image; a numpy array [slice, row, column] with ``affine=``; a :class:`Volume`. What is in
+        memory is first written to the job's temporary folder, which is gone when the job ends.
     bundle:
         The model, as name or name@version.
     output:
@@ -158,7 +160,7 @@ def submit(
     OutputError, WorkerCrashed
         The temporary folder or the worker cannot be used.
     """
-    values = {"bundle": bundle, "output": str(_place(output)), **options}
+    values = {"bundle": bundle, "output": str(_place(output)), "report": not _inside_slicer(), **options}
     affine, study = values.pop("affine", None), values.pop("study", None)
     if isinstance(source, (str, Path)):
         _refuse_context(affine, study)
@@ -211,10 +213,10 @@ def load(folder: str | Path) -> AnalysisResult:
     UnreadableFileError
         No result is there, or it is damaged.
     """
-    return AnalysisResult.load(_result_folder(folder))
+    return AnalysisResult.load(result_folder(Path(folder).expanduser().absolute()))
 
 
-def export(
+def export_result(
     result: AnalysisResult | str | Path,
     formats: Sequence[str] = ("seg", "sr"),
     output: str | Path | None = None,
@@ -241,7 +243,50 @@ def export(
     return running.folder or running.output
 
 
-def bundles() -> list[BundleRef]:
+def open_image(source: str | Path | Sequence[str | Path]) -> Volume:
+    """The image in a DICOM folder, list of files, NIfTI or NRRD file, through the geometry gate; BLOCKS while reading.
+
+    Raises
+    ------
+    InputError
+        As a run would: nothing there, damaged, or geometry that cannot be trusted.
+    """
+    from slicermedai.dicom.inputs import open_source
+
+    return open_source(source).volume
+
+
+def write_report(folder: str | Path, *, volume: Any = None) -> Path:
+    """Make pictures, scene and report for the output ``folder`` of a run, once; returns the page. BLOCKS for seconds.
+
+    ``volume`` is the analysed image: a :class:`Volume` or the volume node; without it the pictures show findings alone.
+
+    Raises
+    ------
+    UnreadableFileError, OutputError
+    """
+    from slicermedai.report.build import build
+
+    page = Path(folder) / "report.html"
+    if not page.exists():
+        image = volume if volume is None or isinstance(volume, Volume) else _from_node(volume)
+        build(load(folder), Path(folder), volume=image)
+    return page
+
+
+def fetch_model(name: str) -> BundleRef:
+    """Bring the model ``name`` onto this computer; the one thing here that uses the network. BLOCKS.
+
+    Raises
+    ------
+    UnknownBundleError, BundleError, HashMismatchError
+    """
+    from slicermedai.bundles.registry import fetch
+
+    return fetch(name)
+
+
+def list_models() -> list[BundleRef]:
     """The models that are installed, by name and version."""
     from slicermedai.bundles.registry import list_bundles
 
@@ -256,13 +301,33 @@ def _job(source: str | Path, values: dict[str, Any]) -> RunJob:
     return job
 
 
+def _inside_slicer() -> bool:
+    """True in Slicer's own process, where the window's process draws the report's pictures, on demand."""
+    return hasattr(sys.modules.get("slicer"), "app")
+
+
+def _are_files(source: Any) -> bool:
+    return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(item, (str, Path)) for item in source)
+
+
+def _start_from_files(paths: Sequence[str | Path], values: dict[str, Any]) -> Running:
+    from slicermedai.dicom.file_list import save_file_list
+
+    return _start_in_folder(values, lambda inputs: save_file_list(paths, inputs))
+
+
 def _start_from_memory(volume: Volume, study: Study, values: dict[str, Any]) -> Running:
     from slicermedai.dicom.volumes import save_volume
 
+    return _start_in_folder(values, lambda inputs: save_volume(volume, study, inputs))
+
+
+def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> Running:
+    """Start a job whose source is the job folder's own ``inputs``, gone when the job ends."""
     folder = JobFolder.create()
     try:
         job = _job(folder.inputs, values)
-        save_volume(volume, study, folder.inputs)
+        fill(folder.inputs)
         return start(job, folder=folder)
     except BaseException:
         folder.remove()
@@ -319,7 +384,9 @@ def _refuse_context(affine: Any, study: Any) -> None:
 
 
 def _saved(result: AnalysisResult | str | Path, folder: JobFolder) -> Path:
-    return result.save(folder.path / "result") if isinstance(result, AnalysisResult) else _result_folder(result)
+    if isinstance(result, AnalysisResult):
+        return result.save(folder.path / "result")
+    return result_folder(Path(result).expanduser().absolute())
 
 
 def _place(output: str | Path | None) -> Path:
@@ -328,9 +395,3 @@ def _place(output: str | Path | None) -> Path:
     documents = Path.home() / "Documents"
     parent = documents if documents.is_dir() else Path.home()
     return parent / f"MedAI-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
-
-
-def _result_folder(folder: str | Path) -> Path:
-    path = Path(folder).expanduser().absolute()
-    inner = path / "result"
-    return inner if (inner / "result.json").is_file() and not (path / "result.json").is_file() else path

@@ -12,7 +12,7 @@ from slicermedai.domain.codec import write_object
 from slicermedai.domain.finding import Finding, Mask, tracking_uid
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.provenance import Provenance, Step
-from slicermedai.domain.result import AnalysisResult, Deidentification, Quality, Status
+from slicermedai.domain.result import AnalysisResult, Deidentification, Status
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.specs import RunJob
@@ -106,6 +106,8 @@ def _predict(job: RunJob, bundle: BundleRef, volume: Volume, progress: Progress)
 
 
 def _compose(bundle: BundleRef, source: Source, prediction: Prediction) -> AnalysisResult:
+    from slicermedai.confidence.assess import quality_of
+
     findings = tuple(_findings(bundle, source, prediction))
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
@@ -113,7 +115,7 @@ def _compose(bundle: BundleRef, source: Source, prediction: Prediction) -> Analy
         volume_geometry=source.volume.geometry,
         provenance=Provenance(bundle="", bundle_version="", weights_sha256=""),
         findings=findings,
-        quality=tuple(Quality(tracking_uid=f.tracking_uid, reason=f.confidence.reason) for f in findings),
+        quality=tuple(quality_of(f.tracking_uid, model=bundle.title) for f in findings),
         sources=source.study.series,
     )
 
@@ -128,7 +130,7 @@ def _findings(bundle: BundleRef, source: Source, prediction: Prediction) -> list
         if not region.to_array().any():
             continue
         uid = tracking_uid(source.volume.series_uid, bundle.title, label.type.value, str(value))
-        confidence = assess(scores.get(value), bundle=bundle)
+        confidence = assess(scores.get(value), model=bundle.title)
         findings.append(
             Finding(tracking_uid=uid, label=label, region=region, measurements=measure(region), confidence=confidence)
         )

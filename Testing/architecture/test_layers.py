@@ -79,6 +79,12 @@ def test_the_public_names_are_few_and_sorted() -> None:
     assert len(slicermedai.__all__) <= 30
 
 
+def test_no_public_name_is_hidden_by_a_package_of_that_name() -> None:
+    """Importing ``slicermedai.export`` sets the attribute ``export`` of the package, whatever stood there."""
+    packages = {path.name for path in LIBRARY.iterdir()} | {path.stem for path in LIBRARY.glob("*.py")}
+    assert set(slicermedai.__all__) & packages == set()
+
+
 def test_packages_have_light_init_files() -> None:
     for path in LIBRARY.glob("*/__init__.py"):
         assert not set(imported(ast.parse(path.read_text(encoding="utf-8")))) & {*HEAVY, "slicer", "vtk"}, path

@@ -245,8 +245,8 @@ def test_a_result_is_loaded_from_the_jobs_folder_or_the_result_in_it(tmp_path: P
 
 def test_an_export_of_a_folder_and_of_an_object_are_the_same(tmp_path: Path, prepared: Path, head: Head) -> None:
     """The whole road: supervisor, command line, the real export."""
-    first = slicermedai.export(prepared, ["csv"], tmp_path / "first")
-    second = slicermedai.export(head[1], ["csv"], tmp_path / "second")
+    first = slicermedai.export_result(prepared, ["csv"], tmp_path / "first")
+    second = slicermedai.export_result(head[1], ["csv"], tmp_path / "second")
     names = sorted(path.name for path in first.rglob("*") if path.is_file())
     assert names
     assert names == sorted(path.name for path in second.rglob("*") if path.is_file())
@@ -255,7 +255,7 @@ def test_an_export_of_a_folder_and_of_an_object_are_the_same(tmp_path: Path, pre
 
 def test_an_export_that_cannot_be_made_raises_its_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError):
-        slicermedai.export(tmp_path, ["csv"], tmp_path / "out")
+        slicermedai.export_result(tmp_path, ["csv"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -264,7 +264,7 @@ def test_a_job_for_a_model_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(UnknownBundleError):
         slicermedai.run(tmp_path, "tea", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert slicermedai.bundles() == []
+    assert slicermedai.list_models() == []
 
 
 def test_a_result_and_a_folder_are_shown_in_the_scene_that_is_given(prepared: Path, head: Head) -> None:

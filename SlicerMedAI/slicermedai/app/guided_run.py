@@ -82,7 +82,7 @@ class GuidedRun:
         self._submit = submit
         self._list = bundles
         self._handle: Handle | None = None
-        self._source: Any = None
+        self.source: Any = None
         self.choices: tuple[BundleRef, ...] = ()
         self.state = RunState()
 
@@ -103,7 +103,7 @@ class GuidedRun:
 
     def choose_source(self, source: Any, name: str) -> None:
         """``source`` is anything that ``submit`` takes; None chooses nothing."""
-        self._source = source
+        self.source = source
         self._set(source_name=name if source is not None else "")
         self._explain()
 
@@ -114,7 +114,7 @@ class GuidedRun:
     @property
     def can_run(self) -> bool:
         """True where a source and a model are chosen and nothing runs."""
-        return self._source is not None and self.state.bundle is not None and not self.busy
+        return self.source is not None and self.state.bundle is not None and not self.busy
 
     @property
     def busy(self) -> bool:
@@ -128,7 +128,7 @@ class GuidedRun:
         if not self.can_run or self.state.bundle is None:
             return
         try:
-            self._handle = self._submit(self._source, self.state.bundle.title, identity=self.state.identity)
+            self._handle = self._submit(self.source, self.state.bundle.title, identity=self.state.identity)
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error))
             return
@@ -178,7 +178,7 @@ class GuidedRun:
             return
         if not self.choices:
             text = "No model is installed yet. Install one to begin."
-        elif self._source is None:
+        elif self.source is None:
             text = "Choose an image."
         else:
             text = "Ready."

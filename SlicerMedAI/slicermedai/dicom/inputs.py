@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from slicermedai.dicom.file_list import is_file_list, load_file_list
 from slicermedai.dicom.files import text_of
 from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.headers import series_ref, study_of
@@ -110,6 +111,8 @@ def open_source(
             return Source(volume=volume, study=study)
         if _names_image_file(single):
             return _open_image(single, progress)
+        if is_file_list(single):
+            path = load_file_list(single)
     found = scan(path, progress=progress)
     chosen = _choose(found, path, series)
     return _open_series(chosen, found, tilt, progress)

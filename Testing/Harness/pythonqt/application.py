@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+import vtk
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
@@ -135,6 +136,10 @@ class LayoutManager(QtCore.QObject):
     def sliceWidget(self, name: str) -> Any:
         """A slice view without behaviour; None for an unknown name."""
         return self._view("qMRMLSliceWidget", name) if name in SLICE_VIEWS else None
+
+    def mrmlSliceLogics(self) -> Any:
+        """An empty collection: these views have no logic."""
+        return vtk.vtkCollection()
 
     def threeDWidget(self, index: int) -> Any:
         """A 3D view without behaviour; None beyond the first."""

@@ -1,0 +1,21 @@
+"""A result as a Slicer scene file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.volume import Volume
+from slicermedai.scene.archive import save_scene
+from slicermedai.scene.offscreen import quiet_vtk
+from slicermedai.scene.show import show
+
+
+def save_result(result: AnalysisResult, path: Path, *, volume: Volume) -> Path:
+    """Write the result and its image as a scene (``*.mrb``) that Slicer opens; errors as :func:`save_scene`."""
+    scene = slicer.vtkMRMLScene()
+    with quiet_vtk():
+        show(result, scene, volume=volume)
+        return save_scene(scene, path)
