@@ -9,10 +9,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval
-from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review, Status
+from slicermedai.domain.result import AnalysisResult, Decision, Map, Quality, Review, Status
 from slicermedai.domain.study import Study
 from slicermedai.errors import OutputError
 from slicermedai.report.context import ReportContext
@@ -197,6 +198,14 @@ def test_provenance_is_whole(result, page: Reader):
     wanted += [word for pair in made_by.versions for word in pair]
     wanted += [f"{step.seconds:.2f}" for step in made_by.steps]
     assert [words for words in wanted if words not in said] == []
+
+
+def test_maps_are_named_with_their_units(result, tmp_path: Path):
+    entropy = Code(value="e", scheme="99TEST", meaning="Entropy")
+    unit = Code(value="bit", scheme="UCUM", meaning="bits")
+    geometry = result.volume_geometry
+    a_map = Map(name="uncertainty", quantity=entropy, unit=unit, array=np.zeros(geometry.shape), geometry=geometry)
+    assert "uncertainty (bits)" in of(replace(result, maps=(a_map,)), tmp_path).section("provenance")
 
 
 def test_warnings_are_shown(result, tmp_path: Path):

@@ -8,12 +8,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import slicer
 from PIL import Image
-from slicermedai.domain.finding import Box, Point
+from slicermedai.domain.finding import Box, PackedMask, Point
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Identity
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
 from slicermedai.scene import render, skin
 from slicermedai.scene.letters import edge_letters
 from slicermedai.scene.volumes import to_matrix
@@ -135,6 +140,17 @@ def test_the_3d_view_shows_the_finding_inside_the_head_with_the_nose_to_the_left
     assert columns.min() < np.nonzero(green.any(axis=0))[0].min(), "the outer surface is wider than the brain"
 
 
+def test_no_face_is_drawn_for_a_pseudonymous_result(head: SmallHead, views, tmp_path: Path):
+    study = replace(head.result.study, identity=Identity.DEIDENTIFY)
+    hidden = replace(head, result=replace(head.result, study=study))
+    picture = render.render_views(hidden.result, hidden.volume, tmp_path, size=SIZE)[-1]
+    assert "left out since it would show a face" in picture.description
+    skin_tone = [int(((p := pixels(path))[:, :, 0] - p[:, :, 2] > 2).sum()) for path in (views["3d"], picture.path)]
+    assert skin_tone[0] > 5000
+    assert skin_tone[1] < 200
+    assert (pixels(picture.path)[:, :, 1] - pixels(picture.path)[:, :, 0] > 40).sum() > 2000, "the finding is there"
+
+
 def test_without_findings_the_image_alone_is_shown(head: SmallHead, empty_result: AnalysisResult, tmp_path: Path):
     pictures = render.render_views(empty_result, head.volume, tmp_path, size=SIZE)
     assert pictures[0].title == "Axial slice through the middle of the image"
@@ -150,6 +166,28 @@ def test_a_point_and_a_box_are_gone_through(head: SmallHead):
     assert tuple(render.finding_center(point)) == (1.0, 2.0, 3.0)
     assert tuple(render.finding_center(box)) == (1.0, 2.0, 3.0)
     assert render.main_finding(replace(head.result, findings=(box, point))) is box
+
+
+def test_a_finding_without_a_region_has_no_centre(head: SmallHead):
+    with pytest.raises(InputError, match="region"):
+        render.finding_center(replace(head.result.findings[0], region=None))
+
+
+@pytest.mark.fetched
+def test_the_brain_of_a_real_head_is_drawn_inside_its_head(colin27: Path, head: SmallHead, tmp_path: Path):
+    image, brain = (nibabel.load(colin27 / name) for name in ("ch2.nii.gz", "ch2bet.nii.gz"))
+    arrays = [np.asarray(item.dataobj).transpose(2, 1, 0) for item in (image, brain)]
+    geometry = Geometry.from_ijk_lps(arrays[0].shape, np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine)
+    region = PackedMask.from_array(arrays[1] > 0, geometry)
+    finding = replace(head.result.findings[0], region=region)
+    result = replace(head.result, findings=(finding,), volume_geometry=geometry)
+    volume = Volume(array=arrays[0], geometry=geometry, modality="MR")
+    for picture in render.render_views(result, volume, tmp_path, size=SIZE)[:3]:
+        shown = pixels(picture.path)
+        outline = np.nonzero(near(shown, BRAIN_COLOR, 30))
+        bright = np.nonzero(shown.max(axis=-1) > 60)
+        for axis in range(2):
+            assert bright[axis].min() < outline[axis].min() < outline[axis].max() < bright[axis].max()
 
 
 def test_the_slices_go_through_a_voxel_of_the_finding(head: SmallHead):

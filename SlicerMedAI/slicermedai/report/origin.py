@@ -68,6 +68,7 @@ def provenance_section(result: AnalysisResult) -> Html:
         ("Finished", made_by.finished),
         ("Job", code(made_by.job_id)),
         ("Image grid", _grid(result)),
+        ("Maps", ", ".join(f"{item.name} ({item.unit.meaning})" for item in result.maps)),
     ]
     warnings = join([tag("h3", "Warnings"), items(made_by.warnings, class_="warn")]) if made_by.warnings else ""
     return section("provenance", "How it was made", terms(facts), _steps(result), _versions(result), warnings)

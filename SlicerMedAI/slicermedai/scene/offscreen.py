@@ -17,7 +17,7 @@ import vtk
 from slicermedai.errors import OutputError
 
 _LOG = logging.getLogger(__name__)
-_HARMLESS = ("bad X server connection", "Failed to find", "TerminologiesModuleLogic", "terminology")
+_HARMLESS = ("bad X server connection",)
 
 
 def make_render_window(size: tuple[int, int]) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from slicermedai.domain.finding import Box, Finding, Mask, PackedMask, Point
+from slicermedai.domain.geometry import FloatArray
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
 from slicermedai.scene.letters import edge_letters, letter_actors
 from slicermedai.scene.offscreen import quiet_vtk
 from slicermedai.scene.pictures import Picture
@@ -23,6 +27,18 @@ _SKIN_COLOR = (0.86, 0.74, 0.66)
 _EDGES = {"Axial": "the patient's left is on the right", "Coronal": "the patient's left is on the right"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Plan:
+    """What all pictures of one result share; ``center`` is LPS mm, ``main`` the finding it lies in."""
+
+    result: AnalysisResult
+    volume: Volume
+    main: Finding | None
+    center: FloatArray
+    folder: Path
+    size: tuple[int, int]
+
+
 def render_views(
     result: AnalysisResult, volume: Volume, folder: Path, *, size: tuple[int, int] = (600, 600)
 ) -> tuple[Picture, ...]:
@@ -30,23 +46,29 @@ def render_views(
 
     The slices go through the voxel of the largest finding nearest to its centre (without findings: through the
     middle of the image), show the left of the patient on the right (radiological convention), letters at the edges
-    and a scale bar. ``size`` is (width, height) in pixels. The scene is its own; no other is touched.
+    and a scale bar. The 3D view shows the findings inside the outer surface of what was imaged; on the route
+    "deidentify" that surface is left out, since a rendered face identifies a person.
+
+    Parameters
+    ----------
+    folder:
+        Where the pictures go; made where it is not there.
+    size:
+        (width, height) of each picture in pixels.
+
+    The scene is its own; no other is touched.
 
     Raises
     ------
     OutputError, DiskFullError
         No offscreen OpenGL is to be had, or the folder cannot be written.
     """
-    folder = Path(folder)
+    plan = _plan(result, volume, Path(folder), size)
     with quiet_vtk(), DrawingScene() as drawing:
         shown = show(result, drawing.scene, volume=volume)
         _emphasize(shown)
-        main = main_finding(result)
-        center = finding_center(main) if main else volume.geometry.to_lps((np.array(volume.geometry.shape) - 1) / 2)
-        pictures = [
-            _slice_picture(drawing, shown, orientation, (center, main, folder, size)) for orientation in ORIENTATIONS
-        ]
-        return (*pictures, _three_d_picture(drawing, shown, volume, (main, folder, size)))
+        slices = [_slice_picture(drawing, shown, orientation, plan) for orientation in ORIENTATIONS]
+        return (*slices, _three_d_picture(drawing, shown, plan))
 
 
 def main_finding(result: AnalysisResult) -> Finding | None:
@@ -58,18 +80,31 @@ def main_finding(result: AnalysisResult) -> Finding | None:
     return next((f for f in result.findings if isinstance(f.region, (Box, Point))), None)
 
 
-def finding_center(finding: Finding) -> Any:
-    """LPS mm, 3 numbers: a place inside the finding, nearest to the middle of what it covers."""
+def finding_center(finding: Finding) -> FloatArray:
+    """LPS mm, 3 numbers: a place inside the finding, nearest to the middle of what it covers.
+
+    Raises
+    ------
+    InputError
+        The finding has no region.
+    """
     region = finding.region
     if isinstance(region, Point):
         return np.array(region.position)
     if isinstance(region, Box):
         return (np.array(region.low) + np.array(region.high)) / 2
     if region is None:
-        raise ValueError("a finding without a region has no centre")
+        raise InputError("a finding without a region has no centre", attribute="region")
     places = np.argwhere(region.to_array())
     nearest = np.square(places - places.mean(axis=0)).sum(axis=1).argmin()
     return region.geometry.to_lps(places[nearest])
+
+
+def _plan(result: AnalysisResult, volume: Volume, folder: Path, size: tuple[int, int]) -> _Plan:
+    main = main_finding(result)
+    middle = (np.array(volume.geometry.shape) - 1) / 2
+    center = finding_center(main) if main else volume.geometry.to_lps(middle)
+    return _Plan(result=result, volume=volume, main=main, center=center, folder=folder, size=size)
 
 
 def _voxels(finding: Finding) -> int:
@@ -84,15 +119,14 @@ def _emphasize(shown: Shown) -> None:
     display.SetSliceIntersectionThickness(2)
 
 
-def _slice_picture(drawing: DrawingScene, shown: Shown, orientation: str, what: tuple[Any, ...]) -> Picture:
-    center, main, folder, size = what
-    left, posterior, superior = (float(value) for value in center)
-    with opened(SliceView(drawing, orientation, size)) as view:
+def _slice_picture(drawing: DrawingScene, shown: Shown, orientation: str, plan: _Plan) -> Picture:
+    left, posterior, superior = (float(value) for value in plan.center)
+    with opened(SliceView(drawing, orientation, plan.size)) as view:
         view.show_volume(shown.volume_node, (-left, -posterior, superior))
-        for actor in letter_actors(edge_letters(view.node.GetSliceToRAS()), size):
+        for actor in letter_actors(edge_letters(view.node.GetSliceToRAS()), plan.size):
             view.renderer.AddViewProp(actor)
-        path = view.save(folder / f"{orientation.lower()}.png")
-    title = f"{orientation} slice through {main.label.name if main else 'the middle of the image'}"
+        path = view.save(plan.folder / f"{orientation.lower()}.png")
+    title = f"{orientation} slice through {plan.main.label.name if plan.main else 'the middle of the image'}"
     return Picture(path=path, title=title, kind=orientation.lower(), description=_description(title, orientation))
 
 
@@ -100,17 +134,31 @@ def _description(title: str, orientation: str) -> str:
     return f"{title}; {_EDGES.get(orientation, 'anterior is marked A')}, findings are outlined in their colours."
 
 
-def _three_d_picture(drawing: DrawingScene, shown: Shown, volume: Volume, what: tuple[Any, ...]) -> Picture:
-    main, folder, size = what
-    seen: Any = _add_skin(drawing.scene, volume) or (shown.segmentation_node if main else shown.volume_node)
-    with opened(ThreeDView(drawing, size)) as view:
-        bounds = [0.0] * 6
-        seen.GetRASBounds(bounds)
-        view.look_from(ANTERIOR_LEFT, tuple(bounds))
-        path = view.save(folder / "3d.png")
+def _three_d_picture(drawing: DrawingScene, shown: Shown, plan: _Plan) -> Picture:
+    hides_faces = plan.result.study.identity is Identity.DEIDENTIFY
+    skin = None if hides_faces else _add_skin(drawing.scene, plan.volume)
+    with opened(ThreeDView(drawing, plan.size)) as view:
+        close_up = _bounds(skin or shown.segmentation_node)
+        view.node.SetBoxVisible(close_up is None)
+        view.look_from(ANTERIOR_LEFT, close_up or _bounds(shown.volume_node), zoom=1.4 if close_up else 1.0)
+        path = view.save(plan.folder / "3d.png")
     title = "3D view from the patient's front left"
-    content = "the findings' surfaces inside the translucent outer surface" if main else "the outer surface"
-    return Picture(path=path, title=title, kind="3d", description=f"{title}: {content}.")
+    return Picture(path=path, title=title, kind="3d", description=f"{title}: {_three_d_content(plan.result, skin)}.")
+
+
+def _bounds(node: Any) -> tuple[float, ...] | None:
+    """RAS mm (low, high) for each axis; None for a node that covers nothing."""
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    return tuple(bounds) if bounds[1] > bounds[0] else None
+
+
+def _three_d_content(result: AnalysisResult, skin: Any | None) -> str:
+    content = "the findings' surfaces" if result.findings else "no findings"
+    if skin is not None:
+        return f"{content} inside the translucent outer surface"
+    hidden = ", the outer surface left out since it would show a face"
+    return content + (hidden if result.study.identity is Identity.DEIDENTIFY else "")
 
 
 def _add_skin(scene: Any, volume: Volume) -> Any | None:

@@ -165,21 +165,25 @@ class ThreeDView(View):
         self.renderer.SetUseDepthPeeling(True)
         self.renderer.SetUseFXAA(True)
         self.node.SetBoxVisible(False)
+        self.node.SetBoxColor(0.55, 0.6, 0.7)
         self.node.SetAxisLabelsVisible(False)
         self.node.SetBackgroundColor(0.06, 0.07, 0.1)
         self.node.SetBackgroundColor2(0.16, 0.18, 0.24)
         self.node.SetOrientationMarkerType(slicer.vtkMRMLAbstractViewNode.OrientationMarkerTypeCube)
         self.draw_with(_THREE_D_MANAGERS, self.node)
 
-    def look_from(self, direction: tuple[float, float, float], bounds: tuple[float, ...]) -> None:
-        """Look from ``direction`` (RAS, any length) at the middle of ``bounds`` (RAS mm), superior up."""
+    def look_from(self, direction: tuple[float, float, float], bounds: Any, *, zoom: float) -> None:
+        """Look from ``direction`` (RAS, any length) at the middle of ``bounds`` (RAS mm, low and high), superior up.
+
+        ``zoom`` 1 shows the sphere around the bounds whole.
+        """
         camera = self.renderer.GetActiveCamera()
         middle = [(low + high) / 2 for low, high in zip(bounds[0::2], bounds[1::2], strict=True)]
         camera.SetFocalPoint(*middle)
         camera.SetPosition(*(m + d for m, d in zip(middle, direction, strict=True)))
         camera.SetViewUp(0, 0, 1)
         self.renderer.ResetCamera(bounds)
-        camera.Zoom(1.4)
+        camera.Zoom(zoom)
         self.renderer.ResetCameraClippingRange()
 
     def close(self) -> None:
