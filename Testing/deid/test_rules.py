@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 from slicermedai.deid.preview import PreviewRow, preview
-from slicermedai.deid.rules import BASIC_RULES
+from slicermedai.deid.profile import Profile
+from slicermedai.deid.pseudonym import Pseudonyms
+from slicermedai.deid.rules import BASIC_RULES, Context, RemoveHidden
 from slicermedai.deid.run import describe, not_done
+from slicermedai.deid.table import load_table
+from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.errors import UnreadableFileError
 
-from Testing.deid.samples import a_series, an_image, without_identity
+from Testing.deid.samples import KEY, a_series, an_image, without_identity
 
 
 def test_every_rule_describes_itself_and_the_record_is_made_of_that() -> None:
@@ -18,6 +23,29 @@ def test_every_rule_describes_itself_and_the_record_is_made_of_that() -> None:
     assert describe()[1:] == sentences
     assert all(rule.describe() for rule in BASIC_RULES)
     assert all(sentence.endswith(".") for sentence in [*describe(), *not_done()])
+
+
+def test_group_lengths_and_padding_are_no_content() -> None:
+    dataset = Dataset()
+    for tag, vr, value in (
+        (0x00100000, "UL", 4),
+        (0x00080001, "UL", 4),
+        (0xFFFCFFFC, "OB", b"\0\0"),
+        (0x00180050, "DS", 1),
+    ):
+        dataset.add_new(tag, vr, value)
+    context = Context(
+        table=load_table(),
+        profile=Profile(),
+        pseudonyms=Pseudonyms(KEY),
+        vocabulary=Vocabulary(),
+        patient="MEDAI-BCDFGHJK",
+        sop_class="1.2.840.10008.5.1.4.1.1.4",
+        study_uid="1.2.3",
+    )
+    RemoveHidden()(context, dataset)
+    assert list(dataset.keys()) == [0x00180050]
+    assert sum(context.tally.values()) == 3
 
 
 def test_the_preview_counts_what_is_done_and_shows_no_value(tmp_path: Path) -> None:

@@ -283,6 +283,13 @@ def test_text_without_identity_keeps_its_bytes_even_where_they_are_invalid(tmp_p
     assert b"Werk S\xff\xfed" in (tmp_path / "out" / "00001.dcm").read_bytes()
 
 
+def test_an_identifier_that_is_part_of_a_character_sets_name_does_no_harm(tmp_path: Path) -> None:
+    path = an_image(tmp_path / "in", SpecificCharacterSet="GB18030", PatientID="18030", Manufacturer="王")
+    without_identity([path], tmp_path / "out")
+    new = copies(tmp_path / "out")[0]
+    assert (new.SpecificCharacterSet, new.Manufacturer) == ("GB18030", "王")
+
+
 def test_numbers_of_the_identity_are_kept_out_of_new_uids(tmp_path: Path) -> None:
     files = a_series(tmp_path / "in")
     patients = Patients.gather(files, profile=Profile(), key=KEY)

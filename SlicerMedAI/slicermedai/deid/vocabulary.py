@@ -163,7 +163,7 @@ def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
     """PS3.15 does not say how: fewer than 3 letters (2 ideographs), fewer than 4 digits and common words are out."""
     text = token.text
     if text.isdigit():
-        return len(text) >= 4 and not (len(text) == 4 and _YEAR.fullmatch(text))
+        return len(text) >= 4 and not _YEAR.fullmatch(text) and text not in common_words()
     folded = fold(text)
     if folded in common_words() or (token.kind is Kind.DEVICE and folded in equipment):
         return False
