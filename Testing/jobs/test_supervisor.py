@@ -17,7 +17,7 @@ from slicermedai.jobs import folder as folder_module
 from slicermedai.jobs.folder import JobFolder, sweep
 from slicermedai.jobs.protocol import Done, Failed, Note, Progress
 from slicermedai.jobs.specs import RunJob
-from slicermedai.jobs.supervisor import State, start
+from slicermedai.jobs.supervisor import Running, State, start
 
 from Testing.jobs.conftest import SLEEPER, Worker, job_folders, wait_for
 
@@ -42,6 +42,10 @@ def finish(job: RunJob, command: list[str]) -> tuple[State, list, object]:
     with start(job, command=command) as running:
         running.wait(20, on_event=events.append)
     return running.state, events, running
+
+
+def has_reached(stage: str, running: Running) -> bool:
+    return any(isinstance(event, Progress) and event.stage == stage for event in running.poll())
 
 
 def partials(job: RunJob) -> list[Path]:
@@ -149,7 +153,6 @@ def test_a_crash_is_an_error_with_its_cause(job: RunJob, worker: Worker, temp: P
 
 def test_a_crash_after_the_start_quotes_where_and_not_what_was_printed(job: RunJob, worker: Worker) -> None:
     body = """
-    progress("read", 0.1)
     print("Jane Doe", file=sys.stderr)
     {how}
     """
@@ -186,7 +189,7 @@ def test_cancel_ends_a_worker_within_two_seconds_and_leaves_nothing(
     job: RunJob, worker: Worker, temp: Path, how: str
 ) -> None:
     with start(job, command=worker(HANGS_WHILE_WRITING.format(how=how))) as running:
-        wait_for(lambda: running.poll())
+        wait_for(lambda: has_reached("segment", running))
         assert len(partials(job)) == 1
         began = time.monotonic()
         running.cancel()
@@ -214,7 +217,7 @@ def test_cancel_kills_what_the_worker_started(
     {how}
     """
     with start(job, command=worker(body)) as running:
-        wait_for(lambda: running.poll())
+        wait_for(lambda: has_reached("segment", running))
         grandchild = int(pid_file.read_text())
         assert process_alive(grandchild)
         running.cancel()
@@ -293,7 +296,7 @@ def test_noise_on_stdout_is_kept_off_the_protocol(job: RunJob, worker: Worker) -
     """
     state, events, _ = finish(job, worker(body))
     assert state is State.DONE
-    assert [type(event) for event in events] == [Progress, Done]
+    assert [type(event) for event in events] == [Progress, Progress, Done]
 
 
 def test_foreign_lines_are_skipped_and_a_damaged_event_is_an_error(job: RunJob, bare_worker: Worker) -> None:

@@ -60,6 +60,7 @@ def _attempt(path: Path, execute: Execute, reporter: Reporter, stop: _Stop) -> D
         job_id, job = read_job(path)
         stop.output = Path(job.output)
         reporter.plan(job)
+        reporter("start", 0.0)  # from here on a patient's data may be read, and the supervisor quotes no stderr
         folder = execute(job, job_id=job_id, progress=reporter)
     except MedAIError as error:
         return Failed(error=error.to_dict())
