@@ -22,7 +22,7 @@ from slicermedai.inference.resample import resample
 
 _CONTENT_STEP = 4.0
 _CONTENT_SIZE = 160
-_CONTENT_SHARE = 0.01
+_CONTENT_AREA = 400.0
 _CONTENT_MARGIN = 0.02
 
 
@@ -81,7 +81,10 @@ class Framing:
 
 
 def content_extent(volume: Volume) -> Extent:
-    """The box around what is not background: the largest bright region of a coarse grid (Otsu's threshold)."""
+    """The box around what is not background: the largest bright region of a coarse grid (Otsu's threshold).
+
+    Planes count from a cross-section of 400 mm^2: an area in the patient, whatever the grid around it.
+    """
     corners = volume.geometry.corners
     whole = Extent(low=corners.min(axis=0), high=corners.max(axis=0))
     step = max(_CONTENT_STEP, float(whole.size.max()) / _CONTENT_SIZE)
@@ -89,7 +92,8 @@ def content_extent(volume: Volume) -> Extent:
     covered = Extent(low=whole.low, high=whole.low + shape * step)
     coarse = framed(volume, covered.grid([int(n) for n in shape])).array
     bright = largest_component(coarse > _half_otsu(coarse))
-    found = extent_of(bright.astype(np.float32), covered, smallest_share=_CONTENT_SHARE)
+    areas = covered.size.prod() / covered.size
+    found = extent_of(bright.astype(np.float32), covered, smallest_shares=_CONTENT_AREA / areas)
     return (found or whole).widened(_CONTENT_MARGIN)
 
 
@@ -99,16 +103,17 @@ def framed(volume: Volume, grid: Geometry) -> Volume:
     return Volume(array=values, geometry=grid, modality=volume.modality, unit=volume.unit)
 
 
-def extent_of(weight: NDArray[np.float32], box: Extent, *, smallest_share: float) -> Extent | None:
+def extent_of(weight: NDArray[np.float32], box: Extent, *, smallest_shares: FloatArray) -> Extent | None:
     """The extent of what ``weight`` (0 to 1, on a grid that fills ``box``) covers, interpolated between planes.
 
-    A plane belongs to it where the mean of its weights exceeds ``smallest_share``; None where no plane does.
+    A plane across an axis belongs to it where the mean of its weights exceeds that axis' smallest share; None
+    where no plane does.
     """
     step = box.size / np.asarray(weight.shape)
     low, high = np.empty(3), np.empty(3)
     for axis in range(3):
         profile = weight.mean(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64)
-        ends = _crossings(np.pad(profile, 1), smallest_share)
+        ends = _crossings(np.pad(profile, 1), float(smallest_shares[axis]))
         if ends is None:
             return None
         low[axis], high[axis] = box.low[axis] + (np.array(ends) - 0.5) * step[axis]

@@ -116,7 +116,9 @@ class Sweep:
             found = self._probabilities(output, "")[1]
             grid = geometry_of(tensor)
         weight = found * largest_component(found > 0.5)
-        return extent_of(np.asarray(_along_lps(weight, grid.affine)), box, smallest_share=framing.smallest_share)
+        return extent_of(
+            np.asarray(_along_lps(weight, grid.affine)), box, smallest_shares=np.full(3, framing.smallest_share)
+        )
 
     # --- network -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,43 @@
+"""Bundles and model folders that tests may damage."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from Testing.inference.tiny_bundle import write_tiny_bundle, write_torchscript_bundle
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Application data of this test alone, and no shared model folders."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SLICERMEDAI_MODELS", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The folder of a bundle without code."""
+    return write_tiny_bundle(tmp_path / "tiny@0.1")
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a bundle whose network is TorchScript."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.")
+        folder = write_torchscript_bundle(tmp_path / "scripted@0.1")
+    yield folder
+
+
+@pytest.fixture
+def brain_wheel(data_folder: Path) -> Path:
+    """The wheel of deepbet 1.0.2."""
+    found = sorted((data_folder / "deepbet").glob("deepbet-1.0.2-*.whl"))
+    if not found:
+        pytest.skip("absent: wheel of deepbet 1.0.2; Scripts/test fetches it where it can")
+    return found[0]
