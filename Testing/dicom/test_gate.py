@@ -30,7 +30,7 @@ def _refused(folder: Path, kind: type[InputError], attribute: str, **options: st
     return error
 
 
-@pytest.mark.parametrize("degrees", [2.0, 15.0, -25.0])
+@pytest.mark.parametrize("degrees", [0.2, 2.0, 15.0, -25.0])
 def test_a_tilted_gantry_is_refused_by_its_angle(degrees: float, a_head: Volume, write: Write) -> None:
     files = write(a_head)
     faults.tilt_gantry(files, degrees)
@@ -166,7 +166,8 @@ def test_a_multi_frame_object_with_one_position_for_all_frames_is_refused(a_head
     file = write(a_head, enhanced=True)[0]
     faults.edit(file, lambda dataset: dataset.pop("PerFrameFunctionalGroupsSequence") and None)
     faults.set_value([file], "ImagePositionPatient", ["0", "0", "0"])
-    _refused(file.parent, GeometryError, "ImagePositionPatient")
+    faults.set_value([file], "ImageOrientationPatient", ["1", "0", "0", "0", "1", "0"])
+    assert "is missing" in str(_refused(file.parent, GeometryError, "ImagePositionPatient"))
 
 
 def test_orientation_vectors_that_are_not_at_right_angles_are_refused(a_head: Volume, write: Write) -> None:

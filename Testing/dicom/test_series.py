@@ -67,3 +67,11 @@ def test_dicom_files_without_a_preamble_are_read(a_head: Volume, write: Write) -
     for path in write(a_head, transfer_syntax="1.2.840.10008.1.2"):
         path.write_bytes(path.read_bytes()[132:])
     assert len(scan(path.parent).series[0].planes) == 20
+
+
+def test_a_native_file_whose_pixels_end_too_early_is_found_without_reading_them(a_head: Volume, write: Write) -> None:
+    files = write(a_head)
+    faults.truncate(files[-1], keep=0.95)
+    (broken,) = scan(files[0].parent).skipped
+    assert (broken.file, broken.broken) == (files[-1], True)
+    assert "PixelData ends too early" in broken.reason
