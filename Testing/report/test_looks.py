@@ -45,6 +45,15 @@ def test_text_has_the_contrast_that_wcag_asks_for(theme, ink, paper):
     assert (values[1] + 0.05) / (values[0] + 0.05) >= 4.5
 
 
+def test_style_has_every_rule_where_it_belongs():
+    """Blocks are closed in order, and what is meant for paper alone stands in the block for paper."""
+    style = STYLE.read_text(encoding="utf-8")
+    assert style.count("{") == style.count("}")
+    paper = style[style.index("@media print") :]
+    assert re.search(r"nav, \.skip \{ display: none; \}", paper)
+    assert "display: none" not in style[: style.index("@media screen")]
+
+
 @pytest.fixture
 def browser() -> str:
     """The path of a Chromium; skips by name where there is none."""
