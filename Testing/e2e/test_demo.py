@@ -37,7 +37,7 @@ def test_everything_that_was_promised_is_there(demo: Demo) -> None:
 
 
 def test_no_token_of_the_identity_is_in_any_byte_that_was_written(demo: Demo) -> None:
-    assert len(demo.tokens) > 20
+    assert len(demo.tokens) >= 20
     needles = [form for token in demo.tokens for form in (token.encode(), token.encode("utf-16-le"))]
     leaks = {str(path): n for path in demo.written() for n in needles if n in path.read_bytes()}
     assert leaks == {}
