@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.audit.ends import record_end
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, result_folder
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, JobError
@@ -24,7 +24,6 @@ from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.protocol import Event, Progress
 from slicermedai.jobs.specs import ExportJob, RunJob, make_job
 from slicermedai.jobs.supervisor import Running, State, start
-from slicermedai.pipeline import result_folder
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
@@ -213,7 +212,7 @@ def load(folder: str | Path) -> AnalysisResult:
     UnreadableFileError
         No result is there, or it is damaged.
     """
-    return AnalysisResult.load(result_folder(Path(folder).expanduser().absolute()))
+    return AnalysisResult.load(Path(folder).expanduser().absolute())
 
 
 def export_result(

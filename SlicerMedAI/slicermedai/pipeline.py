@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slicermedai.domain.codec import write_object
-from slicermedai.domain.finding import Finding, Mask, tracking_uid
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.provenance import Provenance, Step
-from slicermedai.domain.result import AnalysisResult, Deidentification, Status
+from slicermedai.domain.result import RESULT, AnalysisResult, Deidentification, Status
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.specs import RunJob
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
     from slicermedai.inference.task import Prediction
 
-RESULT, HEADERS, DICOM, SOURCE = "result", "source", "dicom", "source"
+HEADERS, DICOM, SOURCE = "source", "dicom", "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +68,8 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     progress("measure", 0.0)
     result = _compose(bundle, source, prediction)
     clock.step("measure", "volume by voxel summation")
-    result = replace(
-        result,
-        deidentification=deidentification,
-        provenance=replace(_provenance(bundle, prediction), job_id=job_id, started=clock.started),
-    )
-    result = _with_steps(result, clock.steps, refused)
+    made = replace(_told(result.provenance, clock, refused), job_id=job_id)
+    result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
 
@@ -107,58 +102,28 @@ def _predict(job: RunJob, bundle: BundleRef, volume: Volume, progress: Progress)
 
 def _compose(bundle: BundleRef, source: Source, prediction: Prediction) -> AnalysisResult:
     from slicermedai.confidence.assess import quality_of
+    from slicermedai.confidence.findings import findings_of
+    from slicermedai.inference.record import provenance_of
 
-    findings = tuple(_findings(bundle, source, prediction))
+    findings = findings_of(bundle, prediction, series_uid=source.volume.series_uid)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,
         volume_geometry=source.volume.geometry,
-        provenance=Provenance(bundle="", bundle_version="", weights_sha256=""),
+        provenance=provenance_of(bundle, prediction),
         findings=findings,
         quality=tuple(quality_of(f.tracking_uid, model=bundle.title) for f in findings),
         sources=source.study.series,
     )
 
 
-def _findings(bundle: BundleRef, source: Source, prediction: Prediction) -> list[Finding]:
-    from slicermedai.confidence.assess import assess
-    from slicermedai.measure.volume import measure
-
-    scores, findings = dict(prediction.scores), []
-    for value, label in prediction.labels:
-        region = Mask(label_map=prediction.label_map, value=value)
-        if not region.to_array().any():
-            continue
-        uid = tracking_uid(source.volume.series_uid, bundle.title, label.type.value, str(value))
-        confidence = assess(scores.get(value), model=bundle.title)
-        findings.append(
-            Finding(tracking_uid=uid, label=label, region=region, measurements=measure(region), confidence=confidence)
-        )
-    return findings
-
-
-def _with_steps(result: AnalysisResult, steps: list[Step], refused: tuple[str, ...]) -> AnalysisResult:
-    made = result.provenance
-    refusals = ("Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused)
-    return replace(result, provenance=replace(made, steps=(*steps, *made.steps), refusals=refusals, finished=_now()))
-
-
-def _provenance(bundle: BundleRef, prediction: Prediction) -> Provenance:
-    import slicermedai
-
-    return Provenance(
-        bundle=bundle.name,
-        bundle_version=bundle.version,
-        weights_sha256=bundle.weights_sha256,
-        licence=bundle.licence,
-        intended_use=bundle.intended_use,
-        versions=(("slicermedai", slicermedai.__version__), *prediction.versions),
-        device=prediction.device,
-        precision=prediction.precision,
-        seed=prediction.seed,
-        threads=prediction.threads,
-        steps=prediction.steps,
-        warnings=prediction.warnings,
+def _told(made: Provenance, clock: _Clock, refused: tuple[str, ...]) -> Provenance:
+    return replace(
+        made,
+        steps=(*clock.steps, *made.steps),
+        refusals=("Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused),
+        started=clock.started,
+        finished=_now(),
     )
 
 
@@ -179,8 +144,3 @@ def _write(
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def result_folder(folder: Path) -> Path:
-    """The folder that :meth:`AnalysisResult.load` reads, given it or the output of a run around it."""
-    return folder / RESULT if (folder / RESULT / f"{RESULT}.json").exists() else folder

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
-
 from slicermedai import MedAIError, RunJob, Volume
 from slicermedai.audit.log import verify
 from slicermedai.cli.execute import execute
 from slicermedai.jobs.home import home
+
 from Testing.fixtures import faults
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
@@ -225,12 +225,13 @@ def test_an_image_without_a_patient_gives_what_needs_none_and_says_so(head: Volu
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.asarray(head.array)), str(tmp_path / "head.nrrd"))
     job = RunJob(source=str(tmp_path / "head.nrrd"), output=str(tmp_path / "out"), report=False)
     execute(job, job_id="test")
-    made = {path.name for path in (tmp_path / "out" / "dicom").iterdir()} if (tmp_path / "out" / "dicom").exists() else set()
+    made = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert not made & {"seg.dcm", "sr.dcm"}
+    assert "findings.csv" in made
     assert any("No DICOM SEG and SR" in line for line in load(tmp_path / "out").provenance.refusals)
 
 
-def test_dicom_asked_for_by_name_without_a_patient_is_refused_before_anything_runs(head: Volume, tmp_path: Path) -> None:
+def test_dicom_asked_for_by_name_without_a_patient_is_refused_at_once(head: Volume, tmp_path: Path) -> None:
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.asarray(head.array)), str(tmp_path / "head.nrrd"))
     words = refused(tmp_path / "head.nrrd", tmp_path / "out", formats=("seg", "sr"))  # type: ignore[arg-type]
     assert "PatientID" in words

@@ -8,12 +8,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-from scipy import ndimage
-
 import slicermedai
+from scipy import ndimage
 from slicermedai import Volume
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.study import Identity
+
 from Testing.e2e.conftest import Demo
 from Testing.export.validators import dciodvfy_errors, segimage2itkimage, tid1500reader
 

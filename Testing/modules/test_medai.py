@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from slicermedai import Volume
+
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
@@ -29,7 +29,6 @@ def head() -> Volume:
 def head_node(medai: Any, head: Volume) -> Any:
     """The head, loaded into the scene."""
     import slicer
-
     from slicermedai.scene.volumes import volume_to_node
 
     return volume_to_node(head, slicer.mrmlScene)
@@ -173,9 +172,10 @@ def test_a_series_of_the_database_goes_in_as_its_files(
     assert ui.runButton.enabled
 
 
-def test_closing_the_scene_leaves_a_working_panel(brain_model: None, harness: Harness, medai: Any, head: Volume) -> None:
+def test_closing_the_scene_leaves_a_working_panel(
+    brain_model: None, harness: Harness, medai: Any, head: Volume
+) -> None:
     import slicer
-
     from slicermedai.scene.volumes import volume_to_node
 
     slicer.mrmlScene.Clear(0)
@@ -200,7 +200,8 @@ def test_loading_the_module_loads_nothing_heavy(harness: Harness) -> None:
     code = (
         "import sys; from pathlib import Path; from Testing.Harness import install; h = install();"
         f"m = h.load_module(Path({str(Path(__file__).resolve().parents[2] / 'SlicerMedAI' / 'MedAI.py')!r}));"
-        "print([n for n in ('torch', 'monai', 'highdicom', 'SimpleITK', 'pydicom') if n in sys.modules]); m.close(); h.close()"
+        "print([n for n in ('torch', 'monai', 'highdicom', 'SimpleITK', 'pydicom') if n in sys.modules]);"
+        "m.close(); h.close()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"

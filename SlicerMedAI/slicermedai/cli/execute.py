@@ -66,9 +66,9 @@ def _log_outcome(job: RunJob, outcome: Outcome, job_id: str) -> None:
 
 def _export(job: ExportJob, progress: Progress) -> Path:
     from slicermedai.dicom.headers import load_headers
-    from slicermedai.domain.result import AnalysisResult
+    from slicermedai.domain.result import AnalysisResult, result_folder
     from slicermedai.export.run import export_result
-    from slicermedai.pipeline import HEADERS, result_folder
+    from slicermedai.pipeline import HEADERS
 
     source, output = result_folder(Path(job.source)), Path(job.output)
     progress("read", 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels import get_decoder
+from pydicom.uid import UID
 
 from slicermedai.dicom.files import READ_ERRORS, read_dataset
 from slicermedai.dicom.planes import Plane, frame_value
@@ -118,9 +119,7 @@ def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
 
 
 def _check_codec(dataset: Dataset, file: Path) -> None:
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is None:
-        raise UnreadableFileError("says not how its pixels are encoded", file=file, attribute="TransferSyntaxUID")
+    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID") or "none"))
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:

@@ -19,6 +19,7 @@ class Provenance:
     """Model, software, machine and steps. ``weights_sha256`` is of the weights file that ran.
 
     ``started`` and ``finished`` are ISO 8601 UTC. ``versions`` pairs package names with versions.
+    ``demonstration`` is True for weights that were trained for demonstration alone, which every output must say.
     ``refusals`` says what was not done, or not assessed, and why.
     """
 
@@ -27,6 +28,7 @@ class Provenance:
     weights_sha256: str
     licence: str = ""
     intended_use: str = ""
+    demonstration: bool = False
     versions: tuple[tuple[str, str], ...] = ()
     device: str = "cpu"
     precision: str = "float32"

@@ -15,6 +15,9 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.study import SeriesRef, Study
 
+RESULT = "result"
+"""The folder of the result in the output of a run, and the stem of its JSON file."""
+
 
 class Status(str, Enum):
     """What came of the run. "No finding" and "failed" are results, not missing ones."""
@@ -109,11 +112,11 @@ class AnalysisResult:
         """
         from slicermedai.domain.codec import save_object
 
-        return save_object(self, folder, kind="result")
+        return save_object(self, folder, kind=RESULT)
 
     @staticmethod
     def load(folder: Path) -> AnalysisResult:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, given that folder or the output of a run around it.
 
         Raises
         ------
@@ -122,4 +125,10 @@ class AnalysisResult:
         """
         from slicermedai.domain.codec import load_object
 
-        return load_object(folder, AnalysisResult, kind="result")
+        return load_object(result_folder(folder), AnalysisResult, kind=RESULT)
+
+
+def result_folder(folder: Path) -> Path:
+    """``folder`` itself, or the ``result`` folder in it where it is the output of a run."""
+    inner = Path(folder) / RESULT
+    return inner if (inner / f"{RESULT}.json").is_file() else Path(folder)

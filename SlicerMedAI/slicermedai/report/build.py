@@ -34,7 +34,8 @@ def build(
         The folder cannot be written.
     """
     folder = Path(folder)
-    pictures, reason = (), _obstacle(volume)
+    pictures: tuple[Picture, ...] = ()
+    reason = _obstacle(volume)
     if volume is not None and not reason:
         progress("scene", 0.0)
         _save_scene(result, volume, folder / SCENE)
@@ -47,6 +48,7 @@ def build(
         no_pictures=reason,
         files=tuple(path.relative_to(folder) for path in sorted(folder.rglob("*")) if _is_product(path, folder)),
         notes=notes,
+        demonstration=result.provenance.demonstration,
     )
     return write_report(context, folder)
 
