@@ -77,6 +77,23 @@ def test_yaml_without_its_reader_says_what_to_install(tiny: Path, monkeypatch: p
         read_bundle(tiny)
 
 
+def test_yaml_is_read_as_json_is(tiny: Path) -> None:
+    pytest.importorskip("yaml", reason="absent: PyYAML")
+    before = read_manifest(tiny)
+    (tiny / "configs" / "inference.json").rename(tiny / "configs" / "inference.yaml")
+    assert read_manifest(tiny) == before
+    (tiny / "configs" / "inference.yaml").write_text("a: [")
+    with pytest.raises(BundleError, match=r"inference\.yaml: cannot be read"):
+        read_manifest(tiny)
+
+
+@pytest.mark.parametrize(("key", "value"), [("field_of_view_mm", [1]), ("labels", [{"name": "x"}]), ("labels", [3])])
+def test_values_of_the_wrong_shape_are_named(tiny: Path, key: str, value: object) -> None:
+    change_json(tiny / "medai.json", **{key: value})
+    with pytest.raises((BundleError, CodeError), match=key):
+        read_bundle(tiny)
+
+
 def test_an_unknown_kind_of_output_is_refused(tiny: Path) -> None:
     change_json(tiny / "medai.json", outputs="votes")
     with pytest.raises(BundleError, match="logits or probabilities"):

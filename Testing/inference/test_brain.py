@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from slicermedai.bundles.manifest import Manifest
 from slicermedai.dicom.itk_files import read_image
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.resample import resample
-from slicermedai.inference.task import Prediction, predict
+from slicermedai.inference.segment import Segmentation
+from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
 
 from Testing.fixtures.grids import covering, rotated
+from Testing.fixtures.phantoms import head_phantom
 from Testing.inference.conftest import dice
 
 INTRACRANIAL_ML = 1957.0
@@ -113,6 +116,25 @@ def test_thick_slices_change_it_little(head: Volume, straight: Prediction, brain
 
 def test_the_answer_is_that_of_the_original_in_two_stages(head: Volume, straight: Prediction, brain: BundleRef) -> None:
     assert dice(straight.label_map.array == 1, original(head, Path(brain.path))) >= 0.985
+
+
+def test_a_volume_that_no_head_has_is_said_to_be_implausible(brain: BundleRef) -> None:
+    grid = covering(spacing=(4.0, 4.0, 4.0), extent=(200.0, 220.0, 200.0))
+    ramp = np.broadcast_to(10 * np.arange(grid.shape[2]), grid.shape).astype(np.int16)
+    found = predict(brain, Volume(array=ramp, geometry=grid, modality="MR"))
+    assert any("700 to 2400 is plausible" in warning for warning in found.warnings)
+
+
+def test_where_the_locator_finds_nothing_the_result_is_empty_and_says_so(brain: BundleRef) -> None:
+    def sees_background(manifest: Manifest, *, part: str, weights: str, device: str) -> Callable[..., torch.Tensor]:
+        assert part == "locator_def", "without a located head the second network is not even loaded"
+        return lambda window: torch.stack([torch.ones_like(window[:, 0]), torch.zeros_like(window[:, 0])], dim=1)
+
+    volume, _ = head_phantom(covering(spacing=(4.0, 4.0, 4.0)))
+    found = Segmentation(load=sees_background).predict(brain, volume, settings=RunSettings(), listeners=Listeners())
+    assert found.is_empty
+    assert dict(found.scores) == {1: None}
+    assert found.warnings == ("the model's locator found nothing in this image",)
 
 
 # --- the published algorithm (deepbet 1.0.2), with scipy for its components and holes ------------------------------

@@ -20,6 +20,7 @@ from slicermedai.errors import (
     JobCancelled,
     UnsupportedImageError,
 )
+from slicermedai.inference.fitness import extent_warnings
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
 
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
@@ -152,6 +153,12 @@ def test_implausible_and_cut_labels_are_warnings(tiny: Path) -> None:
     warnings = run(tiny, AXIAL.cropped((0, 0, 0), (28, *AXIAL.shape[1:]))).warnings
     assert "1000 to 2000 is plausible" in warnings[0]
     assert "reaches the edge of the image" in warnings[1]
+
+
+def test_an_implausible_extent_is_a_warning() -> None:
+    assert extent_warnings((140.0, 170.0, 150.0), (90.0, 230.0)) == []
+    assert extent_warnings((140.0, 170.0, 150.0), None) == []
+    assert "28 x 35 x 29 mm" in extent_warnings((28.0, 35.0, 29.0), (90.0, 230.0))[0]
 
 
 def test_nothing_found_is_a_result(tiny: Path) -> None:
