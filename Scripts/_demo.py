@@ -6,12 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from _data import fetch_colin27, fetch_mrhead
-from slicermedai.bundles.registry import fetch
+from _data import fetch_brain, fetch_colin27, fetch_mrhead
 from slicermedai.cli.main import main as command_line
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import MedAIError, UnknownBundleError
+from slicermedai.errors import MedAIError
 
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.phantoms import head_phantom
@@ -22,7 +21,8 @@ from Testing.fixtures.series_writer import write_series
 def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
     """Prepare the study in ``scratch``, run the job into ``out``, look for leaks; the exit code."""
     try:
-        _ensure_model()
+        if fetch_brain() is None:
+            return 1
         tokens: list[str] = []
         if source is None:
             source, tokens = _sample_study(scratch)
@@ -35,16 +35,6 @@ def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
     if code == 0:
         print(f"Report: {out / 'report.html'}")
     return code
-
-
-def _ensure_model() -> None:
-    from slicermedai.bundles.registry import resolve
-
-    try:
-        resolve("brain")
-    except UnknownBundleError:
-        _say("Fetching the brain model (MIT, 17 MB) ...")
-        fetch("brain")
 
 
 def _sample_study(scratch: Path) -> tuple[Path, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from slicermedai import Volume
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.study import Identity
 
+from Testing.browser import screenshot
 from Testing.e2e.conftest import Demo
 from Testing.export.validators import dciodvfy_errors, segimage2itkimage, tid1500reader
 
@@ -127,6 +129,15 @@ def test_the_report_says_what_was_not_done(demo: Demo) -> None:
     for sentence in ("Research use only", "Faces were not removed", "not assessed"):
         assert sentence.lower() in page.lower()
     assert demo.result.provenance.weights_sha256 in page
+
+
+def test_the_report_looks_as_the_readme_shows_it(
+    demo: Demo, tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
+) -> None:
+    picture = screenshot(demo.folder / "report.html", tmp_path, "--window-size=1100,1780")
+    keep_screenshot(picture, "report.png")
+    for view in ("axial", "3d"):
+        keep_screenshot(demo.folder / "pictures" / f"{view}.png", f"view-{view}.png")
 
 
 def test_the_result_is_pseudonymous(demo: Demo) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +11,8 @@ import pytest
 from PIL import Image
 from slicermedai.report.context import ReportContext
 from slicermedai.report.page import write_report
+
+from Testing.browser import screenshot
 
 STYLE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "slicermedai" / "report" / "style.css"
 ON_CARDS = ("ink", "soft", "link")
@@ -54,21 +54,8 @@ def test_style_has_every_rule_where_it_belongs():
     assert "display: none" not in style[: style.index("@media screen")]
 
 
-@pytest.fixture
-def browser() -> str:
-    """The path of a Chromium; skips by name where there is none."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("absent: chromium (Debian package chromium)")
-    return found
-
-
-def screenshot(browser: str, page: Path, folder: Path, *flags: str) -> np.ndarray:
-    picture = folder / "shot.png"
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    command += [f"--user-data-dir={folder / 'profile'}", f"--screenshot={picture}", *flags, page.as_uri()]
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
-    return np.asarray(Image.open(picture).convert("RGB")).astype(int)
+def drawn(page: Path, folder: Path, *flags: str) -> np.ndarray:
+    return np.asarray(Image.open(screenshot(page, folder, *flags)).convert("RGB")).astype(int)
 
 
 def share(picture: np.ndarray, color: tuple[int, int, int]) -> float:
@@ -76,9 +63,9 @@ def share(picture: np.ndarray, color: tuple[int, int, int]) -> float:
 
 
 @pytest.mark.parametrize(("flag", "paper"), [("--light", (255, 255, 255)), ("--force-dark-mode", (25, 33, 41))])
-def test_a_browser_draws_the_page_with_its_pictures(context: ReportContext, browser, tmp_path: Path, flag, paper):
+def test_a_browser_draws_the_page_with_its_pictures(context: ReportContext, tmp_path: Path, flag, paper):
     page = write_report(context, tmp_path)
-    seen = screenshot(browser, page, tmp_path, "--window-size=1000,1800", flag)
+    seen = drawn(page, tmp_path, "--window-size=1000,1800", flag)
     assert seen.shape == (1800, 1000, 3)
     assert tuple(seen[4, 500]) == (122, 31, 43), "the banner is on top"
     assert share(seen, (10, 220, 30)) > 0.2, "the pictures are there"

@@ -158,7 +158,7 @@ class GuidedRun:
         try:
             result = handle.result()
         except JobCancelled:
-            self._set(phase=Phase.CANCELLED, message="Stopped. Nothing was written.", seconds_left=None)
+            self._set(phase=Phase.CANCELLED, message="Stopped. Nothing was written.", stage="", seconds_left=None)
             return
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error), seconds_left=None)
