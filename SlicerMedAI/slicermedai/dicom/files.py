@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -48,11 +51,30 @@ class Broken:
     reason: str
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Odd values in real headers are not ours to complain about, and pydicom quotes them: patient data in a log."""
+    logger, nothing = logging.getLogger("pydicom"), _Nothing()
+    logger.addFilter(nothing)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logger.removeFilter(nothing)
+
+
+class _Nothing(logging.Filter):
+    """Lets no record through; one of its own for each caller, so that they nest."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return False
+
+
 def read_header(path: Path) -> Header | NotAnImage | Broken:
     """The header of ``path`` without its pixels; never raises for what the file holds."""
     try:
-        with path.open("rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # odd values in real headers are not ours to complain about
+        with path.open("rb") as stream, quiet():
             start = stream.read(132)
             if not _looks_like_dicom(start):
                 return _foreign(path, start)
@@ -64,8 +86,7 @@ def read_header(path: Path) -> Header | NotAnImage | Broken:
 
 def text_of(dataset: Dataset, keyword: str) -> str:
     """The value of ``keyword`` as text, decoded by the dataset's character set; "" where absent or unreadable."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with quiet():
         try:
             value = dataset.get(keyword)
         except READ_ERRORS:
@@ -90,8 +111,7 @@ def read_dataset(path: Path, *, pixels: bool) -> Dataset:
         Damaged, truncated, or no DICOM file.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
+        with quiet():
             return dcmread(path, stop_before_pixels=not pixels, force=True)
     except READ_ERRORS as error:
         raise UnreadableFileError(

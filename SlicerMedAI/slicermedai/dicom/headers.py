@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from slicermedai.dicom.files import integer_of, read_dataset, text_of
+from slicermedai.dicom.files import integer_of, quiet, read_dataset, text_of
 from slicermedai.dicom.pixels import without_pixels
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.domain.study import Identity, InstanceRef, SeriesRef, Study
@@ -98,8 +97,7 @@ def _instance(header: Dataset) -> InstanceRef:
 def _save(header: Dataset, path: Path) -> None:
     written = without_pixels(copy.copy(header))
     written.file_meta = _file_meta(header)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # odd values stay as they came
+    with quiet():  # odd values stay as they came
         written.save_as(path, enforce_file_format=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.config import IGNORE
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
-from slicermedai.dicom.files import READ_ERRORS, read_dataset
+from slicermedai.dicom.files import READ_ERRORS, quiet, read_dataset
 from slicermedai.dicom.planes import Plane, frame_value
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import UnreadableFileError, UnsupportedImageError
@@ -98,8 +98,7 @@ def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
         )
     _check_codec(dataset, plane.file)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
+        with quiet():
             array = np.asarray(dataset.pixel_array)
     except READ_ERRORS as error:
         raise UnreadableFileError(
@@ -119,9 +118,10 @@ def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
 
 
 def _check_codec(dataset: Dataset, file: Path) -> None:
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID") or "none"))
+    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID") or "unknown"), IGNORE)
     try:
-        decoder = get_decoder(syntax)
+        with quiet():
+            decoder = get_decoder(syntax)
     except NotImplementedError as error:
         raise UnreadableFileError(
             f"pixels in transfer syntax {syntax.name} cannot be decoded",
@@ -141,7 +141,8 @@ def _check_codec(dataset: Dataset, file: Path) -> None:
 
 def _scaled(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArray[Any], int]:
     try:
-        return _real_world(stored, dataset, plane)
+        with quiet():
+            return _real_world(stored, dataset, plane)
     except READ_ERRORS as error:
         raise UnreadableFileError(
             f"no usable number ({type(error).__name__})",
