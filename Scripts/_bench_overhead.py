@@ -80,6 +80,7 @@ def measure_times(chosen: argparse.Namespace) -> dict[str, Any]:
         whole.append(time.perf_counter() - start)
         processor.append(time.process_time() - cpu)
         stages.append({step.name: step.seconds for step in prediction.steps})
+        stages[-1]["hashes, configuration"] = whole[-1] - sum(stages[-1].values())
         forward.append(_forward(recorder.windows, chosen.threads))
     return {
         "image": f"{name}, {'x'.join(map(str, volume.geometry.shape))}",
@@ -168,8 +169,6 @@ def _print(times: dict[str, Any], memory: dict[str, Any]) -> None:
     print(f"medians of {times['repeats']} interleaved repetitions; windows: {', '.join(times['windows'])}\n")
     for name, seconds in times["stages"].items():
         print(f"  {name:<24}{seconds:8.3f} s")
-    rest = times["whole"] - sum(times["stages"].values())
-    print(f"  {'hashes, configuration':<24}{rest:8.3f} s")
     print(f"  {'end to end':<24}{times['whole']:8.3f} s   ({times['cpu']:.2f} CPU s)")
     print(f"  {'forward alone':<24}{times['forward']:8.3f} s\n")
     _goal("end to end / forward", times["whole"] / times["forward"], RATIO_GOAL, "")
