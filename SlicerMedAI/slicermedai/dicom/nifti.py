@@ -24,6 +24,9 @@ FloatArray = NDArray[np.float64]
 
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_HALF_TURN = 1e-7
+"""Below this 1 - b2 - c2 - d2 is rounding, and the rotation a half turn (as nifti1_io.c has it)."""
+
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -175,8 +178,8 @@ def _qform(header: _Header) -> FloatArray:
     pixdim = header.read(header.layout.pixdim)
     length = b * b + c * c + d * d
     a = np.sqrt(max(1.0 - length, 0.0))
-    if length > 1.0:
-        b, c, d = (part / np.sqrt(length) for part in (b, c, d))
+    if 1.0 - length < _HALF_TURN:
+        a, b, c, d = 0.0, *(part / np.sqrt(length) for part in (b, c, d))
     rotation = np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
