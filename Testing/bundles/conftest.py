@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from Testing.inference.brain_source import brain_wheel_in
 from Testing.inference.tiny_bundle import write_tiny_bundle, write_torchscript_bundle
 
 
@@ -34,10 +35,7 @@ def scripted(tmp_path: Path) -> Iterator[Path]:
     yield folder
 
 
-@pytest.fixture
-def brain_wheel(data_folder: Path) -> Path:
-    """The wheel of deepbet 1.0.2."""
-    found = sorted((data_folder / "deepbet").glob("deepbet-1.0.2-*.whl"))
-    if not found:
-        pytest.skip("absent: wheel of deepbet 1.0.2; Scripts/test fetches it where it can")
-    return found[0]
+@pytest.fixture(scope="session")
+def brain_wheel(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of deepbet 1.0.2; found before any test changes where models lie."""
+    return brain_wheel_in(data_folder, tmp_path_factory.mktemp("wheel"))

@@ -13,6 +13,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 
 from Testing.fixtures.phantoms import Ellipsoid
+from Testing.inference.brain_source import brain_wheel_in
 from Testing.inference.tiny_bundle import write_tiny_bundle
 
 BODY = Ellipsoid(center=(6.0, -9.0, 14.0), radii=(38.0, 52.0, 44.0))
@@ -27,12 +28,10 @@ def tiny(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def brain(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> BundleRef:
     """The brain bundle around the weights of deepbet 1.0.2."""
-    wheels = sorted((data_folder / "deepbet").glob("deepbet-1.0.2-*.whl"))
-    if not wheels:
-        pytest.skip("absent: wheel of deepbet 1.0.2; Scripts/test fetches it where it can")
+    wheel = brain_wheel_in(data_folder, tmp_path_factory.mktemp("wheel"))
     folder = tmp_path_factory.mktemp("models") / "brain@1.0.2"
     folder.mkdir()
-    write_bundle(wheels[0], folder)
+    write_bundle(wheel, folder)
     return resolve(str(folder))
 
 
