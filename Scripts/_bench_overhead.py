@@ -127,6 +127,7 @@ def _predict(ref: Any, volume: Any, threads: int, recorder: Recorder | None) -> 
 
 def _forward(windows: list[tuple[Any, Any]], threads: int) -> float:
     import torch
+
     from slicermedai.inference.device import choose_device, reproducible
     from slicermedai.inference.task import RunSettings
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from _data import fetch_brain, fetch_colin27, fetch_mrhead
+
 from slicermedai.cli.main import main as command_line
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import MedAIError
-
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_spec import SeriesSpec

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import qt
 import slicer
-import slicermedai
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import parameterNodeWrapper
@@ -18,6 +17,8 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
+import slicermedai
 from slicermedai.app.guided_run import COLUMNS, GuidedRun, Phase, RunState, describe, rows, time_left
 
 POLL_MILLISECONDS = 100

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+
 from slicermedai import AnalysisResult, Confidence, Finding, Geometry, Label, Measurement
 from slicermedai.app.guided_run import GuidedRun, Phase, RunState, describe, rows, summary, time_left
 from slicermedai.app.signal import Signal
@@ -179,6 +180,13 @@ def test_a_second_start_while_running_does_nothing() -> None:
 )
 def test_no_finding_and_failed_are_said_as_such(status: Status, text: str) -> None:
     assert summary(a_result(status)) == text
+
+
+def test_a_warning_of_the_model_is_never_left_out() -> None:
+    for status in (Status.COMPLETE, Status.NO_FINDING):
+        result = a_result(status)
+        warned = replace(result, provenance=replace(result.provenance, warnings=("the field of view is small",)))
+        assert "Warning: the field of view is small." in summary(warned)
 
 
 @pytest.mark.parametrize(

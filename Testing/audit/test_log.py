@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from slicermedai.audit.entry import FIRST, canonical
 from slicermedai.audit.log import RECOVERED, append, append_to, log_path, verify
 from slicermedai.errors import AuditError

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from slicermedai.bundles.manifest import read_bundle, read_manifest, runs_code
 from slicermedai.errors import BundleError, CodeError
-
 from Testing.inference.tiny_bundle import INSIDE, change_json, tiny_config
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from slicermedai.bundles import verify
 from slicermedai.bundles.manifest import read_manifest
 from slicermedai.errors import BundleError, ConsentError, HashMismatchError
-
 from Testing.inference.tiny_bundle import change_json, digest_of
 
 

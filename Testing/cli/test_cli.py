@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-import slicermedai
 from hypothesis import given
 from hypothesis import strategies as st
+
+import slicermedai
 from slicermedai.audit.log import append_to, log_path, verify
 from slicermedai.cli.main import main, parser
 from slicermedai.cli.options import job_from

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from slicermedai.confidence.assess import assess, assess_all, quality_of
 from slicermedai.domain.finding import ConfidenceState
 

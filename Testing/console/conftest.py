@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from slicermedai import console
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs import supervisor
-
 from Testing.scene.samples import small_head
 
 WORKER = """

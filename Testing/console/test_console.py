@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import slicermedai
 from slicermedai import AnalysisResult, JobHandle, MedAIError, RunJob, Volume, console
 from slicermedai.dicom.volumes import load_volume

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import slicermedai
 
 pytest.importorskip("PySide6", reason="absent: PySide6")
 pytest.importorskip("slicer", reason="absent: slicer-core")
 
 from slicermedai.scene.ticker import every
-
 from Testing.Harness import Harness, install
 
 

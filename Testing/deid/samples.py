@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
+
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.run import deidentify
 from slicermedai.domain.result import Deidentification
 from slicermedai.domain.volume import Volume
-
 from Testing.fixtures.grids import grid
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.series_spec import SeriesSpec

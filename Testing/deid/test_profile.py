@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pydicom.sr.codedict import codes
+
 from slicermedai.deid.profile import BASIC, Option, Profile
 from slicermedai.errors import IdentityError
 

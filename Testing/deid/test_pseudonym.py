@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
 from slicermedai.errors import IdentityError
-
 from Testing.deid.samples import KEY, OTHER_KEY
 
 UID = "1.2.826.0.1.3680043.8.498.1"

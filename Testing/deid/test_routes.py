@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from slicermedai.deid.routes import check_destination, check_study
 from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import IdentityError

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+
 from slicermedai.deid.preview import PreviewRow, preview
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import Pseudonyms
@@ -14,7 +15,6 @@ from slicermedai.deid.run import describe, not_done
 from slicermedai.deid.table import load_table
 from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.errors import UnreadableFileError
-
 from Testing.deid.samples import KEY, a_series, an_image, without_identity
 
 

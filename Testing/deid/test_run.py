@@ -19,11 +19,11 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
 )
+
 from slicermedai.deid.profile import BASIC, Profile
 from slicermedai.deid.rewrite import Patients
 from slicermedai.deid.run import deidentify, describe, not_done
 from slicermedai.errors import JobCancelled, ResultExistsError, UnreadableFileError
-
 from Testing.deid.samples import KEY, OTHER_KEY, SLICES, a_series, an_image, copies, found_tokens, without_identity
 from Testing.fixtures.faults import truncate
 from Testing.fixtures.identity import Identity, identity_tokens

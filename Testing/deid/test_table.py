@@ -10,9 +10,9 @@ import pytest
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.datadict import dictionary_VR
 from pydicom.sequence import Sequence
+
 from slicermedai.deid import dummies
 from slicermedai.deid.table import DATA, Action, Row, load_table
-
 from Testing.deid.samples import an_image, without_identity
 
 MR, ENHANCED_MR, PET = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.128"

@@ -11,13 +11,13 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+
 from slicermedai.deid import rewrite
 from slicermedai.deid.rules import BASIC_RULES, ScrubText
 from slicermedai.deid.tokens import Token
 from slicermedai.deid.verify import check_file, elements, find
 from slicermedai.deid.vocabulary import Vocabulary, date_tokens, identifier_tokens, name_tokens, uid_tokens
 from slicermedai.errors import IdentityError, UnreadableFileError
-
 from Testing.deid.samples import a_series, an_image, without_identity
 from Testing.fixtures.series_spec import SeriesSpec
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, fold_with_positions
 from slicermedai.deid.vocabulary import (
     Vocabulary,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slicermedai.domain.volume import Volume
 
+from slicermedai.domain.volume import Volume
 from Testing.fixtures.grids import grid, rotated
 from Testing.fixtures.phantoms import HeadSpec, head_phantom
 from Testing.fixtures.series_writer import SeriesSpec, write_series

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
+
 from slicermedai.dicom.headers import save_headers
 from slicermedai.dicom.inputs import open_source
 from slicermedai.dicom.volumes import from_array
 from slicermedai.errors import MedAIError, UnreadableFileError
-
 from Testing.fixtures import faults
 from Testing.fixtures.grids import grid
 from Testing.fixtures.series_writer import SeriesSpec, write_series

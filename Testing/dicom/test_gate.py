@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import AmbiguousInputError, GeometryError, InputError, UnsupportedImageError
-
 from Testing.fixtures import faults
 from Testing.fixtures.identity import Identity, identity_tokens
 

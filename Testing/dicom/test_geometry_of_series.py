@@ -11,10 +11,10 @@ import pytest
 import SimpleITK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from slicermedai.dicom.inputs import Source, open_source
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
-
 from Testing.fixtures.grids import ORIENTATIONS, grid, rotated, tilted
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import SeriesSpec, write_series

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+
 from slicermedai.dicom.headers import load_headers, save_headers, series_ref, study_of
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.study import Identity as Route
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import MedAIError
-
 from Testing.fixtures import faults
 from Testing.fixtures.identity import Identity
 

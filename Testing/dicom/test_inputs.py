@@ -14,6 +14,7 @@ import SimpleITK
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
+
 from slicermedai.dicom.inputs import open_source
 from slicermedai.dicom.volumes import save_volume
 from slicermedai.domain.study import Study
@@ -28,7 +29,6 @@ from slicermedai.errors import (
     UnreadableFileError,
     UnsupportedImageError,
 )
-
 from Testing.fixtures import faults
 from Testing.fixtures.grids import ORIENTATIONS, grid, rotated
 from Testing.fixtures.identity import Identity, identity_tokens

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from pydicom import dcmread
+
 from slicermedai.dicom.files import read_dataset
 from slicermedai.dicom.inputs import open_source
 from slicermedai.dicom.pixels import read_pixels
@@ -18,7 +19,6 @@ from slicermedai.dicom.planes import planes_of
 from slicermedai.domain.codes import HOUNSFIELD
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import UnreadableFileError, UnsupportedImageError
-
 from Testing.fixtures import faults
 from Testing.fixtures.grids import grid
 from Testing.fixtures.phantoms import HeadSpec, head_phantom

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from slicermedai.dicom.series import scan
 from slicermedai.domain.volume import Volume
-
 from Testing.fixtures import faults
 
 Write = Callable[..., list[Path]]

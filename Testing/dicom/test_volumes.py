@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
+
 from slicermedai.dicom.volumes import from_array, from_sitk, is_volume_folder, load_volume, save_volume
 from slicermedai.domain.codes import HOUNSFIELD
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread
-from slicermedai.domain.volume import Volume
 
+from slicermedai.domain.volume import Volume
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, tilted
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.phantoms import BRAIN_VOLUME_ML, CAPSULE, LEFT_VENTRICLE_ML, head_phantom

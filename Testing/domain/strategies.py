@@ -6,6 +6,7 @@ from itertools import permutations, product
 
 import numpy as np
 from hypothesis import strategies as st
+
 from slicermedai import Geometry
 
 ORIENTATIONS = [

@@ -9,9 +9,9 @@ import pytest
 import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slicermedai import Geometry
 from slicermedai.errors import GeometryError
-
 from Testing.domain.strategies import ORIENTATIONS, geometries, rotation
 
 NAMES = {0: "RL", 1: "AP", 2: "IS"}

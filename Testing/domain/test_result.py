@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from slicermedai import AnalysisResult, Code, Confidence, Finding, Geometry, Identity, Label, LabelMap, Measurement
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME
@@ -28,7 +29,6 @@ from slicermedai.errors import (
     UnreadableFileError,
     UnsupportedImageError,
 )
-
 from Testing.domain.strategies import geometries
 
 BRAIN_LABEL = Label(name="Brain", category=ANATOMY, type=BRAIN)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from slicermedai.domain.storage import atomic_file, atomic_folder, sweep_partials, write_text
 from slicermedai.errors import DiskFullError, FolderBusyError, OutputError, ResultExistsError
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
 import slicermedai
 from slicermedai import AnalysisResult, Volume
 from slicermedai.dicom.inputs import open_source
-
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series

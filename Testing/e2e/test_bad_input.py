@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
+
 from slicermedai import MedAIError, RunJob, Volume
 from slicermedai.audit.log import verify
 from slicermedai.cli.execute import execute
 from slicermedai.jobs.home import home
-
 from Testing.fixtures import faults
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
@@ -176,11 +176,11 @@ def test_an_output_that_exists_is_never_overwritten(study: list[Path], tmp_path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 300 kB."""
+    """A file system of 60 kB."""
     place = tmp_path / "small"
     place.mkdir()
     mount = shutil.which("mount")
-    command = [mount or "mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)]
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(place)]
     if mount is None or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("absent: the right to mount a small tmpfs")
     yield place

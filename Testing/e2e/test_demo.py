@@ -9,17 +9,19 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-import slicermedai
 from scipy import ndimage
+
+import slicermedai
 from slicermedai import Volume
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.study import Identity
-
 from Testing.browser import screenshot
 from Testing.e2e.conftest import Demo
 from Testing.export.validators import dciodvfy_errors, segimage2itkimage, tid1500reader
 
 EXPECTED_ML = 1957.0
+
+pytestmark = pytest.mark.xdist_group("demo")  # one worker, so that the chain runs once
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:

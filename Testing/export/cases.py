@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+
 from slicermedai.domain.codes import ANATOMY, BRAIN, Code, Label
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -17,7 +18,6 @@ from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.study import Identity, SeriesRef, Study
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.measure.volume import measure
-
 from Testing.fixtures.grids import AXIAL, CORONAL, SAGITTAL, grid, rotated
 from Testing.fixtures.series_writer import SeriesSpec, write_series
 

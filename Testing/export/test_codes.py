@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sr import _concepts_dict as standard
+
 from slicermedai.domain import codes as domain_codes
 from slicermedai.domain.codes import Code
 from slicermedai.export import codes

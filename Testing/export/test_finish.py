@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
+
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError, IdentityError, MissingContextError
 from slicermedai.export.run import export_result
-
 from Testing.export.cases import GRIDS, Case, a_case
 from Testing.export.validators import dciodvfy_errors, pixelmed_errors, segimage2itkimage, tid1500reader
 from Testing.fixtures.series_writer import Identity as Person

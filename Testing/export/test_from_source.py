@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
+
 from slicermedai.dicom.inputs import Source, open_source
 from slicermedai.domain.finding import Mask
 from slicermedai.domain.geometry import Geometry
@@ -18,7 +19,6 @@ from slicermedai.errors import FormatError
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.run import export_result
 from slicermedai.measure.volume import measure
-
 from Testing.export.cases import BRAIN_LABEL, FINISHED, GRIDS, a_ball, a_finding
 from Testing.export.validators import dciodvfy_errors, segimage2itkimage, tid1500reader
 from Testing.fixtures.grids import tilted

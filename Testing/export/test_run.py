@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from pydicom import dcmread
+
 from slicermedai.dicom.headers import load_headers, save_headers
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult, Status
@@ -20,7 +21,6 @@ from slicermedai.errors import FormatError, JobCancelled
 from slicermedai.export.formats import FORMATS, chosen
 from slicermedai.export.run import export_result
 from slicermedai.export.uids import UidPlan, is_uid, named_uid
-
 from Testing.export.cases import BRAIN_LABEL, GRIDS, Case, a_ball, a_case, a_finding, with_label_map
 from Testing.fixtures.grids import tilted
 

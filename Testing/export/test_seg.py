@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.run import export_result
 from slicermedai.export.seg_read import ReadSegmentation, read
-
 from Testing.export.cases import (
     BRAIN_LABEL,
     GRIDS,

@@ -10,6 +10,7 @@ import highdicom
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+
 from slicermedai.domain.codes import MILLILITER, MILLIMETER, VOLUME, Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Measurement
 from slicermedai.domain.result import Decision, Review, Status
@@ -17,7 +18,6 @@ from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.run import export_result
 from slicermedai.export.sr_read import read
-
 from Testing.export.cases import GRIDS, SPECS, Case, a_ball, a_case
 from Testing.export.validators import dcentvfy_errors, dciodvfy_errors, pixelmed_errors, tid1500reader
 

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from slicermedai.bundles.registry import resolve
 from slicermedai.errors import MedAIError
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from slicermedai.bundles.deepbet import write_bundle
 from slicermedai.bundles.registry import resolve
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
-
 from Testing.fixtures.phantoms import Ellipsoid
 from Testing.inference.brain_source import brain_wheel_in
 from Testing.inference.tiny_bundle import write_tiny_bundle

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.dicom.itk_files import read_image
 from slicermedai.domain.bundle import BundleRef
@@ -18,7 +19,6 @@ from slicermedai.domain.volume import Volume
 from slicermedai.inference.resample import resample
 from slicermedai.inference.segment import Segmentation
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
-
 from Testing.fixtures.grids import covering, rotated
 from Testing.fixtures.phantoms import head_phantom
 from Testing.inference.conftest import dice

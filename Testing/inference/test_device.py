@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
+
 from slicermedai.errors import InputError
 from slicermedai.inference.device import Device, available_devices, choose_device, reproducible
 from slicermedai.inference.task import RunSettings

@@ -6,12 +6,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+
 from slicermedai.bundles.deepbet import medai_entry
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import BundleError
 from slicermedai.inference.framing import Extent, Framing, content_extent, extent_of, framed
-
 from Testing.fixtures.grids import covering, rotated, tilted
 from Testing.fixtures.phantoms import head_phantom
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from slicermedai.errors import BundleError
 from slicermedai.inference.labels import Scores, cleaned, exclusive_labels, labels_on, mean_scores, probabilities_of
 from slicermedai.inference.parts import Postprocessing
-
 from Testing.fixtures.grids import grid, rotated
 from Testing.inference.conftest import BODY, dice, points_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from slicermedai.inference.regions import bounding_box, holes_filled, largest_component
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from slicermedai.domain.geometry import Geometry
 from slicermedai.inference.resample import resample
-
 from Testing.fixtures.grids import AXIAL, ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import points_of
 

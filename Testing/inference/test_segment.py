@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from slicermedai.bundles.manifest import read_bundle
 from slicermedai.bundles.registry import resolve
 from slicermedai.domain.geometry import Geometry
@@ -22,7 +23,6 @@ from slicermedai.errors import (
 )
 from slicermedai.inference.fitness import extent_warnings
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
-
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import body_on, dice
 from Testing.inference.tiny_bundle import change_json, pinned, tiny_config

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from slicermedai.domain.storage import process_alive
 from slicermedai.jobs.specs import RunJob
 

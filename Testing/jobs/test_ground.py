@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import slicermedai
 from slicermedai.errors import WorkerCrashed
 from slicermedai.jobs import interpreter, locks

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slicermedai.errors import JobCancelled, NoImagesError, ProtocolError, from_dict
 from slicermedai.jobs.protocol import Done, Event, Failed, Note, Progress, decode, encode, is_event
 from slicermedai.jobs.reporter import STAGES, Reporter, stages_of

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from slicermedai.domain.storage import process_alive
 from slicermedai.errors import FolderBusyError, OutputError, ProtocolError, WorkerCrashed
 from slicermedai.jobs import folder as folder_module
@@ -18,7 +19,6 @@ from slicermedai.jobs.folder import JobFolder, sweep
 from slicermedai.jobs.protocol import Done, Failed, Note, Progress
 from slicermedai.jobs.specs import RunJob
 from slicermedai.jobs.supervisor import Running, State, start
-
 from Testing.jobs.conftest import SLEEPER, Worker, job_folders, wait_for
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")

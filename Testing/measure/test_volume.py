@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
 from slicermedai.domain.finding import Box, Mask, PackedMask, Point
 from slicermedai.domain.geometry import Geometry

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slicermedai import Volume
 
+from slicermedai import Volume
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
@@ -29,6 +29,7 @@ def head() -> Volume:
 def head_node(medai: Any, head: Volume) -> Any:
     """The head, loaded into the scene."""
     import slicer
+
     from slicermedai.scene.volumes import volume_to_node
 
     return volume_to_node(head, slicer.mrmlScene)
@@ -176,6 +177,7 @@ def test_closing_the_scene_leaves_a_working_panel(
     brain_model: None, harness: Harness, medai: Any, head: Volume
 ) -> None:
     import slicer
+
     from slicermedai.scene.volumes import volume_to_node
 
     slicer.mrmlScene.Clear(0)

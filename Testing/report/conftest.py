@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult, Deidentification
 from slicermedai.domain.study import Identity
 from slicermedai.report.context import ReportContext
 from slicermedai.scene.pictures import Picture
-
 from Testing.scene.samples import small_head
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from slicermedai.report.context import ReportContext
 from slicermedai.report.page import write_report
-
 from Testing.browser import screenshot
 
 STYLE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "slicermedai" / "report" / "style.css"

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval
-from slicermedai.domain.result import AnalysisResult, Decision, Map, Quality, Review, Status
+from slicermedai.domain.result import AnalysisResult, Decision, Deidentification, Map, Quality, Review, Status
 from slicermedai.domain.study import Study
 from slicermedai.errors import OutputError
 from slicermedai.report.context import ReportContext
 from slicermedai.report.findings import NOT_CALIBRATED
 from slicermedai.report.page import BANNER, DEMONSTRATION, write_report
-
 from Testing.report.reading import Reader
 from Testing.scene.samples import BRAIN_UID
 
@@ -208,9 +208,16 @@ def test_maps_are_named_with_their_units(result, tmp_path: Path):
     assert "uncertainty (bits)" in of(replace(result, maps=(a_map,)), tmp_path).section("provenance")
 
 
-def test_warnings_are_shown(result, tmp_path: Path):
+def test_files_that_were_left_out_by_the_de_identifier_are_listed(pseudonymous, tmp_path: Path):
+    record = replace(pseudonymous.deidentification or Deidentification(method="m"), refused=("a.dcm: burned-in text",))
+    assert "left out: a.dcm" in of(replace(pseudonymous, deidentification=record), tmp_path).section("refused")
+
+
+def test_warnings_stand_at_the_top(result, tmp_path: Path):
     warned = replace(result, provenance=replace(result.provenance, warnings=("spacing differs by 2 %",)))
-    assert "spacing differs by 2 %" in of(warned, tmp_path).section("provenance")
+    page = of(warned, tmp_path)
+    (header,) = page.all("header")
+    assert "spacing differs by 2 %" in header.text
 
 
 def test_the_notes_of_the_gate_are_shown(page: Reader, result, tmp_path: Path):

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 import slicer
+
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
-
 from Testing.scene.samples import SmallHead, small_head
 
 

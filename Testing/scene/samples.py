@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME, VOXEL_SUMMATION, Code, Label
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.provenance import Provenance, Step
 from slicermedai.domain.result import AnalysisResult, Quality, Status
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.domain.volume import LabelMap, Volume
-
 from Testing.fixtures.grids import covering, rotated
 from Testing.fixtures.phantoms import head_phantom
 

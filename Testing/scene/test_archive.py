@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
@@ -17,7 +18,6 @@ from slicermedai.scene import archive, identity, segments
 from slicermedai.scene.hierarchy import hierarchy_of, item_of
 from slicermedai.scene.show import show
 from slicermedai.scene.volumes import volume_from_node
-
 from Testing.fixtures.grids import ORIENTATIONS, tilted
 from Testing.scene.samples import BRAIN_COLOR, BRAIN_UID, small_head
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import slicer
 from PIL import Image
+
 from slicermedai.domain.finding import Box, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
@@ -22,7 +23,6 @@ from slicermedai.errors import InputError
 from slicermedai.scene import render, skin
 from slicermedai.scene.letters import edge_letters
 from slicermedai.scene.volumes import to_matrix
-
 from Testing.scene.samples import BRAIN_COLOR, VENTRICLE_COLOR, SmallHead, small_head
 
 ROOT = Path(__file__).resolve().parents[2]

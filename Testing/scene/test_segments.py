@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.provenance import Provenance
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.scene import segments
 from slicermedai.scene.volumes import to_matrix
-
 from Testing.fixtures.grids import ORIENTATIONS, grid, rotated, tilted
 from Testing.scene.samples import BRAIN_COLOR, BRAIN_UID, VENTRICLE_UID, SmallHead, small_head
 

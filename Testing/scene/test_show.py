@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
+
 from slicermedai.domain.finding import Box, Finding, Point
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
@@ -15,7 +16,6 @@ from slicermedai.scene.clear import clear
 from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
 from slicermedai.scene.show import show
 from slicermedai.scene.volumes import volume_to_node
-
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID
 
 

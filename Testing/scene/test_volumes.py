@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+
 from slicermedai.domain.codes import HOUNSFIELD
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, UnsupportedImageError
 from slicermedai.scene.volumes import to_matrix, volume_from_node, volume_to_node
-
 from Testing.fixtures.grids import ORIENTATIONS, grid, rotated, tilted
 from Testing.scene.samples import SmallHead
 

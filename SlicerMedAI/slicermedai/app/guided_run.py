@@ -192,18 +192,23 @@ class GuidedRun:
 
 
 def summary(result: AnalysisResult) -> str:
-    """One or two sentences for people: what was found, and that it is not calibrated where it is not."""
+    """For people: what was found, that it is not calibrated where it is not, and every warning of the model."""
     if result.status is Status.FAILED:
         return f"The model failed: {result.message}"
     if result.status is Status.NO_FINDING or not result.findings:
-        return "No finding."
+        return "\n".join(["No finding.", *_warnings(result)])
     parts = [
         f"{finding.label.name}: {measurement.value:.1f} {measurement.unit.value}"
         for finding in result.findings
         for measurement in finding.measurements[:1]
     ]
     states = sorted({finding.confidence.state.value for finding in result.findings})
-    return f"{'; '.join(parts)}. Confidence: {', '.join(states)}."
+    lines = [f"{'; '.join(parts)}. Confidence: {', '.join(states)}."]
+    return "\n".join([*lines, *_warnings(result)])
+
+
+def _warnings(result: AnalysisResult) -> list[str]:
+    return [f"Warning: {line}." for line in result.provenance.warnings]
 
 
 def time_left(seconds: float | None) -> str:

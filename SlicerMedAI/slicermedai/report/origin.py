@@ -53,7 +53,7 @@ def notes_section(notes: tuple[str, ...]) -> Html:
 
 
 def provenance_section(result: AnalysisResult) -> Html:
-    """Model, software, machine, steps and warnings: enough to repeat and to judge the run."""
+    """Model, software, machine and steps: enough to repeat the run. Warnings stand at the top of the page."""
     made_by = result.provenance
     facts = [
         ("Model", f"{made_by.bundle} {made_by.bundle_version}".strip()),
@@ -70,8 +70,7 @@ def provenance_section(result: AnalysisResult) -> Html:
         ("Image grid", _grid(result)),
         ("Maps", ", ".join(f"{item.name} ({item.unit.meaning})" for item in result.maps)),
     ]
-    warnings = join([tag("h3", "Warnings"), items(made_by.warnings, class_="warn")]) if made_by.warnings else ""
-    return section("provenance", "How it was made", terms(facts), _steps(result), _versions(result), warnings)
+    return section("provenance", "How it was made", terms(facts), _steps(result), _versions(result))
 
 
 def _series(result: AnalysisResult) -> Html:

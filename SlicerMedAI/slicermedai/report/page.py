@@ -13,7 +13,7 @@ from slicermedai.errors import OutputError
 from slicermedai.report import findings, origin
 from slicermedai.report.context import ReportContext
 from slicermedai.report.files import files_section
-from slicermedai.report.markup import Html, join, section, tag, text
+from slicermedai.report.markup import Html, items, join, section, tag, text
 from slicermedai.report.people import date, person
 from slicermedai.scene.pictures import Picture
 
@@ -71,7 +71,7 @@ def render_page(context: ReportContext, folder: Path) -> str:
         banner=text(BANNER),
         demonstration=tag("p", DEMONSTRATION, class_="demonstration") if context.demonstration else "",
         summary=_summary(result),
-        status=_status(result),
+        status=join([_status(result), _warnings(result)]),
         contents=join(tag("li", tag("a", words, href=f"#{name}")) for name, words in _CONTENTS),
         sections=join(sections),
         made=text(result.provenance.finished or result.provenance.started or "at an unknown time"),
@@ -102,6 +102,12 @@ def _status(result: AnalysisResult) -> Html:
     kind = result.status.name.lower().replace("_", "-")
     said = join([tag("strong", _STATUS[result.status]), text(result.message)], " ")
     return tag("p", said, class_=f"status {kind}")
+
+
+def _warnings(result: AnalysisResult) -> Html:
+    """What a reader must know before the numbers: at the top, in full."""
+    warned = result.provenance.warnings
+    return items(warned, class_="warn") if warned else Html("")
 
 
 def _summary(result: AnalysisResult) -> Html:

@@ -1,0 +1,86 @@
+"""Both identity routes: what is opened, from where, and that they never cross."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slicermedai.deid.reopen import on_route
+from slicermedai.deid.routes import check_destination
+from slicermedai.dicom.inputs import Source, open_source
+from slicermedai.domain.study import Identity, Study
+from slicermedai.errors import IdentityError
+from Testing.fixtures.grids import covering
+from Testing.fixtures.identity import identity_tokens
+from Testing.fixtures.phantoms import head_phantom
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    """An identified series, opened."""
+    volume, _ = head_phantom(covering("SPL", spacing=(20.0, 9.0, 9.0)))
+    write_series(replace(volume, name="T1"), tmp_path / "series")
+    return open_source(tmp_path / "series")
+
+
+def test_keep_hands_the_source_on_unchanged(source: Source, tmp_path: Path) -> None:
+    kept, report = on_route(source, Identity.KEEP, copies=tmp_path / "copies")
+    assert kept is source
+    assert report is None
+    assert not (tmp_path / "copies").exists()
+
+
+def test_deidentify_opens_the_copies_and_forgets_the_source(source: Source, tmp_path: Path) -> None:
+    opened, report = on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    assert report is not None
+    assert opened.study.identity is Identity.DEIDENTIFY
+    assert opened.study.patient_id != source.study.patient_id
+    assert opened.study.study_uid != source.study.study_uid
+    assert {path.parent for path in opened.files} == {tmp_path / "copies"}
+    np.testing.assert_array_equal(opened.volume.array, source.volume.array)
+    assert opened.volume.geometry.same_grid(source.volume.geometry)
+    said = repr((opened.study, opened.volume.name, [str(header) for header in opened.headers]))
+    assert [token for token in identity_tokens(SeriesSpec().identity) if token in said] == []
+
+
+def test_a_study_that_was_pseudonymous_before_stays_so_on_keep(source: Source, tmp_path: Path) -> None:
+    opened, _ = on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    again, report = on_route(open_source(tmp_path / "copies"), Identity.KEEP, copies=tmp_path / "never")
+    assert report is None
+    assert again.study.identity is Identity.DEIDENTIFY
+    assert again.study.study_uid == opened.study.study_uid
+    with pytest.raises(IdentityError, match="research"):
+        check_destination(again.study.identity, destination_is_research=False)
+
+
+def test_one_project_key_gives_one_pseudonym(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("ab" * 32, encoding="ascii")
+    pairs = [
+        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / name, key_file=key)[0].study
+        for name, key in (("a", str(tmp_path / "key")), ("b", str(tmp_path / "key")), ("c", ""))
+    ]
+    assert pairs[0].patient_id == pairs[1].patient_id
+    assert pairs[0].study_uid == pairs[1].study_uid
+    assert pairs[0].patient_id != pairs[2].patient_id
+
+
+def test_copies_that_are_another_image_are_refused(source: Source, tmp_path: Path) -> None:
+    shorter = replace(source, files=source.files[:-1])
+    with pytest.raises(IdentityError, match="geometry"):
+        on_route(shorter, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+
+
+def test_of_an_image_without_dicom_only_the_voxels_are_taken(source: Source, tmp_path: Path) -> None:
+    bare = replace(source, headers=(), volume=replace(source.volume, name="Quillfeather head.nii"))
+    opened, report = on_route(bare, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    assert opened.study == Study(identity=Identity.DEIDENTIFY)
+    assert (opened.volume.name, opened.volume.series_uid) == ("", "")
+    assert opened.volume.geometry.frame_of_reference_uid == ""
+    np.testing.assert_array_equal(opened.volume.array, source.volume.array)
+    assert report is not None
+    assert any("Faces" in sentence for sentence in report.not_done)
