@@ -61,7 +61,12 @@ def _restart_inside() -> None:
 
 def _stamp(level: str) -> str:
     digest = hashlib.sha256()
-    for path in [*NEEDS[level], ROOT / "SlicerMedAI" / "Resources" / "requirements.txt", CONSTRAINTS]:
+    for path in [
+        ROOT / "pyproject.toml",
+        *NEEDS[level],
+        ROOT / "SlicerMedAI" / "Resources" / "requirements.txt",
+        CONSTRAINTS,
+    ]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -89,6 +94,7 @@ def _make(level: str) -> None:
     done = subprocess.run([*pip, "-c", str(CONSTRAINTS), *arguments], stdout=sys.stderr)
     if done.returncode:
         sys.exit("The packages could not be installed; pip says above why. Nothing else was changed.")
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], stdout=sys.stderr, check=True)
     (VENV / f".made-for-{level}").write_text(_stamp(level))
     _say("The environment is ready.")
 

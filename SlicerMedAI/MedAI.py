@@ -251,9 +251,8 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         return shown
 
     def image(self):
-        """The image that was analysed, read again: on the pseudonymous route from the de-identified copies."""
-        copies = Path(self.presenter.state.folder) / "dicom" / "source"
-        return slicermedai.open_image(copies if copies.is_dir() else self.presenter.source)
+        """The image that was analysed; on the pseudonymous route the de-identified copies."""
+        return slicermedai.image_of(self.presenter.source, Path(self.presenter.state.folder))
 
     def report(self, volumeNode):
         """Make the report, once, with pictures by this process; returns the page's path."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slicermedai import console
+from slicermedai.console import sources, verbs
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs import supervisor
@@ -18,6 +18,7 @@ from Testing.scene.samples import small_head
 WORKER = """
 import shutil, sys, time
 from pathlib import Path
+from slicermedai.dicom.file_list import is_file_list
 from slicermedai.dicom.volumes import is_volume_folder
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.jobs.child import serve
@@ -31,7 +32,7 @@ def execute(job, *, job_id, progress):
             progress("segment", 0.5)
             time.sleep(0.01)
         shutil.copytree({prepared!r}, out / "result")
-        if is_volume_folder(Path(job.source)):
+        if is_volume_folder(Path(job.source)) or is_file_list(Path(job.source)):
             shutil.copytree(job.source, out / "given")
     return Path(job.output)
 
@@ -70,4 +71,5 @@ def with_worker(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     script = tmp_path / "worker.py"
     script.write_text(WORKER.format(prepared=str(prepared)))
     start = functools.partial(supervisor.start, command=[sys.executable, str(script)])
-    monkeypatch.setattr(console, "start", start)
+    for module in (sources, verbs):
+        monkeypatch.setattr(module, "start", start)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import slicermedai
-from slicermedai import AnalysisResult, JobHandle, MedAIError, RunJob, Volume, console
+from slicermedai import AnalysisResult, JobHandle, MedAIError, RunJob, Volume
+from slicermedai.console import handle as job_handle
 from slicermedai.dicom.volumes import load_volume
 from slicermedai.domain.study import Study
 from slicermedai.errors import (
@@ -25,6 +28,8 @@ from slicermedai.errors import (
     UnreadableFileError,
 )
 from slicermedai.scene import ticker
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
 
 Head = tuple[Volume, AnalysisResult]
 worker = pytest.mark.usefixtures("with_worker")
@@ -108,7 +113,7 @@ def test_a_cancelled_job_raises_that_and_calls_nobody(tmp_path: Path, caplog: py
     with pytest.raises(JobCancelled):
         handle.result()
     assert called == []
-    assert "cancelled" in caplog.text
+    assert "JobCancelled" in caplog.text
     assert job_folders(tmp_path) == []
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
 
@@ -118,10 +123,10 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     real = time.sleep
 
     def interrupt(seconds: float) -> None:
-        monkeypatch.setattr(console.time, "sleep", real)
+        monkeypatch.setattr(job_handle.time, "sleep", real)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(console.time, "sleep", interrupt)
+    monkeypatch.setattr(job_handle.time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         slicermedai.run(tmp_path, output=tmp_path / "out", series="endless")
     assert job_folders(tmp_path) == []
@@ -276,3 +281,45 @@ def test_a_result_and_a_folder_are_shown_in_the_scene_that_is_given(prepared: Pa
     other = slicermedai.show(head[1], slicer.vtkMRMLScene(), shown.volume_node)
     assert other.volume_node is shown.volume_node
     assert other.segmentation_node.GetSegmentation().GetNumberOfSegments() == 2
+
+
+@pytest.mark.usefixtures("with_worker")
+def test_a_list_of_files_is_a_source(head: Head, tmp_path: Path) -> None:
+    from slicermedai.dicom.file_list import load_file_list
+
+    files = write_series(replace(head[0], name="T1"), tmp_path / "series")
+    handle = slicermedai.submit(files, output=tmp_path / "out")
+    assert handle.wait(30)
+    assert load_file_list(tmp_path / "out" / "given") == files
+
+
+def test_a_list_of_files_is_read_as_their_folder_is(head: Head, tmp_path: Path) -> None:
+    files = write_series(replace(head[0], name="T1"), tmp_path / "series")
+    listed, folder = slicermedai.open_image(files), slicermedai.open_image(tmp_path / "series")
+    assert listed.geometry == folder.geometry
+    np.testing.assert_array_equal(listed.array, folder.array)
+
+
+def test_showing_outside_slicer_says_what_to_do(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sys.modules.get("slicer"), "mrmlScene", raising=False)
+    with pytest.raises(MedAIError, match=r"this is not Slicer.*scene\.mrb"):
+        slicermedai.show(head[1])
+
+
+@pytest.mark.usefixtures("with_worker")
+def test_on_done_show_shows_the_image_with_the_result(
+    head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slicer = pytest.importorskip("slicer", reason="absent: slicer-core")
+    monkeypatch.setattr(slicer, "mrmlScene", slicer.vtkMRMLScene(), raising=False)
+    slicermedai.submit(head[0], output=tmp_path / "out", on_done=slicermedai.show).wait(30)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
+
+
+def test_the_pseudonymous_route_shows_the_copies_and_never_the_originals(head: Head, tmp_path: Path) -> None:
+    write_series(replace(head[0], name="T1"), tmp_path / "originals", spec=SeriesSpec(seed="original"))
+    write_series(replace(head[0], name="T1"), tmp_path / "out" / "dicom" / "source", spec=SeriesSpec(seed="copy"))
+    shown = slicermedai.image_of(tmp_path / "originals", tmp_path / "out")
+    assert shown.series_uid == slicermedai.open_image(tmp_path / "out" / "dicom" / "source").series_uid
+    assert shown.series_uid != slicermedai.open_image(tmp_path / "originals").series_uid

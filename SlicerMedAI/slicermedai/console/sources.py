@@ -1,0 +1,129 @@
+"""Whatever a person hands in, as a started job: paths go as they are, memory goes through the job's own folder."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from slicermedai.domain.study import Study
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError, JobError
+from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.specs import RunJob, make_job
+from slicermedai.jobs.supervisor import Running, start
+
+
+def start_run(source: Any, values: dict[str, Any]) -> Running:
+    """Start a run of ``source`` with the job's ``values``, ``affine`` and ``study`` among them.
+
+    Raises
+    ------
+    InputError, ProtocolError, OutputError, WorkerCrashed
+    """
+    affine, study = values.pop("affine", None), values.pop("study", None)
+    if isinstance(source, (str, Path)) or are_files(source):
+        _refuse_context(affine, study)
+    if isinstance(source, (str, Path)):
+        return start(_job(source, values))
+    if are_files(source):
+        from slicermedai.dicom.file_list import save_file_list
+
+        return _start_in_folder(values, lambda inputs: save_file_list(source, inputs))
+    from slicermedai.dicom.volumes import save_volume
+
+    volume = as_volume(source, affine)
+    return _start_in_folder(values, lambda inputs: save_volume(volume, study or Study(), inputs))
+
+
+def are_files(source: Any) -> bool:
+    """True for a list of paths: a series in Slicer's DICOM database, whose files may lie anywhere."""
+    return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(item, (str, Path)) for item in source)
+
+
+def as_volume(source: Any, affine: Any = None) -> Volume:
+    """A volume from a volume node, a SimpleITK image, a :class:`Volume`, or an array with its affine.
+
+    Raises
+    ------
+    InputError
+        Anything else, or an array without an affine.
+    """
+    if isinstance(source, Volume):
+        return source
+    if hasattr(source, "IsA"):
+        return volume_of_node(source)
+    if type(source).__module__.partition(".")[0] == "SimpleITK":
+        from slicermedai.dicom.volumes import from_sitk
+
+        volume: Volume = from_sitk(source)
+        return volume
+    if hasattr(source, "__array__"):
+        return _from_array(source, affine)
+    raise InputError(
+        f"an object of type {type(source).__name__} is no image",
+        attribute="source",
+        advice="Give a folder, a file, a volume node, a SimpleITK image, a Volume, or an array with affine=.",
+    )
+
+
+def volume_of_node(node: Any) -> Volume:
+    """The image of a scalar volume node, in LPS; raises :class:`InputError` for another node."""
+    if not node.IsA("vtkMRMLScalarVolumeNode"):
+        raise InputError(f"a {node.GetClassName()} is no scalar volume node", attribute="source")
+    from slicermedai.scene.volumes import volume_from_node
+
+    return volume_from_node(node)
+
+
+def _from_array(array: Any, affine: Any) -> Volume:
+    if affine is None:
+        raise InputError(
+            "an array says nothing about where its voxels lie",
+            attribute="affine",
+            advice="Give affine=, 4 x 4 from (column, row, slice, 1) to LPS mm.",
+        )
+    from slicermedai.dicom.volumes import from_array
+
+    volume: Volume = from_array(array, affine, name="array")
+    return volume
+
+
+def _refuse_context(affine: Any, study: Any) -> None:
+    if affine is not None or study is not None:
+        raise InputError(
+            "a file says itself where its voxels lie and whose they are",
+            attribute="affine" if affine is not None else "study",
+            advice="Leave it out, or hand in the voxels.",
+        )
+
+
+def _job(source: str | Path, values: dict[str, Any]) -> RunJob:
+    clean = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    job = make_job(RunJob, {"source": str(Path(source).expanduser().absolute()), **clean})
+    if not isinstance(job, RunJob):
+        raise JobError("no run job")
+    return job
+
+
+def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> Running:
+    """Start a job whose source is the job folder's own ``inputs``, gone when the job ends."""
+    folder = JobFolder.create()
+    try:
+        job = _job(folder.inputs, values)
+        fill(folder.inputs)
+        return start(job, folder=folder)
+    except BaseException:
+        folder.remove()
+        raise
+
+
+def place(output: str | Path | None) -> Path:
+    """Where the output goes: absolute, or a new folder in the person's Documents, never a temporary one."""
+    if output is not None:
+        return Path(output).expanduser().absolute()
+    documents = Path.home() / "Documents"
+    parent = documents if documents.is_dir() else Path.home()
+    return parent / f"MedAI-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"

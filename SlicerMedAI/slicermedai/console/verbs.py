@@ -1,0 +1,227 @@
+"""What people type: submit, run, show, load, and what belongs to them.
+
+Work is done by a child process. :func:`submit` returns at once; inside Slicer a Qt timer then drives the job, elsewhere
+the caller's own :meth:`JobHandle.poll` or :meth:`JobHandle.wait` does.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slicermedai.console.handle import JobHandle
+from slicermedai.console.sources import are_files, place, start_run, volume_of_node
+from slicermedai.domain.result import AnalysisResult, result_folder
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
+from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.specs import ExportJob, make_job
+from slicermedai.jobs.supervisor import start
+
+if TYPE_CHECKING:
+    from slicermedai.domain.bundle import BundleRef
+
+_LOG = logging.getLogger("slicermedai")
+
+
+def submit(
+    source: Any,
+    bundle: str = "brain",
+    *,
+    output: str | Path | None = None,
+    on_done: Callable[[AnalysisResult], object] | None = None,
+    **options: Any,
+) -> JobHandle:
+    """Start an analysis and return at once.
+
+    Parameters
+    ----------
+    source:
+        A DICOM folder or file, a list of DICOM files, a NIfTI or NRRD file (text or Path); a scalar volume node of a
+        scene; a SimpleITK image; a numpy array [slice, row, column] with ``affine=``; a :class:`Volume`. What is in
+        memory is first written to the job's temporary folder, which is gone when the job ends.
+    bundle:
+        The model, as name or name@version.
+    output:
+        The folder to make; by default a new ``MedAI-<time>-<number>`` in the user's Documents (or home) folder.
+    on_done:
+        Called with the result when the job is done, by whatever polls. :func:`show` shows the image too: a volume node
+        as it is, anything else read again.
+    options:
+        Any field of :class:`slicermedai.RunJob`. For arrays ``affine``: 4 x 4, (column, row, slice, 1) to LPS mm, or a
+        :class:`Geometry`. For sources from memory ``study``: the :class:`Study` that DICOM results are filed under.
+
+    Raises
+    ------
+    InputError
+        A source of another kind, or an array without an affine.
+    ProtocolError
+        An option that does not exist, or a value that it does not take.
+    OutputError, WorkerCrashed
+        The temporary folder or the worker cannot be used.
+    """
+    values = {"bundle": bundle, "output": str(place(output)), "report": not _inside_slicer(), **options}
+    handle = JobHandle(start_run(source, values), on_done=on_done)
+    if on_done is show:
+        handle.on_done = lambda result: show(result, volume=image_of(source, handle.output))
+    handle.tick()
+    return handle
+
+
+def run(source: Any, bundle: str = "brain", *, output: str | Path | None = None, **options: Any) -> AnalysisResult:
+    """Analyse and BLOCK until it is done: inside Slicer the window stands still meanwhile. :func:`submit` does not.
+
+    Parameters and errors are those of :func:`submit`, and whatever ends the job is raised too. An interrupt
+    (Ctrl-C) stops the job.
+    """
+    handle = submit(source, bundle, output=output, **options)
+    _LOG.info("run() blocks until the job is done; submit() returns at once")
+    try:
+        handle.wait()
+    except BaseException:
+        handle.close()
+        raise
+    return handle.result()
+
+
+def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = None) -> Any:
+    """Show a result, or a result folder, in a scene (by default Slicer's); returns the nodes.
+
+    ``volume`` is the node of the image where it is loaded already, or a :class:`Volume` to load.
+
+    Raises
+    ------
+    InputError
+        No scene was given, and this process has none: it is not Slicer.
+    """
+    from slicermedai.scene.show import show as show_in
+
+    shown = result if isinstance(result, AnalysisResult) else load(result)
+    place_in = scene if scene is not None else getattr(sys.modules.get("slicer"), "mrmlScene", None)
+    if place_in is None:
+        raise InputError(
+            "there is no scene here: this is not Slicer",
+            attribute="scene",
+            advice="Give scene=slicer.vtkMRMLScene(), or open scene.mrb of the output in Slicer.",
+        )
+    if isinstance(volume, Volume):
+        return show_in(shown, place_in, volume=volume)
+    return show_in(shown, place_in, volume_node=volume)
+
+
+def image_of(source: Any, output: Path) -> Any:
+    """What :func:`show` takes as ``volume`` for a run of ``source`` into ``output``.
+
+    A volume node is used as it is. Files are read again (this BLOCKS for a second or two): on the pseudonymous route
+    the de-identified copies in ``output``, never the identified originals.
+    """
+    if hasattr(source, "IsA") or isinstance(source, Volume):
+        return source
+    copies = output / "dicom" / "source"
+    if copies.is_dir():
+        return open_image(copies)
+    if isinstance(source, (str, Path)) or are_files(source):
+        return open_image(source)
+    return None
+
+
+def load(folder: str | Path) -> AnalysisResult:
+    """The result in ``folder``, which is a job's output or the ``result`` folder in it; no model is needed.
+
+    Raises
+    ------
+    UnreadableFileError
+        No result is there, or it is damaged.
+    """
+    return AnalysisResult.load(Path(folder).expanduser().absolute())
+
+
+def export_result(
+    result: AnalysisResult | str | Path,
+    formats: Sequence[str] = ("seg", "sr"),
+    output: str | Path | None = None,
+) -> Path:
+    """Write a result in other formats and BLOCK until that is done; returns the folder that was made.
+
+    ``result`` best is a folder: the source's headers, which DICOM output carries on, lie there and not in the object.
+
+    Raises
+    ------
+    MissingContextError
+        DICOM was asked for and the source has no patient and study.
+    FormatError, OutputError
+        The format cannot express the result, or the folder cannot be written.
+    """
+    folder = JobFolder.create()
+    with folder:
+        source = _saved(result, folder)
+        values = {"source": str(source), "output": str(place(output)), "formats": tuple(formats)}
+        with start(make_job(ExportJob, values), folder=folder) as running:
+            running.wait()
+    if running.error is not None:
+        raise running.error
+    return running.folder or running.output
+
+
+def open_image(source: str | Path | Sequence[str | Path]) -> Volume:
+    """The image in a DICOM folder, list of files, NIfTI or NRRD file, through the geometry gate; BLOCKS while reading.
+
+    Raises
+    ------
+    InputError
+        As a run would: nothing there, damaged, or geometry that cannot be trusted.
+    """
+    from slicermedai.dicom.inputs import open_source
+
+    return open_source(source).volume
+
+
+def write_report(folder: str | Path, *, volume: Any = None) -> Path:
+    """Make pictures, scene and report for the output ``folder`` of a run, once; returns the page. BLOCKS for seconds.
+
+    ``volume`` is the analysed image: a :class:`Volume` or the volume node; without it the pictures show findings alone.
+
+    Raises
+    ------
+    UnreadableFileError, OutputError
+    """
+    from slicermedai.report.build import build
+
+    page = Path(folder) / "report.html"
+    if not page.exists():
+        image = volume if volume is None or isinstance(volume, Volume) else volume_of_node(volume)
+        build(load(folder), Path(folder), volume=image)
+    return page
+
+
+def fetch_model(name: str) -> BundleRef:
+    """Bring the model ``name`` onto this computer; the one thing here that uses the network. BLOCKS.
+
+    Raises
+    ------
+    UnknownBundleError, BundleError, HashMismatchError
+    """
+    from slicermedai.bundles.registry import fetch
+
+    return fetch(name)
+
+
+def list_models() -> list[BundleRef]:
+    """The models that are installed, by name and version."""
+    from slicermedai.bundles.registry import list_bundles
+
+    return list_bundles()
+
+
+def _inside_slicer() -> bool:
+    """True in Slicer's own process, where the window's process draws the report's pictures, on demand."""
+    return hasattr(sys.modules.get("slicer"), "app")
+
+
+def _saved(result: AnalysisResult | str | Path, folder: JobFolder) -> Path:
+    if isinstance(result, AnalysisResult):
+        return result.save(folder.path / "result")
+    return result_folder(Path(result).expanduser().absolute())
