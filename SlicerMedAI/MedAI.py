@@ -185,11 +185,11 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onFinished(self, result):
         with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), waitCursor=True):
-            self.logic.show(result, self.ui.volumeSelector.currentNode())
+            self.logic.show(result)
 
     def onReport(self):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
-            page = self.logic.report(self.ui.volumeSelector.currentNode())
+            page = self.logic.report()
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
 
     def onOpenFolder(self):
@@ -244,19 +244,19 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         """The files of one series, as paths."""
         return [Path(path) for path in slicer.dicomDatabase.filesForSeries(uid)]
 
-    def show(self, result, volumeNode):
-        """Put the result into the scene, on the loaded volume where there is one; the image is read where not."""
-        shown = slicermedai.show(result, slicer.mrmlScene, volume=volumeNode or self.image())
+    def show(self, result):
+        """Put the result into the scene with the image that was analysed, whatever is selected by now."""
+        shown = slicermedai.show(result, slicer.mrmlScene, volume=self.image())
         slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
         return shown
 
     def image(self):
-        """The image that was analysed; on the pseudonymous route the de-identified copies."""
-        return slicermedai.image_of(self.presenter.source, Path(self.presenter.state.folder))
+        """The image that was analysed: its node, or read again; on the pseudonymous route the de-identified one."""
+        return slicermedai.image_of(self.presenter.analysed, Path(self.presenter.state.folder))
 
-    def report(self, volumeNode):
+    def report(self):
         """Make the report, once, with pictures by this process; returns the page's path."""
-        return slicermedai.write_report(self.presenter.state.folder, volume=volumeNode or self.image())
+        return slicermedai.write_report(self.presenter.state.folder, volume=self.image())
 
     def install(self):
         """Bring PyTorch, MONAI and the brain model; asked for by a person, needs the network."""
@@ -288,6 +288,6 @@ class MedAITest(ScriptedLoadableModuleTest):
             slicer.app.processEvents(qt.QEventLoop.AllEvents, 50)
             logic.presenter.poll()
         self.assertEqual(logic.presenter.state.phase, Phase.DONE)
-        shown = logic.show(logic.presenter.state.result, volume)
+        shown = logic.show(logic.presenter.state.result)
         self.assertEqual(shown.segmentation_node.GetSegmentation().GetNumberOfSegments(), 1)
         self.delayDisplay("Test passed")

@@ -167,6 +167,16 @@ def test_an_error_on_starting_is_told_too() -> None:
     assert not run.busy
 
 
+def test_a_result_belongs_to_what_was_analysed_whatever_is_chosen_by_now() -> None:
+    run, _, _ = a_run(PlannedJob([("read", 0.1)], a_result()))
+    run.start()
+    run.choose_source("somebody else", "Other head")
+    run.poll()
+    run.poll()
+    assert run.state.phase is Phase.DONE
+    assert run.analysed == "head"
+
+
 def test_a_second_start_while_running_does_nothing() -> None:
     run, office, _ = a_run(PlannedJob([("read", 0.1)] * 3, a_result()))
     run.start()

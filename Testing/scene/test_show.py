@@ -9,14 +9,16 @@ import pytest
 import slicer
 
 from slicermedai.domain.finding import Box, Finding, Point
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.domain.study import Study
+from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.volume import Volume
+from slicermedai.errors import GeometryError, IdentityError
 from slicermedai.scene.clear import clear
 from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
 from slicermedai.scene.show import show
 from slicermedai.scene.volumes import volume_to_node
-from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID
+from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
 
 
 def nodes_of(scene) -> list[str]:
@@ -180,3 +182,29 @@ def test_clearing_a_result_leaves_other_results(scene, result: AnalysisResult):
     clear(result, scene)
     assert kept.segmentation_node.GetSegmentation().GetNumberOfSegments() == 2
     assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+
+
+def test_an_image_that_lies_elsewhere_is_refused(head: SmallHead, scene) -> None:
+    grid = head.volume.geometry
+    moved = grid.affine + np.outer((1, 0, 0, 0), (0, 0, 0, 30))
+    elsewhere = Geometry(shape=grid.shape, affine=moved)
+        grid.shape, origin=grid.origin + 30, spacing=grid.spacing, directions=grid.directions
+    )
+    node = volume_to_node(replace(head.volume, geometry=elsewhere), scene)
+    for image in ({"volume_node": node}, {"volume": replace(head.volume, geometry=elsewhere)}):
+        with pytest.raises(GeometryError, match="not the one that was analysed"):
+            show(head.result, scene, **image)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_the_same_image_in_another_order_of_slices_is_the_same_image(head: SmallHead, scene) -> None:
+    flipped = replace(head.volume, array=head.volume.array[::-1], geometry=head.volume.geometry.flipped((0,)))
+    node = volume_to_node(flipped, scene)
+    assert show(head.result, scene, volume_node=node).volume_node is node
+
+
+def test_a_pseudonymous_result_is_not_shown_on_an_identified_series(head: SmallHead, scene) -> None:
+    node = volume_to_node(replace(head.volume, series_uid="1.2.3.99"), scene, study=head.result.study)
+    pseudonymous = replace(head.result, study=replace(head.result.study, identity=Identity.DEIDENTIFY))
+    with pytest.raises(IdentityError, match="identified series"):
+        show(pseudonymous, scene, volume_node=node)

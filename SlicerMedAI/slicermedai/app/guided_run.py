@@ -83,6 +83,8 @@ class GuidedRun:
         self._list = bundles
         self._handle: Handle | None = None
         self.source: Any = None
+        self.analysed: Any = None
+        """The source of the job that runs or ran last: what its result belongs to, whatever is chosen by now."""
         self.choices: tuple[BundleRef, ...] = ()
         self.state = RunState()
 
@@ -132,6 +134,7 @@ class GuidedRun:
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error))
             return
+        self.analysed = self.source
         self._set(
             phase=Phase.RUNNING, stage="start", progress=0.0, seconds_left=None, result=None, folder=None, message=""
         )

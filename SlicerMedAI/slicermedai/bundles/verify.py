@@ -10,10 +10,10 @@ from pathlib import Path
 
 from slicermedai.bundles.manifest import Manifest, PinnedFile, runs_code
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.storage import sha256_file
 from slicermedai.errors import BundleError, ConsentError, HashMismatchError
 
 PINNED = "pinned hash"
-_CHUNK = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
@@ -24,14 +24,10 @@ def sha256_of(path: Path) -> str:
     BundleError
         The file cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        return sha256_file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    return digest.hexdigest()
 
 
 def verified_bytes(folder: Path, file: PinnedFile) -> bytes:

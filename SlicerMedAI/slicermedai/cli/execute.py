@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from slicermedai.audit.log import append
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.storage import atomic_folder
+from slicermedai.domain.storage import atomic_folder, sha256_file
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.specs import ExportJob, RunJob
 
@@ -48,8 +48,6 @@ def _run(job: RunJob, job_id: str, progress: Progress) -> Path:
 
 
 def _log_outcome(job: RunJob, outcome: Outcome, job_id: str) -> None:
-    from slicermedai.bundles.verify import sha256_of
-
     made = outcome.result.provenance
     append(
         "model ran",
@@ -61,7 +59,7 @@ def _log_outcome(job: RunJob, outcome: Outcome, job_id: str) -> None:
         status=outcome.result.status.value,
     )
     for path in outcome.files:
-        append("file written", job_id=job_id, kind=path.name, sha256=sha256_of(path))
+        append("file written", job_id=job_id, kind=path.name, sha256=sha256_file(path))
 
 
 def _export(job: ExportJob, progress: Progress) -> Path:

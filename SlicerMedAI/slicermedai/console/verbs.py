@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.console.handle import JobHandle
-from slicermedai.console.sources import are_files, place, start_run, volume_of_node
+from slicermedai.console.sources import are_files, as_volume, place, start_run, volume_of_node
 from slicermedai.domain.result import AnalysisResult, result_folder
+from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.jobs.folder import JobFolder
@@ -115,14 +116,15 @@ def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = N
 def image_of(source: Any, output: Path) -> Any:
     """What :func:`show` takes as ``volume`` for a run of ``source`` into ``output``.
 
-    A volume node is used as it is. Files are read again (this BLOCKS for a second or two): on the pseudonymous route
-    the de-identified copies in ``output``, never the identified originals.
+    A volume node is used as it is. Files are read again (this BLOCKS for a second or two). On the pseudonymous route it
+    is the de-identified copies in ``output``, or the voxels without names and UIDs: never the identified originals.
     """
-    if hasattr(source, "IsA") or isinstance(source, Volume):
-        return source
     copies = output / "dicom" / "source"
     if copies.is_dir():
         return open_image(copies)
+    pseudonymous = load(output).study.identity is Identity.DEIDENTIFY
+    if hasattr(source, "IsA") or isinstance(source, Volume):
+        return as_volume(source).voxels_alone() if pseudonymous else source
     if isinstance(source, (str, Path)) or are_files(source):
         return open_image(source)
     return None

@@ -49,9 +49,8 @@ def on_route(
 
 def _voxels_alone(source: Source) -> Source:
     """Without names, study, patient and UIDs: what is left are voxels and where they lie."""
-    geometry = replace(source.volume.geometry, frame_of_reference_uid="")
-    volume = replace(source.volume, name="", series_uid="", geometry=geometry)
-    return replace(source, study=Study(identity=Identity.DEIDENTIFY), volume=volume, files=(), notes=())
+    study = Study(identity=Identity.DEIDENTIFY)
+    return replace(source, study=study, volume=source.volume.voxels_alone(), files=(), notes=())
 
 
 def _from_copies(
@@ -66,6 +65,5 @@ def _from_copies(
     copies = open_source(folder, tilt="resample" if source.resampled else "refuse")
     if not copies.volume.geometry.same_grid(source.volume.geometry):
         raise IdentityError("the de-identified copies do not have the source's geometry", attribute="affine")
-    study = replace(copies.study, identity=Identity.DEIDENTIFY)
-    check_study(study, Identity.DEIDENTIFY)
-    return replace(copies, study=study, notes=source.notes), report
+    check_study(copies.study, Identity.DEIDENTIFY)
+    return replace(copies, notes=source.notes), report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
-from slicermedai import __version__
 from slicermedai.deid.datasets import DAMAGE, is_pixel_data, read
 from slicermedai.deid.harvest import Harvest
 from slicermedai.deid.profile import Profile
@@ -22,11 +20,10 @@ from slicermedai.deid.rules import BASIC_RULES, Context, apply
 from slicermedai.deid.table import Table, load_table
 from slicermedai.deid.verify import elements
 from slicermedai.deid.vocabulary import Vocabulary
+from slicermedai.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError
 
-IMPLEMENTATION_CLASS_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'deid.slicermedai').int}"
-IMPLEMENTATION_VERSION = f"SLICERMEDAI_{__version__.replace('.', '')}"[:16]
 _PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate")
 
 

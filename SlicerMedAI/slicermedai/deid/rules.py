@@ -19,6 +19,7 @@ from slicermedai.deid.pseudonym import Pseudonyms
 from slicermedai.deid.table import Action, Table
 from slicermedai.deid.tokens import Scope, scope_of
 from slicermedai.deid.vocabulary import Vocabulary
+from slicermedai.errors import IdentityError
 
 _CLASS_UIDS = re.compile(
     r"SOPClass|TransferSyntax|CodingScheme|^ContextUID|MappingResource|Creator|SegmentationTemplate"
@@ -126,8 +127,10 @@ class ApplyTable:
         elif action is Action.ZERO:
             dataset[tag] = DataElement(tag, vr, Items() if vr == "SQ" else None)
             context.count(tag, action.value)
-        else:
+        elif action is Action.DUMMY:
             self._dummy(context, dataset, tag, vr)
+        else:
+            raise IdentityError(f"action {action.value} is not implemented", attribute=label_of(tag))
 
     @staticmethod
     def _dummy(context: Context, dataset: Dataset, tag: int, vr: str) -> None:

@@ -190,6 +190,15 @@ class Geometry:
         """True where both grids have one shape and every corner lies within ``tolerance`` mm."""
         return self.shape == other.shape and bool(np.abs(self.corners - other.corners).max() <= tolerance)
 
+    def same_box(self, other: Geometry) -> bool:
+        """True where both grids hold the same voxels in space, whatever the order of their axes.
+
+        Corners may lie a tenth of the finest spacing apart, which is what formats with few digits lose.
+        """
+        apart = np.linalg.norm(self.corners[:, None] - other.corners[None], axis=2).min(axis=1).max()
+        sizes = np.sort(self.shape), np.sort(other.shape)
+        return bool(np.array_equal(*sizes) and apart <= 0.1 * min(self.spacing.min(), other.spacing.min()))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Geometry):
             return NotImplemented

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import platform
 import re
@@ -79,6 +80,12 @@ def write_text(path: Path, text: str) -> Path:
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read in pieces; raises OSError where it cannot be read."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
@@ -186,7 +193,8 @@ def _translated(path: Path, *, every_error: bool = False) -> Iterator[None]:
 
 
 def _sync_file(path: Path) -> None:
-    with path.open("rb") as stream, contextlib.suppress(OSError):
+    mode = "r+b" if os.name == "nt" else "rb"  # Windows syncs only what is open for writing
+    with contextlib.suppress(OSError), path.open(mode) as stream:
         os.fsync(stream.fileno())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,11 @@ class Volume:
         view = self.array.view()
         view.setflags(write=False)
         object.__setattr__(self, "array", view)
+
+    def voxels_alone(self) -> Volume:
+        """The same image without name and UIDs, which can lead back to a patient."""
+        geometry = replace(self.geometry, frame_of_reference_uid="")
+        return replace(self, geometry=geometry, name="", series_uid="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

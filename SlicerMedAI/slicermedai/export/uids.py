@@ -25,7 +25,6 @@ def named_uid(*names: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, ':'.join(('urn:slicermedai', *names))).int}"
 
 
-IMPLEMENTATION_CLASS_UID = named_uid("implementation class")
 DEVICE_UID = named_uid("device")
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import DiskFullError, OutputError
+from slicermedai.errors import DiskFullError, GeometryError, OutputError
 from slicermedai.report.context import ReportContext
 from slicermedai.report.page import write_report
 from slicermedai.scene.pictures import Picture
@@ -28,19 +29,31 @@ def build(
 
     What cannot be drawn here (no Slicer packages, no offscreen OpenGL, no image at hand) is said in the page instead.
 
+    On the pseudonymous route the image goes into the scene without its name and UIDs.
+
     Raises
     ------
+    GeometryError
+        ``volume`` is not the image that was analysed: it lies elsewhere.
     OutputError, DiskFullError
         The folder cannot be written.
     """
     folder = Path(folder)
+    if volume is not None and not volume.geometry.same_box(result.volume_geometry):
+        raise GeometryError(
+            "the image is not the one that was analysed: it lies elsewhere",
+            attribute="volume",
+            advice="Give the image of this result, or none.",
+        )
     pictures: tuple[Picture, ...] = ()
     reason = _obstacle(volume)
     if volume is not None and not reason:
+        image = _fit_for(result, volume)
         progress("scene", 0.0)
-        _save_scene(result, volume, folder / SCENE)
+        failed = _save_scene(result, image, folder / SCENE)
+        notes = (*notes, failed) if failed else notes
         progress("pictures", 0.0)
-        pictures, reason = _draw(result, volume, folder / PICTURES)
+        pictures, reason = _draw(result, image, folder / PICTURES)
     progress("report", 0.0)
     context = ReportContext(
         result=result,
@@ -53,6 +66,12 @@ def build(
     return write_report(context, folder)
 
 
+def _fit_for(result: AnalysisResult, volume: Volume) -> Volume:
+    """``volume``, without names and UIDs where the result is pseudonymous and the image may not be."""
+    own = volume.series_uid in {series.series_uid for series in result.sources}
+    return volume if own or result.study.identity is Identity.KEEP else volume.voxels_alone()
+
+
 def _obstacle(volume: Volume | None) -> str:
     if volume is None:
         return "the image was not at hand when the report was made"
@@ -61,10 +80,16 @@ def _obstacle(volume: Volume | None) -> str:
     return ""
 
 
-def _save_scene(result: AnalysisResult, volume: Volume, path: Path) -> None:
+def _save_scene(result: AnalysisResult, volume: Volume, path: Path) -> str:
     from slicermedai.scene.save import save_result
 
-    save_result(result, path, volume=volume)
+    try:
+        save_result(result, path, volume=volume)
+    except DiskFullError:
+        raise
+    except OutputError as error:
+        return f"There is no scene file: {error}"
+    return ""
 
 
 def _draw(result: AnalysisResult, volume: Volume, folder: Path) -> tuple[tuple[Picture, ...], str]:

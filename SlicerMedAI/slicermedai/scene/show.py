@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
+from slicermedai.errors import GeometryError, IdentityError
 from slicermedai.scene import identity
-from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_study
+from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_study, series_uid_of
 from slicermedai.scene.markups import add_markup
 from slicermedai.scene.segments import create_surfaces, fill_segmentation
 from slicermedai.scene.tables import fill_table
-from slicermedai.scene.volumes import volume_to_node
+from slicermedai.scene.volumes import geometry_of_node, volume_to_node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,9 +56,14 @@ def show(
 
     Raises
     ------
+    GeometryError
+        The image is not the one that was analysed: it lies elsewhere.
+    IdentityError
+        The result is pseudonymous, and the node is of another, identified series.
     UnsupportedImageError
         ``volume`` cannot be held by a volume node.
     """
+    _check_image(result, volume, volume_node)
     image = volume_node or _volume_node(result, scene, volume)
     segmentation = _node(result, scene, identity.SEGMENTATION)
     fill_segmentation(segmentation, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
@@ -73,6 +80,23 @@ def show(
         table_node=table,
         markup_nodes=markups,
     )
+
+
+def _check_image(result: AnalysisResult, volume: Volume | None, node: Any | None) -> None:
+    geometry = volume.geometry if volume is not None else geometry_of_node(node) if node is not None else None
+    if geometry is not None and not geometry.same_box(result.volume_geometry):
+        raise GeometryError(
+            "the image is not the one that was analysed: it lies elsewhere",
+            attribute="volume_node" if volume is None else "volume",
+            advice="Give the image of this result, or none.",
+        )
+    series = series_uid_of(node) if node is not None else ""
+    if result.study.identity is Identity.DEIDENTIFY and series not in {"", *(s.series_uid for s in result.sources)}:
+        raise IdentityError(
+            "a pseudonymous result is not shown on an image of an identified series",
+            attribute="volume_node",
+            advice="Show it without the node: slicermedai.show(result, volume=slicermedai.image_of(source, output)).",
+        )
 
 
 _KINDS = {

@@ -99,6 +99,21 @@ def volume_from_node(node: Any) -> Volume:
     )
 
 
+def geometry_of_node(node: Any) -> Geometry:
+    """Where the voxels of a volume node lie, LPS mm, its parent transforms applied (no voxel is copied).
+
+    Raises
+    ------
+    UnsupportedImageError, GeometryError
+        The node holds no image, or a transform is not linear.
+    """
+    if node.GetImageData() is None:
+        raise UnsupportedImageError("the volume node holds no image", attribute="ImageData")
+    columns, rows, slices = node.GetImageData().GetDimensions()
+    matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ parent_to_world(node) @ ijk_to_ras(node)
+    return Geometry.from_ijk_lps((slices, rows, columns), matrix)
+
+
 def parent_to_world(node: Any) -> FloatArray:
     """4 x 4, RAS mm to RAS mm: what the parent transforms of ``node`` do; raises :class:`GeometryError`."""
     transform = node.GetParentTransformNode()

@@ -1,0 +1,78 @@
+"""Scene, pictures and page beside a result: the right image, no identity, and no result lost for a picture."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("slicer", reason="absent: slicer-core")
+
+from slicermedai.domain.study import Identity
+from slicermedai.errors import GeometryError, OutputError
+from slicermedai.report import build as builder
+from slicermedai.report.build import build
+from Testing.scene.samples import SmallHead, small_head
+
+
+@pytest.fixture(scope="module")
+def head() -> SmallHead:
+    return small_head(spacing=8.0)
+
+
+def members(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        return b"".join(name.encode() + archive.read(name) for name in archive.namelist())
+
+
+def test_scene_pictures_and_page_are_made(head: SmallHead, tmp_path: Path) -> None:
+    page = build(head.result, tmp_path, volume=head.volume)
+    assert page.read_text(encoding="utf-8").count("<img") == 4
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "scene.mrb", "pictures"}
+
+
+def test_an_identified_image_enters_a_pseudonymous_scene_without_its_names(head: SmallHead, tmp_path: Path) -> None:
+    study = replace(head.result.study, identity=Identity.DEIDENTIFY)
+    pseudonymous = replace(head.result, study=study)
+    volume = replace(head.volume, name="Thornbury", series_uid="1.2.826.0.1.99887766")
+    build(pseudonymous, tmp_path, volume=volume)
+    held = members(tmp_path / "scene.mrb")
+    assert b"Thornbury" not in held
+    assert b"99887766" not in held
+
+
+def test_another_image_is_refused(head: SmallHead, tmp_path: Path) -> None:
+    other = replace(head.volume, geometry=head.volume.geometry.cropped((1, 0, 0), _moved(head)))
+    with pytest.raises(GeometryError, match="not the one that was analysed"):
+        build(head.result, tmp_path, volume=other)
+
+
+def _moved(head: SmallHead) -> tuple[int, int, int]:
+    slices, rows, columns = head.volume.geometry.shape
+    return slices + 1, rows, columns
+
+
+def test_a_scene_that_cannot_be_saved_is_said_and_loses_nothing(
+    head: SmallHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> Path:
+        raise OutputError("a node failed")
+
+    monkeypatch.setattr("slicermedai.scene.save.save_result", fails)
+    page = build(head.result, tmp_path, volume=head.volume).read_text(encoding="utf-8")
+    assert "There is no scene file: a node failed" in page
+
+
+def test_without_the_image_the_page_says_why_there_are_no_pictures(head: SmallHead, tmp_path: Path) -> None:
+    page = build(head.result, tmp_path, volume=None).read_text(encoding="utf-8")
+    assert "the image was not at hand" in page
+    assert "<img" not in page
+
+
+def test_without_slicers_packages_the_page_says_so(
+    head: SmallHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "find_spec", lambda name: None)
+    assert "not installed here" in build(head.result, tmp_path, volume=head.volume).read_text(encoding="utf-8")
