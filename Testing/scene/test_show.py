@@ -188,8 +188,6 @@ def test_an_image_that_lies_elsewhere_is_refused(head: SmallHead, scene) -> None
     grid = head.volume.geometry
     moved = grid.affine + np.outer((1, 0, 0, 0), (0, 0, 0, 30))
     elsewhere = Geometry(shape=grid.shape, affine=moved)
-        grid.shape, origin=grid.origin + 30, spacing=grid.spacing, directions=grid.directions
-    )
     node = volume_to_node(replace(head.volume, geometry=elsewhere), scene)
     for image in ({"volume_node": node}, {"volume": replace(head.volume, geometry=elsewhere)}):
         with pytest.raises(GeometryError, match="not the one that was analysed"):
