@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from slicermedai.errors import (
     CodeError,
     GeometryError,
     InputError,
+    MedAIError,
     ResultExistsError,
     UnreadableFileError,
     UnsupportedImageError,
 )
 from Testing.domain.strategies import geometries
 
+ONE = Geometry.from_axes((1, 1, 1))
 BRAIN_LABEL = Label(name="Brain", category=ANATOMY, type=BRAIN)
 
 
@@ -244,3 +247,21 @@ def test_a_bundle_with_doubled_or_zero_labels_is_refused() -> None:
 def test_a_box_inside_out_is_refused() -> None:
     with pytest.raises(InputError, match="low"):
         Box(low=(1, 0, 0), high=(0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: Interval(low=5, high=1), "low"),
+        (lambda: Interval(low=math.nan, high=1), "low"),
+        (lambda: Interval(low=0, high=1, level=7), "level"),
+        (lambda: Confidence(state=ConfidenceState.CALIBRATED, probability=17, calibration="platt"), "probability"),
+        (lambda: Mask(label_map=LabelMap(array=np.zeros((1, 1, 1), np.uint8), geometry=ONE), value=0), "value"),
+        (lambda: Mask(label_map=LabelMap(array=np.zeros((1, 1, 1), np.uint8), geometry=ONE), value=256), "value"),
+        (lambda: PackedMask(bits=np.zeros(9, np.uint8), start=(0, 0, 0), stop=(1, 1, 1), geometry=ONE), "start"),
+        (lambda: PackedMask(bits=np.zeros(1, np.uint8), start=(0, 0, 0), stop=(1, 1, 2), geometry=ONE), "start"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(make: Callable[[], object], named: str) -> None:
+    with pytest.raises(MedAIError, match=named):
+        make()

@@ -135,3 +135,13 @@ def test_time_between_claim_and_rename_does_not_lose_a_foreign_result(tmp_path: 
         (tmp_path / "out" / "theirs").write_text("kept")
         time.sleep(0)
     assert (tmp_path / "out" / "theirs").read_text() == "kept"
+
+
+def test_what_another_machine_left_is_swept_by_its_age_alone(tmp_path: Path) -> None:
+    old, young = (tmp_path / f".out{n}.partial-elsewhere-1-0123456{n}" for n in (1, 2))
+    for folder in (old, young):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    assert sweep_partials(tmp_path) == [old]
+    with pytest.raises(FolderBusyError, match="partial-elsewhere"), atomic_folder(tmp_path / "out2"):
+        pass

@@ -18,11 +18,17 @@ from slicermedai.errors import GeometryError, InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """From ``low`` to ``high`` in the unit of the value, at ``level`` (0.9: nine in ten)."""
+    """From ``low`` to ``high`` in the unit of the value, at ``level`` (0.9: nine in ten); ends may be infinite."""
 
     low: float
     high: float
     level: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise InputError("an interval needs low <= high", attribute="low")
+        if not 0 < self.level < 1:
+            raise InputError("the level of an interval lies between 0 and 1", attribute="level")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +37,10 @@ class Mask:
 
     label_map: LabelMap
     value: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.value <= np.iinfo(self.label_map.array.dtype).max:
+            raise InputError("a region's value is at least 1 and fits its label map", attribute="value")
 
     @property
     def geometry(self) -> Geometry:
@@ -54,6 +64,12 @@ class PackedMask:
     start: tuple[int, int, int]
     stop: tuple[int, int, int]
     geometry: Geometry
+
+    def __post_init__(self) -> None:
+        inside = all(0 <= a <= b <= n for a, b, n in zip(self.start, self.stop, self.geometry.shape, strict=True))
+        size = int(np.prod(np.subtract(self.stop, self.start)))
+        if not inside or self.bits.size != -(-size // 8):
+            raise GeometryError("a packed mask's box or bits do not fit its grid", attribute="start")
 
     @classmethod
     def from_array(cls, array: NDArray[np.bool_], geometry: Geometry) -> PackedMask:
@@ -136,6 +152,8 @@ class Confidence:
             raise InputError(
                 "a probability needs a calibration, and a calibration a probability", attribute="probability"
             )
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise InputError("a probability lies between 0 and 1", attribute="probability")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

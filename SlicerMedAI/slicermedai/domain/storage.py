@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 from slicermedai.errors import DiskFullError, FolderBusyError, OutputError, ResultExistsError
 
 _HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost"
+_FOREIGN_AGE = 2 * 24 * 3600.0
 _PARTIAL = re.compile(r"^\.(?P<name>.+)\.partial-(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}$")
 
 
@@ -89,20 +91,28 @@ def sha256_file(path: Path) -> str:
 
 
 def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
-    """Remove what dead processes of this machine left half-written in ``parent``; returns what was removed.
+    """Remove what dead processes left half-written in ``parent``; returns what was removed.
+
+    Of this machine that is what no living process owns; of another one, what was not touched for two days.
 
     ``own`` also removes what this process itself is writing, for a process that is about to stop hard.
     """
     removed = []
     for entry in sorted(parent.iterdir()) if parent.is_dir() else []:
         match = _PARTIAL.match(entry.name)
-        if match and match["host"] == _HOST and _is_over(int(match["pid"]), own=own):
+        if match and _is_over(entry, match, own=own):
             shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
             removed.append(entry)
     return removed
 
 
-def _is_over(pid: int, *, own: bool) -> bool:
+def _is_over(entry: Path, match: re.Match[str], *, own: bool) -> bool:
+    """Whether nobody writes ``entry`` any more; of another machine only its age can be judged."""
+    if match["host"] != _HOST:
+        with contextlib.suppress(OSError):
+            return time.time() - entry.stat().st_mtime > _FOREIGN_AGE
+        return False
+    pid = int(match["pid"])
     return own if pid == os.getpid() else not process_alive(pid)
 
 
@@ -156,7 +166,7 @@ def _claim(folder: Path) -> Path:
             raise FolderBusyError(
                 "another run is writing there",
                 file=folder,
-                advice="Wait until it has ended, or choose another folder.",
+                advice=f"Wait until it has ended, choose another folder, or remove {entry.name} if it is left over.",
             )
     return partial
 
