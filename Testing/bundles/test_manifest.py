@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from slicermedai.bundles.manifest import read_bundle, read_manifest, runs_code
+from slicermedai.bundles.code import runs_code
+from slicermedai.bundles.manifest import read_bundle, read_manifest
 from slicermedai.errors import BundleError, CodeError
 from Testing.inference.tiny_bundle import INSIDE, change_json, tiny_config
 
@@ -117,10 +118,24 @@ def test_a_file_that_nothing_pins_is_refused(tiny: Path) -> None:
         {"_target_": "monai.transforms.apply_transform"},
         {"_target_": "download_and_extract"},
         {"_target_": "torch.hub.load"},
+        {"_target_": "ConfigWorkflow", "config_file": "x.json", "tracking": "mlflow"},
+        {"_target_": "Lambdad", "keys": "image"},
+        {"_target_": "TorchVisiond", "name": "x"},
+        {"_target_": "torch.nn.Module"},
+        {"_target_": "SimpleInferer", "_mode_": "debug"},
+        {"inner": {"_target_": "torch.jit.load", "f": "unpinned.ts"}},
+        {"_target_": "SimpleInferer", "network": "@network_def"},
     ],
 )
 def test_whatever_runs_code_is_seen(part: dict[str, Any]) -> None:
     assert runs_code({"network_def": part})
+
+
+def test_torchscript_beside_the_network_is_code() -> None:
+    loads = {"_target_": "torch.jit.load", "f": "models/model.ts"}
+    assert not runs_code({"network_def": loads, "locator_def": loads})
+    for config in ({"inferer": loads}, {"preprocessing": [loads]}, {"network_def": {"deep": loads}}):
+        assert runs_code(config)
 
 
 def test_monai_components_alone_run_no_code() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slicermedai.bundles import registry
-from slicermedai.bundles.manifest import runs_code
+from slicermedai.bundles.code import runs_code
 from slicermedai.errors import BundleError, HashMismatchError, JobCancelled, UnknownBundleError
 from Testing.inference.tiny_bundle import write_tiny_bundle
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slicermedai.confidence.assess import assess, assess_all, quality_of
+from slicermedai.confidence.assess import assess, quality_of
 from slicermedai.domain.finding import ConfidenceState
 
 
@@ -23,11 +23,6 @@ def test_nothing_found_is_nothing_assessed() -> None:
     assert found.state is ConfidenceState.NOT_ASSESSED
     assert found.raw_score is None
     assert "no voxel" in found.reason
-
-
-def test_every_label_is_assessed() -> None:
-    found = assess_all([(1, 0.9), (2, None)], model="tiny@0.1")
-    assert {value: one.state.value for value, one in found.items()} == {1: "not calibrated", 2: "not assessed"}
 
 
 def test_quality_is_not_assessed_and_says_why() -> None:

@@ -221,8 +221,8 @@ def test_an_unknown_task_is_named(tiny: Path) -> None:
         ("preprocessing", {"_target_": "Compose", "transforms": [{"_target_": "Orientationd", "axcodes": 5}]}, "made"),
         ("preprocessing", "@image_key", "list of transforms"),
         ("preprocessing", {"transforms": [{"_target_": "Spacingd", "keys": "label", "pixdim": 1}]}, "failed on this"),
-        ("postprocessing", {"transforms": [{"_target_": "Lambdad", "keys": "pred"}]}, "Lambdad is not known"),
-        ("inferer", {"_target_": "NoSuchInferer"}, "cannot be made"),
+        ("postprocessing", {"transforms": [{"_target_": "Transposed", "keys": "pred"}]}, "Transposed is not known"),
+        ("inferer", {"_target_": "SlidingWindowInferer"}, "cannot be made"),
     ],
 )
 def test_what_the_engine_cannot_do_is_said(tiny: Path, key: str, value: object, message: str) -> None:

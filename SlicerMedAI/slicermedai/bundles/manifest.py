@@ -11,18 +11,16 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from slicermedai.bundles.code import holds_torchscript, runs_code
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
 from slicermedai.errors import BundleError, CodeError
 
-TORCHSCRIPT = "torch.jit.load"
 INFERENCE_CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
-_SAFE_PACKAGES = ("monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +64,7 @@ class Manifest:
     @property
     def loads_torchscript(self) -> bool:
         """True where a part of the configuration is TorchScript: loading it runs what is in the file."""
-        return any(key == "_target_" and value == TORCHSCRIPT for key, value in _strings(self.config))
+        return holds_torchscript(self.config)
 
     def file(self, path: str) -> PinnedFile:
         """The pinned file of that relative path; raises :class:`BundleError` where nothing pins it."""
@@ -137,36 +135,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     raise BundleError(
         "has no inference configuration", file=folder, attribute="configs/inference.json", advice="Is it a bundle?"
     )
-
-
-def runs_code(config: Any) -> bool:
-    """True where parsing ``config`` would run anything beyond MONAI's and torch's own components.
-
-    ``$`` expressions and ``%`` includes do; so does any ``_target_`` that is not a class of MONAI's transforms,
-    networks or inferers, of ``torch.nn``, or the loader of TorchScript (whose file is judged by its hash).
-    """
-    return any(_is_code(key, value) for key, value in _strings(config))
-
-
-def _is_code(key: str, value: str) -> bool:
-    if value.startswith(("$", "%")):
-        return True
-    if key != "_target_" or value == TORCHSCRIPT:
-        return False
-    package, _, name = value.rpartition(".")
-    known = not package or f"{package}.".startswith(_SAFE_PACKAGES)
-    return not (known and name[:1].isupper())
-
-
-def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _strings(item, str(name))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item, key)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from slicermedai.bundles.manifest import Manifest, PinnedFile, runs_code
+from slicermedai.bundles.code import runs_code
+from slicermedai.bundles.manifest import Manifest, PinnedFile
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.storage import sha256_file
 from slicermedai.errors import BundleError, ConsentError, HashMismatchError

@@ -7,8 +7,6 @@ calibrated", the raw score is passed on as such, and no probability is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from slicermedai.domain.finding import Confidence, ConfidenceState
 from slicermedai.domain.result import Quality
 
@@ -30,11 +28,6 @@ def assess(raw_score: float | None, *, model: str) -> Confidence:
         raw_score=raw_score,
         reason=f"There is no calibration record for {model}: the score is the network's own and no probability.",
     )
-
-
-def assess_all(scores: Iterable[tuple[int, float | None]], *, model: str) -> dict[int, Confidence]:
-    """:func:`assess` for every (label value, raw score) of a prediction, by label value."""
-    return {value: assess(score, model=model) for value, score in scores}
 
 
 def quality_of(tracking_uid: str, *, model: str) -> Quality:

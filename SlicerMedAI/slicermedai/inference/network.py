@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from slicermedai.bundles.manifest import TORCHSCRIPT, Manifest
+from slicermedai.bundles.code import TORCHSCRIPT
+from slicermedai.bundles.manifest import Manifest
 from slicermedai.bundles.verify import require_consent, verified_bytes
 from slicermedai.errors import BundleError
 from slicermedai.inference.parts import make_part, parser_of

@@ -105,12 +105,6 @@ def series_uid_of(node: Any) -> str:
     return str(hierarchy.GetItemUID(item, _DICOM)) if item else ""
 
 
-def study_item_above(node: Any) -> int:
-    """The study item that ``node`` is filed under, or 0."""
-    hierarchy = hierarchy_of(node.GetScene())
-    return int(hierarchy.GetItemAncestorAtLevel(hierarchy.GetItemByDataNode(node), _Names.GetDICOMLevelStudy()))
-
-
 def prune(item: int, scene: Any) -> None:
     """Remove ``item`` and what is above it, as far as it was made here and has become empty."""
     hierarchy = hierarchy_of(scene)

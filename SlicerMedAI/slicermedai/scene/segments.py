@@ -34,7 +34,6 @@ TRACKING_UID = "DICOM.TrackingUID"
 _LONG_STRING = 64  # characters of a DICOM value of type LO
 _Converter = slicer.vtkSegmentationConverter
 _LABELMAP = _Converter.GetSegmentationBinaryLabelmapRepresentationName()
-_SURFACE = _Converter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 def has_mask(finding: Finding) -> bool:
