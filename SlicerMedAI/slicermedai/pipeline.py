@@ -26,12 +26,11 @@ HEADERS, DICOM, SOURCE = "source", "dicom", "source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one run left in memory and in its folder: the result, its image, the gate's notes, the files."""
+    """What one run left in memory and in its folder: the result, its image, the files."""
 
     result: AnalysisResult
     volume: Volume
     files: tuple[Path, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass
@@ -62,11 +61,11 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     clock = _Clock([], time.monotonic(), _now())
     bundle = resolve(job.bundle)
     source, deidentification = _open(job, folder, clock, progress)
-    formats, refused = fitting(job.formats, obstacle=_obstacle(source))
+    formats, refused = fitting(job.formats, obstacle=_obstacle(source), orthogonal=source.volume.geometry.is_orthogonal)
     prediction = _predict(job, bundle, source.volume, progress)
     clock.step("segment", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
-    result = _compose(bundle, source, prediction)
+    result = _compose(bundle, source, prediction, job_id)
     clock.step("measure", "volume by voxel summation")
     made = replace(_told(result.provenance, clock, refused), job_id=job_id)
     result = replace(result, deidentification=deidentification, provenance=made)
@@ -100,12 +99,12 @@ def _predict(job: RunJob, bundle: BundleRef, volume: Volume, progress: Progress)
     return predict(bundle, volume, settings=settings, listeners=Listeners(progress=progress))
 
 
-def _compose(bundle: BundleRef, source: Source, prediction: Prediction) -> AnalysisResult:
+def _compose(bundle: BundleRef, source: Source, prediction: Prediction, job_id: str) -> AnalysisResult:
     from slicermedai.confidence.assess import quality_of
     from slicermedai.confidence.findings import findings_of
     from slicermedai.inference.record import provenance_of
 
-    findings = findings_of(bundle, prediction, series_uid=source.volume.series_uid)
+    findings = findings_of(bundle, prediction, seed=source.volume.series_uid or job_id)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,
@@ -114,6 +113,7 @@ def _compose(bundle: BundleRef, source: Source, prediction: Prediction) -> Analy
         findings=findings,
         quality=tuple(quality_of(f.tracking_uid, model=bundle.title) for f in findings),
         sources=source.study.series,
+        notes=source.notes,
     )
 
 
@@ -139,7 +139,7 @@ def _write(
     save_headers(source.headers, folder / RESULT / HEADERS)
     (folder / DICOM).mkdir(exist_ok=True)
     files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
-    return Outcome(result=result, volume=source.volume, files=tuple(files), notes=source.notes)
+    return Outcome(result=result, volume=source.volume, files=tuple(files))
 
 
 def _now() -> str:

@@ -48,14 +48,23 @@ def test_deidentify_opens_the_copies_and_forgets_the_source(source: Source, tmp_
     assert [token for token in identity_tokens(SeriesSpec().identity) if token in said] == []
 
 
-def test_a_study_that_was_pseudonymous_before_stays_so_on_keep(source: Source, tmp_path: Path) -> None:
-    opened, _ = on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
-    again, report = on_route(open_source(tmp_path / "copies"), Identity.KEEP, copies=tmp_path / "never")
+def test_a_file_that_calls_itself_deidentified_is_not_believed(source: Source, tmp_path: Path) -> None:
+    """A flag alone opens no research destination: anybody can set it, with the name still there."""
+    for header in source.headers:
+        header.PatientIdentityRemoved = "YES"
+    kept, report = on_route(source, Identity.KEEP, copies=tmp_path / "never")
     assert report is None
-    assert again.study.identity is Identity.DEIDENTIFY
-    assert again.study.study_uid == opened.study.study_uid
+    assert kept.study.identity is Identity.KEEP
+    assert any("says of itself" in note for note in kept.notes)
     with pytest.raises(IdentityError, match="research"):
-        check_destination(again.study.identity, destination_is_research=False)
+        check_destination(kept.study.identity, destination_is_research=True)
+
+
+def test_notes_on_the_original_never_reach_the_pseudonymous_route(source: Source, tmp_path: Path) -> None:
+    noted = replace(source, notes=("Not used: requested by Dr. Thornbury (MR, 63 slices, 1.2.276.0.7230010).",))
+    opened, _ = on_route(noted, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    assert "Thornbury" not in " ".join(opened.notes)
+    assert any("left out" in note for note in opened.notes)
 
 
 def test_one_project_key_gives_one_pseudonym(source: Source, tmp_path: Path) -> None:
@@ -71,7 +80,7 @@ def test_one_project_key_gives_one_pseudonym(source: Source, tmp_path: Path) -> 
 
 def test_copies_that_are_another_image_are_refused(source: Source, tmp_path: Path) -> None:
     shorter = replace(source, files=source.files[:-1])
-    with pytest.raises(IdentityError, match="geometry"):
+    with pytest.raises(IdentityError, match="not the image"):
         on_route(shorter, Identity.DEIDENTIFY, copies=tmp_path / "copies")
 
 

@@ -18,7 +18,7 @@ from slicermedai.dicom.headers import load_headers, save_headers
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError, JobCancelled
-from slicermedai.export.formats import FORMATS, chosen
+from slicermedai.export.formats import FORMATS, chosen, fitting
 from slicermedai.export.run import export_result
 from slicermedai.export.uids import UidPlan, is_uid, named_uid
 from Testing.export.cases import BRAIN_LABEL, GRIDS, Case, a_ball, a_case, a_finding, with_label_map
@@ -252,3 +252,32 @@ def test_the_table_of_a_result_without_findings_says_so(tmp_path: Path) -> None:
     files = exported(a_case(masks=(), status=Status.NO_FINDING), tmp_path / "out", ("csv",))
     (row,) = csv.DictReader(files["findings.csv"].decode("utf-8").splitlines())
     assert (row["status"], row["label"], row["bundle"]) == ("no finding", "", "brain")
+
+
+@pytest.mark.parametrize(
+    ("names", "obstacle", "orthogonal", "formats", "refused"),
+    [
+        ((), "", True, ("seg", "sr"), 0),
+        ((), "no patient", True, ("nifti", "csv"), 1),
+        ((), "no patient", False, ("csv",), 2),
+        (("csv",), "no patient", False, ("csv",), 0),
+        (("seg",), "", True, ("seg",), 0),
+    ],
+)
+def test_formats_that_fit_are_chosen_and_the_others_named(
+    names: tuple[str, ...], obstacle: str, orthogonal: bool, formats: tuple[str, ...], refused: int
+) -> None:
+    found, left_out = fitting(names, obstacle=obstacle, orthogonal=orthogonal)
+    assert found == formats
+    assert len(left_out) == refused
+
+
+@pytest.mark.parametrize(
+    ("names", "obstacle", "orthogonal", "words"),
+    [(("seg",), "no patient", True, "no patient"), (("nifti",), "no patient", False, "right angles")],
+)
+def test_a_format_asked_for_by_name_that_does_not_fit_is_refused(
+    names: tuple[str, ...], obstacle: str, orthogonal: bool, words: str
+) -> None:
+    with pytest.raises(FormatError, match=words):
+        fitting(names, obstacle=obstacle, orthogonal=orthogonal)

@@ -9,10 +9,11 @@ from slicermedai.inference.task import Prediction
 from slicermedai.measure.volume import measure
 
 
-def findings_of(bundle: BundleRef, prediction: Prediction, *, series_uid: str) -> tuple[Finding, ...]:
+def findings_of(bundle: BundleRef, prediction: Prediction, *, seed: str) -> tuple[Finding, ...]:
     """One finding for every label that has voxels, in the order of the bundle's labels; () means "no finding".
 
-    Tracking UIDs follow from ``series_uid``, the model and the label, so that a second run gives the same ones.
+    Tracking UIDs follow from ``seed`` (the source series, or the job where there is none), the model and the label, so
+    that a second run on one series gives the same ones.
     """
     scores, findings = dict(prediction.scores), []
     for value, label in prediction.labels:
@@ -21,7 +22,7 @@ def findings_of(bundle: BundleRef, prediction: Prediction, *, series_uid: str) -
             continue
         findings.append(
             Finding(
-                tracking_uid=tracking_uid(series_uid, bundle.title, label.type.value, str(value)),
+                tracking_uid=tracking_uid(seed, bundle.title, label.type.value, str(value)),
                 label=label,
                 region=region,
                 measurements=measure(region),

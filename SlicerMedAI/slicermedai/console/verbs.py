@@ -64,10 +64,13 @@ def submit(
     OutputError, WorkerCrashed
         The temporary folder or the worker cannot be used.
     """
+    if not isinstance(source, (str, Path)) and not are_files(source) and not hasattr(source, "IsA"):
+        source = as_volume(source, options.pop("affine", None))
     values = {"bundle": bundle, "output": str(place(output)), "report": not _inside_slicer(), **options}
     handle = JobHandle(start_run(source, values), on_done=on_done)
     if on_done is show:
-        handle.on_done = lambda result: show(result, volume=image_of(source, handle.output))
+        chosen = {name: options[name] for name in ("series", "tilt") if name in options}
+        handle.on_done = lambda result: show(result, volume=image_of(source, handle.output, **chosen))
     handle.tick()
     return handle
 
@@ -113,21 +116,20 @@ def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = N
     return show_in(shown, place_in, volume_node=volume)
 
 
-def image_of(source: Any, output: Path) -> Any:
+def image_of(source: Any, output: Path, *, series: str = "", tilt: str = "refuse") -> Any:
     """What :func:`show` takes as ``volume`` for a run of ``source`` into ``output``.
 
-    A volume node is used as it is. Files are read again (this BLOCKS for a second or two). On the pseudonymous route it
-    is the de-identified copies in ``output``, or the voxels without names and UIDs: never the identified originals.
+    ``series`` and ``tilt`` are the job's. A volume node is used as it is. Files are read again (this BLOCKS for a
+    second or two). On the pseudonymous route it is the de-identified copies in ``output``, or the voxels without names
+    and UIDs: never the identified originals.
     """
     copies = output / "dicom" / "source"
     if copies.is_dir():
-        return open_image(copies)
+        return open_image(copies, tilt=tilt)
     pseudonymous = load(output).study.identity is Identity.DEIDENTIFY
-    if hasattr(source, "IsA") or isinstance(source, Volume):
-        return as_volume(source).voxels_alone() if pseudonymous else source
     if isinstance(source, (str, Path)) or are_files(source):
-        return open_image(source)
-    return None
+        source = open_image(source, series=series, tilt=tilt)
+    return as_volume(source).voxels_alone() if pseudonymous else source
 
 
 def load(folder: str | Path) -> AnalysisResult:
@@ -168,7 +170,7 @@ def export_result(
     return running.folder or running.output
 
 
-def open_image(source: str | Path | Sequence[str | Path]) -> Volume:
+def open_image(source: str | Path | Sequence[str | Path], *, series: str = "", tilt: str = "refuse") -> Volume:
     """The image in a DICOM folder, list of files, NIfTI or NRRD file, through the geometry gate; BLOCKS while reading.
 
     Raises
@@ -178,7 +180,7 @@ def open_image(source: str | Path | Sequence[str | Path]) -> Volume:
     """
     from slicermedai.dicom.inputs import open_source
 
-    return open_source(source).volume
+    return open_source(source, series=series, tilt=tilt).volume
 
 
 def write_report(folder: str | Path, *, volume: Any = None) -> Path:

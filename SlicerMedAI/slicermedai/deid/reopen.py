@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slicermedai.deid.routes import check_study
+import numpy as np
+
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import Deidentification
 from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import IdentityError
 
 if TYPE_CHECKING:
+    from pydicom import Dataset
+
     from slicermedai.dicom.inputs import Source
 
 _BARE = Deidentification(
@@ -24,16 +27,21 @@ _BARE = Deidentification(
     ),
 )
 
+_CLAIM = (
+    "The source says of itself that its identity was removed before. Results carry what it holds; to send them to a "
+    "research destination, de-identify."
+)
+_NOTES_LEFT_OUT = "Notes on the original are left out here: they may name what was de-identified."
+
 
 def on_route(
     source: Source, identity: Identity, *, copies: Path, key_file: str = "", progress: Progress = silent
 ) -> tuple[Source, Deidentification | None]:
     """``source`` fit for the route ``identity``, and what was done to it.
 
-    KEEP hands the source on as it is; where it was de-identified before, its study says so, and so do results.
-    DEIDENTIFY writes de-identified copies into ``copies`` (a folder that must not exist) and
-    opens the study from them; the identified one is not used any more. Of a source without DICOM headers only the
-    voxels and their place are taken.
+    KEEP hands the source on as it is, whatever its files say of themselves. DEIDENTIFY writes de-identified copies into
+    ``copies`` (a folder that must not exist) and opens the study from them; the identified one is not used any more.
+    Of a source without DICOM headers only the voxels and their place are taken.
 
     Raises
     ------
@@ -41,7 +49,7 @@ def on_route(
         The key file holds no key, or the copies are not the same image.
     """
     if identity is Identity.KEEP:
-        return source, None
+        return _with_its_claim(source), None
     if not source.headers:
         return _voxels_alone(source), _BARE
     return _from_copies(source, copies, key_file, progress)
@@ -58,12 +66,41 @@ def _from_copies(
 ) -> tuple[Source, Deidentification | None]:
     from slicermedai.deid.pseudonym import ProjectKey
     from slicermedai.deid.run import deidentify
-    from slicermedai.dicom.inputs import open_source
 
     key = ProjectKey.from_file(Path(key_file)) if key_file else ProjectKey.generate()
     report = deidentify(source.files, folder, key=key, progress=progress)
-    copies = open_source(folder, tilt="resample" if source.resampled else "refuse")
-    if not copies.volume.geometry.same_grid(source.volume.geometry):
-        raise IdentityError("the de-identified copies do not have the source's geometry", attribute="affine")
-    check_study(copies.study, Identity.DEIDENTIFY)
-    return replace(copies, notes=source.notes), report
+    copies = _reopened(source, folder)
+    if not all(says_removed(header) for header in copies.headers):
+        raise IdentityError("a copy does not say that identity was removed", attribute="PatientIdentityRemoved")
+    notes = (*copies.notes, _NOTES_LEFT_OUT) if source.notes else copies.notes
+    return replace(copies, study=replace(copies.study, identity=Identity.DEIDENTIFY), notes=notes), report
+
+
+def _reopened(source: Source, folder: Path) -> Source:
+    """The volume among the copies that is the source's, voxel for voxel."""
+    from slicermedai.dicom.inputs import open_source
+    from slicermedai.dicom.series import scan
+
+    tilt = "resample" if source.resampled else "refuse"
+    for item in scan(folder).series:
+        copies = open_source(folder, series=item.address, tilt=tilt)
+        same_place = copies.volume.geometry.same_grid(source.volume.geometry)
+        if same_place and np.array_equal(copies.volume.array, source.volume.array):
+            return copies
+    raise IdentityError(
+        "the de-identified copies are not the image that was opened",
+        attribute="PixelData",
+        advice="A file may have been left out because its pixels show burned-in text; nothing was written.",
+    )
+
+
+def says_removed(header: Dataset) -> bool:
+    """True where Patient Identity Removed (0012,0062) is YES: a claim of the file, no proof."""
+    return str(header.get("PatientIdentityRemoved", "")) == "YES"
+
+
+def _with_its_claim(source: Source) -> Source:
+    """The source, with a note where its files say that their identity was removed before."""
+    if not any(says_removed(header) for header in source.headers):
+        return source
+    return replace(source, notes=(*source.notes, _CLAIM))

@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from slicermedai.dicom.files import integer_of, quiet, read_dataset, text_of
 from slicermedai.dicom.pixels import without_pixels
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.domain.study import Identity, InstanceRef, SeriesRef, Study
+from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.errors import UnreadableFileError
 
 
@@ -45,8 +45,8 @@ def load_headers(folder: Path) -> tuple[Dataset, ...]:
 def study_of(dataset: Dataset, *, series: Sequence[SeriesRef] = ()) -> Study:
     """Patient and study context of one header, text decoded by its Specific Character Set.
 
-    ``identity`` is DEIDENTIFY where Patient Identity Removed (0012,0062) is YES. Dates and times are as DICOM has
-    them (YYYYMMDD, HHMMSS).
+    ``identity`` is KEEP, whatever the header says of itself: only this program's own de-identification makes a study
+    pseudonymous. Dates and times are as DICOM has them (YYYYMMDD, HHMMSS).
     """
     return Study(
         study_uid=text_of(dataset, "StudyInstanceUID"),
@@ -59,7 +59,6 @@ def study_of(dataset: Dataset, *, series: Sequence[SeriesRef] = ()) -> Study:
         time=text_of(dataset, "StudyTime"),
         description=text_of(dataset, "StudyDescription"),
         body_part=text_of(dataset, "BodyPartExamined"),
-        identity=Identity.DEIDENTIFY if text_of(dataset, "PatientIdentityRemoved") == "YES" else Identity.KEEP,
         series=tuple(series),
     )
 

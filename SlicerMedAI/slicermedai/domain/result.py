@@ -87,8 +87,9 @@ class Deidentification:
 class AnalysisResult:
     """Study, findings, maps, trust and provenance of one run, and what people decided about it.
 
-    ``volume_geometry`` is the grid of the image that was analysed. Pixel-free source headers lie beside the
-    saved result in ``source/`` and are opaque here. A result folder is patient data.
+    ``notes`` is what the geometry gate said about the input. ``volume_geometry`` is the grid of the image that was
+    analysed. Pixel-free source headers lie beside the saved result in ``source/`` and are opaque here. A result folder
+    is patient data.
     """
 
     status: Status
@@ -101,6 +102,7 @@ class AnalysisResult:
     reviews: tuple[Review, ...] = ()
     sources: tuple[SeriesRef, ...] = ()
     deidentification: Deidentification | None = None
+    notes: tuple[str, ...] = ()
     message: str = ""
 
     def save(self, folder: Path) -> Path:

@@ -89,6 +89,9 @@ FORMATS: dict[str, Format] = {
 }
 
 
+_SHEARED = "the image's axes do not stand at right angles"
+
+
 def chosen(names: tuple[str, ...]) -> list[Format]:
     """The formats of ``names``, each once, in the order of the table: what is cited comes first.
 
@@ -107,20 +110,27 @@ def chosen(names: tuple[str, ...]) -> list[Format]:
     return [made for name, made in FORMATS.items() if name in names]
 
 
-def fitting(names: tuple[str, ...], *, obstacle: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def fitting(
+    names: tuple[str, ...], *, obstacle: str, orthogonal: bool = True
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(formats to write, what is not written and why), decided before anything is computed.
 
     ``names`` empty leaves the choice: SEG and SR, or NIfTI and CSV where ``obstacle`` says why no DICOM object can be
-    filed ("" for none).
+    filed ("" for none). ``orthogonal`` is False for a sheared grid, which NIfTI readers do not agree about.
 
     Raises
     ------
     FormatError
         An unknown name, or a format by name that ``obstacle`` forbids.
     """
+    if not names and not obstacle:
+        return ("seg", "sr"), ()
     if not names:
-        return (("nifti", "csv"), (f"No DICOM SEG and SR: {obstacle}.",)) if obstacle else (("seg", "sr"), ())
+        refused = (f"No DICOM SEG and SR: {obstacle}.",)
+        return (("nifti", "csv"), refused) if orthogonal else (("csv",), (*refused, f"No NIfTI: {_SHEARED}."))
     for made in chosen(names):
+        if not orthogonal and made.name == "nifti":
+            raise FormatError(f"format 'nifti' cannot be written: {_SHEARED}", attribute="formats")
         if obstacle and made.needs_context:
             raise FormatError(
                 f"format {made.name!r} cannot be written: {obstacle}",

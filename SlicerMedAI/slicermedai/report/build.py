@@ -22,7 +22,6 @@ def build(
     folder: Path,
     *,
     volume: Volume | None,
-    notes: tuple[str, ...] = (),
     progress: Progress = silent,
 ) -> Path:
     """Write ``scene.mrb``, ``pictures/`` and ``report.html`` into ``folder``; returns the page.
@@ -46,12 +45,11 @@ def build(
             advice="Give the image of this result, or none.",
         )
     pictures: tuple[Picture, ...] = ()
-    reason = _obstacle(volume)
+    reason, failed = _obstacle(volume), ""
     if volume is not None and not reason:
         image = _fit_for(result, volume)
         progress("scene", 0.0)
         failed = _save_scene(result, image, folder / SCENE)
-        notes = (*notes, failed) if failed else notes
         progress("pictures", 0.0)
         pictures, reason = _draw(result, image, folder / PICTURES)
     progress("report", 0.0)
@@ -60,7 +58,7 @@ def build(
         pictures=pictures,
         no_pictures=reason,
         files=tuple(path.relative_to(folder) for path in sorted(folder.rglob("*")) if _is_product(path, folder)),
-        notes=notes,
+        notes=(*result.notes, *([failed] if failed else [])),
         demonstration=result.provenance.demonstration,
     )
     return write_report(context, folder)
