@@ -13,6 +13,7 @@ from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import MedAIError
 from Testing.fixtures.identity import Identity, identity_tokens
+from Testing.fixtures.leaks import leaks
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
@@ -62,15 +63,14 @@ def _as_mr(path: Path) -> Volume:
 
 
 def _check_leaks(out: Path, tokens: list[str]) -> int:
-    """Look for the invented identity in the raw bytes of everything that was written."""
+    """Look for the invented identity in the bytes of everything that was written, inside zips too."""
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
-    needles = [form for token in tokens for form in (token.encode(), token.encode("utf-16-le"))]
-    leaks = [path for path in files if any(needle in path.read_bytes() for needle in needles)]
-    for path in leaks:
-        print(f"LEAK: {path} holds a part of the invented identity", file=sys.stderr)
-    if tokens and not leaks:
+    found = leaks(files, tokens)
+    for place in found:
+        print(f"LEAK: a part of the invented identity is in {place.partition(':')[0]}", file=sys.stderr)
+    if tokens and not found:
         _say(f"Checked {len(files)} files for {len(tokens)} parts of the invented identity: none found.")
-    return 1 if leaks else 0
+    return 1 if found else 0
 
 
 def _say(text: str) -> None:
