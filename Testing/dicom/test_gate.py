@@ -219,3 +219,20 @@ def test_slices_of_another_matrix_size_are_another_stack(a_head: Volume, write: 
 def test_a_word_for_tilt_that_is_none_is_refused(a_head: Volume, write: Write) -> None:
     with pytest.raises(InputError, match="refuse, resample"):
         open_source(write(a_head)[0].parent, tilt="ignore")
+
+
+@pytest.mark.parametrize(("modality", "enhanced"), [("CT", False), ("MR", False), ("PT", False), ("MR", True)])
+def test_a_volume_in_which_low_values_are_white_is_refused(
+    modality: str, enhanced: bool, a_head: Volume, write: Write
+) -> None:
+    files = write(a_head, modality=modality, enhanced=enhanced)
+    for file in files:
+        faults.edit(file, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+    error = _refused(files[0].parent, UnsupportedImageError, "PhotometricInterpretation")
+    assert "MONOCHROME2" in str(error.advice)
+
+
+def test_one_slice_in_which_low_values_are_white_is_refused_and_named(a_head: Volume, write: Write) -> None:
+    files = write(a_head)
+    faults.edit(files[7], lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+    assert _refused(files[0].parent, UnsupportedImageError, "PhotometricInterpretation").file == str(files[7])

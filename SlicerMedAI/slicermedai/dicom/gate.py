@@ -59,11 +59,16 @@ def judge(planes: Sequence[Plane]) -> Stack:
     Raises
     ------
     UnsupportedImageError
-        Colour, a localizer, or one slice alone.
+        Colour, a localizer, one slice alone, or grey values of which low ones are white (MONOCHROME1).
     GeometryError
         No positions or orientations, or slices that are missing, doubled or moved. Says which files.
     """
-    planes = tuple(planes)
+    stack = _stacked(tuple(planes))
+    _check_photometric(stack.planes)
+    return stack
+
+
+def _stacked(planes: tuple[Plane, ...]) -> Stack:
     _check_kind(planes)
     _check_attributes(planes)
     ladder = _ladder(planes)
@@ -74,9 +79,9 @@ def judge(planes: Sequence[Plane]) -> Stack:
 
 
 def is_regular(planes: Sequence[Plane]) -> bool:
-    """True where :func:`judge` would take ``planes`` for one stack, tilted or not."""
+    """True where ``planes`` make one stack to :func:`judge`, tilted or not, however their greys are shown."""
     try:
-        judge(planes)
+        _stacked(tuple(planes))
     except (GeometryError, UnsupportedImageError):
         return False
     return True
@@ -107,6 +112,20 @@ def _check_kind(planes: tuple[Plane, ...]) -> None:
             file=first.file,
             attribute="NumberOfFrames",
             advice="Choose a series with all its slices.",
+        )
+
+
+def _check_photometric(planes: tuple[Plane, ...]) -> None:
+    """MONOCHROME1 says how to show values, not what they mean (PS3.3 C.7.6.3.1.2), and not all writers and readers
+    keep to that: a model could see such a volume inverted, and nothing would tell.
+    """
+    other = next((plane for plane in planes if plane.photometric != "MONOCHROME2"), None)
+    if other is not None:
+        raise UnsupportedImageError(
+            "is not MONOCHROME2, and whether low values are dark or white is not certain",
+            file=other.file,
+            attribute="PhotometricInterpretation",
+            advice="Export the series again as MONOCHROME2.",
         )
 
 

@@ -1,13 +1,14 @@
 """NIfTI-1 and NIfTI-2 files, read by the letter of the standard (nifti.nimh.nih.gov, nifti1.h and nifti2.h).
 
 The usual library fills what a truncated file lacks with zeros and turns NaN into 0 without a word; here both are
-errors. Where the sform is set (method 3) it places the image, else the qform (method 2); a file with neither is
-refused, since it says nothing of left and right.
+errors, as is a header that does not say where its voxels begin. Where the sform is set (method 3) it places the
+image, else the qform (method 2); a file with neither is refused, since it says nothing of left and right.
 """
 
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -32,9 +33,12 @@ _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the fields of one header version lie: size, then struct formats at byte offsets."""
+    """Where the fields of one header version lie: the first voxel at the earliest, the magic of a single file and
+    its place, then struct formats at byte offsets.
+    """
 
-    size: int
+    first_voxel: int
+    magic: tuple[bytes, int]
     dim: tuple[str, int]
     datatype: int
     pixdim: tuple[str, int]
@@ -48,10 +52,30 @@ class _Layout:
 
 _VERSIONS = {
     348: _Layout(
-        348, ("8h", 40), 70, ("8f", 76), ("f", 108), ("2f", 112), ("2h", 252), ("6f", 256), ("12f", 280), ("B", 123)
+        352,
+        (b"n+1\0", 344),
+        ("8h", 40),
+        70,
+        ("8f", 76),
+        ("f", 108),
+        ("2f", 112),
+        ("2h", 252),
+        ("6f", 256),
+        ("12f", 280),
+        ("B", 123),
     ),
     540: _Layout(
-        540, ("8q", 16), 12, ("8d", 104), ("q", 168), ("2d", 176), ("2i", 344), ("6d", 352), ("12d", 400), ("i", 500)
+        544,
+        (b"n+2\0", 4),
+        ("8q", 16),
+        12,
+        ("8d", 104),
+        ("q", 168),
+        ("2d", 176),
+        ("2i", 344),
+        ("6d", 352),
+        ("12d", 400),
+        ("i", 500),
     ),
 }
 
@@ -61,10 +85,11 @@ class _Header:
 
     def __init__(self, data: bytes, path: Path) -> None:
         order = next((o for o in "<>" if len(data) >= 4 and struct.unpack_from(f"{o}i", data)[0] in _VERSIONS), None)
-        if order is None or len(data) < 352:
+        layout = _VERSIONS[struct.unpack_from(f"{order}i", data)[0]] if order else None
+        if order is None or layout is None or len(data) < layout.first_voxel:
             raise _broken(path, "no NIfTI file, or cut off in its header")
-        self.order, self._data = order, data
-        self.layout = _VERSIONS[struct.unpack_from(f"{order}i", data)[0]]
+        self.order, self.layout, self._data = order, layout, data
+        _check_magic(data, layout, path)
 
     def read(self, field: tuple[str, int]) -> tuple[float, ...]:
         """The numbers of one field."""
@@ -83,7 +108,8 @@ def read_nifti(path: Path) -> tuple[Volume, tuple[str, ...]]:
     Raises
     ------
     UnreadableFileError
-        Truncated, damaged, or no NIfTI file.
+        Truncated, damaged, or no NIfTI file: ANALYZE 7.5, one half of a .hdr and .img pair, a ``vox_offset`` inside
+        the header.
     GeometryError
         Neither qform nor sform, or axes that are not at right angles.
     UnsupportedImageError
@@ -92,9 +118,18 @@ def read_nifti(path: Path) -> tuple[Volume, tuple[str, ...]]:
     data = _bytes(path)
     header = _Header(data, path)
     shape = _volume_shape(header, path)
-    affine, notes = _affine(header, path)
+    with np.errstate(all="ignore"):  # what comes of numbers that are none is refused below
+        affine, notes = _affine(header, path)
     array = _voxels(data, header, shape, path)
-    geometry = Geometry.from_ijk_lps((shape[2], shape[1], shape[0]), affine)
+    try:
+        geometry = Geometry.from_ijk_lps((shape[2], shape[1], shape[0]), affine)
+    except GeometryError as error:
+        raise GeometryError(
+            "does not say where the image lies in the patient: numbers that are none, or axes without length",
+            file=path,
+            attribute="sform, qform",
+            advice="Export it again with its orientation.",
+        ) from error
     if not geometry.is_orthogonal:
         raise GeometryError(
             "the axes are not at right angles",
@@ -117,6 +152,35 @@ def _broken(path: Path, what: str) -> UnreadableFileError:
     return UnreadableFileError(what, file=path, advice="Copy or export the file again.")
 
 
+def _check_magic(data: bytes, layout: _Layout, path: Path) -> None:
+    magic, place = layout.magic
+    if data[place : place + 4] == magic:
+        return
+    pair = data[place : place + 4] == magic.replace(b"+", b"i")
+    raise UnreadableFileError(
+        "the header of a .hdr and .img pair" if pair else "no NIfTI file (ANALYZE 7.5 does not tell left from right)",
+        file=path,
+        attribute="magic",
+        advice="Convert both files to one .nii file." if pair else "Export the image again as NIfTI.",
+    )
+
+
+def _first_voxel(header: _Header, path: Path) -> int:
+    """``vox_offset``: 352 (NIfTI-1) or 544 (NIfTI-2) at least, as both standards have it for single files.
+
+    0 is refused with all others: the usual libraries tolerate it and then read voxels from 0 or from 348.
+    """
+    start = header.read(header.layout.vox_offset)[0]
+    if not (math.isfinite(start) and start >= header.layout.first_voxel and start == int(start)):
+        raise UnreadableFileError(
+            f"does not say where the voxels begin: a whole number from {header.layout.first_voxel} is needed",
+            file=path,
+            attribute="vox_offset",
+            advice="Copy or export the file again.",
+        )
+    return int(start)
+
+
 def _volume_shape(header: _Header, path: Path) -> tuple[int, int, int]:
     shape = header.shape
     if len(shape) < 3 or min(shape[:3]) < 2 or any(n != 1 for n in shape[3:]):
@@ -131,10 +195,10 @@ def _voxels(data: bytes, header: _Header, shape: tuple[int, int, int], path: Pat
     kind = _TYPES.get(int(header.read(("h", header.layout.datatype))[0]))
     if kind is None:
         raise UnsupportedImageError("colour, complex or unknown voxels", file=path, attribute="datatype")
-    dtype, start = np.dtype(header.order + kind), int(header.read(header.layout.vox_offset)[0])
-    if len(data) < start + int(np.prod(shape)) * dtype.itemsize:
+    dtype, start = np.dtype(header.order + kind), _first_voxel(header, path)
+    if len(data) < start + math.prod(shape) * dtype.itemsize:
         raise _broken(path, "truncated: fewer voxels than the header says")
-    array = np.frombuffer(data, dtype, int(np.prod(shape)), start).reshape(shape[::-1])
+    array = np.frombuffer(data, dtype, math.prod(shape), start).reshape(shape[::-1])
     slope, intercept = header.read(header.layout.slope)
     if np.isfinite([slope, intercept]).all() and slope not in (0.0,) and (slope, intercept) != (1.0, 0.0):
         array = (array * slope + intercept).astype(np.float32)
