@@ -31,6 +31,7 @@ class Outcome:
     result: AnalysisResult
     volume: Volume
     files: tuple[Path, ...]
+    sources: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -139,7 +140,7 @@ def _write(
     save_headers(source.headers, folder / RESULT / HEADERS)
     (folder / DICOM).mkdir(exist_ok=True)
     files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
-    return Outcome(result=result, volume=source.volume, files=tuple(files))
+    return Outcome(result=result, volume=source.volume, files=tuple(files), sources=source.files)
 
 
 def _now() -> str:

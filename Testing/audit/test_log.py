@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from slicermedai.audit.entry import FIRST, canonical
 from slicermedai.audit.log import RECOVERED, append, append_to, log_path, verify
 from slicermedai.errors import AuditError
+from slicermedai.jobs.specs import new_job_id
 
 SHA = "ab" * 32
 per_example = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -138,6 +140,55 @@ def test_a_spoilt_head_is_found(log: Path, spoil: Callable[[Path], object]) -> N
     assert not verify(log).ok
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_log_whose_head_is_gone_is_found_and_not_added_to(log: Path, count: int) -> None:
+    fill(log, count)
+    log.with_name("head.json").unlink()
+    found = verify(log)
+    assert (found.ok, found.reason) == (False, "the head is missing or damaged")
+    with pytest.raises(AuditError, match="head"):
+        append("step", job_id="job")
+
+
+def test_a_log_emptied_with_its_head_gone_is_found(log: Path) -> None:
+    fill(log, 1)
+    log.write_bytes(b"")
+    log.with_name("head.json").unlink()
+    assert not verify(log).ok
+
+
+def test_a_kill_between_the_first_head_and_the_first_entry_is_no_damage(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("slicermedai.audit.log._write", die)
+        with pytest.raises(KeyboardInterrupt):
+            fill(log, 1)
+    assert log.with_name("head.json").exists()
+    assert verify().ok
+    fill(log, 1)
+    assert verify(log).ok
+
+
+def test_a_log_that_is_not_there_is_an_error_and_no_whole_one(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="not there") as caught:
+        verify(tmp_path / "no" / "such.jsonl")
+    assert caught.value.file == str(tmp_path / "no" / "such.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_at_a_copy_leaves_nothing_beside_it(log: Path, tmp_path: Path) -> None:
+    fill(log)
+    (tmp_path / "copy").mkdir()
+    for path in (log, log.with_name("head.json")):
+        (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
+    assert verify(tmp_path / "copy" / log.name).ok
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [log.name, "head.json"]
+
+
 def test_nothing_is_added_to_a_log_that_was_cut(log: Path) -> None:
     lines = fill(log)
     log.write_bytes(b"".join(lines[:3]))
@@ -236,13 +287,46 @@ def test_a_detail_that_may_carry_identity_is_refused_by_name(log: Path, name: st
 
 
 @pytest.mark.parametrize(
-    "value", ["Doe^Jane", "/data/jane", "C:\\jane", "~/jane", "x" * 201, None, [1], {"a": 1}, b"x", float("nan")]
-)
+    "value",
+    ["Doe^Jane", "/data/jane", "C:\\jane", "~/jane", "x" * 201, "of 1.2.840.10008.1.2.1", None, [1], {"a": 1}, b"x",
+     float("nan")],
+)  # fmt: skip
 def test_a_detail_is_a_short_text_or_a_number(log: Path, value: object) -> None:
     with pytest.raises(AuditError) as caught:
         append_to(log, "step", job_id="job", details={"thing": value})
     assert caught.value.attribute == "thing"
     assert "jane" not in str(caught.value).lower()
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("action", ["", "Doe^Jane", "Jane Doe", "step\n", "a" * 201, "run /data/jane", "one 2"])
+def test_an_action_is_a_few_small_words(log: Path, action: str) -> None:
+    with pytest.raises(AuditError) as caught:
+        append(action, job_id="job")
+    assert caught.value.attribute == "action"
+    assert "Jane" not in str(caught.value)
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("job_id", ["Doe^Jane", "Jane", "doe jane", "1.2.840", "a-b", "x" * 33, "../x", "j\n"])
+def test_the_name_of_a_job_is_a_uuid_or_a_short_token(log: Path, job_id: str) -> None:
+    with pytest.raises(AuditError) as caught:
+        append("step", job_id=job_id)
+    assert caught.value.attribute == "job_id"
+    assert "Jane" not in str(caught.value)
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("job_id", ["", "x", new_job_id(), str(uuid.uuid4())])
+def test_a_job_as_it_is_named_here_is_taken(log: Path, job_id: str) -> None:
+    assert append("de-identified", job_id=job_id).job_id == job_id
+
+
+@pytest.mark.parametrize("name", ["Doe^Jane", "a b", "", "x" * 41, "\u00fc"])
+def test_the_name_of_a_detail_is_a_name(log: Path, name: str) -> None:
+    with pytest.raises(AuditError) as caught:
+        append_to(log, "step", job_id="job", details={name: 1})
+    assert "Jane" not in str(caught.value)
     assert not log.exists()
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from slicermedai.cli.options import job_from
 from slicermedai.cli.run import job_file
 from slicermedai.cli.supervise import ProgressLines, time_left
 from slicermedai.jobs.protocol import Failed, Note, Progress, decode
-from slicermedai.jobs.specs import JOBS, ExportJob, Job, RunJob, read_job, write_job
+from slicermedai.jobs.specs import JOBS, ExportJob, Job, RunJob, make_job, read_job, write_job
 
 LIBRARY = Path(slicermedai.__file__).parent.parent
 OPTIONS = [(kind, field) for kind in JOBS.values() for field in dataclasses.fields(kind)]
@@ -158,6 +159,19 @@ def test_the_audit_log_is_verified_and_a_changed_one_ends_with_1(capsys: pytest.
     assert "BROKEN at entry 2" in capsys.readouterr().out
 
 
+def test_a_log_without_its_head_or_none_at_all_is_not_called_unchanged(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["audit", "verify", str(tmp_path / "no-log.jsonl")]) == 1
+    told = capsys.readouterr()
+    assert "no-log.jsonl: is not there" in told.err
+    assert told.out == ""
+    append_to(log_path(), "step", job_id="j", details={})
+    log_path().with_name("head.json").unlink()
+    assert main(["audit", "verify"]) == 1
+    assert "the head is missing" in capsys.readouterr().out
+
+
 # --- the worker ------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +217,7 @@ def test_the_worker_speaks_nothing_but_the_protocol(tmp_path: Path) -> None:
         ({"kind": "dance"}, "kind"),
         ({"spec": {"source": "a", "colour": "red"}}, "colour"),
         ({"spec": {}}, "source"),
+        ({"spec": []}, "spec"),
         ({"spec": {"source": 5}}, "source"),
         ({"spec": {"source": "a", "identity": "maybe"}}, "identity"),
         ({"spec": {"source": "a", "seed": True}}, "seed"),
@@ -216,6 +231,21 @@ def test_a_job_file_that_is_wrong_names_the_field(tmp_path: Path, change: dict, 
         read_job(path)
     assert caught.value.attribute == attribute
     assert caught.value.file == str(path)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TwoRequired:
+    """A job with two fields that must be given."""
+
+    kind: ClassVar[str] = "two"
+    source: str = dataclasses.field(metadata={"help": "one"})
+    person: str = dataclasses.field(metadata={"help": "another"})
+
+
+def test_a_missing_field_is_the_one_that_is_missing() -> None:
+    with pytest.raises(slicermedai.MedAIError, match="missing") as caught:
+        make_job(TwoRequired, {"source": "a"})
+    assert caught.value.attribute == "person"
 
 
 @given(source=st.text(), formats=st.lists(st.text()))

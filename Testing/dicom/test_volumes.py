@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import SimpleITK
 
 from slicermedai.dicom.volumes import from_array, from_sitk, is_volume_folder, load_volume, save_volume
+from slicermedai.domain.codec import load_object, save_object
 from slicermedai.domain.codes import HOUNSFIELD
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.domain.volume import Volume
@@ -92,6 +94,17 @@ def test_a_saved_volume_comes_back_without_loss(a_ct_head: Volume, tmp_path: Pat
         "2.25.5",
     )
     assert same_study == study
+
+
+def test_a_saved_volume_is_not_compressed_since_a_window_waits_for_it(a_head: Volume, tmp_path: Path) -> None:
+    folder = save_volume(a_head, Study(), tmp_path / "v")
+    with zipfile.ZipFile(folder / "arrays.npz") as archive:
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+    save_object(a_head, tmp_path / "result", kind="volume")
+    with zipfile.ZipFile(tmp_path / "result" / "arrays.npz") as archive:
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+    again, _ = load_volume(folder)
+    assert np.array_equal(again.array, load_object(tmp_path / "result", Volume, kind="volume").array)
 
 
 def test_a_saved_volume_is_not_overwritten(a_head: Volume, tmp_path: Path) -> None:

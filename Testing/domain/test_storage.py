@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from slicermedai.domain.storage import atomic_file, atomic_folder, sweep_partials, write_text
+from slicermedai.domain import locks, storage
+from slicermedai.domain.storage import atomic_file, atomic_folder, process_alive, sweep_partials, write_text
 from slicermedai.errors import DiskFullError, FolderBusyError, OutputError, ResultExistsError
 
 WRITER = """
@@ -135,6 +138,117 @@ def test_time_between_claim_and_rename_does_not_lose_a_foreign_result(tmp_path: 
         (tmp_path / "out" / "theirs").write_text("kept")
         time.sleep(0)
     assert (tmp_path / "out" / "theirs").read_text() == "kept"
+
+
+def a_partial(parent: Path, *, pid: int) -> Path:
+    """What process ``pid`` was writing as ``out``, with the lock file of a process that is gone."""
+    name = storage._partial_name("out").replace(f"-{os.getpid()}-", f"-{pid}-")
+    partial = parent / name
+    partial.mkdir()
+    (partial / "half.txt").write_text("half")
+    return partial
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["with a lock file", "without"])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["process 1", "this process"])
+def test_what_a_dead_process_left_is_swept_though_its_number_is_used_again(
+    tmp_path: Path, pid: int, locked: bool
+) -> None:
+    partial = a_partial(tmp_path, pid=pid)
+    if locked:
+        partial.with_name(f"{partial.name}.lock").touch()
+    assert process_alive(pid)
+    with atomic_folder(tmp_path / "out") as new:
+        (new / "x").write_text("1")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_lock_file_alone_is_swept(tmp_path: Path) -> None:
+    partial = a_partial(tmp_path, pid=1)
+    partial.rename(tmp_path / "out")
+    partial.with_name(f"{partial.name}.lock").touch()
+    assert sweep_partials(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: fcntl")
+def test_where_there_are_no_locks_the_process_number_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(locks, "_lock", refuse)
+    monkeypatch.setattr(locks, "_look", refuse)
+    with atomic_folder(tmp_path / "out") as partial:
+        assert sweep_partials(tmp_path) == []
+        assert partial.exists()
+        with pytest.raises(FolderBusyError), atomic_folder(tmp_path / "out"):
+            pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+    dead = a_partial(tmp_path, pid=2**22 + 5)
+    dead.with_name(f"{dead.name}.lock").touch()
+    assert sweep_partials(tmp_path) == [dead]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_a_sweep_that_meets_a_lock_file_before_it_is_held_costs_the_writer_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment between making and holding it: another process sweeps just then."""
+    hold, swept = locks.hold, []
+
+    def sweep_first(descriptor: int) -> None:
+        if not swept:
+            swept.extend(tmp_path.glob(".*.lock"))
+            sweep_partials(tmp_path)
+        hold(descriptor)
+
+    monkeypatch.setattr(locks, "hold", sweep_first)
+    with atomic_folder(tmp_path / "out") as partial:
+        assert len(swept) == 1
+        assert sweep_partials(tmp_path) == []
+        assert partial.exists()
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_a_process_that_stops_hard_removes_what_it_is_writing(tmp_path: Path) -> None:
+    with pytest.raises(OutputError), atomic_folder(tmp_path / "out") as partial:
+        assert sweep_partials(tmp_path, own=True) == [partial]
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+@pytest.mark.parametrize("refusals", [3, 10**6], ids=["a moment", "for good"])
+def test_a_rename_that_a_virus_scanner_refuses_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, refusals: int
+) -> None:
+    """As on Windows, where a file that another program looks into cannot be renamed."""
+    left = [refusals]
+    rename, replace = Path.rename, Path.replace
+
+    def refuse(act: Callable[[Path, Path], Path], path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise PermissionError(errno.EACCES, "in use")
+        return act(path, target)
+
+    monkeypatch.setattr(Path, "rename", lambda path, target: refuse(rename, path, target))
+    monkeypatch.setattr(Path, "replace", lambda path, target: refuse(replace, path, target))
+    monkeypatch.setattr(storage, "_PATIENCE", 0.3)
+
+    def write() -> None:
+        if kind == "file":
+            write_text(tmp_path / "out", "text")
+            return
+        with atomic_folder(tmp_path / "out") as partial:
+            (partial / "x").write_text("1")
+
+    if refusals > 3:
+        with pytest.raises(OutputError, match=r"out.*in use"):
+            write()
+        assert list(tmp_path.iterdir()) == []
+    else:
+        write()
+        assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
 
 def test_what_another_machine_left_is_swept_by_its_age_alone(tmp_path: Path) -> None:

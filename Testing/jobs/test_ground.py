@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 import slicermedai
+from slicermedai.domain import locks
 from slicermedai.errors import WorkerCrashed
-from slicermedai.jobs import interpreter, locks
+from slicermedai.jobs import interpreter, tree
 from slicermedai.jobs.home import home
 from slicermedai.jobs.tail import Tail
 
@@ -56,6 +58,37 @@ def test_the_worker_finds_this_package_first_and_keeps_the_rest_of_the_environme
     assert {values[name] for name in ("TMPDIR", "TEMP", "TMP")} == {str(tmp_path)}
 
 
+def test_where_the_package_is_installed_nothing_is_put_before_the_standard_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreter, "_PACKAGES", Path(sysconfig.get_path("purelib")).resolve())
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert interpreter.environment(tmp_path)["PYTHONPATH"] == "elsewhere"
+    monkeypatch.delenv("PYTHONPATH")
+    assert "PYTHONPATH" not in interpreter.environment(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX programs")
+def test_on_windows_one_taskkill_runs_at_a_time_and_none_is_left_unawaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``taskkill`` is a program of the test's own, which runs until it is let go."""
+    killer = program(tmp_path / "taskkill")
+    killer.write_text(f"#!/bin/sh\necho $* >> {tmp_path}/calls\nread line < {tmp_path}/go\n")
+    os.mkfifo(tmp_path / "go")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(tree.sys, "platform", "win32")
+    for _ in range(3):
+        tree.kill(4321)
+    (started,) = tree._killers.values()
+    tree.reap()
+    assert started.returncode is None
+    (tmp_path / "go").write_text("go\n")
+    tree.reap(wait=5)
+    assert (started.returncode, tree._killers) == (0, {})
+    assert (tmp_path / "calls").read_text() == "/T /F /PID 4321\n"
+
+
 def test_a_file_in_the_working_folder_is_never_taken_for_a_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +105,7 @@ def test_a_file_in_the_working_folder_is_never_taken_for_a_module(
 
 def test_a_lock_has_one_holder_and_dies_with_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    code = "import sys; from pathlib import Path; from slicermedai.jobs import locks\n"
+    code = "import sys; from pathlib import Path; from slicermedai.domain import locks\n"
     code += "locks.take(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     environment = {**os.environ, "PYTHONPATH": str(Path(slicermedai.__file__).parent.parent)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

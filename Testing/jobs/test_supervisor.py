@@ -49,8 +49,10 @@ def has_reached(stage: str, running: Running) -> bool:
 
 
 def partials(job: RunJob) -> list[Path]:
+    """All that lies beside the output; a lock file only where what it is for is gone."""
     parent = Path(job.output).parent
-    return list(parent.iterdir()) if parent.exists() else []
+    found = set(parent.iterdir()) if parent.exists() else set()
+    return sorted(path for path in found if path.suffix != ".lock" or path.with_suffix("") not in found)
 
 
 def test_a_job_reports_progress_and_leaves_its_folder_and_nothing_else(job: RunJob, worker: Worker, temp: Path) -> None:
@@ -389,6 +391,47 @@ def test_when_both_are_killed_the_next_start_removes_what_they_left(job: RunJob,
     assert state is State.DONE
     assert job_folders(temp) == []
     assert partials(job) == [Path(job.output)]
+
+
+def test_when_both_are_killed_a_next_start_with_another_output_removes_what_they_left(
+    job: RunJob, worker: Worker, temp: Path, tmp_path: Path
+) -> None:
+    parent, child = parent_of(job, worker(HANGS_WHILE_WRITING.format(how="time.sleep(60)")), "time.sleep(60)")
+    wait_for(lambda: partials(job))
+    parent.kill()
+    os.kill(child, signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not process_alive(child))
+    assert len(list(Path(job.output).parent.iterdir())) == 2
+    other = RunJob(source="study", output=str(tmp_path / "elsewhere" / "result"))
+    state, _, _ = finish(other, worker(WRITES))
+    assert state is State.DONE
+    assert list(Path(job.output).parent.iterdir()) == []
+    assert job_folders(temp) == []
+
+
+def test_what_a_living_worker_writes_is_not_swept_with_the_folder_of_a_dead_job(
+    job: RunJob, worker: Worker, temp: Path
+) -> None:
+    with start(job, command=worker(HANGS_WHILE_WRITING.format(how="time.sleep(60)"))) as running:
+        wait_for(lambda: partials(job))
+        (theirs,) = job_folders(temp)
+        dead = theirs.with_name(f"{theirs.name.rsplit('-', 2)[0]}-{2**22 + 5}-00000000")
+        dead.mkdir()
+        (dead / "job.json").write_bytes((theirs / "job.json").read_bytes())
+        assert sweep() == [dead]
+        assert len(partials(job)) == 1
+        running.cancel()
+        running.wait(5)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"medai_job": 1, "kind": "run", "spec": {"source": "a", "output": 5}}'])
+def test_the_folder_of_a_dead_job_goes_also_where_its_job_file_is_damaged(temp: Path, text: str) -> None:
+    with JobFolder.create() as mine:
+        dead = mine.path.with_name(f"{mine.path.name.rsplit('-', 2)[0]}-{2**22 + 5}-00000000")
+        dead.mkdir()
+        (dead / "job.json").write_text(text)
+        assert sweep() == [dead]
 
 
 @pytest.mark.parametrize("then", ["", "raise SystemExit(3)", "1 / 0"], ids=["end", "exit", "exception"])

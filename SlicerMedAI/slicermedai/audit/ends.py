@@ -1,4 +1,4 @@
-"""What a dead worker cannot log itself."""
+"""How a job ended: logged by the worker, and by its supervisor, since a dead worker cannot."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from slicermedai.errors import AuditError
 from slicermedai.jobs.supervisor import Running
 
 _LOG = logging.getLogger("slicermedai")
+
+
+def record_failure(action: str, error: BaseException, *, job_id: str) -> None:
+    """Log that ``action`` ended with ``error``; a log that cannot be written does not hide the error."""
+    try:
+        append(action, job_id=job_id, error=type(error).__name__)
+    except AuditError as broken:
+        _LOG.error("%s", broken)
 
 
 def record_end(running: Running) -> None:

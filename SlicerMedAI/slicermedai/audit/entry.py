@@ -25,6 +25,10 @@ _IDENTITY = re.compile(
     r"|studydescription|seriesdescription|comments"
 )
 _PATH = re.compile(r"^(?:/|~|\\\\|[A-Za-z]:[\\/]|file:)")
+_UID = re.compile(r"[0-2](?:\.\d+){5}")
+_ACTION = re.compile(r"[a-z][a-z-]*(?: [a-z-]+){0,3}")
+_JOB_ID = re.compile(r"[0-9a-z]{0,32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +67,10 @@ def new_entry(action: str, *, job_id: str, details: dict[str, Any], before: Entr
     Raises
     ------
     AuditError
-        A detail that may carry identity, or is no text or number. Its value is not quoted.
+        An action that is not a few lower-case words, a job's name that is neither a UUID nor a short token of small
+        letters and digits (or empty), a detail that may carry identity, or is no text or number. No value is quoted.
     """
+    _check_words(action, job_id)
     for name, value in details.items():
         _check_detail(name, value)
     return Entry(
@@ -93,19 +99,32 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
+def _check_words(action: str, job_id: str) -> None:
+    if len(action) > _LONGEST or not _ACTION.fullmatch(action):
+        raise AuditError("is no action of a few lower-case words", attribute="action")
+    if not _JOB_ID.fullmatch(job_id):
+        raise AuditError("is no UUID or short token", attribute="job_id", advice="Use new_job_id().")
+
+
 def _check_detail(name: str, value: Any) -> None:
+    if not _NAME.fullmatch(name):
+        raise AuditError("a detail has a name of letters, digits and underscores", attribute="details")
     if _IDENTITY.search(re.sub(r"[^a-z]", "", name.lower())):
         raise AuditError("the audit log takes no identity", attribute=name, advice="Log a hash or a count instead.")
     if isinstance(value, float) and value - value != 0.0:
         raise AuditError("is no finite number", attribute=name)
     if not isinstance(value, Detail):
         raise AuditError("a detail is a text or a number", attribute=name)
-    if isinstance(value, str) and (len(value) > _LONGEST or "^" in value or _PATH.match(value)):
+    if isinstance(value, str) and (len(value) > _LONGEST or "^" in value or _is_telling(value)):
         raise AuditError(
-            f"a text of at most {_LONGEST} characters, no person's name and no path",
+            f"a text of at most {_LONGEST} characters, no person's name, no path and no UID",
             attribute=name,
             advice="Log a hash or a count instead.",
         )
+
+
+def _is_telling(value: str) -> bool:
+    return bool(_PATH.match(value) or _UID.search(value))
 
 
 def _account() -> str:

@@ -1,10 +1,11 @@
 """The audit log: JSON lines that are only ever added, each bound to the one before by SHA-256.
 
 Beside ``audit.jsonl`` lies ``head.json`` with the number of entries and the last hash, so that a log cut at its end
-is seen too. An entry is written and synced before the head, so the log may be one entry ahead of its head, after a
-kill between the two. A kill while an entry is written leaves a torn line: it stays where it is, and the next entry
-says so ("log recovered", with the SHA-256 of what was torn). Whoever can rewrite both files whole can forge both:
-the chain shows changes, and a head that was noted elsewhere proves them.
+is seen too. It is there before the first entry: a log without it was tampered with. Each entry is written and synced
+before its head, so the log may be one entry ahead of its head, after a kill between the two. A kill while an entry is
+written leaves a torn line: it stays where it is, and the next entry says so ("log recovered", with the SHA-256 of what
+was torn). Whoever can rewrite both files whole can forge both: the chain shows changes, and a head that was noted
+elsewhere proves them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.audit.entry import FIRST, Entry, new_entry, parse
+from slicermedai.domain import locks
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import AuditError, OutputError
-from slicermedai.jobs import locks
 from slicermedai.jobs.home import home
 
 RECOVERED = "log recovered"
@@ -58,6 +59,7 @@ class _Scan:
     last: Entry | None = None
     torn: bytes = b""
     reason: str = ""
+    is_there: bool = True
 
 
 def log_path() -> Path:
@@ -73,7 +75,8 @@ def append(action: str, *, job_id: str, **details: str | int | float | bool) -> 
     Raises
     ------
     AuditError
-        A detail that may carry identity; a log that was changed; a folder that cannot be written.
+        An action, a job's name or a detail that may carry identity; a log that was changed; a folder that cannot be
+        written.
     """
     return append_to(log_path(), action, job_id=job_id, details=dict(details))
 
@@ -88,6 +91,8 @@ def append_to(path: Path, action: str, *, job_id: str, details: dict[str, Any]) 
             verdict = _judge(scan, _read_head(path))
             if not verdict.ok:
                 raise AuditError(f"the audit log was changed: {verdict.reason}", file=path, advice=_EVIDENCE)
+            if not path.exists():
+                _write_head(path, _Head(0, FIRST))
             last = _recover(path, scan) if scan.torn else scan.last
             return _write(path, new_entry(action, job_id=job_id, details=details, before=last), _gap(path, scan))
 
@@ -95,13 +100,16 @@ def append_to(path: Path, action: str, *, job_id: str, details: dict[str, Any]) 
 def verify(path: Path | None = None) -> Verification:
     """Check every entry, the chain and the head.
 
-    Finds edited, removed, inserted and reordered entries, and entries cut from the end.
+    Finds edited, removed, inserted and reordered entries, entries cut from the end, and a head that is gone. The log
+    of this installation (``path`` None) may not have begun yet.
 
     Raises
     ------
     AuditError
-        The log cannot be read.
+        The log at ``path`` is absent, and so is its head; or it cannot be read.
     """
+    if path is not None and not Path(path).exists() and not _head_path(Path(path)).exists():
+        raise AuditError("is not there", file=path, advice="Name the file audit.jsonl of an audit log.")
     path = log_path() if path is None else Path(path)
     with _quiet(path):
         return _judge(_scan(path), _read_head(path))
@@ -116,7 +124,7 @@ def _judge(scan: _Scan, head: _Head | None) -> Verification:
 
 def _against_head(scan: _Scan, head: _Head | None) -> str:
     if head is None:
-        return "" if scan.entries <= 1 else "the head is missing or damaged"
+        return "the head is missing or damaged" if scan.is_there else ""
     if scan.entries < head.entries:
         return f"{head.entries - scan.entries} entries are missing at the end"
     if scan.entries > head.entries + 1:
@@ -128,6 +136,8 @@ def _against_head(scan: _Scan, head: _Head | None) -> str:
 def _scan(path: Path) -> _Scan:
     """Follow the chain from the start to the first thing that is wrong."""
     entries, last, torn = 0, None, b""
+    if not path.exists():
+        return _Scan(is_there=False)
     for line in _lines(path):
         entry = parse(line.removesuffix(b"\n"))
         if entry is None:
@@ -183,8 +193,12 @@ def _write(path: Path, entry: Entry, gap: bytes) -> Entry:
         stream.write(gap + entry.line())
         stream.flush()
         os.fsync(stream.fileno())
-    write_text(_head_path(path), json.dumps({"entries": entry.sequence, "hash": entry.hash}))
+    _write_head(path, _Head(entry.sequence, entry.hash))
     return entry
+
+
+def _write_head(path: Path, head: _Head) -> None:
+    write_text(_head_path(path), json.dumps({"entries": head.entries, "hash": head.hash}))
 
 
 def _gap(path: Path, scan: _Scan) -> bytes:
@@ -232,9 +246,9 @@ def _writable(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet(path: Path) -> Iterator[None]:
-    """Nobody appends meanwhile; a log that cannot be locked (read-only, a copy) is read as it is."""
+    """Nobody appends meanwhile; a log that cannot be locked (read-only) or has no lock (a copy) is read as it is."""
     with contextlib.ExitStack() as stack:
-        if path.exists():
+        if _lock_path(path).is_file():
             with contextlib.suppress(OSError):
                 stack.enter_context(locks.locked(_lock_path(path), wait=_WAIT))
         yield

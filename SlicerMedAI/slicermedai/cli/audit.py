@@ -23,8 +23,7 @@ def do_verify(given: argparse.Namespace) -> int:
     """Check every entry of the audit log, its chain of hashes and its head."""
     from slicermedai.audit.log import log_path, verify
 
-    path = given.path or log_path()
-    found = verify(path)
+    found, path = verify(given.path), given.path or log_path()
     if not found.ok:
         print(f"{path}: BROKEN at entry {found.first_bad}: {found.reason}")
         return 1

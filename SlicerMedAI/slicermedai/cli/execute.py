@@ -5,29 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slicermedai.audit import steps
+from slicermedai.audit.ends import record_failure
 from slicermedai.audit.log import append
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.storage import atomic_folder, sha256_file
+from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.specs import ExportJob, RunJob
 
 if TYPE_CHECKING:
+    from slicermedai.domain.bundle import BundleRef
     from slicermedai.pipeline import Outcome
 
 
 def execute(job: RunJob | ExportJob, *, job_id: str, progress: Progress = silent) -> Path:
     """Do ``job`` and return its output folder, which appears whole or not at all.
 
+    Every step is logged when it was done, and files when they have their final names.
+
     Raises
     ------
     MedAIError
         Whatever stopped it; nothing is left behind, and the log says so.
+    AuditError
+        The log was changed or cannot be written; where that happens at the very end, the folder is there, whole.
     """
     append(f"{job.kind} started", job_id=job_id)
     try:
-        folder = _run(job, job_id, progress) if isinstance(job, RunJob) else _export(job, progress)
-    except MedAIError as error:
-        append(f"{job.kind} failed", job_id=job_id, error=type(error).__name__)
+        folder = _run(job, job_id, progress) if isinstance(job, RunJob) else _export(job, job_id, progress)
+        steps.record_outputs(folder, job_id=job_id)
+    except Exception as error:
+        record_failure(f"{job.kind} failed", error, job_id=job_id)
         raise
     append(f"{job.kind} finished", job_id=job_id)
     return folder
@@ -39,30 +47,33 @@ def _run(job: RunJob, job_id: str, progress: Progress) -> Path:
     output = Path(job.output)
     with atomic_folder(output) as partial:
         outcome = run(job, partial, job_id=job_id, progress=progress)
-        _log_outcome(job, outcome, job_id)
+        _record(job, outcome, job_id)
         if job.report:
             from slicermedai.report.build import build
 
-            build(outcome.result, partial, volume=outcome.volume, notes=outcome.notes, progress=progress)
+            build(outcome.result, partial, volume=outcome.volume, progress=progress)
     return output
 
 
-def _log_outcome(job: RunJob, outcome: Outcome, job_id: str) -> None:
-    made = outcome.result.provenance
-    append(
-        "model ran",
-        job_id=job_id,
-        bundle=f"{made.bundle}@{made.bundle_version}",
-        weights_sha256=made.weights_sha256,
-        device=made.device,
-        route=job.identity,
-        status=outcome.result.status.value,
-    )
-    for path in outcome.files:
-        append("file written", job_id=job_id, kind=path.name, sha256=sha256_file(path))
+def _record(job: RunJob, outcome: Outcome, job_id: str) -> None:
+    result = outcome.result
+    steps.record_read(outcome.sources, outcome.volume, job_id=job_id, route=job.identity)
+    if result.deidentification is not None:
+        steps.record_deidentified(result.deidentification, job_id=job_id)
+    steps.record_model(result.provenance, _bundle(job.bundle), job_id=job_id, status=result.status.value)
 
 
-def _export(job: ExportJob, progress: Progress) -> Path:
+def _bundle(name: str) -> BundleRef | None:
+    """The bundle of that name, unless somebody removed or changed it meanwhile."""
+    from slicermedai.bundles.registry import resolve
+
+    try:
+        return resolve(name)
+    except MedAIError:
+        return None
+
+
+def _export(job: ExportJob, job_id: str, progress: Progress) -> Path:
     from slicermedai.dicom.headers import load_headers
     from slicermedai.domain.result import AnalysisResult, result_folder
     from slicermedai.export.run import export_result
@@ -71,6 +82,7 @@ def _export(job: ExportJob, progress: Progress) -> Path:
     source, output = result_folder(Path(job.source)), Path(job.output)
     progress("read", 0.0)
     result, headers = AnalysisResult.load(source), load_headers(source / HEADERS)
+    steps.record_result_read(source, job_id=job_id)
     with atomic_folder(output) as partial:
         export_result(result, headers=headers, folder=partial, formats=job.formats, progress=progress)
     return output

@@ -21,12 +21,14 @@ _KIND, _STUDY = "volume", "study"
 def save_volume(volume: Volume, study: Study, folder: Path) -> Path:
     """Write both into ``folder`` (new, whole or not at all); :func:`load_volume` reads them back without loss.
 
+    The voxels are not compressed: a GUI may wait for this.
+
     Raises
     ------
     ResultExistsError, OutputError, DiskFullError
     """
     with atomic_folder(Path(folder)) as partial:
-        write_object(volume, partial, kind=_KIND)
+        write_object(volume, partial, kind=_KIND, compress=False)
         (partial / _STUDY).mkdir()
         write_object(study, partial / _STUDY, kind=_STUDY)
     return Path(folder)

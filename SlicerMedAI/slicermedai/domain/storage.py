@@ -2,6 +2,10 @@
 
 Everything is written beside its destination under a hidden name and renamed at the end, so that a kill at any
 moment leaves either the old or the new. What a killed process left behind is swept at the next start.
+
+A folder that is being written has a lock file beside it. Its lock ends with the process, however that dies, so it
+tells the living from the dead also where a process number is used again; the number is asked only on file systems
+without locks, and for single files.
 """
 
 from __future__ import annotations
@@ -15,14 +19,19 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from slicermedai.domain import locks
 from slicermedai.errors import DiskFullError, FolderBusyError, OutputError, ResultExistsError
 
 _HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost"
 _FOREIGN_AGE = 2 * 24 * 3600.0
-_PARTIAL = re.compile(r"^\.(?P<name>.+)\.partial-(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}$")
+_PARTIAL = re.compile(r"^\.(?P<name>.+)\.partial-(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}(?P<lock>\.lock)?$")
+_PATIENCE = 2.0 if os.name == "nt" else 0.0
+"""Seconds that Windows may refuse a rename while a virus scanner or an indexer looks into the new file."""
+_PAUSE = 0.02
+_TRIES = 100
 
 
 @contextlib.contextmanager
@@ -40,19 +49,18 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     _refuse_used(folder)
-    with _translated(folder, every_error=True):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = _claim(folder)
-    try:
+    with contextlib.ExitStack() as stack:
+        with _translated(folder, every_error=True):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            partial = stack.enter_context(_claimed(folder))
         with _translated(folder):
             yield partial
             _refuse_used(folder)
             _sync_tree(partial)
+        with _translated(folder, every_error=True):
             if folder.exists():
                 folder.rmdir()
-            partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            _patiently(lambda: partial.rename(folder))
 
 
 @contextlib.contextmanager
@@ -71,7 +79,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
             _sync_file(partial)
-            partial.replace(path)
+        with _translated(path, every_error=True):
+            _patiently(lambda: partial.replace(path))
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -91,7 +100,7 @@ def sha256_file(path: Path) -> str:
 
 
 def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
-    """Remove what dead processes left half-written in ``parent``; returns what was removed.
+    """Remove what dead processes left half-written in ``parent``; returns what was removed, without lock files.
 
     Of this machine that is what no living process owns; of another one, what was not touched for two days.
 
@@ -101,9 +110,14 @@ def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
     for entry in sorted(parent.iterdir()) if parent.is_dir() else []:
         match = _PARTIAL.match(entry.name)
         if match and _is_over(entry, match, own=own):
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
-            removed.append(entry)
+            _remove(entry)
+            removed += [] if match["lock"] else [entry]
     return removed
+
+
+def _remove(entry: Path) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
 
 
 def _is_over(entry: Path, match: re.Match[str], *, own: bool) -> bool:
@@ -113,7 +127,17 @@ def _is_over(entry: Path, match: re.Match[str], *, own: bool) -> bool:
             return time.time() - entry.stat().st_mtime > _FOREIGN_AGE
         return False
     pid = int(match["pid"])
-    return own if pid == os.getpid() else not process_alive(pid)
+    if own and pid == os.getpid():
+        return True
+    held = _is_held(entry, match)
+    return not process_alive(pid) if held is None else not held
+
+
+def _is_held(entry: Path, match: re.Match[str]) -> bool | None:
+    """Whether the lock of a partial folder is held; None where only the process number can be asked."""
+    if match["lock"]:
+        return locks.is_held(entry)
+    return locks.is_held(_lock_of(entry)) if entry.is_dir() else None
 
 
 def process_alive(pid: int) -> bool:
@@ -154,21 +178,78 @@ def _partial_name(name: str) -> str:
     return f".{name}.partial-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def _claim(folder: Path) -> Path:
-    """Make the partial folder, then look whether somebody else has one: of two at once, at most one goes on."""
+@contextlib.contextmanager
+def _claimed(folder: Path) -> Iterator[Path]:
+    """A new partial folder; it is gone on leaving, unless it was renamed. Of two claims at once at most one goes on."""
     sweep_partials(folder.parent)
     partial = folder.parent / _partial_name(folder.name)
-    partial.mkdir(mode=0o700)
+    with _lock_beside(partial):
+        try:
+            partial.mkdir(mode=0o700)
+            _refuse_another(partial, folder)
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _refuse_another(partial: Path, folder: Path) -> None:
     for entry in folder.parent.iterdir():
         match = _PARTIAL.match(entry.name)
-        if match and match["name"] == folder.name and entry != partial:
-            shutil.rmtree(partial, ignore_errors=True)
+        if match and not match["lock"] and match["name"] == folder.name and entry != partial:
             raise FolderBusyError(
                 "another run is writing there",
                 file=folder,
                 advice=f"Wait until it has ended, choose another folder, or remove {entry.name} if it is left over.",
             )
-    return partial
+
+
+@contextlib.contextmanager
+def _lock_beside(partial: Path) -> Iterator[None]:
+    """While ``partial`` is written its lock file is there, and held where the file system has locks."""
+    path = _lock_of(partial)
+    descriptor = _locked_file(path)
+    try:
+        yield
+    finally:
+        locks.release(descriptor)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _locked_file(path: Path) -> int:
+    """Make it anew where a sweep in another process saw it before it was held, and took it for left over."""
+    for _ in range(_TRIES):
+        descriptor = locks.open_file(path)
+        try:
+            locks.hold(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            time.sleep(_PAUSE)
+            continue
+        except OSError:  # no locks here: whoever looks asks for the process number
+            return descriptor
+        if path.exists():
+            return descriptor
+        os.close(descriptor)
+    raise BlockingIOError(errno.EAGAIN, "its lock file cannot be held")
+
+
+def _lock_of(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.lock")
+
+
+def _patiently(act: Callable[[], object]) -> None:
+    """``act``, again and again for :data:`_PATIENCE` seconds while the system denies permission."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            act()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _refuse_used(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 It lies in ``<temp>/slicermedai-<user number>/job-<host>-<pid>-<id>`` with mode 0700, and nothing of the patient is in
 its name. It is removed when the job ends and when this process ends; what a killed process left is removed by the
-next :func:`sweep`, which every start calls. A lock held by the owner tells the living from the dead, since the
-system takes it back at any death, and process numbers are used again.
+next :func:`sweep`, which every start calls, with what its worker left half-written beside its output. A lock held
+by the owner tells the living from the dead, since the system takes it back at any death, and process numbers are used
+again.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from slicermedai.domain.storage import process_alive
-from slicermedai.errors import OutputError
-from slicermedai.jobs import locks
+from slicermedai.domain import locks
+from slicermedai.domain.storage import process_alive, sweep_partials
+from slicermedai.errors import MedAIError, OutputError
+from slicermedai.jobs.specs import read_job
 
 _HOST = (re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost")[:16]
 _NAME = re.compile(r"^job-(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}$")
 _LOCK = "lock"
+_JOB = "job.json"
 _BEING_MADE = 5.0
 
 _open: set[JobFolder] = set()
@@ -62,6 +65,11 @@ class JobFolder:
                 file=tempfile.gettempdir(),
                 advice="Point TMPDIR (TEMP on Windows) to a folder of yours with space in it.",
             ) from error
+
+    @property
+    def job_file(self) -> Path:
+        """Where the job is written for the worker; not yet made."""
+        return self.path / _JOB
 
     @property
     def inputs(self) -> Path:
@@ -108,13 +116,24 @@ def temp_root() -> Path:
 
 
 def sweep(root: Path | None = None) -> list[Path]:
-    """Remove the folders of dead processes of this machine in ``root``; returns what was removed."""
+    """Remove the folders of dead processes of this machine in ``root``; returns what was removed.
+
+    What their workers left half-written, wherever that lies, is removed before.
+    """
     root = temp_root() if root is None else root
     ours = {folder.path for folder in _open}
     found = [path for path in sorted(root.iterdir()) if path not in ours and _is_orphan(path)] if root.is_dir() else []
     for path in found:
+        _sweep_output(path / _JOB)
         _remove(path)
     return found
+
+
+def _sweep_output(job_file: Path) -> None:
+    """A job file that is damaged or absent, or a place that cannot be reached now, tells of nothing to remove."""
+    with contextlib.suppress(MedAIError, OSError):
+        _, job = read_job(job_file)
+        sweep_partials(Path(job.output).parent)
 
 
 def _is_orphan(path: Path) -> bool:

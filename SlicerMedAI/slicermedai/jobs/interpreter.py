@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import site
 import sys
+import sysconfig
 from pathlib import Path
 
 from slicermedai.errors import WorkerCrashed
@@ -41,10 +43,22 @@ def python() -> str:
 
 
 def environment(temporary: Path) -> dict[str, str]:
-    """The environment of a worker: this process's, this package importable, and all temp files in ``temporary``."""
+    """The environment of a worker: this process's, this package importable, and all temp files in ``temporary``.
+
+    Where the package is installed, the worker finds it by itself: what is on PYTHONPATH comes before the standard
+    library, and all that is installed must not.
+    """
     values = dict(os.environ)
-    paths = [str(_PACKAGES), *filter(None, [values.get("PYTHONPATH", "")])]
-    values["PYTHONPATH"] = os.pathsep.join(paths)
+    if not _is_installed():
+        paths = [str(_PACKAGES), *filter(None, [values.get("PYTHONPATH", "")])]
+        values["PYTHONPATH"] = os.pathsep.join(paths)
     values.update({"PYTHONUTF8": "1", "PYTHONFAULTHANDLER": "1", "PYTHONSAFEPATH": "1"})
     values.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
     return values
+
+
+def _is_installed() -> bool:
+    """Whether this package lies where every Python of this installation looks by itself."""
+    places = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    places |= {*site.getsitepackages(), site.getusersitepackages()}
+    return _PACKAGES in {Path(place).resolve() for place in places}

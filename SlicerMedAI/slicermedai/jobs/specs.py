@@ -88,7 +88,7 @@ def read_job(path: Path) -> tuple[str, Job]:
     Raises
     ------
     ProtocolError
-        Not JSON, another envelope version, an unknown kind or field, a value outside its choices.
+        Not JSON, another envelope version, an unknown kind or field, a missing field, a value outside its choices.
     """
     try:
         body = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -99,7 +99,10 @@ def read_job(path: Path) -> tuple[str, Job]:
     kind = JOBS.get(str(body.get("kind")))
     if kind is None:
         raise ProtocolError("unknown kind of job", file=path, attribute="kind")
-    return str(body.get("job_id", "")), make_job(kind, body.get("spec", {}), file=path)
+    spec = body.get("spec", {})
+    if not isinstance(spec, dict):
+        raise ProtocolError("must be an object with the fields of the job", file=path, attribute="spec")
+    return str(body.get("job_id", "")), make_job(kind, spec, file=path)
 
 
 def make_job(kind: type[RunJob] | type[ExportJob], values: dict[str, Any], *, file: Path | None = None) -> Job:
@@ -108,11 +111,14 @@ def make_job(kind: type[RunJob] | type[ExportJob], values: dict[str, Any], *, fi
     unknown = sorted(set(values) - set(fields))
     if unknown:
         raise ProtocolError("unknown field", file=file, attribute=unknown[0])
-    clean = {name: _checked(fields[name], value, file) for name, value in values.items()}
-    try:
-        return kind(**clean)
-    except TypeError as error:
-        raise ProtocolError("a required field is missing", file=file, attribute="source") from error
+    missing = [name for name, spec in fields.items() if _is_required(spec) and name not in values]
+    if missing:
+        raise ProtocolError("a required field is missing", file=file, attribute=missing[0])
+    return kind(**{name: _checked(fields[name], value, file) for name, value in values.items()})
+
+
+def _is_required(spec: dataclasses.Field[Any]) -> bool:
+    return spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
 
 
 def _checked(spec: dataclasses.Field[Any], value: Any, file: Path | None) -> Any:

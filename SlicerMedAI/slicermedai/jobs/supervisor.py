@@ -84,7 +84,7 @@ def _worker(python: str | None) -> list[str]:
 def _start(job: Job, folder: JobFolder, command: list[str]) -> Running:
     job_id = new_job_id()
     job = dataclasses.replace(job, output=str(Path(job.output).absolute()))
-    path = write_job(job, folder.path / "job.json", job_id=job_id)
+    path = write_job(job, folder.job_file, job_id=job_id)
     with (folder.path / "events").open("wb") as events, (folder.path / "stderr").open("wb") as errors:
         try:
             process = subprocess.Popen(
@@ -144,6 +144,7 @@ class Running:
 
     def poll(self) -> list[Event]:
         """What happened since the last call, without waiting; the last event of all is Done or Failed."""
+        tree.reap()
         if self._state is not State.RUNNING:
             return []
         events = self._read()
@@ -240,9 +241,10 @@ class Running:
         self._state, final = self._outcome(code if code is not None else -9)
         self._final = final
         self._close_stdin()
-        self._folder.remove()
         if self._state is not State.DONE:
-            sweep_partials(self.output.parent)
+            with contextlib.suppress(OSError):  # a place that cannot be read now
+                sweep_partials(self.output.parent)
+        self._folder.remove()
         _running.discard(self)
         return [*events, final]
 
@@ -276,3 +278,4 @@ def _understood(line: str) -> Event | None:
 def _close_all() -> None:
     for running in list(_running):
         running.close()
+    tree.reap(wait=GRACE)

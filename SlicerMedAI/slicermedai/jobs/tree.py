@@ -11,11 +11,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 Member = tuple[int, int]
 """Process number and start time in clock ticks: together they are not used twice."""
+
+_killers: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def own_group() -> dict[str, Any]:
@@ -64,11 +67,23 @@ def kill(leader: int, *, known: set[Member] | None = None) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
+def reap(*, wait: float = 0.0) -> None:
+    """Take leave of the ``taskkill`` programs that have ended; ``wait`` seconds are given to those that have not."""
+    deadline = time.monotonic() + wait
+    for leader, killer in list(_killers.items()):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            killer.wait(max(deadline - time.monotonic(), 0.0))
+            del _killers[leader]
+
+
 def _taskkill(leader: int) -> None:
+    """Start one, unless one for the same leader still runs; :func:`reap` takes leave of it."""
+    reap()
+    if leader in _killers:
+        return
+    command, none = ["taskkill", "/T", "/F", "/PID", str(leader)], subprocess.DEVNULL
     with contextlib.suppress(OSError):
-        subprocess.Popen(
-            ["taskkill", "/T", "/F", "/PID", str(leader)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        _killers[leader] = subprocess.Popen(command, stdin=none, stdout=none, stderr=none)
 
 
 def _process_table() -> dict[int, tuple[int, int, int]]:

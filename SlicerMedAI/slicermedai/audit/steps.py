@@ -1,0 +1,103 @@
+"""What each step of a job leaves in the audit log: counts and hashes, never identity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from slicermedai.audit.log import append
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.result import RESULT, Deidentification
+from slicermedai.domain.storage import sha256_file
+from slicermedai.domain.volume import Volume
+
+UNREADABLE = "unreadable"
+"""Stands for the hash of a file that was gone, or could not be read, when it was to be hashed."""
+
+_COPIES = ("dicom", "source")
+
+
+def record_read(files: tuple[Path, ...], volume: Volume, *, job_id: str, route: str) -> None:
+    """Log the image that was read: ``files_sha256`` as :func:`hash_of_files`, or that of the voxels in C order.
+
+    On the route "deidentify" ``files`` are the de-identified copies: a hash of the originals would lead whoever has
+    them from a pseudonymous result back to its patient.
+    """
+    if files:
+        found = {"files_sha256": hash_of_files(files)}
+    else:
+        found = {"voxels_sha256": hashlib.sha256(volume.array.tobytes()).hexdigest()}
+    append("read", job_id=job_id, files=len(files), slices=volume.array.shape[0], route=route, **found)
+
+
+def record_deidentified(report: Deidentification, *, job_id: str) -> None:
+    """Log how many files were de-identified, and by which edition of which profile."""
+    append("de-identified", job_id=job_id, files=report.files, method=report.method)
+
+
+def record_model(made: Provenance, bundle: BundleRef | None, *, job_id: str, status: str) -> None:
+    """Log what ran. Of ``bundle`` all files but the weights are hashed, where it is the one that ran."""
+    append(
+        "model ran",
+        job_id=job_id,
+        bundle=f"{made.bundle}@{made.bundle_version}",
+        weights_sha256=made.weights_sha256,
+        device=made.device,
+        status=status,
+        **(_rest_of(bundle) if bundle is not None and bundle.weights_sha256 == made.weights_sha256 else {}),
+    )
+
+
+def record_outputs(output: Path, *, job_id: str) -> None:
+    """Log the hashes of a finished output folder: of its result, and of each file but de-identified source copies."""
+    result = output / RESULT
+    if result.is_dir():
+        append(
+            "result saved",
+            job_id=job_id,
+            result_sha256=_hash(result / f"{RESULT}.json"),
+            arrays_sha256=_hash(result / "arrays.npz"),
+        )
+    for path in files_in(output):
+        name = path.relative_to(output)
+        if name.parts[0] != RESULT and name.parts[:2] != _COPIES:
+            append("file written", job_id=job_id, file=name.as_posix(), sha256=_hash(path))
+
+
+def record_result_read(result: Path, *, job_id: str) -> None:
+    """Log which saved result was read from the folder ``result``."""
+    append(
+        "result read",
+        job_id=job_id,
+        result_sha256=_hash(result / f"{RESULT}.json"),
+        arrays_sha256=_hash(result / "arrays.npz"),
+    )
+
+
+def hash_of_files(files: Iterable[Path]) -> str:
+    """One SHA-256 for many files, whatever their order and names: over their sorted SHA-256s, a line each.
+
+    ``(cd FOLDER; sha256sum * | cut -d ' ' -f 1 | LC_ALL=C sort | sha256sum)`` gives the same.
+    """
+    lines = sorted(_hash(path) for path in files)
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode("ascii")).hexdigest()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files in ``folder`` and below, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _rest_of(bundle: BundleRef) -> dict[str, str | int]:
+    folder = Path(bundle.path)
+    rest = [path for path in files_in(folder) if path != folder / bundle.weights]
+    return {"bundle_files": len(rest), "bundle_files_sha256": hash_of_files(rest)}
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError:
+        return UNREADABLE

@@ -1,0 +1,152 @@
+"""A whole run with a tiny model: every step stands in the audit log, with hashes and without identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from slicermedai.audit.log import log_path, verify
+from slicermedai.audit.steps import hash_of_files
+from slicermedai.cli.execute import execute
+from slicermedai.errors import OutputError, ResultExistsError
+from slicermedai.jobs.specs import ExportJob, RunJob
+from slicermedai.report import build as report
+from Testing.fixtures.grids import covering
+from Testing.fixtures.phantoms import head_phantom
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
+from Testing.inference.tiny_bundle import write_tiny_bundle
+
+STEPS = ["run started", "read", "model ran", "result saved"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SLICERMEDAI_MODELS", raising=False)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny@0.1")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    volume, _ = head_phantom(covering("SPL", spacing=(8.0, 8.0, 8.0)))
+    return write_series(volume, tmp_path_factory.mktemp("study"))
+
+
+def run(study: list[Path], bundle: Path, output: Path, **options: object) -> Path:
+    values = {"report": False, "device": "cpu", **options}
+    job = RunJob(source=str(study[0].parent), bundle=str(bundle), output=str(output), **values)
+    return execute(job, job_id="j")
+
+
+def entries() -> list[dict]:
+    assert verify().ok
+    return [json.loads(line) for line in log_path().read_text().splitlines()]
+
+
+def details(action: str) -> dict:
+    (entry,) = [entry for entry in entries() if entry["action"] == action]
+    return entry["details"]
+
+
+def files_written() -> dict[str, str]:
+    found = [entry["details"] for entry in entries() if entry["action"] == "file written"]
+    return {detail["file"]: detail["sha256"] for detail in found}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def assert_nobody_is_named() -> None:
+    text = log_path().read_text()
+    identity = SeriesSpec().identity
+    for token in (identity.patient_id, *identity.patient_name.replace("=", "^").split("^")):
+        assert not token or token not in text
+
+
+def test_every_step_of_a_run_is_logged_with_its_hashes(study: list[Path], bundle: Path, tmp_path: Path) -> None:
+    output = run(study, bundle, tmp_path / "out")
+    names = ["dicom/seg.dcm", "dicom/sr.dcm"]
+    assert [entry["action"] for entry in entries()] == [*STEPS, *["file written"] * 2, "run finished"]
+    assert {entry["job_id"] for entry in entries()} == {"j"}
+    assert details("read") == {
+        "files": len(study),
+        "slices": len(study),
+        "route": "keep",
+        "files_sha256": hash_of_files(study),
+    }
+    model = details("model ran")
+    rest = [path for path in bundle.rglob("*") if path.is_file() and path.name != "model.pt"]
+    assert model["bundle"] == "tiny@0.1"
+    assert model["weights_sha256"] == sha256(bundle / "models" / "model.pt")
+    assert (model["bundle_files"], model["bundle_files_sha256"]) == (len(rest), hash_of_files(rest))
+    assert model["device"] == "cpu"
+    saved = output / "result"
+    hashes = {"result_sha256": sha256(saved / "result.json"), "arrays_sha256": sha256(saved / "arrays.npz")}
+    assert details("result saved") == hashes
+    assert files_written() == {name: sha256(output / name) for name in names}
+    assert_nobody_is_named()
+
+
+def test_a_pseudonymous_run_logs_what_was_done_and_no_way_back(study: list[Path], bundle: Path, tmp_path: Path) -> None:
+    output = run(study, bundle, tmp_path / "out", identity="deidentify")
+    copies = list((output / "dicom" / "source").glob("*.dcm"))
+    assert [entry["action"] for entry in entries()][1:4] == ["read", "de-identified", "model ran"]
+    assert details("read")["files_sha256"] == hash_of_files(copies)
+    assert details("read")["route"] == "deidentify"
+    assert details("de-identified")["files"] == len(study)
+    assert "edition 20" in details("de-identified")["method"]
+    assert sorted(files_written()) == ["dicom/seg.dcm", "dicom/sr.dcm"]
+    assert hash_of_files(study) not in log_path().read_text()
+    assert_nobody_is_named()
+
+
+def test_a_run_that_fails_at_its_end_logs_no_file(
+    study: list[Path], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OutputError("cannot be drawn")
+
+    monkeypatch.setattr(report, "build", fail)
+    with pytest.raises(OutputError):
+        run(study, bundle, tmp_path / "out", report=True)
+    assert not (tmp_path / "out").exists()
+    assert [entry["action"] for entry in entries()] == [*STEPS[:3], "run failed"]
+    assert details("run failed") == {"error": "OutputError"}
+
+
+def test_scene_page_and_pictures_are_logged_too(
+    study: list[Path], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(result: object, folder: Path, **_: object) -> None:
+        for name in ("scene.mrb", "report.html", "pictures/axial.png"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(name)
+
+    monkeypatch.setattr(report, "build", build)
+    output = run(study, bundle, tmp_path / "out", report=True, formats=("seg",))
+    names = ["dicom/seg.dcm", "pictures/axial.png", "report.html", "scene.mrb"]
+    assert files_written() == {name: sha256(output / name) for name in names}
+
+
+def test_an_export_logs_what_it_read_and_wrote(study: list[Path], bundle: Path, tmp_path: Path) -> None:
+    result = run(study, bundle, tmp_path / "out")
+    shutil.rmtree(tmp_path / "home")
+    job = ExportJob(source=str(result), output=str(tmp_path / "again"), formats=("seg",))
+    execute(job, job_id="e")
+    actions = ["export started", "result read", "file written", "export finished"]
+    assert [entry["action"] for entry in entries()] == actions
+    assert details("result read")["result_sha256"] == sha256(result / "result" / "result.json")
+    assert files_written() == {"seg.dcm": sha256(tmp_path / "again" / "seg.dcm")}
+    with pytest.raises(ResultExistsError):
+        execute(job, job_id="e")
+    assert [entry["action"] for entry in entries()][4:] == ["export started", "result read", "export failed"]
