@@ -14,7 +14,6 @@ from scipy import ndimage
 
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.dicom.inputs import open_source
-from slicermedai.dicom.itk_files import read_image
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
@@ -32,7 +31,7 @@ INTRACRANIAL_ML = 1957.0
 @pytest.fixture(scope="module")
 def head(colin27: Path) -> Volume:
     """Colin27's whole-head T1, 1 mm."""
-    image = read_image(colin27 / "ch2.nii.gz")
+    image = open_source(colin27 / "ch2.nii.gz").volume
     return Volume(array=image.array, geometry=image.geometry, modality="MR")
 
 
@@ -98,7 +97,7 @@ def test_the_volume_is_the_published_one(straight: Prediction) -> None:
 
 
 def test_the_mask_agrees_with_the_brain_that_comes_with_the_head(straight: Prediction, colin27: Path) -> None:
-    brain = ndimage.binary_fill_holes(read_image(colin27 / "ch2bet.nii.gz").array > 0)
+    brain = ndimage.binary_fill_holes(open_source(colin27 / "ch2bet.nii.gz").volume.array > 0)
     assert dice(straight.label_map.array == 1, brain) >= 0.93
 
 
