@@ -151,14 +151,14 @@ def _bundle(name: str) -> Any:
 
 
 def _image(path: str) -> tuple[Any, str]:
-    from slicermedai.dicom.itk_files import read_image
+    from slicermedai.dicom.inputs import open_source
 
     colin27 = Path(os.environ.get("SLICERMEDAI_TEST_DATA", "")) / "mricron" / "ch2.nii.gz"
     if not path and not colin27.is_file():
         from Testing.fixtures.phantoms import head_phantom
 
         return head_phantom()[0], "generated head phantom"
-    return read_image(Path(path) if path else colin27), Path(path).name if path else "Colin27"
+    return open_source(Path(path) if path else colin27).volume, Path(path).name if path else "Colin27"
 
 
 # --- for people --------------------------------------------------------------------------------------------------
