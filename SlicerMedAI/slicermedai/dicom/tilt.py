@@ -47,7 +47,8 @@ def _shifts(geometry: Geometry) -> NDArray[np.float64]:
 
 
 def _move(part: NDArray[Any], shift: NDArray[np.float64], background: float) -> NDArray[Any]:
-    values = ndimage.shift(part.astype(np.float32), shift, order=1, mode="constant", cval=background)
+    moved = ndimage.shift(part.astype(np.float32), shift, order=1, mode="constant", cval=background)
+    values = np.asarray(moved, dtype=np.float32)
     return np.rint(values) if part.dtype.kind in "iu" else values
 
 
