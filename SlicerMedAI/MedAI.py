@@ -19,9 +19,12 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import slicermedai
-from slicermedai.app.guided_run import COLUMNS, GuidedRun, Phase, RunState, describe, rows, time_left
+from slicermedai.app.guided_run import COLUMNS, GuidedRun, Phase, RunState, SourceKind, describe, rows, time_left
+from slicermedai.app.series import image_series
 
 POLL_MILLISECONDS = 100
+SELF_TEST_SECONDS = 600
+INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "modelSelector", "deidentifyCheckBox", "installButton")
 
 
 class MedAI(ScriptedLoadableModule):
@@ -31,7 +34,7 @@ class MedAI(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MedAI")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["DICOM"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
         self.parent.helpText = _(
             "Runs a MONAI model on a loaded volume or a DICOM series and shows the coded result. "
@@ -81,6 +84,7 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter = self.logic.presenter
         presenter.changed.connect(self.onStateChanged)
         presenter.finished.connect(self.onFinished)
+        presenter.listed.connect(self.onListed)
         self._timer.connect("timeout()", presenter.poll)
         self.ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
         self.ui.seriesSelector.connect("activated(int)", self.onSeriesChosen)
@@ -127,39 +131,48 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Look again at what is installed and what is in the DICOM database."""
         presenter = self.logic.presenter
         presenter.refresh_bundles()
-        self.ui.modelSelector.clear()
-        for ref in presenter.choices:
-            self.ui.modelSelector.addItem(ref.title)
-        self.ui.seriesSelector.clear()
-        self.ui.seriesSelector.addItem(_("None"), "")
-        for uid, text in self.logic.databaseSeries():
-            self.ui.seriesSelector.addItem(text, uid)
+        presenter.refresh_series(image_series(getattr(slicer, "dicomDatabase", None)))
         self.onStateChanged(presenter.state)
+
+    def onListed(self):
+        presenter = self.logic.presenter
+        self._refill(self.ui.modelSelector, [(title, title) for title in presenter.titles], presenter.state.title)
+        self._refill(self.ui.seriesSelector, [("", _("None")), *presenter.series], presenter.state.series)
+
+    def _refill(self, box, items, chosen):
+        """Fill the box with (data, text) and show what is chosen, without telling that anything was chosen."""
+        blocked = box.blockSignals(True)
+        box.clear()
+        for data, text in items:
+            box.addItem(text, data)
+        box.setCurrentIndex(box.findData(chosen))
+        box.blockSignals(blocked)
 
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onVolumeChanged(self, node):
-        if node is not None:
-            self.ui.seriesSelector.setCurrentIndex(0)
-            self.ui.folderSelector.setCurrentPath("")
-            self.logic.presenter.choose_source(node, node.GetName())
-        elif not self.ui.folderSelector.currentPath and self.ui.seriesSelector.currentIndex <= 0:
-            self.logic.presenter.choose_source(None, "")
+        self._choose(SourceKind.VOLUME, node, node.GetName() if node else "")
 
     def onSeriesChosen(self, index):
-        uid = self.ui.seriesSelector.itemData(index)
-        if not uid:
-            return
-        self.ui.volumeSelector.setCurrentNode(None)
-        self.ui.folderSelector.setCurrentPath("")
-        self.logic.presenter.choose_source(self.logic.filesOfSeries(uid), self.ui.seriesSelector.itemText(index))
+        uid, text = self.ui.seriesSelector.itemData(index), self.ui.seriesSelector.itemText(index)
+        self._choose(SourceKind.SERIES, self.logic.filesOfSeries(uid) if uid else None, text, series=uid)
 
     def onFolderChanged(self, path):
-        if not path:
+        self._choose(SourceKind.FOLDER, path or None, Path(path).name)
+
+    def _choose(self, kind, source, name, series=""):
+        """Choose it and empty the boxes of the other kinds; None lets go of what was chosen of this kind."""
+        presenter = self.logic.presenter
+        if source is None:
+            presenter.release(kind)
             return
-        self.ui.volumeSelector.setCurrentNode(None)
-        self.ui.seriesSelector.setCurrentIndex(0)
-        self.logic.presenter.choose_source(path, Path(path).name)
+        if kind is not SourceKind.VOLUME:
+            self.ui.volumeSelector.setCurrentNode(None)
+        if kind is not SourceKind.SERIES:
+            self.ui.seriesSelector.setCurrentIndex(0)
+        if kind is not SourceKind.FOLDER:
+            self.ui.folderSelector.setCurrentPath("")
+        presenter.choose_source(source, name, kind=kind, series=series)
 
     def onModelChanged(self, index):
         if index >= 0:
@@ -171,9 +184,7 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # --- actions -----------------------------------------------------------------------------------------------------
 
     def onInstall(self):
-        with slicer.util.tryWithErrorDisplay(_("Nothing was installed."), waitCursor=True):
-            self.logic.install()
-        self.refresh()
+        self.logic.install()
 
     def onRun(self):
         self.logic.presenter.start()
@@ -201,6 +212,8 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter = self.logic.presenter
         if not presenter.busy:
             self._timer.stop()
+        for name in INPUTS:
+            getattr(self.ui, name).enabled = presenter.editable
         self.ui.runButton.enabled = presenter.can_run
         self.ui.cancelButton.enabled = state.phase is Phase.RUNNING
         self.ui.installButton.visible = not presenter.choices
@@ -228,18 +241,6 @@ class MedAILogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self):
         return MedAIParameterNode(super().getParameterNode())
 
-    def databaseSeries(self):
-        """[(series UID, description)] of image series in Slicer's DICOM database."""
-        database = slicer.dicomDatabase
-        if database is None or not database.isOpen:
-            return []
-        return [
-            (series, f"{database.nameForPatient(patient)} – {database.descriptionForSeries(series) or series}")
-            for patient in database.patients()
-            for study in database.studiesForPatient(patient)
-            for series in database.seriesForStudy(study)
-        ]
-
     def filesOfSeries(self, uid):
         """The files of one series, as paths."""
         return [Path(path) for path in slicer.dicomDatabase.filesForSeries(uid)]
@@ -259,14 +260,21 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         return slicermedai.write_report(self.presenter.state.folder, volume=self.image())
 
     def install(self):
-        """Bring PyTorch, MONAI and the brain model; asked for by a person, needs the network."""
-        requirements = Path(__file__).parent / "Resources" / "requirements.txt"
-        slicer.packaging.pip_ensure(slicer.packaging.load_requirements(requirements), requester="MedAI")
-        slicermedai.fetch_model("brain")
+        """Bring PyTorch, MONAI and the brain model; asked for by a person, needs the network. BLOCKS for minutes."""
+        packages = _("PyTorch, MONAI and what they need"), self.installPackages
+        model = _("the brain model"), lambda: slicermedai.fetch_model("brain")
+        self.presenter.install([packages, model], repaint=slicer.app.processEvents)
+
+    def installPackages(self):
+        """Ask, and install the packages that are missing into Slicer's Python."""
+        import slicer.packaging
+
+        requirements = slicer.packaging.load_requirements(Path(__file__).parent / "Resources" / "requirements.txt")
+        slicer.packaging.pip_ensure(requirements, requester="MedAI")
 
 
 class MedAITest(ScriptedLoadableModuleTest):
-    """The same scenario as the offscreen test, for Slicer's own test driver. It needs the brain model installed."""
+    """For Slicer's own test driver; it needs the brain model. It ran on the stand-in only, never yet in Slicer."""
 
     def runTest(self):
         self.setUp()
@@ -284,9 +292,8 @@ class MedAITest(ScriptedLoadableModuleTest):
         logic.presenter.choose_source(volume, volume.GetName())
         self.assertTrue(logic.presenter.can_run, "the brain model is not installed")
         logic.presenter.start()
-        while logic.presenter.busy:
-            slicer.app.processEvents(qt.QEventLoop.AllEvents, 50)
-            logic.presenter.poll()
+        ended = logic.presenter.wait(SELF_TEST_SECONDS, breathe=slicer.app.processEvents)
+        self.assertTrue(ended, "the run took too long")
         self.assertEqual(logic.presenter.state.phase, Phase.DONE)
         shown = logic.show(logic.presenter.state.result)
         self.assertEqual(shown.segmentation_node.GetSegmentation().GetNumberOfSegments(), 1)

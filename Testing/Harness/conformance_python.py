@@ -6,6 +6,7 @@ from pathlib import Path
 
 from Testing.Harness import facts
 from Testing.Harness.conformance_calls import call_complaints, import_complaints, parameter_names
+from Testing.Harness.conformance_imports import submodule_complaints
 from Testing.Harness.conformance_types import GUI_CLASS, Types, dotted, named_class
 from Testing.Harness.conformance_ui import Form
 from Testing.Harness.findings import Finding, version_complaint
@@ -25,7 +26,9 @@ def check_module(path: Path, form: Form | None) -> list[Finding]:
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     checker = _Checker(form)
     checker.visit(tree)
-    findings = [Finding(str(path), line, message) for line, message in checker.complaints]
+    findings = [
+        Finding(str(path), line, message) for line, message in [*checker.complaints, *submodule_complaints(tree)]
+    ]
     return findings + list(_unbound_parameters(tree, form))
 
 

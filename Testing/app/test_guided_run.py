@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slicermedai import AnalysisResult, Confidence, Finding, Geometry, Label, Measurement
-from slicermedai.app.guided_run import GuidedRun, Phase, RunState, describe, rows, summary, time_left
+from slicermedai.app.guided_run import GuidedRun, Phase, RunState, SourceKind, describe, rows, summary, time_left
 from slicermedai.app.signal import Signal
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME
@@ -106,6 +106,7 @@ def test_a_run_goes_from_choice_to_result() -> None:
     assert office.asked == [("head", "brain@1", {"identity": "deidentify"})]
     assert [s.stage for s in seen if s.phase is Phase.RUNNING] == ["start", "read", "segment"]
     assert run.state.phase is Phase.DONE
+    assert (run.state.stage, time_left(run.state.seconds_left)) == ("done", "")
     assert finished == [run.state.result]
     assert run.state.message == "Brain: 1957.0 ml. Confidence: not calibrated."
 
@@ -177,6 +178,107 @@ def test_a_result_belongs_to_what_was_analysed_whatever_is_chosen_by_now() -> No
     assert run.analysed == "head"
 
 
+def test_a_source_of_one_kind_is_not_released_with_another() -> None:
+    run, _, _ = a_run(PlannedJob([], a_result()))
+    run.choose_source("/data", "data", kind=SourceKind.FOLDER)
+    run.release(SourceKind.SERIES)
+    assert run.source == "/data"
+    run.release(SourceKind.FOLDER)
+    assert run.source is None
+    assert run.state.source_kind is None
+    assert run.state.source_name == ""
+
+
+def test_a_series_is_kept_while_it_is_at_hand_and_let_go_of_when_not() -> None:
+    run, _, _ = a_run(PlannedJob([], a_result()))
+    run.choose_source(["a.dcm"], "T1", kind=SourceKind.SERIES, series="1.2")
+    run.refresh_series([("1.1", "T2"), ("1.2", "T1")])
+    assert run.source == ["a.dcm"]
+    run.refresh_series([("1.1", "T2")])
+    assert run.source is None
+    assert run.state.series == ""
+
+
+def test_looking_again_does_not_take_the_finished_result_away() -> None:
+    run, _, _ = a_run(PlannedJob([], a_result()))
+    run.start()
+    run.poll()
+    told = run.state
+    assert told.phase is Phase.DONE
+    run.refresh_bundles()
+    run.refresh_series([])
+    run.choose_source("head", "Head T1")
+    assert run.state == told
+
+
+def test_nothing_is_editable_while_a_job_runs_or_stops() -> None:
+    run, _, _ = a_run(PlannedJob([("read", 0.1)] * 3, a_result()))
+    assert run.editable
+    run.start()
+    assert not run.editable
+    run.cancel()
+    assert not run.editable
+    run.poll()
+    assert run.editable
+
+
+def test_installing_stops_at_the_step_that_fails_and_says_what_is_there() -> None:
+    models: list[BundleRef] = []
+    run = GuidedRun(submit=Office(PlannedJob([], a_result())).submit, bundles=lambda: models)
+    painted: list[str] = []
+
+    def refuse() -> None:
+        raise NoImagesError("no route to host", file="model")
+
+    run.install(
+        [("packages", lambda: None), ("model", refuse), ("never", lambda: models.append(a_bundle()))],
+        repaint=lambda: painted.append(run.state.message),
+    )
+    assert [text.split(".")[0] for text in painted] == [
+        "Installing packages (step 1 of 3)", "Installing model (step 2 of 3)",
+    ]  # fmt: skip
+    assert run.state.phase is Phase.FAILED
+    assert run.state.message.startswith("Installed: packages. Could not install model: model: no route to host. ")
+    assert run.choices == ()
+
+
+def test_what_was_installed_can_be_used_at_once() -> None:
+    models: list[BundleRef] = []
+    run = GuidedRun(submit=Office(PlannedJob([], a_result())).submit, bundles=lambda: models)
+    run.choose_source("head", "Head")
+    run.install([("model", lambda: models.append(a_bundle()))], repaint=lambda: None)
+    assert run.state.message == "Installed: model. Ready."
+    assert run.can_run
+
+
+def test_nothing_is_installed_or_started_within_an_installation() -> None:
+    run, office, _ = a_run(PlannedJob([], a_result()))
+    steps: list[str] = []
+
+    def restless() -> None:
+        run.install([("again", lambda: steps.append("again"))], repaint=lambda: None)
+        run.start()
+
+    run.install([("model", lambda: steps.append("model"))], repaint=restless)
+    assert steps == ["model"]
+    assert office.asked == []
+
+
+def test_waiting_ends_with_the_job() -> None:
+    run, _, _ = a_run(PlannedJob([("read", 0.1)], a_result()))
+    run.start()
+    assert run.wait(60, breathe=lambda: None)
+    assert run.state.phase is Phase.DONE
+
+
+def test_waiting_too_long_cancels_the_job() -> None:
+    run, office, _ = a_run(PlannedJob([("read", 0.1)] * 1000, a_result()))
+    run.start()
+    assert not run.wait(0.05, breathe=lambda: None)
+    assert office.job.cancelled
+    assert run.state.phase is Phase.CANCELLED
+
+
 def test_a_second_start_while_running_does_nothing() -> None:
     run, office, _ = a_run(PlannedJob([("read", 0.1)] * 3, a_result()))
     run.start()
@@ -197,6 +299,14 @@ def test_a_warning_of_the_model_is_never_left_out() -> None:
         result = a_result(status)
         warned = replace(result, provenance=replace(result.provenance, warnings=("the field of view is small",)))
         assert "Warning: the field of view is small." in summary(warned)
+
+
+def test_why_no_dicom_was_written_is_told_and_other_refusals_are_not() -> None:
+    refusals = ("No NIfTI: its axes are not at right angles.", "No DICOM SEG and SR: there is no DICOM source.")
+    for status in Status:
+        result = a_result(status)
+        refused = replace(result, provenance=replace(result.provenance, refusals=refusals))
+        assert summary(refused).splitlines()[1:] == [refusals[1]]
 
 
 @pytest.mark.parametrize(

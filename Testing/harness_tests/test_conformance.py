@@ -51,7 +51,12 @@ PY_MISTAKES = [
     ("unknown import from slicer.util", "import VTKObservationMixin", "import VTKObserverMixin"),
     ("unknown import of a parameter rule", "import Default, WithinRange", "import Default, InRange"),
     ("unknown import of a base class", "    ScriptedLoadableModuleTest,\n", "    ScriptedLoadableModuleTests,\n"),
-    ("unknown packaging argument", "self.timer.stop()\n", 'slicer.packaging.pip_ensure(["a"], asker="b")\n'),
+    (
+        "unknown packaging argument",
+        "self.timer.stop()\n",
+        'import slicer.packaging; slicer.packaging.pip_ensure(["a"], asker="b")\n',
+    ),
+    ("submodule without its import", "self.timer.stop()\n", 'slicer.packaging.pip_ensure(["a"])\n'),
     ("removed in Qt 6: class", "qt.QProgressBar()", "qt.QDesktopWidget()"),
     ("removed in Qt 6: regular expressions", "qt.QProgressBar()", "qt.QRegExp()"),
     (
@@ -129,6 +134,27 @@ def test_a_finding_names_file_and_line(tmp_path: Path) -> None:
     (finding,) = check([module], [])
     assert (finding.file, finding.line) == (str(module), 4)
     assert str(finding) == f"{module}:4: QLabel has no member caption"
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("import slicer\nslicer.packaging.pip_check('a')\n", [2]),
+        ("import slicer\nimport slicer.packaging\nslicer.packaging.pip_check('a')\n", []),
+        ("from slicer.packaging import pip_check\nimport slicer\nslicer.packaging.pip_install('a')\n", []),
+        ("from slicer import packaging\nimport slicer\nslicer.packaging.pip_install('a')\n", []),
+        ("import slicer\nslicer.util.quit()\nslicer.cli.cancel(1)\n", []),
+        ("def f():\n    import slicer.testing\n\ndef g():\n    slicer.testing.exitSuccess()\n", [5]),
+        ("def f():\n    import slicer.testing\n    return lambda: slicer.testing.exitSuccess()\n", []),
+        ("class A:\n    def f(self):\n        print(slicer.i18n.tr('a'))\n", [3]),
+    ],
+)
+def test_a_submodule_of_slicer_must_be_imported_where_it_is_used(tmp_path: Path, source: str, lines: list[int]) -> None:
+    module = tmp_path / "M.py"
+    module.write_text(source, "utf-8")
+    found = check([module], [])
+    assert [finding.line for finding in found] == lines
+    assert all("used without import slicer." in finding.message for finding in found)
 
 
 def test_the_command_prints_findings_and_fails(tmp_path: Path) -> None:

@@ -147,12 +147,30 @@ def test_core_modules_have_their_real_logic(harness: Harness, a_volume: Any) -> 
 
 
 def test_packaging_installs_nothing_and_checks_its_arguments(harness: Harness) -> None:
-    import slicer
+    import slicer.packaging
 
     slicer.packaging.pip_ensure(["monai"], requester="MedAI")
     assert harness.packaging_calls == [("pip_ensure", (["monai"],), {"requester": "MedAI"})]
     with pytest.raises(TypeError, match="unexpected keyword"):
         slicer.packaging.pip_ensure(["monai"], asker="MedAI")
+
+
+def test_a_submodule_is_there_only_after_its_import(harness: Harness) -> None:
+    import slicer
+
+    with pytest.raises(AttributeError, match="packaging"):
+        slicer.packaging  # noqa: B018
+    import slicer.packaging
+
+    assert slicer.packaging.isPipInstallInProgress() is False
+
+
+def test_requirements_are_read_from_the_file(harness: Harness, tmp_path: Path) -> None:
+    import slicer.packaging
+
+    path = tmp_path / "requirements.txt"
+    path.write_text("# for the model\ntorch>=2.8\n\n-r other.txt\nmonai\n", "utf-8")
+    assert [str(made) for made in slicer.packaging.load_requirements(path)] == ["torch>=2.8", "monai"]
 
 
 def test_settings_stay_in_the_harness_folder(harness: Harness, tmp_path: Path) -> None:

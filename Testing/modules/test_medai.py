@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
+from subprocess import CalledProcessError
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from slicermedai import Volume
+from slicermedai import Label, Volume
 from slicermedai.app.guided_run import Phase, RunState
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.codes import ANATOMY, BRAIN
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
 from Testing.Harness import Harness
 
 LONG = 120_000
+
+
+def a_bundle(name: str) -> BundleRef:
+    label = Label(name="Brain", category=ANATOMY, type=BRAIN)
+    return BundleRef(
+        name=name, version="1", path="p", task="segmentation", modality=("MR",), weights="w", weights_sha256="ab" * 32,
+        labels=((1, label),),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -169,44 +183,274 @@ def test_choosing_one_kind_of_source_lets_go_of_the_others(
     assert presenter.source is head_node
 
 
-def test_a_series_of_the_database_goes_in_as_its_files(
-    brain_model: None, medai: Any, head: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Database:
+    """Slicer's DICOM database at the process edge, as much of it as the module uses; series as UID: modality."""
+
+    isOpen = True
+
+    def __init__(self, series: dict[str, str], files: list[Path]) -> None:
+        self.series = series
+        self.files = files
+
+    def patients(self) -> list[str]:
+        return ["1"]
+
+    def studiesForPatient(self, patient: str) -> list[str]:
+        return ["1.2"]
+
+    def seriesForStudy(self, study: str) -> list[str]:
+        return list(self.series)
+
+    def nameForPatient(self, patient: str) -> str:
+        return "Invented"
+
+    def descriptionForSeries(self, series: str) -> str:
+        return f"{self.series[series]} {series}".strip()
+
+    def fieldForSeries(self, field: str, series: str) -> str:
+        assert field == "Modality"
+        return self.series[series]
+
+    def filesForSeries(self, series: str) -> list[str]:
+        return [str(path) for path in self.files]
+
+
+@pytest.fixture
+def database(harness: Harness, head: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Two image series, one without a modality, and results that are no images."""
     import slicer
 
     files = write_series(replace(head, name="T1"), tmp_path / "series")
+    made = Database({"1.1": "MR", "1.2": "SEG", "1.3": "SR", "1.4": "CT", "1.5": "RTSTRUCT", "1.6": ""}, files)
+    monkeypatch.setattr(slicer, "dicomDatabase", made)
+    return made
 
-    class Database:
-        """Slicer's DICOM database at the process edge: one patient, one study, one series."""
 
-        isOpen = True
+def choose_series(medai: Any, index: int) -> None:
+    """What Qt does when a person picks an entry."""
+    medai.widget.ui.seriesSelector.setCurrentIndex(index)
+    medai.widget.onSeriesChosen(index)
 
-        def patients(self) -> list[str]:
-            return ["1"]
 
-        def studiesForPatient(self, patient: str) -> list[str]:
-            return ["1.2"]
+def test_the_database_used_here_offers_what_slicers_own_does() -> None:
+    from Testing.Harness import facts
 
-        def seriesForStudy(self, study: str) -> list[str]:
-            return ["1.2.3"]
+    for name in [name for name in vars(Database) if not name.startswith("_")]:
+        found = facts.member("ctkDICOMDatabase", name)
+        assert found is not None, name
+        count = len(signature(getattr(Database, name)).parameters) - 1 if found.kind == "method" else 0
+        assert found.kind == "property" or count in [len(arguments) for _, arguments in found.overloads], name
 
-        def nameForPatient(self, patient: str) -> str:
-            return "Invented"
 
-        def descriptionForSeries(self, series: str) -> str:
-            return "T1"
-
-        def filesForSeries(self, series: str) -> list[str]:
-            return [str(path) for path in files]
-
-    monkeypatch.setattr(slicer, "dicomDatabase", Database())
+def test_a_series_of_the_database_goes_in_as_its_files(brain_model: None, medai: Any, database: Database) -> None:
     medai.widget.refresh()
     ui = medai.widget.ui
-    assert ui.seriesSelector.itemText(1) == "Invented – T1"
-    ui.seriesSelector.setCurrentIndex(1)
-    medai.widget.onSeriesChosen(1)
-    assert medai.widget.logic.presenter.source == files
+    assert ui.seriesSelector.itemText(1) == "Invented – MR 1.1"
+    choose_series(medai, 1)
+    assert medai.widget.logic.presenter.source == database.files
     assert ui.runButton.enabled
+    choose_series(medai, 0)
+    assert medai.widget.logic.presenter.source is None
+    assert not ui.runButton.enabled
+
+
+def test_only_series_of_images_are_offered(medai: Any, database: Database) -> None:
+    medai.widget.refresh()
+    box = medai.widget.ui.seriesSelector
+    assert [box.itemData(index) for index in range(box.count)] == ["", "1.1", "1.4", "1.6"]
+
+
+def test_coming_back_keeps_the_series_that_is_shown(brain_model: None, medai: Any, database: Database) -> None:
+    medai.widget.refresh()
+    choose_series(medai, 2)
+    medai.exit()
+    database.series = {"0.9": "MR", **database.series}
+    medai.enter()
+    box, presenter = medai.widget.ui.seriesSelector, medai.widget.logic.presenter
+    assert box.itemData(box.currentIndex) == "1.4"
+    assert presenter.state.series == "1.4"
+    assert presenter.source == database.files
+
+
+def test_a_series_that_is_gone_is_no_longer_the_source(brain_model: None, medai: Any, database: Database) -> None:
+    medai.widget.refresh()
+    choose_series(medai, 2)
+    medai.exit()
+    del database.series["1.4"]
+    medai.enter()
+    assert medai.widget.ui.seriesSelector.currentIndex == 0
+    assert medai.widget.logic.presenter.source is None
+    assert not medai.widget.ui.runButton.enabled
+
+
+def test_coming_back_keeps_the_chosen_model(no_model: None, medai: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    presenter = medai.widget.logic.presenter
+    monkeypatch.setattr(presenter, "_list", lambda: [a_bundle("brain"), a_bundle("spleen")])
+    medai.widget.refresh()
+    box = medai.widget.ui.modelSelector
+    assert box.currentText == "brain@1"
+    box.setCurrentIndex(1)
+    assert presenter.state.bundle.title == "spleen@1"
+    medai.exit()
+    medai.enter()
+    assert box.currentText == "spleen@1"
+    assert presenter.state.bundle.title == "spleen@1"
+
+
+def test_emptying_the_folder_leaves_no_source(brain_model: None, medai: Any, tmp_path: Path) -> None:
+    ui = medai.widget.ui
+    ui.folderSelector.setCurrentPath(str(tmp_path))
+    assert ui.runButton.enabled
+    ui.folderSelector.setCurrentPath("")
+    assert medai.widget.logic.presenter.source is None
+    assert not ui.runButton.enabled
+
+
+def test_without_slicers_dicom_module_there_are_no_series(
+    harness: Harness, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    from Testing.modules.conftest import MODULE
+
+    monkeypatch.delattr(slicer, "dicomDatabase")
+    loaded = harness.load_module(MODULE)
+    assert loaded.widget.ui.seriesSelector.count == 1
+    loaded.close()
+
+
+def test_it_is_loaded_after_slicers_dicom_module(medai: Any) -> None:
+    assert list(medai.module.parent.dependencies) == ["DICOM"]
+
+
+# --- installing ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown_before(medai: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The message as it stood on the screen when each step began."""
+    import slicer.packaging
+
+    import slicermedai
+
+    seen = list[str]()
+
+    def note(result: Any = None) -> Any:
+        seen.append(medai.widget.ui.messageLabel.text)
+        assert not medai.widget.ui.installButton.enabled
+        assert not medai.widget.ui.folderSelector.enabled
+        return result
+
+    ensure = slicer.packaging.pip_ensure
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", lambda *a, **k: (note(), ensure(*a, **k)))
+    monkeypatch.setattr(slicermedai, "fetch_model", lambda name: note(), raising=False)
+    return seen
+
+
+def test_installing_says_what_it_does_before_and_what_happened_after(
+    no_model: None, harness: Harness, medai: Any, shown_before: list[str]
+) -> None:
+
+    ui = medai.widget.ui
+    harness.click(ui.installButton)
+    assert [text.split(" (")[0] for text in shown_before] == [
+        "Installing PyTorch, MONAI and what they need", "Installing the brain model",
+    ]  # fmt: skip
+    assert all("several minutes" in text for text in shown_before)
+    (ensured,) = [call for call in harness.packaging_calls if call[0] == "pip_ensure"]
+    assert {"torch", "monai"} <= {requirement.name for requirement in ensured[1][0]}
+    assert ensured[2] == {"requester": "MedAI"}
+    assert ui.messageLabel.text.startswith("Installed: PyTorch, MONAI and what they need; the brain model.")
+    assert ui.installButton.enabled
+    assert ui.folderSelector.enabled
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CalledProcessError(1, ["PythonSlicer", "-m", "pip"]), "the installer ended with status 1"),
+        (RuntimeError("User declined installation."), "User declined installation"),
+        (OSError("Network is unreachable"), "Network is unreachable"),
+    ],
+)
+def test_an_installation_that_fails_is_told_in_words(
+    no_model: None,
+    harness: Harness,
+    medai: Any,
+    shown_before: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    words: str,
+) -> None:
+    import slicer.packaging
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", fail)
+    harness.click(medai.widget.ui.installButton)
+    text = medai.widget.ui.messageLabel.text
+    assert words in text
+    assert "Check that this computer reaches the network" in text
+    assert "Installed" not in text
+    assert shown_before == []
+    assert medai.widget.ui.installButton.enabled
+
+
+# --- while a job runs ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_can_be_chosen_while_a_job_runs(
+    brain_model: None, harness: Harness, medai: Any, head_node: Any
+) -> None:
+    ui, presenter = medai.widget.ui, medai.widget.logic.presenter
+    inputs = (ui.volumeSelector, ui.seriesSelector, ui.folderSelector, ui.modelSelector, ui.deidentifyCheckBox)
+    ui.volumeSelector.setCurrentNode(head_node)
+    assert all(widget.enabled for widget in inputs)
+    harness.click(ui.runButton)
+    assert not any(widget.enabled for widget in inputs)
+    harness.click(ui.cancelButton)
+    assert presenter.busy
+    assert not any(widget.enabled for widget in inputs)
+    assert harness.wait_until(lambda: not presenter.busy, 2000)
+    assert all(widget.enabled for widget in inputs)
+
+
+# --- the module's self test, run on the stand-in ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def sample_data(monkeypatch: pytest.MonkeyPatch, head: Volume) -> list[str]:
+    """Slicer's module SampleData at the process edge: a generated head whatever is asked for; notes what was."""
+    import slicer
+
+    from slicermedai.scene.volumes import volume_to_node
+
+    asked = list[str]()
+    module = ModuleType("SampleData")
+
+    def download(name: str) -> Any:
+        asked.append(name)
+        return volume_to_node(replace(head, name=name), slicer.mrmlScene)
+
+    vars(module)["downloadSample"] = download
+    monkeypatch.setitem(sys.modules, "SampleData", module)
+    return asked
+
+
+def test_the_modules_self_test_passes_on_the_stand_in(brain_model: None, medai: Any, sample_data: list[str]) -> None:
+    medai.module.runTest()
+    assert sample_data == ["MRHead"]
+
+
+def test_the_modules_self_test_does_not_wait_for_ever(
+    brain_model: None, medai: Any, sample_data: list[str], monkeypatch: pytest.MonkeyPatch, places: Path
+) -> None:
+    assert medai.python.SELF_TEST_SECONDS == 600
+    monkeypatch.setattr(medai.python, "SELF_TEST_SECONDS", 0.2)
+    with pytest.raises(AssertionError, match="took too long"):
+        medai.module.runTest()
+    assert list(places.iterdir()) == []
 
 
 def test_closing_the_scene_leaves_a_working_panel(
@@ -233,7 +477,6 @@ def test_the_route_is_what_the_box_says(brain_model: None, medai: Any) -> None:
 
 def test_loading_the_module_loads_nothing_heavy(harness: Harness) -> None:
     import subprocess
-    import sys
 
     code = (
         "import sys; from pathlib import Path; from Testing.Harness import install; h = install();"

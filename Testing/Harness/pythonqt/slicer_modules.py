@@ -2,7 +2,10 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,12 +28,21 @@ SCRIPTED = (
 PARAMETERS = ("parameterNodeWrapper", "Default", "Minimum", "Maximum", "WithinRange", "Choice")
 
 
-def _add(name: str, content: dict[str, Any]) -> None:
-    """A module ``slicer.NAME``, also as an attribute of ``slicer``."""
-    made = ModuleType(f"slicer.{name}")
-    vars(made).update(content)
-    sys.modules[made.__name__] = made
-    setattr(slicer, name, made)
+class Submodules(MetaPathFinder, Loader):
+    """Finds ``slicer.NAME``; as in Slicer, it is an attribute of ``slicer`` only after somebody has imported it."""
+
+    def __init__(self, contents: dict[str, dict[str, Any]]) -> None:
+        self.contents = {f"slicer.{name}": content for name, content in contents.items()}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module's, or None for any other module."""
+        return ModuleSpec(fullname, self) if fullname in self.contents else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill in the names."""
+        vars(module).update(self.contents[module.__name__])
 
 
 def _recorder(module: str, name: str, signature: str) -> Callable[..., Any]:
@@ -42,6 +54,8 @@ def _recorder(module: str, name: str, signature: str) -> Callable[..., Any]:
     def call(*arguments: Any, **keywords: Any) -> Any:
         scope[name](*arguments, **keywords)
         PACKAGING_CALLS.append((name, arguments, keywords))
+        if name == "load_requirements":
+            return _requirements(*arguments, **keywords)
         return RETURNED.get(f"{module}.{name}")
 
     return call
@@ -49,6 +63,14 @@ def _recorder(module: str, name: str, signature: str) -> Callable[..., Any]:
 
 RETURNED: dict[str, Any] = {"packaging.pip_check": True, "packaging.isPipInstallInProgress": False}
 """What the recorded functions return; tests may change it."""
+
+
+def _requirements(path: str | Path) -> list[Any]:
+    """The requirements of a file, without comments and options of pip."""
+    from packaging.requirements import Requirement
+
+    lines = (line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
 
 def _without_annotations(signature: str) -> str:
@@ -66,23 +88,28 @@ def _translate(context: str, text: str) -> str:
 
 
 def install_slicer_modules() -> None:
-    """Adds the modules to ``slicer``, and its Qt classes as attributes made on demand."""
+    """Lets Python find the modules of ``slicer``, and makes its Qt classes as attributes made on demand."""
     for name in CORE_LIBRARIES:
         sys.modules.setdefault(name, importlib.import_module(f"slicer_core.{name}"))
-    _add("ScriptedLoadableModule", {name: getattr(scripted, name) for name in SCRIPTED})
-    _add("parameterNodeWrapper", {name: getattr(parameter_nodes, name) for name in PARAMETERS})
-    _add("i18n", {"tr": lambda text: _translate("", text), "translate": _translate, "getContext": str})
     functions = facts.python()["modules"]["slicer.packaging"]["functions"]
-    _add("packaging", {n: _recorder("packaging", n, signature) for n, signature in functions.items()})
+    contents = {
+        "ScriptedLoadableModule": {name: getattr(scripted, name) for name in SCRIPTED},
+        "parameterNodeWrapper": {name: getattr(parameter_nodes, name) for name in PARAMETERS},
+        "i18n": {"tr": lambda text: _translate("", text), "translate": _translate, "getContext": str},
+        "packaging": {n: _recorder("packaging", n, signature) for n, signature in functions.items()},
+    }
+    sys.meta_path.insert(0, Submodules(contents))
     slicer.__getattr__ = _attribute
     slicer.selfTests = {}
 
 
 def remove_slicer_modules() -> None:
     """Takes the modules out again, so that ``slicer`` is slicer-core alone."""
-    for name in ("ScriptedLoadableModule", "parameterNodeWrapper", "i18n", "packaging"):
-        sys.modules.pop(f"slicer.{name}", None)
-        vars(slicer).pop(name, None)
+    for finder in [finder for finder in sys.meta_path if isinstance(finder, Submodules)]:
+        sys.meta_path.remove(finder)
+        for name in finder.contents:
+            sys.modules.pop(name, None)
+            vars(slicer).pop(name.removeprefix("slicer."), None)
     for name in ("__getattr__", "selfTests"):
         vars(slicer).pop(name, None)
 
