@@ -154,11 +154,13 @@ def process_alive(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
+    """Whether all that is left is its number. A leader can be one while its threads still end and hold its files."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[:1] == ["Z"]
+    return status.rpartition(")")[2].split()[:1] == ["Z"] and threads <= 1
 
 
 def _windows_process_alive(pid: int) -> bool:
