@@ -86,7 +86,7 @@ def _is_current(level: str) -> bool:
 def _make(level: str) -> None:
     python = _best_python()
     _say(f"Setting up the environment in {VENV} (once; downloads PyTorch, some GB, and takes minutes) ...")
-    if not _same_version(python):
+    if not _same_version(python) or not _has_pip():
         shutil.rmtree(VENV, ignore_errors=True)
         subprocess.run([python, "-m", "venv", str(VENV)], check=True)
     pip = [str(environment_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -97,6 +97,12 @@ def _make(level: str) -> None:
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], stdout=sys.stderr, check=True)
     (VENV / f".made-for-{level}").write_text(_stamp(level))
     _say("The environment is ready.")
+
+
+def _has_pip() -> bool:
+    """False where making the environment was interrupted before pip was in it."""
+    command = [str(environment_python()), "-m", "pip", "--version"]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _same_version(python: str) -> bool:
