@@ -24,10 +24,11 @@ def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
     try:
         if fetch_brain() is None:
             return 1
-        tokens: list[str] = []
+        tokens, remark = list[str](), ""
         if source is None:
-            source, tokens = _sample_study(scratch)
-        code = command_line(["run", str(source), "--bundle", "brain", "--output", str(out), "--identity", "deidentify"])
+            source, tokens, remark = _sample_study(scratch)
+        job = ["run", str(source), "--bundle", "brain", "--output", str(out), "--identity", "deidentify"]
+        code = command_line([*job, "--remark", remark])
     except MedAIError as error:
         print(error, file=sys.stderr)
         return 1
@@ -38,12 +39,13 @@ def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
     return code
 
 
-def _sample_study(scratch: Path) -> tuple[Path, list[str]]:
+def _sample_study(scratch: Path) -> tuple[Path, list[str], str]:
     volume, name = _sample_head()
     _say(f"Image: {name}, written as a DICOM series with an invented identity.")
     spec = SeriesSpec(identity=Identity())
     write_series(volume, scratch / "study", spec=spec)
-    return scratch / "study", identity_tokens(spec.identity)
+    remark = f"This is a demonstration: {name}. The identity that was removed was invented"
+    return scratch / "study", identity_tokens(spec.identity), remark
 
 
 def _sample_head() -> tuple[Volume, str]:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,20 @@ def brain_model() -> None:
         resolve("brain")
     except UnknownBundleError:
         pytest.skip("absent: model brain (PyPI deepbet); Scripts/test fetches it where it can")
+
+
+@pytest.fixture
+def slicer_stand_in(tmp_path: Path) -> Iterator[Any]:
+    """Slicer's stand-in; at the end nothing may stand in its log of mistakes."""
+    pytest.importorskip("PySide6", reason="absent: PySide6")
+    pytest.importorskip("slicer", reason="absent: slicer-core")
+    from Testing.Harness import install
+
+    made = install(folder=tmp_path / "slicer")
+    yield made
+    entries = list(made.strict_log)
+    made.close()
+    assert entries == []
 
 
 def _present(path: Path, name: str) -> Path:

@@ -69,6 +69,7 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     result = _compose(bundle, source, prediction, job_id)
     clock.step("measure", "volume by voxel summation")
     made = replace(_told(result.provenance, clock, refused), job_id=job_id)
+    made = replace(made, warnings=(*filter(None, [job.remark]), *made.warnings))
     result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 

@@ -17,6 +17,7 @@ import pytest
 import slicermedai
 from slicermedai import AnalysisResult, JobHandle, MedAIError, RunJob, Volume
 from slicermedai.console import handle as job_handle
+from slicermedai.console.sources import as_volume
 from slicermedai.dicom.volumes import load_volume
 from slicermedai.domain.study import Study
 from slicermedai.errors import (
@@ -148,7 +149,7 @@ def given_to_worker(source: object, tmp_path: Path, **options: object) -> tuple[
 def test_an_array_with_an_affine_arrives_where_it_lies(tmp_path: Path, head: Head, affine: str) -> None:
     volume = head[0]
     place = volume.geometry if affine == "geometry" else volume.geometry.ijk_to_lps
-    arrived, _ = given_to_worker(np.array(volume.array), tmp_path, affine=place)
+    arrived, _ = given_to_worker(np.array(volume.array), tmp_path, affine=place, convention="itk")
     assert np.array_equal(arrived.array, volume.array)
     assert arrived.geometry.same_grid(volume.geometry, tolerance=1e-9)
 
@@ -200,16 +201,18 @@ def test_another_kind_of_node_is_refused_by_name() -> None:
     ("source", "options", "error", "attribute"),
     [
         (np.zeros((3, 4, 5)), {}, InputError, "affine"),
+        (np.zeros((3, 4, 5)), {"affine": np.eye(4)}, InputError, "convention"),
+        (np.zeros((3, 4, 5)), {"affine": np.eye(4), "convention": "ras"}, InputError, "convention"),
         (object(), {}, InputError, "source"),
         (None, {}, InputError, "source"),
         ("folder", {"affine": np.eye(4)}, InputError, "affine"),
         ("folder", {"study": Study()}, InputError, "study"),
         ("folder", {"colour": "red"}, ProtocolError, "colour"),
         ("folder", {"identity": "maybe"}, ProtocolError, "identity"),
-        (np.zeros((3, 4, 5)), {"affine": np.eye(4), "seed": "x"}, ProtocolError, "seed"),
-        (np.zeros((3, 4)), {"affine": np.eye(4)}, MedAIError, "array"),
-        (np.zeros((3, 4, 5)), {"affine": np.zeros((4, 4))}, MedAIError, "affine"),
-        (np.full((3, 4, 5), np.nan), {"affine": np.eye(4)}, MedAIError, "PixelData"),
+        (np.zeros((3, 4, 5)), {"convention": "itk", "affine": np.eye(4), "seed": "x"}, ProtocolError, "seed"),
+        (np.zeros((3, 4)), {"convention": "itk", "affine": np.eye(4)}, MedAIError, "array"),
+        (np.zeros((3, 4, 5)), {"convention": "itk", "affine": np.zeros((4, 4))}, MedAIError, "affine"),
+        (np.full((3, 4, 5), np.nan), {"convention": "itk", "affine": np.eye(4)}, MedAIError, "PixelData"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_starts(
@@ -323,3 +326,14 @@ def test_the_pseudonymous_route_shows_the_copies_and_never_the_originals(head: H
     shown = slicermedai.image_of(tmp_path / "originals", tmp_path / "out")
     assert shown.series_uid == slicermedai.open_image(tmp_path / "out" / "dicom" / "source").series_uid
     assert shown.series_uid != slicermedai.open_image(tmp_path / "originals").series_uid
+
+
+def test_a_nibabel_image_lies_where_its_file_lies(head: Head, tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel", reason="absent: nibabel")
+    matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ head[0].geometry.ijk_to_lps
+    image = nibabel.Nifti1Image(np.asarray(head[0].array, dtype=np.int16).transpose(), matrix)
+    nibabel.save(image, tmp_path / "head.nii.gz")
+    file = slicermedai.open_image(tmp_path / "head.nii.gz")
+    memory = as_volume(np.asarray(image.dataobj), image.affine, "nibabel")
+    assert memory.geometry.same_grid(file.geometry)
+    np.testing.assert_array_equal(memory.array, file.array)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,13 @@ pytest.importorskip("PySide6", reason="absent: PySide6")
 pytest.importorskip("slicer", reason="absent: slicer-core")
 
 from slicermedai.scene.ticker import every
-from Testing.Harness import Harness, install
+from Testing.Harness import Harness
 
 
 @pytest.fixture
-def harness(tmp_path: Path) -> Iterator[Harness]:
+def harness(slicer_stand_in: Harness) -> Harness:
     """Slicer's stand-in."""
-    made = install(folder=tmp_path / "slicer")
-    yield made
-    entries = list(made.strict_log)
-    made.close()
-    assert entries == []
+    return slicer_stand_in
 
 
 @pytest.mark.usefixtures("with_worker")

@@ -36,6 +36,8 @@ def test_without_a_network_the_demo_runs_on_a_phantom_and_says_so(
     assert "none found" in said.err
     assert said.out.splitlines()[-1] == f"Report: {out / 'report.html'}"
     assert load(out).findings
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "A GENERATED HEAD PHANTOM" in page[: page.index("</header>")]
 
 
 def test_a_leak_would_fail_the_demo(demo_script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, JobError
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.specs import RunJob, make_job
 from slicermedai.jobs.supervisor import Running, start
+
+CONVENTIONS = ("itk", "nibabel")
+"""How an array and its 4 x 4 belong together: ``itk`` is array[k, j, i] and (i, j, k, 1) to LPS mm (SimpleITK's way);
+``nibabel`` is array[i, j, k] and (i, j, k, 1) to RAS mm."""
 
 
 def start_run(source: Any, values: dict[str, Any]) -> Running:
@@ -23,7 +30,7 @@ def start_run(source: Any, values: dict[str, Any]) -> Running:
     ------
     InputError, ProtocolError, OutputError, WorkerCrashed
     """
-    affine, study = values.pop("affine", None), values.pop("study", None)
+    affine, study, convention = (values.pop(name, None) for name in ("affine", "study", "convention"))
     if isinstance(source, (str, Path)) or are_files(source):
         _refuse_context(affine, study)
     if isinstance(source, (str, Path)):
@@ -34,7 +41,7 @@ def start_run(source: Any, values: dict[str, Any]) -> Running:
         return _start_in_folder(values, lambda inputs: save_file_list(source, inputs))
     from slicermedai.dicom.volumes import save_volume
 
-    volume = as_volume(source, affine)
+    volume = as_volume(source, affine, convention)
     return _start_in_folder(values, lambda inputs: save_volume(volume, study or Study(), inputs))
 
 
@@ -43,13 +50,13 @@ def are_files(source: Any) -> bool:
     return isinstance(source, (list, tuple)) and bool(source) and all(isinstance(item, (str, Path)) for item in source)
 
 
-def as_volume(source: Any, affine: Any = None) -> Volume:
+def as_volume(source: Any, affine: Any = None, convention: str | None = None) -> Volume:
     """A volume from a volume node, a SimpleITK image, a :class:`Volume`, or an array with its affine.
 
     Raises
     ------
     InputError
-        Anything else, or an array without an affine.
+        Anything else, an array without an affine, or a matrix without its ``convention``.
     """
     if isinstance(source, Volume):
         return source
@@ -61,7 +68,7 @@ def as_volume(source: Any, affine: Any = None) -> Volume:
         volume: Volume = from_sitk(source)
         return volume
     if hasattr(source, "__array__"):
-        return _from_array(source, affine)
+        return _from_array(source, affine, convention)
     raise InputError(
         f"an object of type {type(source).__name__} is no image",
         attribute="source",
@@ -78,15 +85,25 @@ def volume_of_node(node: Any) -> Volume:
     return volume_from_node(node)
 
 
-def _from_array(array: Any, affine: Any) -> Volume:
+def _from_array(array: Any, affine: Any, convention: str | None) -> Volume:
     if affine is None:
         raise InputError(
             "an array says nothing about where its voxels lie",
             attribute="affine",
-            advice="Give affine=, 4 x 4 from (column, row, slice, 1) to LPS mm.",
+            advice="Give affine= and convention='itk' or 'nibabel', or a Geometry.",
         )
     from slicermedai.dicom.volumes import from_array
 
+    if isinstance(affine, Geometry):
+        return Volume(array=array, geometry=affine, name="array")
+    if convention not in CONVENTIONS:
+        raise InputError(
+            "a matrix does not say which way its axes run, and a guess would turn the patient",
+            attribute="convention",
+            advice="Give convention='itk' (array[slice, row, column], LPS) or 'nibabel' (array[i, j, k], RAS).",
+        )
+    if convention == "nibabel":
+        array, affine = np.transpose(array), np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine, dtype=np.float64)
     volume: Volume = from_array(array, affine, name="array")
     return volume
 

@@ -42,7 +42,7 @@ def submit(
     ----------
     source:
         A DICOM folder or file, a list of DICOM files, a NIfTI or NRRD file (text or Path); a scalar volume node of a
-        scene; a SimpleITK image; a numpy array [slice, row, column] with ``affine=``; a :class:`Volume`. What is in
+        scene; a SimpleITK image; a numpy array with ``affine=``; a :class:`Volume`. What is in
         memory is first written to the job's temporary folder, which is gone when the job ends.
     bundle:
         The model, as name or name@version.
@@ -52,8 +52,9 @@ def submit(
         Called with the result when the job is done, by whatever polls. :func:`show` shows the image too: a volume node
         as it is, anything else read again.
     options:
-        Any field of :class:`slicermedai.RunJob`. For arrays ``affine``: 4 x 4, (column, row, slice, 1) to LPS mm, or a
-        :class:`Geometry`. For sources from memory ``study``: the :class:`Study` that DICOM results are filed under.
+        Any field of :class:`slicermedai.RunJob`. For arrays ``affine``: a :class:`Geometry`, or a 4 x 4 together with
+        ``convention``: "itk" (array[slice, row, column], matrix to LPS mm) or "nibabel" (array[i, j, k], to RAS mm).
+        For sources from memory ``study``: the :class:`Study` that DICOM results are filed under.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def submit(
         The temporary folder or the worker cannot be used.
     """
     if not isinstance(source, (str, Path)) and not are_files(source) and not hasattr(source, "IsA"):
-        source = as_volume(source, options.pop("affine", None))
+        source = as_volume(source, options.pop("affine", None), options.pop("convention", None))
     values = {"bundle": bundle, "output": str(place(output)), "report": not _inside_slicer(), **options}
     handle = JobHandle(start_run(source, values), on_done=on_done)
     if on_done is show:

@@ -53,6 +53,9 @@ class RunJob:
         metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone"),
     )
     report: bool = field(default=True, metadata=_option("leave a report, pictures and a Slicer scene"))
+    remark: str = field(
+        default="", metadata=_option("what every reader must know of this input; stands first in the report")
+    )
     seed: int = field(default=0, metadata=_option("seed of everything random"))
 
 
