@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from slicermedai.domain import scratch
 from slicermedai.domain.storage import process_alive
 from slicermedai.errors import FolderBusyError, OutputError, ProtocolError, WorkerCrashed
-from slicermedai.jobs import folder as folder_module
 from slicermedai.jobs.folder import JobFolder, sweep
 from slicermedai.jobs.protocol import Done, Failed, Note, Progress
 from slicermedai.jobs.specs import RunJob
@@ -459,7 +459,7 @@ def test_a_living_job_is_never_swept_and_a_used_process_number_protects_nobody(t
 def test_the_folder_of_another_living_process_is_never_swept_and_a_left_one_is_though_its_number_lives(
     job: RunJob, worker: Worker, temp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "_BEING_MADE", 0.0)
+    monkeypatch.setattr(scratch, "_BEING_MADE", 0.0)
     parent, child = parent_of(job, worker("time.sleep(60)"), "time.sleep(60)")
     (theirs,) = job_folders(temp)
     left = theirs.with_name(theirs.name[:-8] + "0" * 8)

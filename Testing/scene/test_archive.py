@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -162,3 +166,20 @@ def slicer_errors_expected():
     from slicermedai.scene.offscreen import quiet_vtk
 
     return quiet_vtk()
+
+
+def test_what_a_killed_process_left_unpacked_is_gone_at_the_next_load(
+    scene, result: AnalysisResult, volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    show(result, scene, volume=volume)
+    archive.save_scene(scene, tmp_path / "scene.mrb")
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    code = "import os; from slicermedai.domain.scratch import ScratchFolder as S; "
+    code += "(S.create('scene').path / 'patient.nrrd').touch(); S.create('job'); os._exit(9)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temp"), "PYTHONPATH": str(Path(archive.__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 9
+    assert len(list(tmp_path.glob("temp/slicermedai*/scene-*/patient.nrrd"))) == 1
+    archive.load_scene(tmp_path / "scene.mrb", slicer.vtkMRMLScene())
+    left = [path.name.partition("-")[0] for path in tmp_path.glob("temp/slicermedai*/*")]
+    assert left == ["job"], "another kind is swept by those who know what belongs to it"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,13 @@ from typing import Any
 import numpy as np
 import slicer
 
+from slicermedai.domain.scratch import ScratchFolder, sweep_scratch
 from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import OutputError, UnreadableFileError
 from slicermedai.scene.volumes import ijk_to_ras
+
+_KIND = "scene"
+"""What the names of the temporary folders of unpacked scenes begin with."""
 
 
 def save_scene(scene: Any, path: Path) -> Path:
@@ -104,13 +107,17 @@ def _same_directory() -> Iterator[None]:
 
 @contextmanager
 def _scratch(scene: Any) -> Iterator[None]:
-    """A cache folder to unpack in, for a scene outside the application, which has none."""
+    """A cache folder to unpack in, for a scene outside the application, which has none.
+
+    It holds the patient's image: it is gone afterwards, and what a killed process left is gone at the next call.
+    """
     if scene.GetDataIOManager() is not None or scene.GetCacheManager() is not None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="medai-scene-") as folder:
+    sweep_scratch(_KIND)
+    with ScratchFolder.create(_KIND) as folder:
         cache = slicer.vtkCacheManager()
-        cache.SetRemoteCacheDirectory(folder)
+        cache.SetRemoteCacheDirectory(str(folder.path))
         manager = slicer.vtkDataIOManager()
         manager.SetCacheManager(cache)
         scene.SetDataIOManager(manager)
