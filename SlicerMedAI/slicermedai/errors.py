@@ -26,6 +26,13 @@
     │   ├── JobCancelled          somebody stopped it
     │   ├── WorkerCrashed         it died; the cause is in the message
     │   └── ProtocolError         a job file or an event cannot be understood
+    ├── PeerError                 a PACS, or another destination of results
+    │   ├── UnknownPeerError      no destination of that name
+    │   ├── PeerUnreachableError  no connection, or no answer in time: trying again may help
+    │   ├── PeerRefusedError      it answered, and refused: trying again will not help
+    │   └── MissingPackageError   the package that speaks to it is not installed
+    ├── OutboxError               the outbox, or the inbox, cannot take or keep something
+    │   └── ConflictError         the same SOP Instance UID with other bytes
     └── AuditError                the audit log was changed or cannot be written
 """
 
@@ -170,6 +177,34 @@ class WorkerCrashed(JobError):
 
 class ProtocolError(JobError):
     """A job file or an event cannot be understood."""
+
+
+class PeerError(MedAIError):
+    """A PACS, or another destination of results, failed."""
+
+
+class UnknownPeerError(PeerError):
+    """No destination of that name is known."""
+
+
+class PeerUnreachableError(PeerError):
+    """No connection, or no answer in time: trying again may help."""
+
+
+class PeerRefusedError(PeerError):
+    """It answered, and refused: trying again will not help."""
+
+
+class MissingPackageError(PeerError):
+    """The package that speaks to this kind of destination is not installed."""
+
+
+class OutboxError(MedAIError):
+    """The outbox, or the inbox, cannot take or keep something."""
+
+
+class ConflictError(OutboxError):
+    """The same SOP Instance UID is there with other bytes."""
 
 
 class AuditError(MedAIError):
