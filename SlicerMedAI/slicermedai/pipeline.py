@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slicermedai.domain.codec import write_object
+from slicermedai.domain.digests import digest_of
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.provenance import Provenance, Step
 from slicermedai.domain.result import RESULT, AnalysisResult, Deidentification, Status
@@ -31,7 +32,6 @@ class Outcome:
     result: AnalysisResult
     volume: Volume
     files: tuple[Path, ...]
-    sources: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -62,13 +62,14 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     clock = _Clock([], time.monotonic(), _now())
     bundle = resolve(job.bundle)
     source, deidentification = _open(job, folder, clock, progress)
+    read = digest_of(source.files if source.whole else (), source.volume)
     formats, refused = fitting(job.formats, obstacle=_obstacle(source), orthogonal=source.volume.geometry.is_orthogonal)
     prediction = _predict(job, bundle, source.volume, progress)
     clock.step("segment", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
     result = _compose(bundle, source, prediction, job_id)
     clock.step("measure", "volume by voxel summation")
-    made = replace(_told(result.provenance, clock, refused), job_id=job_id)
+    made = replace(_told(result.provenance, clock, refused), job_id=job_id, input=read)
     made = replace(made, warnings=(*filter(None, [job.remark]), *made.warnings))
     result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
@@ -141,7 +142,7 @@ def _write(
     save_headers(source.headers, folder / RESULT / HEADERS)
     (folder / DICOM).mkdir(exist_ok=True)
     files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
-    return Outcome(result=result, volume=source.volume, files=tuple(files), sources=source.files)
+    return Outcome(result=result, volume=source.volume, files=tuple(files))
 
 
 def _now() -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from slicermedai.audit import steps
 from slicermedai.audit.ends import record_failure
 from slicermedai.audit.log import append, log_path
-from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.volume import Volume
+from slicermedai.domain.provenance import InputDigest, Provenance
 from slicermedai.errors import NoImagesError
 
 
@@ -51,12 +48,13 @@ def test_the_hash_is_the_one_of_the_documented_command(files: list[Path]) -> Non
     assert done.stdout.split()[0] == steps.hash_of_files(files)
 
 
-def test_an_image_without_files_is_logged_by_its_voxels() -> None:
-    array = np.arange(24, dtype=np.int16).reshape(4, 3, 2)
-    volume = Volume(array=array, geometry=Geometry.from_ijk_lps((4, 3, 2), np.eye(4)))
-    steps.record_read((), volume, job_id="j", route="keep")
-    voxels = hashlib.sha256(array.tobytes()).hexdigest()
-    assert last()["details"] == {"files": 0, "slices": 4, "route": "keep", "voxels_sha256": voxels}
+@pytest.mark.parametrize(("files", "name"), [(0, "image_sha256"), (7, "files_sha256")])
+def test_the_image_is_logged_by_the_hash_in_its_result(files: int, name: str) -> None:
+    made = Provenance(
+        bundle="b", bundle_version="1", weights_sha256="w", input=InputDigest(sha256="cd" * 32, files=files)
+    )
+    steps.record_read(made, slices=4, job_id="j", route="keep")
+    assert last()["details"] == {"files": files, "slices": 4, "route": "keep", name: "cd" * 32}
 
 
 def test_a_file_that_is_gone_is_said_to_be_unreadable_and_stops_nothing(tmp_path: Path) -> None:

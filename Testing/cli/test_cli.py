@@ -148,8 +148,23 @@ def test_a_model_that_nobody_knows_is_an_error_in_words(capsys: pytest.CaptureFi
     assert "tea" in capsys.readouterr().err
 
 
+def test_where_nothing_was_logged_nothing_is_called_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "verify"]) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"no audit log at {log_path()}; nothing has been run with this home\n"
+    assert main(["audit", "verify", "--absent-ok"]) == 0
+    assert "no audit log at" in capsys.readouterr().err
+
+
+def test_a_log_that_was_removed_is_no_absent_one(capsys: pytest.CaptureFixture[str]) -> None:
+    append_to(log_path(), "step", job_id="j", details={})
+    log_path().unlink()
+    assert main(["audit", "verify", "--absent-ok"]) == 1
+    assert "1 entries are missing" in capsys.readouterr().out
+
+
 def test_the_audit_log_is_verified_and_a_changed_one_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit", "verify"]) == 0
     for number in range(3):
         append_to(log_path(), "step", job_id="j", details={"number": number})
     assert main(["audit", "verify"]) == 0

@@ -8,10 +8,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+import SimpleITK
 
 from slicermedai.audit.log import log_path, verify
 from slicermedai.audit.steps import hash_of_files
 from slicermedai.cli.execute import execute
+from slicermedai.dicom.inputs import open_source
+from slicermedai.dicom.volumes import save_volume
+from slicermedai.domain.digests import hash_of_volume
+from slicermedai.domain.provenance import InputDigest
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Study
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import OutputError, ResultExistsError
 from slicermedai.jobs.specs import ExportJob, RunJob
 from slicermedai.report import build as report
@@ -84,6 +92,8 @@ def test_every_step_of_a_run_is_logged_with_its_hashes(study: list[Path], bundle
         "route": "keep",
         "files_sha256": hash_of_files(study),
     }
+    read = AnalysisResult.load(output / "result").provenance.input
+    assert read == InputDigest(sha256=hash_of_files(study), files=len(study))
     model = details("model ran")
     rest = [path for path in bundle.rglob("*") if path.is_file() and path.name != "model.pt"]
     assert model["bundle"] == "tiny@0.1"
@@ -106,8 +116,43 @@ def test_a_pseudonymous_run_logs_what_was_done_and_no_way_back(study: list[Path]
     assert details("de-identified")["files"] == len(study)
     assert "edition 20" in details("de-identified")["method"]
     assert sorted(files_written()) == ["dicom/seg.dcm", "dicom/sr.dcm"]
-    assert hash_of_files(study) not in log_path().read_text()
+    assert AnalysisResult.load(output / "result").provenance.input.sha256 == hash_of_files(copies)
+    written = [log_path(), *(path for path in output.rglob("*") if path.is_file())]
+    assert not [path for path in written if hash_of_files(study).encode() in path.read_bytes()]
     assert_nobody_is_named()
+
+
+@pytest.mark.parametrize("identity", ["keep", "deidentify"])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".nhdr", ""])
+def test_whatever_was_read_is_in_result_and_log_by_its_hash(
+    study: list[Path], bundle: Path, tmp_path: Path, suffix: str, identity: str
+) -> None:
+    volume = open_source(study[0].parent).volume
+    image = an_image(volume, tmp_path / "in" / f"head{suffix}")
+    job = RunJob(
+        source=str(image),
+        bundle=str(bundle),
+        output=str(tmp_path / "out"),
+        report=False,
+        identity=identity,
+        device="cpu",
+    )
+    found = AnalysisResult.load(execute(job, job_id="j") / "result").provenance.input
+    name = "files_sha256" if found.files else "image_sha256"
+    assert details("read")[name] == found.sha256
+    if identity == "keep" and suffix in (".nii.gz", ".nrrd"):
+        assert found == InputDigest(sha256=hash_of_files([image]), files=1)
+    else:
+        assert found == InputDigest(sha256=hash_of_volume(open_source(image).volume))
+
+
+def an_image(volume: Volume, path: Path) -> Path:
+    if not path.suffix:
+        return save_volume(volume, Study(), path)
+    path.parent.mkdir()
+    image = SimpleITK.GetImageFromArray(volume.array)
+    SimpleITK.WriteImage(image, str(path))
+    return path
 
 
 def test_a_run_that_fails_at_its_end_logs_no_file(

@@ -217,6 +217,7 @@ def test_image_files_come_with_their_exact_grid(suffix: str, a_head: Volume, tmp
     assert source.volume.geometry.same_grid(a_head.geometry, tolerance=1e-3)
     assert np.array_equal(source.volume.array, a_head.array)
     assert (source.headers, source.study.has_context, source.files) == ((), False, (path,))
+    assert source.whole is (suffix not in (".nhdr", ".mhd"))
 
 
 def test_nibabel_and_the_reader_agree_on_a_nifti_file(a_head: Volume, tmp_path: Path) -> None:

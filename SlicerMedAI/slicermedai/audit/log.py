@@ -37,7 +37,8 @@ class Verification:
 
     ``entries`` counts the good entries from the start. ``first_bad`` is the number of the first entry that is not as
     it was written (1 is the first), or None. ``reason`` is a sentence, "" where all is well. ``torn`` is True where
-    a kill left an unfinished last line that the next entry will record.
+    a kill left an unfinished last line that the next entry will record. ``is_there`` is False where there is neither
+    log nor head: nothing was logged yet, or somebody removed both.
     """
 
     entries: int
@@ -45,6 +46,7 @@ class Verification:
     first_bad: int | None = None
     reason: str = ""
     torn: bool = False
+    is_there: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ def verify(path: Path | None = None) -> Verification:
 def _judge(scan: _Scan, head: _Head | None) -> Verification:
     reason = scan.reason or _against_head(scan, head)
     if not reason:
-        return Verification(entries=scan.entries, ok=True, torn=bool(scan.torn))
+        return Verification(
+            entries=scan.entries, ok=True, torn=bool(scan.torn), is_there=scan.is_there or head is not None
+        )
     return Verification(entries=scan.entries, ok=False, first_bad=scan.entries + 1, reason=reason)
 
 

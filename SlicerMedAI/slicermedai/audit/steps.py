@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from slicermedai.audit.log import append
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.digests import combined
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import RESULT, Deidentification
 from slicermedai.domain.storage import sha256_file
-from slicermedai.domain.volume import Volume
 
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that was gone, or could not be read, when it was to be hashed."""
@@ -19,17 +18,16 @@ UNREADABLE = "unreadable"
 _COPIES = ("dicom", "source")
 
 
-def record_read(files: tuple[Path, ...], volume: Volume, *, job_id: str, route: str) -> None:
-    """Log the image that was read: ``files_sha256`` as :func:`hash_of_files`, or that of the voxels in C order.
+def record_read(made: Provenance, *, slices: int, job_id: str, route: str) -> None:
+    """Log the image that was read: the hash in its result's provenance, of its files or of its voxels and their place.
 
-    On the route "deidentify" ``files`` are the de-identified copies: a hash of the originals would lead whoever has
-    them from a pseudonymous result back to its patient.
+    The log holds the same hash as the result, and on the route "deidentify" that is the one of the de-identified
+    copies. A hash of the originals beside it, under one job, would lead whoever has both the log and the originals
+    from a pseudonymous result back to its patient; that way leads through the project's key alone.
     """
-    if files:
-        found = {"files_sha256": hash_of_files(files)}
-    else:
-        found = {"voxels_sha256": hashlib.sha256(volume.array.tobytes()).hexdigest()}
-    append("read", job_id=job_id, files=len(files), slices=volume.array.shape[0], route=route, **found)
+    read = made.input
+    found = {} if read is None else {"files_sha256" if read.files else "image_sha256": read.sha256}
+    append("read", job_id=job_id, files=read.files if read else 0, slices=slices, route=route, **found)
 
 
 def record_deidentified(report: Deidentification, *, job_id: str) -> None:
@@ -77,12 +75,8 @@ def record_result_read(result: Path, *, job_id: str) -> None:
 
 
 def hash_of_files(files: Iterable[Path]) -> str:
-    """One SHA-256 for many files, whatever their order and names: over their sorted SHA-256s, a line each.
-
-    ``(cd FOLDER; sha256sum * | cut -d ' ' -f 1 | LC_ALL=C sort | sha256sum)`` gives the same.
-    """
-    lines = sorted(_hash(path) for path in files)
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode("ascii")).hexdigest()
+    """One SHA-256 as :func:`slicermedai.domain.digests.combined`; a file that is gone counts as "unreadable"."""
+    return combined(_hash(path) for path in files)
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -57,7 +57,7 @@ def _run(job: RunJob, job_id: str, progress: Progress) -> Path:
 
 def _record(job: RunJob, outcome: Outcome, job_id: str) -> None:
     result = outcome.result
-    steps.record_read(outcome.sources, outcome.volume, job_id=job_id, route=job.identity)
+    steps.record_read(result.provenance, slices=outcome.volume.array.shape[0], job_id=job_id, route=job.identity)
     if result.deidentification is not None:
         steps.record_deidentified(result.deidentification, job_id=job_id)
     steps.record_model(result.provenance, _bundle(job.bundle), job_id=job_id, status=result.status.value)

@@ -60,6 +60,8 @@ class Source:
         What people should know, without patient data.
     resampled:
         True where the slices of ``volume`` are no longer those of ``headers`` (a tilted stack made straight).
+    whole:
+        False where the voxels lie in other files than ``files`` (a detached header).
     """
 
     volume: Volume
@@ -69,6 +71,7 @@ class Source:
     slices: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
     resampled: bool = False
+    whole: bool = True
 
 
 def open_source(
@@ -126,11 +129,22 @@ def _open_image(path: Path, progress: Progress) -> Source:
     progress("read", 0.0)
     volume, notes = _read_image(path)
     progress("read", 1.0)
-    return Source(volume=volume, study=Study(), files=(path,), notes=notes)
+    whole = _is_nifti(path) or _holds_its_voxels(path)
+    return Source(volume=volume, study=Study(), files=(path,), notes=notes, whole=whole)
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+def _holds_its_voxels(path: Path) -> bool:
+    from slicermedai.dicom.itk_files import holds_its_voxels
+
+    return holds_its_voxels(path)
 
 
 def _read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
-    if path.name.lower().endswith((".nii", ".nii.gz")):
+    if _is_nifti(path):
         from slicermedai.dicom.nifti import read_nifti
 
         return read_nifti(path)

@@ -88,6 +88,13 @@ def read_image(path: Path) -> Volume:
     return volume
 
 
+def holds_its_voxels(path: Path) -> bool:
+    """False where the header ``path`` (NRRD or MetaImage) names other files for its voxels."""
+    form = _NRRD if path.name.lower().endswith((".nrrd", ".nhdr")) else _META
+    fields = _fields(path, form)
+    return "datafile" not in fields if form is _NRRD else fields.get("ElementDataFile") == "LOCAL"
+
+
 def _read(path: Path, form: _Format) -> tuple[SimpleITK.Image, dict[str, str]]:
     """What ITK reads, and the fields of the header, checked unless ITK sees colour or two dimensions.
 
@@ -173,9 +180,9 @@ def _meta_fields(lines: list[str]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for line in lines:
         name, *value = re.split(r"[=:]", line, maxsplit=1)
+        fields[name.strip()] = "".join(value).strip()
         if name.strip() == "ElementDataFile":
             break
-        fields[name.strip()] = "".join(value).strip()
     return fields
 
 

@@ -15,12 +15,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputDigest:
+    """Which input was read: SHA-256 in hexadecimal digits, as :mod:`slicermedai.domain.digests` makes it.
+
+    ``files`` counts the files it stands for; 0 says that it is of voxels and their place, as of an image from
+    memory. On the pseudonymous route the files are the de-identified copies, never the originals.
+    """
+
+    sha256: str
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Model, software, machine and steps. ``weights_sha256`` is of the weights file that ran.
 
     ``started`` and ``finished`` are ISO 8601 UTC. ``versions`` pairs package names with versions.
     ``demonstration`` is True for weights that were trained for demonstration alone, which every output must say.
     ``refusals`` says what was not done, or not assessed, and why.
+    ``input`` is what was read, None in results of versions that did not note it.
     """
 
     bundle: str
@@ -40,3 +53,4 @@ class Provenance:
     started: str = ""
     finished: str = ""
     job_id: str = ""
+    input: InputDigest | None = None

@@ -1,0 +1,65 @@
+"""One SHA-256 for an input, so that a result says which image it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from slicermedai.domain.provenance import InputDigest
+from slicermedai.domain.storage import sha256_file
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import UnreadableFileError
+
+
+def digest_of(files: Sequence[Path], volume: Volume) -> InputDigest:
+    """What was read: of ``files`` as :func:`combined`, or of ``volume`` itself where there are none: an
+    image from memory, or one whose files are not known (a detached header).
+
+    To be called right after reading: then the files are still in the system's cache, and it costs little.
+
+    On the route "deidentify" ``files`` must be the de-identified copies. A hash of the identified originals would lead
+    whoever holds them from a pseudonymous result back to its patient. Of an image without DICOM headers that route
+    takes voxels and their place alone; their hash tells no more than the voxels in the result's own scene do.
+
+    Raises
+    ------
+    UnreadableFileError
+        A file is gone since it was read.
+    """
+    if not files:
+        return InputDigest(sha256=hash_of_volume(volume))
+    return InputDigest(sha256=combined(_hash(path) for path in files), files=len(files))
+
+
+def combined(hashes: Iterable[str]) -> str:
+    """One SHA-256 for many files, whatever their order and names: over their sorted SHA-256s, a line each.
+
+    ``(cd FOLDER; sha256sum * | cut -d ' ' -f 1 | LC_ALL=C sort | sha256sum)`` gives the same.
+    """
+    return hashlib.sha256("".join(f"{line}\n" for line in sorted(hashes)).encode("ascii")).hexdigest()
+
+
+def hash_of_volume(volume: Volume) -> str:
+    """SHA-256 of voxels and their place: equal on machines of either byte order, without name and UIDs.
+
+    Over a line ``<type> <slices> <rows> <columns>`` (numpy's little-endian type, as ``<i2``), the 4 x 4 that takes
+    (slice, row, column, 1) to LPS mm as 16 little-endian doubles, and the voxels in C order, little-endian.
+    """
+    array = np.ascontiguousarray(volume.array, dtype=volume.array.dtype.newbyteorder("<"))
+    head = f"{array.dtype.str} {' '.join(map(str, array.shape))}\n"
+    digest = hashlib.sha256(head.encode("ascii"))
+    digest.update(np.ascontiguousarray(volume.geometry.affine, dtype="<f8").tobytes())
+    digest.update(array.data.cast("B"))
+    return digest.hexdigest()
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise UnreadableFileError(
+            f"cannot be read any more ({type(error).__name__})", file=path, advice="Is its disk still connected?"
+        ) from error

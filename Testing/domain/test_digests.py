@@ -1,0 +1,65 @@
+"""The hash of an input: the same for the same image, another for any other."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slicermedai.domain.digests import combined, digest_of, hash_of_volume
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.provenance import InputDigest
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import UnreadableFileError
+
+VOXELS = np.arange(24, dtype=np.int16).reshape(4, 3, 2)
+
+
+def a_volume(array: np.ndarray = VOXELS, affine: np.ndarray | None = None) -> Volume:
+    return Volume(array=array, geometry=Geometry(shape=array.shape, affine=np.eye(4) if affine is None else affine))
+
+
+def test_files_are_hashed_whatever_their_names_and_order(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in "ab"]
+    for number, path in enumerate(files):
+        path.write_bytes(bytes([number]))
+    found = digest_of(files, a_volume())
+    assert found == digest_of(files[::-1], a_volume())
+    assert found == InputDigest(sha256=combined(hashlib.sha256(bytes([n])).hexdigest() for n in (1, 0)), files=2)
+    files[0].write_bytes(b"x")
+    assert digest_of(files, a_volume()) != found
+
+
+def test_a_file_that_is_gone_after_reading_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match=r"gone\.dcm: cannot be read any more"):
+        digest_of([tmp_path / "gone.dcm"], a_volume())
+
+
+def test_an_image_from_memory_is_hashed_as_documented() -> None:
+    written = b"<i2 4 3 2\n" + struct.pack("<16d", *np.eye(4).ravel()) + struct.pack("<24h", *range(24))
+    assert digest_of((), a_volume()) == InputDigest(sha256=hashlib.sha256(written).hexdigest())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        a_volume(VOXELS + np.int16(1)),
+        a_volume(VOXELS.astype(np.int32)),
+        a_volume(VOXELS.reshape(2, 3, 4)),
+        a_volume(affine=np.diag([1.0, 1.0, -1.0, 1.0])),
+    ],
+    ids=["voxels", "type", "shape", "place"],
+)
+def test_another_image_has_another_hash(other: Volume) -> None:
+    assert hash_of_volume(other) != hash_of_volume(a_volume())
+
+
+def test_memory_layout_byte_order_and_names_do_not_change_the_hash() -> None:
+    known = hash_of_volume(a_volume())
+    assert hash_of_volume(a_volume(np.asfortranarray(VOXELS))) == known
+    assert hash_of_volume(a_volume(VOXELS.astype(">i2"))) == known
+    assert hash_of_volume(replace(a_volume(), name="Quillfeather", series_uid="1.2.3")) == known
