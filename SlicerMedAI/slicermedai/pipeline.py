@@ -65,12 +65,11 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     read = digest_of(source.files if source.whole else (), source.volume)
     formats, refused = fitting(job.formats, obstacle=_obstacle(source), orthogonal=source.volume.geometry.is_orthogonal)
     prediction = _predict(job, bundle, source.volume, progress)
-    clock.step("segment", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
+    clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
     result = _compose(bundle, source, prediction, job_id)
     clock.step("measure", "volume by voxel summation")
-    made = replace(_told(result.provenance, clock, refused), job_id=job_id, input=read)
-    made = replace(made, warnings=(*filter(None, [job.remark]), *made.warnings))
+    made = replace(_told(result.provenance, clock, refused), job_id=job_id, input=read, remark=job.remark)
     result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
@@ -80,7 +79,7 @@ def _open(job: RunJob, folder: Path, clock: _Clock, progress: Progress) -> tuple
     from slicermedai.dicom.inputs import open_source
 
     source = open_source(Path(job.source), series=job.series, tilt=job.tilt, progress=progress)
-    clock.step("read", f"{len(source.files)} files, geometry from positions")
+    clock.step("read", source.in_words)
     source, report = on_route(
         source, Identity(job.identity), copies=folder / DICOM / SOURCE, key_file=job.project_key, progress=progress
     )
@@ -123,7 +122,7 @@ def _compose(bundle: BundleRef, source: Source, prediction: Prediction, job_id: 
 def _told(made: Provenance, clock: _Clock, refused: tuple[str, ...]) -> Provenance:
     return replace(
         made,
-        steps=(*clock.steps, *made.steps),
+        steps=(*clock.steps[:-1], *made.steps, *clock.steps[-1:]),
         refusals=("Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused),
         started=clock.started,
         finished=_now(),

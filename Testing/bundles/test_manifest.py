@@ -146,3 +146,24 @@ def test_monai_components_alone_run_no_code() -> None:
 def test_torchscript_is_code_whatever_its_file_is_called(scripted: Path) -> None:
     assert read_bundle(scripted).weights.endswith(".pt")
     assert read_bundle(scripted).runs_code
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("contrast", "T3"), ("acquisition", ["EchoTime"]), ("acquisition", {"EchoTime": 3})]
+)
+def test_conditions_that_cannot_be_checked_are_refused(tiny: Path, key: str, value: object) -> None:
+    change_json(tiny / "medai.json", **{key: value})
+    with pytest.raises(BundleError):
+        read_manifest(tiny)
+
+
+def test_every_contrast_that_a_bundle_may_name_can_be_judged(tiny: Path) -> None:
+    from slicermedai.bundles.manifest import CONTRASTS
+    from slicermedai.inference.contrast import CONTRASTS as RULES
+
+    assert set(CONTRASTS) == {"", *RULES}
+
+
+def test_a_label_says_what_its_number_covers(tiny: Path) -> None:
+    change_json(tiny / "medai.json", labels=[{**INSIDE, "definition": "All of it."}])
+    assert read_bundle(tiny).labels[0][1].definition == "All of it."

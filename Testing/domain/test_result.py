@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slicermedai import AnalysisResult, Code, Confidence, Finding, Geometry, Identity, Label, LabelMap, Measurement
+from slicermedai import (
+    AnalysisResult,
+    Code,
+    Confidence,
+    Finding,
+    Geometry,
+    Identity,
+    Label,
+    LabelMap,
+    Measurement,
+    domain,
+)
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME
 from slicermedai.domain.finding import Box, ConfidenceState, Interval, Mask, PackedMask, Point
@@ -21,6 +36,7 @@ from slicermedai.domain.provenance import Provenance, Step
 from slicermedai.domain.result import Decision, Deidentification, Map, Quality, Review, Status
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.domain.volume import Volume
+from slicermedai.domain.words import Words
 from slicermedai.errors import (
     BundleError,
     CodeError,
@@ -265,3 +281,62 @@ def test_a_box_inside_out_is_refused() -> None:
 def test_values_that_cannot_be_are_refused(make: Callable[[], object], named: str) -> None:
     with pytest.raises(MedAIError, match=named):
         make()
+
+
+def warned(count: int, status: Status = Status.COMPLETE) -> AnalysisResult:
+    result = a_result(Geometry.from_axes((3, 4, 5)))
+    made = replace(result.provenance, warnings=tuple(f"warning {n}" for n in range(count)), remark="a remark")
+    return replace(result, status=status, provenance=made)
+
+
+@pytest.mark.parametrize(
+    ("count", "status", "outcome"),
+    [
+        (0, Status.COMPLETE, "complete"),
+        (1, Status.COMPLETE, "complete, with a warning: read it first"),
+        (2, Status.NO_FINDING, "no finding, with 2 warnings: read them first"),
+    ],
+)
+def test_a_result_with_warnings_is_never_merely_complete(
+    tmp_path: Path, count: int, status: Status, outcome: str
+) -> None:
+    loaded = AnalysisResult.load(warned(count, status).save(tmp_path / "r"))
+    assert (loaded.outcome, loaded.needs_a_look, loaded.provenance.remark) == (outcome, count > 0, "a remark")
+
+
+def test_a_result_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """Fields that came later are missing in it."""
+    warned(1).save(tmp_path / "r")
+    path = tmp_path / "r" / "result.json"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    newer = [line for line in lines if line.strip().startswith(('"remark"', '"definition"', '"input"'))]
+    assert len(newer) >= 3
+    kept = "\n".join(line for line in lines if line not in newer)
+    path.write_text(re.sub(r",(\s*[}\]])", r"\1", kept), encoding="utf-8")
+    assert AnalysisResult.load(tmp_path / "r").needs_a_look
+
+
+@pytest.mark.parametrize("kind", [Status, Decision, ConfidenceState, Identity])
+def test_a_state_is_shown_in_its_plain_words(kind: type[Words]) -> None:
+    for state in kind:
+        assert (str(state), f"{state}", repr(state)) == (state.value, state.value, repr(state.value))
+    assert str(ConfidenceState.NOT_CALIBRATED) == "not calibrated"
+
+
+def test_no_state_of_the_domain_is_an_enumeration_of_another_kind() -> None:
+    modules = [importlib.import_module(f"slicermedai.domain.{m.name}") for m in pkgutil.iter_modules(domain.__path__)]
+    states = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, Enum)}
+    assert [s for s in states if s.__module__.startswith("slicermedai.") and not issubclass(s, Words)] == []
+
+
+def test_what_is_shown_of_a_result_is_short_and_names_nobody() -> None:
+    result = a_result(Geometry.from_axes((30, 40, 50)), text="Thornbury")
+    region = result.findings[0].region
+    volume = Volume(array=np.zeros((30, 40, 50)), geometry=result.volume_geometry, name="Thornbury", modality="MR")
+    for value in (result, region, result.findings[2].region, result.maps[0], volume):
+        assert len(repr(value)) < 600
+        assert "array(" not in repr(value)
+        assert "Thornbury" not in repr(value)
+    assert "30 x 40 x 50 voxels of 1 x 1 x 1 mm" in repr(volume)
+    assert "Brain (calibrated)" in repr(result)
+    assert repr(result).startswith("AnalysisResult('complete'")

@@ -184,6 +184,28 @@ def test_no_finding_and_failed_are_reports_of_their_own(
     assert pixelmed_errors(sr) == []
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_warnings_stand_in_both_objects_which_stay_valid(found: bool, tmp_path: Path) -> None:
+    case = a_case() if found else a_case(masks=(), status=Status.NO_FINDING)
+    warnings = ("this image does not look T1-weighted", "it looks like noise: größer")
+    warned = dataclasses.replace(case.result, provenance=dataclasses.replace(case.result.provenance, warnings=warnings))
+    files = export_result(warned, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
+    comments = [item.TextValue for item in items(dcmread(files[-1]), "121106")]
+    assert comments == [f"Warning: {text}" for text in warnings]
+    if found:
+        assert dcmread(files[0]).ImageComments.splitlines() == comments
+        (group,) = tid1500reader(files[-1], tmp_path)["Measurements"]
+        assert len(group["measurementItems"]) == 1
+    assert [dciodvfy_errors(file) for file in files] == [[]] * len(files)
+    assert pixelmed_errors(files[-1]) == []
+
+
+def test_a_result_without_warnings_has_no_comment(tmp_path: Path) -> None:
+    seg, sr = exported(a_case(), tmp_path)
+    assert items(dcmread(sr), "121106") == []
+    assert "ImageComments" not in dcmread(seg)
+
+
 def test_findings_with_different_measurements_are_refused(tmp_path: Path) -> None:
     case = three_findings()
     diameter = Measurement(name=Code(value="81827009", scheme="SCT", meaning="Diameter"), value=3.0, unit=MILLIMETER)

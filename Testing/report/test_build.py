@@ -33,6 +33,30 @@ def test_scene_pictures_and_page_are_made(head: SmallHead, tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", "scene.mrb", "pictures"}
 
 
+def test_every_file_that_was_written_is_listed(head: SmallHead, tmp_path: Path) -> None:
+    page = build(head.result, tmp_path, volume=head.volume).read_text(encoding="utf-8")
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"pictures/axial.png", "pictures/3d.png"} < written
+    assert {name for name in written if f'href="{name}"' in page} == written - {"report.html"}
+
+
+def test_the_words_about_the_scene_are_true(head: SmallHead, tmp_path: Path) -> None:
+    """It holds voxels and no surfaces: those are made again from them in Slicer."""
+    import slicer
+
+    from slicermedai.report.files import explain
+    from slicermedai.scene.archive import load_scene
+
+    build(head.result, tmp_path, volume=head.volume)
+    scene = load_scene(tmp_path / "scene.mrb", slicer.vtkMRMLScene())
+    segmentation = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode").GetSegmentation()
+    segment = segmentation.GetNthSegment(0)
+    assert segment.GetRepresentation("Binary labelmap") is not None
+    assert segment.GetRepresentation("Closed surface") is None
+    assert "image, segmentation and table" in explain(Path("scene.mrb"))
+    assert "Show 3D adds surfaces" in explain(Path("scene.mrb"))
+
+
 def test_an_identified_image_enters_a_pseudonymous_scene_without_its_names(head: SmallHead, tmp_path: Path) -> None:
     study = replace(head.result.study, identity=Identity.DEIDENTIFY)
     pseudonymous = replace(head.result, study=study)

@@ -15,7 +15,7 @@ import pytest
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval
 from slicermedai.domain.result import AnalysisResult, Decision, Deidentification, Map, Quality, Review, Status
-from slicermedai.domain.study import Study
+from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import OutputError
 from slicermedai.report.context import ReportContext
 from slicermedai.report.findings import NOT_CALIBRATED
@@ -79,8 +79,10 @@ def test_an_uncalibrated_score_is_never_a_probability(page: Reader):
     said = page.section("findings")
     assert NOT_CALIBRATED == "Not calibrated: the network's score cannot be read as a probability"
     assert NOT_CALIBRATED in said
-    assert "Raw score 0.973" in said
+    assert "0.973" not in said
     assert "%" not in said
+    assert "Network output, not a probability" in page.section("provenance")
+    assert "Brain 0.973" in page.section("provenance")
 
 
 def with_confidence(result: AnalysisResult, confidence: Confidence) -> AnalysisResult:
@@ -137,6 +139,39 @@ def test_the_status_is_said_in_words(result, tmp_path: Path, status, words):
     assert "There are no findings in this result." in page.section("findings")
 
 
+@pytest.mark.parametrize("status", [Status.COMPLETE, Status.NO_FINDING])
+@pytest.mark.parametrize(("count", "words"), [(1, "with a warning: read it first."), (2, "with 2 warnings: read them")])
+def test_a_result_with_warnings_is_never_shown_as_clean(result, tmp_path: Path, status, count, words):
+    warnings = ("this looks like noise", "it is small")[:count]
+    warned = replace(result, status=status, provenance=replace(result.provenance, warnings=warnings))
+    page = of(warned, tmp_path)
+    (said,) = [p for p in page.all("p") if p.attributes.get("class", "").startswith("status")]
+    assert "warned" in said.attributes["class"].split()
+    assert words in said.text
+    assert "Complete: the" not in said.text
+
+
+def test_only_a_clean_complete_result_is_green():
+    style = (ROOT / "SlicerMedAI" / "slicermedai" / "report" / "style.css").read_text(encoding="utf-8")
+    amber = re.search(r"([^}]*)\{\s*background: var\(--warn\);", style)
+    assert amber is not None
+    assert ".status.warned" in amber[1]
+    assert style.index(".status {") < style.index(".status.warned") < style.index(".status.failed")
+
+
+def test_a_remark_is_shown_before_the_status_and_is_no_warning(result, tmp_path: Path):
+    told = replace(result, provenance=replace(result.provenance, remark="This is a demonstration"))
+    (header,) = of(told, tmp_path).all("header")
+    assert header.text.index("This is a demonstration.") < header.text.index("Complete: the analysis ran to its end.")
+
+
+def test_what_a_number_covers_stands_beside_it(result, tmp_path: Path):
+    label = replace(result.findings[0].label, definition="All inside the skull; no brain volume.")
+    said = of(replace(result, findings=(replace(result.findings[0], label=label),)), tmp_path).section("findings")
+    assert "All inside the skull; no brain volume." in said
+    assert f"What brain 1.2.0 is made for: {result.provenance.intended_use}" in said
+
+
 def test_quality_is_not_assessed_and_the_page_says_why(page: Reader):
     said = page.section("quality")
     assert "not assessed this model has no quality estimate" in said
@@ -188,6 +223,17 @@ def test_a_pseudonymous_result_without_a_record_says_so(pseudonymous, tmp_path: 
 def test_a_source_without_patient_is_said_to_have_none(result, tmp_path: Path):
     page = of(replace(result, study=Study(), sources=()), tmp_path)
     assert "names no patient and no study" in page.section("patient")
+    assert "carries the patient's identity" not in page.section("patient")
+    assert "keep: there was none to keep" in page.section("patient")
+    assert "names nobody" in page.section("deidentification")
+
+
+def test_a_file_without_patient_on_the_route_deidentify_counts_no_files(result, tmp_path: Path):
+    record = Deidentification(method="no DICOM source", done=("Names were left out",))
+    page = of(replace(result, study=Study(identity=Identity.DEIDENTIFY), deidentification=record), tmp_path)
+    assert "names and UIDs that came with the image were left out" in page.section("patient")
+    assert "Files 0" not in page.section("deidentification")
+    assert "Elements removed" not in page.section("deidentification")
 
 
 def test_provenance_is_whole(result, page: Reader):
@@ -265,6 +311,11 @@ def test_pictures_are_in_the_page_and_described(page: Reader):
     assert [image.attributes["alt"] for image in images] == ["axial view of <the> brain", "3d view of <the> brain"]
     assert all(image.attributes["src"].startswith("data:image/png;base64,iVBOR") for image in images)
     assert [caption.text for caption in page.all("figcaption")] == ["axial view", "3d view"]
+
+
+def test_the_pictures_say_of_which_series_they_are(page: Reader, result, tmp_path: Path):
+    assert "Image: T1 MPRAGE sagittal (MR, series 4)." in page.section("pictures")
+    assert "Image:" not in of(replace(result, study=Study(), sources=()), tmp_path).section("pictures")
 
 
 def test_missing_pictures_are_never_passed_over(result, tmp_path: Path):

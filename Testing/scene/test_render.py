@@ -153,7 +153,7 @@ def test_no_face_is_drawn_for_a_pseudonymous_result(head: SmallHead, views, tmp_
 
 def test_without_findings_the_image_alone_is_shown(head: SmallHead, empty_result: AnalysisResult, tmp_path: Path):
     pictures = render.render_views(empty_result, head.volume, tmp_path, size=SIZE)
-    assert pictures[0].title == "Axial slice through the middle of the image"
+    assert pictures[0].title == "Axial slice through the middle of the image, S 0.0 mm"
     axial = pixels(pictures[0].path)
     assert not near(axial, BRAIN_COLOR).any()
     assert (axial.min(axis=-1) > 150).mean() > 0.1
@@ -239,3 +239,17 @@ def test_without_opengl_the_error_says_what_to_install(tmp_path: Path):
     done = in_a_process_of_its_own(tmp_path, __EGL_VENDOR_LIBRARY_FILENAMES=nowhere, __EGL_VENDOR_LIBRARY_DIRS=nowhere)
     assert done.stdout.startswith("refused: OpenGL: no offscreen OpenGL is available")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("orientation", "words"), [("Axial", "I 12.3 mm"), ("Sagittal", "R 40.0 mm"), ("Coronal", "P 7.0 mm")]
+)
+def test_a_slice_says_where_it_lies(orientation: str, words: str):
+    assert render.position_words(np.array([-40.0, 7.04, -12.3]), orientation) == words
+
+
+def test_the_slice_is_drawn_where_its_title_says(head: SmallHead, tmp_path: Path):
+    center = render.finding_center(head.result.findings[0])
+    pictures = render.render_views(head.result, head.volume, tmp_path, size=SIZE)
+    for orientation, picture in zip(render.ORIENTATIONS, pictures[:3], strict=True):
+        assert picture.title.endswith(f", {render.position_words(center, orientation)}")

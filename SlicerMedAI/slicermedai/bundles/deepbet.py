@@ -80,6 +80,10 @@ def metadata() -> dict[str, Any]:
     }
 
 
+DEFINITION = (
+    "All that lies inside the skull: brain, cerebrospinal fluid and meninges. It is larger than the brain itself "
+    "and no brain volume."
+)
 INTENDED_USE = (
     "Research use only, not a medical device. T1-weighted MR of healthy adult heads; the segment is the inside of "
     "the skull (brain, fluid and meninges), larger than the brain itself."
@@ -133,6 +137,7 @@ def medai_entry() -> dict[str, Any]:
             {
                 "value": 1,
                 "name": "Brain (intracranial)",
+                "definition": DEFINITION,
                 "category": {"value": "123037004", "scheme": "SCT", "meaning": "Anatomical Structure"},
                 "type": {"value": "1101003", "scheme": "SCT", "meaning": "Intracranial"},
                 "color": [255, 160, 60],
@@ -140,6 +145,7 @@ def medai_entry() -> dict[str, Any]:
             }
         ],
         "field_of_view_mm": [100, 600],
+        "contrast": "T1",
         "licence": "MIT",
         "intended_use": INTENDED_USE,
         "demonstration": False,

@@ -21,6 +21,8 @@ from slicermedai.domain.codes import Code, Label
 from slicermedai.errors import BundleError, CodeError
 
 INFERENCE_CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
+CONTRASTS = ("", "T1")
+"""What a bundle may say of the contrast of its images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class Manifest:
         Plausible (smallest, largest) extent of an input along each patient axis, mm, or None.
     plausible_ml:
         (value, smallest, largest) volume in ml of those labels for which the bundle says it.
+    contrast:
+        "T1" where the network knows that MR contrast alone; "" accepts any.
+    acquisition:
+        (DICOM keyword, smallest, largest) of header values that the network's images have ("EchoTime", ms).
     """
 
     ref: BundleRef
@@ -60,6 +66,8 @@ class Manifest:
     framing: dict[str, Any] | None = None
     field_of_view: tuple[float, float] | None = None
     plausible_ml: tuple[tuple[int, float, float], ...] = ()
+    contrast: str = ""
+    acquisition: tuple[tuple[str, float, float], ...] = ()
 
     @property
     def loads_torchscript(self) -> bool:
@@ -110,6 +118,8 @@ def read_manifest(folder: Path) -> Manifest:
         framing=entry.get("framing"),
         field_of_view=_limits(entry, "field_of_view_mm", where),
         plausible_ml=_plausible(entry, where),
+        contrast=_contrast(entry, where),
+        acquisition=_acquisition(entry, where),
     )
     code = manifest.loads_torchscript or runs_code(config)
     return dataclasses.replace(manifest, ref=dataclasses.replace(ref, runs_code=code))
@@ -217,7 +227,8 @@ def _label(item: dict[str, Any], where: Path) -> Label:
     parts = {key: _code(item.get(key), f"labels.{name}.{key}", where) for key in ("category", "type")}
     modifier = _code(item["modifier"], f"labels.{name}.modifier", where) if item.get("modifier") else None
     red, green, blue = item.get("color", (255, 255, 0))
-    return Label(name=name, modifier=modifier, color=(int(red), int(green), int(blue)), **parts)
+    color, definition = (int(red), int(green), int(blue)), str(item.get("definition", ""))
+    return Label(name=name, modifier=modifier, color=color, definition=definition, **parts)
 
 
 def _code(item: Any, attribute: str, where: Path) -> Code:
@@ -236,6 +247,21 @@ def _outputs(entry: dict[str, Any], where: Path) -> str:
     if outputs not in ("logits", "probabilities"):
         raise BundleError("must be logits or probabilities", file=where, attribute="outputs")
     return outputs
+
+
+def _contrast(entry: dict[str, Any], where: Path) -> str:
+    contrast = str(entry.get("contrast", ""))
+    if contrast not in CONTRASTS:
+        raise BundleError(f"must be one of {', '.join(filter(None, CONTRASTS))}", file=where, attribute="contrast")
+    return contrast
+
+
+def _acquisition(entry: dict[str, Any], where: Path) -> tuple[tuple[str, float, float], ...]:
+    stated = entry.get("acquisition") or {}
+    if not isinstance(stated, dict):
+        raise BundleError("must name header values and their limits", file=where, attribute="acquisition")
+    limits = [(str(keyword), _limits(stated, keyword, where)) for keyword in stated]
+    return tuple((keyword, *pair) for keyword, pair in limits if pair is not None)
 
 
 def _plausible(entry: dict[str, Any], where: Path) -> tuple[tuple[int, float, float], ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from slicermedai.dicom.acquisition import acquisition_of
 from slicermedai.dicom.file_list import is_file_list, load_file_list
 from slicermedai.dicom.files import text_of
 from slicermedai.dicom.gate import Stack, judge
@@ -72,6 +73,15 @@ class Source:
     notes: tuple[str, ...] = ()
     resampled: bool = False
     whole: bool = True
+
+    @property
+    def in_words(self) -> str:
+        """What was read, without names: "181 files, geometry from positions"."""
+        if not self.files:
+            return "an image from memory"
+        if not self.headers:
+            return "an image file, geometry from its header"
+        return f"{len(self.files)} file{'s' if len(self.files) > 1 else ''}, geometry from positions"
 
 
 def open_source(
@@ -258,7 +268,7 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
     array, geometry = _straight(pixels.array, stack, chosen.modality)
     headers = tuple(pixels.datasets.values())
     return Source(
-        volume=_volume(array, geometry, headers[0]),
+        volume=_volume(array, geometry, headers[0], frame=stack.planes[0].frame),
         study=study_of(headers[0], series=(series_ref(headers),)),
         headers=headers,
         files=tuple(pixels.datasets),
@@ -276,7 +286,7 @@ def _straight(array: NDArray[Any], stack: Stack, modality: str) -> tuple[NDArray
     return straighten(array, stack.geometry, background=background_of(modality))
 
 
-def _volume(array: NDArray[Any], geometry: Geometry, header: Dataset) -> Volume:
+def _volume(array: NDArray[Any], geometry: Geometry, header: Dataset, *, frame: int) -> Volume:
     return Volume(
         array=array,
         geometry=geometry,
@@ -284,6 +294,7 @@ def _volume(array: NDArray[Any], geometry: Geometry, header: Dataset) -> Volume:
         unit=_unit(header),
         name=text_of(header, "SeriesDescription"),
         series_uid=text_of(header, "SeriesInstanceUID"),
+        acquisition=acquisition_of(header, frame=frame),
     )
 
 

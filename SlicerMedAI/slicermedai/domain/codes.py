@@ -43,6 +43,8 @@ class Label:
         Type modifier, laterality for one.
     color:
         sRGB, 0 to 255.
+    definition:
+        What a number about the structure covers, in a sentence, where its name alone may mislead.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Label:
     type: Code
     modifier: Code | None = None
     color: tuple[int, int, int] = (255, 255, 0)
+    definition: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.strip():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap
+from slicermedai.domain.words import Words
 from slicermedai.errors import GeometryError, InputError
 
 
@@ -52,7 +52,7 @@ class Mask:
         return np.asarray(self.label_map.array == self.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PackedMask:
     """A region as bits of its bounding box alone, so that overlapping structures cost what they cover.
 
@@ -70,6 +70,9 @@ class PackedMask:
         size = int(np.prod(np.subtract(self.stop, self.start)))
         if not inside or self.bits.size != -(-size // 8):
             raise GeometryError("a packed mask's box or bits do not fit its grid", attribute="start")
+
+    def __repr__(self) -> str:
+        return f"PackedMask(start={self.start}, stop={self.stop} of {self.geometry.in_words})"
 
     @classmethod
     def from_array(cls, array: NDArray[np.bool_], geometry: Geometry) -> PackedMask:
@@ -122,7 +125,7 @@ class Measurement:
     interval: Interval | None = None
 
 
-class ConfidenceState(str, Enum):
+class ConfidenceState(Words):
     """How a confidence came about; only CALIBRATED may be shown or coded as a probability."""
 
     CALIBRATED = "calibrated"

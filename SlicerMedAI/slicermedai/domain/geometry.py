@@ -135,6 +135,12 @@ class Geometry:
 
     # --- points ------------------------------------------------------------------------------------------------
 
+    @property
+    def in_words(self) -> str:
+        """For people: "181 x 217 x 181 voxels of 1 x 1 x 1 mm", (slices, rows, columns)."""
+        shape = " x ".join(str(count) for count in self.shape)
+        return f"{shape} voxels of {' x '.join(f'{step:.3g}' for step in self.spacing)} mm"
+
     def to_lps(self, index: ArrayLike) -> FloatArray:
         """N x 3 (or 3) fractional (slice, row, column) indices -> LPS mm, same shape."""
         points = np.asarray(index, dtype=np.float64)

@@ -32,7 +32,8 @@ class Provenance:
 
     ``started`` and ``finished`` are ISO 8601 UTC. ``versions`` pairs package names with versions.
     ``demonstration`` is True for weights that were trained for demonstration alone, which every output must say.
-    ``refusals`` says what was not done, or not assessed, and why.
+    ``warnings`` must be read before the numbers: a result with any is never shown as clean. ``refusals`` says what was
+    not done, or not assessed, and why. ``remark`` is the word of whoever started the run to every reader.
     ``input`` is what was read, None in results of versions that did not note it.
     """
 
@@ -54,3 +55,4 @@ class Provenance:
     finished: str = ""
     job_id: str = ""
     input: InputDigest | None = None
+    remark: str = ""

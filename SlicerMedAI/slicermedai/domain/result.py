@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ from slicermedai.domain.finding import Finding, Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.study import SeriesRef, Study
+from slicermedai.domain.words import Words
 
 RESULT = "result"
 """The folder of the result in the output of a run, and the stem of its JSON file."""
 
 
-class Status(str, Enum):
+class Status(Words):
     """What came of the run. "No finding" and "failed" are results, not missing ones."""
 
     COMPLETE = "complete"
@@ -27,7 +27,7 @@ class Status(str, Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Map:
     """A quantity per voxel: (slices, rows, columns) on ``geometry``; one quantity, one unit."""
 
@@ -37,8 +37,11 @@ class Map:
     array: NDArray[Any]
     geometry: Geometry
 
+    def __repr__(self) -> str:
+        return f"Map({self.name!r}, {self.quantity.meaning}, {self.unit.value!r}, {self.geometry.in_words})"
 
-class Decision(str, Enum):
+
+class Decision(Words):
     """What a person decided about a finding."""
 
     ACCEPTED = "accepted"
@@ -83,7 +86,7 @@ class Deidentification:
     refused: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AnalysisResult:
     """Study, findings, maps, trust and provenance of one run, and what people decided about it.
 
@@ -104,6 +107,25 @@ class AnalysisResult:
     deidentification: Deidentification | None = None
     notes: tuple[str, ...] = ()
     message: str = ""
+
+    @property
+    def needs_a_look(self) -> bool:
+        """True where the run left warnings: they must be read before its numbers, and nothing may show it as clean."""
+        return bool(self.provenance.warnings)
+
+    @property
+    def outcome(self) -> str:
+        """The status for people: "complete", or "complete, with 2 warnings: read them first"."""
+        count = len(self.provenance.warnings)
+        if not count:
+            return str(self.status)
+        return f"{self.status}, with {'a warning: read it' if count == 1 else f'{count} warnings: read them'} first"
+
+    def __repr__(self) -> str:
+        """Short, and without what may name a patient."""
+        found = ", ".join(f"{item.label.name} ({item.confidence.state})" for item in self.findings) or "none"
+        model = f"{self.provenance.bundle}@{self.provenance.bundle_version}"
+        return f"AnalysisResult({self.outcome!r}, model={model!r}, findings: {found}, {self.volume_geometry.in_words})"
 
     def save(self, folder: Path) -> Path:
         """Write into ``folder`` (made beside and renamed) without loss; see :mod:`domain.codec`.

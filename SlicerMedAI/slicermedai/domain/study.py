@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+
+from slicermedai.domain.words import Words
 
 
-class Identity(str, Enum):
+class Identity(Words):
     """The two routes of a job. What is written on one never reaches a destination of the other."""
 
     KEEP = "keep"

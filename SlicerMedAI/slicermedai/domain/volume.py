@@ -12,8 +12,11 @@ from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import GeometryError, UnsupportedImageError
 
+Acquisition = tuple[tuple[str, float | str], ...]
+"""How an image was made: DICOM keywords and their values, only those that its header states."""
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Volume:
     """One scalar image: voxels, where they lie, and what they measure.
 
@@ -31,6 +34,8 @@ class Volume:
         For people (series description, file or node name).
     series_uid:
         The source series, or "" where there is none.
+    acquisition:
+        How the image was made, by DICOM keyword ("EchoTime", ms); empty where the source does not say it.
 
     Raises
     ------
@@ -46,6 +51,7 @@ class Volume:
     unit: Code = NO_UNITS
     name: str = ""
     series_uid: str = ""
+    acquisition: Acquisition = ()
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:
@@ -66,13 +72,18 @@ class Volume:
         view.setflags(write=False)
         object.__setattr__(self, "array", view)
 
+    def __repr__(self) -> str:
+        """Short, and without what may name a patient."""
+        kind = self.modality or "unknown modality"
+        return f"Volume({kind}, {self.array.dtype}, {self.geometry.in_words}, unit={self.unit.value!r})"
+
     def voxels_alone(self) -> Volume:
         """The same image without name and UIDs, which can lead back to a patient."""
         geometry = replace(self.geometry, frame_of_reference_uid="")
         return replace(self, geometry=geometry, name="", series_uid="")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class LabelMap:
     """Exclusive labels on a grid: (slices, rows, columns) of uint8 or uint16, 0 is background."""
 
@@ -87,3 +98,6 @@ class LabelMap:
         view = self.array.view()
         view.setflags(write=False)
         object.__setattr__(self, "array", view)
+
+    def __repr__(self) -> str:
+        return f"LabelMap({self.array.dtype}, {self.geometry.in_words})"

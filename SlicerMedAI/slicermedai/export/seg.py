@@ -67,6 +67,8 @@ def _segmentation(result: AnalysisResult, findings: tuple[Finding, ...], context
     sources = source_frames(context.headers, grid)
     dataset = dimensions(context.uids.other("dimensions"))
     _image_module(dataset, header)
+    if result.needs_a_look:
+        dataset.ImageComments = "\r\n".join(subject.warnings(result))[:10240]
     dataset.ContentCreatorName = subject.line(f"{MANUFACTURER}^{result.provenance.bundle}")
     dataset.SegmentSequence = [_segment(result, finding, n) for n, finding in enumerate(findings, 1)]
     dataset.ReferencedSeriesSequence = referenced_series(str(header.SeriesInstanceUID), sources)

@@ -62,9 +62,10 @@ def _document(
     context: ExportContext,
 ) -> Dataset:
     header = context.header
-    body = _body(result, findings, context)
     library = image_library(header, sources)
-    root = sr_tree.report(result, [library, body], modality=str(header.get("Modality", "")))
+    root = sr_tree.report(
+        result, [library, *_body(result, findings, context)], modality=str(header.get("Modality", ""))
+    )
     dataset = Dataset()
     for element in root:
         dataset.add(element)
@@ -73,15 +74,16 @@ def _document(
     return dataset
 
 
-def _body(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> ContentItem:
+def _body(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> list[ContentItem]:
     if not findings:
-        return sr_tree.outcome_without_findings(result)
+        return [sr_tree.outcome_without_findings(result)]
     cited = sr_tree.CitedSegmentation(
         sop_class_uid=seg.KIND.sop_class,
         sop_instance_uid=context.uids.instance(seg.KIND.name),
         source_series_uid=str(context.header.SeriesInstanceUID),
     )
-    return sr_tree.measurements(result, findings, cited)
+    numbers = sr_tree.measurements(result, findings, cited)
+    return [numbers, sr_tree.remarks(result)] if result.needs_a_look else [numbers]
 
 
 def _general(dataset: Dataset, result: AnalysisResult) -> None:

@@ -7,6 +7,7 @@ readers match table columns and segments by position.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from highdicom.sr.content import FindingSite, ReferencedSegment, SourceSeriesForSegmentation
@@ -107,8 +108,21 @@ def outcome_without_findings(result: AnalysisResult) -> ContainerContentItem:
     ]
     if result.message:
         texts.append((codes.COMMENT, result.message))
+    return _evaluations([summary, *[_text(name, value) for name, value in texts], *_warnings(result)])
+
+
+def remarks(result: AnalysisResult) -> ContainerContentItem:
+    """Qualitative Evaluations with every warning that must be read before the measurements."""
+    return _evaluations(_warnings(result))
+
+
+def _warnings(result: AnalysisResult) -> list[TextContentItem]:
+    return [_text(codes.COMMENT, text) for text in subject.warnings(result)]
+
+
+def _evaluations(items: Sequence[ContentItem]) -> ContainerContentItem:
     made = ContainerContentItem(name=concept(codes.QUALITATIVE_EVALUATIONS), relationship_type=_CONTAINS)
-    made.ContentSequence = ContentSequence([summary, *[_text(name, value) for name, value in texts]])
+    made.ContentSequence = ContentSequence(items)
     return made
 
 

@@ -85,6 +85,11 @@ def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
     )
 
 
+def warnings(result: AnalysisResult) -> tuple[str, ...]:
+    """What must be read before the numbers, in full, each as VR UT and LT have room for it."""
+    return tuple(f"Warning: {text}"[:1024] for text in result.provenance.warnings)
+
+
 def calibration(finding: Finding) -> str:
     """How the confidence of ``finding`` was calibrated; "none" is said, never left out."""
     if finding.confidence.state is ConfidenceState.CALIBRATED:

@@ -13,6 +13,7 @@ from slicermedai.export.context import ExportContext
 FILE_NAME = "findings.csv"
 COLUMNS = (
     "status",
+    "warnings",
     "tracking_uid",
     "label",
     "category_code",
@@ -44,6 +45,7 @@ def _rows(result: AnalysisResult) -> Iterator[dict[str, str]]:
     made = result.provenance
     common = {
         "status": result.status.value,
+        "warnings": "; ".join(made.warnings),
         "bundle": made.bundle,
         "bundle_version": made.bundle_version,
         "weights_sha256": made.weights_sha256,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,16 @@ def check_image(manifest: Manifest, volume: Volume) -> list[str]:
         )
     if volume.array.min() == volume.array.max():
         raise UnsupportedImageError("all voxels have one value", file=volume.name or None, attribute="PixelData")
-    return [*_unknown_modality(manifest, volume), *_field_of_view(manifest, volume)]
+    return [*_noise(volume), *_unknown_modality(manifest, volume), *_field_of_view(manifest, volume)]
+
+
+def neighbour_correlation(array: NDArray[Any]) -> float:
+    """How alike neighbouring voxels are: the largest of the correlations along the three axes, -1 to 1.
+
+    White noise has 0 on each axis; of any picture of something at least one axis is well above one half, though thick
+    slices may differ. Axes without contrast count as 0.
+    """
+    return max(_shifted_correlation(np.moveaxis(array, axis, 0)) for axis in range(3))
 
 
 def extent_warnings(size: Iterable[float], limits: tuple[float, ...] | None) -> list[str]:
@@ -73,6 +84,28 @@ def _check_modality(manifest: Manifest, volume: Volume) -> None:
             attribute="Modality",
             advice="Choose a model for this modality, or another series.",
         )
+
+
+_NOISE = 0.2
+"""Correlation of neighbouring voxels below which an image is taken for noise."""
+
+
+def _noise(volume: Volume) -> list[str]:
+    found = neighbour_correlation(volume.array)
+    if found >= _NOISE:
+        return []
+    return [f"the image looks like noise: neighbouring voxels have nothing in common (correlation {found:.2f})"]
+
+
+def _shifted_correlation(array: NDArray[Any]) -> float:
+    """Pearson's correlation of every voxel with the next along the first axis, slice by slice to spare memory."""
+    sums = np.zeros(5)
+    for first, second in pairwise(array):
+        a, b = first.ravel().astype(np.float64), second.ravel().astype(np.float64)
+        sums += (a.sum(), b.sum(), a @ a, b @ b, a @ b)
+    a, b, aa, bb, ab = sums / max(1, (len(array) - 1) * array[0].size)
+    spread = max(aa - a * a, 0.0) * max(bb - b * b, 0.0)
+    return float((ab - a * b) / math.sqrt(spread)) if spread > 0 else 0.0
 
 
 def _unknown_modality(manifest: Manifest, volume: Volume) -> list[str]:

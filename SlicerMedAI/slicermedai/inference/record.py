@@ -24,4 +24,5 @@ def provenance_of(bundle: BundleRef, prediction: Prediction) -> Provenance:
         threads=prediction.threads,
         steps=prediction.steps,
         warnings=prediction.warnings,
+        refusals=prediction.unchecked,
     )

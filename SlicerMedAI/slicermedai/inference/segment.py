@@ -13,6 +13,7 @@ from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.bundles.verify import PINNED, check_hash, require_consent, with_consent
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.volume import Volume
+from slicermedai.inference.contrast import check_acquisition
 from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.fitness import check_image
 from slicermedai.inference.network import load_network
@@ -32,7 +33,7 @@ class Segmentation:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = _manifest_of(ref)
         require_consent(manifest.ref)
-        warnings = check_image(manifest, volume)
+        warnings, made = check_image(manifest, volume), check_acquisition(manifest, volume)
         device = choose_device(settings.device)
         sweep = Sweep(Setting(manifest=manifest, device=device.name, listeners=listeners, load=self.load))
         with reproducible(settings, device):
@@ -49,7 +50,8 @@ class Segmentation:
             seed=settings.seed,
             threads=threads,
             versions=tuple((name, version(name)) for name in _PACKAGES),
-            warnings=(*warnings, *sweep.warnings),
+            warnings=(*made.warnings, *warnings, *sweep.warnings),
+            unchecked=made.unchecked,
             probabilities=sweep.kept,
         )
 

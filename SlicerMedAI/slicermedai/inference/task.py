@@ -47,15 +47,18 @@ class RunSettings:
             raise InputError("must be 0 or more", attribute="threads")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ScoreVolume:
     """Class probabilities at network resolution: (classes, slices, rows, columns) float16 on ``geometry``."""
 
     array: NDArray[Any]
     geometry: Geometry
 
+    def __repr__(self) -> str:
+        return f"ScoreVolume({len(self.array)} classes, {self.geometry.in_words})"
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Prediction:
     """What a network found, on the grid of the image it was given.
 
@@ -72,6 +75,8 @@ class Prediction:
         Kept only where asked for.
     steps, warnings:
         What was done, with seconds, and what a person must know.
+    unchecked:
+        What could not be checked about the image, and why; no reason for a warning.
     device, device_reason, precision, seed, threads, versions:
         What it ran on, and why there.
     """
@@ -87,7 +92,13 @@ class Prediction:
     threads: int
     versions: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     probabilities: ScoreVolume | None = None
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{value}: {label.name}" for value, label in self.labels)
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Prediction({{{names}}}, {self.label_map!r}, device={self.device!r}{warned})"
 
     @property
     def is_empty(self) -> bool:

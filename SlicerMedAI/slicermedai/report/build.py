@@ -11,7 +11,7 @@ from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import DiskFullError, GeometryError, OutputError
 from slicermedai.report.context import ReportContext
-from slicermedai.report.page import write_report
+from slicermedai.report.page import FILE_NAME, write_report
 from slicermedai.scene.pictures import Picture
 
 SCENE, PICTURES = "scene.mrb", "pictures"
@@ -57,7 +57,7 @@ def build(
         result=result,
         pictures=pictures,
         no_pictures=reason,
-        files=tuple(path.relative_to(folder) for path in sorted(folder.rglob("*")) if _is_product(path, folder)),
+        files=tuple(path.relative_to(folder) for path in sorted(folder.rglob("*")) if _is_product(path)),
         notes=(*result.notes, *([failed] if failed else [])),
         demonstration=result.provenance.demonstration,
     )
@@ -101,7 +101,6 @@ def _draw(result: AnalysisResult, volume: Volume, folder: Path) -> tuple[tuple[P
         return (), str(error)
 
 
-def _is_product(path: Path, folder: Path) -> bool:
-    """A file that the page lists: not the page itself, and not its own pictures."""
-    relative = path.relative_to(folder)
-    return path.is_file() and relative.parts[0] != PICTURES and relative.name != "report.html"
+def _is_product(path: Path) -> bool:
+    """A file that the page lists: not the page itself."""
+    return path.is_file() and path.name != FILE_NAME

@@ -18,7 +18,10 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("dicom/*seg*.dcm", "DICOM Segmentation: the regions, for PACS and viewers"),
     ("dicom/*sr*.dcm", "DICOM Structured Report (TID 1500): the measurements, coded, referring to the regions"),
     ("dicom/*.dcm", "DICOM object with results"),
-    ("scene.mrb", "Scene for 3D Slicer: image, segmentation, surfaces and table; open it with File, Add Data"),
+    (
+        "scene.mrb",
+        "Scene for 3D Slicer: image, segmentation and table; File, Add Data opens it, Show 3D adds surfaces",
+    ),
     ("result/source/*", "Headers of the source images without pixels, for writing DICOM again later"),
     ("result/*", "The analysis result itself, without loss; everything else can be written from it again"),
     ("pictures/*", "Picture that is shown in this report"),

@@ -21,7 +21,16 @@ def findings_section(result: AnalysisResult) -> Html:
     columns = [name for name in _COLUMNS if name not in _SELDOM or any(_COLUMNS[name](item) for item in measured)]
     rows = [row for finding in result.findings for row in _rows(finding, columns)]
     headings = ("Finding", *columns, "Confidence")
-    return section("findings", "Findings", table("Findings and measurements", headings, rows, class_="findings"))
+    shown = table("Findings and measurements", headings, rows, class_="findings")
+    return section("findings", "Findings", shown, _made_for(result))
+
+
+def _made_for(result: AnalysisResult) -> Html:
+    """What the numbers above may be used for, in the model's own words."""
+    made_by = result.provenance
+    if not made_by.intended_use:
+        return Html("")
+    return tag("p", f"What {made_by.bundle} {made_by.bundle_version} is made for: {made_by.intended_use}", class_="use")
 
 
 def quality_section(result: AnalysisResult) -> Html:
@@ -113,6 +122,8 @@ def _name(finding: Finding) -> Html:
     parts = [Html(f"{swatch}{tag('strong', finding.label.name)}"), identifier(kind) if same else coded(kind)]
     if finding.label.modifier:
         parts.append(coded(finding.label.modifier))
+    if finding.label.definition:
+        parts.append(tag("small", finding.label.definition, class_="definition"))
     place = _place(finding)
     if place:
         parts.append(tag("small", place))
@@ -132,30 +143,24 @@ def _position(place: tuple[float, float, float]) -> str:
 
 
 def _not_calibrated(confidence: Confidence) -> Html:
-    return join([tag("p", f"{NOT_CALIBRATED}."), _reason(confidence), _raw(confidence)], "")
+    return join([tag("p", f"{NOT_CALIBRATED}."), _reason(confidence)], "")
 
 
 def _calibrated(confidence: Confidence) -> Html:
     said = f"Calibrated probability {confidence.probability:.1%} (calibration: {confidence.calibration})."
-    return join([tag("p", said), _interval(confidence.interval), _reason(confidence), _raw(confidence)], "")
+    return join([tag("p", said), _interval(confidence.interval), _reason(confidence)], "")
 
 
 def _unassessed(confidence: Confidence) -> Html:
-    return join([tag("p", "Not assessed."), _reason(confidence), _raw(confidence)], "")
+    return join([tag("p", "Not assessed."), _reason(confidence)], "")
 
 
 def _edited(confidence: Confidence) -> Html:
-    return join([tag("p", "Not assessed: a person edited this finding."), _reason(confidence), _raw(confidence)], "")
+    return join([tag("p", "Not assessed: a person edited this finding."), _reason(confidence)], "")
 
 
 def _reason(confidence: Confidence) -> Html:
     return tag("p", confidence.reason) if confidence.reason else Html("")
-
-
-def _raw(confidence: Confidence) -> Html:
-    if confidence.raw_score is None:
-        return Html("")
-    return tag("small", "Raw score ", number(confidence.raw_score))
 
 
 _COLUMNS: dict[str, Callable[[Measurement], Html]] = {

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from slicermedai.domain.result import AnalysisResult, Deidentification
 from slicermedai.domain.study import Identity
-from slicermedai.report.markup import Html, code, items, join, section, table, tag, terms
+from slicermedai.report.markup import Html, code, items, join, number, section, table, tag, terms
 from slicermedai.report.people import coded, date, person, time
 
+RAW_OUTPUT = "Network output, not a probability"
 _ROUTES = {
     Identity.KEEP: "keep: everything that was written carries the patient's identity",
     Identity.DEIDENTIFY: "deidentify: everything that was written is pseudonymous",
+}
+
+_ROUTES_OF_NOBODY = {
+    Identity.KEEP: "keep: there was none to keep, beside the image itself and the name of its file",
+    Identity.DEIDENTIFY: "deidentify: names and UIDs that came with the image were left out",
 }
 
 
@@ -30,6 +36,8 @@ def patient_section(result: AnalysisResult) -> Html:
         ("Identity", _ROUTES[study.identity]),
     ]
     missing = "" if study.has_context else tag("p", "The source names no patient and no study.")
+    if not study.has_context:
+        known[-1] = ("Identity", _ROUTES_OF_NOBODY[study.identity])
     return section("patient", "Patient and study", missing, terms(known), _series(result))
 
 
@@ -70,7 +78,16 @@ def provenance_section(result: AnalysisResult) -> Html:
         ("Image grid", _grid(result)),
         ("Maps", ", ".join(f"{item.name} ({item.unit.meaning})" for item in result.maps)),
     ]
-    return section("provenance", "How it was made", terms(facts), _steps(result), _versions(result))
+    return section("provenance", "How it was made", terms(facts), _outputs(result), _steps(result), _versions(result))
+
+
+def image_words(result: AnalysisResult) -> str:
+    """Which image the pictures show: "Image: T1 MPRAGE sagittal (MR, series 4).", or "" where nothing is known."""
+    series = next(iter(result.sources or result.study.series), None)
+    if series is None:
+        return ""
+    number = "" if series.number is None else f"series {series.number}"
+    return f"Image: {series.description or 'no description'} ({', '.join(filter(None, [series.modality, number]))})."
 
 
 def _series(result: AnalysisResult) -> Html:
@@ -90,12 +107,16 @@ def _series(result: AnalysisResult) -> Html:
 
 
 def _no_record(result: AnalysisResult) -> str:
+    if result.study.identity is Identity.KEEP and not result.study.has_context:
+        return "Nothing was de-identified: the source is no DICOM study and names nobody."
     if result.study.identity is Identity.KEEP:
         return "Nothing was de-identified: this run keeps the identity of its source."
     return "This result is marked pseudonymous, and holds no record of how its source was de-identified."
 
 
 def _counts(record: Deidentification) -> list[tuple[str, object]]:
+    if not record.files:
+        return [("Method", record.method)]
     return [
         ("Method", record.method),
         ("Profile and options", join((coded(value) for value in record.codes), "<br>")),
@@ -108,14 +129,19 @@ def _counts(record: Deidentification) -> list[tuple[str, object]]:
 
 def _grid(result: AnalysisResult) -> str:
     geometry = result.volume_geometry
-    shape = " x ".join(str(count) for count in geometry.shape)
-    spacing = " x ".join(f"{step:.3g}" for step in geometry.spacing)
-    return f"{shape} voxels of {spacing} mm, axes towards {', '.join(geometry.axis_codes)} (slices, rows, columns)"
+    return f"{geometry.in_words}, axes towards {', '.join(geometry.axis_codes)} (slices, rows, columns)"
 
 
 def _steps(result: AnalysisResult) -> Html:
     rows = [(s.name, s.detail, tag("td", f"{s.seconds:.2f}", class_="number")) for s in result.provenance.steps]
     return table("Steps", ("Step", "Detail", "Seconds"), rows) if rows else Html("")
+
+
+def _outputs(result: AnalysisResult) -> Html:
+    """The networks' own numbers, apart from the findings, where they would be read as probabilities."""
+    known = [(f.label.name, f.confidence.raw_score) for f in result.findings if f.confidence.raw_score is not None]
+    rows = [(name, number(score)) for name, score in known]
+    return table(RAW_OUTPUT, ("Finding", "Mean output inside"), rows) if rows else Html("")
 
 
 def _versions(result: AnalysisResult) -> Html:

@@ -71,7 +71,7 @@ def render_page(context: ReportContext, folder: Path) -> str:
         banner=text(BANNER),
         demonstration=tag("p", DEMONSTRATION, class_="demonstration") if context.demonstration else "",
         summary=_summary(result),
-        status=join([_status(result), _warnings(result)]),
+        status=join([_remark(result), _status(result), _warnings(result)]),
         contents=join(tag("li", tag("a", words, href=f"#{name}")) for name, words in _CONTENTS),
         sections=join(sections),
         made=text(result.provenance.finished or result.provenance.started or "at an unknown time"),
@@ -84,7 +84,8 @@ def pictures_section(context: ReportContext) -> Html:
         reason = context.no_pictures or "none were asked for"
         return section("pictures", "Pictures", tag("p", f"Pictures could not be made: {reason}", class_="warn"))
     figures = [_figure(picture) for picture in context.pictures]
-    said = tag("p", "Radiological convention: in axial and coronal slices the patient's left (L) is on the right.")
+    words = "Radiological convention: in axial and coronal slices the patient's left (L) is on the right."
+    said = tag("p", " ".join(filter(None, [origin.image_words(context.result), words])))
     return section("pictures", "Pictures", said, tag("div", *figures, class_="pictures"))
 
 
@@ -99,9 +100,18 @@ def _figure(picture: Picture) -> Html:
 
 
 def _status(result: AnalysisResult) -> Html:
-    kind = result.status.name.lower().replace("_", "-")
-    said = join([tag("strong", _STATUS[result.status]), text(result.message)], " ")
+    """Green for a complete run without warnings alone; with any, the first words say that there are some."""
+    kind, words = result.status.name.lower().replace("_", "-"), _STATUS[result.status]
+    if result.needs_a_look:
+        kind, words = f"{kind} warned", f"{result.outcome[0].upper()}{result.outcome[1:]}. {words.partition(': ')[2]}"
+    said = join([tag("strong", words), text(result.message)], " ")
     return tag("p", said, class_=f"status {kind}")
+
+
+def _remark(result: AnalysisResult) -> Html:
+    """What whoever started the run wants every reader to know."""
+    remark = result.provenance.remark
+    return tag("p", f"{remark.rstrip('.')}.", class_="remark") if remark else Html("")
 
 
 def _warnings(result: AnalysisResult) -> Html:

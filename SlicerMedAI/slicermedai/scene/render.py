@@ -24,6 +24,8 @@ from slicermedai.scene.views import DrawingScene, SliceView, ThreeDView, opened
 ORIENTATIONS = ("Axial", "Sagittal", "Coronal")
 ANTERIOR_LEFT = (-0.75, 1.0, 0.3)
 _SKIN_COLOR = (0.86, 0.74, 0.66)
+_NORMALS = {"Sagittal": 0, "Coronal": 1, "Axial": 2}
+_DIRECTIONS = (("R", "L"), ("A", "P"), ("I", "S"))  # LPS: towards minus, towards plus
 _EDGES = {"Axial": "the patient's left is on the right", "Coronal": "the patient's left is on the right"}
 
 
@@ -100,6 +102,13 @@ def finding_center(finding: Finding) -> FloatArray:
     return region.geometry.to_lps(places[nearest])
 
 
+def position_words(point: FloatArray, orientation: str) -> str:
+    """Where the slice lies that goes through ``point`` (LPS mm): "S 12.3 mm", the letter telling the direction."""
+    axis = _NORMALS[orientation]
+    value = round(float(point[axis]), 1)
+    return f"{_DIRECTIONS[axis][value >= 0]} {abs(value):.1f} mm"
+
+
 def _plan(result: AnalysisResult, volume: Volume, folder: Path, size: tuple[int, int]) -> _Plan:
     main = main_finding(result)
     middle = (np.array(volume.geometry.shape) - 1) / 2
@@ -126,7 +135,8 @@ def _slice_picture(drawing: DrawingScene, shown: Shown, orientation: str, plan: 
         for actor in letter_actors(edge_letters(view.node.GetSliceToRAS()), plan.size):
             view.renderer.AddViewProp(actor)
         path = view.save(plan.folder / f"{orientation.lower()}.png")
-    title = f"{orientation} slice through {plan.main.label.name if plan.main else 'the middle of the image'}"
+    where = plan.main.label.name if plan.main else "the middle of the image"
+    title = f"{orientation} slice through {where}, {position_words(plan.center, orientation)}"
     return Picture(path=path, title=title, kind=orientation.lower(), description=_description(title, orientation))
 
 
