@@ -19,8 +19,10 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import slicermedai
-from slicermedai.app.guided_run import COLUMNS, GuidedRun, Phase, RunState, SourceKind, describe, rows, time_left
+from slicermedai.app import words
+from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.series import image_series
+from slicermedai.app.state import Phase, RunState, SourceKind
 
 POLL_MILLISECONDS = 100
 SELF_TEST_SECONDS = 600
@@ -74,8 +76,8 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedAILogic()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
-        self.ui.findingsTable.setColumnCount(len(COLUMNS))
-        self.ui.findingsTable.setHorizontalHeaderLabels([_(name) for name in COLUMNS])
+        self.ui.findingsTable.setColumnCount(len(words.columns()))
+        self.ui.findingsTable.setHorizontalHeaderLabels(words.columns(self.logic.presenter.translate))
         self._connect()
         self.setParameterNode(self.logic.getParameterNode())
         self.refresh()
@@ -184,12 +186,12 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # --- actions -----------------------------------------------------------------------------------------------------
 
     def onInstall(self):
-        self.logic.install()
+        presenter = self.logic.presenter
+        if slicer.util.confirmOkCancelDisplay(words.consent_text(presenter.missing, presenter.translate)):
+            presenter.install()
 
     def onRun(self):
         self.logic.presenter.start()
-        if self.logic.presenter.busy:
-            self._timer.start()
 
     def onCancel(self):
         self.logic.presenter.cancel()
@@ -210,20 +212,19 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onStateChanged(self, state: RunState):
         presenter = self.logic.presenter
-        if not presenter.busy:
-            self._timer.stop()
+        (self._timer.start if presenter.busy else self._timer.stop)()
         for name in INPUTS:
             getattr(self.ui, name).enabled = presenter.editable
         self.ui.runButton.enabled = presenter.can_run
-        self.ui.cancelButton.enabled = state.phase is Phase.RUNNING
-        self.ui.installButton.visible = not presenter.choices
+        self.ui.cancelButton.enabled = presenter.can_cancel
+        self.ui.installButton.visible = bool(presenter.missing)
+        self.ui.installButton.text = words.install_text(presenter.missing, presenter.translate)
         self.ui.progressBar.value = round(state.progress * self.ui.progressBar.maximum)
-        self.ui.stageLabel.text = " – ".join(part for part in (state.stage, time_left(state.seconds_left)) if part)
+        self.ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, presenter.translate)
         self.ui.messageLabel.text = state.message
-        self.ui.modelDescription.text = describe(state.bundle) if state.bundle else ""
-        for button in (self.ui.reportButton, self.ui.folderButton):
-            button.enabled = state.phase is Phase.DONE
-        found = rows(state.result)
+        self.ui.modelDescription.text = words.describe(state.bundle, presenter.translate) if state.bundle else ""
+        self.ui.reportButton.enabled = self.ui.folderButton.enabled = state.phase is Phase.DONE
+        found = words.rows(state.result, presenter.translate)
         self.ui.findingsTable.setRowCount(len(found))
         for row, values in enumerate(found):
             for column, value in enumerate(values):
@@ -236,7 +237,12 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        self.presenter = GuidedRun(submit=slicermedai.submit, bundles=slicermedai.list_models)
+        self.presenter = GuidedRun(
+            submit=slicermedai.submit,
+            bundles=slicermedai.list_models,
+            missing=self.missingPackages,
+            translate=lambda text: translate("MedAI", text),
+        )
 
     def getParameterNode(self):
         return MedAIParameterNode(super().getParameterNode())
@@ -259,18 +265,12 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         """Make the report, once, with pictures by this process; returns the page's path."""
         return slicermedai.write_report(self.presenter.state.folder, volume=self.image())
 
-    def install(self):
-        """Bring PyTorch, MONAI and the brain model; asked for by a person, needs the network. BLOCKS for minutes."""
-        packages = _("PyTorch, MONAI and what they need"), self.installPackages
-        model = _("the brain model"), lambda: slicermedai.fetch_model("brain")
-        self.presenter.install([packages, model], repaint=slicer.app.processEvents)
-
-    def installPackages(self):
-        """Ask, and install the packages that are missing into Slicer's Python."""
+    def missingPackages(self):
+        """The requirements that Slicer's Python does not meet, as texts; no network."""
         import slicer.packaging
 
-        requirements = slicer.packaging.load_requirements(Path(__file__).parent / "Resources" / "requirements.txt")
-        slicer.packaging.pip_ensure(requirements, requester="MedAI")
+        needed = slicer.packaging.load_requirements(Path(__file__).parent / "Resources" / "requirements.txt")
+        return [str(requirement) for requirement in needed if not slicer.packaging.pip_check(requirement)]
 
 
 class MedAITest(ScriptedLoadableModuleTest):

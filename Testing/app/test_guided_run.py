@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from slicermedai import AnalysisResult, Confidence, Finding, Geometry, Label, Measurement
-from slicermedai.app.guided_run import GuidedRun, Phase, RunState, SourceKind, describe, rows, summary, time_left
+from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.signal import Signal
+from slicermedai.app.state import Phase, RunState, SourceKind
+from slicermedai.app.words import describe, rows, summary, time_left
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME
 from slicermedai.domain.finding import ConfidenceState
@@ -220,48 +222,6 @@ def test_nothing_is_editable_while_a_job_runs_or_stops() -> None:
     assert not run.editable
     run.poll()
     assert run.editable
-
-
-def test_installing_stops_at_the_step_that_fails_and_says_what_is_there() -> None:
-    models: list[BundleRef] = []
-    run = GuidedRun(submit=Office(PlannedJob([], a_result())).submit, bundles=lambda: models)
-    painted: list[str] = []
-
-    def refuse() -> None:
-        raise NoImagesError("no route to host", file="model")
-
-    run.install(
-        [("packages", lambda: None), ("model", refuse), ("never", lambda: models.append(a_bundle()))],
-        repaint=lambda: painted.append(run.state.message),
-    )
-    assert [text.split(".")[0] for text in painted] == [
-        "Installing packages (step 1 of 3)", "Installing model (step 2 of 3)",
-    ]  # fmt: skip
-    assert run.state.phase is Phase.FAILED
-    assert run.state.message.startswith("Installed: packages. Could not install model: model: no route to host. ")
-    assert run.choices == ()
-
-
-def test_what_was_installed_can_be_used_at_once() -> None:
-    models: list[BundleRef] = []
-    run = GuidedRun(submit=Office(PlannedJob([], a_result())).submit, bundles=lambda: models)
-    run.choose_source("head", "Head")
-    run.install([("model", lambda: models.append(a_bundle()))], repaint=lambda: None)
-    assert run.state.message == "Installed: model. Ready."
-    assert run.can_run
-
-
-def test_nothing_is_installed_or_started_within_an_installation() -> None:
-    run, office, _ = a_run(PlannedJob([], a_result()))
-    steps: list[str] = []
-
-    def restless() -> None:
-        run.install([("again", lambda: steps.append("again"))], repaint=lambda: None)
-        run.start()
-
-    run.install([("model", lambda: steps.append("model"))], repaint=restless)
-    assert steps == ["model"]
-    assert office.asked == []
 
 
 def test_waiting_ends_with_the_job() -> None:

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from subprocess import CalledProcessError
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from slicermedai import Label, Volume
-from slicermedai.app.guided_run import Phase, RunState
+from slicermedai.app.state import Phase, RunState
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN
 from Testing.fixtures.grids import covering
@@ -327,74 +326,152 @@ def test_it_is_loaded_after_slicers_dicom_module(medai: Any) -> None:
 
 
 @pytest.fixture
-def shown_before(medai: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The message as it stood on the screen when each step began."""
-    import slicer.packaging
+def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """In place of the Python that installs, a program: notes what it is called with, then does what it is told."""
+    from slicermedai.jobs import interpreter
 
-    import slicermedai
+    program, noted = tmp_path / "installer", tmp_path / "noted"
 
-    seen = list[str]()
+    def behave(body: str) -> Path:
+        head = f"#!{sys.executable}\nimport sys, time\nprint(*sys.argv[1:], file=open({str(noted)!r}, 'a'))\n"
+        program.write_text(head + body)
+        program.chmod(0o755)
+        monkeypatch.setattr(interpreter, "python", lambda: str(program))
+        return noted
 
-    def note(result: Any = None) -> Any:
-        seen.append(medai.widget.ui.messageLabel.text)
-        assert not medai.widget.ui.installButton.enabled
-        assert not medai.widget.ui.folderSelector.enabled
-        return result
-
-    ensure = slicer.packaging.pip_ensure
-    monkeypatch.setattr(slicer.packaging, "pip_ensure", lambda *a, **k: (note(), ensure(*a, **k)))
-    monkeypatch.setattr(slicermedai, "fetch_model", lambda name: note(), raising=False)
-    return seen
+    return behave
 
 
-def test_installing_says_what_it_does_before_and_what_happened_after(
-    no_model: None, harness: Harness, medai: Any, shown_before: list[str]
+@pytest.fixture
+def no_torch(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer's Python lacks all that the library needs."""
+    from Testing.Harness.pythonqt import slicer_modules
+
+    monkeypatch.setitem(slicer_modules.RETURNED, "packaging.pip_check", False)
+
+
+CHATTY = "for n in range(40):\n    print(f'Collecting part {n}', flush=True)\n    time.sleep(0.02)\n"
+
+
+def test_installing_asks_first_and_a_refusal_installs_nothing(
+    no_model: None, no_torch: None, harness: Harness, medai: Any, installer: Callable[[str], Path]
 ) -> None:
+    noted = installer(CHATTY)
+    harness.dialogs.answer("cancel")
+    harness.click(medai.widget.ui.installButton)
+    (asked,) = harness.dialogs.shown
+    assert "torch>=2.8" in asked.text
+    assert "the brain model" in asked.text
+    assert not medai.widget.logic.presenter.busy
+    assert not noted.exists()
 
-    ui = medai.widget.ui
-    harness.click(ui.installButton)
-    assert [text.split(" (")[0] for text in shown_before] == [
-        "Installing PyTorch, MONAI and what they need", "Installing the brain model",
+
+def test_the_window_lives_while_it_installs(
+    no_model: None, no_torch: None, harness: Harness, medai: Any, installer: Callable[[str], Path]
+) -> None:
+    noted = installer(CHATTY)
+    ui, presenter = medai.widget.ui, medai.widget.logic.presenter
+    seen = list[str]()
+    presenter.changed.connect(lambda state: seen.append(ui.messageLabel.text))
+    harness.dialogs.answer("ok")
+    harness.process(50)
+    harness.reset_stall()
+    harness.call(harness.click, ui.installButton)
+    assert not ui.installButton.enabled
+    assert not ui.folderSelector.enabled
+    assert ui.cancelButton.enabled
+    with harness.python_threads_frozen():
+        assert harness.wait_until(lambda: not presenter.busy, 30_000)
+    assert harness.max_stall_ms < 100
+    assert len({text for text in seen if "Collecting part" in text}) > 3
+    asked = [line.split() for line in noted.read_text().splitlines()]
+    assert [words[:4] for words in asked] == [
+        ["-m", "pip", "install", "--no-input"], ["-m", "slicermedai", "bundle", "fetch"],
     ]  # fmt: skip
-    assert all("several minutes" in text for text in shown_before)
-    (ensured,) = [call for call in harness.packaging_calls if call[0] == "pip_ensure"]
-    assert {"torch", "monai"} <= {requirement.name for requirement in ensured[1][0]}
-    assert ensured[2] == {"requester": "MedAI"}
+    assert {"torch>=2.8", "monai>=1.6.1"} <= set(asked[0])
     assert ui.messageLabel.text.startswith("Installed: PyTorch, MONAI and what they need; the brain model.")
     assert ui.installButton.enabled
     assert ui.folderSelector.enabled
 
 
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (CalledProcessError(1, ["PythonSlicer", "-m", "pip"]), "the installer ended with status 1"),
-        (RuntimeError("User declined installation."), "User declined installation"),
-        (OSError("Network is unreachable"), "Network is unreachable"),
-    ],
-)
-def test_an_installation_that_fails_is_told_in_words(
-    no_model: None,
-    harness: Harness,
-    medai: Any,
-    shown_before: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    error: Exception,
-    words: str,
+def test_what_is_missing_is_named_although_there_is_a_model(
+    brain_model: None, no_torch: None, harness: Harness, medai: Any, installer: Callable[[str], Path]
 ) -> None:
-    import slicer.packaging
+    noted = installer("")
+    ui = medai.widget.ui
+    assert ui.installButton.visible
+    assert ui.installButton.text == "Install torch>=2.8, monai>=1.6.1, PyYAML>=6.0 and 3 more"
+    assert "torch>=2.8" in ui.messageLabel.text
+    harness.dialogs.answer("ok")
+    harness.click(ui.installButton)
+    assert harness.wait_until(lambda: not medai.widget.logic.presenter.busy, 30_000)
+    assert "bundle" not in noted.read_text()
 
-    def fail(*_: Any, **__: Any) -> None:
-        raise error
 
-    monkeypatch.setattr(slicer.packaging, "pip_ensure", fail)
+def test_where_nothing_is_missing_there_is_nothing_to_install(brain_model: None, medai: Any) -> None:
+    assert not medai.widget.ui.installButton.visible
+
+
+def test_an_installation_is_cancelled_within_two_seconds(
+    no_model: None, harness: Harness, medai: Any, installer: Callable[[str], Path]
+) -> None:
+    installer("print('waiting', flush=True)\ntime.sleep(60)\n")
+    ui, presenter = medai.widget.ui, medai.widget.logic.presenter
+    harness.dialogs.answer("ok")
+    harness.click(ui.installButton)
+    assert harness.wait_until(lambda: "waiting" in ui.messageLabel.text, 30_000)
+    harness.click(ui.cancelButton)
+    assert harness.wait_until(lambda: not presenter.busy, 2000)
+    assert presenter.state.phase is Phase.CANCELLED
+    assert ui.messageLabel.text.startswith("Stopped.")
+    assert ui.installButton.enabled
+    assert not ui.cancelButton.enabled
+
+
+def test_an_installation_that_fails_is_told_in_words(
+    no_model: None, harness: Harness, medai: Any, installer: Callable[[str], Path]
+) -> None:
+    installer("print('ERROR: Network is unreachable', file=sys.stderr)\nsys.exit(1)\n")
+    ui = medai.widget.ui
+    harness.dialogs.answer("ok")
+    harness.click(ui.installButton)
+    assert harness.wait_until(lambda: not medai.widget.logic.presenter.busy, 30_000)
+    assert "Network is unreachable. Check that this computer reaches the network" in ui.messageLabel.text
+    assert "Installed" not in ui.messageLabel.text
+    assert ui.installButton.enabled
+
+
+def test_leaving_the_module_for_good_ends_its_installer(
+    no_model: None, harness: Harness, medai: Any, installer: Callable[[str], Path]
+) -> None:
+    from slicermedai.jobs import command
+
+    installer("time.sleep(60)\n")
+    harness.dialogs.answer("ok")
     harness.click(medai.widget.ui.installButton)
-    text = medai.widget.ui.messageLabel.text
-    assert words in text
-    assert "Check that this computer reaches the network" in text
-    assert "Installed" not in text
-    assert shown_before == []
-    assert medai.widget.ui.installButton.enabled
+    (running,) = command._running
+    medai.widget.cleanup()
+    assert running.cancelled
+    running.close()
+
+
+def test_every_sentence_that_is_shown_can_be_translated(
+    no_model: None, no_torch: None, harness: Harness, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``slicer.app.translate`` marks what it was asked for."""
+    from slicer import i18n
+
+    from Testing.modules.conftest import MODULE
+
+    monkeypatch.setattr(i18n, "translate", lambda context, text: f"<{context}:{text}>")
+    loaded = harness.load_module(MODULE)
+    loaded.parent.show()
+    loaded.enter()
+    ui = loaded.widget.ui
+    assert ui.messageLabel.text == "<MedAI:No model is installed yet. Install one to begin.>"
+    assert ui.installButton.text.startswith("<MedAI:Install ")
+    assert ui.findingsTable.horizontalHeaderItem(0).text() == "<MedAI:Finding>"
+    loaded.close()
 
 
 # --- while a job runs ------------------------------------------------------------------------------------------------

@@ -1,94 +1,24 @@
-"""The presenter of the module MedAI: choose, run, watch, show. No Qt and no MRML in here."""
+"""The presenter of the module MedAI: choose, install, run, watch, show. No Qt and no MRML in here."""
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
+from slicermedai.app.installing import Installation, InstallStep, steps_for
 from slicermedai.app.signal import Signal
+from slicermedai.app.state import BUSY, Handle, Phase, RunState, SourceKind
+from slicermedai.app.words import Translate, ready_text, summary, untranslated
 from slicermedai.domain.bundle import BundleRef
-from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import JobCancelled, MedAIError
-
-COLUMNS = ("Finding", "Measurement", "Value", "Unit", "Confidence")
-"""Heads of the table of findings; :func:`rows` fills it."""
-
 
 STOP_SECONDS = 5.0
 """How long :meth:`GuidedRun.wait` waits for a job that it has cancelled."""
 PAUSE_SECONDS = 0.02
-NOTHING_FILED = "No DICOM SEG and SR"
-"""How the refusal begins that says why no DICOM object was written."""
-
-
-class SourceKind(str, Enum):
-    """Where the chosen source comes from."""
-
-    VOLUME = "volume"
-    SERIES = "series"
-    FOLDER = "folder"
-
-
-class Phase(str, Enum):
-    """Where a run stands."""
-
-    IDLE = "idle"
-    INSTALLING = "installing"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunState:
-    """Everything the module shows. ``progress`` is 0 to 1, ``seconds_left`` None where it is not known yet.
-
-    ``series`` is the UID of the chosen DICOM series, "" where the source is none.
-    """
-
-    phase: Phase = Phase.IDLE
-    source_name: str = ""
-    source_kind: SourceKind | None = None
-    series: str = ""
-    bundle: BundleRef | None = None
-    identity: str = "keep"
-    stage: str = ""
-    progress: float = 0.0
-    seconds_left: float | None = None
-    message: str = "Choose an image and a model."
-    result: AnalysisResult | None = None
-    folder: Path | None = None
-
-    @property
-    def title(self) -> str:
-        """The chosen model's ``name@version``, "" where none is chosen."""
-        return self.bundle.title if self.bundle else ""
-
-
-class Handle(Protocol):
-    """What a running job offers; :class:`slicermedai.JobHandle` does."""
-
-    progress: float
-    stage: str
-    seconds_left: float | None
-    done: bool
-    output: Path
-
-    def poll(self) -> None:
-        """Take in what the worker said since the last time; never blocks."""
-
-    def cancel(self) -> None:
-        """Ask for an end; never blocks."""
-
-    def result(self) -> AnalysisResult:
-        """The result, or the error raised."""
+MODEL = "brain"
+"""What is fetched where there is no model."""
 
 
 class GuidedRun:
@@ -100,9 +30,20 @@ class GuidedRun:
         Starts a job and returns at once: ``submit(source, bundle, **options) -> Handle``.
     bundles:
         The models at hand.
+    missing:
+        The packages that are needed and not installed, as requirements (PEP 508).
+    translate:
+        Gives an English text in the language of the person.
     """
 
-    def __init__(self, *, submit: Callable[..., Handle], bundles: Callable[[], list[BundleRef]]) -> None:
+    def __init__(
+        self,
+        *,
+        submit: Callable[..., Handle],
+        bundles: Callable[[], list[BundleRef]],
+        missing: Callable[[], Sequence[str]] = tuple,
+        translate: Translate = untranslated,
+    ) -> None:
         self.changed = Signal()
         """Emitted with the new :class:`RunState`."""
         self.finished = Signal()
@@ -111,6 +52,10 @@ class GuidedRun:
         """Emitted without a value when :attr:`choices` or :attr:`series` were read again."""
         self._submit = submit
         self._list = bundles
+        self._find_missing = missing
+        self.translate = translate
+        self._installation: Installation | None = None
+        self._packages: tuple[str, ...] = ()
         self._handle: Handle | None = None
         self.source: Any = None
         self.analysed: Any = None
@@ -118,18 +63,18 @@ class GuidedRun:
         self.choices: tuple[BundleRef, ...] = ()
         self.series: tuple[tuple[str, str], ...] = ()
         """(UID, text) of the DICOM series at hand."""
-        self.state = RunState()
+        self.state = RunState(message=translate("Choose an image and a model."))
 
     # --- choosing ----------------------------------------------------------------------------------------------------
 
     def refresh_bundles(self) -> None:
-        """Look again which models are there; keeps the chosen one where it still is, else takes the first."""
-        before = self.choices, self.state.bundle
-        self.choices = tuple(self._list())
+        """Look again which models and packages are there; keeps the chosen model where it still is, else the first."""
+        before = self.choices, self.state.bundle, self._packages
+        self.choices, self._packages = tuple(self._list()), tuple(self._find_missing())
         kept = self.state.title in self.titles
         self._set(bundle=self.state.bundle if kept else (self.choices[0] if self.choices else None))
         self.listed.emit()
-        if self.state.phase is Phase.IDLE or before != (self.choices, self.state.bundle):
+        if self.state.phase is Phase.IDLE or before != (self.choices, self.state.bundle, self._packages):
             self._explain()
 
     def refresh_series(self, found: Sequence[tuple[str, str]]) -> None:
@@ -180,39 +125,52 @@ class GuidedRun:
         return self.source is not None and self.state.bundle is not None and self.editable
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of what must be installed before a run: packages, and a model where there is none."""
+        return self._packages if self.choices else (*self._packages, self.translate("the brain model"))
+
+    @property
     def editable(self) -> bool:
         """True where source, model and route may be changed: nothing runs and nothing is being installed."""
-        return not self.busy and self.state.phase is not Phase.INSTALLING
+        return not self.busy
 
     @property
     def busy(self) -> bool:
-        """True while a job runs or is being stopped."""
-        return self.state.phase in (Phase.RUNNING, Phase.STOPPING)
+        """True while a job runs, something is being installed, or either is being stopped: :meth:`poll` must come."""
+        return self.state.phase in BUSY
+
+    @property
+    def can_cancel(self) -> bool:
+        """True where :meth:`cancel` would stop something."""
+        return self.busy and self.state.phase is not Phase.STOPPING
 
     # --- installing --------------------------------------------------------------------------------------------------
 
-    def install(self, steps: Sequence[tuple[str, Callable[[], object]]], *, repaint: Callable[[], object]) -> None:
-        """Do the ``steps``, each (what it brings, work); BLOCKS for minutes. Whatever fails becomes the message.
+    def install(self, steps: Sequence[InstallStep] | None = None) -> None:
+        """Start to bring what is missing (or do ``steps``) and return at once; the person was asked before.
 
-        ``repaint`` is called before each step, so that a person reads what is about to happen.
+        Uses the network. Whatever fails becomes the message.
         """
-        if not self.editable:
+        if steps is None:
+            steps = steps_for(self._packages, model="" if self.choices else MODEL, tr=self.translate)
+        if not self.editable or not steps:
             return
-        done: list[str] = []
-        failure = ""
-        for what, work in steps:
-            self._set(phase=Phase.INSTALLING, message=_announcement(what, len(done) + 1, len(steps)))
-            repaint()
-            failure = _attempt(what, work)
-            if failure:
-                break
-            done.append(what)
+        self._installation = Installation(steps, translate=self.translate)
+        self._set(phase=Phase.INSTALLING, message=self._installation.message, stage="", progress=0.0)
+        self._poll_installation(self._installation)
+
+    def _poll_installation(self, installation: Installation) -> None:
+        installation.poll()
+        if not installation.done:
+            if self.state.phase is Phase.INSTALLING:
+                self._set(message=installation.message)
+            return
+        self._installation = None
         self._set(phase=Phase.IDLE)
         self.refresh_bundles()
-        installed = f"Installed: {'; '.join(done)}." if done else ""
-        rest = failure or self.state.message
-        phase = Phase.FAILED if failure else Phase.IDLE
-        self._set(phase=phase, message=" ".join(part for part in (installed, rest) if part))
+        rest = "" if installation.failure else self.state.message
+        ended = Phase.CANCELLED if installation.cancelled else Phase.FAILED if installation.failure else Phase.IDLE
+        self._set(phase=ended, message=" ".join(filter(None, [installation.outcome, rest])))
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -231,16 +189,20 @@ class GuidedRun:
         )
 
     def cancel(self) -> None:
-        """Ask the job to stop; it is gone within two seconds, and nothing half-written stays."""
-        if self._handle is not None and self.state.phase is Phase.RUNNING:
-            self._handle.cancel()
-            self._set(phase=Phase.STOPPING, message="Stopping ...")
+        """Ask job or installer to stop; it is gone within two seconds. Of a job nothing half-written stays."""
+        working = self._installation or self._handle
+        if working is not None and self.can_cancel:
+            working.cancel()
+            self._set(phase=Phase.STOPPING, message=self.translate("Stopping ..."))
 
     def poll(self) -> None:
         """To be called by a timer while :attr:`busy`; takes well under a millisecond when nothing is new."""
-        handle = self._handle
-        if handle is None or not self.busy:
-            return
+        if self._installation is not None:
+            self._poll_installation(self._installation)
+        elif self._handle is not None:
+            self._poll_job(self._handle)
+
+    def _poll_job(self, handle: Handle) -> None:
         handle.poll()
         if handle.done:
             self._end(handle)
@@ -270,7 +232,12 @@ class GuidedRun:
         try:
             result = handle.result()
         except JobCancelled:
-            self._set(phase=Phase.CANCELLED, message="Stopped. Nothing was written.", stage="", seconds_left=None)
+            self._set(
+                phase=Phase.CANCELLED,
+                message=self.translate("Stopped. Nothing was written."),
+                stage="",
+                seconds_left=None,
+            )
             return
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error), seconds_left=None)
@@ -282,19 +249,15 @@ class GuidedRun:
             seconds_left=None,
             result=result,
             folder=handle.output,
-            message=summary(result),
+            message=summary(result, self.translate),
         )
         self.finished.emit(result)
 
     def _explain(self) -> None:
         if not self.editable:
             return
-        if not self.choices:
-            text = "No model is installed yet. Install one to begin."
-        elif self.source is None:
-            text = "Choose an image."
-        else:
-            text = "Ready."
+        has_model, has_source = bool(self.choices), self.source is not None
+        text = ready_text(missing=self.missing, has_model=has_model, has_source=has_source, tr=self.translate)
         self._set(message=text, phase=Phase.IDLE)
 
     def _set(self, **values: Any) -> None:
@@ -302,81 +265,3 @@ class GuidedRun:
         if new != self.state:
             self.state = new
             self.changed.emit(new)
-
-
-def _announcement(what: str, number: int, count: int) -> str:
-    return (
-        f"Installing {what} (step {number} of {count}). This can take several minutes, and the window does not answer "
-        "until it is done."
-    )
-
-
-def _attempt(what: str, work: Callable[[], object]) -> str:
-    """Do it; "" or, in words, why it failed."""
-    try:
-        work()
-    except Exception as error:  # noqa: BLE001 - pip, network and disk raise anything, and a person must be told it
-        reason = str(error).strip() or type(error).__name__
-        if isinstance(error, subprocess.CalledProcessError):
-            reason = f"the installer ended with status {error.returncode}"
-        advice = "Check that this computer reaches the network, then install again."
-        return f"Could not install {what}: {reason.rstrip('.')}. {advice}"
-    return ""
-
-
-def summary(result: AnalysisResult) -> str:
-    """For people: what was found, that it is not calibrated where it is not, every warning, why nothing is filed."""
-    return "\n".join([_found(result), *_notes(result)])
-
-
-def _found(result: AnalysisResult) -> str:
-    if result.status is Status.FAILED:
-        return f"The model failed: {result.message}"
-    if result.status is Status.NO_FINDING or not result.findings:
-        return "No finding."
-    parts = [
-        f"{finding.label.name}: {measurement.value:.1f} {measurement.unit.value}"
-        for finding in result.findings
-        for measurement in finding.measurements[:1]
-    ]
-    states = sorted({finding.confidence.state.value for finding in result.findings})
-    return f"{'; '.join(parts)}. Confidence: {', '.join(states)}."
-
-
-def _notes(result: AnalysisResult) -> list[str]:
-    warnings = [f"Warning: {line}." for line in result.provenance.warnings]
-    return [*warnings, *(line for line in result.provenance.refusals if line.startswith(NOTHING_FILED))]
-
-
-def time_left(seconds: float | None) -> str:
-    """ "about 2 min left", in words that do not pretend to precision; "" where it is not known."""
-    if seconds is None:
-        return ""
-    if seconds < 2:
-        return "almost done"
-    if seconds < 90:
-        return f"about {int(round(seconds, -1)) or int(seconds)} s left"
-    return f"about {round(seconds / 60)} min left"
-
-
-def describe(bundle: BundleRef) -> str:
-    """What a person should know before the run: licence, use, calibration, weights."""
-    parts = [bundle.intended_use, f"Licence: {bundle.licence}." if bundle.licence else "Licence: not stated."]
-    parts.append("Confidence: not calibrated for this model.")
-    if bundle.demonstration:
-        parts.append("Demonstration weights: not for patients.")
-    if bundle.consent:
-        parts.append(f"Consent to run its code: {bundle.consent}.")
-    parts.append(f"Weights SHA-256: {bundle.weights_sha256[:16]}…")
-    return " ".join(part for part in parts if part)
-
-
-def rows(result: AnalysisResult | None) -> list[tuple[str, ...]]:
-    """The findings as texts, one row a measurement, in the order of :data:`COLUMNS`."""
-    if result is None:
-        return []
-    return [
-        (finding.label.name, item.name.meaning, f"{item.value:.1f}", item.unit.value, finding.confidence.state.value)
-        for finding in result.findings
-        for item in finding.measurements
-    ]

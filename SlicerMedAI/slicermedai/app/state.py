@@ -1,0 +1,81 @@
+"""What the module MedAI shows, as one value. No Qt and no MRML in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.result import AnalysisResult
+
+
+class SourceKind(str, Enum):
+    """Where the chosen source comes from."""
+
+    VOLUME = "volume"
+    SERIES = "series"
+    FOLDER = "folder"
+
+
+class Phase(str, Enum):
+    """Where a run stands."""
+
+    IDLE = "idle"
+    INSTALLING = "installing"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+BUSY = frozenset({Phase.INSTALLING, Phase.RUNNING, Phase.STOPPING})
+"""Phases in which a child process works."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Everything the module shows. ``progress`` is 0 to 1, ``seconds_left`` None where it is not known yet.
+
+    ``series`` is the UID of the chosen DICOM series, "" where the source is none. ``message`` is for people, in their
+    language; ``stage`` is the worker's own name of what it does (:func:`slicermedai.app.words.stage_text` says it).
+    """
+
+    phase: Phase = Phase.IDLE
+    source_name: str = ""
+    source_kind: SourceKind | None = None
+    series: str = ""
+    bundle: BundleRef | None = None
+    identity: str = "keep"
+    stage: str = ""
+    progress: float = 0.0
+    seconds_left: float | None = None
+    message: str = ""
+    result: AnalysisResult | None = None
+    folder: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The chosen model's ``name@version``, "" where none is chosen."""
+        return self.bundle.title if self.bundle else ""
+
+
+class Handle(Protocol):
+    """What a running job offers; :class:`slicermedai.JobHandle` does."""
+
+    progress: float
+    stage: str
+    seconds_left: float | None
+    done: bool
+    output: Path
+
+    def poll(self) -> None:
+        """Take in what the worker said since the last time; never blocks."""
+
+    def cancel(self) -> None:
+        """Ask for an end; never blocks."""
+
+    def result(self) -> AnalysisResult:
+        """The result, or the error raised."""

@@ -1,0 +1,159 @@
+"""Every sentence of the presenters, in the language of the person who reads it.
+
+Each function takes ``tr``, which gives the translation of an English text. Texts stand in ``tr("...")`` as literals, so
+that tools that collect texts find them, and are completed afterwards by name. Errors of the library, names of findings
+and measurements, and what a model's author wrote come as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.finding import ConfidenceState
+from slicermedai.domain.result import AnalysisResult, Status
+
+Translate = Callable[[str], str]
+
+NOTHING_FILED = "No DICOM SEG and SR"
+"""How the refusal begins that says why no DICOM object was written."""
+
+_NAMED = 3
+
+
+def untranslated(text: str) -> str:
+    """The text as it is: English."""
+    return text
+
+
+def columns(tr: Translate = untranslated) -> list[str]:
+    """Heads of the table of findings; :func:`rows` fills it."""
+    return [tr("Finding"), tr("Measurement"), tr("Value"), tr("Unit"), tr("Confidence")]
+
+
+def rows(result: AnalysisResult | None, tr: Translate = untranslated) -> list[tuple[str, ...]]:
+    """The findings as texts, one row a measurement, in the order of :func:`columns`."""
+    if result is None:
+        return []
+    return [
+        (
+            finding.label.name,
+            item.name.meaning,
+            f"{item.value:.1f}",
+            item.unit.value,
+            confidence_text(finding.confidence.state, tr),
+        )
+        for finding in result.findings
+        for item in finding.measurements
+    ]
+
+
+def summary(result: AnalysisResult, tr: Translate = untranslated) -> str:
+    """For people: every warning, what was found, that it is not calibrated where it is not, why nothing is filed."""
+    refusals = [line for line in result.provenance.refusals if line.startswith(NOTHING_FILED)]
+    return "\n".join([*_warnings(result.provenance.warnings, tr), _found(result, tr), *refusals])
+
+
+def _warnings(warnings: Sequence[str], tr: Translate) -> list[str]:
+    """In front of all numbers, under a line that no run with a warning is without."""
+    if not warnings:
+        return []
+    one, more = tr("Ended with a warning: read it first."), tr("Ended with {count} warnings: read them first.")
+    head = one if len(warnings) == 1 else more.format(count=len(warnings))
+    return [head, *(tr("Warning: {text}.").format(text=line.rstrip(".")) for line in warnings)]
+
+
+def _found(result: AnalysisResult, tr: Translate) -> str:
+    if result.status is Status.FAILED:
+        return tr("The model failed: {reason}").format(reason=result.message)
+    if result.status is Status.NO_FINDING or not result.findings:
+        return tr("No finding.")
+    parts = [
+        f"{finding.label.name}: {measurement.value:.1f} {measurement.unit.value}"
+        for finding in result.findings
+        for measurement in finding.measurements[:1]
+    ]
+    states = sorted({confidence_text(finding.confidence.state, tr) for finding in result.findings})
+    return tr("{findings}. Confidence: {states}.").format(findings="; ".join(parts), states=", ".join(states))
+
+
+def confidence_text(state: ConfidenceState, tr: Translate = untranslated) -> str:
+    """The state of a confidence in words."""
+    return {
+        ConfidenceState.CALIBRATED: tr("calibrated"),
+        ConfidenceState.NOT_CALIBRATED: tr("not calibrated"),
+        ConfidenceState.NOT_ASSESSED: tr("not assessed"),
+        ConfidenceState.NOT_ASSESSED_EDITED: tr("not assessed (edited)"),
+    }[state]
+
+
+def stage_text(stage: str, tr: Translate = untranslated) -> str:
+    """What the worker is doing, in words; a stage without words comes as it is."""
+    known = {
+        "start": tr("Starting"),
+        "read": tr("Reading the image"),
+        "deidentify": tr("De-identifying"),
+        "load model": tr("Loading the model"),
+        "segment": tr("Segmenting"),
+        "measure": tr("Measuring"),
+        "save": tr("Saving"),
+        "export": tr("Writing DICOM"),
+        "scene": tr("Building the scene"),
+        "pictures": tr("Making pictures"),
+        "report": tr("Writing the report"),
+        "done": tr("Done"),
+    }
+    return known.get(stage, stage)
+
+
+def progress_text(stage: str, seconds_left: float | None, tr: Translate = untranslated) -> str:
+    """The stage and the time that is left, in one line."""
+    return " – ".join(filter(None, [stage_text(stage, tr), time_left(seconds_left, tr)]))
+
+
+def time_left(seconds: float | None, tr: Translate = untranslated) -> str:
+    """ "about 2 min left", in words that do not pretend to precision; "" where it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 2:
+        return tr("almost done")
+    if seconds < 90:
+        return tr("about {count} s left").format(count=int(round(seconds, -1)) or int(seconds))
+    return tr("about {count} min left").format(count=round(seconds / 60))
+
+
+def describe(bundle: BundleRef, tr: Translate = untranslated) -> str:
+    """What a person should know before the run: licence, use, calibration, weights."""
+    licence = tr("Licence: {name}.").format(name=bundle.licence) if bundle.licence else tr("Licence: not stated.")
+    parts = [bundle.intended_use, licence, tr("Confidence: not calibrated for this model.")]
+    if bundle.demonstration:
+        parts.append(tr("Demonstration weights: not for patients."))
+    if bundle.consent:
+        parts.append(tr("Consent to run its code: {text}.").format(text=bundle.consent))
+    parts.append(tr("Weights SHA-256: {start}…").format(start=bundle.weights_sha256[:16]))
+    return " ".join(part for part in parts if part)
+
+
+def ready_text(*, missing: Sequence[str], has_model: bool, has_source: bool, tr: Translate = untranslated) -> str:
+    """What a person should do next."""
+    if not has_model:
+        return tr("No model is installed yet. Install one to begin.")
+    if missing:
+        return tr("Not installed: {names}. Install what is missing first.").format(names=", ".join(missing))
+    return tr("Ready.") if has_source else tr("Choose an image.")
+
+
+def install_text(missing: Sequence[str], tr: Translate = untranslated) -> str:
+    """The button's text: what it will install, short enough for a button."""
+    names = ", ".join(missing[:_NAMED])
+    if len(missing) > _NAMED:
+        return tr("Install {names} and {count} more").format(names=names, count=len(missing) - _NAMED)
+    return tr("Install {names}").format(names=names)
+
+
+def consent_text(missing: Sequence[str], tr: Translate = untranslated) -> str:
+    """What a person is asked before anything is fetched."""
+    return tr(
+        "MedAI will install into Slicer's Python, or fetch: {names}.\n\nThis uses the network, can take several "
+        "minutes and up to some gigabytes of disk. It can be cancelled. No image leaves this computer. Go on?"
+    ).format(names=", ".join(missing))

@@ -1,0 +1,86 @@
+"""What people read goes through the translation, in every presenter."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slicermedai.app import words
+from slicermedai.domain.finding import ConfidenceState
+from slicermedai.domain.result import Status
+from slicermedai.jobs.reporter import STAGES
+from Testing.app.test_guided_run import a_bundle, a_result
+
+ROOT = Path(words.__file__).resolve().parents[2]
+SOURCES = sorted([*(ROOT / "slicermedai" / "app").glob("*.py"), ROOT / "MedAI.py"])
+TRANSLATORS = {"tr", "_", "translate", "_translate"}
+SENTENCE = re.compile(r"[A-Z][a-z]+[ ,.].*|[a-z]+( [a-z{}]+){2,}.*", re.DOTALL)
+SELF_TEST = {"the brain model is not installed", "the run took too long", "Test passed"}
+
+
+def shouted(text: str) -> str:
+    return text.upper()
+
+
+def texts_of(tree: ast.AST) -> Iterator[str]:
+    """All strings that are neither documentation nor handed to a translator."""
+    translated = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in TRANSLATORS
+        for argument in node.args
+        for part in ast.walk(argument)
+    }
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in translated | documentation:
+            yield node.value if isinstance(node.value, str) else ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_sentence_is_shown_untranslated(path: Path) -> None:
+    found = {text for text in texts_of(ast.parse(path.read_text(encoding="utf-8"))) if SENTENCE.fullmatch(text)}
+    assert found <= {words.NOTHING_FILED, "The SlicerMedAI contributors"} | SELF_TEST
+
+
+def test_the_search_for_sentences_finds_one() -> None:
+    tree = ast.parse('"""Not this."""\nshow("Choose an image.")\nshow(tr("Not this either."))\n')
+    assert [text for text in texts_of(tree) if SENTENCE.fullmatch(text)] == ["Choose an image."]
+
+
+def test_texts_are_translated_before_names_and_numbers_go_in() -> None:
+    assert words.time_left(42, lambda text: {"about {count} s left": "noch etwa {count} s"}[text]) == "noch etwa 40 s"
+    assert words.install_text(["torch", "monai"], lambda text: text.replace("Install", "Hole")) == "Hole torch, monai"
+
+
+def test_every_stage_of_a_run_has_words() -> None:
+    for stage in STAGES:
+        assert words.stage_text(stage, shouted) != stage
+    assert words.stage_text("new stage", shouted) == "new stage"
+
+
+def test_every_state_of_a_confidence_has_words() -> None:
+    assert [words.confidence_text(state) for state in ConfidenceState] == [state.value for state in ConfidenceState]
+
+
+def test_a_warning_stands_before_the_numbers() -> None:
+    result = a_result(Status.COMPLETE)
+    warned = replace(result, provenance=replace(result.provenance, warnings=("the field of view is small",)))
+    first = ["Ended with a warning: read it first.", "Warning: the field of view is small."]
+    assert words.summary(warned).splitlines()[:2] == first
+
+
+def test_a_long_list_of_what_is_missing_stays_short_on_the_button_and_whole_in_the_question() -> None:
+    missing = ["torch", "monai", "nibabel", "pylibjpeg", "the brain model"]
+    assert words.install_text(missing) == "Install torch, monai, nibabel and 2 more"
+    assert all(name in words.consent_text(missing) for name in missing)
+
+
+def test_a_described_model_is_in_the_persons_language() -> None:
+    assert "MIT" in words.describe(a_bundle(), lambda text: text.replace("Licence", "Lizenz"))
+    assert "Lizenz" in words.describe(a_bundle(), lambda text: text.replace("Licence", "Lizenz"))
