@@ -19,15 +19,21 @@ from hypothesis import strategies as st
 
 import slicermedai
 from slicermedai.audit.log import append_to, log_path, verify
-from slicermedai.cli.main import main, parser
+from slicermedai.bundles.registry import RECIPES
+from slicermedai.cli.commands import parser
+from slicermedai.cli.main import main
 from slicermedai.cli.options import job_from
-from slicermedai.cli.run import job_file
 from slicermedai.cli.supervise import ProgressLines, time_left
+from slicermedai.cli.worker import job_file
+from slicermedai.export.formats import FORMATS
+from slicermedai.jobs.files import make_job, read_job, write_job
+from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.protocol import Failed, Note, Progress, decode
-from slicermedai.jobs.specs import JOBS, ExportJob, Job, RunJob, make_job, read_job, write_job
+from slicermedai.jobs.specs import ExportJob, Job, RunJob
 
 LIBRARY = Path(slicermedai.__file__).parent.parent
-OPTIONS = [(kind, field) for kind in JOBS.values() for field in dataclasses.fields(kind)]
+SPECS = [kind.spec for kind in KINDS.values()]
+OPTIONS = [(kind, field) for kind in SPECS for field in dataclasses.fields(kind)]
 
 word = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters=","), min_size=1).filter(
     lambda text: text.strip() == text and not text.startswith("-")
@@ -69,7 +75,7 @@ def test_every_field_of_a_job_is_an_option_with_its_help(
     assert field.metadata["help"] in text
 
 
-@pytest.mark.parametrize("kind", JOBS.values(), ids=JOBS)
+@pytest.mark.parametrize("kind", SPECS, ids=KINDS)
 def test_a_job_from_a_source_alone_has_the_defaults_of_its_spec(kind: type[Job]) -> None:
     given = parser().parse_args([kind.kind, "SOURCE"])
     assert job_from(kind, given) == kind(source="SOURCE")
@@ -110,7 +116,7 @@ def test_the_help_names_every_command_and_what_this_is_not(capsys: pytest.Captur
         main(["--help"])
     assert left.value.code == 0
     text = capsys.readouterr().out
-    for name in (*JOBS, "bundle", "audit"):
+    for name in (*KINDS, "bundle", "audit"):
         assert f"\n    {name} " in text
     assert "not a medical device" in text
 
@@ -290,11 +296,13 @@ sys.exit(serve(Path(sys.argv[1]), execute, supervised=True))
 """
 WITH_WORKER = """
 import functools, sys
-from slicermedai.cli import main, supervise
+from slicermedai.cli import main
+from slicermedai.console import launch
 from slicermedai.jobs import supervisor
 worker, *words = sys.argv[1:]
-supervise.start = functools.partial(supervisor.start, command=[sys.executable, worker])
-sys.exit(main.main(words))
+launch.start = functools.partial(supervisor.start, command=[sys.executable, worker])
+sys.argv[1:] = words
+sys.exit(main.main())
 """
 
 
@@ -315,7 +323,7 @@ def test_an_interrupt_ends_it_within_two_seconds_and_leaves_nothing(tmp_path: Pa
         assert process.wait(10) == 130
         assert time.monotonic() - began < 2.0
         assert process.stderr.read() == "slicermedai: cancelled, nothing was left behind\n"
-    assert list(out.parent.iterdir()) == []
+    assert not out.parent.exists(), "the folders above it were made for it"
     assert list(tmp_path.glob("slicermedai-*/*")) == []
     assert [json.loads(line)["action"] for line in log_path().read_text().splitlines()] == ["job cancelled"]
 
@@ -369,3 +377,122 @@ def test_a_file_has_a_line_for_each_stage_and_each_tenth() -> None:
 )
 def test_the_time_left_is_minutes_and_seconds(seconds: float | None, text: str) -> None:
     assert time_left(seconds) == text
+
+
+# --- choosing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["rnu", "a"], "Did you mean 'run'?"),
+        (["exprot", "a"], "Did you mean 'export'?"),
+        (["run", "a", "--ouput", "b"], "Did you mean '--output'?"),
+        (["run", "a", "--idenity=keep"], "Did you mean '--identity'?"),
+        (["run", "a", "--identity", "de-identify"], "Did you mean 'deidentify'?"),
+        (["bundle", "lst"], "Did you mean 'list'?"),
+        (["run", "a", "--zzzz"], "unrecognized arguments: --zzzz."),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_what_may_be_meant(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_the_help_of_a_run_lists_formats_and_models(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    text = capsys.readouterr().out
+    for name, made in FORMATS.items():
+        assert f"  {name:<14} {made.title}\n" in text
+    assert "models (installed):\n  none" in text
+    assert f"  {RECIPES[0].title:<14} slicermedai bundle fetch {RECIPES[0].name}\n" in text
+
+
+def test_the_help_of_an_export_lists_formats_and_no_models(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    text = capsys.readouterr().out
+    assert "formats:\n  seg" in text
+    assert "models" not in text
+
+
+def test_a_format_that_does_not_exist_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(tmp_path / "study"), "--formats", "seg,niftii", "--output", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().err
+    assert "niftii" in told
+    assert "Did you mean 'nifti'?" in told
+    assert not log_path().exists(), "no worker was started"
+
+
+@pytest.mark.parametrize("way", ["inside", "deep inside", "through a link", "the same", "above"])
+def test_an_output_in_the_folder_that_is_read_is_refused_before_anything_starts(
+    tmp_path: Path, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "patient" / "study"
+    source.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(source)
+    output = {
+        "inside": source / "out",
+        "deep inside": source / "not" / "yet" / "there",
+        "through a link": tmp_path / "link" / "out",
+        "the same": source,
+        "above": tmp_path / "patient",
+    }[way]
+    assert main(["run", str(source), "--output", str(output)]) == 1
+    told = capsys.readouterr().err
+    assert str(output) in told
+    assert "output: " in told
+    assert list(source.iterdir()) == []
+    assert not log_path().exists(), "no worker was started"
+
+
+def test_a_failed_run_leaves_no_folder_above_its_output(tmp_path: Path) -> None:
+    done = run_command("run", str(tmp_path / "none"), "--output", str(tmp_path / "no" / "such" / "x"))
+    assert done.returncode == 1
+    assert not (tmp_path / "no").exists()
+
+
+# --- programs as people start them -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX locales")
+def test_a_path_of_any_script_survives_a_system_without_a_locale(tmp_path: Path) -> None:
+    """To the worker and back: its answer names the folder, which ASCII cannot."""
+    (tmp_path / "worker.py").write_text(BUSY_WORKER.replace("sum(range(10**12))", "return Path(job.output)"))
+    out = tmp_path / "Müller 大"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = command(str(tmp_path / "worker.py"), "run", "study", "--output", str(out), code=WITH_WORKER)
+    done = subprocess.run(words, env=environment, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{out}\n")
+    assert "Traceback" not in done.stderr.decode()
+    assert (out / "file").read_text() == "half"
+    done = subprocess.run(command("export", str(out)), env=environment, capture_output=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 1
+    assert str(out) in done.stderr.decode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")
+@pytest.mark.parametrize("milliseconds", [30, 45, 60, 90, 150])
+def test_an_early_interrupt_is_at_most_one_line(milliseconds: int, tmp_path: Path) -> None:
+    """Ready to be interrupted is what the interpreter itself has done: then no moment has a traceback."""
+    code = "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); from slicermedai.cli.main import main; "
+    code += "sys.exit(main())"
+    words = command("run", str(tmp_path / "none"), "--output", str(tmp_path / "out"), code=code)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        time.sleep(milliseconds / 1000)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) in (1, 130)
+        told = process.stderr.read()
+    assert "Traceback" not in told
+    assert process.returncode == 1 or told.splitlines()[-1].startswith("slicermedai: cancelled, nothing was")

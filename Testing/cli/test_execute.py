@@ -20,7 +20,7 @@ from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import OutputError, ResultExistsError
+from slicermedai.errors import JobCancelled, OutputError, ResultExistsError
 from slicermedai.jobs.specs import ExportJob, RunJob
 from slicermedai.report import build as report
 from Testing.fixtures.grids import covering
@@ -167,6 +167,23 @@ def test_a_run_that_fails_at_its_end_logs_no_file(
     assert not (tmp_path / "out").exists()
     assert [entry["action"] for entry in entries()] == [*STEPS[:3], "run failed"]
     assert details("run failed") == {"error": "OutputError"}
+
+
+def test_who_stops_it_while_the_report_is_made_gets_no_result(
+    study: list[Path], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in the making of a report looks whether it was stopped: the last look is before the folder's name."""
+    monkeypatch.setattr(report, "build", lambda *_, **__: None)
+
+    def stopped(stage: str, fraction: float) -> None:
+        if (stage, fraction) == ("report", 1.0):
+            raise JobCancelled("stop")
+
+    job = RunJob(source=str(study[0].parent), bundle=str(bundle), output=str(tmp_path / "new" / "out"), device="cpu")
+    with pytest.raises(JobCancelled):
+        execute(job, job_id="j", progress=stopped)
+    assert not (tmp_path / "new").exists()
+    assert [entry["action"] for entry in entries()][-1] == "run failed"
 
 
 def test_scene_page_and_pictures_are_logged_too(

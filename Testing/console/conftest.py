@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slicermedai.console import sources, verbs
+from slicermedai.console import launch
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs import supervisor
@@ -71,5 +71,4 @@ def with_worker(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     script = tmp_path / "worker.py"
     script.write_text(WORKER.format(prepared=str(prepared)))
     start = functools.partial(supervisor.start, command=[sys.executable, str(script)])
-    for module in (sources, verbs):
-        monkeypatch.setattr(module, "start", start)
+    monkeypatch.setattr(launch, "start", start)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +32,7 @@ from slicermedai.errors import (
     UnreadableFileError,
 )
 from slicermedai.scene import ticker
+from Testing.console.conftest import WORKER
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 
@@ -50,7 +54,7 @@ def job_folders(tmp_path: Path) -> list[Path]:
 def test_submit_returns_at_once_and_the_callback_gets_the_result(tmp_path: Path, head: Head) -> None:
     results: list[AnalysisResult] = []
     began = time.perf_counter()
-    handle = slicermedai.submit(tmp_path, "brain", output=tmp_path / "out", on_done=results.append)
+    handle = slicermedai.submit(tmp_path / "study", "brain", output=tmp_path / "out", on_done=results.append)
     assert time.perf_counter() - began < 0.3
     assert isinstance(handle, JobHandle)
     assert (handle.state, handle.done, handle.progress) == ("running", False, 0.0)
@@ -79,7 +83,7 @@ def test_the_timer_that_drives_a_job_stops_with_it(tmp_path: Path, monkeypatch: 
         return lambda: told.append("stop")
 
     monkeypatch.setattr(ticker, "every", every)
-    handle = slicermedai.submit(tmp_path, output=tmp_path / "out", on_done=lambda result: told.append("done"))
+    handle = slicermedai.submit(tmp_path / "study", output=tmp_path / "out", on_done=lambda result: told.append("done"))
     handle.wait(20)
     assert told == ["every 200", "stop", "done"]
 
@@ -87,7 +91,7 @@ def test_the_timer_that_drives_a_job_stops_with_it(tmp_path: Path, monkeypatch: 
 @worker
 def test_run_blocks_and_says_so(tmp_path: Path, head: Head, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="slicermedai"):
-        result = slicermedai.run(str(tmp_path), output=tmp_path / "out")
+        result = slicermedai.run(str(tmp_path / "study"), output=tmp_path / "out")
     assert same(result, head[1])
     assert "blocks" in caplog.text
     assert "BLOCK" in (slicermedai.run.__doc__ or "")
@@ -95,7 +99,7 @@ def test_run_blocks_and_says_so(tmp_path: Path, head: Head, caplog: pytest.LogCa
 
 @worker
 def test_a_running_job_has_no_result_and_never_waits_for_one(tmp_path: Path) -> None:
-    handle = slicermedai.submit(tmp_path, output=tmp_path / "out")
+    handle = slicermedai.submit(tmp_path / "study", output=tmp_path / "out")
     with pytest.raises(JobError, match="still runs"):
         handle.result()
     assert handle.wait(0.0) is False
@@ -105,7 +109,7 @@ def test_a_running_job_has_no_result_and_never_waits_for_one(tmp_path: Path) -> 
 @worker
 def test_a_cancelled_job_raises_that_and_calls_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     called: list[object] = []
-    handle = slicermedai.submit(tmp_path, output=tmp_path / "out", on_done=called.append, series="endless")
+    handle = slicermedai.submit(tmp_path / "study", output=tmp_path / "out", on_done=called.append, series="endless")
     while not handle.progress:
         handle.poll()
     handle.cancel()
@@ -129,7 +133,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(job_handle.time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        slicermedai.run(tmp_path, output=tmp_path / "out", series="endless")
+        slicermedai.run(tmp_path / "study", output=tmp_path / "out", series="endless")
     assert job_folders(tmp_path) == []
 
 
@@ -235,7 +239,7 @@ def test_the_documented_options_are_the_fields_of_the_job() -> None:
 @worker
 def test_without_an_output_a_new_folder_in_documents_is_made_and_named(tmp_path: Path) -> None:
     (tmp_path / "user" / "Documents").mkdir(parents=True)
-    first, second = slicermedai.submit(tmp_path), slicermedai.submit(tmp_path)
+    first, second = slicermedai.submit(tmp_path / "study"), slicermedai.submit(tmp_path / "study")
     assert first.wait(20)
     assert second.wait(20)
     assert first.output != second.output
@@ -271,7 +275,7 @@ def test_an_export_that_cannot_be_made_raises_its_error(tmp_path: Path) -> None:
 def test_a_job_for_a_model_that_is_not_there_says_so(tmp_path: Path) -> None:
     """The whole road: supervisor, command line, pipeline, registry."""
     with pytest.raises(UnknownBundleError):
-        slicermedai.run(tmp_path, "tea", output=tmp_path / "out")
+        slicermedai.run(tmp_path / "study", "tea", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert slicermedai.list_models() == []
 
@@ -303,10 +307,102 @@ def test_a_list_of_files_is_read_as_their_folder_is(head: Head, tmp_path: Path) 
     np.testing.assert_array_equal(listed.array, folder.array)
 
 
-def test_showing_outside_slicer_says_what_to_do(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def outside_slicer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(sys.modules.get("slicer"), "mrmlScene", raising=False)
-    with pytest.raises(MedAIError, match=r"this is not Slicer.*scene\.mrb"):
-        slicermedai.show(head[1])
+
+
+@pytest.mark.usefixtures("outside_slicer")
+def test_showing_outside_slicer_says_where_to_look(
+    head: Head, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert slicermedai.show(head[1]) is None
+    assert "this is not Slicer" in capsys.readouterr().err
+    head[1].save(tmp_path / "out" / "result")
+    assert slicermedai.show(tmp_path / "out" / "result") is None
+    assert f"slicermedai.write_report({str(tmp_path / 'out')!r})" in capsys.readouterr().err
+    for name in ("report.html", "scene.mrb"):
+        (tmp_path / "out" / name).touch()
+    for folder in (tmp_path / "out", tmp_path / "out" / "result"):
+        assert slicermedai.show(folder) is None
+        told = capsys.readouterr().err
+        assert f"Report: {tmp_path / 'out' / 'report.html'}; for Slicer: {tmp_path / 'out' / 'scene.mrb'}\n" in told
+    assert head[1].study.patient_id not in told
+
+
+@pytest.mark.usefixtures("with_worker", "outside_slicer")
+def test_the_first_console_line_works_outside_slicer_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    handle = slicermedai.submit(tmp_path / "study", "brain", output=tmp_path / "out", on_done=slicermedai.show)
+    assert handle.wait(20)
+    assert (handle.state, handle.callback_error) == ("done", None)
+    assert str(tmp_path / "out") in capsys.readouterr().err
+
+
+@worker
+@pytest.mark.parametrize("error", [ValueError("Doe^Jane"), InputError("has no view", advice="Open one.")])
+def test_what_on_done_raises_is_told_once_and_takes_nothing_with_it(
+    tmp_path: Path, head: Head, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(result: AnalysisResult) -> None:
+        raise error
+
+    handle = slicermedai.submit(tmp_path / "study", output=tmp_path / "out", on_done=fail)
+    assert handle.wait(20)
+    handle.poll()
+    assert (handle.state, handle.done, handle.callback_error) == ("done", True, error)
+    assert same(handle.result(), head[1])
+    (record,) = caplog.records
+    assert "the job is done" in record.message
+    assert ("has no view" if isinstance(error, InputError) else "ValueError at ") in record.message
+    assert "Doe" not in record.message
+
+
+SCRIPT = """
+import functools, sys
+import slicermedai
+from slicermedai.console import launch
+from slicermedai.jobs import supervisor
+launch.start = functools.partial(supervisor.start, command=[sys.executable, {worker!r}])
+job = slicermedai.submit("study", output={output!r}, on_done=slicermedai.show{options})
+print(job.state, flush=True)
+"""
+
+
+def script(tmp_path: Path, prepared: Path, options: str = "") -> subprocess.Popen[str]:
+    (tmp_path / "worker.py").write_text(WORKER.format(prepared=str(prepared)))
+    text = SCRIPT.format(worker=str(tmp_path / "worker.py"), output=str(tmp_path / "out"), options=options)
+    library = str(Path(slicermedai.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": library, "TMPDIR": str(tmp_path / "temp")}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", text], text=True, env=environment, **pipes)
+
+
+def test_a_script_that_ends_after_submit_waits_for_its_job_and_says_so(tmp_path: Path, prepared: Path) -> None:
+    with script(tmp_path, prepared) as process:
+        said, told = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "running\n")
+    lines = told.splitlines()
+    assert "waiting for it. Ctrl-C stops it; call job.wait()" in lines[0]
+    assert "this is not Slicer" in lines[1]
+    assert lines[2] == f"slicermedai: the job is done: {tmp_path / 'out'}"
+    assert (tmp_path / "out" / "result" / "result.json").exists()
+    assert job_folders(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")
+def test_an_interrupt_ends_the_waiting_of_a_script(tmp_path: Path, prepared: Path) -> None:
+    with script(tmp_path, prepared, ", series='endless'") as process:
+        assert process.stderr is not None
+        assert "waiting for it" in process.stderr.readline()
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+        process.wait(10)
+    assert time.monotonic() - began < 2.0
+    assert told.splitlines()[-1] == "slicermedai: stopped; nothing was left behind"
+    assert "Traceback" not in told
+    assert job_folders(tmp_path) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("with_worker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def test_a_job_ends_by_itself_with_all_threads_frozen_and_the_window_never_stall
 ) -> None:
     results: list[object] = []
     with harness.python_threads_frozen():
-        handle = harness.call(lambda: slicermedai.submit(tmp_path, output=tmp_path / "out", on_done=results.append))
+        start = functools.partial(slicermedai.submit, output=tmp_path / "out", on_done=results.append)
+        handle = harness.call(lambda: start(tmp_path / "study"))
         assert harness.wait_until(lambda: handle.done, 10000)
     assert handle.state == "done"
     assert results == [handle.result()]
@@ -35,7 +37,7 @@ def test_a_job_ends_by_itself_with_all_threads_frozen_and_the_window_never_stall
 
 @pytest.mark.usefixtures("with_worker")
 def test_looking_at_a_job_stalls_the_window_for_less_than_a_tenth_of_a_second(harness: Harness, tmp_path: Path) -> None:
-    handle = slicermedai.submit(tmp_path, output=tmp_path / "out", series="endless")
+    handle = slicermedai.submit(tmp_path / "study", output=tmp_path / "out", series="endless")
     harness.process(50)
     harness.reset_stall()
     harness.process(700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slicermedai.errors import JobCancelled, NoImagesError, ProtocolError, from_dict
+from slicermedai.jobs.kinds import STAGES, stages_of
 from slicermedai.jobs.protocol import Done, Event, Failed, Note, Progress, decode, encode, is_event
-from slicermedai.jobs.reporter import STAGES, Reporter, stages_of
+from slicermedai.jobs.reporter import Reporter
 from slicermedai.jobs.specs import ExportJob, RunJob
+from slicermedai.jobs.time_left import ENOUGH_DONE, ENOUGH_SECONDS, TimeLeft
 
 fractions = st.floats(0, 1)
 events = st.one_of(
@@ -125,8 +128,48 @@ def test_the_time_left_is_unknown_first_and_then_right_for_steady_work() -> None
             reporter(stage, part)
     told = reported(stream)
     assert told[0].seconds_left is None
-    for event in told[4:]:
-        assert event.seconds_left == pytest.approx(sum(STAGES.values()) * (1 - event.fraction), abs=0.1)
+    for event in told:
+        if event.fraction < ENOUGH_DONE:
+            assert event.seconds_left is None
+        else:
+            assert event.seconds_left == pytest.approx(sum(STAGES.values()) * (1 - event.fraction), abs=0.1)
+
+
+def watched(pace: list[tuple[float, float]]) -> list[float]:
+    """The times told to a person who looks ten times a second, for a job of (seconds, fraction) pieces."""
+    clock = Clock()
+    left, told, done = TimeLeft(clock), [], 0.0
+    for seconds, fraction in pace:
+        steps = max(round(seconds * 10), 1)
+        for _ in range(steps):
+            clock.now += seconds / steps
+            done += fraction / steps
+            now = left.at(min(done, 1.0))
+            told += [] if now is None else [now]
+    return told
+
+
+def test_the_time_left_is_not_told_before_there_is_evidence() -> None:
+    assert watched([(ENOUGH_SECONDS - 0.1, 0.9)]) == []
+    assert watched([(60.0, ENOUGH_DONE - 0.01)]) == []
+    assert watched([(60.0, ENOUGH_DONE + 0.01)]) != []
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 30), st.floats(0.01, 1)), min_size=2, max_size=8))
+def test_the_time_left_never_jumps_up_and_ends_at_nothing(pieces: list[tuple[float, float]]) -> None:
+    whole = sum(fraction for _, fraction in pieces)
+    told = watched([(seconds, fraction / whole) for seconds, fraction in pieces] + [(0.1, 0.1)])
+    rises = [after - before for before, after in itertools.pairwise(told)]
+    longest = max(told, default=0.0)
+    assert all(rise <= 0.1 + 0.01 * max(longest, 100 * sum(s for s, _ in pieces)) for rise in rises)
+    assert told[-1:] in ([], [0.0])
+
+
+def test_a_stage_that_stands_still_holds_the_countdown_and_a_fast_one_shortens_it() -> None:
+    slow = watched([(10.0, 0.5), (10.0, 0.01)])
+    assert max(after - before for before, after in itertools.pairwise(slow)) <= 0.1
+    fast = watched([(10.0, 0.25), (1.0, 0.65), (2.0, 0.1)])
+    assert fast[-10] < 3.0, "one second after the fast stage, one second before the end"
 
 
 def test_a_stage_that_nobody_planned_moves_nothing() -> None:
@@ -147,7 +190,9 @@ def test_a_step_with_a_name_of_its_own_counts_as_part_of_its_stage() -> None:
         reporter(step, 1.0)
     fractions = [event.fraction for event in reported(stream)]
     assert fractions == sorted(set(fractions))
-    assert fractions[-1] == pytest.approx((STAGES["read"] + STAGES["deidentify"]) / sum(STAGES.values()))
+    assert fractions[-1] == pytest.approx(
+        (STAGES["start"] + STAGES["read"] + STAGES["deidentify"]) / sum(STAGES.values())
+    )
 
 
 def test_a_stopped_job_learns_it_at_the_next_progress_call() -> None:
@@ -163,7 +208,7 @@ def test_only_the_stages_that_a_job_goes_through_are_weighed() -> None:
     assert "deidentify" not in stages_of(plain)
     assert not {"scene", "pictures", "report"} & set(stages_of(plain))
     assert list(stages_of(RunJob(source="a", identity="deidentify"))) == list(STAGES)
-    assert list(stages_of(ExportJob(source="a"))) == ["read", "export"]
+    assert list(stages_of(ExportJob(source="a"))) == ["start", "read", "export"]
 
 
 def test_a_line_is_json_for_anybody() -> None:

@@ -17,6 +17,7 @@ from slicermedai.bundles.verify import verify_files, with_consent
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import atomic_folder
+from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import BundleError, CodeError, UnknownBundleError
 from slicermedai.jobs.home import home
 from slicermedai.jobs.interpreter import python
@@ -119,8 +120,9 @@ def _recipe(name: str) -> Recipe:
         if recipe.name == wanted and version in ("", recipe.version):
             return recipe
     known = ", ".join(recipe.title for recipe in RECIPES)
+    hint = _hint(wanted, {recipe.name for recipe in RECIPES})
     raise UnknownBundleError(
-        f"no recipe to fetch {name!r}", attribute="bundle", advice=f"These can be fetched: {known}."
+        f"no recipe to fetch {name!r}", attribute="bundle", advice=f"{hint}These can be fetched: {known}."
     )
 
 
@@ -145,7 +147,13 @@ def _fits(folder: str, wanted: str, version: str) -> bool:
 def _what_to_type(wanted: str, version: str) -> str:
     if any(recipe.name == wanted and version in ("", recipe.version) for recipe in RECIPES):
         return f"Type: slicermedai bundle fetch {wanted}"
-    return "Type: slicermedai bundle list"
+    known = {folder.name.partition("@")[0] for folder in _installed()} | {recipe.name for recipe in RECIPES}
+    return f"{_hint(wanted, known)}Type: slicermedai bundle list"
+
+
+def _hint(wanted: str, known: set[str]) -> str:
+    hint = did_you_mean(wanted, known)
+    return f"{hint} " if hint else ""
 
 
 def _installed() -> Iterator[Path]:

@@ -11,14 +11,15 @@ from slicermedai.audit.log import append
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import MedAIError
-from slicermedai.jobs.specs import ExportJob, RunJob
+from slicermedai.jobs.kinds import KINDS
+from slicermedai.jobs.specs import ExportJob, Job, RunJob
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
     from slicermedai.pipeline import Outcome
 
 
-def execute(job: RunJob | ExportJob, *, job_id: str, progress: Progress = silent) -> Path:
+def execute(job: Job, *, job_id: str, progress: Progress = silent) -> Path:
     """Do ``job`` and return its output folder, which appears whole or not at all.
 
     Every step is logged when it was done, and files when they have their final names.
@@ -32,7 +33,7 @@ def execute(job: RunJob | ExportJob, *, job_id: str, progress: Progress = silent
     """
     append(f"{job.kind} started", job_id=job_id)
     try:
-        folder = _run(job, job_id, progress) if isinstance(job, RunJob) else _export(job, job_id, progress)
+        folder = KINDS[job.kind].load()(job, job_id=job_id, progress=progress)
         steps.record_outputs(folder, job_id=job_id)
     except Exception as error:
         record_failure(f"{job.kind} failed", error, job_id=job_id)
@@ -41,7 +42,8 @@ def execute(job: RunJob | ExportJob, *, job_id: str, progress: Progress = silent
     return folder
 
 
-def _run(job: RunJob, job_id: str, progress: Progress) -> Path:
+def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
+    """The executor of :class:`RunJob`: the pipeline, then scene, pictures and report."""
     from slicermedai.pipeline import run
 
     output = Path(job.output)
@@ -52,6 +54,7 @@ def _run(job: RunJob, job_id: str, progress: Progress) -> Path:
             from slicermedai.report.build import build
 
             build(outcome.result, partial, volume=outcome.volume, progress=progress)
+        progress("report" if job.report else "export", 1.0)  # the last chance to stop before the folder gets its name
     return output
 
 
@@ -73,7 +76,8 @@ def _bundle(name: str) -> BundleRef | None:
         return None
 
 
-def _export(job: ExportJob, job_id: str, progress: Progress) -> Path:
+def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
+    """The executor of :class:`ExportJob`."""
     from slicermedai.dicom.headers import load_headers
     from slicermedai.domain.result import AnalysisResult, result_folder
     from slicermedai.export.run import export_result

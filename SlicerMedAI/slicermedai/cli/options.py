@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from slicermedai.jobs.specs import Job, make_job
+from slicermedai.jobs.files import J, make_job
+from slicermedai.jobs.specs import Job
 
 Field = dataclasses.Field[Any]
 
@@ -21,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Job]) -> None:
             _add_option(parser, field)
 
 
-def job_from(kind: type[Job], given: argparse.Namespace) -> Job:
+def job_from(kind: type[J], given: argparse.Namespace) -> J:
     """The job of the parsed arguments; raises :class:`~slicermedai.errors.ProtocolError`."""
     return make_job(kind, {field.name: getattr(given, field.name) for field in dataclasses.fields(kind)})
 

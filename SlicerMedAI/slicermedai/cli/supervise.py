@@ -1,18 +1,17 @@
-"""Run a job in a child, show how it goes, and let Ctrl-C end it within two seconds."""
+"""Do a job through the console, show how it goes, and let Ctrl-C end it within two seconds."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TextIO
 
-from slicermedai.audit.ends import record_end
+from slicermedai.cli.last_words import tell
+from slicermedai.console.handle import JobHandle
+from slicermedai.console.verbs import submit_job
+from slicermedai.jobs.interrupts import interruptible
 from slicermedai.jobs.protocol import Event, Note, Progress
 from slicermedai.jobs.specs import Job
-from slicermedai.jobs.supervisor import Running, State, start
 
 _STEP = 0.1
 
@@ -26,29 +25,32 @@ def supervise(job: Job) -> int:
         What ended the job; JobCancelled after an interrupt.
     """
     lines = ProgressLines(sys.stderr)
-    with _interruptible(), start(job) as running:
-        try:
-            running.wait(on_event=lines.show)
-        except KeyboardInterrupt:
-            _stop(running)
+    with interruptible(), submit_job(job) as handle:
+        handle.on_event, handle.on_error = lines.show, lambda error: None  # it is raised
+        stopped = _wait(handle)
         lines.end()
-    if running.state is State.DONE:
-        print(running.folder)
-        return 0
-    error = running.error
-    record_end(running)
-    if error is None:
-        raise AssertionError("a job that is not done has an error")
-    raise error
+    if handle.error is not None:
+        raise handle.error
+    if stopped:
+        print("slicermedai: the job was done before it could be stopped", file=sys.stderr)
+    if handle.folder is not None:
+        tell(handle.folder)
+    print(handle.folder)
+    return 0
 
 
-def _stop(running: Running) -> None:
-    """Stop in good order; a second interrupt stops at once."""
+def _wait(handle: JobHandle) -> bool:
+    """Wait for the end; True where a person asked for it. A second interrupt stops at once."""
     try:
-        running.cancel()
-        running.wait()
+        handle.wait()
     except KeyboardInterrupt:
-        running.close()
+        try:
+            handle.cancel()
+            handle.wait()
+        except KeyboardInterrupt:
+            handle.close()
+        return True
+    return False
 
 
 class ProgressLines:
@@ -98,19 +100,3 @@ def time_left(seconds: float | None) -> str:
         return ""
     minutes, rest = divmod(round(seconds), 60)
     return f"  {minutes}:{rest:02d} left"
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """A closed terminal or a ``kill`` ends the job as Ctrl-C does."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

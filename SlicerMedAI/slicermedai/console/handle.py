@@ -1,20 +1,37 @@
-"""A job that was started: progress, cancellation, result. No thread is in it, and nothing in it waits but ``wait``."""
+"""A job that was started: progress, cancellation, result. No thread is in it, and nothing in it waits but ``wait``.
+
+A script that ends while its job runs waits for the job, says so, and can be stopped by Ctrl-C. Inside Slicer a job ends
+with the application.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 
 from slicermedai.audit.ends import record_end
+from slicermedai.console.tell import tell
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.errors import JobError
+from slicermedai.errors import JobError, MedAIError
+from slicermedai.jobs import crash
 from slicermedai.jobs.protocol import Event, Progress
 from slicermedai.jobs.supervisor import Running, State
 
 _LOG = logging.getLogger("slicermedai")
 _TICK = 200
 _PAUSE = 0.03
+_unfinished: set[JobHandle] = set()
+
+
+def log_failure(error: MedAIError) -> None:
+    """What is done about a job that did not succeed where nobody waits for it: its kind is logged."""
+    _LOG.error("the job ended with %s; its result() says why", type(error).__name__)
 
 
 class JobHandle:
@@ -30,6 +47,10 @@ class JobHandle:
         The folder that the job makes. It is patient data and stays until somebody removes it.
     job_id:
         Its name in the audit log.
+    callback_error:
+        What ``on_done`` raised, or None. The job is done all the same, and its result is there.
+    on_done, on_event, on_error:
+        Called by :meth:`poll`: with the result of a job that is done; with each event; with what ended a job.
     """
 
     def __init__(self, running: Running, *, on_done: Callable[[AnalysisResult], object] | None = None) -> None:
@@ -42,13 +63,19 @@ class JobHandle:
         self.job_id = running.job_id
         self._running = running
         self.on_done = on_done
+        self.on_event: Callable[[Event], object] | None = None
+        self.on_error: Callable[[MedAIError], object] = log_failure
+        self.callback_error: Exception | None = None
+        self._owner = os.getpid()
         self._result: AnalysisResult | None = None
         self._stop_ticking: Callable[[], None] | None = None
+        _unfinished.add(self)
 
     def poll(self) -> None:
         """Take in what the worker said since the last call, without waiting; at the end calls ``on_done``.
 
-        ``on_done`` gets the result of a job that is done; a failure is logged, and raised by :meth:`result`.
+        ``on_done`` gets the result of a job that is done; a failure is logged, and raised by :meth:`result`. What
+        ``on_done`` raises changes nothing about the job: it is told once and kept as :attr:`callback_error`.
         """
         for event in self._running.poll():
             self._take(event)
@@ -80,16 +107,49 @@ class JobHandle:
         """
         if not self.done:
             raise JobError("the job still runs", advice="Call wait() first, or give submit() an on_done.")
-        error = self._running.error
-        if error is not None:
-            raise error
+        if self.error is not None:
+            raise self.error
         if self._result is None:
-            self._result = AnalysisResult.load(self._running.folder or self.output)
+            self._result = AnalysisResult.load(self.folder)
         return self._result
 
+    @property
+    def error(self) -> MedAIError | None:
+        """What ended a job that did not succeed."""
+        return self._running.error
+
+    @property
+    def folder(self) -> Path:
+        """Where the result lies: ``output``, unless the worker said otherwise at its end."""
+        return self._running.folder or self.output
+
+    def finish(self) -> Path:
+        """BLOCK until the job is done, and return its folder; an interrupt stops the job.
+
+        Raises
+        ------
+        JobCancelled, WorkerCrashed, MedAIError
+            What ended the job.
+        """
+        with self:
+            self.on_error = lambda error: None  # it is raised
+            self.wait()
+        if self.error is not None:
+            raise self.error
+        return self.folder
+
     def close(self) -> None:
-        """Kill the worker now, for a caller that is itself being stopped."""
+        """Kill the worker now where it still runs, for a caller that is itself being stopped."""
         self._running.close()
+        self.poll()
+
+    def __enter__(self) -> JobHandle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def tick(self) -> None:
         """Let a timer of Slicer's window poll from now on; elsewhere nothing happens."""
@@ -100,15 +160,58 @@ class JobHandle:
     def _take(self, event: Event) -> None:
         if isinstance(event, Progress):
             self.progress, self.stage, self.seconds_left = event.fraction, event.stage, event.seconds_left
+        if self.on_event is not None:
+            self.on_event(event)
 
-    def _end(self) -> None:
+    def _forget(self) -> None:
+        _unfinished.discard(self)
         if self._stop_ticking is not None:
             self._stop_ticking()
+            self._stop_ticking = None
+
+    def _end(self) -> None:
+        self._forget()
         self.state, self.done, self.seconds_left = self._running.state, True, None
-        if self.state is not State.DONE:
-            _LOG.error("the job ended with %s; its result() says why", type(self._running.error).__name__)
+        if self.error is not None:
             record_end(self._running)
+            self.on_error(self.error)
             return
         self.progress, self.seconds_left = 1.0, 0.0
-        if self.on_done is not None:
+        self._call_back()
+
+    def _call_back(self) -> None:
+        if self.on_done is None:
+            return
+        try:
             self.on_done(self.result())
+        except Exception as error:  # noqa: BLE001  # anybody's function: it must not take a finished job with it
+            self.callback_error = error
+            why = str(error) if isinstance(error, MedAIError) else crash.place_of(error)
+            _LOG.error("the job is done, its result() is there; on_done failed: %s", why)
+
+
+@atexit.register
+def _wait_for_all() -> None:
+    """At the end of a script; the supervisor then ends what an interrupt left."""
+    waiting = [handle for handle in _unfinished if handle._owner == os.getpid()]
+    if hasattr(sys.modules.get("slicer"), "app"):
+        return
+    for handle in waiting:
+        try:
+            _wait_at_exit(handle)
+        except KeyboardInterrupt:
+            handle.close()
+            tell("stopped; nothing was left behind")
+
+
+def _wait_at_exit(handle: JobHandle) -> None:
+    handle.poll()
+    if handle.done:
+        return
+    tell(
+        "the program has ended but its job has not: waiting for it. Ctrl-C stops it; call job.wait() to wait earlier. "
+        f"Output: {handle.output}"
+    )
+    handle.on_error = lambda error: tell(f"the job failed: {error}")
+    if handle.wait() and handle.error is None:
+        tell(f"the job is done: {handle.folder}")

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from slicermedai.console.launch import launch
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import InputError, JobError
+from slicermedai.errors import InputError
+from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
-from slicermedai.jobs.specs import RunJob, make_job
-from slicermedai.jobs.supervisor import Running, start
+from slicermedai.jobs.specs import RunJob
+from slicermedai.jobs.supervisor import Running
 
 CONVENTIONS = ("itk", "nibabel")
 """How an array and its 4 x 4 belong together: ``itk`` is array[k, j, i] and (i, j, k, 1) to LPS mm (SimpleITK's way);
@@ -34,7 +36,7 @@ def start_run(source: Any, values: dict[str, Any]) -> Running:
     if isinstance(source, (str, Path)) or are_files(source):
         _refuse_context(affine, study)
     if isinstance(source, (str, Path)):
-        return start(_job(source, values))
+        return launch(_job(source, values))
     if are_files(source):
         from slicermedai.dicom.file_list import save_file_list
 
@@ -119,10 +121,7 @@ def _refuse_context(affine: Any, study: Any) -> None:
 
 def _job(source: str | Path, values: dict[str, Any]) -> RunJob:
     clean = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-    job = make_job(RunJob, {"source": str(Path(source).expanduser().absolute()), **clean})
-    if not isinstance(job, RunJob):
-        raise JobError("no run job")
-    return job
+    return make_job(RunJob, {"source": str(Path(source).expanduser().absolute()), **clean})
 
 
 def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> Running:
@@ -131,7 +130,7 @@ def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> 
     try:
         job = _job(folder.inputs, values)
         fill(folder.inputs)
-        return start(job, folder=folder)
+        return launch(job, folder=folder)
     except BaseException:
         folder.remove()
         raise

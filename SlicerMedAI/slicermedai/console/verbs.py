@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.console.handle import JobHandle
+from slicermedai.console.launch import launch
 from slicermedai.console.sources import are_files, as_volume, place, start_run, volume_of_node
+from slicermedai.console.tell import tell, where_to_look
 from slicermedai.domain.result import AnalysisResult, result_folder
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import InputError
+from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
-from slicermedai.jobs.specs import ExportJob, make_job
-from slicermedai.jobs.supervisor import start
+from slicermedai.jobs.specs import ExportJob, Job
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
@@ -38,6 +39,9 @@ def submit(
 ) -> JobHandle:
     """Start an analysis and return at once.
 
+    Inside Slicer a timer drives the job, elsewhere ``job.wait()`` or ``job.poll()``. A script that ends before its job
+    waits for it and says so.
+
     Parameters
     ----------
     source:
@@ -49,8 +53,9 @@ def submit(
     output:
         The folder to make; by default a new ``MedAI-<time>-<number>`` in the user's Documents (or home) folder.
     on_done:
-        Called with the result when the job is done, by whatever polls. :func:`show` shows the image too: a volume node
-        as it is, anything else read again.
+        Called with the result when the job is done, by whatever polls; what it raises is told and kept as
+        ``job.callback_error``. :func:`show` shows the image too (a volume node as it is, anything else read again), and
+        outside Slicer says where report and scene lie.
     options:
         Any field of :class:`slicermedai.RunJob`. For arrays ``affine``: a :class:`Geometry`, or a 4 x 4 together with
         ``convention``: "itk" (array[slice, row, column], matrix to LPS mm) or "nibabel" (array[i, j, k], to RAS mm).
@@ -70,10 +75,21 @@ def submit(
     values = {"bundle": bundle, "output": str(place(output)), "report": not _inside_slicer(), **options}
     handle = JobHandle(start_run(source, values), on_done=on_done)
     if on_done is show:
-        chosen = {name: options[name] for name in ("series", "tilt") if name in options}
-        handle.on_done = lambda result: show(result, volume=image_of(source, handle.output, **chosen))
+        chosen: dict[str, Any] = {name: options[name] for name in ("series", "tilt") if name in options}
+        handle.on_done = lambda result: _show_run(handle, source, chosen)
     handle.tick()
     return handle
+
+
+def submit_job(job: Job) -> JobHandle:
+    """Start a job of any kind and return at once; the command line does this.
+
+    Raises
+    ------
+    FormatError, OutputError, WorkerCrashed
+        It cannot be started.
+    """
+    return JobHandle(launch(job))
 
 
 def run(source: Any, bundle: str = "brain", *, output: str | Path | None = None, **options: Any) -> AnalysisResult:
@@ -84,37 +100,38 @@ def run(source: Any, bundle: str = "brain", *, output: str | Path | None = None,
     """
     handle = submit(source, bundle, output=output, **options)
     _LOG.info("run() blocks until the job is done; submit() returns at once")
-    try:
-        handle.wait()
-    except BaseException:
-        handle.close()
-        raise
+    handle.finish()
     return handle.result()
 
 
 def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = None) -> Any:
     """Show a result, or a result folder, in a scene (by default Slicer's); returns the nodes.
 
-    ``volume`` is the node of the image where it is loaded already, or a :class:`Volume` to load.
-
-    Raises
-    ------
-    InputError
-        No scene was given, and this process has none: it is not Slicer.
+    ``volume`` is the node of the image where it is loaded already, or a :class:`Volume` to load. Where no scene is
+    given and this process has none (it is not Slicer), it says where the report and the scene file lie, and returns
+    None.
     """
+    place_in = scene if scene is not None else _slicers_scene()
+    if place_in is None:
+        tell(where_to_look(None if isinstance(result, AnalysisResult) else Path(result)))
+        return None
     from slicermedai.scene.show import show as show_in
 
     shown = result if isinstance(result, AnalysisResult) else load(result)
-    place_in = scene if scene is not None else getattr(sys.modules.get("slicer"), "mrmlScene", None)
-    if place_in is None:
-        raise InputError(
-            "there is no scene here: this is not Slicer",
-            attribute="scene",
-            advice="Give scene=slicer.vtkMRMLScene(), or open scene.mrb of the output in Slicer.",
-        )
     if isinstance(volume, Volume):
         return show_in(shown, place_in, volume=volume)
     return show_in(shown, place_in, volume_node=volume)
+
+
+def _show_run(handle: JobHandle, source: Any, chosen: dict[str, Any]) -> Any:
+    """Show what a run made together with its image; outside Slicer no image is read for that."""
+    if _slicers_scene() is None:
+        return show(handle.folder)
+    return show(handle.result(), volume=image_of(source, handle.folder, **chosen))
+
+
+def _slicers_scene() -> Any:
+    return getattr(sys.modules.get("slicer"), "mrmlScene", None)
 
 
 def image_of(source: Any, output: Path, *, series: str = "", tilt: str = "refuse") -> Any:
@@ -164,11 +181,7 @@ def export_result(
     with folder:
         source = _saved(result, folder)
         values = {"source": str(source), "output": str(place(output)), "formats": tuple(formats)}
-        with start(make_job(ExportJob, values), folder=folder) as running:
-            running.wait()
-    if running.error is not None:
-        raise running.error
-    return running.folder or running.output
+        return JobHandle(launch(make_job(ExportJob, values), folder=folder)).finish()
 
 
 def open_image(source: str | Path | Sequence[str | Path], *, series: str = "", tilt: str = "refuse") -> Volume:

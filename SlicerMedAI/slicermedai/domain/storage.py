@@ -19,7 +19,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from slicermedai.domain import locks
@@ -51,7 +51,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     _refuse_used(folder)
     with contextlib.ExitStack() as stack:
         with _translated(folder, every_error=True):
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_parents_of(folder))
             partial = stack.enter_context(_claimed(folder))
         with _translated(folder):
             yield partial
@@ -113,6 +113,30 @@ def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
             _remove(entry)
             removed += [] if match["lock"] else [entry]
     return removed
+
+
+def missing_parents(path: Path) -> list[Path]:
+    """The folders above ``path`` that do not exist, innermost first."""
+    return [parent for parent in Path(path).absolute().parents if not parent.exists()]
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove those of ``folders`` that are there and empty, in the order given."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def _parents_of(folder: Path) -> Iterator[None]:
+    """The folders above ``folder``, made where missing; after an error those that were made are gone again."""
+    missing = missing_parents(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        remove_empty(missing)
+        raise
 
 
 def _remove(entry: Path) -> None:

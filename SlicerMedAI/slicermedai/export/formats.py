@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import FormatError
 
 if TYPE_CHECKING:
@@ -102,8 +103,11 @@ def chosen(names: tuple[str, ...]) -> list[Format]:
     """
     for name in names:
         if name not in FORMATS:
+            hint = did_you_mean(name, FORMATS)
             raise FormatError(
-                f"there is no format {name!r}", attribute="formats", advice=f"Choose from {', '.join(FORMATS)}."
+                f"there is no format {name!r}",
+                attribute="formats",
+                advice=f"{hint + ' ' if hint else ''}Choose from {', '.join(FORMATS)}.",
             )
     if not names:
         raise FormatError("no format was asked for", attribute="formats")

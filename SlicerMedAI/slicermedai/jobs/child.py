@@ -15,30 +15,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
-from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import sweep_partials
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.jobs import crash, tree
+from slicermedai.jobs.files import read_job
 from slicermedai.jobs.folder import sweep
+from slicermedai.jobs.kinds import Executor
 from slicermedai.jobs.protocol import Done, Failed
 from slicermedai.jobs.reporter import Reporter
-from slicermedai.jobs.specs import Job, read_job
 
 EXIT_DONE, EXIT_FAILED, EXIT_CANCELLED = 0, 1, 130
 GRACE = 1.0
 """Seconds between being asked to stop and stopping hard."""
 
 
-class Execute(Protocol):
-    """What does the work: returns the folder of the result."""
-
-    def __call__(self, job: Job, *, job_id: str, progress: Progress) -> Path:
-        """May raise any :class:`~slicermedai.errors.MedAIError`; lets JobCancelled from ``progress`` through."""
-
-
-def serve(path: Path, execute: Execute, *, supervised: bool = False) -> int:
+def serve(path: Path, execute: Executor, *, supervised: bool = False) -> int:
     """Run the job in ``path`` by ``execute``; returns the exit code (0 done, 1 failed, 130 cancelled).
 
     stdout carries lines of the protocol and nothing else: what libraries print goes to stderr. Must be called in
@@ -55,7 +48,7 @@ def serve(path: Path, execute: Execute, *, supervised: bool = False) -> int:
     return EXIT_CANCELLED if stop.asked else EXIT_FAILED
 
 
-def _attempt(path: Path, execute: Execute, reporter: Reporter, stop: _Stop) -> Done | Failed:
+def _attempt(path: Path, execute: Executor, reporter: Reporter, stop: _Stop) -> Done | Failed:
     try:
         job_id, job = read_job(path)
         stop.output = Path(job.output)

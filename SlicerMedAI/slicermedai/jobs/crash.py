@@ -53,9 +53,14 @@ def from_exception(error: BaseException) -> WorkerCrashed:
     """The error for an exception that nobody foresaw: its class and where, without its message."""
     name = type(error).__name__
     return WorkerCrashed(
-        f"the worker failed with {name} at {_where(error)}",
+        f"the worker failed with {place_of(error)}",
         advice=_LESS_MEMORY if name in _MEMORY else _REPORT,
     )
+
+
+def place_of(error: BaseException) -> str:
+    """The class of ``error`` and where it was raised; not its message, which may quote a patient."""
+    return f"{type(error).__name__} at {_where(error)}"
 
 
 def _reason(code: int) -> str:

@@ -14,7 +14,7 @@ from typing import Self
 from slicermedai.domain.scratch import ScratchFolder, orphans, remove_tree, temp_root
 from slicermedai.domain.storage import sweep_partials
 from slicermedai.errors import MedAIError
-from slicermedai.jobs.specs import read_job
+from slicermedai.jobs.files import read_job
 
 _JOB = "job.json"
 

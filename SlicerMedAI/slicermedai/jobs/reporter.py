@@ -6,22 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from slicermedai.jobs.kinds import STAGES, stages_of
 from slicermedai.jobs.protocol import Event, Note, Progress, encode
-from slicermedai.jobs.specs import ExportJob, Job, RunJob
-
-STAGES: dict[str, float] = {
-    "read": 4.0,
-    "deidentify": 4.0,
-    "load model": 6.0,
-    "segment": 50.0,
-    "measure": 6.0,
-    "save": 4.0,
-    "export": 8.0,
-    "scene": 6.0,
-    "pictures": 8.0,
-    "report": 4.0,
-}
-"""Stage -> share of a whole run's time. The order is the order of the run."""
+from slicermedai.jobs.specs import Job
+from slicermedai.jobs.time_left import TimeLeft
 
 PARTS: dict[str, tuple[str, float, float]] = {
     "scan": ("read", 0.0, 0.5),
@@ -39,17 +27,7 @@ PARTS: dict[str, tuple[str, float, float]] = {
 }
 """A step with a name of its own -> the stage that it belongs to, and from where to where in it, 0 to 1."""
 
-_PICTURED = ("scene", "pictures", "report")
 _INTERVAL = 0.1
-_TOO_EARLY = 0.02
-
-
-def stages_of(job: Job) -> dict[str, float]:
-    """The stages that ``job`` goes through, with their weights."""
-    if isinstance(job, ExportJob):
-        return {name: STAGES[name] for name in ("read", "export")}
-    skipped = (() if job.identity == "deidentify" else ("deidentify",)) + (() if job.report else _PICTURED)
-    return {name: weight for name, weight in STAGES.items() if name not in skipped}
 
 
 class Reporter:
@@ -73,12 +51,12 @@ class Reporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream, self._check, self._clock = stream, check, clock
-        self._began = clock()
+        self._time_left = TimeLeft(clock)
         self._stages = dict(STAGES)
         self._fraction = 0.0
         self._last: tuple[str, float] = ("", float("-inf"))
 
-    def plan(self, job: RunJob | ExportJob) -> None:
+    def plan(self, job: Job) -> None:
         """Weigh the stages that ``job`` goes through, and no others."""
         self._stages = stages_of(job)
 
@@ -89,7 +67,7 @@ class Reporter:
         self._fraction = max(self._fraction, self._overall(stage, part))
         if self._is_due(stage, part):
             self._last = (stage, self._clock())
-            left = self._seconds_left()
+            left = self._time_left.at(self._fraction)
             self.send(Progress(stage=stage, fraction=self._fraction, stage_fraction=part, seconds_left=left))
 
     def note(self, text: str) -> None:
@@ -113,9 +91,3 @@ class Reporter:
     def _is_due(self, stage: str, part: float) -> bool:
         last_stage, last_time = self._last
         return stage != last_stage or part >= 1.0 or self._clock() - last_time >= _INTERVAL
-
-    def _seconds_left(self) -> float | None:
-        if self._fraction < _TOO_EARLY:
-            return None
-        elapsed = self._clock() - self._began
-        return round(elapsed * (1.0 - self._fraction) / self._fraction, 1)

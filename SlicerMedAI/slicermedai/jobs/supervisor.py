@@ -18,12 +18,13 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
-from slicermedai.domain.storage import sweep_partials
+from slicermedai.domain.storage import missing_parents, remove_empty, sweep_partials
 from slicermedai.errors import JobCancelled, MedAIError, ProtocolError, WorkerCrashed, from_dict
 from slicermedai.jobs import crash, interpreter, tree
+from slicermedai.jobs.files import new_job_id, write_job
 from slicermedai.jobs.folder import JobFolder, sweep
 from slicermedai.jobs.protocol import Done, Event, Failed, decode, is_event
-from slicermedai.jobs.specs import Job, new_job_id, write_job
+from slicermedai.jobs.specs import Job
 from slicermedai.jobs.tail import Tail
 
 GRACE = 1.0
@@ -41,6 +42,10 @@ class State(str, Enum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    def __str__(self) -> str:
+        """The word itself."""
+        return self.value
 
 
 def start(
@@ -85,6 +90,7 @@ def _start(job: Job, folder: JobFolder, command: list[str]) -> Running:
     job_id = new_job_id()
     job = dataclasses.replace(job, output=str(Path(job.output).absolute()))
     path = write_job(job, folder.job_file, job_id=job_id)
+    made_above = missing_parents(Path(job.output))
     with (folder.path / "events").open("wb") as events, (folder.path / "stderr").open("wb") as errors:
         try:
             process = subprocess.Popen(
@@ -101,7 +107,9 @@ def _start(job: Job, folder: JobFolder, command: list[str]) -> Running:
                 file=command[0],
                 advice="Is this Python there, and may it be run?",
             ) from error
-    return Running(process, folder, job_id=job_id, output=Path(job.output))
+    running = Running(process, folder, job_id=job_id, output=Path(job.output))
+    running.made_above = made_above
+    return running
 
 
 class Running:
@@ -116,6 +124,7 @@ class Running:
         self.output = output
         self._process, self._folder = process, folder
         self._tail = Tail(folder.path / "events")
+        self.made_above: list[Path] = []
         self._owner = os.getpid()
         self._final: Done | Failed | None = None
         self._final_time = 0.0
@@ -244,6 +253,7 @@ class Running:
         if self._state is not State.DONE:
             with contextlib.suppress(OSError):  # a place that cannot be read now
                 sweep_partials(self.output.parent)
+            remove_empty(self.made_above)
         self._folder.remove()
         _running.discard(self)
         return [*events, final]

@@ -1,29 +1,10 @@
-"""``slicermedai run SOURCE``: analyse a study. ``run job.json`` is the worker that does it."""
+"""``slicermedai run job.json``: the worker that does a job of any kind."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
 
-from slicermedai.cli.options import add_options, job_from
-from slicermedai.cli.supervise import supervise
-from slicermedai.jobs.specs import RunJob
-
-HELP = "analyse a study and leave a result folder"
 _SUPERVISED = "--supervised"
-
-
-def add(commands: Any) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser("run", help=HELP, description=RunJob.__doc__)
-    add_options(parser, RunJob)
-    parser.set_defaults(do=do)
-
-
-def do(given: argparse.Namespace) -> int:
-    """Supervise a child that runs the job of the arguments."""
-    return supervise(job_from(RunJob, given))
 
 
 def job_file(arguments: list[str]) -> Path | None:

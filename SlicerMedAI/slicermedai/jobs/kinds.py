@@ -1,0 +1,108 @@
+"""The table of the kinds of job: what a kind takes, what does it, and what its stages weigh.
+
+Worker, command line, console and progress read this table. To add a kind:
+
+1. write its spec, a frozen dataclass below :class:`~slicermedai.jobs.specs.Job` in :mod:`slicermedai.jobs.specs`; the
+   metadata of its fields is the help of the command line's options, and the docstring the command's description;
+2. write its executor, a function ``(job, *, job_id, progress) -> Path`` that makes ``job.output`` by
+   :func:`~slicermedai.domain.storage.atomic_folder`, calls ``progress(stage, fraction)``, and returns the folder;
+3. add one line to :data:`KINDS`.
+
+The command ``slicermedai <kind>``, its help, the worker, supervision, cancelling, the audit log's entries of its start
+and end, and its time left then follow. Executors are named, not imported: only the worker loads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from slicermedai.domain.observer import Progress
+from slicermedai.jobs.specs import ExportJob, Job, RunJob
+
+STAGES: dict[str, float] = {
+    "start": 2.0,
+    "read": 6.0,
+    "deidentify": 9.0,
+    "load model": 22.0,
+    "segment": 34.0,
+    "measure": 3.0,
+    "save": 2.0,
+    "export": 6.0,
+    "scene": 7.0,
+    "pictures": 6.0,
+    "report": 3.0,
+}
+"""Stage -> share of a whole run's time. The order is the order of the run."""
+
+_PICTURED = ("scene", "pictures", "report")
+
+
+class Executor(Protocol):
+    """Does one job in the worker and returns the folder that it made."""
+
+    def __call__(self, job: Any, *, job_id: str, progress: Progress) -> Path:
+        """May raise any :class:`~slicermedai.errors.MedAIError`; lets JobCancelled from ``progress`` through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of job.
+
+    Parameters
+    ----------
+    spec:
+        The dataclass of its fields; ``spec.kind`` is its name.
+    executor:
+        ``package.module:function``, an :class:`Executor`.
+    stages:
+        From a job to the stages that it goes through, in their order, with their weights.
+    help:
+        A few words for the list of commands.
+    """
+
+    spec: type[Job]
+    executor: str
+    stages: Callable[[Any], Mapping[str, float]]
+    help: str
+
+    def load(self) -> Executor:
+        """The executor; its module is loaded now."""
+        module, _, function = self.executor.partition(":")
+        return cast(Executor, getattr(import_module(module), function))
+
+
+def _of_run(job: RunJob) -> dict[str, float]:
+    skipped = (() if job.identity == "deidentify" else ("deidentify",)) + (() if job.report else _PICTURED)
+    return {name: weight for name, weight in STAGES.items() if name not in skipped}
+
+
+def _of_export(job: ExportJob) -> dict[str, float]:
+    return {name: STAGES[name] for name in ("start", "read", "export")}
+
+
+KINDS: dict[str, Kind] = {
+    kind.spec.kind: kind
+    for kind in (
+        Kind(
+            spec=RunJob,
+            executor="slicermedai.cli.execute:run_study",
+            stages=_of_run,
+            help="analyse a study and leave a result folder",
+        ),
+        Kind(
+            spec=ExportJob,
+            executor="slicermedai.cli.execute:export_saved",
+            stages=_of_export,
+            help="write a saved result in other formats",
+        ),
+    )
+}
+
+
+def stages_of(job: Job) -> dict[str, float]:
+    """The stages that ``job`` goes through, with their weights."""
+    return dict(KINDS[job.kind].stages(job))
