@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from enum import Enum
 from functools import lru_cache
 
 FIRST_YEAR, LAST_YEAR = 1800, 2199
@@ -51,6 +52,52 @@ _TM_RANGE = re.compile(rf"(?P<first>{_TM.pattern})?\s*-\s*(?P<last>{_TM.pattern}
 _AGE = re.compile(r"(?P<number>\d{1,3})(?P<unit>[DWMY])", re.ASCII)
 
 _Change = Callable[[str], str | None]
+
+
+class DateRule(str, Enum):
+    """What becomes of dates and times (VR DA, DT and TM) that the profile does not remove whole.
+
+    The engine's hook: where the table's action for an option is K or C and the VR is DA, DT or TM, it writes
+    ``rule.apply(vr, text, days)``; None means that the element is emptied, or gets a dummy where it may not be empty.
+    """
+
+    REMOVE = "remove"
+    SHIFT = "shift"
+    YEAR_ONLY = "year-only"
+    KEEP = "keep"
+
+    @property
+    def option(self) -> str | None:
+        """Code of the option of PS3.15 Table E.1-1 that it carries out; None for the Basic profile's own way."""
+        return {"shift": "113107", "year-only": "113107", "keep": "113106"}.get(self.value)
+
+    @property
+    def modified(self) -> str:
+        """Value of Longitudinal Temporal Information Modified (0028,0303), PS3.3 C.12.1.1."""
+        return {"remove": "REMOVED", "keep": "UNMODIFIED"}.get(self.value, "MODIFIED")
+
+    def apply(self, vr: str, text: str, days: int) -> str | None:
+        """A value of VR DA, DT or TM under this rule; ``days`` is the patient's shift."""
+        if self is DateRule.REMOVE:
+            return None
+        if self is DateRule.KEEP:
+            return text
+        return shift(vr, text, days) if self is DateRule.SHIFT else year_only(vr, text)
+
+
+class AgeRule(str, Enum):
+    """What becomes of ages (VR AS, at any depth, and numbers of years in reports) that the profile keeps."""
+
+    AS_IT_IS = "as-it-is"
+    CAP = "cap-at-90"
+
+    def apply(self, text: str) -> str | None:
+        """An AS value under this rule; None where it is no age."""
+        return cap_age(text) if self is AgeRule.CAP else text
+
+    def apply_years(self, years: float) -> float:
+        """An age in years (UCUM "a") under this rule, as in a numeric content item (121033 DCM Subject Age)."""
+        return 90.0 if self is AgeRule.CAP and years > OLDEST_AGE else years
 
 
 def shift_da(text: str, days: int) -> str | None:
