@@ -14,6 +14,7 @@ import pytest
 
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval
+from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult, Decision, Deidentification, Map, Quality, Review, Status
 from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import OutputError
@@ -244,6 +245,16 @@ def test_provenance_is_whole(result, page: Reader):
     wanted += [word for pair in made_by.versions for word in pair]
     wanted += [f"{step.seconds:.2f}" for step in made_by.steps]
     assert [words for words in wanted if words not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [(0, "of the voxels and their place"), (1, "of the file"), (181, "over the hashes of 181 files")],
+)
+def test_what_was_read_stands_there_by_its_hash(result, tmp_path: Path, files: int, words: str):
+    read = InputDigest(sha256="cd" * 32, files=files)
+    page = of(replace(result, provenance=replace(result.provenance, input=read)), tmp_path)
+    assert f"Input SHA-256 {'cd' * 32} {words}" in page.section("provenance")
 
 
 def test_maps_are_named_with_their_units(result, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult, Deidentification
 from slicermedai.domain.study import Identity
 from slicermedai.report.markup import Html, code, items, join, number, section, table, tag, terms
@@ -66,6 +67,7 @@ def provenance_section(result: AnalysisResult) -> Html:
     facts = [
         ("Model", f"{made_by.bundle} {made_by.bundle_version}".strip()),
         ("Weights SHA-256", code(made_by.weights_sha256)),
+        ("Input SHA-256", _input(made_by.input)),
         ("Licence", made_by.licence),
         ("Intended use", made_by.intended_use),
         ("Device", made_by.device),
@@ -79,6 +81,14 @@ def provenance_section(result: AnalysisResult) -> Html:
         ("Maps", ", ".join(f"{item.name} ({item.unit.meaning})" for item in result.maps)),
     ]
     return section("provenance", "How it was made", terms(facts), _outputs(result), _steps(result), _versions(result))
+
+
+def _input(read: InputDigest | None) -> Html:
+    """What was read, by the hash that the audit log holds too."""
+    if read is None:
+        return Html("")
+    files = f"over the hashes of {read.files} files" if read.files > 1 else "of the file"
+    return join([code(read.sha256), files if read.files else "of the voxels and their place"], " ")
 
 
 def image_words(result: AnalysisResult) -> str:
