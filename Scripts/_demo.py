@@ -8,10 +8,12 @@ from pathlib import Path
 
 from _data import fetch_brain, fetch_colin27, fetch_mrhead
 
-from slicermedai.cli.main import main as command_line
+from slicermedai.cli.commands import obey, understand
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import MedAIError
+from slicermedai.jobs.folder import JobFolder, sweep
+from slicermedai.jobs.interrupts import EXIT_CANCELLED, interruptible
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.leaks import leaks
 from Testing.fixtures.phantoms import head_phantom
@@ -19,8 +21,27 @@ from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 
 
+def run_privately(out: Path, source: Path | None) -> int:
+    """:func:`run_demo` with a temporary folder that is gone at any end; where this is killed, at the next start."""
+    try:
+        with interruptible():
+            sweep()
+            with JobFolder.create("demo") as folder:
+                return run_demo(out, source, folder.inputs)
+    except KeyboardInterrupt:
+        left = f"the result was done, and lies in {out}" if out.exists() else "nothing was left behind"
+        _say(f"Scripts/demo: cancelled, {left}")
+        return EXIT_CANCELLED
+    except MedAIError as error:
+        _say(str(error))
+        return 1
+
+
 def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
-    """Prepare the study in ``scratch``, run the job into ``out``, look for leaks; the exit code."""
+    """Prepare the study in ``scratch``, run the job into ``out``, look for leaks; the exit code.
+
+    An interrupt raises KeyboardInterrupt; the job is stopped by then.
+    """
     try:
         if fetch_brain() is None:
             return 1
@@ -28,7 +49,7 @@ def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
         if source is None:
             source, tokens, remark = _sample_study(scratch)
         job = ["run", str(source), "--bundle", "brain", "--output", str(out), "--identity", "deidentify"]
-        code = command_line([*job, "--remark", remark])
+        code = obey(understand([*job, "--remark", remark]))
     except MedAIError as error:
         print(error, file=sys.stderr)
         return 1

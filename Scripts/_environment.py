@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ def ensure_environment(level: str = "run") -> None:
     """Go on inside the project's environment, made first where it is missing or out of date."""
     if Path(sys.prefix).resolve() == VENV.resolve() and _is_current(level):
         _prepare_variables()
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return
     if sys.version_info < OLDEST:
         sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0])
@@ -56,6 +59,7 @@ def _restart_inside() -> None:
             sys.exit(subprocess.call(command))
         except KeyboardInterrupt:
             sys.exit(130)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C waits until the new Python can answer it
     os.execv(command[0], command)
 
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +18,22 @@ from slicermedai import load
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "Scripts"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "Scripts"
+PREPARING = """
+import sys, time
+from pathlib import Path
+import _demo
+
+def prepare(scratch):
+    scratch.mkdir()
+    (scratch / "slice.dcm").write_text("an identified image")
+    print("written", flush=True)
+    time.sleep(60)
+
+_demo.fetch_brain, _demo._sample_study = lambda: True, prepare
+sys.exit(_demo.run_privately(Path(sys.argv[1]), None))
+"""
 
 
 @pytest.fixture
@@ -55,3 +76,57 @@ def test_an_own_folder_without_images_ends_in_words(
     assert demo_script.run_demo(tmp_path / "out", tmp_path / "empty", tmp_path / "scratch") == 1
     assert "empty" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (SCRIPTS, ROOT, ROOT / "SlicerMedAI"))))
+    return tmp_path / "temp"
+
+
+def stopped_while_preparing(out: Path, name: str) -> tuple[int, str, float]:
+    """(exit code, what it said, seconds that it took to end) of a demo that gets a signal."""
+    words = [sys.executable, "-c", PREPARING, str(out)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        began = time.monotonic()
+        process.send_signal(getattr(signal, name))
+        _, told = process.communicate(timeout=10)
+        return process.returncode, told, time.monotonic() - began
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stopped_demo_says_one_line_and_leaves_no_identified_image(temp: Path, name: str) -> None:
+    code, told, seconds = stopped_while_preparing(temp / "out", name)
+    assert (code, told) == (130, "Scripts/demo: cancelled, nothing was left behind\n")
+    assert seconds < 2.0
+    assert list(temp.rglob("*.dcm")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")
+def test_what_a_killed_demo_left_is_gone_at_the_next_start(temp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, _ = stopped_while_preparing(temp / "out", "SIGKILL")
+    assert code == -signal.SIGKILL
+    assert len(list(temp.rglob("*.dcm"))) == 1
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script = importlib.import_module("_demo")
+    monkeypatch.setattr(script, "fetch_brain", lambda: None)
+    assert script.run_privately(temp / "out", None) == 1
+    assert list(temp.glob("slicermedai*/*")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")
+def test_an_early_interrupt_of_the_demo_is_one_line(tmp_path: Path) -> None:
+    """From its first import on: the moment at which the table of its arguments is read."""
+    code = "import sys; sys.argv[:] = [sys.argv[1], '--help']; sys.path[0] = sys.argv[0].rpartition('/')[0];"
+    code += "import os, signal, argparse;"
+    code += "argparse.ArgumentParser.parse_args = lambda self: os.kill(os.getpid(), signal.SIGINT);"
+    code += "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words = [sys.executable, "-c", code, str(SCRIPTS / "demo")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Scripts/demo: cancelled, nothing was started\n")
