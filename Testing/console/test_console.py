@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -386,6 +387,30 @@ def test_a_script_that_ends_after_submit_waits_for_its_job_and_says_so(tmp_path:
     assert "this is not Slicer" in lines[1]
     assert lines[2] == f"slicermedai: the job is done: {tmp_path / 'out'}"
     assert (tmp_path / "out" / "result" / "result.json").exists()
+    assert job_folders(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: pseudo-terminals")
+def test_at_pythons_prompt_a_job_ends_while_nothing_is_typed(tmp_path: Path, prepared: Path) -> None:
+    pty = pytest.importorskip("pty", reason="absent: pseudo-terminals")
+    (tmp_path / "worker.py").write_text(WORKER.format(prepared=str(prepared)))
+    (tmp_path / "start.py").write_text(
+        SCRIPT.format(worker=str(tmp_path / "worker.py"), output=str(tmp_path / "out"), options="")
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(slicermedai.__file__).parents[1]), "TERM": "dumb"}
+    environment |= {"TMPDIR": str(tmp_path / "temp"), "PYTHONSTARTUP": ""}
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-q", "-i"]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        os.write(ours, f"exec(open({str(tmp_path / 'start.py')!r}).read())\n".encode())
+        told = b""
+        while b"this is not Slicer" not in told:
+            assert select.select([ours], [], [], 15)[0], told.decode()
+            told += os.read(ours, 4096)
+        os.write(ours, b"exit()\n")
+        assert process.wait(10) == 0
+    os.close(ours)
     assert job_folders(tmp_path) == []
 
 

@@ -152,10 +152,11 @@ class JobHandle:
         self.close()
 
     def tick(self) -> None:
-        """Let a timer of Slicer's window poll from now on; elsewhere nothing happens."""
+        """Let a timer of Slicer's window poll from now on, or Python's prompt while it waits; else nothing happens."""
+        from slicermedai.console.prompt import while_waiting
         from slicermedai.scene.ticker import every
 
-        self._stop_ticking = every(_TICK, self.poll)
+        self._stop_ticking = every(_TICK, self.poll) or while_waiting(self.poll)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Progress):

@@ -39,8 +39,8 @@ def submit(
 ) -> JobHandle:
     """Start an analysis and return at once.
 
-    Inside Slicer a timer drives the job, elsewhere ``job.wait()`` or ``job.poll()``. A script that ends before its job
-    waits for it and says so.
+    Inside Slicer a timer drives the job, at Python's prompt the waiting for what is typed, elsewhere ``job.wait()`` or
+    ``job.poll()``. A script that ends before its job waits for it and says so.
 
     Parameters
     ----------
