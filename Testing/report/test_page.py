@@ -150,6 +150,7 @@ def test_a_result_with_warnings_is_never_shown_as_clean(result, tmp_path: Path, 
     assert "warned" in said.attributes["class"].split()
     assert words in said.text
     assert "Complete: the" not in said.text
+    assert "The analysis ran to its end" in said.text
 
 
 def test_only_a_clean_complete_result_is_green():
@@ -324,9 +325,16 @@ def test_pictures_are_in_the_page_and_described(page: Reader):
     assert [caption.text for caption in page.all("figcaption")] == ["axial view", "3d view"]
 
 
-def test_the_pictures_say_of_which_series_they_are(page: Reader, result, tmp_path: Path):
-    assert "Image: T1 MPRAGE sagittal (MR, series 4)." in page.section("pictures")
-    assert "Image:" not in of(replace(result, study=Study(), sources=()), tmp_path).section("pictures")
+def test_the_pictures_say_of_which_series_they_are(page: Reader, result):
+    grid = result.volume_geometry.in_words
+    assert f"Image: T1 MPRAGE sagittal, MR, series 4, {grid}." in page.section("pictures")
+
+
+def test_the_pictures_of_a_file_say_its_grid(context: ReportContext, tmp_path: Path):
+    bare = replace(context.result, study=Study(), sources=())
+    assert f"Image: {bare.volume_geometry.in_words}." in read(replace(context, result=bare), tmp_path).section(
+        "pictures"
+    )
 
 
 def test_missing_pictures_are_never_passed_over(result, tmp_path: Path):

@@ -81,8 +81,8 @@ def metadata() -> dict[str, Any]:
 
 
 DEFINITION = (
-    "All that lies inside the skull: brain, cerebrospinal fluid and meninges. It is larger than the brain itself "
-    "and no brain volume."
+    "Everything inside the skull: brain, cerebrospinal fluid and meninges. Larger than the brain itself: this is no "
+    "brain volume."
 )
 INTENDED_USE = (
     "Research use only, not a medical device. T1-weighted MR of healthy adult heads; the segment is the inside of "

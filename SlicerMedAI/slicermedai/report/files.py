@@ -20,7 +20,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("dicom/*.dcm", "DICOM object with results"),
     (
         "scene.mrb",
-        "Scene for 3D Slicer: image, segmentation and table; File, Add Data opens it, Show 3D adds surfaces",
+        "Scene for 3D Slicer: image, segmentation with its surfaces, and table; open it with File, Add Data",
     ),
     ("result/source/*", "Headers of the source images without pixels, for writing DICOM again later"),
     ("result/*", "The analysis result itself, without loss; everything else can be written from it again"),

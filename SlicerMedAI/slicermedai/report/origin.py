@@ -92,12 +92,12 @@ def _input(read: InputDigest | None) -> Html:
 
 
 def image_words(result: AnalysisResult) -> str:
-    """Which image the pictures show: "Image: T1 MPRAGE sagittal (MR, series 4).", or "" where nothing is known."""
-    series = next(iter(result.sources or result.study.series), None)
-    if series is None:
-        return ""
-    number = "" if series.number is None else f"series {series.number}"
-    return f"Image: {series.description or 'no description'} ({', '.join(filter(None, [series.modality, number]))})."
+    """Which image the pictures show: "Image: T1 MPRAGE, MR, series 4, 50 x 46 x 34 voxels of 5 x 5 x 5 mm."."""
+    parts = [result.volume_geometry.in_words]
+    for series in (result.sources or result.study.series)[:1]:
+        number = "" if series.number is None else f"series {series.number}"
+        parts = [series.description, series.modality, number, *parts]
+    return f"Image: {', '.join(filter(None, parts))}."
 
 
 def _series(result: AnalysisResult) -> Html:

@@ -103,9 +103,14 @@ def _status(result: AnalysisResult) -> Html:
     """Green for a complete run without warnings alone; with any, the first words say that there are some."""
     kind, words = result.status.name.lower().replace("_", "-"), _STATUS[result.status]
     if result.needs_a_look:
-        kind, words = f"{kind} warned", f"{result.outcome[0].upper()}{result.outcome[1:]}. {words.partition(': ')[2]}"
+        rest = words.partition(": ")[2]
+        kind, words = f"{kind} warned", f"{_sentence(result.outcome)}. {_sentence(rest)}"
     said = join([tag("strong", words), text(result.message)], " ")
     return tag("p", said, class_=f"status {kind}")
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _remark(result: AnalysisResult) -> Html:

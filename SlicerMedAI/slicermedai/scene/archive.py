@@ -16,6 +16,7 @@ import slicer
 from slicermedai.domain.scratch import ScratchFolder, sweep_scratch
 from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import OutputError, UnreadableFileError
+from slicermedai.scene.segments import know_surfaces
 from slicermedai.scene.volumes import ijk_to_ras
 
 _KIND = "scene"
@@ -54,6 +55,7 @@ def load_scene(path: Path, scene: Any) -> Any:
     path = Path(path).absolute()
     if not path.is_file():
         raise UnreadableFileError("there is no such file", file=path)
+    know_surfaces()
     with _scratch(scene), _same_directory():
         read = scene.ReadFromMRB(str(path), False)
     if not read:

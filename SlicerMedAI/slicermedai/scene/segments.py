@@ -64,8 +64,19 @@ def fill_segmentation(node: Any, findings: Iterable[Finding], *, geometry: Geome
     node.CreateDefaultDisplayNodes()
 
 
+def know_surfaces() -> None:
+    """Let segmentations that are made from now on have surfaces.
+
+    Slicer's application knows how they are made; outside it nobody does until the rule is registered.
+    """
+    factory = slicer.vtkSegmentationConverterFactory.GetInstance()
+    rule = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule()
+    if not any(known.IsA(rule.GetClassName()) for known in factory.GetConverterRules()):
+        factory.RegisterConverterRule(rule)
+
+
 def create_surfaces(node: Any) -> None:
-    """Add the closed surfaces that 3D views show."""
+    """Add the closed surfaces that 3D views show, and that a saved scene shows again."""
     node.CreateClosedSurfaceRepresentation()
 
 

@@ -12,7 +12,7 @@ from slicermedai.errors import GeometryError, IdentityError
 from slicermedai.scene import identity
 from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_study, series_uid_of
 from slicermedai.scene.markups import add_markup
-from slicermedai.scene.segments import create_surfaces, fill_segmentation
+from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node, volume_to_node
 
@@ -65,6 +65,7 @@ def show(
     """
     _check_image(result, volume, volume_node)
     image = volume_node or _volume_node(result, scene, volume)
+    know_surfaces()
     segmentation = _node(result, scene, identity.SEGMENTATION)
     fill_segmentation(segmentation, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
     if surfaces:
