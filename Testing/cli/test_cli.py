@@ -25,6 +25,7 @@ from slicermedai.cli.main import main
 from slicermedai.cli.options import job_from
 from slicermedai.cli.supervise import ProgressLines, time_left
 from slicermedai.cli.worker import job_file
+from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.export.formats import FORMATS
 from slicermedai.jobs.files import make_job, read_job, write_job
 from slicermedai.jobs.kinds import KINDS
@@ -116,7 +117,7 @@ def test_the_help_names_every_command_and_what_this_is_not(capsys: pytest.Captur
         main(["--help"])
     assert left.value.code == 0
     text = capsys.readouterr().out
-    for name in (*KINDS, "bundle", "audit"):
+    for name in (*KINDS, "bundle", "deid-key", "audit"):
         assert f"\n    {name} " in text
     assert "not a medical device" in text
 
@@ -168,6 +169,19 @@ def test_a_log_that_was_removed_is_no_absent_one(capsys: pytest.CaptureFixture[s
     log_path().unlink()
     assert main(["audit", "verify", "--absent-ok"]) == 1
     assert "1 entries are missing" in capsys.readouterr().out
+
+
+def test_a_project_key_is_made_once_for_its_owner_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "project.key"
+    assert main(["deid-key", str(path)]) == 0
+    key = ProjectKey.from_file(path)
+    told = capsys.readouterr().out
+    assert told == f"{path}  fingerprint {key.fingerprint}\n"
+    assert key.secret.hex() not in told
+    assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o600
+    assert main(["deid-key", str(path)]) == 1
+    assert str(path) in capsys.readouterr().err
+    assert ProjectKey.from_file(path) == key
 
 
 def test_the_audit_log_is_verified_and_a_changed_one_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
