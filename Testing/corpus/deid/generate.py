@@ -89,6 +89,7 @@ class Maker:
     ledger: Ledger
     rng: random.Random
     side: int
+    way: Way | None = None
     turn: int = 0
     turns: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
@@ -97,10 +98,12 @@ class Maker:
         return f"2.25.{self.rng.getrandbits(122)}"
 
     def patient(self, index: int, files: int) -> None:
-        """All files of one patient, over two or three visits."""
-        patient = make_patient(self.rng, index)
+        """All files of one patient, of every kind."""
+        self.files(make_patient(self.rng, index), index, [WHEEL[n % len(WHEEL)] for n in range(files)])
+
+    def files(self, patient: Patient, index: int, kinds: list[str]) -> None:
+        """Files of those kinds, over two or three visits."""
         visits = [self._visit(patient, day) for day in self._days()]
-        kinds = [WHEEL[n % len(WHEEL)] for n in range(files)]
         for number, kind in enumerate(kinds):
             which = number * len(visits) // len(kinds)
             which = which if kind in IMAGE_KINDS or targets(kind, visits[which]) else 0
@@ -134,6 +137,8 @@ class Maker:
         )
 
     def _way(self, pixels: np.ndarray | None) -> Way:
+        if self.way is not None:
+            return self.way
         wheel = wheel_for(pixels)
         self.turns[wheel] += 1
         return choose_way(self.turns[wheel] - 1, pixels)

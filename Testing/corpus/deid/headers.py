@@ -47,6 +47,9 @@ def plant_identity(planter: Planter, data: Dataset) -> None:
     for keyword, value in values.items():
         if planter.encoded_or_none(value[0]) is not None:
             planter.exact(data, keyword, where, value)
+    if patient.person.romanised[0]:  # the header tells how the name is spelt in Latin letters
+        latin = "^".join(patient.person.romanised)
+        planter.exact(data, "OtherPatientNames", where, (latin, patient.person.romanised))
     for keyword in STUDY_DATES:
         planter.exact(data, keyword, where, (f"{study.date:%Y%m%d}", (f"{study.date:%Y%m%d}",)))
     for keyword, kind in HEADER.items():

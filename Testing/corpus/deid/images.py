@@ -145,6 +145,8 @@ def _projection(data: Dataset, rng: random.Random, place: Place) -> None:
     data.ImagerPixelSpacing = ["0.168", "0.168"]
     data.WindowCenter, data.WindowWidth = "2048", "4096"
     data.RescaleIntercept, data.RescaleSlope, data.RescaleType = "0", "1", "US"
+    if data.Modality == "CR" and rng.random() < 0.3:
+        data.PhotometricInterpretation = "MONOCHROME1"
     data.Grid, data.FocalSpots, data.Sensitivity = "IN", "0.6", str(rng.randrange(100, 400))
     data.SeriesDescription = rng.choice(["Hand AP", "Chest PA", "Knee lateral"])
     data.AnatomicRegionSequence = Sequence([code("T-D8700", "SRT", "Hand")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from pydicom import dcmread
 from Testing.corpus.deid.images import path_value
 from Testing.corpus.deid.ledger import Clinical, Entry, Interval, Ledger, Planted, Reference
 from Testing.corpus.deid.pixels import PixelScores, judge_pixels, pixel_digest
-from Testing.corpus.deid.reading import FileView, Hay, unpacked
+from Testing.corpus.deid.reading import FileView, Hay, unpacked, whole_file
 from Testing.corpus.deid.validity import new_errors
 
 UID_PATHS = {"instance": "00080018", "series": "0020000E", "study": "0020000D", "frame": "00200052"}
-SUV_PATHS = ("00101030", "00540016[0]/00181074", "00540016[0]/00181075", "00540016[0]/00181072", "00080031")
+SUV_PATHS = ("00101030", "00540016[0]/00181074", "00540016[0]/00181075")  # weight, dose, half-life
+START_TIME = "00540016[0]/00181072"
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,13 @@ class Scores:
 
 def judge(corpus: Corpus, output: Path, mapping: dict[str, Path] | None = None, *, validate: bool = True) -> Scores:
     """Compare; ``mapping`` tells which file became which, else :func:`match` finds it; ``validate``: run dciodvfy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a tool's output may hold anything
+        return _judge(corpus, output, match(corpus, output) if mapping is None else mapping, validate=validate)
+
+
+def _judge(corpus: Corpus, output: Path, found: dict[str, Path], *, validate: bool) -> Scores:
     ledger = corpus.ledger
-    found = match(corpus, output) if mapping is None else mapping
     views = {file: FileView.open(path) for file, path in found.items()}
     leaks = [item for item in ledger.planted if is_leaked(item, views.get(item.file))]
     return Scores(
@@ -73,14 +80,15 @@ def judge(corpus: Corpus, output: Path, mapping: dict[str, Path] | None = None, 
         leaked=Share(len(leaks), len(ledger.planted)),
         leaked_by_category=_by_category(ledger, leaks),
         files_with_tokens=Share(_files_with_tokens(ledger, views, output), len(ledger.entries)),
-        **_kept(ledger, views),
+        **_kept(corpus, views),
         pixels=judge_pixels(corpus.folder, ledger, found),
         new_errors=new_errors(corpus.folder, found) if validate else None,
         examples=[f"{item.category} {item.file} {item.path}" for item in leaks[:: max(1, len(leaks) // 20)]],
     )
 
 
-def _kept(ledger: Ledger, views: dict[str, FileView]) -> dict[str, Share]:
+def _kept(corpus: Corpus, views: dict[str, FileView]) -> dict[str, Share]:
+    ledger = corpus.ledger
     kinds = {kind: [item for item in ledger.clinical if item.kind == kind] for kind in ("always", "option", "private")}
     lost = _count(kinds["always"], lambda item: not is_kept(item, views))
     numbers = [
@@ -96,7 +104,7 @@ def _kept(ledger: Ledger, views: dict[str, FileView]) -> dict[str, Share]:
         "intervals": _share(ledger.intervals, lambda item: is_same_interval(item, views)),
         "sr_values": _share(numbers, lambda item: is_kept(item, views)),
         "contours": _share(contours, lambda item: is_kept(item, views)),
-        "suv": _share(scans, lambda entry: is_suv_kept(entry, ledger, views)),
+        "suv": _share(scans, lambda entry: is_suv_kept(entry, corpus.folder, views)),
     }
 
 
@@ -157,12 +165,22 @@ def is_leaked(item: Planted, view: FileView | None) -> bool:
 
 
 def _files_with_tokens(ledger: Ledger, views: dict[str, FileView], output: Path) -> int:
-    """Files in whose bytes, or name, any strong token of theirs stands."""
+    """Files in whose bytes, or name, any strong token of theirs stands; any token at all in what else was written."""
     tokens: dict[str, set[str]] = {}
     for item in ledger.planted:
         if item.strong:
             tokens.setdefault(item.file, set()).update(item.tokens)
-    return sum(1 for file, view in views.items() if any(view.hay.holds(token) for token in tokens[file]))
+    known = {view.path for view in views.values()}
+    others = [path for path in output.rglob("*") if path.is_file() and path not in known]
+    told = [(view.hay, view.path, tokens[file]) for file, view in views.items()]
+    everyone = set().union(*tokens.values()) if others else set()
+    told += [(Hay(whole_file(path.read_bytes())), path, everyone) for path in others]
+    return sum(1 for hay, path, wanted in told if _tells(hay, str(path.relative_to(output)), wanted))
+
+
+def _tells(hay: Hay, name: str, tokens: set[str]) -> bool:
+    named = Hay(name.encode("utf-8"))
+    return any(hay.holds(token) or named.holds(token) for token in tokens)
 
 
 # --- what is kept --------------------------------------------------------------------------------------------------
@@ -212,25 +230,28 @@ def _moment(value: Any) -> datetime | None:
     return None
 
 
-def is_suv_kept(entry: Entry, ledger: Ledger, views: dict[str, FileView]) -> bool:
+def is_suv_kept(entry: Entry, folder: Path, views: dict[str, FileView]) -> bool:
     """Whether body weight, dose, half-life and the time from injection to scan still give the same SUV factor."""
-    wanted = {item.path: item.value for item in ledger.clinical if item.file == entry.file and item.path in SUV_PATHS}
-    view = views.get(entry.file)
-    if view is None:
+    if entry.file not in views:
         return False
-    before, after = suv_factor(wanted), suv_factor({path: str(view.value(path)) for path in SUV_PATHS})
+    before, after = suv_factor(FileView.open(folder / entry.file)), suv_factor(views[entry.file])
     return before is not None and after is not None and math.isclose(before, after, rel_tol=1e-6)
 
 
-def suv_factor(values: dict[str, str]) -> float | None:
-    """g/Bq: what Bq/ml is multiplied by for SUVbw, decayed from injection to series time."""
+def suv_factor(view: FileView) -> float | None:
+    """g/Bq: what Bq/ml is multiplied by for SUVbw, decayed from injection to series time (PS3.3 C.8.9.1)."""
     try:
-        weight, dose, half_life = (float(values[path]) for path in SUV_PATHS[:3])
-        waited = _seconds(values[SUV_PATHS[4]]) - _seconds(values[SUV_PATHS[3]])
-        return weight * 1000 / (dose * 2 ** (-waited / half_life))
-    except (KeyError, ValueError, ZeroDivisionError):
+        weight, dose, half_life = (float(view.value(path)) for path in SUV_PATHS)
+    except (TypeError, ValueError):
         return None
+    waited = _waited(view)
+    return None if waited is None or not dose else weight * 1000 / (dose * 2 ** (-waited / half_life))
 
 
-def _seconds(clock: str) -> float:
-    return int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + float(clock[4:])
+def _waited(view: FileView) -> float | None:
+    """Seconds from injection to series: from the injection's date-time, else from the times of one day."""
+    day, clock = (str(view.value(path) or "") for path in ("00080021", "00080031"))
+    injected, series = _moment(view.value("00540016[0]/00181078")), _moment(day + clock[:6])
+    if injected is None:
+        injected, series = (_moment("20000101" + str(text or "")[:6]) for text in (view.value(START_TIME), clock))
+    return None if injected is None or series is None else (series - injected).total_seconds()

@@ -1,0 +1,207 @@
+"""One run of the benchmark: corpora of every seed, every tool over each, the judge, and one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from Testing.corpus.deid import load
+from Testing.corpus.deid.generate import DEFAULT_FILES, generate
+from Testing.corpus.deid.judge import Corpus, Scores, Share, judge
+from Testing.corpus.deid.peers import OURS, PEERS, Cost, Tool, find_tools
+
+DEVELOPMENT_SEEDS = (11, 12, 13)  # look at these while mending the rules; report on others, never used before
+TIMED_FILES = 40
+LARGE_MB = 210
+
+
+@dataclass
+class Result:
+    """What one tool did over every corpus."""
+
+    tool: Tool
+    scores: list[Scores] = field(default_factory=list)
+    runs: list[Cost] = field(default_factory=list)
+    single: Cost | None = None
+    many: Cost | None = None
+    large: Cost | None = None
+
+    @property
+    def cpu_ms(self) -> float | None:
+        """CPU ms per file of half a megabyte, start-up taken off."""
+        if self.single is None or self.many is None or self.single.status or self.many.status:
+            return None
+        return (self.many.cpu_s - self.single.cpu_s) / (TIMED_FILES - 1) * 1000
+
+
+def main(arguments: list[str], peers_folder: Path) -> int:
+    """Parse, run, print; 1 where a tool that was asked for could not be run."""
+    chosen = _parser().parse_args(arguments)
+    names = [OURS, *(PEERS if chosen.peers == "all" else [p for p in chosen.peers.split(",") if p != "none"])]
+    tools, absent = find_tools(names, peers_folder)
+    results = [Result(tool) for tool in tools]
+    out = Path(chosen.out) if chosen.out else Path(tempfile.mkdtemp(prefix="deid-bench-"))
+    for seed in chosen.seeds:
+        _one_seed(results, out / f"seed-{seed}", seed, chosen.files)
+    _time(results, out / "timing", chosen.seeds[0])
+    print(table(results, absent))  # noqa: T201  # a benchmark prints
+    for result in results:
+        _tell_details(result)
+    _save(results, out / "results.json")
+    if not chosen.out:
+        shutil.rmtree(out)
+    return 1 if absent else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="Scripts/bench deid", description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(DEVELOPMENT_SEEDS[:1]), help="corpora to generate")
+    parser.add_argument("--files", type=int, default=DEFAULT_FILES, help="files in each corpus")
+    parser.add_argument("--peers", default="all", help="comma-separated, all or none: " + ", ".join(PEERS))
+    parser.add_argument("--out", default="", help="folder to keep corpora, outputs and results.json in")
+    return parser
+
+
+def _one_seed(results: list[Result], folder: Path, seed: int, files: int) -> None:
+    corpus = Corpus(folder / "input", generate(folder / "input", seed, files))
+    corpus.ledger.save(folder / "ledger.json")
+    for result in results:
+        output = _fresh(folder / result.tool.name)
+        result.runs.append(result.tool.run(corpus.folder, output))
+        result.scores.append(judge(corpus, output))
+
+
+def _fresh(output: Path) -> Path:
+    """A path for an output, nothing there yet."""
+    if output.exists():
+        shutil.rmtree(output)
+    return output
+
+
+def _time(results: list[Result], folder: Path, seed: int) -> None:
+    """Start-up on one file, CPU on many, memory on a large one; the files are the same for every tool."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    load.uniform(folder / "one", seed, 1)
+    load.uniform(folder / "many", seed, TIMED_FILES)
+    load.large(folder / "large", seed, LARGE_MB)
+    for result in results:
+        for name in ("one", "many", "large"):
+            output = _fresh(folder / f"{name}-{result.tool.name}")
+            setattr(result, {"one": "single"}.get(name, name), result.tool.run(folder / name, output))
+            shutil.rmtree(output, ignore_errors=True)
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+def _sum(result: Result, pick: Callable[[Scores], Share]) -> Share:
+    parts = [pick(scores) for scores in result.scores]
+    return Share(sum(part.count for part in parts), sum(part.of for part in parts))
+
+
+def _percent(share: Share) -> str:
+    return f"{share.count} of {share.of} ({share.count / max(1, share.of):.2%})"
+
+
+def _row(pick: Callable[[Scores], Share]) -> Callable[[Result], str]:
+    return lambda result: str(_sum(result, pick))
+
+
+def _errors(result: Result) -> str:
+    if any(scores.new_errors is None for scores in result.scores):
+        return "not measured: dciodvfy absent"
+    return str(sum(sum(scores.new_errors.values()) for scores in result.scores if scores.new_errors))
+
+
+def _cpu(result: Result) -> str:
+    return "failed" if result.cpu_ms is None else f"{result.cpu_ms:.1f}"
+
+
+def _cost(pick: Callable[[Result], Cost | None], shown: Callable[[Cost], str]) -> Callable[[Result], str]:
+    def row(result: Result) -> str:
+        cost = pick(result)
+        return "failed" if cost is None or cost.status else shown(cost)
+
+    return row
+
+
+ROWS: tuple[tuple[str, Callable[[Result], str]], ...] = (
+    ("version", lambda result: result.tool.version),
+    ("files written", _row(lambda s: s.written)),
+    ("elements leaked", lambda result: _percent(_sum(result, lambda s: s.leaked))),
+    ("files with any identity token in raw bytes", _row(lambda s: s.files_with_tokens)),
+    ("clinical values changed or destroyed", _row(lambda s: s.clinical_changed)),
+    ("values in Table E.1-1 kept (options)", _row(lambda s: s.options_kept)),
+    ("safe private values kept", _row(lambda s: s.private_kept)),
+    ("references intact", _row(lambda s: s.references)),
+    ("intervals kept", _row(lambda s: s.intervals)),
+    ("SR values and codes kept", _row(lambda s: s.sr_values)),
+    ("RT contours kept", _row(lambda s: s.contours)),
+    ("SUV factor kept", _row(lambda s: s.suv)),
+    ("burned-in identity still legible", _row(lambda s: Share(s.pixels.legible, s.pixels.identity_texts))),
+    ("other burned-in text kept", _row(lambda s: Share(s.pixels.kept, s.pixels.other_texts))),
+    (
+        "pixel data identical (no burned-in text)",
+        _row(lambda s: Share(s.pixels.identical, s.pixels.should_be_identical)),
+    ),
+    ("collateral pixels", lambda result: str(sum(s.pixels.collateral for s in result.scores))),
+    ("images that can no longer be compared", lambda result: str(sum(s.pixels.unreadable for s in result.scores))),
+    ("new dciodvfy errors", _errors),
+    ("CPU ms per 0.5 MB file", _cpu),
+    ("start-up with one file, s", _cost(lambda r: r.single, lambda c: f"{c.wall_s:.2f}")),
+    (f"peak MB, {TIMED_FILES} files", _cost(lambda r: r.many, lambda c: f"{c.peak_mb:.0f}")),
+    (f"peak MB, one {LARGE_MB} MB file", _cost(lambda r: r.large, lambda c: f"{c.peak_mb:.0f}")),
+)
+
+
+def table(results: list[Result], absent: dict[str, str]) -> str:
+    """Markdown: a row for every measure and leak category, a column for every tool."""
+    heads = [result.tool.name for result in results]
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    rows = [*ROWS, *(_category_row(category) for category in _categories(results))]
+    lines += [f"| {name} | {' | '.join(show(result) for result in results)} |" for name, show in rows]
+    lines += [f"{name}: {reason}" for name, reason in absent.items()]
+    readers = {scores.pixels.reader for result in results for scores in result.scores}
+    return "\n".join([*lines, *(f"Legibility judged by {reader}." for reader in sorted(readers))])
+
+
+def _categories(results: list[Result]) -> list[str]:
+    return sorted(
+        {category for result in results for scores in result.scores for category in scores.leaked_by_category}
+    )
+
+
+def _category_row(category: str) -> tuple[str, Callable[[Result], str]]:
+    none = Share(0, 0)
+    return f"leaked: {category}", lambda result: str(_sum(result, lambda s: s.leaked_by_category.get(category, none)))
+
+
+def _tell_details(result: Result) -> None:
+    errors: Counter[str] = Counter()
+    for scores in result.scores:
+        errors.update(scores.new_errors or {})
+    told = [f"{number} x {error}" for error, number in errors.most_common(3)]
+    ended = sorted({f"status {run.status}, {run.log[:200]}" for run in result.runs})
+    print(f"{result.tool.name}: {'; '.join(ended)}" + "".join(f"\n    {line[:160]}" for line in told))  # noqa: T201
+
+
+def _save(results: list[Result], path: Path) -> None:
+    told: list[dict[str, Any]] = [
+        {
+            "tool": result.tool.name,
+            "version": result.tool.version,
+            "cpu_ms_per_file": result.cpu_ms,
+            "scores": [asdict(scores) for scores in result.scores],
+            "costs": {name: asdict(cost) for name in ("single", "many", "large") if (cost := getattr(result, name))},
+        }
+        for result in results
+    ]
+    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
