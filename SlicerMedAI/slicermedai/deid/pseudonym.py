@@ -116,7 +116,9 @@ class Pseudonyms:
     key:
         The project's secret.
     avoid:
-        Runs of digits that no UID may contain by chance, because they are part of the identity.
+        Runs of digits that no UID may contain by chance, because they are part of the identity. A run of n digits
+        turns away about 33 of 10^n UIDs. Only these depend on what is known of a patient: two runs of which one
+        knows one more number of six digits give another UID for 3 of 100,000 originals, and the same for all others.
     """
 
     key: ProjectKey
