@@ -1,0 +1,107 @@
+"""Searches a file's pixels for text and says of each piece what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from slicermedai.deid.pixels.boxes import boxes_of, merged
+from slicermedai.deid.pixels.clips import summarised
+from slicermedai.deid.pixels.frames import FileFrames, Frame, FrameSource, Picture, grey, has_pixels, pictures
+from slicermedai.deid.pixels.gate import looks_written_on, why_read
+from slicermedai.deid.pixels.kinds import Search, TextBox, TextClass, Unclassified, Verdict
+from slicermedai.deid.pixels.match import Matcher
+from slicermedai.deid.pixels.ocr import Line, Ocr, has_strokes
+from slicermedai.deid.pixels.words import words_of
+from slicermedai.deid.vocabulary import Vocabulary
+
+_SURE = 0.55
+
+
+def inspect(
+    path: Path,
+    vocabulary: Vocabulary,
+    ocr: Ocr | None,
+    *,
+    unclassified: Unclassified = Unclassified.REMOVE,
+) -> Verdict:
+    """Search the pixels of a DICOM file for text.
+
+    Images that may carry text are read (SOP class, Modality, ImageType, colour, and where the file itself says so;
+    a BurnedInAnnotation of NO is not believed); of others every frame is screened for strokes and read where it has
+    some. Text that is neither the patient's nor a known annotation is removed unless ``unclassified`` says
+    otherwise: a name that nobody listed does more harm than a lost remark, and the review list shows each one.
+
+    Parameters
+    ----------
+    vocabulary:
+        The patient's.
+    ocr:
+        The text reader; without one the verdict is "not searched".
+
+    Raises
+    ------
+    UnreadableFileError
+        The pixels cannot be decoded.
+    """
+    if not has_pixels(path):
+        return Verdict(search=Search.NO_PIXELS, reason="the file has no pixel data")
+    if ocr is None:
+        return Verdict(search=Search.NOT_SEARCHED, reason="no text reader is installed (slicermedai[ocr])")
+    source = FileFrames.open(path)
+    reason = why_read(source.dataset)
+    if not reason and any(looks_written_on(grey(frame)) for frame in source.frames()):
+        reason = "a frame has strokes like text"
+    if not reason:
+        return Verdict(search=Search.SCREENED, reason="the frames have no strokes like text")
+    return Verdict(
+        boxes=find_text(source, Matcher(vocabulary), ocr),
+        search=Search.READ,
+        reason=reason,
+        unclassified=unclassified,
+    )
+
+
+def find_text(source: FrameSource, matcher: Matcher, ocr: Ocr) -> tuple[TextBox, ...]:
+    """Every piece of text in the frames: once for a single image, once for what stands still in a clip, and on the
+    frames of a clip at which strokes change."""
+    found = [
+        box
+        for frame in _frames_to_read(source)
+        for picture in _both_polarities(pictures(frame, source.dataset))
+        for box in _of_picture(picture, matcher, ocr)
+    ]
+    return tuple(replace(box, frames=(0, source.count)) for box in merged(found))
+
+
+def _frames_to_read(source: FrameSource) -> Iterator[Frame]:
+    if source.count == 1:
+        yield from source.frames()
+        return
+    clip = summarised(source)
+    yield clip.darkest
+    if not np.array_equal(clip.darkest, clip.brightest):
+        yield clip.brightest
+        yield from source.frames(clip.telling)
+
+
+def _both_polarities(greys: Iterable[Picture]) -> Iterator[Picture]:
+    for picture in greys:
+        if has_strokes(picture):
+            yield picture
+            yield 255 - picture
+
+
+def _of_picture(picture: Picture, matcher: Matcher, ocr: Ocr) -> list[TextBox]:
+    lines = [(line, words_of(line, picture)) for line in ocr.read(picture)]
+    pieces = [piece for piece in matcher.pieces(lines) if piece.kind is TextClass.IDENTITY or _is_text(piece.line)]
+    return boxes_of(pieces, (picture.shape[0], picture.shape[1]))
+
+
+def _is_text(line: Line) -> bool:
+    """False for what the reader is not sure of, and for single signs that are no Latin letter: shapes in the image."""
+    text = line.text.strip()
+    return line.confidence >= _SURE and (len(text) > 1 or text.isascii())

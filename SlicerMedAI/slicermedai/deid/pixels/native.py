@@ -1,0 +1,142 @@
+"""Uncompressed pixel data frame by frame: only the bytes of the samples that an edit touches change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
+from slicermedai.deid.datasets import as_found
+from slicermedai.deid.pixels.kinds import PIXEL_DATA, Edit
+from slicermedai.errors import UnreadableFileError, UnsupportedImageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeLayout:
+    """How frames lie in native pixel data (PS3.5 8.1): sizes, and the type of one sample as it is stored."""
+
+    frames: int
+    rows: int
+    columns: int
+    samples: int
+    planar: bool
+    dtype: np.dtype[Any]
+    swapped: bool
+
+    @staticmethod
+    def of(dataset: Dataset, path: Path, *, vr: str, frames: int) -> NativeLayout:
+        """From the header.
+
+        Raises
+        ------
+        UnsupportedImageError
+            Samples that are not whole bytes, or chroma that is shared by two pixels.
+        """
+        bits = int(dataset.BitsAllocated)
+        if bits not in (8, 16, 32) or "422" in str(dataset.PhotometricInterpretation):
+            attribute = "BitsAllocated" if bits not in (8, 16, 32) else "PhotometricInterpretation"
+            raise UnsupportedImageError(
+                "text cannot be removed from samples that are packed like this",
+                file=path,
+                attribute=attribute,
+                advice="The file was left out; export it with one value of 8 or 16 bits for each sample.",
+            )
+        big = dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
+        samples = int(dataset.SamplesPerPixel)
+        return NativeLayout(
+            frames=frames,
+            rows=int(dataset.Rows),
+            columns=int(dataset.Columns),
+            samples=samples,
+            planar=samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1,
+            dtype=np.dtype(f"{'>' if big else '<'}{'i' if dataset.PixelRepresentation else 'u'}{bits // 8}"),
+            swapped=big and bits == 8 and vr == "OW",
+        )
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of one frame."""
+        return self.rows * self.columns * self.samples * self.dtype.itemsize
+
+    @property
+    def length(self) -> int:
+        """Of the whole value, even."""
+        return self.frames * self.frame_bytes + self.frames * self.frame_bytes % 2
+
+    def view(self, data: bytearray) -> NDArray[Any]:
+        """(rows, columns) or (rows, columns, samples) over the bytes of one frame; writing changes them."""
+        flat = np.frombuffer(data, dtype=self.dtype)
+        if self.planar:
+            return flat.reshape(self.samples, self.rows, self.columns).transpose(1, 2, 0)
+        shape = (self.rows, self.columns, self.samples)
+        return flat.reshape(shape if self.samples > 1 else shape[:2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativePixels:
+    """Where the pixel data of a file lie."""
+
+    path: Path
+    vr: str
+    layout: NativeLayout
+    start: int | None
+
+    @staticmethod
+    def locate(path: Path, dataset: Dataset, frames: int) -> NativePixels:
+        """Find Pixel Data without reading it (a deflated file has no place for it: it is read as a whole)."""
+        deflated = dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
+        with as_found():
+            element: Any = dcmread(path, defer_size=1024, specific_tags=[PIXEL_DATA]).get_item(PIXEL_DATA)
+        vr = str(element.VR or "OW")
+        layout = NativeLayout.of(dataset, path, vr=vr, frames=frames)
+        start = None if deflated or element.value is not None else int(element.value_tell)
+        return NativePixels(path=path, vr=vr, layout=layout, start=start)
+
+    def chunks(self, edit: Edit) -> Iterator[bytes]:
+        """The value, frame by frame, each after ``edit``.
+
+        Raises
+        ------
+        UnreadableFileError
+            The file is shorter than its header says.
+        """
+        for number, data in enumerate(self._frames()):
+            _swap(data, self.layout)
+            edit(self.layout.view(data), number)
+            _swap(data, self.layout)
+            yield bytes(data)
+        if self.layout.frames * self.layout.frame_bytes % 2:
+            yield b"\0"
+
+    def _frames(self) -> Iterator[bytearray]:
+        size = self.layout.frame_bytes
+        if self.start is None:
+            with as_found():
+                value = dcmread(self.path)[PIXEL_DATA].value
+            for number in range(self.layout.frames):
+                yield self._whole(bytearray(value[number * size : (number + 1) * size]))
+            return
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            for _ in range(self.layout.frames):
+                yield self._whole(bytearray(file.read(size)))
+
+    def _whole(self, data: bytearray) -> bytearray:
+        if len(data) != self.layout.frame_bytes:
+            raise UnreadableFileError(
+                "fewer pixels than the header says", file=self.path, attribute="PixelData", advice="Copy it again."
+            )
+        return data
+
+
+def _swap(data: bytearray, layout: NativeLayout) -> None:
+    """Big endian words of two 8-bit samples (PS3.5 A.3, D): the bytes of each word change places."""
+    if layout.swapped:
+        even = len(data) // 2 * 2
+        data[0:even:2], data[1:even:2] = data[1:even:2], data[0:even:2]

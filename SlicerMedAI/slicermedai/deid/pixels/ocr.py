@@ -1,0 +1,190 @@
+"""Reading text in pictures. The engine is an optional extra; where it is absent it fails by name.
+
+rapidocr-onnxruntime brings its weights (PP-OCRv4, Chinese and English) in its wheel; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.errors import InputError
+
+_TILE, _OVERLAP, _WHOLE = 1280, 192, 1600
+_ENGINE = "rapidocr_onnxruntime"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of text: what was read, how sure (0 to 1), where, and the column of each character's middle."""
+
+    text: str
+    confidence: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    columns: tuple[float, ...]
+
+    @property
+    def height(self) -> float:
+        """Rows from top to bottom."""
+        return self.y1 - self.y0
+
+    def moved(self, x: float, y: float) -> Line:
+        """The same line in a picture that begins ``x`` columns and ``y`` rows further to the top left."""
+        columns = tuple(column + x for column in self.columns)
+        edges = {"x0": self.x0 + x, "y0": self.y0 + y, "x1": self.x1 + x, "y1": self.y1 + y}
+        return Line(text=self.text, confidence=self.confidence, columns=columns, **edges)
+
+
+class Ocr(Protocol):
+    """Reads the text in a picture."""
+
+    def read(self, picture: NDArray[np.uint8]) -> list[Line]:
+        """``picture`` is (rows, columns) of grey; the lines are in its pixels."""
+
+
+def is_available() -> bool:
+    """True where the engine is installed; it is not loaded."""
+    return importlib.util.find_spec(_ENGINE) is not None
+
+
+def load_ocr(*, threads: int = 1) -> Ocr:
+    """The text reader.
+
+    Raises
+    ------
+    InputError
+        The optional extra ``ocr`` is not installed.
+    """
+    if not is_available():
+        raise InputError(
+            "burned-in text cannot be searched: rapidocr-onnxruntime is not installed",
+            attribute="PixelData",
+            advice="Install slicermedai[ocr], or choose a profile without the Clean Pixel Data Option.",
+        )
+    return RapidOcr(_engine(threads))
+
+
+@functools.lru_cache(maxsize=2)
+def _engine(threads: int) -> Any:
+    with _environment():
+        from rapidocr_onnxruntime import RapidOCR
+    options = {"intra_op_num_threads": threads, "inter_op_num_threads": threads}
+    return RapidOCR(**options)
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """OpenCV points Qt at plug-ins of its own when it is imported; that must not reach a Qt application."""
+    names = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class RapidOcr:
+    """rapidocr-onnxruntime: a detector of lines and a reader of each; large pictures in overlapping tiles."""
+
+    def __init__(self, engine: Any) -> None:
+        self._detect, self._crop, self._read = engine.text_det, engine.get_crop_img_list, engine.text_rec
+
+    def read(self, picture: NDArray[np.uint8]) -> list[Line]:
+        """The lines in ``picture``, (rows, columns) of grey, every one once."""
+        found: list[Line] = []
+        for x, y, tile in tiles_of(picture):
+            for line in self._lines(tile):
+                _join(found, line.moved(x, y))
+        return found
+
+    def _lines(self, picture: NDArray[np.uint8]) -> list[Line]:
+        colour = np.repeat(picture[..., None], 3, axis=2)
+        boxes, _ = self._detect(colour)
+        if boxes is None or not len(boxes):
+            return []
+        crops = [_upright(crop, box) for crop, box in zip(self._crop(colour, boxes), boxes, strict=True)]
+        turned = [n for n, box in enumerate(boxes) if _is_vertical(box)]
+        results, _ = self._read([*crops, *(np.rot90(crops[n], 2).copy() for n in turned)], True)
+        for place, result in zip(turned, results[len(boxes) :], strict=True):
+            results[place] = max(results[place], result, key=lambda one: one[1])
+        read = zip(boxes, results[: len(boxes)], strict=True)
+        return [_line(box, *result) for box, result in read if result[0].strip()]
+
+
+def tiles_of(picture: NDArray[np.uint8]) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+    """(column, row, tile): the picture itself, or overlapping tiles with strokes in them where it is large."""
+    if max(picture.shape) <= _WHOLE:
+        yield 0, 0, picture
+        return
+    for y in _starts(picture.shape[0]):
+        for x in _starts(picture.shape[1]):
+            tile = picture[y : y + _TILE, x : x + _TILE]
+            if has_strokes(tile):
+                yield x, y, tile
+
+
+def has_strokes(picture: NDArray[np.uint8], *, step: int = 24, least: int = 40) -> bool:
+    """True where at least ``least`` neighbouring pixels differ by ``step`` of 255, which legible text needs."""
+    return int((np.abs(np.diff(picture.astype(np.int16), axis=1)) >= step).sum()) >= least
+
+
+def _starts(size: int) -> list[int]:
+    if size <= _TILE:
+        return [0]
+    count = -(-(size - _OVERLAP) // (_TILE - _OVERLAP))
+    return [round(start) for start in np.linspace(0, size - _TILE, count)]
+
+
+def _upright(crop: NDArray[np.uint8], box: NDArray[Any]) -> NDArray[np.uint8]:
+    """The engine turns tall crops by a quarter; a single character is none of them."""
+    height = np.linalg.norm(box[0] - box[3])
+    was_turned = crop.shape[0] < height * 0.9
+    return np.rot90(crop, -1).copy() if was_turned and not _is_vertical(box) else crop
+
+
+def _is_vertical(box: NDArray[Any]) -> bool:
+    """True for a line that runs up or down: it is read both ways."""
+    return bool(np.linalg.norm(box[0] - box[3]) >= 2.5 * np.linalg.norm(box[0] - box[1]))
+
+
+def _line(box: NDArray[Any], text: str, confidence: float, places: list[Any]) -> Line:
+    (x0, y0), (x1, y1) = box.min(axis=0), box.max(axis=0)
+    steps = [step for word in places[2] for step in word]
+    if len(steps) != len(text) or x1 - x0 < y1 - y0:
+        steps, places = list(range(len(text))), [len(text)]
+    columns = tuple(float(x0 + (step + 0.5) / max(float(places[0]), 1.0) * (x1 - x0)) for step in steps)
+    return Line(
+        text=text, confidence=confidence, x0=float(x0), y0=float(y0), x1=float(x1), y1=float(y1), columns=columns
+    )
+
+
+def _join(found: list[Line], line: Line) -> None:
+    """Add ``line``; of two readings of one place (overlapping tiles) the longer stays."""
+    for number, other in enumerate(found):
+        if _overlap(other, line) > 0.6:
+            found[number] = max(other, line, key=lambda one: one.x1 - one.x0)
+            return
+    found.append(line)
+
+
+def _overlap(one: Line, other: Line) -> float:
+    """Of the smaller one's area."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    smaller = min((line.x1 - line.x0) * line.height for line in (one, other))
+    return max(width, 0.0) * max(height, 0.0) / max(smaller, 1.0)
