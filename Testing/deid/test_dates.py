@@ -96,6 +96,7 @@ def test_what_is_no_date_or_a_placeholder_is_not_passed_on(text: str) -> None:
 def test_a_date_that_would_leave_the_calendar_is_emptied() -> None:
     assert shift_da("18050601", -4000) is None
     assert shift_da("21990601", 4000) is None
+    assert shift_da("20200601", -(10**6)) is None
 
 
 def test_of_several_values_only_the_invalid_one_is_lost() -> None:

@@ -22,6 +22,7 @@ from slicermedai.deid.keystore import (
     PatientRecord,
     PlainKeyWarning,
     ReidentificationTable,
+    change_passphrase,
     load_key,
     needs_passphrase,
     save_key,
@@ -37,7 +38,7 @@ from slicermedai.deid.sealed import (
     refuse_inside,
 )
 from slicermedai.domain import locks
-from slicermedai.errors import FolderBusyError, IdentityError, OutputError
+from slicermedai.errors import FolderBusyError, IdentityError, OutputError, ResultExistsError
 from Testing.deid.samples import KEY, OTHER_KEY
 
 WORDS = "seven blue horses"
@@ -74,6 +75,39 @@ def test_a_key_comes_back_by_its_passphrase_alone(tmp_path: Path) -> None:
         load_key(path, WORDS + "!")
     with pytest.raises(IdentityError, match="a passphrase is needed"):
         load_key(path)
+
+
+def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
+    path = save_key(tmp_path / "project.key", KEY, WORDS, cost=CHEAP)
+    (tmp_path / "link.key").symlink_to(tmp_path / "absent.key")
+    for taken in (path, tmp_path / "link.key"):
+        with pytest.raises(ResultExistsError, match="a key cannot be made twice"):
+            save_key(taken, OTHER_KEY, WORDS, cost=CHEAP)
+    assert load_key(path, WORDS) == KEY
+
+
+def test_a_key_gets_another_passphrase_and_a_plain_one_its_first(tmp_path: Path) -> None:
+    path = save_key(tmp_path / "project.key", KEY, WORDS, cost=CHEAP)
+    plain = KEY.save(tmp_path / "plain.key")
+    for file, old in ((path, WORDS), (plain, None)):
+        with pytest.raises(IdentityError, match="fewer than 8"):
+            change_passphrase(file, old, "short", cost=CHEAP)
+        assert needs_passphrase(file) == (old is not None)
+        change_passphrase(file, old, "five red horses", cost=CHEAP)
+        assert load_key(file, "five red horses") == KEY
+        with pytest.raises(IdentityError, match="passphrase is wrong"):
+            change_passphrase(file, WORDS, WORDS, cost=CHEAP)
+
+
+def test_a_table_gets_another_passphrase_with_all_that_is_in_it(tmp_path: Path) -> None:
+    table, other = a_saved_table(tmp_path / "table.sealed"), a_table(tmp_path / "table.sealed")
+    table.add(MAX)
+    table.change_passphrase("five red horses", cost=CHEAP)
+    assert len(a_table(tmp_path / "table.sealed", "five red horses").records) == 2
+    for act in (other.save, lambda: a_table(tmp_path / "table.sealed")):
+        with pytest.raises(IdentityError, match="passphrase is wrong"):
+            act()
+    table.save()
 
 
 def test_the_stated_cost_is_what_a_file_is_sealed_with(tmp_path: Path) -> None:

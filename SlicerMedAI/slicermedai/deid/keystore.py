@@ -20,7 +20,7 @@ from typing import Any
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.sealed import COST, Cost, Sealer, is_sealed, open_sealed, refuse_inside, write_private
 from slicermedai.domain import locks
-from slicermedai.errors import FolderBusyError, IdentityError, OutputError
+from slicermedai.errors import FolderBusyError, IdentityError, OutputError, ResultExistsError
 
 KEY_KIND = "project key"
 TABLE_KIND = "re-identification table"
@@ -35,7 +35,7 @@ class PlainKeyWarning(UserWarning):
 def save_key(
     path: Path, key: ProjectKey, passphrase: str, *, away_from: Iterable[Path] = (), cost: Cost = COST
 ) -> Path:
-    """Write a project key that ``passphrase`` opens, mode 0600.
+    """Write a project key that ``passphrase`` opens, mode 0600. An existing file is never overwritten.
 
     Parameters
     ----------
@@ -46,10 +46,19 @@ def save_key(
     ------
     IdentityError
         It would lie in one of them, the passphrase is too short, or ``cryptography`` is not installed.
+    ResultExistsError
+        Something is there: without the old key nobody finds the way back.
     OutputError, DiskFullError
-        It cannot be written; an old one stays as it was.
+        It cannot be written.
     """
     refuse_inside(path, away_from, attribute="project_key")
+    if os.path.lexists(path):
+        raise ResultExistsError(
+            "is there already, and a key cannot be made twice",
+            file=path,
+            attribute="project_key",
+            advice="Choose another name.",
+        )
     return Sealer.new(KEY_KIND, passphrase, cost=cost).write(path, key.secret)
 
 
@@ -68,6 +77,20 @@ def load_key(path: Path, passphrase: str | None = None, *, away_from: Iterable[P
     if passphrase is None:
         raise IdentityError("a passphrase is needed to open it", file=path, attribute="passphrase")
     return ProjectKey(open_sealed(path, KEY_KIND, passphrase)[1])
+
+
+def change_passphrase(path: Path, old: str | None, new: str, *, cost: Cost = COST) -> Path:
+    """Seal the key in ``path`` with another passphrase; a plain key gets its first one (``old`` is None then).
+
+    Raises
+    ------
+    IdentityError
+        As :func:`load_key` and :func:`save_key`; the file stays as it was.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PlainKeyWarning)
+        key = load_key(path, old)
+    return Sealer.new(KEY_KIND, new, cost=cost).write(path, key.secret)
 
 
 def needs_passphrase(path: Path) -> bool:
@@ -197,6 +220,21 @@ class ReidentificationTable:
             records = _joined(self._read(), self._new.values())
             self._sealer.write(self.path, _to_json(records))
         self._records, self._new = records, {}
+        return self.path
+
+    def change_passphrase(self, new: str, *, cost: Cost = COST) -> Path:
+        """Seal the table with another passphrase, and save it. Other runs that have it open fail when they save.
+
+        Raises
+        ------
+        IdentityError, FolderBusyError, OutputError
+            As in :meth:`save`; or the passphrase is too short. The file stays as it was.
+        """
+        sealer = Sealer.new(TABLE_KIND, new, cost=cost)
+        with _exclusive(self.path):
+            records = _joined(self._read(), self._new.values())
+            sealer.write(self.path, _to_json(records))
+        self._sealer, self._records, self._new = sealer, records, {}
         return self.path
 
     def export_csv(self, path: Path, *, away_from: Iterable[Path] = ()) -> Path:
