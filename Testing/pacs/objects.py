@@ -24,7 +24,10 @@ def make_object(
     accession: str = "A-1",
     size: int = 0,
 ) -> Path:
-    """Write one object; the same numbers give the same UIDs, ``text`` makes other bytes."""
+    """Write one object; the same numbers give the same UIDs, ``text`` makes other bytes.
+
+    ``size`` bytes of pixels, in rows of 1000.
+    """
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = UID(sop_class)
@@ -40,10 +43,10 @@ def make_object(
     if removed is not None:
         dataset.PatientIdentityRemoved = removed
     if size:
-        dataset.Rows, dataset.Columns, dataset.BitsAllocated, dataset.SamplesPerPixel = 1, size, 8, 1
+        dataset.Rows, dataset.Columns, dataset.BitsAllocated, dataset.SamplesPerPixel = size // 1000, 1000, 8, 1
         dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 7, 0
         dataset.PhotometricInterpretation = "MONOCHROME2"
-        dataset.add_new("PixelData", "OB", bytes(size + size % 2))
+        dataset.add_new("PixelData", "OB", bytes(size))
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     folder.mkdir(parents=True, exist_ok=True)

@@ -121,11 +121,8 @@ class Orthanc:
         }
 
     def _answers(self) -> bool:
-        if self.scheme == "https":
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.http_port), 1):
-                return True
-            return False
         with contextlib.suppress(OSError, urllib.error.URLError, ValueError):
+            socket.create_connection(("127.0.0.1", self.dicom_port), 1).close()
             return bool(self.get("/system"))
         return False
 
@@ -140,8 +137,7 @@ class Orthanc:
 def running(folder: Path, **options: Any) -> Iterator[Orthanc]:
     """An archive for as long as the block runs."""
     program()
-    scheme = "https" if options.get("SslEnabled") else "http"
-    made = Orthanc(folder, options, scheme)
+    made = Orthanc(folder, options)
     try:
         made.start()
         yield made

@@ -5,16 +5,16 @@ Nothing here knows how a destination is spoken to. Two processes may deliver at 
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from slicermedai.audit.log import append
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import sha256_file
 from slicermedai.errors import PeerError, PeerRefusedError
+from slicermedai.pacs.keep import hash_of_hashes
 from slicermedai.pacs.outbox import OPEN, Delivery, Outbox, State
 from slicermedai.pacs.store import Outcome, Store, Verdict
 
@@ -229,8 +229,3 @@ def _log(destination: str, done: Summary) -> None:
             failed=done.failed,
             proved_sha256=hash_of_hashes(done.hashes),
         )
-
-
-def hash_of_hashes(hashes: Iterable[str]) -> str:
-    """One SHA-256 over sorted SHA-256s, a line each."""
-    return hashlib.sha256("".join(f"{one}\n" for one in sorted(hashes)).encode("ascii")).hexdigest()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,11 @@ class Keep:
             return kept
         finally:
             new.unlink(missing_ok=True)
+
+
+def hash_of_hashes(hashes: Iterable[str]) -> str:
+    """One SHA-256 over sorted SHA-256s, a line each."""
+    return hashlib.sha256("".join(f"{one}\n" for one in sorted(hashes)).encode("ascii")).hexdigest()
 
 
 def _link_or_copy(path: Path, new: Path) -> None:

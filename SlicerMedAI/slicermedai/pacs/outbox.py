@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slicermedai.audit.log import append
 from slicermedai.domain import locks
 from slicermedai.domain.study import Identity
 from slicermedai.domain.words import Words
 from slicermedai.errors import ConflictError
 from slicermedai.jobs.home import home
-from slicermedai.pacs.keep import Keep, Kept
+from slicermedai.pacs.keep import Keep, Kept, hash_of_hashes
 from slicermedai.pacs.ledger import Ledger
 from slicermedai.pacs.objects import ObjectRef
 from slicermedai.pacs.peers import Peer, check_object
@@ -149,6 +150,8 @@ class Outbox:
                     _add_delivery(change, kept[p], peer.name, fallback=_uid(kept, instead.get(p)), job_id=job_id)
                     for p in first
                 ]
+        hashes = hash_of_hashes(kept[path].sha256 for path in first)
+        append("objects queued", job_id=job_id, destination=peer.name, objects=len(first), objects_sha256=hashes)
         return Added(new=sum(new), known=len(new) - sum(new))
 
     def deliveries(self, destination: str = "", states: Iterable[State] = ()) -> list[Delivery]:

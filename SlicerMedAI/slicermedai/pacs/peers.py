@@ -147,7 +147,7 @@ def open_store(peer: Peer) -> Store:
     except ModuleNotFoundError as error:
         raise MissingPackageError(
             "is not installed, and speaks to this kind of destination",
-            attribute=error.name,
+            attribute=(error.name or "").partition(".")[0],
             advice='Install it: pip install "slicermedai[pacs]".',
         ) from error
 

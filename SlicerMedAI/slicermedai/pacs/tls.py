@@ -39,7 +39,7 @@ def _context(peer: Peer, purpose: ssl.Purpose) -> ssl.SSLContext:
             context.load_cert_chain(_path(peer.tls_certificate), _path(peer.tls_key))
     except (OSError, ssl.SSLError) as error:
         raise PeerError(
-            f"a certificate cannot be used ({type(error).__name__})", attribute=f"{peer.name}.tls"
+            f"a certificate cannot be used ({type(error).__name__})", attribute=f"{peer.name}.tls_ca"
         ) from error
     return context
 

@@ -24,6 +24,7 @@ from slicermedai.pacs.objects import ObjectRef, is_uid
 from slicermedai.pacs.peers import Peer
 from slicermedai.pacs.quiet_logs import silence
 from slicermedai.pacs.store import KEYS, Level, Outcome, Pace, Record, SendItem, Verdict, matches
+from slicermedai.pacs.tls import client_context
 from slicermedai.pacs.token import bearer_token
 
 silence()
@@ -166,6 +167,7 @@ def _session(peer: Peer) -> Any:
     session.verify = str(Path(peer.tls_ca).expanduser()) if peer.tls_ca else True
     if peer.tls_certificate:
         session.cert = (str(Path(peer.tls_certificate).expanduser()), str(Path(peer.tls_key).expanduser()))
+    client_context(peer)  # requests would say only later, and less, that a certificate cannot be read
     if peer.token:
         _check_channel(peer)
         session.headers["Authorization"] = f"Bearer {bearer_token(peer.name)}"

@@ -1,0 +1,158 @@
+"""Destinations by name, and what may go to each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slicermedai.domain.study import Identity
+from slicermedai.errors import IdentityError, MissingPackageError, PeerError, UnknownPeerError, UnreadableFileError
+from slicermedai.pacs.objects import read_object
+from slicermedai.pacs.peers import Peer, check_object, load_peer, load_peers, open_store, peers_path, save_peers
+from Testing.pacs.objects import make_object
+
+CLINICAL = Peer(name="clinic", kind="folder", path="/shelf")
+RESEARCH = Peer(name="study", kind="folder", path="/shelf", research=True)
+WHOLE = Peer(
+    name="archive",
+    kind="dimse",
+    host="pacs.example",
+    port=11112,
+    ae_title="ARCHIVE",
+    proof="commitment",
+    listen_port=11113,
+    tls_ca='C:\\certificates\\"ours".pem',
+    timeout=12.5,
+)
+
+
+def test_what_was_saved_is_read_back() -> None:
+    save_peers([CLINICAL, RESEARCH, WHOLE])
+    assert load_peers() == {"clinic": CLINICAL, "study": RESEARCH, "archive": WHOLE}
+    assert load_peer("archive") == WHOLE
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    assert load_peers() == {}
+    save_peers([RESEARCH, CLINICAL])
+    with pytest.raises(UnknownPeerError, match="Known: clinic, study"):
+        load_peer("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[a]\nkind = "folder"', "a.path"),
+        ('[a]\npath = "x"', "a.kind"),
+        ('[a]\nkind = "ftp"', "a.kind"),
+        ('[a]\nkind = "folder"\npath = "x"\nresearch = "yes"', "a.research"),
+        ('[a]\nkind = "folder"\npath = "x"\nreserch = true', "a.reserch"),
+        ('[a]\nkind = "dimse"\nhost = "h"\nport = 70000\nae_title = "T"', "a.port"),
+        ('[a]\nkind = "dimse"\nhost = "h"\nport = 104\nae_title = "SEVENTEEN LETTERS"', "a.ae_title"),
+        ('[a]\nkind = "dimse"\nhost = "h"\nport = 104\nae_title = "T"\nproof = "commitment"', "a.listen_port"),
+        ('[a]\nkind = "dimse"\nhost = "h"\nport = 104\nae_title = "T"\nretrieve = "move"', "a.listen_port"),
+        ('[a]\nkind = "web"\nurl = "ftp://h"', "a.url"),
+        ('[a]\nkind = "web"\nurl = "https://h"\ntls_certificate = "c.pem"', "a.tls_key"),
+        ('[a]\nkind = "folder"\npath = "x"\ntimeout = 0.0', "a.timeout"),
+        ('["a b"]\nkind = "folder"\npath = "x"', "small letters"),
+        ("[a", "peers.toml"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(a_home: Path, text: str, named: str) -> None:
+    a_home.mkdir()
+    peers_path().write_text(text)
+    with pytest.raises(PeerError, match=named):
+        load_peers()
+
+
+@pytest.mark.parametrize(
+    ("removed", "recorded", "expected"),
+    [
+        ("YES", None, Identity.DEIDENTIFY),
+        ("YES", Identity.DEIDENTIFY, Identity.DEIDENTIFY),
+        ("NO", None, Identity.KEEP),
+        ("NO", Identity.KEEP, Identity.KEEP),
+        (None, Identity.KEEP, Identity.KEEP),
+    ],
+)
+def test_an_object_goes_where_its_route_leads(
+    tmp_path: Path, removed: str | None, recorded: Identity | None, expected: Identity
+) -> None:
+    path = make_object(tmp_path, removed=removed)
+    right, wrong = (RESEARCH, CLINICAL) if expected is Identity.DEIDENTIFY else (CLINICAL, RESEARCH)
+    assert check_object(right, read_object(path), recorded=recorded, file=path) is expected
+    with pytest.raises(IdentityError, match="is refused by a destination") as caught:
+        check_object(wrong, read_object(path), recorded=recorded, file=path)
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize(
+    ("removed", "recorded"),
+    [(None, None), ("MAYBE", None), ("MAYBE", Identity.KEEP), (None, Identity.DEIDENTIFY)],
+)
+@pytest.mark.parametrize("peer", [CLINICAL, RESEARCH], ids=["clinical", "research"])
+def test_an_unknown_route_is_refused_by_name(
+    tmp_path: Path, removed: str | None, recorded: Identity | None, peer: Peer
+) -> None:
+    path = make_object(tmp_path)
+    if removed is not None:
+        from pydicom import config, dcmread
+
+        dataset = dcmread(path)
+        with config.disable_value_validation():
+            dataset.PatientIdentityRemoved = removed
+            dataset.save_as(path)
+    with pytest.raises(IdentityError, match="PatientIdentityRemoved"):
+        check_object(peer, read_object(path), recorded=recorded, file=path)
+
+
+@pytest.mark.parametrize(("removed", "recorded"), [("YES", Identity.KEEP), ("NO", Identity.DEIDENTIFY)])
+def test_a_file_that_contradicts_its_record_goes_nowhere(tmp_path: Path, removed: str, recorded: Identity) -> None:
+    ref = read_object(make_object(tmp_path, removed=removed))
+    for peer in (CLINICAL, RESEARCH):
+        with pytest.raises(IdentityError, match="contradicts"):
+            check_object(peer, ref, recorded=recorded)
+
+
+def test_a_uid_that_would_leave_the_folder_is_no_uid(tmp_path: Path) -> None:
+    from pydicom import config, dcmread
+
+    path = make_object(tmp_path)
+    dataset = dcmread(path)
+    with config.disable_value_validation():
+        dataset.StudyInstanceUID = "../../etc"
+        dataset.save_as(path)
+    with pytest.raises(UnreadableFileError, match="StudyInstanceUID"):
+        read_object(path)
+
+
+def test_what_is_no_dicom_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no image")
+    with pytest.raises(UnreadableFileError):
+        read_object(tmp_path / "text")
+
+
+@pytest.mark.parametrize(("kind", "package"), [("dimse", "pynetdicom"), ("web", "dicomweb_client")])
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, kind: str, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("slicermedai.pacs.") and name != __name__]:
+        if name.rpartition(".")[2] in {"dimse", "web", "association", "receive", "commitment"}:
+            monkeypatch.delitem(sys.modules, name)
+    peer = Peer(name="a", kind=kind, host="h", port=1, ae_title="T", url="http://h")
+    with pytest.raises(MissingPackageError, match=r"slicermedai\[pacs\]") as caught:
+        open_store(peer)
+    assert caught.value.attribute == package
+
+
+def test_outbox_and_peers_load_no_network_library() -> None:
+    code = (
+        "import sys, slicermedai.pacs.outbox, slicermedai.pacs.deliver, slicermedai.pacs.peers;"
+        "print([m for m in ('pynetdicom', 'dicomweb_client', 'keyring') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
