@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from slicermedai.domain.storage import sweep_partials
+from slicermedai.domain.storage import missing_parents, remove_empty, sweep_partials
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.jobs import crash, tree
 from slicermedai.jobs.files import read_job
@@ -51,7 +51,7 @@ def serve(path: Path, execute: Executor, *, supervised: bool = False) -> int:
 def _attempt(path: Path, execute: Executor, reporter: Reporter, stop: _Stop) -> Done | Failed:
     try:
         job_id, job = read_job(path)
-        stop.output = Path(job.output)
+        stop.watch(Path(job.output))
         reporter.plan(job)
         reporter("start", 0.0)  # from here on a patient's data may be read, and the supervisor quotes no stderr
         folder = execute(job, job_id=job_id, progress=reporter)
@@ -88,13 +88,18 @@ class _Stop:
 
     def __init__(self, job: Path, *, supervised: bool) -> None:
         self.asked = False
-        self.output: Path | None = None
+        self._output: Path | None = None
+        self._made_above: list[Path] = []
         self._job, self._supervised = job, supervised
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._listen_to_signals()
         if supervised:
             threading.Thread(target=self._await_end_of_stdin, daemon=True).start()
+
+    def watch(self, output: Path) -> None:
+        """``output`` is what the job makes: nothing half-written stays there, and no folder made above it."""
+        self._output, self._made_above = output, missing_parents(output)
 
     def check(self) -> None:
         """Raises :class:`JobCancelled` where it was asked to stop."""
@@ -139,8 +144,9 @@ class _Stop:
             self._stop_hard()
 
     def _stop_hard(self) -> None:
-        if self.output is not None:
-            sweep_partials(self.output.parent, own=True)
+        if self._output is not None:
+            sweep_partials(self._output.parent, own=True)
+            remove_empty(self._made_above)
         self._leave_nothing()
         os._exit(EXIT_CANCELLED)
 
