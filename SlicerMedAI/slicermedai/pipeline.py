@@ -123,7 +123,7 @@ def _told(made: Provenance, clock: _Clock, refused: tuple[str, ...]) -> Provenan
     return replace(
         made,
         steps=(*clock.steps[:-1], *made.steps, *clock.steps[-1:]),
-        refusals=("Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused),
+        refusals=(*made.refusals, "Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused),
         started=clock.started,
         finished=_now(),
     )

@@ -12,11 +12,15 @@ from slicermedai.bundles.deepbet import medai_entry
 from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.registry import resolve
 from slicermedai.dicom.inputs import open_source
+from slicermedai.dicom.volumes import save_volume
+from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Acquisition, Volume
 from slicermedai.inference.contrast import check_acquisition
 from slicermedai.inference.fitness import neighbour_correlation
 from slicermedai.inference.record import provenance_of
 from slicermedai.inference.task import predict
+from slicermedai.jobs.specs import RunJob
+from slicermedai.pipeline import run
 from Testing.fixtures.faults import remove_value, set_value
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
@@ -144,6 +148,19 @@ def test_what_was_not_checked_stands_among_the_refusals(for_t1: Path) -> None:
     ref = resolve(str(for_t1))
     made_by = provenance_of(ref, predict(ref, body_on(covering(spacing=(6.0, 6.0, 6.0), extent=(110, 140, 130)))[0]))
     assert made_by.refusals == ("T1 contrast: not checked, the image does not say how it was made.",)
+
+
+def test_a_run_hands_on_what_was_not_checked_and_a_remark_is_no_warning(for_t1: Path, tmp_path: Path) -> None:
+    volume, _ = body_on(covering(spacing=(6.0, 6.0, 6.0), extent=(110, 140, 130)))
+    source = save_volume(volume, Study(), tmp_path / "image")
+    (tmp_path / "out").mkdir()
+    job = RunJob(source=str(source), bundle=str(for_t1), formats=("csv",), remark="This is a demonstration")
+    made_by = run(job, tmp_path / "out", job_id="0" * 32).result.provenance
+    assert made_by.refusals[0] == "T1 contrast: not checked, the image does not say how it was made."
+    assert (made_by.remark, made_by.warnings) == ("This is a demonstration", ())
+    names = [step.name for step in made_by.steps]
+    assert (names[0], names[-1], len(set(names))) == ("read", "measure", len(names))
+    assert made_by.steps[0].detail == "an image from memory"
 
 
 def body_series() -> Volume:
