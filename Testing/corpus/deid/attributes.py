@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from pydicom.datadict import DicomDictionary, tag_for_keyword
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import tag_for_keyword
 
 FREE_TEXT = ("SH", "LO", "ST", "LT", "UC", "UT")
 LISTED_FILE = Path(__file__).with_name("listed.txt")

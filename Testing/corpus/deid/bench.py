@@ -149,7 +149,7 @@ ROWS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("burned-in identity still legible", _row(lambda s: Share(s.pixels.legible, s.pixels.identity_texts))),
     ("other burned-in text kept", _row(lambda s: Share(s.pixels.kept, s.pixels.other_texts))),
     (
-        "pixel data identical (no burned-in text)",
+        "pixel data identical, no identity on it",
         _row(lambda s: Share(s.pixels.identical, s.pixels.should_be_identical)),
     ),
     ("collateral pixels", lambda result: str(sum(s.pixels.collateral for s in result.scores))),

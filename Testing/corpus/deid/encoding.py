@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
+from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import (
     JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -27,7 +30,8 @@ from pydicom.uid import (
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
 PACKED = (RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1, JPEGLossless, JPEGLSNearLossless, JPEG2000)
 ALL = (JPEGBaseline8Bit, *NATIVE, *PACKED)
-LOSSY = {JPEGBaseline8Bit: "ISO_10918_1", JPEGLSNearLossless: "ISO_14495_1", JPEG2000: "ISO_15444_1"}
+ENCODER_OPTIONS: dict[str, dict[str, Any]] = {JPEGLSNearLossless: {"jls_error": 2}, JPEG2000: {"j2k_cr": [8]}}
+LOSSY: dict[str, str] = {JPEGBaseline8Bit: "ISO_10918_1", JPEGLSNearLossless: "ISO_14495_1", JPEG2000: "ISO_15444_1"}
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,7 @@ def _frame(data: Dataset, frame: np.ndarray, syntax: str) -> bytes:
 
 
 def _by_pydicom(data: Dataset, frame: np.ndarray, syntax: str) -> bytes:
-    from pydicom.pixels import get_encoder
-    from pydicom.uid import UID
-
-    options = {JPEGLSNearLossless: {"jls_error": 2}, JPEG2000: {"j2k_cr": [8]}}.get(UID(syntax), {})
+    options = ENCODER_OPTIONS.get(syntax, {})
     colour = frame.ndim == 3
     said = get_encoder(UID(syntax)).encode(
         frame,

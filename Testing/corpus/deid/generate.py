@@ -14,6 +14,7 @@ import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
+from pydicom.uid import UID
 
 from Testing.corpus.deid import headers
 from Testing.corpus.deid.attributes import listed
@@ -209,8 +210,8 @@ class Maker:
     def _write(self, data: Dataset, planter: Planter, way: Way) -> None:
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = data.SOPClassUID, data.SOPInstanceUID
-        meta.TransferSyntaxUID = way.syntax
-        meta.ImplementationClassUID = "2.25.7"
+        meta.TransferSyntaxUID = UID(way.syntax)
+        meta.ImplementationClassUID = UID("2.25.7")
         headers.plant_outside(planter, data, meta)
         planter.note("uid", "(meta)00020003", (str(data.SOPInstanceUID),))
         target = self.folder / planter.file

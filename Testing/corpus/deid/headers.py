@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
+from pydicom.uid import UID
 
 from Testing.corpus.deid.attributes import HEADER, likely, listed_texts, retired_texts, unlisted_texts
 from Testing.corpus.deid.planting import Planter
@@ -180,6 +181,6 @@ def plant_outside(planter: Planter, data: Dataset, meta: FileMetaDataset) -> Non
     if all(token in form.text[:16] for token in form.tokens):
         planter.note("file meta", "(meta)00020013", form.tokens)
     private, tokens = planter.bytes_with("any")
-    meta.PrivateInformationCreatorUID = "2.25.71"
+    meta.PrivateInformationCreatorUID = UID("2.25.71")
     meta.PrivateInformation = private
     planter.note("file meta", "(meta)00020102", tokens)
