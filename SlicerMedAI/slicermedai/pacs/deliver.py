@@ -18,6 +18,7 @@ from slicermedai.pacs.keep import hash_of_hashes
 from slicermedai.pacs.outbox import OPEN, Delivery, Outbox, State
 from slicermedai.pacs.store import Outcome, Store, Verdict
 
+_PAUSE = 0.02
 _CHANGED = "its bytes were changed since it was queued"
 
 
@@ -229,3 +230,29 @@ def _log(destination: str, done: Summary) -> None:
             failed=done.failed,
             proved_sha256=hash_of_hashes(done.hashes),
         )
+
+
+def keep_delivering(
+    outbox: Outbox, destination: str, store: Store, *, seconds: float, patience: Patience | None = None
+) -> Summary:
+    """:func:`deliver`, again and again as tries come due, until nothing waits or ``seconds`` are over.
+
+    Returns the sums of all passes; ``waiting`` and ``trouble`` are those of the last one.
+    """
+    patience = patience or Patience()
+    end = patience.clock() + seconds
+    total = Summary()
+    while True:
+        done = deliver(outbox, destination, store, patience=patience)
+        _sum(total, done)
+        if not done.waiting or patience.clock() >= end:
+            return total
+        due = min(one.next_try for one in outbox.deliveries(destination, OPEN))
+        time.sleep(max(min(due, end) - patience.clock(), _PAUSE))
+
+
+def _sum(total: Summary, done: Summary) -> None:
+    for name in ("sent", "proved", "refused", "failed"):
+        setattr(total, name, getattr(total, name) + getattr(done, name))
+    total.hashes += done.hashes
+    total.waiting, total.trouble = done.waiting, done.trouble
