@@ -61,6 +61,7 @@ HEADER = {
     "OtherPatientNames": "name",
     "PatientBirthName": "name",
     "PatientTelephoneNumbers": "phone",
+    "PatientTelecomInformation": "mail",
     "PatientComments": "any",
     "IssuerOfPatientID": "clinic",
     "MedicalRecordLocator": "record",

@@ -57,8 +57,8 @@ def _identity_line(planter: Planter, line: Line, width: int) -> Line:
         form = planter.ascii_form(planter.rng.choice(BURNED_KINDS))
         text = caption(form)
         if len(text) > 5 and _size(text, line.size)[0] + line.left < width - 4:
-            break
-    return Line(text, line.left, line.top, line.size, line.dark)
+            return Line(text, line.left, line.top, line.size, line.dark)
+    return Line(planter.study.accession, 2, line.top, 12, line.dark)  # narrow enough for every image
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
