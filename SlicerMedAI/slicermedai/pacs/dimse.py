@@ -25,7 +25,7 @@ from slicermedai.pacs.association import MOST_CONTEXTS, associated, check_status
 from slicermedai.pacs.commitment import committed
 from slicermedai.pacs.objects import ObjectRef
 from slicermedai.pacs.peers import Peer
-from slicermedai.pacs.store import KEYS, Level, Outcome, Pace, Record, SendItem, Verdict, matches
+from slicermedai.pacs.store import KEYS, Level, Outcome, Pace, Record, SendItem, Verdict, instances, matches
 from slicermedai.pacs.tls import server_context
 
 _PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -75,7 +75,7 @@ class DimseStore:
             return folder / f"{uid}.dcm"
 
         handlers = [(receive.STORE, receive.storing(place, lambda sender, path: None))]
-        found = self._find(Level.IMAGE, {"StudyInstanceUID": study_uid})
+        found = instances(self, study_uid)
         if found and self._peer.retrieve == "move":
             self._move(study_uid, handlers)
         elif found:

@@ -112,3 +112,12 @@ class Store(Protocol):
 def matches(record: Record, keys: Mapping[str, str]) -> bool:
     """True where ``record`` has all of ``keys`` exactly: peers may match without regard to case, or ignore a key."""
     return all(record.get(name, "").strip() == value.strip() for name, value in keys.items())
+
+
+def instances(store: Store, study_uid: str) -> list[Record]:
+    """All instances of a study, series by series: a strict archive wants every level above named (PS3.4 C.4.1.2)."""
+    found = []
+    for series in store.find(Level.SERIES, {"StudyInstanceUID": study_uid}):
+        keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series["SeriesInstanceUID"]}
+        found += store.find(Level.IMAGE, keys)
+    return found

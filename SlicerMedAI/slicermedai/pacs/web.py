@@ -23,7 +23,7 @@ from slicermedai.errors import PeerError, PeerRefusedError, PeerUnreachableError
 from slicermedai.pacs.objects import ObjectRef, is_uid
 from slicermedai.pacs.peers import Peer
 from slicermedai.pacs.quiet_logs import silence
-from slicermedai.pacs.store import KEYS, Level, Outcome, Pace, Record, SendItem, Verdict, matches
+from slicermedai.pacs.store import KEYS, Level, Outcome, Pace, Record, SendItem, Verdict, instances, matches
 from slicermedai.pacs.tls import client_context
 from slicermedai.pacs.token import bearer_token
 
@@ -75,7 +75,7 @@ class WebStore:
     def retrieve(self, study_uid: str, folder: Path, *, pace: Pace) -> None:
         """WADO-RS (PS3.18 10.4), one request an instance, in whatever transfer syntax it is kept."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for record in self.find(Level.IMAGE, {"StudyInstanceUID": study_uid}):
+        for record in instances(self, study_uid):
             pace()
             series, uid = record["SeriesInstanceUID"], record["SOPInstanceUID"]
             if not is_uid(uid):
