@@ -15,9 +15,8 @@ from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 # Values go, so that the same error with another value is the same error; names of elements and modules stay.
-_VALUES = re.compile(
-    r"(?<!Element=)(?<!Module=)(?<!attribute )<[^>]*>|\[[^\]]*\]|'[^ ]'|\b\d[\d.]{5,}\b|= .*? - Length"
-)
+_NAMED = "(?<!Element=)(?<!Module=)(?<!attribute )"
+_VALUES = re.compile(_NAMED + r"<[^>]*>|\[[^\]]*\]|'[^ ]'|\b\d[\d.]{5,}\b|= .*? - Length")
 _SECONDS = 60
 
 
