@@ -64,14 +64,6 @@ SAFE_PRIVATE = {0x0019100C, 0x2005100E, 0x70531000}
 
 
 @dataclass
-class Series:
-    """Where the files of one kind and one visit belong."""
-
-    uid: str
-    frame: str
-
-
-@dataclass
 class Visit:
     """A study while its files are made."""
 
@@ -289,7 +281,7 @@ def intervals(ledger: Ledger) -> list[Interval]:
     return made
 
 
-DATE_PATHS = ("00080020", "00080021", "00080022", "00080023", "00100030")
+DATE_PATHS = ("00080020", "00080021", "00080022", "00080023")
 
 
 def _day(text: str) -> datetime.datetime:

@@ -23,7 +23,7 @@ SOP_CLASSES = {
     "SC": "1.2.840.10008.5.1.4.1.1.7",
     "RTDOSE": "1.2.840.10008.5.1.4.1.1.481.2",
 }
-SIGNED_COLOUR_KINDS = ("US", "SC")
+BYTE_KINDS = ("US", "SC")
 MAKERS = (("SIEMENS", "SOMATOM Force"), ("GE MEDICAL SYSTEMS", "Discovery MR750"), ("Philips", "Ingenuity TF"))
 PARTS = ("HEAD", "HAND", "CHEST", "ABDOMEN", "KNEE")
 
@@ -192,7 +192,7 @@ def _pixels(kind: str, data: Dataset, rng: random.Random, place: Place) -> np.nd
     frames = {"US": 4, "RTDOSE": 3}.get(kind, 1)
     down, across = np.mgrid[0:side, 0:side] / side - 0.5
     disc = np.clip(1 - (down**2 + across**2) * 5, 0, 1)
-    top = 255 if kind in SIGNED_COLOUR_KINDS else 4095
+    top = 255 if kind in BYTE_KINDS else 4095
     grey = disc[None] * top * 0.6 + source.normal(0, top * 0.02, (frames, side, side))
     image = np.clip(grey, 0, top).astype(np.uint8 if top == 255 else np.uint16)
     return np.repeat(image[..., None], 3, axis=-1) if colour else image

@@ -213,7 +213,7 @@ def is_intact(item: Reference, views: dict[str, FileView]) -> bool:
 
 
 def is_same_interval(item: Interval, views: dict[str, FileView]) -> bool:
-    """Whether the two dates are as far apart as they were; a birth date counts as unchanged against itself."""
+    """Whether the two dates are as far apart as they were."""
     if item.file not in views or item.other_file not in views:
         return False
     start, end = _moment(views[item.file].value(item.path)), _moment(views[item.other_file].value(item.other_path))
