@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom.sr.codedict import codes
 
-from slicermedai.deid.profile import BASIC, Option, Profile
+from slicermedai.deid import profile as profile_module
+from slicermedai.deid.profile import BASIC, STEPS, Option, Profile
 from slicermedai.errors import IdentityError
 
 
@@ -17,9 +18,26 @@ def test_there_are_twelve_options_with_the_codes_of_cid_7050() -> None:
 
 
 @pytest.mark.parametrize("option", list(Option))
-def test_an_option_that_is_not_implemented_is_refused_by_name(option: Option) -> None:
-    with pytest.raises(IdentityError, match=rf"{option.value}.*not available.*Available: the Basic profile"):
-        Profile(frozenset({option}))
+def test_every_option_can_be_chosen_and_is_claimed_unless_it_needs_a_step_that_did_not_run(option: Option) -> None:
+    profile = Profile(frozenset({option}))
+    assert profile.codes == (BASIC, option.code)
+    assert profile.claims() == ((BASIC,) if option in STEPS else (BASIC, option.code))
+    assert profile.claims(frozenset({option})) == (BASIC, option.code)
+
+
+def test_a_step_that_was_not_asked_for_is_not_claimed() -> None:
+    assert Profile().claims(STEPS) == (BASIC,)
+
+
+def test_an_option_that_this_version_lacks_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_module, "IMPLEMENTED", frozenset({Option.CLEAN_GRAPHICS}))
+    with pytest.raises(IdentityError, match=r"113112.*not available.*Available: Clean Graphics Option"):
+        Profile(frozenset({Option.RETAIN_INSTITUTION_IDENTITY}))
+
+
+def test_dates_cannot_be_kept_and_modified_at_once() -> None:
+    with pytest.raises(IdentityError, match="at once"):
+        Profile(frozenset({Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES}))
 
 
 def test_the_basic_profile_alone_has_its_one_code() -> None:

@@ -12,6 +12,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.sequence import Sequence
 
 from slicermedai.deid import dummies
+from slicermedai.deid.build_table import BY_HAND
 from slicermedai.deid.table import DATA, Action, Row, load_table
 from Testing.deid.samples import an_image, without_identity
 
@@ -102,8 +103,10 @@ def test_the_table_names_its_edition_and_holds_all_of_its_rows() -> None:
     assert len(table.short_title) <= 64
 
 
-def test_rows_of_the_newest_edition_do_not_pretend_to_know_their_option_columns() -> None:
-    assert all((row.options is None) == (row.edition == "2026c") for row in load_table().rows)
+def test_rows_of_the_newest_edition_say_that_their_options_were_filled_in_by_hand() -> None:
+    assert all(row.by_hand == (row.edition == "2026c") for row in load_table().rows)
+    by_hand = json.loads(BY_HAND.read_text(encoding="utf-8"))["cells"]
+    assert {row.tag: row.options for row in load_table().rows if row.by_hand and row.options} == by_hand
 
 
 def test_option_columns_carry_the_codes_of_the_options() -> None:
@@ -159,8 +162,8 @@ def test_a_table_that_is_built_again_is_the_one_that_ships(tmp_path: Path) -> No
             "id": {"private": "ggggeeee-where-gggg-is-odd"}.get(row.tag, row.tag),
             "basicProfile": row.basic,
             "edition": row.edition,
-            **({"options_unknown": True} if row.options is None else {}),
-            **{columns[code]: action for code, action in (row.options or {}).items()},
+            **({"options_unknown": True} if row.by_hand else {}),
+            **({} if row.by_hand else {columns[code]: action for code, action in row.options.items()}),
         }
         for row in load_table().rows
     ]

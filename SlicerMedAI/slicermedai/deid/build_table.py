@@ -1,7 +1,8 @@
 """Makes ``e1_1.json`` from a transcript of PS3.15 Table E.1-1: ``python -m slicermedai.deid.build_table SOURCE``.
 
-The transcript is JSON: ``{"rows": [{"name", "tag", "id", "basicProfile", "edition", <option columns>}]}``. The
-types (1, 2, 3) that decide compound actions are taken from highdicom's transcript of the PS3.3 modules.
+The transcript is JSON: ``{"rows": [{"name", "tag", "id", "basicProfile", "edition", <option columns>}]}``. Option
+columns that it lacks are filled in from ``options_by_hand.json``, and marked so. The types (1, 2, 3) that decide
+compound actions are taken from highdicom's transcript of the PS3.3 modules.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 from pydicom.datadict import keyword_for_tag
 
 from slicermedai.deid.table import DATA
+
+BY_HAND = Path(__file__).with_name("options_by_hand.json")
 
 OPTION_COLUMNS = {
     "cleanGraphOpt": "113103",
@@ -33,14 +36,15 @@ _WILDCARDS = {"50xxxxxx": "50xxxxxx", "60xx3000": "60xx3000", "60xx4000": "60xx4
 
 def build(source: Path) -> dict[str, Any]:
     """The content of ``e1_1.json``: edition, rows, and the types of the attributes with compound actions."""
-    rows = [_row(raw) for raw in json.loads(source.read_text(encoding="utf-8"))["rows"]]
+    by_hand = json.loads(BY_HAND.read_text(encoding="utf-8"))["cells"]
+    rows = [_row(raw, by_hand) for raw in json.loads(source.read_text(encoding="utf-8"))["rows"]]
     rows.sort(key=lambda row: str(row["tag"]))
     editions = Counter(row["edition"] for row in rows)
     main, newest = min(editions), max(editions)
     return {
         "edition": main,
         "newer": newest,
-        "note": f"PS3.15 Table E.1-1 of {main}; rows marked {newest} carry the Basic action only",
+        "note": f"PS3.15 Table E.1-1 of {main}; option cells of rows marked by_hand are ours",
         "rows": rows,
         **_types({row["keyword"] for row in rows if "/" in row["basic"]}),
     }
@@ -55,19 +59,21 @@ def write(source: Path, target: Path = DATA) -> Path:
     return target
 
 
-def _row(raw: dict[str, Any]) -> dict[str, Any]:
+def _row(raw: dict[str, Any], by_hand: dict[str, dict[str, str]]) -> dict[str, Any]:
     tag = raw["id"].lower()
     tag = "private" if tag.startswith("gggg") else tag
     wild = tag == "private" or tag in _WILDCARDS
     keyword = "" if wild else keyword_for_tag(int(tag, 16))
+    guessed = bool(raw.get("options_unknown"))
     options = {code: raw[column] for column, code in OPTION_COLUMNS.items() if column in raw}
     return {
         "tag": tag,
         "name": raw.get("name", ""),
         "keyword": keyword,
         "basic": raw["basicProfile"],
-        "options": None if raw.get("options_unknown") else options,
+        "options": by_hand.get(tag, {}) if guessed else options,
         "edition": raw["edition"],
+        **({"by_hand": True} if guessed else {}),
     }
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydicom import Dataset
-
 from slicermedai.domain.codes import Code
 
 REMOVED = Code(value="REMOVED", scheme="99MEDAI", meaning="Removed")
@@ -25,6 +23,7 @@ _VALUES: dict[str, Any] = {
     **dict.fromkeys(("OF", "OL"), b"\0" * 4),
     **dict.fromkeys(("OD", "OV"), b"\0" * 8),
 }
+_SIZES = {"SS": 2, "US": 2, "AT": 4, "FL": 4, "SL": 4, "UL": 4, "FD": 8, "SV": 8, "UV": 8}
 
 
 def value_for(vr: str) -> Any:
@@ -32,10 +31,9 @@ def value_for(vr: str) -> Any:
     return _VALUES.get(vr, "REMOVED")
 
 
-def code(code: Code = REMOVED) -> Dataset:
-    """A code sequence item (PS3.3 8.8)."""
-    item = Dataset()
-    item.CodeValue = code.value
-    item.CodingSchemeDesignator = code.scheme
-    item.CodeMeaning = code.meaning
-    return item
+def bytes_for(vr: str) -> bytes:
+    """The same as bytes, in either byte order."""
+    value = value_for(vr)
+    if isinstance(value, str):
+        return value.encode("ascii")
+    return value if isinstance(value, bytes) else b"\0" * _SIZES[vr]

@@ -9,82 +9,127 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom import Dataset
-
-from slicermedai.deid.datasets import items_of, label_of, values_of, vr_of
+from slicermedai.deid.charsets import DEFAULT, Charset, charset_of
+from slicermedai.deid.dictionary import keyword_of, label_of, tag_of, vr_of
+from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.profile import Profile
 from slicermedai.deid.table import Table
 from slicermedai.deid.tokens import Kind, Token, fold
-from slicermedai.deid.vocabulary import (
-    Vocabulary,
-    date_tokens,
-    identifier_tokens,
-    name_tokens,
-    place_tokens,
-    uid_tokens,
-)
+from slicermedai.deid.vocabulary import Vocabulary
+from slicermedai.deid.wire import PIXEL_GROUP, Opened, Walk
+from slicermedai.deid.wire import Kind as Mark
 
 Maker = Callable[[str], set[Token]]
 
 KEYWORDS = Path(__file__).with_name("identity_keywords.json")
 EQUIPMENT = ("Manufacturer", "ManufacturerModelName")
+_CHARSET = 0x00080005
+_LONGEST = 1 << 20
+"""Bytes of a value that is looked at."""
 _VERSIONS = frozenset({"ContextGroupVersion", "ContextGroupLocalVersion", "EffectiveDateTime"})
+_CODES = frozenset({"CodeValue", "LongCodeValue", "CodeMeaning"})
 _PERSONS = re.compile(r"(Person|Physician|Physicians|Operator|Observer|Creator)\w*Identification\w*Sequence")
 _INSTITUTIONS = re.compile(r"Institution\w*CodeSequence")
+_NOT_TEXT = frozenset({"SQ", "OB", "OW", "UN", "OD", "OF", "OL", "OV"})
 
 
 @dataclass(slots=True, eq=False)
 class Harvest:
-    """Tokens of one patient, gathered over all of its files."""
+    """Tokens of one patient, gathered over all of its files.
+
+    Parameters
+    ----------
+    days:
+        Days of which the values stay because an option retains them; a DA that shows one of them is no leak.
+    """
 
     table: Table
+    profile: Profile = field(default_factory=Profile)
     tokens: set[Token] = field(default_factory=set)
     equipment: set[str] = field(default_factory=set)
+    days: set[Token] = field(default_factory=set)
+    _seen: set[tuple[int, bytes]] = field(default_factory=set)
 
-    def add(self, dataset: Dataset, parents: tuple[str, ...] = ()) -> None:
-        """Take from ``dataset``, at every depth, what the table lists and what is a name or a date by its VR."""
-        for tag in list(dataset.keys()):
-            if not tag >> 16 & 1:
-                self._element(dataset, tag, parents)
-        for parent, item in items_of(dataset):
-            if parent != "PrivateAttributes":
-                self.add(item, (*parents, parent))
+    def add(self, tag: int, vr: str, raw: bytes, charset: Charset, parents: tuple[int, ...]) -> None:
+        """Take one value in; what was seen before costs nothing."""
+        maker = self._maker(tag, vr)
+        if maker is None or not raw:
+            return
+        key = (tag, raw) if maker is not _by_parents else (hash((tag, parents)), raw)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        texts = [part.strip(" \0") for part in charset.decode(raw).split("\\")]
+        made = _by_parents_of(keyword_of(tag), parents) if maker is _by_parents else maker
+        for text in texts if made is not None else ():
+            self._take(tag, made(text) if made else set(), text)
 
     def vocabulary(self) -> Vocabulary:
         """What was gathered, ready to search with."""
         return Vocabulary.of(self.tokens, equipment=frozenset(self.equipment))
 
-    def _element(self, dataset: Dataset, tag: int, parents: tuple[str, ...]) -> None:
-        keyword, vr = label_of(tag), vr_of(dataset, tag)
-        if vr in ("SQ", "OB", "OW", "UN") or not (dataset.get_item(tag).value):
-            return
-        if keyword in EQUIPMENT:
-            self.equipment.update(re.findall(r"\w+", fold(" ".join(values_of(dataset, tag)))))
-        make = self._maker(keyword, vr, tag, parents)
-        if make is not None:
-            for value in values_of(dataset, tag):
-                self.tokens.update(make(value))
+    def _take(self, tag: int, tokens: set[Token], text: str) -> None:
+        if tag in _equipment():
+            self.equipment.update(re.findall(r"\w+", fold(text)))
+        elif self._is_retained(tag, tokens):
+            self.days.update(t for t in tokens if t.kind is Kind.DATE)
+        else:
+            self.tokens.update(tokens)
 
-    def _maker(self, keyword: str, vr: str, tag: int, parents: tuple[str, ...]) -> Maker | None:
-        if keyword in _by_keyword():
-            return _by_keyword()[keyword]
-        if vr == "UI":
-            row = self.table.row(tag)
-            return uid_tokens if row is not None and row.basic == "U" else None
-        if vr in _BY_VR and keyword not in _VERSIONS:
-            return _BY_VR[vr]
-        return _of_code(keyword, parents)
+    def _is_retained(self, tag: int, tokens: set[Token]) -> bool:
+        codes = self.profile.option_codes
+        if self.table.row(tag) is not None:
+            return self.table.retained(tag, codes)
+        dates = "113106" in codes and all(t.kind is Kind.DATE for t in tokens)
+        return bool(tokens) and (dates or ("113110" in codes and all(t.kind is Kind.UID for t in tokens)))
+
+    def _maker(self, tag: int, vr: str) -> Maker | None:
+        return _maker_of(self.table, tag, vr)
 
 
-def _of_code(keyword: str, parents: tuple[str, ...]) -> Maker | None:
-    """Codes that stand for a person or an institution."""
-    if keyword not in ("CodeValue", "LongCodeValue", "CodeMeaning"):
+@functools.lru_cache(maxsize=32768)
+def _maker_of(table: Table, tag: int, vr: str) -> Maker | None:
+    if tag >> 16 & 1:
         return None
-    meaning = keyword == "CodeMeaning"
-    if any(_PERSONS.fullmatch(parent) for parent in parents):
+    keyword = label_of(tag)
+    vr = vr_of(tag) if vr == "UN" else vr
+    if vr in _NOT_TEXT:
+        return None
+    if tag in _equipment():
+        return _nothing
+    if keyword in _by_keyword():
+        return _by_keyword()[keyword]
+    if vr == "UI":
+        row = table.row(tag)
+        return uid_tokens if row is not None and row.basic == "U" else None
+    if vr in _BY_VR and keyword not in _VERSIONS:
+        return _BY_VR[vr]
+    return _by_parents if keyword in _CODES else None
+
+
+def _nothing(_: str) -> set[Token]:
+    return set()
+
+
+def _by_parents(_: str) -> set[Token]:
+    """Stands for: what the code means depends on the sequences that it lies in."""
+    return set()
+
+
+@functools.lru_cache(maxsize=4096)
+def _by_parents_of(keyword: str, parents: tuple[int, ...]) -> Maker | None:
+    """Codes that stand for a person or an institution."""
+    meaning, names = keyword == "CodeMeaning", [keyword_of(parent) for parent in parents]
+    if any(_PERSONS.fullmatch(name) for name in names):
         return name_tokens if meaning else identifier_tokens
-    if any(_INSTITUTIONS.fullmatch(parent) for parent in parents):
+    if any(_INSTITUTIONS.fullmatch(name) for name in names):
         return place_tokens if meaning else identifier_tokens
     return None
+
+
+@functools.cache
+def _equipment() -> frozenset[int]:
+    return frozenset(tag_of(keyword) for keyword in EQUIPMENT)
 
 
 @functools.cache
@@ -101,3 +146,76 @@ def _by_keyword() -> dict[str, Maker]:
 
 
 _BY_VR: dict[str, Maker] = {"PN": name_tokens, "DA": date_tokens, "DT": date_tokens}
+
+
+@dataclass(slots=True, eq=False)
+class Facts:
+    """What was found in one file: its top-level text by tag, all that the vocabulary may need, and pixels or not."""
+
+    top: dict[int, bytes] = field(default_factory=dict)
+    values: list[tuple[int, str, bytes, Charset, tuple[int, ...]]] = field(default_factory=list)
+    charset: Charset = DEFAULT
+    has_pixels: bool = False
+
+    def text(self, tag: int) -> str:
+        """A value at the top level, "" where there is none."""
+        return self.charset.decode(self.top.get(tag, b"")).strip(" \0")
+
+
+def read_facts(file: Opened, table: Table, wanted: frozenset[int]) -> Facts:
+    """Everything in a file up to its pixel data that may be identity, and the top-level values that are ``wanted``.
+
+    Raises
+    ------
+    UnreadableFileError, EOFError, zlib.error
+        As in :mod:`slicermedai.deid.wire`; an unknown character set.
+    """
+    facts, parents = Facts(), _Parents()
+    window, walk = file.window, Walk(file)
+    for kind, tag, vr, _, start, size in walk:
+        if kind != Mark.LEAF:
+            if kind == Mark.FRAGMENTS and not parents.tags:
+                facts.has_pixels = True
+                break
+            parents.follow(kind, tag)
+            continue
+        if tag >> 16 == PIXEL_GROUP and not parents.tags:
+            facts.has_pixels = True
+            break
+        if size > _LONGEST or (_maker_of(table, tag, vr) is None and tag not in wanted):
+            continue
+        raw = window.bytes_at(start, size)
+        if tag == _CHARSET:
+            parents.charset = charset_of(raw.decode("latin-1"))
+            facts.charset = facts.charset if parents.tags else parents.charset
+        if tag in wanted and not parents.tags:
+            facts.top[tag] = raw
+        facts.values.append((tag, vr, raw, parents.charset, parents.path))
+    return facts
+
+
+class _Parents:
+    """Sequences around the element, without what lies in private ones; each item may have its own character set."""
+
+    def __init__(self) -> None:
+        self.tags: list[int] = []
+        self.path: tuple[int, ...] = ()
+        self.charset = DEFAULT
+        self._charsets: list[Charset] = []
+
+    def follow(self, kind: int, tag: int) -> None:
+        if kind == Mark.SEQUENCE:
+            self.tags.append(tag)
+            self.path = tuple(self.tags)
+        elif kind == Mark.SEQUENCE_END:
+            self.tags.pop()
+            self.path = tuple(self.tags)
+        elif kind == Mark.ITEM:
+            self._charsets.append(self.charset)
+        elif kind == Mark.ITEM_END:
+            self.charset = self._charsets.pop()
+
+
+def days(tokens: set[Token]) -> frozenset[tuple[int, int, int]]:
+    """The days among tokens."""
+    return days_of(tokens)

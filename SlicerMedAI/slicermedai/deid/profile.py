@@ -47,7 +47,10 @@ _MEANINGS = {
     "113111": "Retain Safe Private Option",
     "113112": "Retain Institution Identity Option",
 }
-IMPLEMENTED: frozenset[Option] = frozenset()
+STEPS: frozenset[Option] = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+"""Options that change pixels: claimed only by the files in which that step ran and was checked."""
+IMPLEMENTED: frozenset[Option] = frozenset(Option)
+_DATES = frozenset({Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Profile:
     Raises
     ------
     IdentityError
-        An option was chosen that this version does not apply: nothing is ever ignored in silence.
+        An option was chosen that this version does not apply, or the two that contradict each other: dates cannot be
+        both as they were and modified. Nothing is ever ignored in silence.
     """
 
     options: frozenset[Option] = frozenset()
@@ -72,10 +76,27 @@ class Profile:
                     advice=f"Available: {_available()}.",
                 )
 
+        if wanted and self.options >= _DATES:
+            raise IdentityError(
+                "dates cannot be retained in full (113106) and modified (113107) at once",
+                attribute="options",
+                advice="Choose one of them.",
+            )
+
     @property
     def codes(self) -> tuple[Code, ...]:
         """The codes of what is applied, the Basic profile first."""
         return (BASIC, *(option.code for option in sorted(self.options)))
+
+    @property
+    def option_codes(self) -> frozenset[str]:
+        """The options as the table's columns name them."""
+        return frozenset(option.value for option in self.options)
+
+    def claims(self, done: frozenset[Option] = frozenset()) -> tuple[Code, ...]:
+        """The codes that one file may carry in which the steps ``done`` ran and were checked (PS3.3 C.7.1.1)."""
+        claimed = (self.options - STEPS) | (self.options & STEPS & done)
+        return (BASIC, *(option.code for option in sorted(claimed)))
 
 
 def _available() -> str:

@@ -1,206 +1,164 @@
-"""The two passes: gather the vocabulary of each patient over all files, then rewrite the files one by one."""
+"""The second pass: one file in, its de-identified copy out."""
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from io import BytesIO
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID
-
-from slicermedai.deid.datasets import DAMAGE, is_pixel_data, read
-from slicermedai.deid.harvest import Harvest
-from slicermedai.deid.profile import Profile
-from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
-from slicermedai.deid.rules import BASIC_RULES, Context, apply
-from slicermedai.deid.table import Table, load_table
-from slicermedai.deid.verify import elements
-from slicermedai.deid.vocabulary import Vocabulary
+from slicermedai.deid.context import Context
+from slicermedai.deid.dictionary import tag_of, vr_of
+from slicermedai.deid.encode import element, file_meta
+from slicermedai.deid.encode import head as head_of
+from slicermedai.deid.ops import Op
+from slicermedai.deid.patients import DAMAGE, Instance, Patients, Refusal, opened_file, owner_of
+from slicermedai.deid.places import Place, root_place
+from slicermedai.deid.profile import Option
+from slicermedai.deid.rewriter import Mark, Rewriter
+from slicermedai.deid.rules import BASIC_RULES, MarkDeidentified
+from slicermedai.deid.sink import DeflatingSink, Sink
+from slicermedai.deid.window import Origin, unreadable
+from slicermedai.deid.wire import DEFLATED, UNDEFINED, Encoding, Kind, Opened, Walk, encoding_of
 from slicermedai.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from slicermedai.domain.observer import Progress, silent
-from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError
+from slicermedai.domain.storage import atomic_file
+from slicermedai.errors import InputError, UnreadableFileError
 
-_PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate")
+if TYPE_CHECKING:
+    from slicermedai.deid.pixels.kinds import PixelReplacement
 
+__all__ = ["BASIC_RULES", "Instance", "Patients", "Refusal", "owner_of", "rewrite_file", "rewrite_to"]
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A file that was left out, and why."""
-
-    path: Path
-    error: InputError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Patients:
-    """What the first pass found: the files, whose they are, and each patient's vocabulary."""
-
-    table: Table
-    profile: Profile
-    pseudonyms: dict[str, Pseudonyms]
-    vocabularies: dict[str, Vocabulary]
-    owners: dict[Path, str]
-    instances: dict[Path, tuple[str, str]]
-    refused: tuple[Refusal, ...] = ()
-
-    @staticmethod
-    def gather(files: Sequence[Path], *, profile: Profile, key: ProjectKey, progress: Progress = silent) -> Patients:
-        """Read all headers once.
-
-        Raises
-        ------
-        UnreadableFileError
-            None of the files can be read.
-        """
-        found = _Gathering(load_table())
-        for number, path in enumerate(files):
-            progress("collect identity", number / len(files))
-            found.add(Path(path))
-        if not found.owners:
-            raise UnreadableFileError(
-                "none of the files can be de-identified",
-                file=found.refused[0].path if found.refused else None,
-                advice=found.refused[0].error.message if found.refused else "Choose a folder with DICOM files.",
-            )
-        vocabularies = {owner: harvest.vocabulary() for owner, harvest in found.harvests.items()}
-        return Patients(
-            table=found.table,
-            profile=profile,
-            pseudonyms={owner: Pseudonyms(key, v.long_numbers) for owner, v in vocabularies.items()},
-            vocabularies=vocabularies,
-            owners=found.owners,
-            instances=found.instances,
-            refused=tuple(found.refused),
-        )
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files that can be read, in the order in which they were given."""
-        return tuple(self.owners)
-
-    def vocabulary(self, path: Path) -> Vocabulary:
-        """The vocabulary of the patient whose file it is."""
-        return self.vocabularies[self.owners[path]]
-
-    def context(self, path: Path) -> Context:
-        """What the rules need to know about one file, with a tally of its own."""
-        owner = self.owners[path]
-        sop_class, study = self.instances[path]
-        return Context(
-            table=self.table,
-            profile=self.profile,
-            pseudonyms=self.pseudonyms[owner],
-            vocabulary=self.vocabularies[owner],
-            patient=self.pseudonyms[owner].patient(owner),
-            sop_class=sop_class,
-            study_uid=study,
-        )
-
-    def mask(self, text: str) -> str:
-        """``text`` (a file name for one) without anything of any patient's vocabulary."""
-        for vocabulary in self.vocabularies.values():
-            text = vocabulary.scrub(text)
-        return text
+_PROGRAM = (str(IMPLEMENTATION_CLASS_UID), IMPLEMENTATION_VERSION)
+_SOP_INSTANCE = 0x00080018
+_STEPS = {Option.CLEAN_PIXEL_DATA: 0x00280301, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES: 0x00280302}
+"""Attributes that say NO after a step: Burned In Annotation, Recognizable Visual Features (PS3.15 E.3.1, E.3.2)."""
 
 
-@dataclass(slots=True, eq=False)
-class _Gathering:
-    table: Table
-    harvests: dict[str, Harvest] = field(default_factory=dict)
-    owners: dict[Path, str] = field(default_factory=dict)
-    instances: dict[Path, tuple[str, str]] = field(default_factory=dict)
-    refused: list[Refusal] = field(default_factory=list)
+def rewrite_file(
+    source: Path | Origin,
+    target: Path,
+    context: Context,
+    *,
+    pixels: PixelReplacement | None = None,
+    claimed: frozenset[Option] = frozenset(),
+) -> Counter[tuple[str, str]]:
+    """Write the de-identified copy of ``source``: beside ``target`` and renamed, whole or not at all.
 
-    def add(self, path: Path) -> None:
-        """Take one file in, or note why not. Also of a refused file, what can be read joins the vocabulary."""
-        try:
-            dataset = read(path, pixels=False)
-            owner = owner_of(dataset)
-            self.harvests.setdefault(owner, Harvest(self.table)).add(dataset)
-            check_content(path, dataset)
-        except InputError as error:
-            self.refused.append(Refusal(path, error))
-        except DAMAGE as error:
-            self.refused.append(Refusal(path, UnreadableFileError(_REASON.format(type(error).__name__), file=path)))
-        else:
-            self.owners[path] = owner
-            self.instances[path] = (str(dataset.SOPClassUID), str(dataset.StudyInstanceUID))
+    Parameters
+    ----------
+    pixels:
+        What takes the place of the source's pixel data.
+    claimed:
+        Options of steps that ran for this file and were checked.
 
-
-_REASON = "has values that cannot be read ({})"
-
-
-def owner_of(dataset: Dataset) -> str:
-    """What tells patients apart: the Patient ID; name and birth date, or the study, where there is none."""
-    identifier = str(dataset.get("PatientID") or "").strip()
-    if identifier:
-        return identifier
-    rest = "|".join(str(dataset.get(keyword) or "").strip() for keyword in _PATIENT_KEYS[1:])
-    return rest if rest.strip("|") else str(dataset.StudyInstanceUID)
-
-
-def check_content(path: Path, dataset: Dataset) -> None:
-    """Refuse what this version cannot de-identify, and what is damaged.
-
-    Raises
-    ------
-    UnsupportedImageError
-        The file itself says that identity is burned into its pixels.
-    UnreadableFileError
-        Truncated, or an image without its pixel data.
-    """
-    if str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES":
-        raise UnsupportedImageError(
-            "says that text is burned into its pixels, and pixels are not cleaned",
-            file=path,
-            attribute="BurnedInAnnotation",
-            advice="Leave it out, or have the text removed first.",
-        )
-    tags = {element.tag for element in elements(path)}
-    if "Image Storage" in UID(dataset.SOPClassUID).name and not any(map(is_pixel_data, tags)):
-        raise UnreadableFileError("is an image without pixel data", file=path, attribute="PixelData")
-
-
-def rewrite_dataset(dataset: Dataset, context: Context) -> Counter[tuple[str, str]]:
-    """Apply the Basic profile's rules in place; returns (attribute, action) -> how often."""
-    apply(BASIC_RULES, context, dataset)
-    return context.tally
-
-
-def rewrite_file(source: Path, target: Path, context: Context) -> Counter[tuple[str, str]]:
-    """Write the de-identified copy of ``source``: whole, or not at all.
+    Returns
+    -------
+    (attribute, action) -> how often.
 
     Raises
     ------
     UnreadableFileError
-        The file cannot be read, or not be written again as valid DICOM.
+        The file cannot be read to its end; the attribute is named where it is known.
     """
-    dataset = read(source, pixels=True)
+    origin = source if isinstance(source, Origin) else Origin(Path(source))
+    with atomic_file(Path(target)) as partial, partial.open("wb") as stream:
+        return rewrite_to(stream, origin, context, pixels=pixels, claimed=claimed)
+
+
+def rewrite_to(
+    stream: BinaryIO,
+    origin: Origin,
+    context: Context,
+    *,
+    pixels: PixelReplacement | None = None,
+    claimed: frozenset[Option] = frozenset(),
+) -> Counter[tuple[str, str]]:
+    """As :func:`rewrite_file`, into an open stream."""
     try:
-        tally = rewrite_dataset(dataset, context)
-        dataset.preamble = b"\0" * 128
-        dataset.file_meta = _file_meta(dataset)
-        buffer = BytesIO()
-        dataset.save_as(buffer, enforce_file_format=True)
+        with opened_file(origin, whole=True) as file:
+            return _rewrite(file, stream, _Job(origin, context, pixels, claimed))
+    except InputError as error:
+        raise type(error)(error.message, file=origin.path, attribute=error.attribute, advice=error.advice) from error
     except DAMAGE as error:
-        raise UnreadableFileError(
-            f"cannot be written again ({type(error).__name__})", file=source, advice="It was left out."
-        ) from error
-    target.write_bytes(buffer.getvalue())
-    return tally
+        raise unreadable(origin, error) from error
 
 
-def _file_meta(dataset: Dataset) -> FileMetaDataset:
-    """File meta information (PS3.10 7.1) of this program, nothing of the old one but the transfer syntax."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    return meta
+class _Job:
+    """One file, and what was decided about it."""
+
+    def __init__(
+        self, origin: Origin, context: Context, pixels: PixelReplacement | None, claimed: frozenset[Option]
+    ) -> None:
+        self.origin, self.pixels = origin, pixels
+        self._context, self._claimed = context, claimed
+
+    def place(self, encoding: Encoding) -> Place:
+        """The top level of the output; remembered in the context for all files that are alike."""
+        key = (encoding, self._claimed, BASIC_RULES)
+        found = self._context.places.get(key)
+        if found is None:
+            context = replace(self._context, encoding=encoding, claimed=self._claimed)
+            found = self._context.places[key] = root_place(context, BASIC_RULES)
+        return found
+
+    def marks(self, context: Context) -> list[Mark]:
+        """What is written whatever the source says."""
+        marks: dict[int, Mark] = {tag: (tag, piece) for tag, piece in MarkDeidentified().marks(context)}
+        for option, tag in _STEPS.items():
+            if option in context.claimed:
+                marks[tag] = (tag, element(tag, "CS", b"NO", context.encoding))
+        if self.pixels is not None:
+            marks.update({mark[0]: mark for mark in _replacing(self.pixels, context.encoding)})
+        return list(marks.values())
+
+    def scan(self, start: int, size: int) -> Iterator[bytes | memoryview]:
+        """A part of the source's dataset, read once more."""
+        with opened_file(self.origin) as file:
+            yield from file.window.chunks(start, size)
+
+
+def _rewrite(file: Opened, stream: BinaryIO, job: _Job) -> Counter[tuple[str, str]]:
+    syntax = job.pixels.transfer_syntax_uid if job.pixels else file.syntax
+    place = job.place(encoding_of(syntax))
+    stream.write(file_meta(place.context.sop_class, _new_instance(file, place), syntax, _PROGRAM))
+    sink = DeflatingSink(stream) if syntax == DEFLATED else Sink(stream)
+    return Rewriter(file, place, sink, marks=job.marks(place.context), scan=job.scan).run()
+
+
+def _new_instance(file: Opened, place: Place) -> str:
+    """The SOP Instance UID that the dataset will have, for the file meta information."""
+    file.window.kept = file.start
+    for kind, tag, vr, _, start, size in Walk(file):
+        if tag > _SOP_INSTANCE:
+            break
+        if tag == _SOP_INSTANCE and kind == Kind.LEAF:
+            raw = file.window.bytes_at(start, size)
+            op: Op = place.treatment(tag, vr).op
+            new = op.edit(raw) if op.edit is not None else raw
+            return (new or b"").decode("ascii", "replace").strip(" \0")
+    raise UnreadableFileError("is no instance of a study", attribute="SOPInstanceUID")
+
+
+def _replacing(pixels: PixelReplacement, encoding: Encoding) -> Iterator[Mark]:
+    for keyword, value in pixels.attributes.items():
+        tag = tag_of(keyword)
+        yield tag, b"" if value is None else element(tag, vr_of(tag), _coded(vr_of(tag), value, encoding), encoding)
+    length = UNDEFINED if pixels.length is None else pixels.length
+    begin = head_of(pixels.tag, pixels.vr, length, encoding)
+
+    def pieces() -> Iterator[bytes]:
+        yield begin
+        yield from pixels.chunks()
+
+    yield pixels.tag, pieces
+
+
+def _coded(vr: str, value: object, encoding: Encoding) -> bytes:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    formats = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d", "FL": "f"}
+    if vr in formats:
+        return b"".join(struct.pack(encoding.order + formats[vr], one) for one in values)
+    return "\\".join(map(str, values)).encode("ascii", "replace")

@@ -1,92 +1,62 @@
-"""The rules of the Basic profile. Each one acts on one dataset, and says in words what it does."""
+"""The rules. Each one says what is done to a kind of element, and in words what it does."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections import Counter
+import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pydicom import DataElement, Dataset
-from pydicom.sequence import Sequence as Items
-
 from slicermedai import __version__
-from slicermedai.deid import dummies
-from slicermedai.deid.datasets import bytes_of, is_pixel_data, is_sequence, items_of, label_of, values_of, vr_of
-from slicermedai.deid.profile import Profile
-from slicermedai.deid.pseudonym import Pseudonyms
-from slicermedai.deid.table import Action, Table
+from slicermedai.deid import dummies, private
+from slicermedai.deid.context import Context, Element
+from slicermedai.deid.dates import AgeRule, DateRule
+from slicermedai.deid.documents import DOCUMENT, DOCUMENT_LENGTH, placeholder
+from slicermedai.deid.encode import code_item, sequence
+from slicermedai.deid.encode import element as encoded
+from slicermedai.deid.ops import EMPTY, KEEP, REMOVE, Op
+from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.table import Action
 from slicermedai.deid.tokens import Scope, scope_of
-from slicermedai.deid.vocabulary import Vocabulary
-from slicermedai.errors import IdentityError
+from slicermedai.deid.wire import PIXEL_GROUP
+
+__all__ = ["BASIC_RULES", "Context", "Element", "Rule", "decide", "describe_rules"]
 
 _CLASS_UIDS = re.compile(
     r"SOPClass|TransferSyntax|CodingScheme|^ContextUID|MappingResource|Creator|SegmentationTemplate"
 )
-_FRAMES = re.compile(r"FrameOfReferenceUID$")
-_PATIENT = frozenset({"PatientID", "PatientName"})
+_PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
 _PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
-_BYTES = frozenset({"OB", "OW", "SQ", "UN"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a rule knows about the instance and the place in it.
-
-    Parameters
-    ----------
-    patient:
-        The patient's pseudonym, Patient ID and name alike.
-    sop_class, study_uid:
-        SOP Class UID and (original) Study Instance UID of the instance.
-    parent:
-        Keyword of the sequence that the dataset lies in, "" at the top level.
-    tally:
-        (attribute, action code) -> how often; "C" stands for text in which identity was masked.
-    """
-
-    table: Table
-    profile: Profile
-    pseudonyms: Pseudonyms
-    vocabulary: Vocabulary
-    patient: str
-    sop_class: str
-    study_uid: str
-    parent: str = ""
-    tally: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def count(self, tag: int, action: str) -> None:
-        """Note that ``action`` was done to an element."""
-        self.tally[label_of(tag), action] += 1
-
-    def new_uid(self, tag: int, original: str) -> str:
-        """The pseudonymous UID; a frame of reference is kept apart from the same one in other studies."""
-        scope = self.study_uid if _FRAMES.search(label_of(tag)) else ""
-        return self.pseudonyms.uid(original, scope=scope)
+_CHARSET = 0x00080005
+_TEMPORAL = frozenset({"DA", "DT", "TM"})
+_NUMERIC = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
+_BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"})
+_GRAPHICS = range(0x5000, 0x6100)
+_SUSPECT = re.compile(rb"[0-9]{8}|[^0-9.+\-eE \\\0]")
+_LONG_NUMBERS = 256
+_BASIC = Profile()
 
 
 class Rule(Protocol):
-    """One thing that is done to every dataset, the nested ones included."""
+    """One thing that is done to every kind of element, at every depth."""
 
-    def __call__(self, context: Context, dataset: Dataset) -> None:
-        """Change ``dataset`` (its own elements, not those of its items) and count what was done."""
+    def op(self, context: Context, element: Element) -> Op | None:
+        """What is done to such elements; None leaves it to the next rule."""
 
-    def describe(self) -> list[str]:
-        """What it does, in sentences for report, preview and reference."""
+    def describe(self, profile: Profile = ...) -> list[str]:
+        """What it does under a profile, in sentences for report, preview and reference."""
 
 
 class RemoveHidden:
     """Elements that are no content: group lengths, padding, and what belongs to messages and file meta information."""
 
-    def __call__(self, context: Context, dataset: Dataset) -> None:
+    def op(self, context: Context, element: Element) -> Op | None:
         """Remove them."""
-        for tag in list(dataset.keys()):
-            if tag & 0xFFFF == 0 or tag >> 16 in (0, 2) or tag in _PADDING:
-                context.count(tag, Action.REMOVE.value)
-                del dataset[tag]
+        hidden = element.tag & 0xFFFF == 0 or element.tag >> 16 in (0, 2) or element.tag in _PADDING
+        return REMOVE if hidden else None
 
-    def describe(self) -> list[str]:
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
         return [
             "Group lengths and padding were removed.",
@@ -94,71 +64,92 @@ class RemoveHidden:
         ]
 
 
-class ApplyTable:
-    """The Basic profile's action for every attribute that Table E.1-1 lists."""
+class KeepPixels:
+    """Pixel data, and the name of the character set that the text is in."""
 
-    def __call__(self, context: Context, dataset: Dataset) -> None:
-        """Remove, empty or replace what is listed."""
-        for tag in list(dataset.keys()):
-            action = context.table.action(tag, sop_class=context.sop_class, parent=context.parent)
-            if action is not None:
-                self._act(context, dataset, tag, action)
+    def op(self, context: Context, element: Element) -> Op | None:
+        """Keep them."""
+        pixels = element.tag >> 16 == PIXEL_GROUP and not element.has_items
+        return KEEP if pixels or element.tag == _CHARSET else None
 
-    def describe(self) -> list[str]:
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
+        return ["Pixel data were copied byte for byte, but for text that was removed from them."]
+
+
+class ReplaceDocuments:
+    """Encapsulated documents (PDF, CDA, STL, OBJ, MTL)."""
+
+    def op(self, context: Context, element: Element) -> Op | None:
+        """An empty document of the same kind, with its length."""
+        document = placeholder(context.sop_class)
+        if element.tag == DOCUMENT:
+            return Op(Action.DUMMY.value, value=document)
+        if element.tag == DOCUMENT_LENGTH:
+            return Op(Action.DUMMY.value, value=struct.pack(f"{context.encoding.order}I", len(document)))
+        return None
+
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
+        """In words."""
+        return ["Encapsulated documents were replaced by empty ones."]
+
+
+class KeepSafePrivate:
+    """Private attributes of DICOM's list of safe ones, which the engine asks for by their creator."""
+
+    def op(self, context: Context, element: Element) -> Op | None:
+        """Treat a safe one as what its VR says; all others are left to the table, which removes them."""
+        if not element.private:
+            return None
+        return hide_unlisted(context, element) or scrub(context, element)
+
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
+        """In words."""
+        if Option.RETAIN_SAFE_PRIVATE not in profile.options:
+            return ["All private attributes were removed."]
         return [
-            "Every attribute that the table lists was removed, emptied or replaced, at every depth.",
-            "All private attributes, overlays and curves were removed.",
-            "Patient ID and name were replaced by a pseudonym.",
-            "UIDs were replaced by new ones that agree between the files, references included.",
-            "All dates and times that the table lists were removed, emptied or replaced by 1900-01-01.",
+            f"Of the private attributes the {private.count()} of PS3.15 Table E.3.10-1 were kept, after identity in "
+            "them was masked; all others were removed."
         ]
 
-    def _act(self, context: Context, dataset: Dataset, tag: int, action: Action) -> None:
-        vr = vr_of(dataset, tag)
-        if label_of(tag) in _PATIENT and action is not Action.REMOVE:
-            dataset[tag] = DataElement(tag, vr, context.patient)
-            context.count(tag, Action.DUMMY.value)
-        elif action is Action.REMOVE:
-            del dataset[tag]
-            context.count(tag, action.value)
-        elif action is Action.UID:
-            replace_uids(context, dataset, tag)
-        elif action is Action.ZERO:
-            dataset[tag] = DataElement(tag, vr, Items() if vr == "SQ" else None)
-            context.count(tag, action.value)
-        elif action is Action.DUMMY:
-            self._dummy(context, dataset, tag, vr)
-        else:
-            raise IdentityError(f"action {action.value} is not implemented", attribute=label_of(tag))
 
-    @staticmethod
-    def _dummy(context: Context, dataset: Dataset, tag: int, vr: str) -> None:
-        if vr != "SQ":
-            dataset[tag] = DataElement(tag, vr, dummies.value_for(vr))
-        elif label_of(tag).endswith("CodeSequence"):
-            dataset[tag] = DataElement(tag, vr, Items([dummies.code()]))
-        else:
-            return  # the items stay, and each of their attributes is treated by its own row
-        context.count(tag, Action.DUMMY.value)
+class ApplyTable:
+    """The action for every attribute that Table E.1-1 lists, its option columns first."""
+
+    def op(self, context: Context, element: Element) -> Op | None:
+        """Remove, empty, replace, keep, clean, or move in time what is listed."""
+        action = context.action(element)
+        if action is None:
+            return None
+        if element.tag in (_PATIENT_NAME, _PATIENT_ID) and action is not Action.REMOVE:
+            return Op(Action.DUMMY.value, value=context.patient.encode())
+        if action in (Action.KEEP, Action.CLEAN):
+            return _kept(context, element, action)
+        return _basic(context, element)
+
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
+        """In words."""
+        uids = "UIDs were kept as they are."
+        if Option.RETAIN_UIDS not in profile.options:
+            uids = "UIDs were replaced by new ones that agree between the files, references included."
+        return [
+            "Every attribute that the table lists was removed, emptied or replaced, at every depth.",
+            "All overlays and curves were removed.",
+            "Patient ID and name were replaced by a pseudonym.",
+            uids,
+            *_about_dates(profile),
+            *_about_options(profile),
+        ]
 
 
 class HideUnlisted:
     """Names, dates and UIDs of instances in attributes that the table does not list."""
 
-    def __call__(self, context: Context, dataset: Dataset) -> None:
-        """Empty names and dates, replace UIDs."""
-        for tag in list(dataset.keys()):
-            if context.table.row(tag) is not None:
-                continue
-            vr = vr_of(dataset, tag)
-            if vr in ("PN", "DA", "DT") and dataset.get_item(tag).value:
-                dataset[tag] = DataElement(tag, vr, None)
-                context.count(tag, Action.ZERO.value)
-            elif vr == "UI" and not _CLASS_UIDS.search(label_of(tag)):
-                replace_uids(context, dataset, tag)
+    def op(self, context: Context, element: Element) -> Op | None:
+        """Empty names, empty, keep or move dates, replace UIDs."""
+        return hide_unlisted(context, element) if context.table.row(element.tag) is None else None
 
-    def describe(self) -> list[str]:
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
         return ["Person names, dates and instance UIDs in attributes that the table does not list were hidden too."]
 
@@ -166,82 +157,204 @@ class HideUnlisted:
 class ScrubText:
     """What is left of the patient's vocabulary in values that are kept."""
 
-    def __call__(self, context: Context, dataset: Dataset) -> None:
+    def op(self, context: Context, element: Element) -> Op | None:
         """Mask it in text, empty numbers that hold it, remove bytes that hold it. Pixels are never touched."""
-        for tag in list(dataset.keys()):
-            if is_pixel_data(tag) or is_sequence(dataset, tag) or not dataset.get_item(tag).value:
-                continue
-            vr = vr_of(dataset, tag)
-            if vr in _BYTES:
-                self._bytes(context, dataset, tag, vr)
-            elif (scope := scope_of(vr, 0)) is not Scope.BINARY:
-                self._text(context, dataset, tag, scope)
+        return scrub(context, element)
 
-    def describe(self) -> list[str]:
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
         return [
             "Names, identifiers, telephone numbers, addresses, institutions and dates of the patient were collected "
             "from all files and masked wherever they stood in other text."
         ]
 
-    @staticmethod
-    def _text(context: Context, dataset: Dataset, tag: int, scope: Scope) -> None:
-        values = values_of(dataset, tag)
-        scrubbed = [context.vocabulary.scrub(value, scope) for value in values]
-        if scrubbed == values:
-            return
-        element = dataset.get_item(tag)
-        vr = vr_of(dataset, tag)
-        new = None if scope is Scope.NUMBER else scrubbed if len(scrubbed) > 1 else scrubbed[0]
-        dataset[element.tag] = DataElement(tag, vr, new)
-        context.count(tag, Action.CLEAN.value)
-
-    @staticmethod
-    def _bytes(context: Context, dataset: Dataset, tag: int, vr: str) -> None:
-        value = bytes_of(dataset, tag)
-        scope = scope_of("UN" if vr == "SQ" else vr, len(value))
-        texts = (value.decode("latin-1"), value.decode("utf-8", "replace"), value.replace(b"\0", b"").decode("latin-1"))
-        if any(context.vocabulary.hits(text, scope) for text in texts):
-            del dataset[tag]
-            context.count(tag, Action.REMOVE.value)
-
 
 class MarkDeidentified:
     """PS3.15 E.1.1: what was done is said in the instance itself (top level alone)."""
 
-    def __call__(self, context: Context, dataset: Dataset) -> None:
-        """Write the attributes of the Patient and SOP Common modules that say so."""
-        if context.parent:
-            return
-        dataset.PatientID = dataset.PatientName = context.patient
-        dataset.PatientIdentityRemoved = "YES"
-        dataset.DeidentificationMethod = [f"SlicerMedAI {__version__}", context.table.short_title]
-        dataset.DeidentificationMethodCodeSequence = Items([dummies.code(code) for code in context.profile.codes])
-        dataset.LongitudinalTemporalInformationModified = "REMOVED"
+    def op(self, context: Context, element: Element) -> Op | None:
+        """Nothing: see :meth:`marks`."""
+        return None
 
-    def describe(self) -> list[str]:
+    def marks(self, context: Context) -> list[tuple[int, bytes]]:
+        """(tag, whole element) of the attributes of the Patient and SOP Common modules that say so, by tag."""
+        encoding = context.encoding
+        patient = context.patient.encode()
+        method = f"SlicerMedAI {__version__}\\{context.table.short_title}".encode()
+        codes = [code_item(code, encoding) for code in context.profile.claims(context.claimed)]
+        return [
+            (_PATIENT_NAME, encoded(_PATIENT_NAME, "PN", patient, encoding)),
+            (_PATIENT_ID, encoded(_PATIENT_ID, "LO", patient, encoding)),
+            (0x00120062, encoded(0x00120062, "CS", b"YES", encoding)),
+            (0x00120063, encoded(0x00120063, "LO", method, encoding)),
+            (0x00120064, sequence(0x00120064, codes, encoding)),
+            (0x00280303, encoded(0x00280303, "CS", context.dates.modified.encode(), encoding)),
+        ]
+
+    def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
-        return ["The files say that the identity was removed, by which profile, and that dates were removed."]
+        return ["The files say that the identity was removed, by which profile and options, and what became of dates."]
 
 
-BASIC_RULES: tuple[Rule, ...] = (RemoveHidden(), ApplyTable(), HideUnlisted(), ScrubText(), MarkDeidentified())
+BASIC_RULES: tuple[Rule, ...] = (
+    RemoveHidden(),
+    KeepPixels(),
+    ReplaceDocuments(),
+    KeepSafePrivate(),
+    ApplyTable(),
+    HideUnlisted(),
+    ScrubText(),
+    MarkDeidentified(),
+)
 
 
-def apply(rules: Sequence[Rule], context: Context, dataset: Dataset) -> None:
-    """Apply all ``rules`` to ``dataset`` and then to every item of its sequences, at every depth."""
+def decide(rules: Sequence[Rule], context: Context, element: Element) -> Op:
+    """What the first rule that has something to say does to such elements; KEEP where none has."""
     for rule in rules:
-        rule(context, dataset)
-    for parent, item in items_of(dataset):
-        if not (context.parent == "" and parent == "DeidentificationMethodCodeSequence"):
-            apply(rules, replace(context, parent=parent), item)
+        op = rule.op(context, element)
+        if op is not None:
+            return op
+    return KEEP
 
 
-def replace_uids(context: Context, dataset: Dataset, tag: int) -> None:
-    """Give every UID of an element its pseudonym; sequences are left to their items."""
-    if vr_of(dataset, tag) == "SQ" or not dataset.get_item(tag).value:
-        return
-    old = values_of(dataset, tag)
+def describe_rules(profile: Profile) -> list[str]:
+    """What all rules do under ``profile``."""
+    return [line for rule in BASIC_RULES for line in rule.describe(profile)]
+
+
+def hide_unlisted(context: Context, element: Element) -> Op | None:
+    """Names, dates and UIDs outside the table."""
+    if element.has_items:
+        return None
+    if element.vr == "PN":
+        return Op(Action.ZERO.value, edit=lambda raw: b"" if raw else raw)
+    if element.vr in ("DA", "DT"):
+        return _unlisted_date(context, element)
+    if element.vr == "UI" and not _CLASS_UIDS.search(element.label) and not context.has(Option.RETAIN_UIDS):
+        return _new_uids(context, element)
+    return None
+
+
+def scrub(context: Context, element: Element) -> Op | None:
+    """Look for the vocabulary in what is kept."""
+    if element.has_items or (element.vr == "UI" and context.has(Option.RETAIN_UIDS)):
+        return None
+    if element.vr in _BYTES or element.vr in _NUMERIC:
+        return Op(Action.REMOVE.value, edit=functools.partial(_without_bytes, context, element.vr))
+    if element.vr == "AS" and context.ages is not AgeRule.AS_IT_IS:
+        return Op(Action.CLEAN.value, edit=functools.partial(_capped, context))
+    if scope_of(element.vr, 0) is Scope.NUMBER:
+        return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_number, context))
+    return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_text, context))
+
+
+def _kept(context: Context, element: Element, action: Action) -> Op | None:
+    """What an option keeps: dates by their rule, text after a look for identity; graphics are never kept."""
+    if element.tag >> 16 in _GRAPHICS or element.tag >> 16 & 1:
+        return REMOVE
+    if element.vr not in _TEMPORAL or element.has_items:
+        return None
+    if context.dates is DateRule.KEEP or (action is Action.KEEP and context.dates is DateRule.REMOVE):
+        return KEEP
+    if context.dates is DateRule.REMOVE:
+        return _basic(context, element)
+    return Op(Action.CLEAN.value, edit=functools.partial(_moved, context, element, _basic(context, element)))
+
+
+def _basic(context: Context, element: Element) -> Op | None:
+    action = context.basic(element)
+    if action is Action.REMOVE:
+        return REMOVE
+    if action is Action.UID:
+        return None if element.has_items else _new_uids(context, element)
+    if action is Action.ZERO:
+        return EMPTY
+    return _dummy(context, element)
+
+
+def _dummy(context: Context, element: Element) -> Op | None:
+    if not element.has_items and element.vr != "SQ":
+        return Op(Action.DUMMY.value, value=dummies.bytes_for(element.vr))
+    if not element.label.endswith("CodeSequence"):
+        return None  # the items stay, and each of their attributes is treated by its own row
+    item = code_item(dummies.REMOVED, context.encoding)
+    return Op(Action.DUMMY.value, value=sequence(0, [item], context.encoding)[8 if context.encoding.implicit else 12 :])
+
+
+def _unlisted_date(context: Context, element: Element) -> Op | None:
+    if context.dates is DateRule.KEEP:
+        return KEEP
+    if context.dates is DateRule.REMOVE:
+        return Op(Action.ZERO.value, edit=lambda raw: b"" if raw else raw)
+    return Op(Action.CLEAN.value, edit=functools.partial(_moved, context, element, EMPTY))
+
+
+def _moved(context: Context, element: Element, otherwise: Op | None, raw: bytes) -> bytes | None:
+    """A date under the rule; what is no date is treated as without the option."""
+    text = raw.decode("latin-1").strip(" \0")
+    moved = context.dates.apply(element.vr, text, context.days)
+    if moved == text:
+        return raw
+    if moved is not None:
+        return moved.encode("ascii")
+    return otherwise.value if otherwise is not None else None
+
+
+def _capped(context: Context, raw: bytes) -> bytes | None:
+    text = raw.decode("latin-1").strip(" \0")
+    age = context.ages.apply(text)
+    return raw if age == text else (age or "").encode("ascii")
+
+
+def _new_uids(context: Context, element: Element) -> Op:
+    if context.has(Option.RETAIN_UIDS):
+        return KEEP
+    return Op(Action.UID.value, edit=functools.partial(_with_new_uids, context, element.tag))
+
+
+def _with_new_uids(context: Context, tag: int, raw: bytes) -> bytes:
+    old = [part.strip(" \0") for part in raw.decode("latin-1").split("\\")]
     new = [context.new_uid(tag, value) for value in old]
-    if new != old:
-        dataset[tag] = DataElement(tag, "UI", new if len(new) > 1 else new[0])
-        context.count(tag, Action.UID.value)
+    return raw if new == old else "\\".join(new).encode("ascii", "replace")
+
+
+def _scrubbed_text(context: Context, raw: bytes) -> bytes:
+    return context.charset.edited(raw, context.vocabulary.scrub)
+
+
+def _scrubbed_number(context: Context, raw: bytes) -> bytes:
+    if not _SUSPECT.search(raw):
+        return raw
+    if len(raw) > _LONG_NUMBERS and not context.vocabulary.hits_bytes(raw, Scope.NUMBER):
+        return raw
+    text = raw.decode("latin-1")
+    return raw if context.vocabulary.scrub(text, Scope.NUMBER) == text else b""
+
+
+def _without_bytes(context: Context, vr: str, raw: bytes) -> bytes | None:
+    scope = Scope.BINARY if vr in _NUMERIC else scope_of("UN" if vr == "SQ" else vr, len(raw))
+    return None if context.vocabulary.hits_bytes(raw, scope) else raw
+
+
+def _about_dates(profile: Profile) -> list[str]:
+    if Option.RETAIN_FULL_DATES in profile.options:
+        return ["Dates and times were kept, but for the birth date."]
+    if Option.RETAIN_MODIFIED_DATES in profile.options:
+        return ["Dates were modified for each patient in one way, so that intervals stay; times of day were kept."]
+    return ["All dates and times that the table lists were removed, emptied or replaced by 1900-01-01."]
+
+
+def _about_options(profile: Profile) -> list[str]:
+    return [_SENTENCES[option] for option in sorted(profile.options) if option in _SENTENCES]
+
+
+_SENTENCES = {
+    Option.CLEAN_GRAPHICS: "Graphic annotations were kept after identity in their text was masked; overlays, which "
+    "may show text, were removed.",
+    Option.CLEAN_STRUCTURED_CONTENT: "Structured content was kept: numbers and codes as they are, text after identity "
+    "was masked, names replaced.",
+    Option.CLEAN_DESCRIPTORS: "Descriptions and comments were kept after identity in them was masked.",
+    Option.RETAIN_PATIENT_CHARACTERISTICS: "Age, sex, size, weight and other characteristics were kept.",
+    Option.RETAIN_DEVICE_IDENTITY: "Identity of devices was kept.",
+    Option.RETAIN_INSTITUTION_IDENTITY: "Identity of institutions was kept.",
+}

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from slicermedai.deid.datasets import as_found
+from slicermedai.deid.naming import target_names
+from slicermedai.deid.patients import Patients
+from slicermedai.deid.people import fill_table, fingerprint_of
+from slicermedai.deid.pixel_step import PixelStep
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
-from slicermedai.deid.rewrite import Patients, Refusal, rewrite_file
-from slicermedai.deid.rules import BASIC_RULES
-from slicermedai.deid.verify import check_file
+from slicermedai.deid.rules import describe_rules
+from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem
+from slicermedai.deid.window import Origin
+from slicermedai.deid.work import Done, Step, Task, Workers, verify, workers, write
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import Deidentification
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.errors import InputError, UnreadableFileError
+from slicermedai.errors import MedAIError, UnreadableFileError
 
-_NOT_DONE = (
-    "Faces were not removed: a head can be recognised from its surface.",
-    "Text burned into the pixels was not searched for.",
-    "The list of safe private attributes was not used: all private attributes were removed.",
-)
+__all__ = ["DeidOutcome", "DeidSettings", "FileRow", "ReviewItem", "deidentify", "deidentify_all", "describe"]
 
 
 def deidentify(
@@ -41,7 +42,7 @@ def deidentify(
     Parameters
     ----------
     files:
-        DICOM files, of one or more patients and studies.
+        DICOM files, of one or more patients and studies, or zip files of them.
     folder:
         Made by this call; it must not exist, or be empty.
     profile:
@@ -58,77 +59,204 @@ def deidentify(
     ResultExistsError, OutputError, DiskFullError
         ``folder`` cannot be made.
     """
-    profile = profile or Profile()
-    with as_found(), atomic_folder(Path(folder)) as partial:
-        patients = Patients.gather(files, profile=profile, key=key or ProjectKey.generate(), progress=progress)
-        tally, written, refused = _rewrite_all(patients, partial, progress)
-        for number, (source, target) in enumerate(written.items()):
-            progress("verify", number / len(written))
-            check_file(target, patients.vocabulary(source).tokens, source=source)
-    return _record(patients, tally, len(written), refused)
+    settings = DeidSettings(profile=profile or Profile(), key=key)
+    with atomic_folder(Path(folder)) as partial:
+        return _Run(files, partial, settings, progress, strict=True).outcome().record
 
 
-def _rewrite_all(
-    patients: Patients, folder: Path, progress: Progress
-) -> tuple[Counter[tuple[str, str]], dict[Path, Path], tuple[Refusal, ...]]:
-    """(what was done, source -> copy, what was refused)."""
-    tally: Counter[tuple[str, str]] = Counter()
-    written: dict[Path, Path] = {}
-    refused = list(patients.refused)
-    for number, source in enumerate(patients.files):
-        progress("de-identify", number / len(patients.files))
-        target = folder / f"{len(written) + 1:05d}.dcm"
-        try:
-            tally.update(rewrite_file(source, target, patients.context(source)))
-            written[source] = target
-        except InputError as error:
-            refused.append(Refusal(source, error))
-    if not written:
-        raise UnreadableFileError(
-            "none of the files can be de-identified", file=refused[0].path, advice=refused[0].error.message
-        )
-    return tally, written, tuple(refused)
+def deidentify_all(
+    files: Sequence[Path | Origin], folder: Path, settings: DeidSettings, *, progress: Progress = silent
+) -> DeidOutcome:
+    """Write de-identified copies of ``files`` into ``folder``, and say for each file what was done.
+
+    As :func:`deidentify`, but a copy in which the verifier finds identity is removed and named in
+    :attr:`DeidOutcome.quarantined`, and the others stay.
+
+    Raises
+    ------
+    UnreadableFileError
+        None of the files could be de-identified.
+    ResultExistsError, OutputError, DiskFullError
+        ``folder`` cannot be made.
+    """
+    with atomic_folder(Path(folder)) as partial:
+        return deidentify_into(files, partial, settings, progress=progress)
 
 
-def _record(
-    patients: Patients, tally: Counter[tuple[str, str]], files: int, refused: tuple[Refusal, ...]
-) -> Deidentification:
-    by_action: Counter[str] = Counter()
-    for (_, action), count in tally.items():
-        by_action[action] += count
-    return Deidentification(
-        method=f"Basic Application Confidentiality Profile, {patients.table.title}",
-        codes=patients.profile.codes,
-        files=files,
-        elements_removed=by_action["X"],
-        elements_replaced=by_action["Z"] + by_action["D"] + by_action["C"],
-        uids_replaced=by_action["U"],
-        done=tuple(describe(patients.profile)),
-        not_done=tuple(_not_done(patients)),
-        refused=tuple(_sentence(patients, refusal) for refusal in refused),
-    )
+def deidentify_into(
+    files: Sequence[Path | Origin], folder: Path, settings: DeidSettings, *, progress: Progress = silent
+) -> DeidOutcome:
+    """As :func:`deidentify_all`, into a folder that exists already.
+
+    Each file is written beside its place and renamed, and with the same key, files and settings a second run writes
+    the same bytes: one that was killed can simply be run again.
+    """
+    return _Run(files, Path(folder), settings, progress, strict=False).outcome()
 
 
 def describe(profile: Profile | None = None) -> list[str]:
     """What is done under ``profile``, in sentences, from the rules themselves."""
-    names = [code.meaning for code in (profile or Profile()).codes]
-    return [f"Applied: {', '.join(names)}.", *(line for rule in BASIC_RULES for line in rule.describe())]
+    chosen = profile or Profile()
+    return [f"Applied: {', '.join(code.meaning for code in chosen.claims())}.", *describe_rules(chosen)]
 
 
-def not_done(profile: Profile | None = None) -> list[str]:
-    """What is not done under ``profile``, in sentences."""
+def not_done(profile: Profile | None = None, done: frozenset[Option] = frozenset()) -> list[str]:
+    """What is not done under ``profile`` where the steps ``done`` ran, in sentences."""
     chosen = (profile or Profile()).options
     options = [option.code.meaning for option in Option if option not in chosen]
-    return [*_NOT_DONE, f"Options that were not applied: {', '.join(options)}."]
+    sentences = [
+        sentence for option, sentence in _NOT_DONE.items() if option not in (chosen if option in _TABLE else done)
+    ]
+    return [*sentences, *([f"Options that were not applied: {', '.join(options)}."] if options else [])]
 
 
-def _not_done(patients: Patients) -> list[str]:
-    left_out = sum(vocabulary.left_out for vocabulary in patients.vocabularies.values())
-    guard = f"{left_out} short or common pieces of the identity were not searched for in other text."
-    return [*not_done(patients.profile), *([guard] if left_out else [])]
+_NOT_DONE = {
+    Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES: "Faces were not removed: a head can be recognised from its surface.",
+    Option.CLEAN_PIXEL_DATA: "Text burned into the pixels was not searched for.",
+    Option.RETAIN_SAFE_PRIVATE: "The list of safe private attributes was not used: all private attributes were "
+    "removed.",
+}
+_TABLE = frozenset({Option.RETAIN_SAFE_PRIVATE})
 
 
-def _sentence(patients: Patients, refusal: Refusal) -> str:
-    """File name (without identity), attribute and reason."""
-    attribute = f" ({refusal.error.attribute})" if refusal.error.attribute else ""
-    return f"{patients.mask(refusal.path.name)}: {refusal.error.message}{attribute}"
+class _Run:
+    """One set of files on its way."""
+
+    def __init__(
+        self,
+        files: Sequence[Path | Origin],
+        folder: Path,
+        settings: DeidSettings,
+        progress: Progress,
+        *,
+        strict: bool,
+    ) -> None:
+        self.folder, self.progress, self.strict = folder, progress, strict
+        self.settings = settings if settings.key else replace(settings, key=ProjectKey.generate())
+        self.patients = Patients.gather_for(files, self.settings, progress)
+        self.rows = list(self._first_rows())
+        self.pixels = PixelStep(self.patients)
+        self.claims: Counter[Option] = Counter()
+
+    def outcome(self) -> DeidOutcome:
+        """Write, verify, and report."""
+        with workers(self.patients, self.settings.processes) as crew:
+            written = self._written(crew)
+            if not written:
+                refused = next((row.refused for row in self.rows if row.refused), "")
+                raise UnreadableFileError(
+                    "none of the files can be de-identified", file=self.patients.files[0].path, advice=refused
+                )
+            kept = self._verified(crew, written)
+        fill_table(self.settings, self.patients, [task.origin for task in kept])
+        rows = tuple(sorted(self.rows, key=lambda row: row.number))
+        return DeidOutcome(
+            record=self._record(len(kept)),
+            files=rows,
+            review=self.pixels.review({task.origin: task.target.name for task in kept}),
+            fingerprint=fingerprint_of(self.settings),
+        )
+
+    def _first_rows(self) -> Iterator[FileRow]:
+        """What the first pass refused."""
+        for refusal in self.patients.refused:
+            yield FileRow(
+                number=self.patients.number(refusal.origin),
+                source=self.patients.mask(refusal.origin.name),
+                refused=_sentence(refusal.error),
+            )
+
+    def _written(self, crew: Workers) -> list[Task]:
+        tasks = []
+        for origin, name in target_names(self.patients):
+            try:
+                pixels, claimed = self.pixels.decide(origin)
+            except MedAIError as error:
+                self._refuse(origin, error)
+                continue
+            tasks.append(Task(origin=origin, target=self.folder / name, pixels=pixels, claimed=claimed))
+        written = []
+        for task, done in self._each(crew, write, tasks, "de-identify"):
+            failure = done.failure()
+            if failure is not None:
+                self._refuse(task.origin, failure)
+                continue
+            written.append(task)
+            self.claims.update(task.claimed)
+            self.rows.append(self._row(task, done))
+        return written
+
+    def _verified(self, crew: Workers, tasks: list[Task]) -> list[Task]:
+        kept = []
+        for task, done in self._each(crew, verify, tasks, "verify"):
+            failure = done.failure()
+            if failure is None:
+                kept.append(task)
+            elif self.strict:
+                raise failure
+            else:
+                self._quarantine(task.origin, failure)
+        return kept
+
+    def _each(self, crew: Workers, step: Step, tasks: list[Task], stage: str) -> Iterator[tuple[Task, Done]]:
+        results = crew.each(step, tasks)
+        for number, task in enumerate(tasks):
+            self.progress(stage, number / len(tasks))
+            yield task, next(results)
+
+    def _row(self, task: Task, done: Done) -> FileRow:
+        return FileRow(
+            number=self.patients.number(task.origin),
+            source=self.patients.mask(task.origin.name),
+            output=task.target.relative_to(self.folder).as_posix(),
+            sop_class=self.patients.instances[task.origin].sop_class,
+            done=done.tally,
+            claimed=tuple(code.value for code in self.settings.profile.claims(task.claimed)),
+        )
+
+    def _refuse(self, origin: Origin, error: MedAIError) -> None:
+        self.rows.append(
+            FileRow(
+                number=self.patients.number(origin),
+                source=self.patients.mask(origin.name),
+                sop_class=self.patients.instances[origin].sop_class,
+                refused=_sentence(error),
+            )
+        )
+
+    def _quarantine(self, origin: Origin, error: MedAIError) -> None:
+        number = self.patients.number(origin)
+        self.rows = [
+            replace(row, output="", claimed=(), refused=_sentence(error), quarantined=True)
+            if row.number == number
+            else row
+            for row in self.rows
+        ]
+
+    def _record(self, files: int) -> Deidentification:
+        by_action: Counter[str] = Counter()
+        for row in self.rows:
+            for (_, action), count in row.done.items():
+                by_action[action] += 0 if row.refused else count
+        done = frozenset(option for option, count in self.claims.items() if count == files)
+        return Deidentification(
+            method=f"Basic Application Confidentiality Profile, {self.patients.table.title}",
+            codes=self.settings.profile.claims(done),
+            files=files,
+            elements_removed=by_action["X"],
+            elements_replaced=by_action["Z"] + by_action["D"] + by_action["C"],
+            uids_replaced=by_action["U"],
+            done=tuple(describe(self.settings.profile)),
+            not_done=tuple(self._not_done(done)),
+            refused=tuple(f"{row.source}: {row.refused}" for row in self.rows if row.refused),
+        )
+
+    def _not_done(self, done: frozenset[Option]) -> list[str]:
+        left_out = sum(vocabulary.left_out for vocabulary in self.patients.vocabularies.values())
+        guard = f"{left_out} short or common pieces of the identity were not searched for in other text."
+        return [*not_done(self.settings.profile, done), *([guard] if left_out else [])]
+
+
+def _sentence(error: MedAIError) -> str:
+    """Reason and attribute."""
+    return f"{error.message} ({error.attribute})" if error.attribute else error.message

@@ -13,6 +13,7 @@ from typing import Any
 DATA = Path(__file__).with_name("e1_1.json")
 
 _CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
+_RETAINING = frozenset({"113106", "113108", "113109", "113110", "113112"})
 _PREFERENCE = {"1": "DZX", "2": "ZDX", "3": "XZD"}
 
 
@@ -38,17 +39,20 @@ class Row:
     basic:
         Action of the Basic profile as printed, compound ones such as "X/Z/D" included.
     options:
-        Action by option code ("113107"); None where this edition's option columns are not known.
+        Action by option code ("113107").
     edition:
         Edition of PS3.15 that the row was taken from.
+    by_hand:
+        True where the options are ours, from their meaning, because the source has the Basic action alone.
     """
 
     tag: str
     name: str
     keyword: str
     basic: str
-    options: Mapping[str, str] | None
+    options: Mapping[str, str]
     edition: str
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +70,7 @@ class Table:
     @property
     def title(self) -> str:
         """The edition as people read it."""
-        return f"PS3.15 Table E.1-1, edition {self.edition} (with the Basic actions of the rows new in {self.newer})"
+        return f"PS3.15 Table E.1-1, edition {self.edition} (with the rows new in {self.newer}, their options by hand)"
 
     @property
     def short_title(self) -> str:
@@ -83,6 +87,17 @@ class Table:
         if group in _OVERLAYS:
             return self.wildcards["60xx4000" if tag & 0xFFFF == 0x4000 else "60xx3000"]
         return self.by_tag.get(tag)
+
+    def option_action(self, tag: int, options: frozenset[str]) -> Action | None:
+        """KEEP or CLEAN where one of the ``options`` (codes) says so; None where the Basic profile's action stands."""
+        row = self.row(tag)
+        cells = {row.options[code] for code in options if code in row.options} if row else set()
+        return Action.KEEP if "K" in cells else Action.CLEAN if "C" in cells else None
+
+    def retained(self, tag: int, options: frozenset[str]) -> bool:
+        """True where the value itself stays because an option retains it: then it is no identity to be searched for."""
+        action = self.option_action(tag, options & _RETAINING)
+        return action is not None
 
     def action(self, tag: int, *, sop_class: str, parent: str = "") -> Action | None:
         """What the Basic profile does with ``tag``; None where the table does not list it.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
+COMMON_WORDS = Path(__file__).with_name("common_words.json")
 _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
 _TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _NUMBER_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _SMALL = 1024
+_HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
+_LETTERS = re.compile(r"[^\W\d_]")
 
 
 class Scope(str, Enum):
@@ -66,13 +73,18 @@ class Token:
         return size >= 6 or len(self.text.encode()) >= 6
 
     @property
+    def is_phrase(self) -> bool:
+        """True for words of a name with something between them: it ends where its last word ends."""
+        return self.kind is Kind.NAME and not self.text.isalnum()
+
+    @property
     def edges(self) -> tuple[str, str]:
         """Regular expressions for what may not stand before and after; empty for tokens that are long enough."""
         if self.kind is Kind.UID:
             return r"(?<![0-9.])", r"(?!\.?[0-9])"
         if self.text.isdigit() or self.kind is Kind.DATE:
             return ("", "") if self.text.isdigit() and len(self.text) >= 8 else (r"(?<![0-9])", r"(?![0-9])")
-        if len(self.text) >= 6 or not self.text.isascii():
+        if not self.text.isascii() or (len(self.text) >= 6 and not self.is_phrase):
             return "", ""
         inner = "a-z0-9" if any(c.isdigit() for c in self.text) else "a-z"
         return rf"(?<![{inner}])", rf"(?![{inner}])"
@@ -91,6 +103,27 @@ def fold_with_positions(text: str) -> tuple[str, list[int]]:
     return "".join(pieces), [n for n, piece in enumerate(pieces) for _ in piece]
 
 
+@functools.lru_cache(maxsize=65536)
 def _fold_character(character: str) -> str:
-    plain = unicodedata.normalize("NFKD", character.casefold().translate(_UNDECOMPOSED))
+    plain = unicodedata.normalize("NFKD", character.casefold().translate(_UNDECOMPOSED)).translate(_HIRAGANA)
     return "".join(c for c in plain if not unicodedata.combining(c))
+
+
+@functools.cache
+def common_words() -> frozenset[str]:
+    """Words of anatomy, scanners, hospitals and DICOM itself: never searched on their own."""
+    groups = json.loads(COMMON_WORDS.read_text(encoding="utf-8"))
+    return frozenset(word for words in groups.values() for word in words.split())
+
+
+def inside_common_word(text: str, start: int, end: int) -> bool:
+    """True where what was found in folded ``text`` is only a part of a longer common word ("bright" in "BrightSpeed").
+
+    Searching and verifying share this guard, so that they agree on what is identity.
+    """
+    first, last = start, end
+    while first and _LETTERS.match(text[first - 1]):
+        first -= 1
+    while last < len(text) and _LETTERS.match(text[last]):
+        last += 1
+    return (first, last) != (start, end) and text[first:last] in common_words()

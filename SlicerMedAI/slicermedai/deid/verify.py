@@ -1,4 +1,4 @@
-"""An independent look at what was written: bytes are read with code of this file, not by the reader that wrote them.
+"""An independent look at what was written: bytes are read with code of its own, not by the reader that wrote them.
 
 Every element at every depth is searched for the identity's tokens in the encodings in which text occurs; pixel data
 and other binary values too, for tokens that are too long to turn up by chance.
@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import functools
 import re
-import struct
-import zlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
-from pydicom.datadict import dictionary_VR
 
-from slicermedai.deid.tokens import Scope, Token, fold, scope_of
-from slicermedai.errors import IdentityError, UnreadableFileError
+from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word
+from slicermedai.deid.verify_bytes import Element, elements
+from slicermedai.errors import IdentityError
 
-_IMPLICIT, _BIG, _DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
-_LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
-_UNDEFINED = 0xFFFFFFFF
+__all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
+
 _LONG = 4096
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_PIXELS = range(0x7FE00000, 0x7FE10000)
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _SCRIPTS = (
     "iso8859_2",
     "iso8859_3",
@@ -48,24 +48,6 @@ _SCRIPTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
-    """One value as it lies in the file; ``offset`` counts from the start of the file (or of what was inflated)."""
-
-    tag: int
-    vr: str
-    value: bytes
-    offset: int
-    encapsulated: bool = False
-
-    @property
-    def scope(self) -> Scope:
-        """What kind of value it is."""
-        if self.tag in _PIXELS:
-            return Scope.BINARY if self.encapsulated else Scope.PIXELS
-        return scope_of(self.vr, len(self.value))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A token found: where, and of what kind it is, never which."""
 
@@ -79,7 +61,42 @@ class Hit:
         return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
 
 
-def check_file(path: Path, tokens: frozenset[Token], *, source: Path | None = None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retained:
+    """What an option keeps, and so is no leak where it belongs.
+
+    Parameters
+    ----------
+    days:
+        (year, month, day) that values of VR DA and DT may show.
+    uids:
+        UIDs stay as they are: values of VR UI that hold nothing but UIDs are not searched.
+    """
+
+    days: frozenset[tuple[int, int, int]] = frozenset()
+    uids: bool = False
+
+    def covers(self, element: Element) -> bool:
+        """True where the value is one that is kept."""
+        if element.vr == "UI":
+            return self.uids and re.fullmatch(rb"[0-9.\\]*[ \0]?", element.value) is not None
+        if element.vr not in ("DA", "DT") or not self.days:
+            return False
+        return all(self._is_kept(value) for value in re.split(rb"[\\]", element.value))
+
+    def _is_kept(self, value: bytes) -> bool:
+        digits = value.strip(b" \0").replace(b".", b"", 2)[:8]
+        return not digits or (
+            digits.isdigit() and (int(digits[:4]), int(digits[4:6] or 0), int(digits[6:] or 0)) in self.days
+        )
+
+
+NOTHING_RETAINED = Retained()
+
+
+def check_file(
+    path: Path, tokens: frozenset[Token], *, source: Path | None = None, retained: Retained = NOTHING_RETAINED
+) -> None:
     """Refuse a file that still holds identity.
 
     Parameters
@@ -94,7 +111,7 @@ def check_file(path: Path, tokens: frozenset[Token], *, source: Path | None = No
     UnreadableFileError
         Its bytes are no whole DICOM file.
     """
-    for hit in find(path, tokens):
+    for hit in find(path, tokens, retained):
         raise IdentityError(
             f"a {hit.kind} of the patient is still in the value at byte {hit.offset}",
             file=source or path,
@@ -103,130 +120,14 @@ def check_file(path: Path, tokens: frozenset[Token], *, source: Path | None = No
         )
 
 
-def find(path: Path, tokens: frozenset[Token]) -> Iterator[Hit]:
+def find(path: Path, tokens: frozenset[Token], retained: Retained = NOTHING_RETAINED) -> Iterator[Hit]:
     """Every element of the file that holds a token, at most one hit for each."""
-    searcher = _searcher(tokens)
+    searcher, last = _searcher(tokens), -1
     for element in elements(Path(path)):
-        found = searcher.search(element)
+        found = None if element.start == last >= 0 or retained.covers(element) else searcher.search(element)
         if found is not None:
+            last = element.start
             yield Hit(tag=element.tag, offset=element.offset + found[0], kind=found[1])
-
-
-def elements(path: Path) -> Iterator[Element]:
-    """All elements of a DICOM file (PS3.10) that hold bytes, the preamble and the file meta information included.
-
-    Raises
-    ------
-    UnreadableFileError
-        Truncated, or lengths that do not fit.
-    """
-    data = Path(path).read_bytes()
-    if data[128:132] != b"DICM":
-        raise UnreadableFileError("is no DICOM file", file=path, attribute="preamble")
-    yield Element(tag=0, vr="OB", value=data[:128], offset=0)
-    try:
-        yield from _body(data)
-    except (struct.error, zlib.error, IndexError) as error:
-        raise UnreadableFileError("is truncated, or lengths in it do not fit", file=path) from error
-
-
-def _body(data: bytes) -> Iterator[Element]:
-    syntax, position = "", 132
-    while data[position : position + 2] == b"\x02\x00":
-        element, position = _Reader(data, implicit=False, order="<").leaf(position)
-        syntax = element.value.decode("latin-1").strip("\0 ") if element.tag == 0x00020010 else syntax
-        yield element
-    if syntax == _DEFLATED:
-        data, position = zlib.decompressobj(-15).decompress(data[position:]), 0
-    order = ">" if syntax == _BIG else "<"
-    yield from _Reader(data, implicit=syntax == _IMPLICIT, order=order).walk(position, len(data))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Elements one after the other; sequences and items are entered."""
-
-    data: bytes
-    implicit: bool
-    order: str
-
-    def walk(self, position: int, end: int, *, delimited: bool = False) -> Generator[Element, None, int]:
-        """All leaves up to ``end``, or up to the delimiter of the sequence that was entered before."""
-        depth = 1
-        while position < end:
-            tag, vr, length, start = self._header(position)
-            position = start
-            if tag == _SEQUENCE_END:
-                depth -= 1
-                if delimited and depth == 0:
-                    return position
-            elif tag not in (_ITEM, _ITEM_END):
-                depth += length == _UNDEFINED and self._is_sequence(tag, vr, length, start)
-                position = yield from self._enter(tag, vr, length, start)
-        if position != end:
-            raise IndexError
-        return position
-
-    def leaf(self, position: int) -> tuple[Element, int]:
-        """(element, position after it)."""
-        tag, vr, length, start = self._header(position)
-        return self._element(tag, vr, length, start), start + length
-
-    def _enter(self, tag: int, vr: str, length: int, start: int) -> Generator[Element, None, int]:
-        """Yield a leaf, or go into a sequence; returns where to go on."""
-        if self._is_sequence(tag, vr, length, start):
-            return start
-        if length != _UNDEFINED:
-            yield self._element(tag, vr, length, start)
-            return start + length
-        if vr == "UN":
-            inner = _Reader(self.data, implicit=True, order="<")
-            return (yield from inner.walk(start, len(self.data), delimited=True))
-        return (yield from self._fragments(tag, vr, start))
-
-    def _is_sequence(self, tag: int, vr: str, length: int, start: int) -> bool:
-        if not self.implicit:
-            return vr == "SQ"
-        if length == _UNDEFINED:
-            return tag not in _PIXELS
-        return vr in ("SQ", "UN") and self.data[start : start + 4] == b"\xfe\xff\x00\xe0"
-
-    def _fragments(self, tag: int, vr: str, position: int) -> Generator[Element, None, int]:
-        """Encapsulated pixel data (PS3.5 A.4)."""
-        while True:
-            item, _, length, start = self._header(position)
-            if item == _SEQUENCE_END:
-                return start
-            yield replace(self._element(tag, vr, length, start), encapsulated=True)
-            position = start + length
-
-    def _element(self, tag: int, vr: str, length: int, start: int) -> Element:
-        if start + length > len(self.data):
-            raise IndexError
-        return Element(tag=tag, vr=vr, value=self.data[start : start + length], offset=start)
-
-    def _header(self, position: int) -> tuple[int, str, int, int]:
-        """(tag, VR, length, start of the value)."""
-        group, number = struct.unpack_from(f"{self.order}HH", self.data, position)
-        tag = group << 16 | number
-        if group == 0xFFFE or self.implicit:
-            (length,) = struct.unpack_from(f"{self.order}I", self.data, position + 4)
-            vr = "" if group == 0xFFFE else _dictionary_vr(tag)
-            return tag, vr, 0 if tag == _ITEM_END else length, position + 8
-        vr = self.data[position + 4 : position + 6].decode("latin-1")
-        if vr in _LONG_VRS:
-            (length,) = struct.unpack_from(f"{self.order}I", self.data, position + 8)
-            return tag, vr, length, position + 12
-        (length,) = struct.unpack_from(f"{self.order}H", self.data, position + 6)
-        return tag, vr, length, position + 8
-
-
-@functools.cache
-def _dictionary_vr(tag: int) -> str:
-    try:
-        return str(dictionary_VR(tag)).split(" or ")[0]
-    except KeyError:
-        return "UN"
 
 
 class _Searcher:
@@ -241,7 +142,7 @@ class _Searcher:
         """(offset within the value, kind of the token) of the first hit, or None."""
         scope = element.scope
         match = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
-        if match is not None:
+        if match is not None and not _is_part_of_common_word(match):
             return match.start(), self._kind(match.group().lower())
         if scope is Scope.TEXT and self._text and not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
@@ -249,10 +150,17 @@ class _Searcher:
 
     def _folded_hit(self, value: bytes) -> bool:
         texts = {value.decode(codec, "replace") for codec in ("utf-8", "latin-1")}
-        return any(self._text is not None and self._text.search(fold(text)) for text in texts)
+        return any(
+            not inside_common_word(folded, *match.span())
+            for folded in map(fold, texts)
+            for match in (self._text.finditer(folded) if self._text is not None else ())
+        )
 
     def _kind(self, found: bytes) -> str:
-        return next((t.kind.value for t in self._tokens if found in _narrow(t.text) | _wide(t.text)), "name")
+        def is_it(token: Token) -> bool:
+            return any(found in _narrow(text) | _wide(text) for text in _written(token))
+
+        return next((token.kind.value for token in self._tokens if is_it(token)), "name")
 
 
 class _Needles:
@@ -291,6 +199,38 @@ def _searcher(tokens: frozenset[Token]) -> _Searcher:
     return _Searcher(tokens)
 
 
+def _is_part_of_common_word(match: re.Match[bytes]) -> bool:
+    """The guard of :func:`inside_common_word` in bytes of one character each."""
+    text = match.string[max(0, match.start() - 32) : match.end() + 32].decode("latin-1")
+    start = min(match.start(), 32)
+    return match.group().isalpha() and inside_common_word(text, start, start + len(match.group()))
+
+
+def _written(token: Token) -> set[str]:
+    """The ways in which a date is written; anything else as it is."""
+    text = token.text
+    if token.kind is not Kind.DATE or not text.isdigit():
+        return {text}
+    try:
+        day = date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return {text}
+    return {text, *_date_forms(day)} if day.year >= 1800 else {text}
+
+
+def _date_forms(day: date) -> set[str]:
+    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
+    forms = {y + m + d, d + m + y, m + d + y}
+    for mark in "-./ ":
+        forms.update(mark.join(p) for p in ((y, m, d), (d, m, y), (m, d, y)))
+        forms.update(mark.join(p) for p in ((str(day.day), str(day.month), y), (str(day.month), str(day.day), y)))
+    for month in (_MONTHS[day.month - 1], _MONTHS[day.month - 1][:3]):
+        for number in (d, str(day.day)):
+            forms.update({f"{number} {month} {y}", f"{number}. {month} {y}", f"{number}-{month}-{y}"})
+            forms.update({f"{month} {number}, {y}", f"{month} {number} {y}", f"{number}{month}{y}"})
+    return forms
+
+
 def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, bytes, bytes]]:
     """(what may not stand before, bytes, what may not stand after); edges hold for one byte a character."""
     forms: set[tuple[bytes, bytes, bytes]] = set()
@@ -301,9 +241,13 @@ def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, byte
             variants = (token.text, token.text.upper(), token.text.title())
             forms.update((b"", variant.encode(), b"") for variant in variants)
             continue
-        left, right = (edge.encode() for edge in (("", "") if scope is Scope.BINARY else token.edges))
-        forms.update((left, raw, right) for raw in _narrow(token.text))
-        forms.update((b"", raw, b"") for raw in _wide(token.text) if len(token.text) >= 4)
+        for text in _written(token):
+            if text != token.text and scope is not Scope.TEXT:
+                continue
+            edges = ("", "") if scope is Scope.BINARY else Token(text, token.kind).edges
+            left, right = (edge.encode() for edge in edges)
+            forms.update((left, raw, right) for raw in _narrow(text))
+            forms.update((b"", raw, b"") for raw in _wide(text) if len(text) >= 4)
     return forms
 
 

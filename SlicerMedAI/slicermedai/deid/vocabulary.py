@@ -1,129 +1,56 @@
-"""A patient's identity vocabulary: names, numbers, places and dates in the ways that people write them."""
+"""A patient's identity vocabulary: what is searched for in text, and how it is masked."""
 
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
+from typing import NamedTuple
 
-from slicermedai.deid.tokens import Kind, Scope, Token, fold, fold_with_positions
+from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
+from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.tokens import Kind, Scope, Token, common_words, fold, fold_with_positions, inside_common_word
 
-COMMON_WORDS = Path(__file__).with_name("common_words.json")
+__all__ = [
+    "MASK",
+    "Vocabulary",
+    "common_words",
+    "date_tokens",
+    "identifier_tokens",
+    "name_tokens",
+    "place_tokens",
+    "uid_tokens",
+]
+
 MASK = "XXXX"
-
-_WORD = re.compile(r"[^\W_]+")
-_HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-_DIGITS = re.compile(r"[0-9]{5,}")
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
-_MONTHS = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
-_DUMMY_DATE = "19000101"
+_DIGIT = re.compile(r"[0-9]")
+_SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
+_BYTES_WORTH = re.compile(rb"[0-9a-z]{6}|[\x80-\xff]{6}|(?:[0-9a-z]\0){6}|(?:\0[0-9a-z]){6}")
+_GRAM = 3
+Span = tuple[int, int]
 
 
-@functools.cache
-def common_words() -> frozenset[str]:
-    """Words of anatomy, scanners, hospitals and DICOM itself: never searched on their own."""
-    groups = json.loads(COMMON_WORDS.read_text(encoding="utf-8"))
-    return frozenset(word for words in groups.values() for word in words.split())
+class _Form(NamedTuple):
+    """A folded token: what may not stand before and after it, and whether words around it are looked at."""
+
+    text: str
+    left: re.Pattern[str] | None
+    right: re.Pattern[str] | None
+    guarded: bool
 
 
-def name_tokens(value: str) -> set[Token]:
-    """Parts of a person name (PN, or free form) and the ways in which two parts are written together."""
-    found: set[Token] = set()
-    for group in value.split("="):
-        components = [c.strip().lower() for c in group.split("^")[:3]]
-        found.update(_words(" ".join(components), Kind.NAME))
-        parts = [part for part in components if part]
-        if len(parts) >= 2:
-            found.update(_phrases(parts[0], parts[1]))
-        elif parts and len(parts[0]) >= 6:
-            found.add(Token(parts[0], Kind.NAME))
-    return {t for token in found for t in (token, Token(token.text.translate(_UMLAUTS), Kind.NAME))}
-
-
-def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:
-    """An identifier or telephone number: whole, without separators, its words, and its longer runs of digits."""
-    text = value.strip().lower()
-    found = {text, "".join(_WORD.findall(text)), *_HYPHENATED.findall(text), *_WORD.findall(text)}
-    found.update(_DIGITS.findall(text))
-    if any(c.isdigit() for c in text):
-        found.add(re.sub(r"[^0-9]", "", text))
-    return {Token(piece, kind) for piece in found}
-
-
-def place_tokens(value: str) -> set[Token]:
-    """An institution or address: whole, line by line, and its words of four letters or more."""
-    text = value.strip().lower()
-    lines = {line.strip() for line in re.split(r"[\r\n,;]+", text) if len(line.strip()) >= 6}
-    words = {token for token in _words(text, Kind.PLACE) if len(token.text) >= 4}
-    return {Token(line, Kind.PLACE) for line in (lines | {text})} | words
-
-
-def date_tokens(value: str) -> set[Token]:
-    """A DA or DT value as people write it: 19510823, 1951-08-23, 23.08.1951, 8/23/1951, 23 Aug 1951 ..."""
-    digits = re.sub(r"[^0-9]", "", value)[:8]
-    try:
-        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
-    except ValueError:
-        return set()
-    if digits == _DUMMY_DATE:
-        return set()
-    return {Token(form, Kind.DATE) for form in _date_forms(day)}
-
-
-def uid_tokens(value: str) -> set[Token]:
-    """A UID that names one thing of this patient; what DICOM defines is none."""
-    text = value.strip().strip("\0")
-    wanted = text.count(".") >= 2 and not text.startswith("1.2.840.10008.")
-    return {Token(text, Kind.UID)} if wanted else set()
-
-
-def _words(text: str, kind: Kind) -> set[Token]:
-    return {Token(word, kind) for word in [*_WORD.findall(text), *_HYPHENATED.findall(text)]}
-
-
-def _phrases(family: str, given: str) -> set[Token]:
-    pairs = ((family, given), (given, family))
-    return {Token(f"{a}{mark}{b}", Kind.NAME) for a, b in pairs for mark in ("^", " ", ", ", ",", "_", "-", ".", "")}
-
-
-def _date_forms(day: date) -> set[str]:
-    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
-    forms = {y + m + d, d + m + y, m + d + y}
-    for mark in "-./ ":
-        forms.update(mark.join(p) for p in ((y, m, d), (d, m, y), (m, d, y)))
-        forms.update(mark.join(p) for p in ((str(day.day), str(day.month), y), (str(day.month), str(day.day), y)))
-    for month in (_MONTHS[day.month - 1], _MONTHS[day.month - 1][:3]):
-        for number in (d, str(day.day)):
-            forms.update({f"{number} {month} {y}", f"{number}. {month} {y}", f"{number}-{month}-{y}"})
-            forms.update({f"{month} {number}, {y}", f"{month} {number} {y}", f"{number}{month}{y}"})
-    return forms
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
     """The tokens of one patient that are searched, and how many were left out as too short or too common."""
 
-    tokens: frozenset[Token] = frozenset()
-    left_out: int = 0
-    _patterns: dict[Scope, re.Pattern[str] | None] | None = None
+    __slots__ = ("_scopes", "left_out", "tokens")
+
+    def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0) -> None:
+        self.tokens, self.left_out = tokens, left_out
+        self._scopes: dict[Scope, _Index] = {}
+
+    def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int]]:
+        return Vocabulary, (self.tokens, self.left_out)
 
     @staticmethod
     def of(tokens: Iterable[Token], *, equipment: frozenset[str] = frozenset()) -> Vocabulary:
@@ -136,27 +63,156 @@ class Vocabulary:
         """
         given = {token for token in tokens if token.text.strip()}
         kept = frozenset(token for token in given if _distinctive(token, equipment))
-        return Vocabulary(kept, len({t.text for t in given} - {t.text for t in kept}), _compiled(kept))
+        return Vocabulary(kept, len({t.text for t in given} - {t.text for t in kept}))
 
     def scrub(self, text: str, scope: Scope = Scope.TEXT) -> str:
         """``text`` with every token masked; identical where none is in it."""
-        pattern = (self._patterns or {}).get(scope)
-        if pattern is None or not text:
+        if not text or not self.tokens:
             return text
         if text.isascii():
-            return _splice(text, pattern.finditer(text.lower()), None)
+            return _splice(text, self._index(scope).spans(text.lower()), None)
         folded, positions = fold_with_positions(text)
-        return _splice(text, pattern.finditer(folded), positions)
+        return _splice(text, self._index(scope).spans(folded), positions)
 
     def hits(self, text: str, scope: Scope = Scope.TEXT) -> bool:
         """True where ``text`` holds a token."""
-        pattern = (self._patterns or {}).get(scope)
-        return pattern is not None and pattern.search(fold(text)) is not None
+        return bool(text and self.tokens) and bool(self._index(scope).spans(fold(text)))
+
+    def hits_bytes(self, raw: bytes, scope: Scope) -> bool:
+        """True where bytes of unknown meaning hold a token as text of one or two bytes a character, or UTF-8."""
+        low = raw.lower()
+        if not self.tokens or (scope is not Scope.TEXT and not _BYTES_WORTH.search(low)):
+            return False
+        index = self._index(scope)
+        if scope is not Scope.TEXT:
+            return any(needle in low for needle in index.needles)
+        return any(index.spans(fold(text)) for text in _readings(raw))
 
     @property
     def long_numbers(self) -> frozenset[str]:
         """Runs of six digits or more, which no pseudonymous UID may contain by chance."""
         return frozenset(t.text for t in self.tokens if t.text.isdigit() and len(t.text) >= 6)
+
+    def _index(self, scope: Scope) -> _Index:
+        found = self._scopes.get(scope)
+        if found is None:
+            found = self._scopes[scope] = _Index([t for t in self.tokens if t.searched_in(scope)], scope)
+        return found
+
+
+class _Index:
+    """Tokens by their first letters, so that the time for one text hardly grows with their number."""
+
+    def __init__(self, tokens: list[Token], scope: Scope) -> None:
+        forms = {_form(token) for token in tokens}
+        self._grams: dict[str, list[_Form]] = {}
+        self._pairs: dict[str, list[_Form]] = {}
+        for form in sorted(forms, key=lambda f: (-len(f.text), f.text)):
+            size = min(_GRAM, len(form.text))
+            (self._grams if size == _GRAM else self._pairs).setdefault(form.text[:size], []).append(form)
+        in_text = scope is Scope.TEXT
+        self._days = days_of(tokens) if in_text else frozenset()
+        self._short_days = shortened(self._days)
+        self._joined = _joined(tokens) if in_text else {}
+        self.needles = () if in_text else _needles(tokens)
+
+    def spans(self, folded: str) -> list[Span]:
+        """(start, end) of what is found, in order and without overlap."""
+        found = self._plain(folded)
+        if self._days and _DIGIT.search(folded):
+            found += [s for s in self._dated(folded) if s not in found]
+        if self._joined and _SPREAD.search(folded):
+            found += self._spread(folded)
+        return _merged(found) if len(found) > 1 else found
+
+    def _plain(self, folded: str) -> list[Span]:
+        found, position, size = [], 0, len(folded)
+        grams, pairs = self._grams, self._pairs
+        while position < size - 1:
+            forms = grams.get(folded[position : position + _GRAM])
+            end = _first(forms, folded, position) if forms else 0
+            if not end and pairs and (forms := pairs.get(folded[position : position + 2])):
+                end = _first(forms, folded, position)
+            if end:
+                found.append((position, end))
+                position = end
+            else:
+                position += 1
+        return found
+
+    def _dated(self, folded: str) -> list[Span]:
+        return [(s, e) for s, e, days in found_dates(folded) if is_one_of(days, self._days, self._short_days)]
+
+    def _spread(self, folded: str) -> list[Span]:
+        """Numbers whose digits are grouped in another way than in the identity: telephone numbers above all."""
+        places = [n for n, character in enumerate(folded) if character.isalnum()]
+        squeezed = "".join(folded[n] for n in places)
+        found = []
+        for position in range(len(squeezed) - 6):
+            for text in self._joined.get(squeezed[position : position + _GRAM], ()):
+                end = position + len(text)
+                if squeezed.startswith(text, position) and _stands_apart(folded, places, position, end):
+                    found.append((places[position], places[end - 1] + 1))
+        return found
+
+
+@functools.cache
+def _edge(pattern: str) -> re.Pattern[str] | None:
+    inner = re.sub(r"^\(\?(?:<!|!)|\)$", "", pattern)
+    return re.compile(inner) if inner else None
+
+
+def _form(token: Token) -> _Form:
+    left, right = token.edges
+    text = fold(token.text)
+    return _Form(text, _edge(left), _edge(right), text.isalpha() and len(text) >= 6)
+
+
+def _first(forms: list[_Form], folded: str, position: int) -> int:
+    """The end of the first (longest) form that stands at ``position``, or 0."""
+    for text, left, right, guarded in forms:
+        if folded.startswith(text, position):
+            end = position + len(text)
+            apart = not (left and position and left.match(folded[position - 1]))
+            if (
+                apart
+                and not (right and right.match(folded, end))
+                and not (guarded and inside_common_word(folded, position, end))
+            ):
+                return end
+    return 0
+
+
+def _joined(tokens: list[Token]) -> dict[str, list[str]]:
+    """Identifiers of seven letters and digits or more, without what separates them, by their beginning."""
+    found: dict[str, list[str]] = {}
+    for token in tokens:
+        text = "".join(c for c in fold(token.text) if c.isalnum())
+        if token.kind in (Kind.IDENTIFIER, Kind.DEVICE) and len(text) >= 7 and sum(map(str.isdigit, text)) >= 5:
+            entries = found.setdefault(text[:_GRAM], [])
+            entries += [] if text in entries else [text]
+    return found
+
+
+def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
+    """True where no digit stands directly before or after what was found over gaps of at most three characters."""
+    first, last = places[start], places[end - 1]
+    if any(b - a > 4 for a, b in zip(places[start : end - 1], places[start + 1 : end], strict=True)):
+        return False
+    before = folded[first - 1 : first].isdigit()
+    return not before and not folded[last + 1 : last + 2].isdigit()
+
+
+def _needles(tokens: list[Token]) -> tuple[bytes, ...]:
+    found: set[bytes] = set()
+    for text in {variant for t in tokens for variant in (t.text, fold(t.text))}:
+        found.update(text.encode(codec).lower() for codec in ("utf-8", "utf-16-le", "utf-16-be"))
+        found.add(text.encode("latin-1", "ignore").lower())
+    return tuple(sorted(needle for needle in found if len(needle) >= 6))
+
+
+def _readings(raw: bytes) -> set[str]:
+    return {raw.decode("latin-1"), raw.decode("utf-8", "replace"), raw.replace(b"\0", b"").decode("latin-1")}
 
 
 def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
@@ -170,21 +226,22 @@ def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
     return len(text) >= (3 if text.isascii() else 2) and any(c.isalnum() for c in text)
 
 
-def _compiled(tokens: frozenset[Token]) -> dict[Scope, re.Pattern[str] | None]:
-    return {scope: _pattern([t for t in tokens if t.searched_in(scope)]) for scope in Scope}
+def _merged(spans: list[Span]) -> list[Span]:
+    spans = sorted(spans)
+    found = [spans[0]]
+    for start, end in spans[1:]:
+        if start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
 
 
-def _pattern(tokens: list[Token]) -> re.Pattern[str] | None:
-    """One expression for all tokens, the longest first."""
-    forms = {(fold(t.text), t.edges) for t in tokens}
-    ordered = sorted(forms, key=lambda form: (-len(form[0]), form))
-    return re.compile("|".join(f"{left}{re.escape(text)}{right}" for text, (left, right) in ordered)) if forms else None
-
-
-def _splice(text: str, matches: Iterable[re.Match[str]], positions: list[int] | None) -> str:
+def _splice(text: str, spans: list[Span], positions: list[int] | None) -> str:
+    if not spans:
+        return text
     pieces, last = [], 0
-    for match in matches:
-        start, end = match.span()
+    for start, end in spans:
         if positions is not None:
             start, end = positions[start], positions[end - 1] + 1
         pieces += [text[last:start], MASK[: end - start]]

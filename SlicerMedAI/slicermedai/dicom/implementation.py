@@ -4,7 +4,5 @@ from __future__ import annotations
 
 import uuid
 
-from pydicom.uid import UID
-
-IMPLEMENTATION_CLASS_UID = UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, 'urn:slicermedai:implementation class').int}")
+IMPLEMENTATION_CLASS_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, 'urn:slicermedai:implementation class').int}"
 IMPLEMENTATION_VERSION = "SLICERMEDAI"

@@ -1,0 +1,201 @@
+"""What is searched for because of a name, a number, a place, a date or a UID: the ways in which people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from slicermedai.deid.tokens import Kind, Token, common_words, fold
+
+WORD = re.compile(r"[^\W_]+")
+_HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_DIGITS = re.compile(r"[0-9]{5,}")
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+_DIGRAPHS = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a"))
+_CYRILLIC = dict(
+    zip(
+        "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґ",
+        [
+            "a",
+            "b",
+            "v",
+            "g",
+            "d",
+            "e",
+            "e",
+            "zh",
+            "z",
+            "i",
+            "y",
+            "k",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "r",
+            "s",
+            "t",
+            "u",
+            "f",
+            "kh",
+            "ts",
+            "ch",
+            "sh",
+            "shch",
+            "",
+            "y",
+            "",
+            "e",
+            "yu",
+            "ya",
+            "i",
+            "yi",
+            "ye",
+            "g",
+        ],
+        strict=True,
+    )
+)
+_GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρσςτυφχψω",
+        [
+            "a",
+            "v",
+            "g",
+            "d",
+            "e",
+            "z",
+            "i",
+            "th",
+            "i",
+            "k",
+            "l",
+            "m",
+            "n",
+            "x",
+            "o",
+            "p",
+            "r",
+            "s",
+            "s",
+            "t",
+            "y",
+            "f",
+            "ch",
+            "ps",
+            "o",
+        ],
+        strict=True,
+    )
+)
+_LATIN = str.maketrans(_CYRILLIC | _GREEK)
+_MARKS = ("^", " ", ", ", ",", "_", "-", ".", "")
+_ADDRESSES = (
+    *("mr. ", "mrs ", "mrs. ", "ms. ", "miss ", "dr ", "dr. ", "prof. ", "herr ", "frau ", "mme ", "sra. ", "sr. "),
+    *("pat. ", "pat.: ", "pat: ", "pt: ", "patient: ", "patient name: ", "patient's name: ", "patient=", "name: "),
+    *("name=", "name:", "nachname: ", "surname: ", "last name: ", "first name: ", "family name: ", "given name: "),
+)
+_DUMMY_DATE = "19000101"
+
+
+def name_tokens(value: str) -> set[Token]:
+    """Parts of a person name (PN, or free form) and the ways in which two parts are written together."""
+    found: set[str] = set()
+    for group in value.split("="):
+        components = [c.strip().lower() for c in group.split("^")[:3]]
+        words = _words(" ".join(components))
+        found.update(words)
+        parts = [part for part in components if part]
+        if len(parts) >= 2:
+            found.update(_phrases(parts[0], parts[1]))
+            found.update(_phrases(parts[0], " ".join(parts[1:])))
+        elif parts and len(parts[0]) >= 6:
+            found.add(parts[0])
+        found.update(form for word in words for form in _addressed(word))
+    return {Token(form, Kind.NAME) for text in found for form in _spellings(text)}
+
+
+def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:
+    """An identifier or telephone number: whole, without separators, its words, and its longer runs of digits."""
+    text = value.strip().lower()
+    found = {text, "".join(WORD.findall(text)), *_HYPHENATED.findall(text), *WORD.findall(text)}
+    found.update(_DIGITS.findall(text))
+    if any(c.isdigit() for c in text):
+        digits = re.sub(r"[^0-9]", "", text)
+        found.add(digits)
+        if len(digits.lstrip("0")) >= 7:  # a telephone number with its country's prefix in place of zeros
+            found.add(digits.lstrip("0"))
+    return {Token(piece, kind) for piece in found}
+
+
+def place_tokens(value: str) -> set[Token]:
+    """An institution or address: whole, line by line, and its words of four letters or more."""
+    text = value.strip().lower()
+    lines = {line.strip() for line in re.split(r"[\r\n,;]+", text) if len(line.strip()) >= 6}
+    words = {word for word in _words(text) if len(word) >= 4}
+    return {Token(form, Kind.PLACE) for line in lines | {text} | words for form in _spellings(line)}
+
+
+def date_tokens(value: str) -> set[Token]:
+    """A DA or DT value as runs of digits; other forms of the day are found by :mod:`slicermedai.deid.dateforms`."""
+    digits = re.sub(r"[^0-9]", "", value)[:8]
+    try:
+        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return set()
+    if digits == _DUMMY_DATE or not 1800 <= day.year < 2200:
+        return set()
+    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
+    return {Token(form, Kind.DATE) for form in (y + m + d, d + m + y, m + d + y)}
+
+
+def uid_tokens(value: str) -> set[Token]:
+    """A UID that names one thing of this patient; what DICOM defines is none."""
+    text = value.strip().strip("\0")
+    wanted = text.count(".") >= 2 and not text.startswith("1.2.840.10008.")
+    return {Token(text, Kind.UID)} if wanted else set()
+
+
+def days_of(tokens: Iterable[Token]) -> frozenset[tuple[int, int, int]]:
+    """The days among date tokens, as (year, month, day)."""
+    texts = (t.text for t in tokens if t.kind is Kind.DATE and "1800" <= t.text[:4] < "2200")
+    return frozenset((int(text[:4]), int(text[4:6]), int(text[6:8])) for text in texts if int(text[4:6]) <= 12)
+
+
+def _words(text: str) -> set[str]:
+    return {*WORD.findall(text), *_HYPHENATED.findall(text)}
+
+
+def _phrases(family: str, given: str) -> set[str]:
+    pairs = ((family, given), (given, family))
+    found = {f"{a}{mark}{b}" for a, b in pairs for mark in _MARKS}
+    if _is_guarded(family):
+        letter = given[0]
+        found.update(f"{family}{mark}{letter}" for mark in ("^", ", ", ","))
+        found.update(f"{letter}{mark}{family}" for mark in (". ", "."))
+    return found
+
+
+def _addressed(word: str) -> set[str]:
+    """A word that is too common or too short to be searched for alone, where it stands as a name."""
+    return {f"{address}{word}" for address in _ADDRESSES} if len(word) > 1 and _is_guarded(word) else set()
+
+
+def _is_guarded(word: str) -> bool:
+    return word.isascii() and word.isalpha() and (len(word) < 3 or word in common_words())
+
+
+def _spellings(text: str) -> set[str]:
+    """``text`` as it is, with umlauts written out and contracted, and in Latin letters."""
+    found = {text, text.translate(_UMLAUTS)}
+    if text.isascii():
+        for pair, single in _DIGRAPHS:
+            if pair in text and len(text) >= 6:
+                found.add(text.replace(pair, single))
+    else:
+        latin = fold(text).translate(_LATIN)
+        found.update({latin} if latin.isascii() and len(latin) >= 3 else ())
+    return found

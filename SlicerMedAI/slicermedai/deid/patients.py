@@ -1,0 +1,296 @@
+"""The first pass: whose files these are, and each patient's vocabulary, gathered over all of them."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from slicermedai.deid.context import Context
+from slicermedai.deid.dictionary import is_image, tag_of
+from slicermedai.deid.harvest import Facts, Harvest, read_facts
+from slicermedai.deid.names import days_of
+from slicermedai.deid.profile import Profile
+from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
+from slicermedai.deid.settings import DeidSettings
+from slicermedai.deid.sources import origins_of
+from slicermedai.deid.table import Table, load_table
+from slicermedai.deid.vocabulary import Vocabulary
+from slicermedai.deid.window import Origin, unreadable, window_on
+from slicermedai.deid.wire import Opened, encoding_of, opened
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError
+
+DAMAGE = (EOFError, OSError, RuntimeError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+HELD = 1 << 22
+"""Bytes of files that are read at once."""
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_UID = re.compile(r"[0-9.]{1,64}")
+_PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate")
+_EXCLUDING = (*_PATIENT_KEYS, "OtherPatientIDs", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID")
+_WANTED = frozenset(
+    tag_of(keyword)
+    for keyword in (
+        *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "BurnedInAnnotation"),
+        *_EXCLUDING,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that was left out, and why."""
+
+    path: Path
+    error: InputError
+    member: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """The file, or the member of a zip file."""
+        return Origin(self.path, self.member)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One file: whose it is, and its identifiers (original ones)."""
+
+    owner: str = field(repr=False)
+    sop_class: str
+    sop_instance: str
+    study: str
+    series: str
+    syntax: str
+    has_id: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Patients:
+    """What the first pass found: the files, whose they are, and each patient's vocabulary.
+
+    ``days`` are those that an option retains, or that dates are moved to, by owner: (year, month, day).
+    """
+
+    table: Table
+    settings: DeidSettings
+    pseudonyms: dict[str, Pseudonyms]
+    vocabularies: dict[str, Vocabulary]
+    days: dict[str, frozenset[tuple[int, int, int]]]
+    instances: dict[Origin, Instance]
+    refused: tuple[Refusal, ...] = ()
+    names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    order: dict[Origin, int] = field(default_factory=dict)
+    _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def gather(files: Sequence[Path], *, profile: Profile, key: ProjectKey, progress: Progress = silent) -> Patients:
+        """:meth:`gather_for` with a profile and a key alone."""
+        return Patients.gather_for(files, DeidSettings(profile=profile, key=key), progress)
+
+    @staticmethod
+    def gather_for(files: Sequence[Path | Origin], settings: DeidSettings, progress: Progress = silent) -> Patients:
+        """Read all headers once.
+
+        Raises
+        ------
+        UnreadableFileError
+            None of the files can be read.
+        """
+        found = _Gathering(load_table(), settings)
+        origins = list(dict.fromkeys(origins_of(files)))
+        for number, origin in enumerate(origins):
+            progress("collect identity", number / len(origins))
+            found.add(origin)
+        if not found.instances:
+            raise UnreadableFileError(
+                "none of the files can be de-identified",
+                file=found.refused[0].path if found.refused else None,
+                advice=found.refused[0].error.message if found.refused else "Choose a folder with DICOM files.",
+            )
+        return found.patients({origin: number for number, origin in enumerate(origins, 1)})
+
+    @property
+    def profile(self) -> Profile:
+        """The Basic profile and its options."""
+        return self.settings.profile
+
+    @property
+    def files(self) -> tuple[Origin, ...]:
+        """The files that can be read, in the order in which they were given."""
+        return tuple(self.instances)
+
+    def number(self, origin: Origin) -> int:
+        """Position in the input, from 1."""
+        return self.order[origin]
+
+    def for_workers(self) -> Patients:
+        """The same without what cannot go to another process, or has no business there."""
+        plain = replace(self.settings, table=None, exclusion=None, ocr=None, brain_mask=None, deface=False)
+        return replace(self, settings=plain, names={}, _contexts={})
+
+    def vocabulary(self, file: Path | Origin) -> Vocabulary:
+        """The vocabulary of the patient whose file it is."""
+        return self.vocabularies[self.instances[_origin(file)].owner]
+
+    def context(self, file: Path | Origin) -> Context:
+        """What the rules need to know about one file; the same object for all that are alike."""
+        found = self.instances[_origin(file)]
+        key = (found.owner, found.sop_class, found.study, found.syntax)
+        if key not in self._contexts:
+            self._contexts[key] = self._context(found)
+        return self._contexts[key]
+
+    def mask(self, text: str) -> str:
+        """``text`` (a file name for one) without anything of any patient's vocabulary."""
+        for vocabulary in self.vocabularies.values():
+            text = vocabulary.scrub(text)
+        return text
+
+    def _context(self, found: Instance) -> Context:
+        pseudonyms = self.pseudonyms[found.owner]
+        return Context(
+            table=self.table,
+            profile=self.profile,
+            pseudonyms=pseudonyms,
+            vocabulary=self.vocabularies[found.owner],
+            patient=pseudonyms.patient(found.owner),
+            sop_class=found.sop_class,
+            study_uid=found.study,
+            days=pseudonyms.shift_days(found.owner),
+            dates=self.settings.date_rule,
+            ages=self.settings.ages,
+            encoding=encoding_of(found.syntax),
+        )
+
+
+def _origin(file: Path | Origin) -> Origin:
+    return file if isinstance(file, Origin) else Origin(Path(file))
+
+
+@dataclass(slots=True, eq=False)
+class _Gathering:
+    table: Table
+    settings: DeidSettings
+    harvests: dict[str, Harvest] = field(default_factory=dict)
+    instances: dict[Origin, Instance] = field(default_factory=dict)
+    names: dict[str, tuple[dict[str, None], dict[str, None]]] = field(default_factory=dict)
+    refused: list[Refusal] = field(default_factory=list)
+
+    def add(self, origin: Origin) -> None:
+        """Take one file in, or note why not. Also of a refused file, what can be read joins the vocabulary."""
+        try:
+            with opened_file(origin) as file:
+                facts = read_facts(file, self.table, _WANTED)
+            self._take(origin, file, facts)
+        except InputError as error:
+            self.refused.append(Refusal(origin.path, _named(error, origin), origin.member))
+        except DAMAGE as error:
+            self.refused.append(Refusal(origin.path, unreadable(origin, error), origin.member))
+
+    def patients(self, order: dict[Origin, int]) -> Patients:
+        """What was gathered."""
+        key = self.settings.key or ProjectKey.generate()
+        vocabularies = {owner: harvest.vocabulary() for owner, harvest in self.harvests.items()}
+        pseudonyms = {owner: Pseudonyms(key, v.long_numbers) for owner, v in vocabularies.items()}
+        return Patients(
+            table=self.table,
+            settings=self.settings,
+            pseudonyms=pseudonyms,
+            vocabularies=vocabularies,
+            days={owner: self._days(harvest, pseudonyms[owner], owner) for owner, harvest in self.harvests.items()},
+            order=order,
+            instances=self.instances,
+            refused=tuple(self.refused),
+            names={owner: (tuple(names), tuple(births)) for owner, (names, births) in self.names.items()},
+        )
+
+    def _days(self, harvest: Harvest, pseudonyms: Pseudonyms, owner: str) -> frozenset[tuple[int, int, int]]:
+        """Days that the output may show in dates: retained ones, and those that dates are moved to."""
+        rule, shift = self.settings.date_rule, pseudonyms.shift_days(owner)
+        known = days_of(harvest.tokens) | days_of(harvest.days) if rule.modified == "MODIFIED" else ()
+        moved = (rule.apply("DA", f"{y:04d}{m:02d}{d:02d}", shift) for y, m, d in known)
+        return days_of(harvest.days) | {(int(t[:4]), int(t[4:6]), int(t[6:8])) for t in moved if t}
+
+    def _take(self, origin: Origin, file: Opened, facts: Facts) -> None:
+        instance = _instance(file, facts)
+        harvest = self.harvests.setdefault(instance.owner, Harvest(self.table, self.settings.profile))
+        for value in facts.values:
+            harvest.add(*value)
+        names, births = self.names.setdefault(instance.owner, ({}, {}))
+        names.setdefault(facts.text(tag_of("PatientName")))
+        births.setdefault(facts.text(tag_of("PatientBirthDate")))
+        self._check(origin, instance, facts)
+        self.instances[origin] = instance
+
+    def _check(self, origin: Origin, instance: Instance, facts: Facts) -> None:
+        """Refuse what opted out, what cannot be de-identified, and what is damaged."""
+        if self.settings.exclusion is not None:
+            reason = self.settings.exclusion.matches({k: facts.text(tag_of(k)) for k in _EXCLUDING})
+            if reason:
+                raise InputError(reason, file=origin.path, attribute="exclusion list")
+        burned = facts.text(tag_of("BurnedInAnnotation")).upper() == "YES"
+        if burned and self.settings.ocr is None:
+            raise UnsupportedImageError(
+                "says that text is burned into its pixels, and pixels are not cleaned",
+                file=origin.path,
+                attribute="BurnedInAnnotation",
+                advice="Leave it out, or have the text removed first.",
+            )
+        if is_image(instance.sop_class) and not facts.has_pixels:
+            raise UnreadableFileError("is an image without pixel data", file=origin.path, attribute="PixelData")
+
+
+@contextmanager
+def opened_file(origin: Origin, *, whole: bool = False) -> Iterator[Opened]:
+    """A DICOM file with its meta information read; ``whole`` reads small ones at once.
+
+    Raises
+    ------
+    UnreadableFileError, EOFError, OSError, zlib.error
+        As in :func:`slicermedai.deid.wire.opened`.
+    """
+    size = origin.size
+    with origin.open() as stream:
+        held = size if whole and size <= HELD else 0
+        yield opened(window_on(stream, seeks=not origin.member, whole=held), size)
+
+
+def owner_of(facts: Facts) -> str:
+    """What tells patients apart: the Patient ID; name and birth date, or the study, where there is none."""
+    identifier = facts.text(tag_of("PatientID"))
+    if identifier:
+        return identifier
+    rest = "|".join(facts.text(tag_of(keyword)) for keyword in _PATIENT_KEYS[1:])
+    return rest if rest.strip("|") else facts.text(tag_of("StudyInstanceUID"))
+
+
+def _instance(file: Opened, facts: Facts) -> Instance:
+    if file.sop_class == _DIRECTORY:
+        raise UnreadableFileError(
+            "is a directory of files, and itself no image", attribute="DICOMDIR", advice="Its files are taken."
+        )
+    uids = {}
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"):
+        uids[keyword] = facts.text(tag_of(keyword))
+        if not uids[keyword]:
+            raise UnreadableFileError("is no instance of a study", attribute=keyword)
+    for keyword, value in (("SOPClassUID", uids["SOPClassUID"]), ("TransferSyntaxUID", file.syntax)):
+        if not _UID.fullmatch(value):
+            raise UnreadableFileError("is no UID", attribute=keyword)
+    return Instance(
+        owner=owner_of(facts),
+        sop_class=uids["SOPClassUID"],
+        sop_instance=uids["SOPInstanceUID"],
+        study=uids["StudyInstanceUID"],
+        series=facts.text(tag_of("SeriesInstanceUID")),
+        syntax=file.syntax,
+        has_id=bool(facts.text(tag_of("PatientID"))),
+    )
+
+
+def _named(error: InputError, origin: Origin) -> InputError:
+    return type(error)(error.message, file=origin.path, attribute=error.attribute, advice=error.advice)

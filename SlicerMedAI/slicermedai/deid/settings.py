@@ -1,0 +1,145 @@
+"""What one de-identification is asked to do, and what it says afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slicermedai.deid.dates import AgeRule, DateRule
+from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.domain.result import Deidentification
+from slicermedai.errors import IdentityError
+
+if TYPE_CHECKING:
+    from slicermedai.deid.exclusion import ExclusionList
+    from slicermedai.deid.keystore import ReidentificationTable
+
+
+class Naming(str, Enum):
+    """How output files are named: 00001.dcm and so on, or PATIENT/STUDY/SERIES/INSTANCE.dcm of pseudonyms."""
+
+    NUMBER = "number"
+    TREE = "tree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeidSettings:
+    """How a set of files is de-identified.
+
+    Parameters
+    ----------
+    profile:
+        The Basic profile and its options.
+    key:
+        Secret of the project; without it a key of this run alone, which nobody keeps.
+    dates, ages:
+        What becomes of dates and ages that the options keep; ``dates=None`` follows from the options.
+    table:
+        Collects who is who; saved before the output gets its name.
+    exclusion:
+        Patients who opted out: their files are refused before anything is written.
+    ocr:
+        Text reader for burned-in text (:class:`slicermedai.deid.pixels.ocr.Ocr`); None leaves pixels as they are.
+    deface:
+        Remove faces from head CT and MR.
+    brain_mask:
+        From the path of a series' folder to a mask for that step.
+    processes:
+        How many work at once; the output is the same for any number.
+    names:
+        How output files are named.
+    """
+
+    profile: Profile = field(default_factory=Profile)
+    key: ProjectKey | None = field(default=None, repr=False)
+    dates: DateRule | None = None
+    ages: AgeRule = AgeRule.AS_IT_IS
+    table: ReidentificationTable | None = None
+    exclusion: ExclusionList | None = None
+    ocr: Any = None
+    deface: bool = False
+    brain_mask: Callable[..., Any] | None = None
+    processes: int = 1
+    names: Naming = Naming.NUMBER
+
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise IdentityError("at least one process is needed", attribute="processes")
+        wanted = {o.value for o in self.profile.options} & {"113106", "113107"}
+        if self.dates is not None and wanted != ({self.dates.option} - {None}):
+            raise IdentityError("contradicts the options", attribute="dates")
+
+    @property
+    def date_rule(self) -> DateRule:
+        """What becomes of dates that the options keep."""
+        if self.dates is not None:
+            return self.dates
+        if Option.RETAIN_FULL_DATES in self.profile.options:
+            return DateRule.KEEP
+        return DateRule.SHIFT if Option.RETAIN_MODIFIED_DATES in self.profile.options else DateRule.REMOVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """What was done to one file.
+
+    Parameters
+    ----------
+    number:
+        Position in the input, from 1.
+    source:
+        File name of the input, with identity in it masked.
+    output:
+        Path below the output folder, with "/"; "" where there is none.
+    sop_class:
+        SOP Class UID, "" where it could not be read.
+    done:
+        (attribute, action) -> how often; actions as in :class:`slicermedai.deid.preview.PreviewRow`.
+    claimed:
+        Codes that the file carries.
+    refused:
+        Why it was left out; "" where it was not.
+    quarantined:
+        True where the verifier found identity in what had been written, which was removed.
+    """
+
+    number: int
+    source: str
+    output: str = ""
+    sop_class: str = ""
+    done: Counter[tuple[str, str]] = field(default_factory=Counter)
+    claimed: tuple[str, ...] = ()
+    refused: str = ""
+    quarantined: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewItem:
+    """Burned-in text that nobody could classify: a person should look.
+
+    ``verdict`` is what the text reader found, and holds what it read: patient data.
+    """
+
+    source: Path
+    output: str
+    verdict: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeidOutcome:
+    """What was done to a set of files."""
+
+    record: Deidentification
+    files: tuple[FileRow, ...]
+    review: tuple[ReviewItem, ...] = ()
+    fingerprint: str = ""
+
+    @property
+    def quarantined(self) -> tuple[FileRow, ...]:
+        """Files in whose copies the verifier found identity: any of them is a failure of the run."""
+        return tuple(row for row in self.files if row.quarantined)

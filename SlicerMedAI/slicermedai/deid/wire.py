@@ -1,0 +1,261 @@
+"""Elements of a DICOM file as they lie in its bytes (PS3.5 7, PS3.10 7), one after the other, whatever its size.
+
+Nothing is decoded and nothing is converted here. All lengths are held against what surrounds them, so that nothing is
+read past the end of its item, and nothing is left over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import NamedTuple
+
+from slicermedai.deid.dictionary import hexadecimal, vr_of
+from slicermedai.deid.window import DAMAGE, Window, inflated
+from slicermedai.errors import UnreadableFileError
+
+IMPLICIT_LITTLE, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+NATIVE = frozenset({IMPLICIT_LITTLE, BIG, DEFLATED, "1.2.840.10008.1.2.1"})
+UNDEFINED = 0xFFFFFFFF
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+PIXEL_GROUP, PIXEL_DATA = 0x7FE0, 0x7FE00010
+ITEM_BYTES = b"\xfe\xff\x00\xe0"
+DEEPEST = 200
+"""Sequences within sequences; deeper ones are refused."""
+_ENDLESS = 1 << 62
+
+LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+
+
+class Encoding(NamedTuple):
+    """How elements are written: with or without VR, and in which byte order ("<" or ">")."""
+
+    implicit: bool
+    order: str
+
+
+class Kind:
+    """What an event is: an element with a value, the beginning or end of what holds others, or fragments of pixels."""
+
+    LEAF, SEQUENCE, ITEM, ITEM_END, SEQUENCE_END, FRAGMENTS = range(6)
+
+
+Event = tuple[int, int, str, int, int, int]
+"""(kind, tag, VR, head, start, size): a number of :class:`Kind`; byte offsets of the element and of its value, and the
+value's length, :data:`UNDEFINED` for FRAGMENTS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file whose meta information was read: the dataset begins at ``start`` of ``window`` and ends at ``end``."""
+
+    window: Window
+    syntax: str
+    sop_class: str
+    start: int
+    end: int
+
+    @property
+    def encoding(self) -> Encoding:
+        """Of the dataset."""
+        return encoding_of(self.syntax)
+
+
+def encoding_of(syntax: str) -> Encoding:
+    """How datasets of a transfer syntax are written (PS3.5 10)."""
+    return Encoding(syntax == IMPLICIT_LITTLE, ">" if syntax == BIG else "<")
+
+
+def opened(window: Window, size: int) -> Opened:
+    """Read preamble and file meta information.
+
+    Raises
+    ------
+    UnreadableFileError
+        No DICOM file, or without transfer syntax.
+    EOFError
+        It ends within the meta information.
+    """
+    if size < 132 or window.bytes_at(128, 4) != b"DICM":
+        raise UnreadableFileError("is no DICOM file (PS3.10)", attribute="preamble")
+    position, found = 132, {0x00020010: "", 0x00020002: ""}
+    little = Encoding(implicit=False, order="<")
+    while position < size and window.bytes_at(position, 2) == b"\x02\x00":
+        tag, _, start, length = header(window, position, little)
+        if tag in found:
+            found[tag] = window.bytes_at(start, min(length, 128)).decode("latin-1").strip(" \0")
+        position = start + length
+    if position > size:
+        raise EOFError
+    syntax = found[0x00020010]
+    if not syntax:
+        raise UnreadableFileError("does not say how it is encoded", attribute="TransferSyntaxUID")
+    if syntax == DEFLATED:
+        return Opened(inflated(window, position), syntax, found[0x00020002], 0, _ENDLESS)
+    return Opened(window, syntax, found[0x00020002], position, size)
+
+
+_TAG = {order: Struct(f"{order}HH").unpack_from for order in "<>"}
+_SHORT = {order: Struct(f"{order}HH2sH").unpack_from for order in "<>"}
+_LONG = {order: Struct(f"{order}I").unpack_from for order in "<>"}
+_VR_NAMES = {vr: vr.decode() for vr in LONG_VRS | SHORT_VRS}
+
+
+def header(window: Window, position: int, encoding: Encoding) -> tuple[int, str, int, int]:
+    """(tag, VR, start of the value, its length) of the element at ``position``; "" as the VR of items."""
+    index = window.index(position, 8)
+    order = encoding.order
+    group, element, vr, length = _SHORT[order](window.buffer, index)
+    tag = group << 16 | element
+    if group == 0xFFFE or encoding.implicit:
+        (length,) = _LONG[order](window.buffer, index + 4)
+        return tag, "" if group == 0xFFFE else vr_of(tag), position + 8, length
+    if vr in SHORT_VRS:
+        return tag, _VR_NAMES[vr], position + 8, length
+    if vr not in LONG_VRS:
+        raise UnreadableFileError(f"{DAMAGE}: no VR where one should be", attribute=hexadecimal(tag))
+    index = window.index(position, 12)
+    return tag, _VR_NAMES[vr], position + 12, _LONG[order](window.buffer, index + 8)[0]
+
+
+class Walk:
+    """All of a dataset's elements and what holds them, in order: iterate over it.
+
+    Raises
+    ------
+    UnreadableFileError
+        Lengths that do not fit, missing delimiters, no VR, or sequences deeper than :data:`DEEPEST`.
+    EOFError, zlib.error
+        It ends within an element.
+    """
+
+    def __init__(self, file: Opened) -> None:
+        self.window = file.window
+        self.position = file.start
+        self.encoding = file.encoding
+        self.limit = file.end
+        self.in_sequence = False
+        self.delimited = False
+        self.stack: list[tuple[int, bool, bool, Encoding]] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        window = self.window
+        while True:
+            if self.position >= self.limit:
+                if self._at_end():
+                    return
+                yield self._close(self.position)
+                continue
+            if not self.stack and self.limit == _ENDLESS and window.ended(self.position):
+                return
+            head = self.position
+            tag, vr, start, length = header(window, head, self.encoding)
+            if tag >= ITEM and tag >> 16 == 0xFFFE:
+                yield self._mark(tag, head, start, length)
+            elif self.in_sequence:
+                raise self._wrong(tag)
+            elif tag == 0 and not self.stack and self._only_zeros(head):
+                return
+            else:
+                event = self._element(tag, vr, head, start, length)
+                yield event
+                if event[0] == Kind.FRAGMENTS and self.position == start:
+                    self.skip_fragments(start)
+
+    def fragments(self, start: int) -> Iterator[bytes | memoryview]:
+        """The bytes of encapsulated pixel data (PS3.5 A.4) whose value begins at ``start``, delimiter included."""
+        for head, size in self._fragments(start):
+            yield from self.window.chunks(head, size)
+
+    def skip_fragments(self, start: int) -> None:
+        """Move behind encapsulated pixel data whose value begins at ``start``."""
+        for _ in self._fragments(start):
+            pass
+
+    def _at_end(self) -> bool:
+        """True at the end of the dataset. Raises where something is open, or its contents are longer than it."""
+        if self.position > self.limit or self.delimited:
+            raise UnreadableFileError(DAMAGE)
+        return not self.stack
+
+    def _element(self, tag: int, vr: str, head: int, start: int, length: int) -> Event:
+        if vr == "SQ" or length == UNDEFINED or (vr == "UN" and self._looks_like_items(start, length)):
+            if tag >> 16 == PIXEL_GROUP and vr != "SQ":
+                self.position = start
+                return Kind.FRAGMENTS, tag, vr, head, start, UNDEFINED
+            return self._enter(tag, vr, head, start, length)
+        end = start + length
+        if end > self.limit:
+            raise self._wrong(tag)
+        self.position = end
+        return Kind.LEAF, tag, vr, head, start, length
+
+    def _enter(self, tag: int, vr: str, head: int, start: int, length: int) -> Event:
+        if vr not in ("SQ", "UN"):
+            raise self._wrong(tag)
+        self._push(tag, start, length)
+        self.in_sequence = True
+        if vr == "UN":
+            self.encoding = Encoding(implicit=True, order="<")
+        return Kind.SEQUENCE, tag, vr, head, start, length
+
+    def _push(self, tag: int, start: int, length: int) -> None:
+        if len(self.stack) >= 2 * DEEPEST:
+            raise UnreadableFileError("has sequences within sequences without end", attribute=hexadecimal(tag))
+        self.stack.append((self.limit, self.in_sequence, self.delimited, self.encoding))
+        self.delimited = length == UNDEFINED
+        if not self.delimited:
+            if start + length > self.limit:
+                raise self._wrong(tag)
+            self.limit = start + length
+        self.position = start
+
+    def _mark(self, tag: int, head: int, start: int, length: int) -> Event:
+        """An item, or one of the two delimiters."""
+        if tag == ITEM and self.in_sequence:
+            self._push(tag, start, length)
+            self.in_sequence = False
+            return Kind.ITEM, tag, "", head, start, length
+        if not self.delimited or tag != (SEQUENCE_END if self.in_sequence else ITEM_END):
+            raise self._wrong(tag)
+        return self._close(start)
+
+    def _close(self, position: int) -> Event:
+        kind, tag = (Kind.SEQUENCE_END, SEQUENCE_END) if self.in_sequence else (Kind.ITEM_END, ITEM_END)
+        self.limit, self.in_sequence, self.delimited, self.encoding = self.stack.pop()
+        self.position = position
+        return kind, tag, "", position, position, 0
+
+    def _fragments(self, start: int) -> Iterator[tuple[int, int]]:
+        """(offset, size) of every fragment with its header, and of the delimiter at the end."""
+        position, tag = start, ITEM
+        while tag == ITEM:
+            tag, _, begin, length = header(self.window, position, self.encoding)
+            end = begin + length
+            if tag not in (ITEM, SEQUENCE_END) or end > self.limit or (tag == SEQUENCE_END and length):
+                raise self._wrong(PIXEL_DATA)
+            yield position, end - position
+            position = end
+        self.position = position
+
+    def _looks_like_items(self, start: int, length: int) -> bool:
+        return 8 <= length < UNDEFINED and start + 8 <= self.limit and self.window.bytes_at(start, 4) == ITEM_BYTES
+
+    def _only_zeros(self, position: int) -> bool:
+        end = self.limit
+        try:
+            while position < end and not (end == _ENDLESS and self.window.ended(position)):
+                index = self.window.index(position, 1)
+                piece = self.window.buffer[index : index + end - position]
+                if piece.strip(b"\0"):
+                    return False
+                position += len(piece)
+        except EOFError:
+            return False
+        return True
+
+    @staticmethod
+    def _wrong(tag: int) -> UnreadableFileError:
+        return UnreadableFileError(DAMAGE, attribute=hexadecimal(tag))
