@@ -33,6 +33,9 @@
     │   └── MissingPackageError   the package that speaks to it is not installed
     ├── OutboxError               the outbox, or the inbox, cannot take or keep something
     │   └── ConflictError         the same SOP Instance UID with other bytes
+    ├── TrustError                confidence cannot be fitted, or its record cannot be used
+    │   ├── TooFewCasesError      fewer patients than a calibration needs
+    │   └── SharedCasesError      a patient stands on both sides: in training and calibration, or in fit and judgement
     └── AuditError                the audit log was changed or cannot be written
 """
 
@@ -205,6 +208,18 @@ class OutboxError(MedAIError):
 
 class ConflictError(OutboxError):
     """The same SOP Instance UID is there with other bytes."""
+
+
+class TrustError(MedAIError):
+    """Confidence cannot be fitted, or its record cannot be used."""
+
+
+class TooFewCasesError(TrustError):
+    """Fewer patients than a calibration needs."""
+
+
+class SharedCasesError(TrustError):
+    """One patient stands on both sides: in training and calibration, or in fit and judgement."""
 
 
 class AuditError(MedAIError):

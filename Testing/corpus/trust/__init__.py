@@ -1,0 +1,1 @@
+"""Generated cases and a generated "network" whose true probabilities are known, for the trust layer."""
