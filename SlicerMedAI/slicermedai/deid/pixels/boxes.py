@@ -51,7 +51,7 @@ def merged(found: Iterable[TextBox]) -> tuple[TextBox, ...]:
     ordered = sorted(found, key=lambda box: (_RANK[box.kind], -_area(box)))
     kept: list[TextBox] = []
     for box in ordered:
-        same = next((n for n, other in enumerate(kept) if _covers(other, box)), None)
+        same = next((n for n, other in enumerate(kept) if covers(other, box)), None)
         if same is None:
             kept.append(box)
         elif kept[same].kind is box.kind:
@@ -62,8 +62,8 @@ def merged(found: Iterable[TextBox]) -> tuple[TextBox, ...]:
 _RANK = {TextClass.IDENTITY: 0, TextClass.ANNOTATION: 1, TextClass.UNCLASSIFIED: 2}
 
 
-def _covers(one: TextBox, other: TextBox) -> bool:
-    """At least half of the smaller one is in both."""
+def covers(one: TextBox, other: TextBox) -> bool:
+    """True where at least half of the smaller one is in both."""
     width = min(one.x1, other.x1) - max(one.x0, other.x0)
     height = min(one.y1, other.y1) - max(one.y0, other.y0)
     return max(width, 0) * max(height, 0) > 0.5 * min(_area(one), _area(other))

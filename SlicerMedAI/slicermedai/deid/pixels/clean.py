@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from slicermedai.deid.pixels.boxes import merged
+from slicermedai.deid.pixels.boxes import covers, merged
 from slicermedai.deid.pixels.edited import edited, together
 from slicermedai.deid.pixels.fill import fill, fill_all
 from slicermedai.deid.pixels.frames import FileFrames, Frame
 from slicermedai.deid.pixels.inspect import find_text
-from slicermedai.deid.pixels.kinds import Edit, PixelReplacement, TextBox, Verdict
+from slicermedai.deid.pixels.kinds import Edit, PixelReplacement, TextBox, TextClass, Verdict
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Ocr
 from slicermedai.deid.vocabulary import Vocabulary
@@ -51,7 +51,7 @@ def clean(path: Path, verdict: Verdict, vocabulary: Vocabulary, ocr: Ocr, *other
     for _ in range(_ROUNDS):
         left = _left(CleanedFrames(source, boxes), matcher, ocr, verdict)
         if not left:
-            return edited(source, together(fill_all(boxes), *others))
+            return replace(edited(source, together(fill_all(boxes), *others)), boxes=boxes)
         boxes = merged(chain(boxes, left))
     raise UnsupportedImageError(
         "text of the patient is still legible in the pixels after they were cleaned",
@@ -86,7 +86,13 @@ class CleanedFrames:
 
 def _left(cleaned: CleanedFrames, matcher: Matcher, ocr: Ocr, verdict: Verdict) -> tuple[TextBox, ...]:
     found = replace(verdict, boxes=find_text(cleaned, matcher, ocr)).removed
-    return tuple(box for box in found if not any(_within(box, other) for other in cleaned.boxes))
+    fresh = (box for box in found if not any(_within(box, other) for other in cleaned.boxes))
+    return tuple(box for box in fresh if box.why != "label" or not any(_known(box, other) for other in verdict.boxes))
+
+
+def _known(box: TextBox, other: TextBox) -> bool:
+    """True for an annotation that was read before: a label that has lost its value does not name it."""
+    return other.kind is TextClass.ANNOTATION and covers(other, box)
 
 
 def _within(box: TextBox, other: TextBox) -> bool:

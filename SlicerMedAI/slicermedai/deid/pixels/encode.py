@@ -108,6 +108,7 @@ def _encoder(dataset: Dataset, target: UID, colours: Colours) -> Callable[[Frame
         "rows": int(dataset.Rows),
         "columns": int(dataset.Columns),
         "samples_per_pixel": colours.samples,
+        "planar_configuration": 0,
         "number_of_frames": 1,
         "bits_allocated": int(dataset.BitsAllocated),
         "bits_stored": int(dataset.BitsStored),

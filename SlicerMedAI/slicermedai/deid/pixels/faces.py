@@ -25,7 +25,7 @@ _PLANE_MARGIN = 6.0
 _FOREHEAD, _BONE = 25.0, 6.0
 _EAR_OUT, _EAR_BONE = 10.0, 8.0
 _LEAST_BRAIN, _MOST_BRAIN = 200.0, 2500.0
-_FACE_WIDTH, _FACE_ABOVE, _FACE_BELOW = 50.0, 20.0, 90.0
+_FACE_WIDTH, _FACE_BELOW = 50.0, 90.0
 _LEAST_FACE = 1500.0
 _MOVED, _SHARE, _MEDIAN = 5.0, 0.9, 10.0
 
@@ -59,7 +59,7 @@ class FaceEvidence:
     Parameters
     ----------
     face_mm2:
-        Area of the face in view, seen from the front.
+        Area of the face in view, seen from the front, below the base of the frontal lobes.
     median_mm:
         How far its surface went back, median.
     moved_share:
@@ -140,7 +140,7 @@ def compare(volume: Volume, after: NDArray[Any], brain: Mask) -> FaceEvidence:
     box, base = head.brain_box, head.frontal_base
     first, second = (_depth(tissue(one.image, threshold)) for one in (head, defaced))
     seen = np.abs(left[0] - box[0].mean()) < _FACE_WIDTH
-    seen = seen & (superior[:, 0] < base + _FACE_ABOVE) & (superior[:, 0] > base - _FACE_BELOW)
+    seen = seen & (superior[:, 0] < base) & (superior[:, 0] > base - _FACE_BELOW)
     seen &= first < (box[1].mean() - head.grid.origin[1])
     back = (second - first)[seen]
     return FaceEvidence(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from slicermedai.deid.datasets import DAMAGE, as_found
 from slicermedai.errors import UnreadableFileError
@@ -89,9 +89,13 @@ class FileFrames:
             return
         try:
             with as_found():
-                yield from iter_pixels(self.path, indices=chosen, raw=raw)
+                yield from iter_pixels(self._decodable(), indices=chosen, raw=raw)
         except _DECODING as error:
             raise _unreadable(self.path, error) from error
+
+    def _decodable(self) -> Path | Dataset:
+        """The file, of which frames are read one by one; a deflated one has to be inflated as a whole."""
+        return dcmread(self.path) if self.syntax == DeflatedExplicitVRLittleEndian else self.path
 
     def _coloured(self, frame: Frame) -> Frame:
         if "PALETTE" not in str(self.dataset.get("PhotometricInterpretation") or ""):

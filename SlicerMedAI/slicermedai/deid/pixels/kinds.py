@@ -135,6 +135,8 @@ class PixelReplacement:
         Keyword -> new value of the dataset's other elements; None removes the element.
     tag:
         Of the element, Pixel Data (7FE0,0010).
+    boxes:
+        The text that was taken out, what was found when the file was read again included.
     """
 
     vr: str
@@ -143,6 +145,7 @@ class PixelReplacement:
     chunks: Callable[[], Iterator[bytes]]
     attributes: dict[str, Any] = field(default_factory=dict)
     tag: int = PIXEL_DATA
+    boxes: tuple[TextBox, ...] = ()
 
     @property
     def encapsulated(self) -> bool:

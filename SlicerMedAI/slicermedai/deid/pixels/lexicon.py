@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from slicermedai.deid.pixels.fuzzy import canonical, within
@@ -13,8 +15,7 @@ from slicermedai.deid.tokens import fold
 ANNOTATIONS = Path(__file__).with_name("annotations.json")
 _COMMON_WORDS = Path(__file__).parents[1] / "common_words.json"
 _SHARED = ("scanners", "anatomy", "acquisition")
-_CHUNK = re.compile(r"[a-z]+|[0-9]+(?:[.,:/][0-9]+)*|[^\W_]", re.ASCII)
-_OTHER_SCRIPT = re.compile(r"[^\W\d_]")
+_CHUNK = re.compile(r"[a-z]+|[0-9]+(?:[.,:/][0-9]+)*", re.ASCII)
 _YEAR = re.compile(r"(?:19[0-9]{2}|20[0-4][0-9])")
 
 # Words after which a person's data stand: English, German, French, Spanish, Italian, Dutch, Portuguese.
@@ -91,22 +92,36 @@ def is_known_word(chunk: str) -> bool:
     return chunk in known_words() or canonical(chunk) in _canonical_words()
 
 
-def is_annotation(text: str, *, after_word: bool = False) -> bool:
-    """True where a burned-in word is a known annotation: a number with or without a unit, a known word, a mark.
+def is_annotation(text: str) -> bool:
+    """True where a burned-in word is a known annotation: a number with or without a unit, a known word, a mark."""
+    return all(known_characters(fold(text), ()))
+
+
+def known_characters(text: str, breaks: Sequence[int], *, after_word: bool = False) -> list[bool]:
+    """For each character of folded ``text`` whether it belongs to a known annotation.
 
     Parameters
     ----------
+    breaks:
+        Where gaps lie that may be spaces: a known word between two of them counts by itself, a short piece does not.
     after_word:
         A known word stands before it, so that a number like 1995 need be no year.
     """
-    folded = fold(text)
-    if _OTHER_SCRIPT.search(re.sub("[a-z]", "", folded)):
-        return False
-    if _YEAR.fullmatch(folded.strip("()[]:;,.")) and not after_word:
-        return False
-    if is_known_word(re.sub(r"[^a-z0-9]", "", folded)):
-        return True
-    return all(_known_chunk(chunk) for chunk in _CHUNK.findall(folded))
+    if is_known_word(re.sub(r"[^a-z0-9]", "", text)):
+        return [True] * len(text)
+    known = [not character.isalnum() for character in text]
+    if _YEAR.fullmatch(text.strip("()[]:;,.")) and not after_word:
+        return known
+    for chunk in _CHUNK.finditer(text):
+        start, stop = chunk.span()
+        if _known_chunk(chunk.group()):
+            known[start:stop] = [True] * (stop - start)
+            continue
+        edges = [start, *(place for place in breaks if start < place < stop), stop]
+        for left, right in pairwise(edges):
+            if right - left >= 3 and text[left].isalpha() and _known_chunk(text[left:right]):
+                known[left:right] = [True] * (right - left)
+    return known
 
 
 def _known_chunk(chunk: str) -> bool:

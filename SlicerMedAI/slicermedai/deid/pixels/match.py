@@ -15,6 +15,7 @@ from slicermedai.deid.pixels.lexicon import (
     institutions,
     is_annotation,
     is_known_word,
+    known_characters,
     needs_colon,
 )
 from slicermedai.deid.pixels.ocr import Line
@@ -33,6 +34,7 @@ _TIME = re.compile(r"(?<![0-9])(?:[01]?[0-9]|2[0-3])[:.][0-5][0-9][:.][0-5][0-9]
                    r"|(?<![0-9])[01]?[0-9]:[0-5][0-9] ?[ap]m")  # fmt: skip
 _PHONE = re.compile(r"(?<![0-9])\+?[0-9]{2,4}[-/ ]\(?[0-9]{3,4}\)?[-/ ]?[0-9]{3,}(?![0-9])|[\w.]+@[\w.]+\.[a-z]{2,}")
 _NUMBER = re.compile(r"\s*[a-z]{0,4}-?[0-9]{4,}")
+_NARROW = 0.6
 _FAR = 6.0
 _NEXT = 12.0
 
@@ -206,8 +208,9 @@ def _with_unit(said: str) -> bool:
 def _pass_on(label: _Reading, readings: Sequence[_Reading]) -> None:
     """A label at the end of its line names the nearest text to its right, else the text below it."""
     line = label.line
-    right = [r for r in readings if _same_row(line, r.line) and 0 <= r.line.x0 - line.x1 < _NEXT * line.height]
-    below = [r for r in readings if _below(line, r.line)]
+    others = [r for r in readings if not any(_with_unit(r.said(word)) for word in r.words)]
+    right = [r for r in others if _same_row(line, r.line) and 0 <= r.line.x0 - line.x1 < _NEXT * line.height]
+    below = [r for r in others if _below(line, r.line)]
     for found in (sorted(right, key=lambda r: r.line.x0), sorted(below, key=lambda r: r.line.y0)):
         if found:
             if "known annotation" not in found[0].why:
@@ -235,24 +238,35 @@ def _by_institution(reading: _Reading) -> None:
 
 def _pieces(reading: _Reading) -> list[Piece]:
     """Words become pieces; a word is cut only between identity and what is known to be none."""
-    found: list[Piece] = []
-    known_before = False
+    known = _known_characters(reading)
+    return [_piece(reading, span, word, known) for word in reading.words for span in _runs(reading, word)]
+
+
+def _known_characters(reading: _Reading) -> list[bool]:
+    """For each character whether it belongs to a known annotation; words with narrow gaps are looked at together."""
+    known = [False] * len(reading.text)
+    groups: list[list[Word]] = []
     for word in reading.words:
-        for start, stop in _runs(reading, word):
-            piece = _piece(reading, (start, stop), word, after_word=known_before)
-            known_before = piece.kind is TextClass.ANNOTATION
-            found.append(piece)
-    return found
+        if groups and word.gap < _NARROW:
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    after_word = False
+    for group in groups:
+        start, stop = group[0].start, group[-1].stop
+        breaks = [word.start - start for word in group[1:]]
+        known[start:stop] = known_characters(reading.text[start:stop], breaks, after_word=after_word)
+        after_word = all(known[start:stop])
+    return known
 
 
-def _piece(reading: _Reading, span: tuple[int, int], word: Word, *, after_word: bool) -> Piece:
+def _piece(reading: _Reading, span: tuple[int, int], word: Word, known: list[bool]) -> Piece:
     start, stop = span
-    why = next((why for why in reading.why[start:stop] if why and why != "known annotation"), "")
+    why = next(filter(None, map(_identity, reading.why[start:stop])), "")
     kind = TextClass.IDENTITY
     if not why:
-        known = "known annotation" in reading.why[start:stop]
-        said = reading.line.text[start:stop]
-        kind = TextClass.ANNOTATION if known or is_annotation(said, after_word=after_word) else TextClass.UNCLASSIFIED
+        label = "known annotation" in reading.why[start:stop]
+        kind = TextClass.ANNOTATION if label or all(known[start:stop]) else TextClass.UNCLASSIFIED
         why = "known annotation" if kind is TextClass.ANNOTATION else "unknown word"
     columns = reading.line.columns
     x0 = word.x0 if start == word.start else (columns[start - 1] + columns[start]) / 2

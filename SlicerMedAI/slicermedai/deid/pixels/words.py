@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +11,21 @@ from numpy.typing import NDArray
 from slicermedai.deid.pixels.ocr import Line
 
 _GAP = 0.25
-_INK = 0.4
+_INK = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """Characters ``start`` to ``stop`` of a line, and the columns that they fill."""
+    """Characters ``start`` to ``stop`` of a line, the columns that they fill, and how wide the gap before them is.
+
+    ``gap`` is in line heights; small ones may lie within a word.
+    """
 
     start: int
     stop: int
     x0: float
     x1: float
+    gap: float = inf
 
 
 def words_of(line: Line, picture: NDArray[np.uint8]) -> list[Word]:
@@ -28,7 +33,7 @@ def words_of(line: Line, picture: NDArray[np.uint8]) -> list[Word]:
     if line.x1 - line.x0 < line.height:
         return [Word(start=0, stop=len(line.text), x0=line.x0, x1=line.x1)]
     ink = _inked(line, picture)
-    breaks = [n for n in range(1, len(line.text)) if line.text[n] == " " or _gap(line, ink, n) is not None]
+    breaks = [n for n in range(1, len(line.text)) if line.text[n] == " " or _gap(line, ink, n)[0]]
     found = []
     for start, stop in zip([0, *breaks], [*breaks, len(line.text)], strict=True):
         while start < stop and line.text[start] == " ":
@@ -36,14 +41,15 @@ def words_of(line: Line, picture: NDArray[np.uint8]) -> list[Word]:
         if start < stop:
             left = line.x0 if start == 0 else _edge(line, ink, start)
             right = line.x1 if stop == len(line.text) else _edge(line, ink, stop)
-            found.append(Word(start=start, stop=stop, x0=left, x1=max(right, left + 1)))
+            gap = inf if start == 0 or line.text[start - 1] == " " else _gap(line, ink, start)[0] / line.height
+            found.append(Word(start=start, stop=stop, x0=left, x1=max(right, left + 1), gap=gap))
     return found
 
 
 def _edge(line: Line, ink: NDArray[np.bool_], index: int) -> float:
     """The column between character ``index - 1`` and ``index``: the middle of the gap there."""
-    gap = _gap(line, ink, index)
-    return gap if gap is not None else (line.columns[index - 1] + line.columns[index]) / 2
+    width, middle = _gap(line, ink, index)
+    return middle if width else (line.columns[index - 1] + line.columns[index]) / 2
 
 
 def _inked(line: Line, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -55,8 +61,8 @@ def _inked(line: Line, picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray((apart >= _INK * max(int(apart.max()), 1)).any(axis=0))
 
 
-def _gap(line: Line, ink: NDArray[np.bool_], index: int) -> float | None:
-    """The middle of the widest run without strokes between two characters, where it is wide enough for a space."""
+def _gap(line: Line, ink: NDArray[np.bool_], index: int) -> tuple[float, float]:
+    """Width and middle of the widest run without strokes between two characters; 0 where it is no space."""
     left, right = int(line.columns[index - 1] - line.x0), int(np.ceil(line.columns[index] - line.x0))
     free = ~ink[max(left, 0) : right + 1]
     best, start = (0, 0), None
@@ -66,4 +72,4 @@ def _gap(line: Line, ink: NDArray[np.bool_], index: int) -> float | None:
         elif not empty and start is not None:
             best, start = max(best, (n - start, start)), None
     width, at = best
-    return line.x0 + left + at + width / 2 if width >= max(_GAP * line.height, 2) else None
+    return (width, line.x0 + left + at + width / 2) if width >= max(_GAP * line.height, 2) else (0.0, 0.0)
