@@ -15,8 +15,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from Testing.corpus.deid import validity
+from Testing.corpus.deid.bench import Result, table
 from Testing.corpus.deid.generate import encoded_file, generate
 from Testing.corpus.deid.judge import Corpus, Share, is_intact, judge, match, same_value
+from Testing.corpus.deid.peers import Tool
 from Testing.corpus.deid.pixels import is_legible
 from Testing.corpus.deid.reading import FileView, Hay, unpacked
 
@@ -158,6 +160,9 @@ def test_a_tool_that_writes_nothing_is_told_by_its_files(corpus: Corpus, tmp_pat
     scores = judge(corpus, tmp_path, validate=False)
     assert scores.written == Share(0, FILES)
     assert scores.clinical_changed.count == scores.clinical_changed.of
+    shown = table([Result(Tool("idle", (), "1"), [scores])], {"other": "not available: not installed"})
+    assert "| elements leaked | no output |" in shown
+    assert "other: not available: not installed" in shown
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16-be"])

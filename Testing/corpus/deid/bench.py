@@ -167,10 +167,16 @@ def table(results: list[Result], absent: dict[str, str]) -> str:
     heads = [result.tool.name for result in results]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     rows = [*ROWS, *(_category_row(category) for category in _categories(results))]
-    lines += [f"| {name} | {' | '.join(show(result) for result in results)} |" for name, show in rows]
+    lines += [f"| {name} | {' | '.join(_cell(name, show, result) for result in results)} |" for name, show in rows]
     lines += [f"{name}: {reason}" for name, reason in absent.items()]
     readers = {scores.pixels.reader for result in results for scores in result.scores}
     return "\n".join([*lines, *(f"Legibility judged by {reader}." for reader in sorted(readers))])
+
+
+def _cell(name: str, show: Callable[[Result], str], result: Result) -> str:
+    """What the row shows; a tool that wrote nothing has no figures, rather than good ones."""
+    wrote = _sum(result, lambda s: s.written).count
+    return show(result) if wrote or name in ("version", "files written") else "no output"
 
 
 def _categories(results: list[Result]) -> list[str]:
