@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from slicermedai.deid.pixels.fuzzy import canonical, find_nearly, within
@@ -107,6 +109,24 @@ def test_what_stands_after_a_label_is_identity_without_any_vocabulary(line: str,
 
 def test_a_label_at_the_end_of_its_line_names_what_stands_below() -> None:
     assert identity_in("Patient Name:", "Liverpool", vocabulary=Vocabulary.of([])) == "Liverpool"
+
+
+def test_a_label_that_lost_its_value_does_not_name_the_measurement_below() -> None:
+    assert identity_in("ID:", "120kVp250mA", vocabulary=Vocabulary.of([])) == ""
+    assert identity_in("ID:", "XJ12", vocabulary=Vocabulary.of([])) == "XJ12"
+
+
+def test_an_unknown_number_or_name_in_pieces_is_not_taken_for_small_numbers_and_marks() -> None:
+    whole = Vocabulary.of([])
+    line, words = a_line("12 34 56 78 Ab du rk")
+    near = [replace(word, gap=0.3) if number not in (0, 4) else word for number, word in enumerate(words)]
+    assert {piece.kind for piece in Matcher(whole).pieces([(line, near)])} == {TextClass.UNCLASSIFIED}
+
+
+def test_a_known_word_in_pieces_is_known() -> None:
+    line, words = a_line("SU PI NE")
+    near = [replace(word, gap=0.3) if number else word for number, word in enumerate(words)]
+    assert {piece.kind for piece in Matcher(VOCABULARY).pieces([(line, near)])} == {TextClass.ANNOTATION}
 
 
 def test_a_label_ends_at_an_annotation_with_its_unit() -> None:

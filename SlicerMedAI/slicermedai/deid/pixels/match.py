@@ -208,7 +208,7 @@ def _with_unit(said: str) -> bool:
 def _pass_on(label: _Reading, readings: Sequence[_Reading]) -> None:
     """A label at the end of its line names the nearest text to its right, else the text below it."""
     line = label.line
-    others = [r for r in readings if not any(_with_unit(r.said(word)) for word in r.words)]
+    others = [r for r in readings if not _measures(r)]
     right = [r for r in others if _same_row(line, r.line) and 0 <= r.line.x0 - line.x1 < _NEXT * line.height]
     below = [r for r in others if _below(line, r.line)]
     for found in (sorted(right, key=lambda r: r.line.x0), sorted(below, key=lambda r: r.line.y0)):
@@ -216,6 +216,12 @@ def _pass_on(label: _Reading, readings: Sequence[_Reading]) -> None:
             if "known annotation" not in found[0].why:
                 found[0].mark(0, len(found[0].why), "label", only_free=True)
             return
+
+
+def _measures(reading: _Reading) -> bool:
+    """True for a line of numbers with known units or words, which is no one's name or number."""
+    known = any(len(chunk) >= 2 and is_known_word(chunk) for chunk in re.findall("[a-z]+", reading.text))
+    return known and any(c.isdigit() for c in reading.text) and is_annotation(reading.text)
 
 
 def _same_row(one: Line, other: Line) -> bool:
