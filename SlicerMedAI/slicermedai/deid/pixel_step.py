@@ -33,6 +33,11 @@ class PixelStep:
             if not origin.member:
                 self._series[instance.study, instance.series].append(origin.path)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether pixels are looked at."""
+        return self._settings.ocr is not None or self._settings.deface
+
     def decide(self, origin: Origin) -> Decision:
         """(what takes the place of its pixel data, options that the file may claim because of that).
 
@@ -43,7 +48,7 @@ class PixelStep:
         UnreadableFileError
             The pixels cannot be decoded.
         """
-        if self._settings.ocr is None and not self._settings.deface:
+        if not self.is_on:
             return _NOTHING
         if origin.member:
             raise UnsupportedImageError(

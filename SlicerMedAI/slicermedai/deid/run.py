@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from slicermedai.deid.journal import Journal
 from slicermedai.deid.naming import target_names
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.people import fill_table, fingerprint_of
@@ -84,14 +85,21 @@ def deidentify_all(
 
 
 def deidentify_into(
-    files: Sequence[Path | Origin], folder: Path, settings: DeidSettings, *, progress: Progress = silent
+    files: Sequence[Path | Origin],
+    folder: Path,
+    settings: DeidSettings,
+    *,
+    progress: Progress = silent,
+    journal: Journal | None = None,
 ) -> DeidOutcome:
     """As :func:`deidentify_all`, into a folder that exists already.
 
     Each file is written beside its place and renamed, and with the same key, files and settings a second run writes
-    the same bytes: one that was killed can simply be run again.
+    the same bytes: one that was killed can simply be run again, and with its ``journal`` goes on where it was.
     """
-    return _Run(files, Path(folder), settings, progress, strict=False).outcome()
+    run = _Run(files, Path(folder), settings, progress, strict=False)
+    run.journal = journal or run.journal
+    return run.outcome()
 
 
 def describe(profile: Profile | None = None) -> list[str]:
@@ -119,6 +127,9 @@ _NOT_DONE = {
 _TABLE = frozenset({Option.RETAIN_SAFE_PRIVATE})
 
 
+_BATCH = 256
+
+
 class _Run:
     """One set of files on its way."""
 
@@ -137,6 +148,8 @@ class _Run:
         self.rows = list(self._first_rows())
         self.pixels = PixelStep(self.patients)
         self.claims: Counter[Option] = Counter()
+        self.journal = Journal()
+        self._tallies: dict[frozenset[tuple[tuple[str, str], int]], Counter[tuple[str, str]]] = {}
 
     def outcome(self) -> DeidOutcome:
         """Write, verify, and report."""
@@ -167,50 +180,79 @@ class _Run:
             )
 
     def _written(self, crew: Workers) -> list[Task]:
-        tasks = []
-        for origin, name in target_names(self.patients):
-            try:
-                pixels, claimed = self.pixels.decide(origin)
-            except MedAIError as error:
-                self._refuse(origin, error)
-                continue
-            tasks.append(Task(origin=origin, target=self.folder / name, pixels=pixels, claimed=claimed))
+        """In batches, so that what was decided about pixels is not held for all files, and a kill loses little."""
+        places = [Task(origin=origin, target=self.folder / name) for origin, name in target_names(self.patients)]
         written = []
-        for task, done in self._each(crew, write, tasks, "de-identify"):
-            failure = done.failure()
-            if failure is not None:
-                self._refuse(task.origin, failure)
-                continue
-            written.append(task)
-            self.claims.update(task.claimed)
-            self.rows.append(self._row(task, done))
+        for first in range(0, len(places), _BATCH):
+            span = (first, len(places))
+            tasks = list(self._decided(places[first : first + _BATCH], span))
+            for task, done in self._each(crew, write, tasks, ("de-identify", *span)):
+                failure = done.failure()
+                if failure is not None:
+                    self._refuse(task.origin, failure)
+                    continue
+                if not self.pixels.review({task.origin: ""}):  # what it found must be found again
+                    self.journal.wrote(task, done)
+                written.append(replace(task, pixels=None))
+                self.claims.update(task.claimed)
+                self.rows.append(self._row(task, done))
         return written
+
+    def _decided(self, places: list[Task], span: tuple[int, int]) -> Iterator[Task]:
+        """The tasks with what becomes of their pixels; files are refused here whose pixels cannot be made safe."""
+        for number, place in enumerate(places, span[0]):
+            if self.pixels.is_on:
+                self.progress("de-identify", number / span[1])
+            task = self.journal.resumed(place)
+            if task.known is not None:
+                yield task
+                continue
+            try:
+                pixels, claimed = self.pixels.decide(task.origin)
+            except MedAIError as error:
+                self._refuse(task.origin, error)
+                continue
+            yield replace(task, pixels=pixels, claimed=claimed)
 
     def _verified(self, crew: Workers, tasks: list[Task]) -> list[Task]:
         kept = []
-        for task, done in self._each(crew, verify, tasks, "verify"):
+        for task, done in self._each(crew, verify, tasks, ("verify", 0, len(tasks))):
             failure = done.failure()
             if failure is None:
                 kept.append(task)
+                self.journal.checked(task)
             elif self.strict:
                 raise failure
             else:
                 self._quarantine(task.origin, failure)
         return kept
 
-    def _each(self, crew: Workers, step: Step, tasks: list[Task], stage: str) -> Iterator[tuple[Task, Done]]:
+    def _each(
+        self, crew: Workers, step: Step, tasks: list[Task], part: tuple[str, int, int]
+    ) -> Iterator[tuple[Task, Done]]:
+        """``part``: the stage, how many files were done before, and how many there are."""
+        stage, first, total = part
         results = crew.each(step, tasks)
-        for number, task in enumerate(tasks):
-            self.progress(stage, number / len(tasks))
+        for number, task in enumerate(tasks, first):
+            self.progress(stage, number / total)
             yield task, next(results)
 
     def _row(self, task: Task, done: Done) -> FileRow:
+        instance = self.patients.instances[task.origin]
+        pseudonyms = self.patients.pseudonyms[instance.owner]
+        uids = [instance.study, instance.series]
+        if Option.RETAIN_UIDS not in self.settings.profile.options:
+            uids = [pseudonyms.uid(uid) for uid in uids]
+        alike = self._tallies.setdefault(frozenset(done.tally.items()), done.tally)
         return FileRow(
             number=self.patients.number(task.origin),
+            patient=pseudonyms.patient(instance.owner),
+            study=uids[0],
+            series=uids[1],
             source=self.patients.mask(task.origin.name),
             output=task.target.relative_to(self.folder).as_posix(),
-            sop_class=self.patients.instances[task.origin].sop_class,
-            done=done.tally,
+            sop_class=instance.sop_class,
+            done=alike,
             claimed=tuple(code.value for code in self.settings.profile.claims(task.claimed)),
         )
 

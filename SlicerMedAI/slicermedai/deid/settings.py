@@ -96,6 +96,8 @@ class FileRow:
         File name of the input, with identity in it masked.
     output:
         Path below the output folder, with "/"; "" where there is none.
+    patient, study, series:
+        Pseudonym and the UIDs that the copy has; "" where there is no copy.
     sop_class:
         SOP Class UID, "" where it could not be read.
     done:
@@ -111,6 +113,9 @@ class FileRow:
     number: int
     source: str
     output: str = ""
+    patient: str = ""
+    study: str = ""
+    series: str = ""
     sop_class: str = ""
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
     claimed: tuple[str, ...] = ()

@@ -26,12 +26,17 @@ _BATCH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A file, where its copy goes, and what was decided about its pixels."""
+    """A file, where its copy goes, and what was decided about its pixels.
+
+    ``known`` is what an earlier run that was killed did to it; ``is_checked`` says that its copy passed the verifier.
+    """
 
     origin: Origin
     target: Path
     pixels: Any = None
     claimed: frozenset[Option] = frozenset()
+    known: Done | None = None
+    is_checked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,9 @@ Step = Callable[[Patients, Task], Done]
 
 
 def write(patients: Patients, task: Task) -> Done:
-    """Write the de-identified copy."""
+    """Write the de-identified copy, unless it is there."""
+    if task.known is not None:
+        return task.known
     try:
         context = patients.context(task.origin)
         return Done(tally=rewrite_file(task.origin, task.target, context, pixels=task.pixels, claimed=task.claimed))
@@ -60,6 +67,8 @@ def write(patients: Patients, task: Task) -> Done:
 
 def verify(patients: Patients, task: Task) -> Done:
     """Search the copy; one that holds identity, or cannot be read again, is removed."""
+    if task.is_checked:
+        return Done()
     owner = patients.instances[task.origin].owner
     codes = patients.profile.option_codes
     retained = Retained(days=patients.days[owner], uids=Option.RETAIN_UIDS.value in codes)
@@ -82,7 +91,7 @@ class Workers:
         if self._pool is None:
             yield from (step(self._patients, task) for task in tasks)
             return
-        in_reach = [(number, task) for number, task in enumerate(tasks) if task.pixels is None]
+        in_reach = [(number, task) for number, task in enumerate(tasks) if task.pixels is None and task.known is None]
         size = max(1, min(_BATCH, len(tasks) // 8))
         results = self._pool.map(_in_worker, [(step, task) for _, task in in_reach], chunksize=size)
         numbers = {number for number, _ in in_reach}
