@@ -42,7 +42,7 @@ class Result:
 
 
 def main(arguments: list[str], peers_folder: Path) -> int:
-    """Parse, run, print; 1 where a tool that was asked for could not be run."""
+    """Parse, run, print; 1 where a tool that was asked for could not be run, or wrote nothing."""
     chosen = _parser().parse_args(arguments)
     names = [OURS, *(PEERS if chosen.peers == "all" else [p for p in chosen.peers.split(",") if p != "none"])]
     tools, absent = find_tools(names, peers_folder)
@@ -57,7 +57,8 @@ def main(arguments: list[str], peers_folder: Path) -> int:
     _save(results, out / "results.json")
     if not chosen.out:
         shutil.rmtree(out)
-    return 1 if absent else 0
+    idle = [result for result in results if not _sum(result, lambda s: s.written).count]
+    return 1 if absent or idle else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -69,7 +69,7 @@ def ours() -> Tool | str:
     if done.returncode:
         return "not available: command deid missing"
     version = subprocess.run([*command[:3], "--version"], capture_output=True, text=True, check=False, timeout=120)
-    words = (*command, "INPUT", "OUTPUT", "--key", "KEY")
+    words = (*command, "INPUT", "OUTPUT", "--preset", "research")
     return Tool(OURS, words, version.stdout.strip().split()[-1], {"SLICERMEDAI_DEID_PASSPHRASE": "bench passphrase"})
 
 
