@@ -68,8 +68,9 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
     result = _compose(bundle, source, prediction, job_id)
-    clock.step("measure", "volume by voxel summation")
-    made = replace(_told(result.provenance, clock, refused), job_id=job_id, input=read, remark=job.remark)
+    clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
+    suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
+    made = replace(_told(result.provenance, clock, (*suv, *refused)), job_id=job_id, input=read, remark=job.remark)
     result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
@@ -106,7 +107,7 @@ def _compose(bundle: BundleRef, source: Source, prediction: Prediction, job_id: 
     from slicermedai.confidence.findings import findings_of
     from slicermedai.inference.record import provenance_of
 
-    findings = findings_of(bundle, prediction, seed=source.volume.series_uid or job_id)
+    findings = findings_of(bundle, prediction, seed=source.volume.series_uid or job_id, volume=source.volume)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,

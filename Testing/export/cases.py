@@ -17,7 +17,7 @@ from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.study import Identity, SeriesRef, Study
 from slicermedai.domain.volume import LabelMap, Volume
-from slicermedai.measure.volume import measure
+from slicermedai.measure.methods import measure
 from Testing.fixtures.grids import AXIAL, CORONAL, SAGITTAL, grid, rotated
 from Testing.fixtures.series_writer import SeriesSpec, write_series
 

@@ -18,7 +18,7 @@ from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import FormatError
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.run import export_result
-from slicermedai.measure.volume import measure
+from slicermedai.measure.methods import measure
 from Testing.export.cases import BRAIN_LABEL, FINISHED, GRIDS, a_ball, a_finding
 from Testing.export.validators import dciodvfy_errors, segimage2itkimage, tid1500reader
 from Testing.fixtures.grids import tilted

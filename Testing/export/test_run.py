@@ -242,8 +242,10 @@ def test_the_table_has_a_row_for_each_number_and_no_patient(tmp_path: Path) -> N
     case = with_label_map(a_case(masks=(a_ball(GRIDS["axial"]), a_ball(GRIDS["axial"], radius=(0.2, 0.1, 0.1)))))
     files = exported(case, tmp_path / "out", ("csv",))
     rows = list(csv.DictReader(files["findings.csv"].decode("utf-8").splitlines()))
-    assert [row["label"] for row in rows] == ["Brain", "Lesion"]
-    assert [float(row["value"]) for row in rows] == [f.measurements[0].value for f in case.result.findings]
+    numbers = [(f.label.name, m.name.value, m.value) for f in case.result.findings for m in f.measurements]
+    told = [(row["label"], row["measurement_code"].split(":")[1], float(row["value"])) for row in rows]
+    assert told == numbers
+    assert len(rows) > len(case.result.findings)
     assert {row["confidence"] for row in rows} == {"not calibrated"}
     assert str(case.headers[0].PatientID).encode() not in files["findings.csv"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from slicermedai.domain.codes import MILLILITER, MILLIMETER, VOLUME, Code
-from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Measurement
+from slicermedai.domain.codes import HOUNSFIELD, MILLILITER, MILLIMETER, VOLUME, Code
+from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import Decision, Review, Status
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.run import export_result
 from slicermedai.export.sr_read import read
+from slicermedai.measure.methods import METHODS, measure_all
 from Testing.export.cases import GRIDS, SPECS, Case, a_ball, a_case
 from Testing.export.validators import dcentvfy_errors, dciodvfy_errors, pixelmed_errors, tid1500reader
 
@@ -65,7 +68,7 @@ def test_a_volume_in_the_report_is_that_of_its_segment(name: str, tmp_path: Path
     (group,) = read(sr).groups
     (segment,) = written.segments
     voxels = np.count_nonzero(segment.mask.to_array())
-    (volume,) = group.measurements
+    volume = group.measurements[0]
     assert (volume.name, volume.unit) == (VOLUME, MILLILITER)
     assert volume.method == case.result.findings[0].measurements[0].method
     assert volume.value == pytest.approx(voxels * written.geometry.voxel_volume / 1000, rel=1e-9)
@@ -91,11 +94,61 @@ def test_dcmqi_reads_the_numbers_and_the_segments(tmp_path: Path) -> None:
     found = tid1500reader(exported(case, tmp_path)[1], tmp_path)["Measurements"]
     assert [group["ReferencedSegment"] for group in found] == [1, 2, 3]
     for group, finding in zip(found, case.result.findings, strict=True):
-        (item,) = group["measurementItems"]
-        assert float(item["value"]) == pytest.approx(finding.measurements[0].value, rel=1e-9)
-        assert item["units"]["CodeValue"] == "ml"
-        assert item["measurementAlgorithmIdentification"]["AlgorithmVersion"] == "1.2.0"
+        listed = group["measurementItems"]
+        assert [float(item["value"]) for item in listed] == pytest.approx([m.value for m in finding.measurements], 1e-9)
+        assert [item["units"]["CodeValue"] for item in listed] == [m.unit.value for m in finding.measurements]
+        assert {item["measurementAlgorithmIdentification"]["AlgorithmVersion"] for item in listed} == {"1.2.0"}
         assert group["TrackingUniqueIdentifier"] == finding.tracking_uid
+
+
+def measured(case: Case) -> Case:
+    """``case`` with every measurement that there is, of an image in Hounsfield units."""
+    shape = case.geometry.shape
+    image = np.arange(np.prod(shape), dtype=np.int32).reshape(shape) - 1000
+    volume = Volume(array=image, geometry=case.geometry, modality="CT", unit=HOUNSFIELD)
+    numbers = measure_all([f.region for f in case.result.findings], volume=volume, wanted=tuple(METHODS))
+    findings = [
+        dataclasses.replace(found, measurements=each) for found, each in zip(case.result.findings, numbers, strict=True)
+    ]
+    return with_findings(case, *findings)
+
+
+def with_findings(case: Case, *findings: Finding) -> Case:
+    return dataclasses.replace(case, result=dataclasses.replace(case.result, findings=findings))
+
+
+def test_every_measurement_there_is_comes_back_with_unit_method_and_derivation(tmp_path: Path) -> None:
+    case = measured(three_findings())
+    sr = exported(case, tmp_path)[1]
+    assert (dciodvfy_errors(sr), pixelmed_errors(sr)) == ([], [])
+    for group, finding in zip(read(sr).groups, case.result.findings, strict=True):
+        assert len(group.measurements) == len(METHODS)
+        for back, told in zip(group.measurements, finding.measurements, strict=True):
+            assert (back.name, back.unit, back.method) == (told.name, told.unit, told.method)
+            assert back.derivation == told.derivation
+            assert back.value == pytest.approx(told.value, rel=1e-9)
+    listed = tid1500reader(sr, tmp_path)["Measurements"][0]["measurementItems"]
+    means = [item["derivationModifier"]["CodeMeaning"] for item in listed if "derivationModifier" in item]
+    assert means[:2] == ["Mean", "Standard Deviation"]
+
+
+def test_a_number_that_could_not_be_had_keeps_its_place_and_says_why(tmp_path: Path) -> None:
+    """PS3.3 C.18.1: no item of Measured Value Sequence, and a qualifier. PixelMed alone knows no absent values."""
+    case = three_findings()
+    first, second, third = case.result.findings
+    absent = dataclasses.replace(second.measurements[1], value=math.nan, points=(), missing="the region has no voxels")
+    numbers = (second.measurements[0], absent, *second.measurements[2:])
+    case = with_findings(case, first, dataclasses.replace(second, measurements=numbers), third)
+    sr = exported(case, tmp_path)[1]
+    assert dciodvfy_errors(sr) == []
+    assert [line for line in pixelmed_errors(sr) if "Missing value" not in line] == []
+    back = read(sr).groups[1].measurements
+    assert [one.name for one in back] == [one.name for one in first.measurements]
+    assert math.isnan(back[1].value)
+    assert back[1].missing == "Value indeterminate"
+    listed = [group["measurementItems"] for group in tid1500reader(sr, tmp_path)["Measurements"]]
+    assert [len(items_of) for items_of in listed] == [len(first.measurements)] * 3
+    assert listed[1][1]["value"] == ""
 
 
 def test_highdicom_reads_the_groups(tmp_path: Path) -> None:
@@ -195,7 +248,7 @@ def test_warnings_stand_in_both_objects_which_stay_valid(found: bool, tmp_path: 
     if found:
         assert dcmread(files[0]).ImageComments.splitlines() == comments
         (group,) = tid1500reader(files[-1], tmp_path)["Measurements"]
-        assert len(group["measurementItems"]) == 1
+        assert len(group["measurementItems"]) == len(case.result.findings[0].measurements)
     assert [dciodvfy_errors(file) for file in files] == [[]] * len(files)
     assert pixelmed_errors(files[-1]) == []
 

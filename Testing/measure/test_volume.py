@@ -14,7 +14,8 @@ from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
 from slicermedai.domain.finding import Box, Mask, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap
-from slicermedai.measure.volume import measure, voxel_count
+from slicermedai.measure.methods import measure
+from slicermedai.measure.volume import voxel_count
 
 ORIENTATIONS = [
     np.eye(3)[:, list(order)] * np.array(signs)
@@ -30,12 +31,11 @@ def a_cuboid(geometry: Geometry) -> Mask:
 
 
 def millilitres(region: Mask | PackedMask) -> float:
-    (found,) = measure(region)
-    return found.value
+    return measure(region)[0].value
 
 
 def test_a_volume_has_its_code_unit_and_method() -> None:
-    (found,) = measure(a_cuboid(Geometry.from_axes((6, 8, 9))))
+    found = measure(a_cuboid(Geometry.from_axes((6, 8, 9))))[0]
     assert (found.name, found.unit, found.method) == (VOLUME, MILLILITER, VOXEL_SUMMATION)
     assert found.value == pytest.approx(3 * 4 * 7 / 1000, rel=1e-12)
 
@@ -74,7 +74,7 @@ def test_a_packed_mask_measures_as_the_array_it_was_made_of(seed: int, density: 
     packed = PackedMask.from_array(array, geometry)
     whole = Mask(label_map=LabelMap(array=array.astype(np.uint8), geometry=geometry), value=1)
     assert voxel_count(packed) == int(array.sum())
-    assert measure(packed) == measure(whole)
+    assert repr(measure(packed)) == repr(measure(whole))  # NaN is not NaN
 
 
 def test_two_findings_on_one_label_map_do_not_share_voxels() -> None:

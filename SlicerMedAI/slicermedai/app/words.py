@@ -38,8 +38,8 @@ def rows(result: AnalysisResult | None, tr: Translate = untranslated) -> list[tu
     return [
         (
             finding.label.name,
-            item.name.meaning,
-            f"{item.value:.1f}",
+            item.title,
+            item.missing or f"{item.value:.1f}",
             item.unit.value,
             confidence_text(finding.confidence.state, tr),
         )

@@ -16,7 +16,9 @@ from slicermedai.dicom.files import text_of
 from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.headers import series_ref, study_of
 from slicermedai.dicom.pixels import Pixels, background_of, read_pixels
+from slicermedai.dicom.planes import frame_value
 from slicermedai.dicom.series import Scan, SeriesFiles, Skipped, scan
+from slicermedai.dicom.suv import suv_scale
 from slicermedai.dicom.volumes import is_volume_folder, load_volume
 from slicermedai.domain.codes import HOUNSFIELD, NO_UNITS, Code, ucum
 from slicermedai.domain.geometry import Geometry
@@ -268,7 +270,7 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
     array, geometry = _straight(pixels.array, stack, chosen.modality)
     headers = tuple(pixels.datasets.values())
     return Source(
-        volume=_volume(array, geometry, headers[0], frame=stack.planes[0].frame),
+        volume=_volume(array, geometry, headers, frame=stack.planes[0].frame),
         study=study_of(headers[0], series=(series_ref(headers),)),
         headers=headers,
         files=tuple(pixels.datasets),
@@ -286,21 +288,24 @@ def _straight(array: NDArray[Any], stack: Stack, modality: str) -> tuple[NDArray
     return straighten(array, stack.geometry, background=background_of(modality))
 
 
-def _volume(array: NDArray[Any], geometry: Geometry, header: Dataset, *, frame: int) -> Volume:
+def _volume(array: NDArray[Any], geometry: Geometry, headers: Sequence[Dataset], *, frame: int) -> Volume:
+    header = headers[0]
     return Volume(
         array=array,
         geometry=geometry,
         modality=text_of(header, "Modality"),
-        unit=_unit(header),
+        unit=_unit(header, frame),
         name=text_of(header, "SeriesDescription"),
         series_uid=text_of(header, "SeriesInstanceUID"),
         acquisition=acquisition_of(header, frame=frame),
+        suv=suv_scale(headers),
     )
 
 
-def _unit(header: Dataset) -> Code:
+def _unit(header: Dataset, frame: int) -> Code:
+    """CT is in Hounsfield units unless Rescale Type says otherwise, as it must (PS3.3 C.8.2.1, C.7.6.16.2.9)."""
     if header.get("Modality") == "CT":
-        return HOUNSFIELD
+        return HOUNSFIELD if str(frame_value(header, frame, "RescaleType") or "HU") == "HU" else NO_UNITS
     return _PET_UNITS.get(text_of(header, "Units"), NO_UNITS)
 
 

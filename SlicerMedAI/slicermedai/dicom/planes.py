@@ -29,6 +29,7 @@ _GROUPS = {
     "DiffusionBValue": "MRDiffusionSequence",
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
+    "RescaleType": "PixelValueTransformationSequence",
 }
 _ACQUISITION = ("AcquisitionNumber", "FrameAcquisitionNumber", "TriggerTime", "AcquisitionTime")
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")

@@ -116,13 +116,35 @@ Region = Mask | PackedMask | Box | Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A number with its coded name, UCUM unit, method and interval (TID 300, PS3.16)."""
+    """A number with its coded name, UCUM unit, method and interval (TID 300, PS3.16).
+
+    Parameters
+    ----------
+    derivation:
+        How the number follows from many (CID 7464): the mean of a region, its standard deviation.
+    points:
+        Where a length was measured: its two ends, LPS mm.
+    missing:
+        Why there is no number; ``value`` is then NaN.
+    """
 
     name: Code
     value: float
     unit: Code
     method: Code | None = None
     interval: Interval | None = None
+    derivation: Code | None = None
+    points: tuple[tuple[float, float, float], ...] = ()
+    missing: str = ""
+
+    def __post_init__(self) -> None:
+        if self.missing and self.value == self.value:
+            raise InputError("a measurement that says why it is missing has no number", attribute="missing")
+
+    @property
+    def title(self) -> str:
+        """For people: "Volume", "Attenuation Coefficient (Mean)"."""
+        return f"{self.name.meaning} ({self.derivation.meaning})" if self.derivation else self.name.meaning
 
 
 class ConfidenceState(Words):

@@ -16,6 +16,26 @@ Acquisition = tuple[tuple[str, float | str], ...]
 """How an image was made: DICOM keywords and their values, only those that its header states."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuvScale:
+    """How a PET image becomes a standardized uptake value by body weight (SUVbw), or why it cannot.
+
+    Parameters
+    ----------
+    factor:
+        g/ml for one unit of the voxels; None where a condition for it does not hold.
+    reason:
+        "SUV not computed because ...", naming every condition that does not hold; "" with a factor.
+    """
+
+    factor: float | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.factor is None) != bool(self.reason):
+            raise UnsupportedImageError("an SUV needs a factor, or the reason why there is none", attribute="reason")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Volume:
     """One scalar image: voxels, where they lie, and what they measure.
@@ -36,6 +56,8 @@ class Volume:
         The source series, or "" where there is none.
     acquisition:
         How the image was made, by DICOM keyword ("EchoTime", ms); empty where the source does not say it.
+    suv:
+        PET alone: how the voxels become standardized uptake values.
 
     Raises
     ------
@@ -52,6 +74,7 @@ class Volume:
     name: str = ""
     series_uid: str = ""
     acquisition: Acquisition = ()
+    suv: SuvScale | None = None
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:

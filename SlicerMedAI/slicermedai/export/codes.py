@@ -34,6 +34,9 @@ NONE_SUCCEEDED = Code(value="111245", scheme="DCM", meaning="No algorithms succe
 COMMENT = Code(value="121106", scheme="DCM", meaning="Comment")
 ALGORITHM_NAME = Code(value="111001", scheme="DCM", meaning="Algorithm Name")
 ALGORITHM_VERSION = Code(value="111003", scheme="DCM", meaning="Algorithm Version")
+VALUE_INDETERMINATE = Code(value="114011", scheme="DCM", meaning="Value indeterminate")
+"""Numeric Value Qualifier (CID 42) of a measurement without a number."""
+
 ALGORITHM_PARAMETERS = Code(value="111002", scheme="DCM", meaning="Algorithm Parameters")
 
 SOURCE_SERIES = Code(value="121232", scheme="DCM", meaning="Source series for segmentation")

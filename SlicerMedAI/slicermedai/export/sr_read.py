@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from slicermedai.domain.codes import Code
+from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.finding import Measurement
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.codes import ALGORITHM_SUMMARY, from_item
@@ -21,6 +22,8 @@ _TRACKING_UID = ("112040", "DCM")
 _FINDING = ("121071", "DCM")
 _SEGMENT = ("121191", "DCM")
 _METHOD = ("370129005", "SCT")
+_DERIVATION = ("121401", "DCM")
+_MODIFIERS = (_METHOD, _DERIVATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +110,23 @@ def _group(group: Dataset) -> ReadGroup:
 
 
 def _measurement(item: Dataset) -> Measurement:
-    measured = item.MeasuredValueSequence[0]
-    methods = [_coded(child) for child in item.get("ContentSequence") or () if _key(child) == _METHOD]
-    value = measured.get("FloatingPointValue", measured.NumericValue)
+    children = {_key(child): _coded(child) for child in item.get("ContentSequence") or () if _key(child) in _MODIFIERS}
+    value, unit, missing = _value(item)
     return Measurement(
         name=from_item(item.ConceptNameCodeSequence[0]),
-        value=float(value),
-        unit=from_item(measured.MeasurementUnitsCodeSequence[0]),
-        method=methods[0] if methods else None,
+        value=value,
+        unit=unit,
+        method=children.get(_METHOD),
+        derivation=children.get(_DERIVATION),
+        missing=missing,
     )
+
+
+def _value(item: Dataset) -> tuple[float, Code, str]:
+    """Number, unit, and why there is none (PS3.3 C.18.1): without a number the file has no unit either."""
+    if not item.MeasuredValueSequence:
+        reasons = [from_item(one).meaning for one in item.get("NumericValueQualifierCodeSequence") or ()]
+        return math.nan, NO_UNITS, "; ".join(reasons) or "no value"
+    measured = item.MeasuredValueSequence[0]
+    value = measured.get("FloatingPointValue", measured.NumericValue)
+    return float(value), from_item(measured.MeasurementUnitsCodeSequence[0]), ""

@@ -185,10 +185,12 @@ def _sites(found: domain.Finding) -> list[FindingSite] | None:
 def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Measurement) -> Measurement:
     """TID 300, with the algorithm on the number itself (TID 4019)."""
     parameters = [*subject.algorithm_parameters(result), subject.calibration(found)]
-    return Measurement(
+    made = Measurement(
         name=concept(one.name),
-        value=_agreed(one),
+        value=0.0 if one.missing else _agreed(one),
         unit=concept(one.unit),
+        qualifier=concept(codes.VALUE_INDETERMINATE) if one.missing else None,
+        derivation=None if one.derivation is None else concept(one.derivation),
         method=None if one.method is None else concept(one.method),
         algorithm_id=AlgorithmIdentification(
             name=subject.algorithm_name(result),
@@ -196,6 +198,9 @@ def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Meas
             parameters=parameters,
         ),
     )
+    if one.missing:
+        made[0].MeasuredValueSequence = []  # no number, and why (PS3.3 C.18.1): the library cannot make an item without
+    return made
 
 
 def _agreed(one: domain.Measurement) -> float:
@@ -206,7 +211,7 @@ def _agreed(one: domain.Measurement) -> float:
 
 
 def _check_columns(findings: tuple[domain.Finding, ...]) -> None:
-    columns = {tuple((one.name, one.unit) for one in found.measurements) for found in findings}
+    columns = {tuple((one.name, one.derivation, one.unit) for one in found.measurements) for found in findings}
     if len(columns) > 1 or () in columns:
         raise FormatError(
             "findings need measurements, the same ones in the same order, for readers take columns by position",

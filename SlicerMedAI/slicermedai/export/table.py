@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export.context import ExportContext
@@ -23,6 +24,8 @@ COLUMNS = (
     "value",
     "unit",
     "method_code",
+    "derivation_code",
+    "missing",
     "confidence",
     "calibration",
     "bundle",
@@ -73,9 +76,15 @@ def _measurements(finding: Finding) -> Iterator[dict[str, str]]:
         yield {}
     for one in finding.measurements:
         yield {
-            "measurement": one.name.meaning,
+            "measurement": one.title,
             "measurement_code": f"{one.name.scheme}:{one.name.value}",
-            "value": repr(float(one.value)),
+            "value": "" if one.missing else repr(float(one.value)),
             "unit": one.unit.value,
-            "method_code": "" if one.method is None else f"{one.method.scheme}:{one.method.value}",
+            "method_code": _code(one.method),
+            "derivation_code": _code(one.derivation),
+            "missing": one.missing,
         }
+
+
+def _code(code: Code | None) -> str:
+    return "" if code is None else f"{code.scheme}:{code.value}"

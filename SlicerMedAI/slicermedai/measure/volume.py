@@ -1,36 +1,22 @@
-"""How large a region is."""
+"""How large a region is, by its voxels."""
 
 from __future__ import annotations
-
-from typing import assert_never
 
 import numpy as np
 
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
-from slicermedai.domain.finding import Box, Mask, Measurement, PackedMask, Point, Region
+from slicermedai.domain.finding import Mask, Measurement, PackedMask
 from slicermedai.domain.geometry import Geometry
 
-_MM3_PER_ML = 1000.0
+MM3_PER_ML = 1000.0
 
 
-def measure(region: Region | None) -> tuple[Measurement, ...]:
-    """What can be said of ``region`` without its image: its volume where it has voxels, nothing otherwise.
-
-    All regions with voxels get the same measurements in the same order, as tables and TID 1411 groups want.
-    """
-    if region is None or isinstance(region, (Box, Point)):
-        return ()
-    if isinstance(region, (Mask, PackedMask)):
-        return (volume(voxel_count(region), region.geometry),)
-    assert_never(region)
-
-
-def volume(voxels: int, geometry: Geometry) -> Measurement:
+def volume_of(voxels: int, geometry: Geometry) -> Measurement:
     """Volume in ml of ``voxels`` voxels of ``geometry``, by summation (PS3.16 CID 7472 and CID 7474).
 
     The voxel is a parallelepiped, so that anisotropic, oblique and sheared grids are right.
     """
-    millilitres = voxels * geometry.voxel_volume / _MM3_PER_ML
+    millilitres = voxels * geometry.voxel_volume / MM3_PER_ML
     return Measurement(name=VOLUME, value=millilitres, unit=MILLILITER, method=VOXEL_SUMMATION)
 
 

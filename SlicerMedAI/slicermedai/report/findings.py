@@ -11,10 +11,11 @@ from slicermedai.report.people import coded, identifier, unit
 
 NOT_CALIBRATED = "Not calibrated: the network's score cannot be read as a probability"
 _SELDOM = ("Interval", "Method")  # columns that are left out where no measurement has one
+_AT_A_GLANCE = 3  # measurements of a finding that stand in the first table: volume, long and short axis
 
 
 def findings_section(result: AnalysisResult) -> Html:
-    """Every finding with every measurement."""
+    """Every finding with its first measurements; all of them unfold below where there are more."""
     if not result.findings:
         return section("findings", "Findings", tag("p", "There are no findings in this result."))
     measured = [item for finding in result.findings for item in finding.measurements]
@@ -22,7 +23,19 @@ def findings_section(result: AnalysisResult) -> Html:
     rows = [row for finding in result.findings for row in _rows(finding, columns)]
     headings = ("Finding", *columns, "Confidence")
     shown = table("Findings and measurements", headings, rows, class_="findings")
-    return section("findings", "Findings", shown, _made_for(result))
+    return section("findings", "Findings", shown, _all_measurements(result, columns), _made_for(result))
+
+
+def _all_measurements(result: AnalysisResult, columns: list[str]) -> Html:
+    if all(len(finding.measurements) <= _AT_A_GLANCE for finding in result.findings):
+        return Html("")
+    rows = [
+        (finding.label.name, *(_COLUMNS[name](item) for name in columns))
+        for finding in result.findings
+        for item in finding.measurements
+    ]
+    inner = table("All measurements", ("Finding", *columns), rows, class_="findings")
+    return tag("details", tag("summary", f"All {len(rows)} measurements"), inner)
 
 
 def _made_for(result: AnalysisResult) -> Html:
@@ -98,14 +111,19 @@ def _names(result: AnalysisResult) -> dict[str, str]:
 
 
 def _rows(finding: Finding, columns: list[str]) -> list[tuple[object, ...]]:
-    """One row per measurement; name and confidence reach over all of them."""
-    over = str(max(1, len(finding.measurements)))
+    """One row per measurement at a glance; name and confidence reach over all of them."""
+    glanced = finding.measurements[:_AT_A_GLANCE]
+    over = str(max(1, len(glanced)))
     name = tag("th", _name(finding), scope="rowgroup", rowspan=over)
     confidence = tag("td", confidence_words(finding.confidence), rowspan=over)
     if not finding.measurements:
         return [(name, tag("td", "not measured", colspan=str(len(columns))), confidence)]
-    first, *others = [tuple(tag("td", _COLUMNS[c](item)) for c in columns) for item in finding.measurements]
+    first, *others = [tuple(tag("td", _COLUMNS[c](item)) for c in columns) for item in glanced]
     return [(name, *first, confidence), *others]
+
+
+def _what(item: Measurement) -> Html:
+    return join([coded(item.name), *([coded(item.derivation)] if item.derivation else [])], ", ")
 
 
 def _interval(interval: Interval | None) -> Html:
@@ -164,8 +182,8 @@ def _reason(confidence: Confidence) -> Html:
 
 
 _COLUMNS: dict[str, Callable[[Measurement], Html]] = {
-    "Measurement": lambda item: coded(item.name),
-    "Value": lambda item: number(item.value),
+    "Measurement": lambda item: _what(item),
+    "Value": lambda item: text(f"not available: {item.missing}") if item.missing else number(item.value),
     "Unit": lambda item: unit(item.unit),
     "Interval": lambda item: _interval(item.interval),
     "Method": lambda item: text(item.method.meaning if item.method else ""),

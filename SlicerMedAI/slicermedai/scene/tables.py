@@ -43,7 +43,7 @@ def _rows(finding: Finding) -> list[tuple[Any, ...]]:
 
 def _cells(measurement: Measurement) -> tuple[Any, ...]:
     return (
-        measurement.name.meaning,
+        measurement.title,
         measurement.value,
         measurement.unit.value,
         _interval(measurement.interval),
