@@ -116,11 +116,12 @@ def _queue(outbox: Outbox, peer: Peer, sources: list[Path], identity: str | None
 
 
 def _files(source: Path) -> list[Path]:
-    """A file itself; of a result folder what was exported, without the de-identified source."""
+    """A file itself; of a result folder what was exported."""
+    from slicermedai.pacs.objects import result_objects
+
     if not source.is_dir():
         return [source]
-    root = source / "dicom" if (source / "dicom").is_dir() else source
-    found = sorted(path for path in root.rglob("*.dcm") if path.relative_to(root).parts[0] != "source")
+    found = result_objects(source)
     if not found:
         raise NoImagesError("holds no DICOM objects to send", file=source, advice="Export the result first.")
     return found

@@ -67,6 +67,12 @@ def read_object(path: Path) -> ObjectRef:
     )
 
 
+def result_objects(folder: Path) -> list[Path]:
+    """The DICOM objects that a result folder holds, sorted: what was exported, without the de-identified source."""
+    root = folder / "dicom" if (folder / "dicom").is_dir() else folder
+    return sorted(path for path in root.rglob("*.dcm") if path.relative_to(root).parts[0] != "source")
+
+
 def is_uid(text: str) -> bool:
     """True for a UID as PS3.5 section 9.1 has it: digits in dotted components, at most 64 characters."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None

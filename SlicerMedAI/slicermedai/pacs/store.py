@@ -25,7 +25,7 @@ class Level(Words):
 
 KEYS: dict[Level, tuple[str, ...]] = {
     Level.STUDY: (
-        *("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDescription"),
+        *("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate", "StudyDescription"),
         *("ModalitiesInStudy", "NumberOfStudyRelatedInstances"),
     ),
     Level.SERIES: ("StudyInstanceUID", "SeriesInstanceUID", "Modality", "BodyPartExamined", "SeriesDescription"),
@@ -110,8 +110,18 @@ class Store(Protocol):
 
 
 def matches(record: Record, keys: Mapping[str, str]) -> bool:
-    """True where ``record`` has all of ``keys`` exactly: peers may match without regard to case, or ignore a key."""
-    return all(record.get(name, "").strip() == value.strip() for name, value in keys.items())
+    """True where ``record`` has all of ``keys`` exactly: peers may match without regard to case, or ignore a key.
+
+    A range of dates (``20260101-20260131``, PS3.4 C.2.2.2.5) is matched as such.
+    """
+    return all(_fits(name, record.get(name, "").strip(), value.strip()) for name, value in keys.items())
+
+
+def _fits(name: str, has: str, wanted: str) -> bool:
+    if name.endswith("Date") and "-" in wanted:
+        first, _, last = wanted.partition("-")
+        return first <= has <= last
+    return has == wanted
 
 
 def instances(store: Store, study_uid: str) -> list[Record]:

@@ -1,0 +1,337 @@
+"""The inbox: studies that come in are kept, and run by rule when they are complete; what they make goes to the outbox.
+
+Under ``inbox/`` in the home (mode 0700: patient data) lie ``incoming/`` (what was just received, a folder a sender),
+``studies/`` (a folder a study, named by a hash), ``runs/`` (results), ``rejected/`` and ``inbox.sqlite``. A file is in
+exactly one of them at any moment, so a kill loses none. A study that fails, or kills its process, again and again is
+set aside after a stated number of tries, and the others go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+
+from slicermedai.audit.log import append
+from slicermedai.dicom.file_list import save_file_list
+from slicermedai.dicom.files import quiet
+from slicermedai.domain import locks
+from slicermedai.domain.storage import sha256_file
+from slicermedai.domain.study import Identity
+from slicermedai.domain.words import Words
+from slicermedai.errors import MedAIError, OutboxError, UnreadableFileError
+from slicermedai.jobs.home import home
+from slicermedai.pacs.inbox_rules import Rule, Rules, Series
+from slicermedai.pacs.ledger import Ledger
+from slicermedai.pacs.objects import read_object, result_objects
+from slicermedai.pacs.outbox import Outbox
+from slicermedai.pacs.peers import load_peer
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS study (
+    key TEXT PRIMARY KEY, uid TEXT NOT NULL, sender TEXT NOT NULL, state TEXT NOT NULL, first REAL NOT NULL,
+    last REAL NOT NULL, expected INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+    next_try REAL NOT NULL DEFAULT 0, run INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS seen (
+    uid TEXT PRIMARY KEY, count INTEGER NOT NULL, since REAL NOT NULL, fetched INTEGER NOT NULL DEFAULT 0)
+"""
+_DAY = 24 * 3600.0
+_HEADER = ("SeriesInstanceUID", "Modality", "BodyPartExamined", "SeriesDescription")
+
+
+class Stage(Words):
+    """Where a study stands."""
+
+    RECEIVING = "receiving"
+    RUNNING = "running"
+    DONE = "done"
+    IGNORED = "ignored"
+    SET_ASIDE = "set aside"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """One study. ``first`` and ``last`` are when objects came, ``next_try`` when it may run (seconds since the epoch);
+    ``expected`` is how many objects there should be (0: nobody said), ``run`` counts how often it was complete.
+    """
+
+    key: str
+    uid: str
+    sender: str
+    state: Stage
+    first: float
+    last: float
+    expected: int
+    tries: int
+    next_try: float
+    run: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One series to be run: make ``output`` from ``source``, within ``minutes``."""
+
+    source: Path
+    bundle: str
+    identity: str
+    output: Path
+    minutes: float
+
+
+Submit = Callable[[Task], None]
+"""Runs a task to its end; raises a :class:`~slicermedai.errors.MedAIError` where it fails."""
+
+Expected = Callable[[str], int | None]
+"""Study UID -> how many objects an archive has of it; None where it does not know it."""
+
+
+def inbox_folder() -> Path:
+    """``inbox`` in :func:`slicermedai.jobs.home.home`; it may not be there yet."""
+    return home() / "inbox"
+
+
+def sender_folder(sender: str) -> str:
+    """A folder's name for a sender, whatever characters its title has."""
+    return sender.encode().hex() or "00"
+
+
+class Inbox:
+    """The inbox in ``folder``. One process runs it (:meth:`running`); others may look."""
+
+    def __init__(self, rules: Rules, folder: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
+        self.folder = Path(folder or inbox_folder())
+        self.rules, self.clock = rules, clock
+        self.ledger = Ledger(self.folder / "inbox.sqlite", _SCHEMA)
+        self.incoming = self.folder / "incoming"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Be the one process that runs it; what a dead one left running has used up a try.
+
+        Raises
+        ------
+        OutboxError
+            Another process runs it.
+        """
+        try:
+            lock = locks.take(self.folder / "lock")
+        except BlockingIOError as error:
+            raise OutboxError("another process runs the inbox", file=self.folder, advice="Stop it first.") from error
+        try:
+            for study in self.studies(Stage.RUNNING):
+                self._failed(study, "its process died")
+            yield
+        finally:
+            locks.release(lock)
+
+    def collect(self) -> int:
+        """Sort what was received into studies; returns how many files."""
+        count = 0
+        for path in sorted(self.incoming.glob("*/*.dcm")):
+            if path.name.startswith("."):
+                continue
+            try:
+                ref = read_object(path)
+            except UnreadableFileError:
+                self._reject(path)
+                continue
+            self._file(path, ref.study_uid, ref.sop_instance_uid)
+            count += 1
+        return count
+
+    def studies(self, *states: Stage) -> list[Arrived]:
+        """All, or those in some states; the oldest first."""
+        rows = self.ledger.rows("SELECT * FROM study ORDER BY first, key")
+        made = [Arrived(**{**dict(row), "state": Stage(row["state"])}) for row in rows]
+        return [one for one in made if not states or one.state in states]
+
+    def step(self, submit: Submit, outbox: Outbox, *, expected: Expected | None = None) -> Arrived | None:
+        """Run the first study that is complete and due; returns it as it then is, or None where there was none."""
+        for study in self.studies(Stage.RECEIVING):
+            if self._is_complete(study, expected):
+                self._run(study, submit, outbox)
+                return self._now(study)
+        return None
+
+    def retry(self, key: str = "") -> int:
+        """Let what was set aside or ignored (one study, or all) begin again; returns how many."""
+        found = [one for one in self.studies(Stage.SET_ASIDE, Stage.IGNORED) if key in ("", one.key)]
+        for one in found:
+            self.update(one, state=Stage.RECEIVING, tries=0, next_try=0.0, reason="", expected=0, first=self.clock())
+        return len(found)
+
+    def sweep(self) -> int:
+        """Remove what is done with and older than ``keep_days``; what was set aside stays. Returns how many."""
+        limit = self.clock() - self.rules.keep_days * _DAY
+        old = [one for one in self.studies(Stage.DONE, Stage.IGNORED) if one.last < limit]
+        for one in old:
+            for place in (self.objects(one.key).parent, *self._runs(one.key)):
+                shutil.rmtree(place, ignore_errors=True)
+            with self.ledger.change() as change:
+                change.execute("DELETE FROM study WHERE key = ?", (one.key,))
+        return len(old)
+
+    def objects(self, key: str) -> Path:
+        """The folder of a study's files."""
+        return self.folder / "studies" / key / "objects"
+
+    def update(self, study: Arrived, **columns: Any) -> None:
+        """Record new values, on disk when it returns."""
+        values = {name: str(value) if isinstance(value, Stage) else value for name, value in columns.items()}
+        names = ", ".join(f"{name} = ?" for name in values)
+        with self.ledger.change() as change:
+            change.execute(f"UPDATE study SET {names} WHERE key = ?", (*values.values(), study.key))
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()
+
+    def __enter__(self) -> Inbox:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _file(self, path: Path, study_uid: str, uid: str) -> None:
+        """The ledger first: a kill between leaves the file to be sorted again."""
+        key = study_key(study_uid)
+        place = self.objects(key) / f"{uid}.dcm"
+        if place.exists():
+            self._again(path, place)
+            return
+        now = self.clock()
+        with self.ledger.change() as change:
+            change.execute(
+                "INSERT INTO study (key, uid, sender, state, first, last) VALUES (?, ?, ?, 'receiving', ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET last = excluded.last, tries = 0, next_try = 0, reason = '',"
+                " first = CASE WHEN state = 'receiving' THEN first ELSE excluded.first END,"
+                " run = run + (state <> 'receiving'), state = 'receiving'",
+                (key, study_uid, bytes.fromhex(path.parent.name).decode(), now, now),
+            )
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.replace(place)
+
+    def _again(self, path: Path, place: Path) -> None:
+        """The same object once more is nothing new; another one under its UID is kept apart."""
+        if sha256_file(path) == sha256_file(place):
+            path.unlink()
+        else:
+            self._reject(path)
+
+    def _reject(self, path: Path) -> None:
+        place = self.folder / "rejected" / f"{path.parent.name}-{path.name}"
+        place.parent.mkdir(exist_ok=True, mode=0o700)
+        path.replace(place)
+
+    def _is_complete(self, study: Arrived, expected: Expected | None) -> bool:
+        now = self.clock()
+        if now < study.next_try or now - study.last < self.rules.quiet_seconds:
+            return False
+        try:
+            told = None if expected is None else expected(study.uid)
+        except MedAIError as error:
+            return self._wait_or_set_aside(study, f"nobody can say how many objects there are ({error.message})")
+        wanted = max(told or 0, study.expected)
+        have = len(list(self.objects(study.key).glob("*.dcm")))
+        if have < wanted:
+            return self._wait_or_set_aside(study, f"incomplete: {have} of {wanted} objects")
+        return True
+
+    def _wait_or_set_aside(self, study: Arrived, reason: str) -> bool:
+        over = self.clock() - study.last >= self.rules.incomplete_after_seconds
+        self.update(study, reason=reason, **({"state": Stage.SET_ASIDE} if over else {}))
+        return False
+
+    def _run(self, study: Arrived, submit: Submit, outbox: Outbox) -> None:
+        self.update(study, state=Stage.RUNNING, tries=study.tries + 1)
+        study = self._now(study)
+        try:
+            chosen = self._choose(study)
+            for piece in chosen:
+                self._run_piece(piece, submit, outbox)
+        except MedAIError as error:
+            self._failed(study, error.message)
+        except Exception as error:  # noqa: BLE001  # one study's outer boundary: the others go on, whatever it is
+            self._failed(study, f"failed with {type(error).__name__}")
+        except BaseException:  # stopped from outside, which is not the study's fault
+            self.update(study, state=Stage.RECEIVING, tries=study.tries - 1)
+            raise
+        else:
+            state, reason = (Stage.DONE, "") if chosen else (Stage.IGNORED, "no rule matches")
+            self.update(study, state=state, reason=reason)
+            append("study processed", job_id="", series=len(chosen), state=str(state))
+
+    def _run_piece(self, piece: _Piece, submit: Submit, outbox: Outbox) -> None:
+        """Run one series, unless an earlier try did; queue what it made."""
+        rule, output = piece.rule, piece.place / "result"
+        if not output.exists():
+            source = piece.place / "source"
+            source.mkdir(parents=True, exist_ok=True, mode=0o700)
+            save_file_list(piece.series.files, source)
+            minutes = self.rules.most_minutes
+            submit(Task(source=source, bundle=rule.bundle, identity=rule.identity, output=output, minutes=minutes))
+        files = result_objects(output)
+        if files and rule.destination:
+            outbox.add(files, load_peer(rule.destination), identity=Identity(rule.identity))
+
+    def _choose(self, study: Arrived) -> list[_Piece]:
+        place = self.folder / "runs" / f"{study.key}-{study.run}"
+        found = [(series, self.rules.choose(series)) for series in _series_in(self.objects(study.key), study.sender)]
+        chosen = [(series, rule) for series, rule in found if rule is not None]
+        return [_Piece(place / str(number), series, rule) for number, (series, rule) in enumerate(chosen)]
+
+    def _failed(self, study: Arrived, reason: str) -> None:
+        if study.tries >= self.rules.most_tries:
+            self.update(study, state=Stage.SET_ASIDE, reason=f"set aside after {study.tries} tries: {reason}")
+            append("study set aside", job_id="", tries=study.tries)
+            return
+        wait = self.rules.quiet_seconds * 2.0**study.tries
+        self.update(study, state=Stage.RECEIVING, reason=reason, next_try=self.clock() + wait)
+
+    def _now(self, study: Arrived) -> Arrived:
+        return next(one for one in self.studies() if one.key == study.key)
+
+    def _runs(self, key: str) -> list[Path]:
+        return list((self.folder / "runs").glob(f"{key}-*"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One series, the rule for it, and the folder for its source and result."""
+
+    place: Path
+    series: Series
+    rule: Rule
+
+
+def study_key(study_uid: str) -> str:
+    """The name of a study's folder: no identity in it."""
+    return hashlib.sha256(study_uid.encode()).hexdigest()[:32]
+
+
+def _series_in(folder: Path, sender: str) -> list[Series]:
+    found: dict[str, tuple[dict[str, str], list[Path]]] = {}
+    for path in sorted(folder.glob("*.dcm")):
+        with quiet():
+            dataset = dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER))
+            values = {name: str(dataset.get(name, "") or "").strip() for name in _HEADER}
+        found.setdefault(values["SeriesInstanceUID"], (values, []))[1].append(path)
+    return [
+        Series(
+            uid=uid,
+            modality=values["Modality"],
+            body_part=values["BodyPartExamined"],
+            description=values["SeriesDescription"],
+            sender=sender,
+            files=tuple(paths),
+        )
+        for uid, (values, paths) in found.items()
+    ]
