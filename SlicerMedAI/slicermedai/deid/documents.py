@@ -34,6 +34,11 @@ _BY_CLASS = {
 }
 
 
+def is_document(sop_class: str) -> bool:
+    """True for SOP classes whose only content is a document, which is replaced whole, with what is drawn in it."""
+    return sop_class in _BY_CLASS
+
+
 def placeholder(sop_class: str) -> bytes:
     """An empty document for an encapsulated document's SOP class; two bytes for classes that have none."""
     document = _BY_CLASS.get(sop_class, b"\0\0")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from slicermedai.deid.context import Context
 from slicermedai.deid.dictionary import is_image, tag_of
+from slicermedai.deid.documents import is_document
 from slicermedai.deid.harvest import Facts, Harvest, read_facts
 from slicermedai.deid.names import days_of
 from slicermedai.deid.profile import Profile
@@ -232,7 +233,7 @@ class _Gathering:
             reason = self.settings.exclusion.matches({k: facts.text(tag_of(k)) for k in _EXCLUDING})
             if reason:
                 raise InputError(reason, file=origin.path, attribute="exclusion list")
-        burned = facts.text(tag_of("BurnedInAnnotation")).upper() == "YES"
+        burned = facts.text(tag_of("BurnedInAnnotation")).upper() == "YES" and not is_document(instance.sop_class)
         if burned and self.settings.ocr is None:
             raise UnsupportedImageError(
                 "says that text is burned into its pixels, and pixels are not cleaned",

@@ -12,7 +12,7 @@ from slicermedai import __version__
 from slicermedai.deid import dummies, private
 from slicermedai.deid.context import Context, Element
 from slicermedai.deid.dates import AgeRule, DateRule
-from slicermedai.deid.documents import DOCUMENT, DOCUMENT_LENGTH, placeholder
+from slicermedai.deid.documents import DOCUMENT, DOCUMENT_LENGTH, is_document, placeholder
 from slicermedai.deid.encode import code_item, sequence
 from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.ops import EMPTY, KEEP, REMOVE, Op
@@ -28,7 +28,7 @@ _CLASS_UIDS = re.compile(
 )
 _PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
 _PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
-_CHARSET = 0x00080005
+_CHARSET, _BURNED_IN = 0x00080005, 0x00280301
 _TEMPORAL = frozenset({"DA", "DT", "TM"})
 _NUMERIC = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"})
@@ -87,6 +87,8 @@ class ReplaceDocuments:
             return Op(Action.DUMMY.value, value=document)
         if element.tag == DOCUMENT_LENGTH:
             return Op(Action.DUMMY.value, value=struct.pack(f"{context.encoding.order}I", len(document)))
+        if element.tag == _BURNED_IN and is_document(context.sop_class):
+            return Op(Action.DUMMY.value, value=b"NO")
         return None
 
     def describe(self, profile: Profile = _BASIC) -> list[str]:

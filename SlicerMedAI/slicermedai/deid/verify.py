@@ -160,7 +160,7 @@ class _Searcher:
         def is_it(token: Token) -> bool:
             return any(found in _narrow(text) | _wide(text) for text in _written(token))
 
-        return next((token.kind.value for token in self._tokens if is_it(token)), "name")
+        return next((token.kind.value for token in sorted(self._tokens) if is_it(token)), "name")
 
 
 class _Needles:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.tokens import Kind, Scope, Token, common_words, fold, fold_with_positions, inside_common_word
@@ -28,6 +29,18 @@ _DIGIT = re.compile(r"[0-9]")
 _SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
 _BYTES_WORTH = re.compile(rb"[0-9a-z]{6}|[\x80-\xff]{6}|(?:[0-9a-z]\0){6}|(?:\0[0-9a-z]){6}")
 _GRAM = 3
+_OTHER_CODECS = (
+    "shift_jis",
+    "euc_jp",
+    "gb18030",
+    "euc_kr",
+    "iso8859_2",
+    "iso8859_5",
+    "iso8859_7",
+    "utf-16-le",
+    "utf-16-be",
+)
+_IN_JAPANESE = charset_of("\\ISO 2022 IR 87")
 Span = tuple[int, int]
 
 
@@ -212,7 +225,11 @@ def _needles(tokens: list[Token]) -> tuple[bytes, ...]:
 
 
 def _readings(raw: bytes) -> set[str]:
-    return {raw.decode("latin-1"), raw.decode("utf-8", "replace"), raw.replace(b"\0", b"").decode("latin-1")}
+    found = {raw.decode("latin-1"), raw.decode("utf-8", "replace"), raw.replace(b"\0", b"").decode("latin-1")}
+    if not raw.isascii() or b"\x1b" in raw:
+        found.update(raw.decode(codec, "replace") for codec in _OTHER_CODECS)
+        found.update(_IN_JAPANESE.decode(piece) for piece in raw.split(b"\0") if b"\x1b" in piece)
+    return found
 
 
 def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
