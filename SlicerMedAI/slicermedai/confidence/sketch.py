@@ -125,7 +125,7 @@ class CaseSketch:
 def mean_margins(counts: NDArray[Any], residuals: NDArray[Any]) -> FloatArray:
     """(2, BINS) mean margin of each bin; NaN where it is empty. Both may be weighted sums of several sketches'."""
     inside_bin = np.divide(residuals, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
-    return (np.arange(BINS, dtype=np.float64) * (1 << _FRACTION) + inside_bin) / _SCALE - LIMIT
+    return np.asarray((np.arange(BINS, dtype=np.float64) * (1 << _FRACTION) + inside_bin) / _SCALE - LIMIT)
 
 
 def points_of(counts: NDArray[Any], means: FloatArray) -> Points:
