@@ -1,6 +1,6 @@
 """The codes of what is measured: names, units, methods and derivations (PS3.16 CID 218, 7464, 7469 to 7474, 6140).
 
-"Verified" means: looked up in the dictionaries of the standard that pydicom carries; a test compares each of them.
+All but the two percentiles (IBSI alone) are in the dictionaries of the standard that pydicom carries; a test compares.
 """
 
 from __future__ import annotations

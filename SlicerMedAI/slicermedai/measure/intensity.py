@@ -58,7 +58,7 @@ def mean(values: NDArray[Any]) -> float:
 def standard_deviation(values: NDArray[Any]) -> float:
     """Of all voxels as the whole population (divided by N, as IBSI has the variance), in two passes."""
     middle = mean(values)
-    blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
+    blocks = (values[start : start + _BLOCK].astype(np.float64) for start in range(0, len(values), _BLOCK))
     return float(np.sqrt(sum(float(((block - middle) ** 2).sum()) for block in blocks) / len(values)))
 
 
