@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slicermedai.deid.charsets import DEFAULT, Charset, charset_of
 from slicermedai.deid.dictionary import keyword_of, label_of, tag_of, vr_of
-from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.table import Table
 from slicermedai.deid.tokens import Kind, Token, fold
@@ -153,7 +153,7 @@ class Facts:
     """What was found in one file: its top-level text by tag, all that the vocabulary may need, and pixels or not."""
 
     top: dict[int, bytes] = field(default_factory=dict)
-    values: list[tuple[int, str, bytes, Charset, tuple[int, ...]]] = field(default_factory=list)
+    values: dict[tuple[int, str, bytes, Charset, tuple[int, ...]], None] = field(default_factory=dict)
     charset: Charset = DEFAULT
     has_pixels: bool = False
 
@@ -190,7 +190,7 @@ def read_facts(file: Opened, table: Table, wanted: frozenset[int]) -> Facts:
             facts.charset = facts.charset if parents.tags else parents.charset
         if tag in wanted and not parents.tags:
             facts.top[tag] = raw
-        facts.values.append((tag, vr, raw, parents.charset, parents.path))
+        facts.values[tag, vr, raw, parents.charset, parents.path] = None
     return facts
 
 
@@ -214,8 +214,3 @@ class _Parents:
             self._charsets.append(self.charset)
         elif kind == Mark.ITEM_END:
             self.charset = self._charsets.pop()
-
-
-def days(tokens: set[Token]) -> frozenset[tuple[int, int, int]]:
-    """The days among tokens."""
-    return days_of(tokens)

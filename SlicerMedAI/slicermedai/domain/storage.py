@@ -64,8 +64,13 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """A new file name beside ``path`` to write to; on leaving without an error it replaces ``path``.
+
+    Parameters
+    ----------
+    sync:
+        Wait until the disk has it, so that it outlives a loss of power; not needed inside of :func:`atomic_folder`.
 
     Raises
     ------
@@ -78,7 +83,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with _translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
-            _sync_file(partial)
+            if sync:
+                _sync_file(partial)
         with _translated(path, every_error=True):
             _patiently(lambda: partial.replace(path))
     finally:
