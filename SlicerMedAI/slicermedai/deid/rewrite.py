@@ -64,7 +64,7 @@ def rewrite_file(
         The file cannot be read to its end; the attribute is named where it is known.
     """
     origin = source if isinstance(source, Origin) else Origin(Path(source))
-    with atomic_file(Path(target)) as partial, partial.open("wb") as stream:
+    with atomic_file(Path(target), sync=False) as partial, partial.open("wb") as stream:
         return rewrite_to(stream, origin, context, pixels=pixels, claimed=claimed)
 
 
