@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.domain.result import RESULT, AnalysisResult
 from slicermedai.domain.study import Identity
-from slicermedai.errors import NoImagesError
+from slicermedai.errors import NoImagesError, PeerError
 
 if TYPE_CHECKING:
     from slicermedai.pacs.deliver import Summary
@@ -70,7 +71,12 @@ def do_send(given: argparse.Namespace) -> int:
             _queue(outbox, load_peer(given.to), given.sources, given.identity)
         names = [given.to] if given.to else sorted({one.destination for one in outbox.deliveries(states=OPEN)})
         for name in names:
-            done = keep_delivering(outbox, name, open_store(load_peer(name)), seconds=given.wait)
+            try:
+                done = keep_delivering(outbox, name, open_store(load_peer(name)), seconds=given.wait)
+            except PeerError as error:  # the other destinations are not to blame
+                print(f"slicermedai: {error}", file=sys.stderr)
+                worst = 1
+                continue
             print(_summed(name, done))
             worst = max(worst, EXIT_WAITING if done.waiting else 0, 1 if done.refused + done.failed else 0)
     return worst

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pynetdicom import AE, _config, build_context
+from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.sop_class import Verification
 
 from slicermedai.errors import PeerError, PeerRefusedError, PeerUnreachableError
@@ -45,7 +45,7 @@ def associated(peer: Peer, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
         ae_title=peer.ae_title,
         tls_args=None if tls is None else (tls, peer.host),
         ext_neg=list(roles),
-        evt_handlers=list(handlers),
+        evt_handlers=[*handlers, AT_ONCE],
     )
     if not association.is_established:
         raise _reason(peer, association, tls)
@@ -54,6 +54,17 @@ def associated(peer: Peer, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
     finally:
         with contextlib.suppress(RuntimeError, OSError):
             association.release() if association.is_established else association.abort()
+
+
+def _send_at_once(event: Any) -> None:
+    """A request is two packets: with Nagle's algorithm the second waits 40 ms for the first one's acknowledgement."""
+    connection = getattr(event.assoc.dul.socket, "socket", None)
+    if connection is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+AT_ONCE = (evt.EVT_CONN_OPEN, _send_at_once)
+"""A handler for every association, asked for or taken."""
 
 
 def lost(peer: Peer) -> PeerUnreachableError:

@@ -194,7 +194,7 @@ def _subject(item: SendItem, syntaxes: Sequence[str]) -> tuple[Path | Dataset | 
         with quiet():
             dataset = dcmread(item.file)
             if own.is_compressed and not own.is_deflated:
-                dataset.decompress()
+                dataset.decompress(generate_instance_uid=False)  # the same object, written plainly
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if own.is_compressed else own
     except READ_ERRORS as error:
         return None, f"{own.name} is not accepted, and cannot be decoded ({type(error).__name__})"

@@ -17,10 +17,9 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import DiskFullError, OutputError, PeerError
+from slicermedai.pacs.association import AT_ONCE
 from slicermedai.pacs.objects import is_uid
-from slicermedai.pacs.quiet_logs import silence
 
-silence()
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
 
 Place = Callable[[str, str], Path]
@@ -74,7 +73,7 @@ def listening(listener: Listener, handlers: list[Any]) -> Iterator[int]:
     entity = _entity(listener)
     try:
         server = entity.start_server(
-            (listener.host, listener.port), block=False, ssl_context=listener.tls, evt_handlers=handlers
+            (listener.host, listener.port), block=False, ssl_context=listener.tls, evt_handlers=[*handlers, AT_ONCE]
         )
     except OSError as error:
         raise PeerError(f"cannot be opened ({error.strerror})", attribute="listen_port") from error
