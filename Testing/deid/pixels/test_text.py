@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from pydicom.uid import (
 
 from slicermedai.deid.pixels import ocr as ocr_module
 from slicermedai.deid.pixels.clean import clean
+from slicermedai.deid.pixels.edited import edited
+from slicermedai.deid.pixels.fill import fill_all
 from slicermedai.deid.pixels.frames import FileFrames
 from slicermedai.deid.pixels.inspect import inspect
 from slicermedai.deid.pixels.kinds import PixelReplacement, Search, TextBox, TextClass, Unclassified
@@ -256,6 +259,20 @@ def test_a_clip_is_rewritten_one_frame_at_a_time(ocr: Ocr, tmp_path: Path) -> No
     pixels = clean(source, inspect(source, VOCABULARY, ocr), VOCABULARY, ocr)
     assert pixels is not None
     assert [len(chunk) for chunk in pixels.chunks()] == [120 * 240] * 5
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
+    frames = np.zeros((150, 120, 240), np.uint8)
+    source = FileFrames.open(a_file(tmp_path / "clip.dcm", frames, SOPClassUID=US_CLIP))
+    box = TextBox(x0=4, y0=4, x1=20, y1=12, text="", kind=TextClass.IDENTITY, why="vocabulary")
+    tracemalloc.start()
+    try:
+        written = sum(map(len, edited(source, fill_all((box,))).chunks()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert written == frames.nbytes
+    assert peak < 30 * frames[0].nbytes
 
 
 FREE = {

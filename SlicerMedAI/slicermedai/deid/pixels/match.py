@@ -282,6 +282,8 @@ def _piece(reading: _Reading, span: tuple[int, int], word: Word, known: list[boo
 
 def _runs(reading: _Reading, word: Word) -> list[tuple[int, int]]:
     """The word cut where a label or an annotation meets identity; left whole where the rest is unknown."""
+    if reading.line.is_vertical:
+        return [(word.start, word.stop)]
     cuts = [word.start]
     for n in range(word.start + 1, word.stop):
         if bool(_identity(reading.why[n])) != bool(_identity(reading.why[n - 1])):

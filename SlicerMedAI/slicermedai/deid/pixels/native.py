@@ -92,7 +92,8 @@ class NativePixels:
         """Find Pixel Data without reading it (a deflated file has no place for it: it is read as a whole)."""
         deflated = dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
         with as_found():
-            element: Any = dcmread(path, defer_size=1024, specific_tags=[PIXEL_DATA]).get_item(PIXEL_DATA)
+            header = dcmread(path, defer_size=1024, specific_tags=[PIXEL_DATA])
+            element: Any = header.get_item(PIXEL_DATA, keep_deferred=True)
         vr = str(element.VR or "OW")
         layout = NativeLayout.of(dataset, path, vr=vr, frames=frames)
         start = None if deflated or element.value is not None else int(element.value_tell)

@@ -39,6 +39,11 @@ class Line:
         """Rows from top to bottom."""
         return self.y1 - self.y0
 
+    @property
+    def is_vertical(self) -> bool:
+        """True where it runs up or down: the columns then say nothing."""
+        return self.x1 - self.x0 < self.height
+
     def moved(self, x: float, y: float) -> Line:
         """The same line in a picture that begins ``x`` columns and ``y`` rows further to the top left."""
         columns = tuple(column + x for column in self.columns)

@@ -30,7 +30,7 @@ class Word:
 
 def words_of(line: Line, picture: NDArray[np.uint8]) -> list[Word]:
     """The words of ``line``, left to right; ``picture`` is (rows, columns) of grey."""
-    if line.x1 - line.x0 < line.height:
+    if line.is_vertical:
         return [Word(start=0, stop=len(line.text), x0=line.x0, x1=line.x1)]
     ink = _inked(line, picture)
     breaks = [n for n in range(1, len(line.text)) if line.text[n] == " " or _gap(line, ink, n)[0]]
