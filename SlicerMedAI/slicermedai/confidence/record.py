@@ -1,0 +1,209 @@
+"""The trust record: all that is known of how far one model, with one preprocessing, can be trusted. One JSON file.
+
+It holds no image and no patient: sketches, calibrators with intervals, conformal scores, what inputs looked like, for
+whom it speaks and how it was made. It says for itself when it does not apply, and a changed file is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slicermedai.confidence.conformal import VolumeModel
+from slicermedai.confidence.light import GreenRule
+from slicermedai.confidence.metrics import CalibrationMetrics
+from slicermedai.confidence.ood import OodReference, VolumeRange
+from slicermedai.confidence.plain import from_plain, to_plain
+from slicermedai.confidence.scaling import Method, Scaling
+from slicermedai.confidence.scope import Applicability, Applies, Scope, Situation, scope_reasons
+from slicermedai.confidence.sketch import MarginSketch, pack, unpack
+from slicermedai.confidence.structure import DiceModel
+from slicermedai.domain.finding import Interval
+from slicermedai.domain.storage import write_text
+from slicermedai.errors import TrustError, UnreadableFileError
+
+SCHEMA = 1
+SUFFIX = ".trust.json"
+_KIND = "slicermedai trust record"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitProvenance:
+    """How a record was made: ISO date, software, patients (each once), images, and whether any were generated."""
+
+    date: str
+    software: str
+    patients: int
+    images: int
+    generated: bool
+    seed: int = 0
+    trained_on: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructureTrust:
+    """What the record knows of one structure; a part that could not be fitted is None, and ``reasons`` say why.
+
+    ``sketch`` is the merged sketch of all patients as text, see :func:`sketch_text`; ``intervals`` are of slope,
+    offset and the metrics after calibration.
+    """
+
+    value: int
+    name: str
+    patients: int
+    scaling: Scaling = field(default_factory=Scaling)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    before: CalibrationMetrics | None = None
+    after: CalibrationMetrics | None = None
+    sketch: str = ""
+    volume: VolumeModel | None = None
+    dice: DiceModel | None = None
+    rule: GreenRule | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def is_calibrated(self) -> bool:
+        """True where scores can be turned into probabilities."""
+        return self.scaling.method is not Method.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaliencyCheck:
+    """One check of the model's saliency maps: its name, the value and the limit it was held against."""
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRecord:
+    """A trust record; ``model`` is "name@version", hashes are SHA-256 in hexadecimal."""
+
+    model: str
+    weights_sha256: str
+    preprocessing_sha256: str
+    provenance: FitProvenance
+    scope: Scope = field(default_factory=Scope)
+    structures: tuple[StructureTrust, ...] = ()
+    ood: OodReference | None = None
+    volumes: tuple[VolumeRange, ...] = ()
+    saliency: tuple[SaliencyCheck, ...] = ()
+    schema: int = SCHEMA
+
+    @property
+    def name(self) -> str:
+        """What results cite: model and the first digits of the record's own hash."""
+        return f"{self.model} trust record {digest(self)[:12]}"
+
+    def of(self, value: int) -> StructureTrust | None:
+        """What is known of a label value, None where nothing is."""
+        return next((found for found in self.structures if found.value == value), None)
+
+    def save(self, folder: Path) -> Path:
+        """Write ``folder/<weights>-<preprocessing>.trust.json``, whole or not at all."""
+        body = {"kind": _KIND, "sha256": digest(self), "record": to_plain(self)}
+        path = Path(folder) / file_name(self.weights_sha256, self.preprocessing_sha256)
+        return write_text(path, json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load_record(path: Path) -> TrustRecord:
+    """Read what :meth:`TrustRecord.save` wrote.
+
+    Raises
+    ------
+    UnreadableFileError
+        Missing, damaged, or written by a newer version.
+    TrustError
+        The file was changed since it was written.
+    """
+    try:
+        body = json.loads(Path(path).read_text(encoding="utf-8"))
+        if body["kind"] != _KIND:
+            raise TypeError(_KIND)
+        _check_schema(body["record"]["schema"], path)
+        record = from_plain(body["record"], TrustRecord)
+    except UnreadableFileError:
+        raise
+    except _DAMAGE as error:
+        raise UnreadableFileError(f"holds no trust record ({type(error).__name__})", file=path) from error
+    if digest(record) != body.get("sha256"):
+        raise TrustError(
+            "the record was changed since it was written",
+            file=path,
+            attribute="sha256",
+            advice="Calibrate the model again; a record is never edited.",
+        )
+    return record
+
+
+def find_record(folder: Path, *, weights_sha256: str, preprocessing_sha256: str) -> TrustRecord | None:
+    """The record for these hashes in ``folder``, None where there is none; errors as :func:`load_record`."""
+    path = Path(folder) / file_name(weights_sha256, preprocessing_sha256)
+    return load_record(path) if path.is_file() else None
+
+
+def applicability(record: TrustRecord | None, situation: Situation) -> Applicability:
+    """Whether ``record`` may speak for a run, and why not, by name.
+
+    A record that was fitted on generated data never applies to real data.
+    """
+    if record is None:
+        return _no(Applies.NO_RECORD, "there is no trust record for this model")
+    if record.weights_sha256 != situation.weights_sha256:
+        return _no(Applies.OTHER_MODEL, f"the trust record is for other weights of {record.model}")
+    if record.preprocessing_sha256 != situation.preprocessing_sha256:
+        return _no(Applies.OTHER_PREPROCESSING, f"the trust record is for {record.model} with another preprocessing")
+    if record.provenance.generated and not situation.generated:
+        return _no(Applies.GENERATED, "the trust record was fitted on generated data, and this is a real image")
+    outside, unknown = scope_reasons(record.scope, situation)
+    if outside:
+        return _no(Applies.OUT_OF_SCOPE, *outside)
+    return Applicability(state=Applies.YES, reasons=unknown)
+
+
+def preprocessing_sha256(config: Mapping[str, Any]) -> str:
+    """SHA-256 of plain configuration values, whatever the order of their keys; TypeError for what is not plain."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def digest(record: TrustRecord) -> str:
+    """SHA-256 of the record's content, the same before saving and after loading."""
+    return preprocessing_sha256(to_plain(from_plain(to_plain(record), TrustRecord)))
+
+
+def file_name(weights_sha256: str, preprocessing: str) -> str:
+    """The name of the file that holds the record for these hashes."""
+    return f"{weights_sha256[:16]}-{preprocessing[:16]}{SUFFIX}"
+
+
+def sketch_text(sketch: MarginSketch) -> str:
+    """A sketch as text: base64 of zlib of (3, N) little-endian 64-bit integers, see :func:`~.sketch.pack`."""
+    return base64.b64encode(zlib.compress(pack(sketch).astype("<i8").tobytes(), 9)).decode("ascii")
+
+
+def sketch_of_text(text: str) -> MarginSketch:
+    """The way back from :func:`sketch_text`; ValueError or zlib.error for other text."""
+    return unpack(np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<i8").astype(np.int64).reshape(3, -1))
+
+
+def _no(state: Applies, *reasons: str) -> Applicability:
+    return Applicability(state=state, reasons=reasons)
+
+
+def _check_schema(schema: Any, path: Path) -> None:
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise UnreadableFileError(
+            "was written by a newer version", file=path, attribute="schema", advice="Update MedAI."
+        )

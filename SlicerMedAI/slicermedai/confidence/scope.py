@@ -1,0 +1,86 @@
+"""For what a trust record speaks, and whether an input is among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slicermedai.domain.words import Words
+
+
+class Applies(Words):
+    """How a trust record stands to an input."""
+
+    YES = "applies"
+    NO_RECORD = "no trust record"
+    OTHER_MODEL = "not applicable: another model"
+    OTHER_PREPROCESSING = "not applicable: another preprocessing"
+    GENERATED = "not applicable: fitted on generated data"
+    OUT_OF_SCOPE = "out of scope"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What the patients of a record were imaged with; () where that was not recorded. Compared without case."""
+
+    modalities: tuple[str, ...] = ()
+    manufacturers: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The run that a record is asked for: hashes of weights and preprocessing, and where the image comes from.
+
+    ``generated`` is True for phantoms and simulations.
+    """
+
+    weights_sha256: str
+    preprocessing_sha256: str
+    modality: str = ""
+    manufacturer: str = ""
+    site: str = ""
+    protocol: str = ""
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicability:
+    """The answer, and its reasons in words; reasons beside "applies" are doubts, and keep a light from being green."""
+
+    state: Applies
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def applies(self) -> bool:
+        """True where the record's numbers may be shown as such."""
+        return self.state is Applies.YES
+
+
+_FIELDS = (
+    ("modality", "modalities", "modality"),
+    ("manufacturer", "manufacturers", "scanner maker"),
+    ("site", "sites", "site"),
+    ("protocol", "protocols", "protocol"),
+)
+
+
+def scope_reasons(scope: Scope, situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(what lies outside the scope, what could not be told), in words.
+
+    What a record does not list is not limited; what it lists and the input does not say cannot be told.
+    """
+    outside, unknown = [], []
+    for own, listed, words in _FIELDS:
+        value, allowed = getattr(situation, own), getattr(scope, listed)
+        if allowed and not value:
+            unknown.append(
+                f"the {words} of this input is not known, and the trust record is for {_these(allowed)} alone"
+            )
+        elif allowed and value.casefold() not in {name.casefold() for name in allowed}:
+            outside.append(f"{words} {value}: the trust record knows {_these(allowed)} alone")
+    return tuple(outside), tuple(unknown)
+
+
+def _these(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
