@@ -15,8 +15,6 @@ from slicermedai.domain.storage import sha256_file
 UNREADABLE = "unreadable"
 """Stands for the hash of a file that was gone, or could not be read, when it was to be hashed."""
 
-_COPIES = ("dicom", "source")
-
 
 def record_read(made: Provenance, *, slices: int, job_id: str, route: str) -> None:
     """Log the image that was read: the hash in its result's provenance, of its files or of its voxels and their place.
@@ -48,8 +46,10 @@ def record_model(made: Provenance, bundle: BundleRef | None, *, job_id: str, sta
     )
 
 
-def record_outputs(output: Path, *, job_id: str) -> None:
-    """Log the hashes of a finished output folder: of its result, and of each file but de-identified source copies."""
+def record_outputs(output: Path, *, job_id: str, copies: str = "dicom/source") -> None:
+    """Log the hashes of a finished output folder: of its result, and of each file but those in the folder ``copies``,
+    which are de-identified copies of source files.
+    """
     result = output / RESULT
     if result.is_dir():
         append(
@@ -60,7 +60,7 @@ def record_outputs(output: Path, *, job_id: str) -> None:
         )
     for path in files_in(output):
         name = path.relative_to(output)
-        if name.parts[0] != RESULT and name.parts[:2] != _COPIES:
+        if name.parts[0] != RESULT and not (copies and name.is_relative_to(copies)):
             append("file written", job_id=job_id, file=name.as_posix(), sha256=_hash(path))
 
 

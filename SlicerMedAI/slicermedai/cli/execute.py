@@ -34,7 +34,7 @@ def execute(job: Job, *, job_id: str, progress: Progress = silent) -> Path:
     append(f"{job.kind} started", job_id=job_id)
     try:
         folder = KINDS[job.kind].load()(job, job_id=job_id, progress=progress)
-        steps.record_outputs(folder, job_id=job_id)
+        steps.record_outputs(folder, job_id=job_id, copies=KINDS[job.kind].copies)
     except Exception as error:
         record_failure(f"{job.kind} failed", error, job_id=job_id)
         raise

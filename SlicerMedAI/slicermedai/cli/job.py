@@ -14,9 +14,15 @@ from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import Job
 
 
+_OWN = frozenset({"deid"})
+"""Kinds whose command has a file of its own."""
+
+
 def add(commands: Any) -> None:
     """Add a parser for each kind of job."""
     for name, kind in KINDS.items():
+        if name in _OWN:
+            continue
         parser: Parser = commands.add_parser(name, help=kind.help, description=kind.spec.__doc__)
         add_options(parser, kind.spec)
         parser.catalogue = partial(catalogue, kind.spec)

@@ -14,8 +14,8 @@ Field = dataclasses.Field[Any]
 
 
 def add_options(parser: argparse.ArgumentParser, kind: type[Job]) -> None:
-    """Add an argument for each field of ``kind``: a positional one where there is no default."""
-    for field in dataclasses.fields(kind):
+    """Add an argument for each field of ``kind``: a positional one where there is no default, the source first."""
+    for field in sorted(dataclasses.fields(kind), key=lambda field: field.name != "source"):
         if field.default is dataclasses.MISSING:
             parser.add_argument(field.name, help=_help(field))
         else:
@@ -29,7 +29,7 @@ def job_from(kind: type[J], given: argparse.Namespace) -> J:
 
 def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
     name = "--" + field.name.replace("_", "-")
-    if field.type == "bool":
+    if field.type in ("bool", "bool | None"):
         parser.add_argument(name, help=_help(field), default=field.default, action=argparse.BooleanOptionalAction)
         return
     parser.add_argument(
@@ -44,7 +44,7 @@ def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
 
 def _help(field: Field) -> str:
     text = str(field.metadata["help"]).replace("%", "%%")
-    default = "" if field.default is dataclasses.MISSING else _shown(field.default)
+    default = "" if field.default in (dataclasses.MISSING, None) else _shown(field.default)
     return f"{text} (default: {default})" if default else text
 
 

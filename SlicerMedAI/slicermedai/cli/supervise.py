@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
 from slicermedai.cli.last_words import tell
@@ -16,8 +17,10 @@ from slicermedai.jobs.specs import Job
 _STEP = 0.1
 
 
-def supervise(job: Job) -> int:
+def supervise(job: Job, *, secrets: Mapping[str, str] | None = None) -> int:
     """Do ``job``; the folder of its result is the last line on stdout. Returns the exit code.
+
+    ``secrets`` are variables for the worker's environment alone.
 
     Raises
     ------
@@ -25,7 +28,7 @@ def supervise(job: Job) -> int:
         What ended the job; JobCancelled after an interrupt.
     """
     lines = ProgressLines(sys.stderr)
-    with interruptible(), submit_job(job) as handle:
+    with interruptible(), submit_job(job, secrets=secrets) as handle:
         handle.on_event, handle.on_error = lines.show, lambda error: None  # it is raised
         stopped = _wait(handle)
         lines.end()

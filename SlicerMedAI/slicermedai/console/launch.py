@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.places import check_places
 from slicermedai.jobs.specs import Job
 from slicermedai.jobs.supervisor import Running, start
 
 
-def launch(job: Job, *, folder: JobFolder | None = None) -> Running:
+def launch(job: Job, *, folder: JobFolder | None = None, secrets: Mapping[str, str] | None = None) -> Running:
     """Start a worker for ``job`` and return at once; ``folder`` is the job's temporary folder where there is one.
+
+    ``secrets`` are variables for the worker's environment alone.
 
     Raises
     ------
@@ -26,4 +30,4 @@ def launch(job: Job, *, folder: JobFolder | None = None) -> Running:
         from slicermedai.export.formats import chosen
 
         chosen(formats)
-    return start(job, folder=folder)
+    return start(job, folder=folder, secrets=secrets)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,15 +81,17 @@ def submit(
     return handle
 
 
-def submit_job(job: Job) -> JobHandle:
+def submit_job(job: Job, *, secrets: Mapping[str, str] | None = None) -> JobHandle:
     """Start a job of any kind and return at once; the command line does this.
+
+    ``secrets`` (a passphrase) reach the worker as variables of its environment alone: no file and no log holds them.
 
     Raises
     ------
     FormatError, OutputError, WorkerCrashed
         It cannot be started.
     """
-    return JobHandle(launch(job))
+    return JobHandle(launch(job, secrets=secrets))
 
 
 def run(source: Any, bundle: str = "brain", *, output: str | Path | None = None, **options: Any) -> AnalysisResult:

@@ -73,8 +73,9 @@ def _checked(spec: dataclasses.Field[Any], value: Any, file: Path | None) -> Any
         value = tuple(value) if isinstance(value, (list, tuple)) else value
         wanted: type = tuple
     else:
-        wanted = {"str": str, "bool": bool, "int": int}[str(spec.type)]
-    if type(value) is not wanted:
+        wanted = {"str": str, "bool": bool, "bool | None": bool, "int": int}[str(spec.type)]
+    open_ = value is None and str(spec.type) == "bool | None"
+    if type(value) is not wanted and not open_:
         raise ProtocolError(f"must be of type {wanted.__name__}", file=file, attribute=spec.name)
     choices = spec.metadata.get("choices")
     if choices and value not in choices:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from slicermedai.domain.observer import Progress
-from slicermedai.jobs.specs import ExportJob, Job, RunJob
+from slicermedai.jobs.specs import DeidJob, ExportJob, Job, RunJob
 
 STAGES: dict[str, float] = {
     "start": 2.0,
@@ -39,6 +39,7 @@ STAGES: dict[str, float] = {
 """Stage -> share of a whole run's time. The order is the order of the run."""
 
 _PICTURED = ("scene", "pictures", "report")
+_DEID = {"start": 1.0, "deidentify": 95.0, "report": 4.0}
 
 
 class Executor(Protocol):
@@ -62,12 +63,15 @@ class Kind:
         From a job to the stages that it goes through, in their order, with their weights.
     help:
         A few words for the list of commands.
+    copies:
+        Folder of the output, with "/", that holds copies of source images: the log then names none of its files.
     """
 
     spec: type[Job]
     executor: str
     stages: Callable[[Any], Mapping[str, float]]
     help: str
+    copies: str = ""
 
     def load(self) -> Executor:
         """The executor; its module is loaded now."""
@@ -92,12 +96,20 @@ KINDS: dict[str, Kind] = {
             executor="slicermedai.cli.execute:run_study",
             stages=_of_run,
             help="analyse a study and leave a result folder",
+            copies="dicom/source",
         ),
         Kind(
             spec=ExportJob,
             executor="slicermedai.cli.execute:export_saved",
             stages=_of_export,
             help="write a saved result in other formats",
+        ),
+        Kind(
+            spec=DeidJob,
+            executor="slicermedai.cli.deidentify:deidentify_files",
+            stages=lambda job: _DEID,
+            help="write de-identified copies of DICOM files",
+            copies="dicom",
         ),
     )
 }

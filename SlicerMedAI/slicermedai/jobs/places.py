@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from slicermedai.errors import OutputError
-from slicermedai.jobs.specs import Job, RunJob
+from slicermedai.jobs.specs import DeidJob, Job, RunJob
 
 
 def check_places(job: Job) -> None:
@@ -19,7 +19,7 @@ def check_places(job: Job) -> None:
     OutputError
         The folders are the same, or one holds the other.
     """
-    if not isinstance(job, RunJob):
+    if not isinstance(job, (RunJob, DeidJob)):
         return
     source, output = Path(job.source).expanduser(), Path(job.output).expanduser()
     if source.is_dir() and holds(source, output):

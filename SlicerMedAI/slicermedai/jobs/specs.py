@@ -67,3 +67,45 @@ class ExportJob(Job):
     source: str = field(metadata=_option("result folder of an earlier run"))
     output: str = field(default="medai-export", metadata=_option("folder to make; it must not exist"))
     formats: tuple[str, ...] = field(default=("seg", "sr"), metadata=_option("output formats, comma-separated"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeidJob(Job):
+    """Write de-identified copies of DICOM files, and a report of what was done. Nothing leaves this computer."""
+
+    kind: ClassVar[str] = "deid"
+
+    source: str = field(metadata=_option("DICOM folder, file, zip file or DICOMDIR folder"))
+    output: str = field(metadata=_option("folder to make; it must not exist"))
+    preset: str = field(
+        default="basic", metadata=_option("basic, research, hipaa-safe-harbor, or the file of a site's own preset")
+    )
+    options: tuple[str, ...] = field(
+        default=(),
+        metadata=_option("options of the Basic profile beside the preset's, by code (113101 to 113112)"),
+    )
+    key: str = field(
+        default="",
+        metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone, not kept"),
+    )
+    table: str = field(default="", metadata=_option("encrypted file that collects who is who; made where missing"))
+    exclude: str = field(default="", metadata=_option("list of patients who opted out: their files are left out"))
+    ocr: bool | None = field(
+        default=None,
+        metadata=_option("search the pixels for burned-in text and remove it (113101); default: as the preset says"),
+    )
+    deface: bool | None = field(
+        default=None, metadata=_option("remove faces from head CT and MR (113102); default: as the preset says")
+    )
+    processes: int = field(default=0, metadata=_option("how many processes work at once; 0: by the size of the job"))
+    names: str = field(
+        default="number",
+        metadata=_option(
+            "number: 00001.dcm and so on; tree: PATIENT/STUDY/SERIES/INSTANCE.dcm of pseudonyms",
+            choices=("number", "tree"),
+        ),
+    )
+    review: str = field(
+        default="",
+        metadata=_option("folder for what people must look at (patient data): doubtful text, names of refused files"),
+    )

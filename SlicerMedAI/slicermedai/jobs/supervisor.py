@@ -13,7 +13,7 @@ import dataclasses
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +54,7 @@ def start(
     folder: JobFolder | None = None,
     python: str | None = None,
     command: Sequence[str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Running:
     """Start a worker for ``job`` and return at once.
 
@@ -65,6 +66,8 @@ def start(
         The Python to run it in; by default :func:`slicermedai.jobs.interpreter.python`.
     command:
         Another worker: it gets the job file's path as its last argument and speaks :mod:`~slicermedai.jobs.protocol`.
+    secrets:
+        Variables of the worker's environment, which no file and no log holds.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def start(
     sweep()
     folder = folder or JobFolder.create()
     try:
-        return _start(job, folder, list(command or _worker(python)))
+        return _start(job, folder, list(command or _worker(python)), dict(secrets or {}))
     except BaseException:
         folder.remove()
         raise
@@ -86,7 +89,7 @@ def _worker(python: str | None) -> list[str]:
     return [python or interpreter.python(), "-m", "slicermedai", "run", "--supervised"]
 
 
-def _start(job: Job, folder: JobFolder, command: list[str]) -> Running:
+def _start(job: Job, folder: JobFolder, command: list[str], secrets: dict[str, str]) -> Running:
     job_id = new_job_id()
     job = dataclasses.replace(job, output=str(Path(job.output).absolute()))
     path = write_job(job, folder.job_file, job_id=job_id)
@@ -98,7 +101,7 @@ def _start(job: Job, folder: JobFolder, command: list[str]) -> Running:
                 stdin=subprocess.PIPE,
                 stdout=events,
                 stderr=errors,
-                env=interpreter.environment(folder.path),
+                env={**interpreter.environment(folder.path), **secrets},
                 **tree.own_group(),
             )
         except OSError as error:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib import resources
 
 
 class Html(str):
     """Text that is HTML already."""
 
     __slots__ = ()
+
+
+def resource(name: str) -> str:
+    """The text of a file of this package: the template and the style that all pages share."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def text(value: object) -> Html:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from importlib import resources
 from pathlib import Path
 from string import Template
 
@@ -13,7 +12,7 @@ from slicermedai.errors import OutputError
 from slicermedai.report import findings, origin
 from slicermedai.report.context import ReportContext
 from slicermedai.report.files import files_section
-from slicermedai.report.markup import Html, items, join, section, tag, text
+from slicermedai.report.markup import Html, items, join, resource, section, tag, text
 from slicermedai.report.people import date, person
 from slicermedai.scene.pictures import Picture
 
@@ -67,7 +66,7 @@ def render_page(context: ReportContext, folder: Path) -> str:
     ]
     return _template().substitute(
         title=text(context.title),
-        style=_resource("style.css"),
+        style=resource("style.css"),
         banner=text(BANNER),
         demonstration=tag("p", DEMONSTRATION, class_="demonstration") if context.demonstration else "",
         summary=_summary(result),
@@ -138,8 +137,4 @@ def _summary(result: AnalysisResult) -> Html:
 
 
 def _template() -> Template:
-    return Template(_resource("page.html"))
-
-
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return Template(resource("page.html"))

@@ -1,0 +1,206 @@
+"""The executor of :class:`~slicermedai.jobs.specs.DeidJob`: copies, their report, and one folder that appears whole.
+
+With a key file, copies are made in a hidden folder beside the output, ``.NAME.unfinished-<job>``, with a journal of
+what is done. A kill leaves it, and the same command goes on there; a job that asks for something else, or a job that
+is done, removes it. Without a key file there is nothing to go on with, since the next run has another key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from slicermedai.audit import steps
+from slicermedai.deid.journal import FileJournal, Journal, place_of
+from slicermedai.deid.profile import Option
+from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.deid.request import choice_of, files_of, settings_of
+from slicermedai.deid.run import deidentify_into
+from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
+from slicermedai.deid.settings import DeidOutcome, DeidSettings
+from slicermedai.deid.sources import origins_of
+from slicermedai.deid.table import load_table
+from slicermedai.deid.window import Origin
+from slicermedai.domain import locks
+from slicermedai.domain.observer import Progress
+from slicermedai.domain.storage import atomic_file, atomic_folder, sha256_file
+from slicermedai.errors import FolderBusyError, JobCancelled, MedAIError, ResultExistsError
+from slicermedai.jobs.specs import DeidJob
+from slicermedai.report.deid_facts import DeidFacts, facts_of
+from slicermedai.report.deid_page import write_deid_report
+
+COPIES = "dicom"
+"""Folder of the output that holds the de-identified copies."""
+LEFT_OUT = "left-out.csv"
+"""File in the folder for review that says which input was left out: file names may be identity."""
+_LOCK, _JOURNAL = "lock", "journal.jsonl"
+
+
+def deidentify_files(job: DeidJob, *, job_id: str, progress: Progress) -> Path:
+    """Write ``job.output`` with the copies in ``dicom/``, ``report.html`` and ``report.json``.
+
+    Raises
+    ------
+    MedAIError
+        Nothing could be de-identified, or as :func:`slicermedai.deid.request.settings_of`; there is no output then.
+    """
+    passphrase = os.environ.pop(PASSPHRASE_VARIABLE, None)  # what this worker starts has no use for it
+    began, output = _now(), Path(job.output)
+    _refuse_used(output)
+    files = files_of(job)
+    settings = settings_of(job, files=len(files), passphrase=passphrase, brain_mask=_brain_finder(job))
+    with _workplace(job, settings, files) as (folder, journal):
+        outcome = deidentify_into(files, folder / COPIES, settings, progress=progress, journal=journal)
+        progress("report", 0.0)
+        facts = facts_of(job, outcome, folder / COPIES, settings=settings, times=(began, _now()))
+        _write_review(job, outcome, files)
+        with _finished(folder, output) as final:
+            write_deid_report(facts, final)
+            progress("report", 1.0)  # the last chance to stop before the folder gets its name
+    _record(facts, output, job_id)
+    return output
+
+
+@contextlib.contextmanager
+def _workplace(job: DeidJob, settings: DeidSettings, files: list[Path]) -> Iterator[tuple[Path, Journal]]:
+    """(folder to work in, journal): one that outlives a kill where the job has a key of its own."""
+    output = Path(job.output)
+    if settings.key is None:
+        with atomic_folder(output) as partial:
+            (partial / COPIES).mkdir()
+            yield partial, Journal()
+        return
+    folder = output.parent / f"{_prefix(output)}{_name_of(job, settings, settings.key, files)}"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder), _removed_unless_stopped(folder):
+        _sweep(output, keep=folder)
+        with FileJournal(folder / _JOURNAL, folder / COPIES, settings.key) as journal:
+            yield folder, journal
+
+
+@contextlib.contextmanager
+def _removed_unless_stopped(folder: Path) -> Iterator[None]:
+    """What a person stopped stays, to be gone on with; what failed, or is done, does not."""
+    try:
+        yield
+    except JobCancelled:
+        raise
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _finished(folder: Path, output: Path) -> Iterator[Path]:
+    """Where the report goes: in the folder itself where that gets the output's name, or in the output to be."""
+    if not (folder / _JOURNAL).exists():
+        yield folder
+        return
+    with atomic_folder(output) as partial:
+        yield partial
+        (folder / COPIES).rename(partial / COPIES)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    (folder / COPIES).mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    try:
+        held = locks.take(folder / _LOCK)
+    except BlockingIOError as error:
+        raise FolderBusyError(
+            "another run is writing there", file=folder, advice="Wait until it has ended, or choose another output."
+        ) from error
+    try:
+        yield
+    finally:
+        locks.release(held)
+
+
+def unfinished(output: Path) -> list[Path]:
+    """The folders that killed runs left beside ``output`` to be gone on with."""
+    return sorted(output.absolute().parent.glob(f"{_prefix(output)}*"))
+
+
+def _sweep(output: Path, *, keep: Path) -> None:
+    """Remove what a killed job with other files or settings left, which nobody can go on with."""
+    for folder in unfinished(output):
+        if folder.name != keep.name and not locks.is_held(folder / _LOCK):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(output: Path) -> str:
+    return f".{output.name}.unfinished-"
+
+
+def _name_of(job: DeidJob, settings: DeidSettings, key: ProjectKey, files: list[Path]) -> str:
+    """What changes with anything that changes the copies: program, table, settings, exclusion list, and all inputs."""
+    from slicermedai import __version__
+
+    excluded = sha256_file(Path(job.exclude)) if job.exclude else ""
+    asked = (sorted(settings.profile.option_codes), settings.date_rule.value, settings.ages.value, job.names, excluded)
+    steps_on = (settings.ocr is not None, settings.deface, settings.brain_mask is not None)
+    inputs = [place_of(Origin(path), key) for path in files]
+    return key.digest("job", __version__, load_table().title, asked, steps_on, *inputs)[:8].hex()
+
+
+def _refuse_used(output: Path) -> None:
+    """Before hours of work, not after."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ResultExistsError(
+            "something is there already, and it is not overwritten",
+            file=output,
+            advice="Choose another folder, or move this one away.",
+        )
+
+
+def _write_review(job: DeidJob, outcome: DeidOutcome, files: list[Path]) -> None:
+    """Pictures of doubtful text, and which refused file is which: patient data, in a folder of their own."""
+    if not job.review:
+        return
+    from slicermedai.deid.pixels.review import write_review
+
+    folder, output = Path(job.review), Path(job.output)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number, item in enumerate(outcome.review, 1):
+        write_review(item.source, item.verdict, folder, output=output, number=number)
+    names = dict(enumerate(dict.fromkeys(origins_of(files)), 1))
+    rows = [(row.number, names[row.number].path, names[row.number].member, row.refused) for row in outcome.files]
+    with atomic_file(folder / LEFT_OUT) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("number", "file", "member", "reason"))
+        writer.writerows(row for row in rows if row[-1])
+
+
+def _brain_finder(job: DeidJob) -> Callable[..., Any] | None:
+    """From an image to where its brain is, by the brain model where that is installed and faces are to be removed."""
+    if Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES not in choice_of(job).profile.options:
+        return None
+    from slicermedai.bundles.registry import resolve
+
+    try:
+        bundle = resolve("brain")
+    except MedAIError:
+        return None
+
+    def find(volume: Any) -> Any:
+        from slicermedai.inference.task import predict
+
+        return predict(bundle, volume).label_map.array > 0
+
+    return find
+
+
+def _record(facts: DeidFacts, output: Path, job_id: str) -> None:
+    steps.record_deidentified(facts.record, job_id=job_id)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
