@@ -121,6 +121,34 @@ def test_a_saved_result_comes_back_whole(
     np.testing.assert_array_equal(loaded.findings[2].region.to_array(), loaded.findings[0].region.to_array())
 
 
+def test_what_a_measurement_says_beside_its_number_comes_back(tmp_path: Path) -> None:
+    ends = ((0.1, -2.0, 1e-9), (4.0, 5.5, 6.0))
+    told = (
+        Measurement(name=VOLUME, value=3.5, unit=MILLILITER, derivation=BRAIN, points=ends),
+        Measurement(name=VOLUME, value=math.nan, unit=MILLILITER, missing="the region has no voxels"),
+    )
+    result = a_result(Geometry.from_axes((3, 4, 5)))
+    finding = replace(result.findings[0], measurements=told)
+    loaded = AnalysisResult.load(replace(result, findings=(finding,)).save(tmp_path / "r"))
+    first, second = loaded.findings[0].measurements
+    assert first == told[0]
+    assert (math.isnan(second.value), second.missing) == (True, told[1].missing)
+    with pytest.raises(InputError, match="has no number"):
+        Measurement(name=VOLUME, value=3.5, unit=MILLILITER, missing="no voxels")
+
+
+def test_a_measurement_saved_before_it_could_say_so_much_is_read(tmp_path: Path) -> None:
+    saved = a_result(Geometry.from_axes((3, 4, 5)), value=2.5).save(tmp_path / "r") / "result.json"
+    lines = saved.read_text(encoding="utf-8").splitlines()
+    body = json.loads("\n".join(lines))
+    older = body["value"]["findings"][0]["measurements"][0]
+    for name in ("derivation", "points", "missing"):
+        del older[name]
+    saved.write_text(json.dumps(body), encoding="utf-8")
+    (back,) = AnalysisResult.load(tmp_path / "r").findings[0].measurements
+    assert (back.value, back.derivation, back.points, back.missing) == (2.5, None, (), "")
+
+
 def test_findings_that_share_a_label_map_share_it_again(tmp_path: Path) -> None:
     geometry = Geometry.from_axes((3, 4, 5))
     loaded = AnalysisResult.load(a_result(geometry).save(tmp_path / "r"))

@@ -52,6 +52,16 @@ def test_the_search_for_tokens_looks_into_zips(demo: Demo) -> None:
     assert {entry.partition(":")[0] for entry in leaks(demo.written(), [pseudonym])} >= {"scene.mrb", "result.json"}
 
 
+def test_the_brain_is_measured_across_and_inside(demo: Demo) -> None:
+    numbers = {one.title: one for one in demo.result.findings[0].measurements}
+    long, short = numbers["Long axis"], numbers["Short axis"]
+    assert 170 < long.value < 200
+    assert 120 < short.value < 160
+    assert np.linalg.norm(np.diff(long.points, axis=0)) == pytest.approx(long.value)
+    assert numbers["MR signal intensity (Mean)"].unit.value == "1"
+    assert numbers["MR signal intensity (Standard Deviation)"].value > 0
+
+
 def test_nothing_of_the_identity_was_said(demo: Demo) -> None:
     assert [token for token in demo.tokens if token in demo.said] == []
 

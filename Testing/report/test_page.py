@@ -116,6 +116,27 @@ def test_intervals_are_shown_where_there_are_any(result, tmp_path: Path):
     assert said.count(NOT_CALIBRATED) == 1, "said once for a finding, however many measurements it has"
 
 
+def test_three_measurements_stand_at_a_glance_and_all_of_them_unfold(result, tmp_path: Path):
+    finding = result.findings[0]
+    numbers = tuple(replace(finding.measurements[0], value=100.0 + n) for n in range(7))
+    page = of(replace(result, findings=(replace(finding, measurements=numbers),)), tmp_path)
+    shown = [float(element.attributes["value"]) for element in page.all("data")]
+    assert [shown.count(one.value) for one in numbers] == [2, 2, 2, 1, 1, 1, 1]
+    assert "All 7 measurements" in [element.text for element in page.all("summary")]
+
+
+def test_a_measurement_says_how_it_was_derived_or_why_it_is_missing(result, tmp_path: Path):
+    mean = Code(value="373098007", scheme="SCT", meaning="Mean")
+    finding = result.findings[0]
+    derived = replace(finding.measurements[0], derivation=mean)
+    absent = replace(finding.measurements[0], value=float("nan"), missing="the region has no voxels")
+    page = of(replace(result, findings=(replace(finding, measurements=(derived, absent)),)), tmp_path)
+    said = page.section("findings")
+    assert "Mean" in said
+    assert "not available: the region has no voxels" in said
+    assert "nan" not in {element.attributes["value"] for element in page.all("data")}
+
+
 def test_a_finding_without_measurements_is_listed_with_its_place(result, tmp_path: Path):
     box = Box(low=(1.0, 2.0, 3.0), high=(4.0, 5.0, 6.0))
     bare = replace(result, findings=(replace(result.findings[0], measurements=(), region=box),))
