@@ -40,7 +40,7 @@ def an_archive(the_archive: Orthanc) -> Orthanc:
 
 @pytest.fixture(autouse=True)
 def sockets_of_failed_associations(request: pytest.FixtureRequest) -> Iterator[None]:
-    """pynetdicom leaves them to the collector: where a test says so, they are collected in that test, and in no other."""
+    """pynetdicom leaves them to the collector: where a test says so, in that test and no other."""
     yield
     if request.node.get_closest_marker("filterwarnings"):
         gc.collect()

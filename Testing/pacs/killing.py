@@ -117,8 +117,9 @@ def main(name: str) -> None:
     from slicermedai.pacs.deliver import Patience, keep_delivering
 
     patience = Patience(base=0.05, cap=0.5, faults=1000, batch=8)
+    peer = load_peer(name)
     with Outbox() as outbox:
-        keep_delivering(outbox, name, open_store(load_peer(name)), seconds=600, patience=patience)
+        keep_delivering(outbox, peer, open_store(peer), seconds=600, patience=patience)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def test_what_waits_and_what_was_refused_are_told_by_the_exit_code(
     assert "1 waiting" in capsys.readouterr().out
     assert main(["outbox", "forget"]) == 0
     assert capsys.readouterr().out == "0 forgotten\n", "what waits is never dropped"
+    assert main(["outbox", "forget", "--unproved"]) == 1
     main(["outbox", "list"])
     assert "next try in" in capsys.readouterr().out
     (a_shelf / CONFIGURATION).write_text(f'refuse_sop_classes = ["{uid.SegmentationStorage}"]')
@@ -58,6 +59,19 @@ def test_what_waits_and_what_was_refused_are_told_by_the_exit_code(
     assert main(["outbox", "retry"]) == 0
     assert main(["outbox", "send"]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == ["1 queued again", "shelf: 1 sent, 1 proved"]
+
+
+def test_what_waits_is_dropped_where_it_is_named(
+    a_shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (a_shelf / CONFIGURATION).write_text("capacity_bytes = 1")
+    paths = make_objects(tmp_path / "in", 2)
+    assert main(["outbox", "send", "--to", "shelf", "--identity", "keep", *map(str, paths)]) == 3
+    assert main(["outbox", "forget", "--unproved", uid_of(paths[0])]) == 0
+    capsys.readouterr()
+    main(["outbox", "list"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert uid_of(paths[1]) in line
 
 
 def test_a_file_that_does_not_say_whose_it_is_is_not_taken(

@@ -151,6 +151,7 @@ def test_an_archive_that_cannot_say_how_many_holds_a_study_back(
     a_clock.now += 20
     assert an_inbox.step(results, an_outbox, expected=unknown) is None
     assert "nobody can say" in an_inbox.studies()[0].reason
+    a_clock.now += 20
     assert an_inbox.step(results, an_outbox, expected=lambda uid: None) is not None
 
 

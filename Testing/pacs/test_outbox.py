@@ -105,7 +105,7 @@ def test_what_is_queued_is_sent_and_proved(
     shutil.rmtree(tmp_path / "in")
     fractions: list[float] = []
     done = deliver(
-        an_outbox, "shelf", open_store(a_shelf), patience=patience, progress=lambda stage, f: fractions.append(f)
+        an_outbox, a_shelf, open_store(a_shelf), patience=patience, progress=lambda stage, f: fractions.append(f)
     )
     assert (done.sent, done.proved, done.waiting, done.trouble) == (5, 5, 0, "")
     assert set(states(an_outbox).values()) == {"proved"}
@@ -119,10 +119,10 @@ def test_queueing_again_changes_nothing_and_sends_nothing(
     paths = make_objects(tmp_path / "in", 2)
     for expected in (Added(new=2, known=0), Added(new=0, known=2)):
         assert an_outbox.add([*paths, paths[0]], a_shelf, identity=KEEP) == expected
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     an_outbox.purge()
     assert an_outbox.add(paths, a_shelf, identity=KEEP) == Added(new=0, known=2)
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).sent == 0
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).sent == 0
 
 
 def test_other_bytes_under_the_same_uid_are_refused_and_nothing_is_queued(
@@ -162,7 +162,7 @@ def test_a_file_changed_behind_our_back_is_not_sent(
     an_outbox.add([path], a_shelf, identity=KEEP)
     kept = an_outbox.deliveries()[0].file
     kept.write_bytes(kept.read_bytes() + b"\0\0")
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).failed == 1
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).failed == 1
     assert "bytes were changed" in an_outbox.deliveries()[0].reason
     assert not list(Path(a_shelf.path).glob("*/*/*.dcm"))
 
@@ -175,7 +175,7 @@ def test_accepted_is_not_proved(
     an_outbox.add([make_object(tmp_path)], a_shelf, identity=KEEP)
     seen = []
     for _ in range(8):
-        deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+        deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
         seen.append((an_outbox.deliveries()[0].state, an_outbox.deliveries()[0].faults))
         a_clock.now += 200
     assert State.PROVED not in [state for state, _ in seen]
@@ -191,20 +191,20 @@ def test_a_fault_waits_longer_each_time_and_is_set_aside_without_holding_up_the_
     poison = make_object(tmp_path, sop_class=uid.EncapsulatedPDFStorage)
     an_outbox.add([poison, *make_objects(tmp_path, 3)], a_shelf, identity=KEEP)
     settings(a_shelf, "capacity_bytes = 1")
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert [round(one.next_try - a_clock.now, 3) for one in an_outbox.deliveries()] == [10.0] * 4
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).sent == 0, "it is not due yet"
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).sent == 0, "it is not due yet"
     a_clock.now += 10
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert [round(one.next_try - a_clock.now, 3) for one in an_outbox.deliveries()] == [20.0] * 4
     settings(a_shelf, "")
     store = Picky(open_store(a_shelf), uid_of(poison))
     a_clock.now += 20
-    deliver(an_outbox, "shelf", store, patience=patience)
+    deliver(an_outbox, a_shelf, store, patience=patience)
     assert sorted(states(an_outbox).values()) == ["failed", "proved", "proved", "proved"]
     assert states(an_outbox)[uid_of(poison)] == "failed"
     assert an_outbox.retry() == 1
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert set(states(an_outbox).values()) == {"proved"}
 
 
@@ -230,13 +230,13 @@ def test_nobody_is_to_blame_where_the_destination_is_away(
     shelf = Path(a_shelf.path)
     shelf.rename(tmp_path / "away")
     for _ in range(6):
-        done = deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+        done = deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
         assert done.waiting == 3
         a_clock.now += 100
     assert {(one.state, one.faults) for one in an_outbox.deliveries()} == {(State.QUEUED, 0)}
     assert max(one.next_try for one in an_outbox.deliveries()) <= a_clock.now + 100, "the cap holds"
     (tmp_path / "away").rename(shelf)
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).proved == 3
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).proved == 3
 
 
 def test_a_refused_association_waits(
@@ -244,10 +244,10 @@ def test_a_refused_association_waits(
 ) -> None:
     settings(a_shelf, "refuse_association = true")
     an_outbox.add([make_object(tmp_path)], a_shelf, identity=KEEP)
-    assert "refused" in deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).trouble
+    assert "refused" in deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).trouble
     settings(a_shelf, "")
     a_clock.now += 10
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).proved == 1
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).proved == 1
 
 
 def test_what_was_cut_is_looked_for_before_it_is_sent_again(
@@ -255,12 +255,12 @@ def test_what_was_cut_is_looked_for_before_it_is_sent_again(
 ) -> None:
     """The second object had arrived when the line was cut: it is proved without being sent twice."""
     an_outbox.add(make_objects(tmp_path / "in", 2), a_shelf, identity=KEEP)
-    done = deliver(an_outbox, "shelf", Unreachable(open_store(a_shelf), 1), patience=patience)
+    done = deliver(an_outbox, a_shelf, Unreachable(open_store(a_shelf), 1), patience=patience)
     assert (done.sent, done.trouble) == (1, "the line was cut")
     cut = [one for one in an_outbox.deliveries() if one.unsure]
     assert [(one.state, one.faults) for one in cut] == [(State.QUEUED, 1)]
     a_clock.now += 10
-    done = deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    done = deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert (done.sent, done.proved) == (0, 2)
 
 
@@ -272,7 +272,7 @@ def test_a_destination_that_cannot_be_asked_leaves_things_sent_and_says_so(
             raise PeerRefusedError("no queries here")
 
     an_outbox.add([make_object(tmp_path)], a_shelf, identity=KEEP)
-    done = deliver(an_outbox, "shelf", Mute(open_store(a_shelf), 99), patience=patience)
+    done = deliver(an_outbox, a_shelf, Mute(open_store(a_shelf), 99), patience=patience)
     assert (done.sent, done.proved, done.waiting) == (1, 0, 1)
     assert an_outbox.deliveries()[0].state is State.SENT
     assert "not proved: no queries here" in an_outbox.deliveries()[0].reason
@@ -286,7 +286,7 @@ def test_a_label_map_that_is_not_taken_is_replaced_by_its_binary_twin_and_that_i
     settings(a_shelf, f'refuse_sop_classes = ["{LABELMAP}"]')
     added = an_outbox.add([label_map], a_shelf, identity=KEEP, fallbacks={label_map: binary})
     assert added == Added(new=1, known=0)
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert states(an_outbox) == {uid_of(label_map): "refused", uid_of(binary): "proved"}
     notes = {one.ref.sop_instance_uid: one.note for one in an_outbox.deliveries()}
     assert notes[uid_of(binary)] == "in place of another object: Label Map Segmentation Storage is not accepted"
@@ -297,7 +297,7 @@ def test_a_label_map_that_is_taken_needs_no_twin(
 ) -> None:
     label_map, binary = make_object(tmp_path, sop_class=LABELMAP), make_object(tmp_path, 2)
     an_outbox.add([label_map], a_shelf, identity=KEEP, fallbacks={label_map: binary})
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert states(an_outbox) == {uid_of(label_map): "proved"}
     an_outbox.purge()
     an_outbox.forget(states=[State.PROVED])
@@ -309,7 +309,7 @@ def test_purging_and_forgetting_keep_what_is_not_proved(
 ) -> None:
     settings(a_shelf, "fail_every = 2")
     an_outbox.add(make_objects(tmp_path / "in", 4), a_shelf, identity=KEEP)
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert an_outbox.purge() == 2
     waiting = an_outbox.deliveries(states=OPEN)
     assert len(waiting) == 2
@@ -343,7 +343,7 @@ def test_a_killed_senders_claims_are_taken_up_again(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.returncode) == ("2", -9)
     assert sorted(states(an_outbox).values()) == ["queued", "sending", "sending"]
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).proved == 3
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).proved == 3
 
 
 def test_a_cancelled_pass_gives_back_what_it_claimed(
@@ -354,9 +354,9 @@ def test_a_cancelled_pass_gives_back_what_it_claimed(
 
     an_outbox.add(make_objects(tmp_path / "in", 4), a_shelf, identity=KEEP)
     with pytest.raises(JobCancelled):
-        deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience, progress=stop)
+        deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience, progress=stop)
     assert sorted(states(an_outbox).values()) == ["queued", "queued", "sent", "sent"]
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).proved == 4
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).proved == 4
 
 
 @pytest.mark.parametrize("where", ["link", "copyfile"])
@@ -409,7 +409,7 @@ def test_the_audit_log_counts_and_names_nobody(
 ) -> None:
     paths = make_objects(tmp_path / "in", 2)
     an_outbox.add(paths, a_shelf, identity=KEEP, job_id="j1")
-    deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience)
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     text = log_path().read_text()
     assert verify().ok
     assert '"objects queued"' in text
@@ -419,10 +419,20 @@ def test_the_audit_log_counts_and_names_nobody(
         assert secret not in text
 
 
+def test_a_destination_that_was_marked_otherwise_since_gets_nothing(
+    an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience
+) -> None:
+    an_outbox.add([make_object(tmp_path)], a_shelf, identity=KEEP)
+    research = dataclasses.replace(a_shelf, research=True)
+    assert deliver(an_outbox, research, open_store(research), patience=patience).refused == 1
+    assert "marked research" in an_outbox.deliveries()[0].reason
+    assert not list(Path(a_shelf.path).glob("*/*/*.dcm"))
+
+
 def test_a_slow_destination_is_waited_for(an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience) -> None:
     settings(a_shelf, "seconds_per_object = 0.2")
     an_outbox.add(make_objects(tmp_path / "in", 2), a_shelf, identity=KEEP)
-    assert deliver(an_outbox, "shelf", open_store(a_shelf), patience=patience).proved == 2
+    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).proved == 2
 
 
 def test_the_wait_is_jittered_and_capped() -> None:

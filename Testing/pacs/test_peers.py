@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         ('[a]\nkind = "web"\nurl = "ftp://h"', "a.url"),
         ('[a]\nkind = "web"\nurl = "https://h"\ntls_certificate = "c.pem"', "a.tls_key"),
         ('[a]\nkind = "folder"\npath = "x"\ntimeout = 0.0', "a.timeout"),
+        ('[a]\nkind="dimse"\nhost="h"\nport=1\nae_title="T"\ntls_certificate="c"\ntls_key="k"', "a.tls_ca"),
         ('["a b"]\nkind = "folder"\npath = "x"', "small letters"),
         ("[a", "peers.toml"),
     ],
@@ -156,3 +159,26 @@ def test_outbox_and_peers_load_no_network_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("part", ["peers", "inbox_rules", "folder"])
+def test_the_examples_in_the_docs_can_be_used(a_home: Path, part: str) -> None:
+    """They stand in the docstrings, which is where a person looks first."""
+    import importlib
+    import inspect
+
+    from slicermedai.pacs.folder import Manners
+    from slicermedai.pacs.inbox_rules import load_rules
+
+    text = inspect.getdoc(importlib.import_module(f"slicermedai.pacs.{part}")) or ""
+    example = text.partition(".. code-block:: toml")[2]
+    assert example
+    a_home.mkdir()
+    (a_home / "example.toml").write_text(inspect.cleandoc(example))
+    if part == "folder":
+        assert set(tomllib.loads(inspect.cleandoc(example))) == {field.name for field in dataclasses.fields(Manners)}
+    elif part == "peers":
+        assert set(load_peers(a_home / "example.toml")) == {"archive", "web-archive", "shelf"}
+    else:
+        save_peers([dataclasses.replace(CLINICAL, name="archive")])
+        assert load_rules(a_home / "example.toml").rules[0].name == "brain MR"

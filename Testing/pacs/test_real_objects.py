@@ -46,7 +46,7 @@ def test_a_result_goes_out_is_proved_and_comes_back_equal(
     }[kind]
     files = [path for path in exported if path.suffix == ".dcm"]
     an_outbox.add(files, peer, identity=Identity.KEEP)
-    done = deliver(an_outbox, peer.name, open_store(peer))
+    done = deliver(an_outbox, peer, open_store(peer))
     assert (done.proved, done.waiting, done.trouble) == (len(files), 0, "")
     open_store(peer).retrieve(str(dcmread(files[0]).StudyInstanceUID), tmp_path / "back", pace=Pace())
     for path in files:
@@ -90,7 +90,7 @@ def test_a_label_map_goes_where_it_is_negotiated_and_its_twin_where_it_is_not(
     strict, open_minded = an_archive.dimse(), dataclasses.replace(a_plain_archive.dimse(), name="open-minded")
     for peer in (strict, open_minded):
         an_outbox.add([label_map], peer, identity=Identity.KEEP, fallbacks={label_map: binary})
-        deliver(an_outbox, peer.name, open_store(peer))
+        deliver(an_outbox, peer, open_store(peer))
     found = {(one.destination, one.ref.sop_instance_uid): one for one in an_outbox.deliveries()}
     assert {key: one.state for key, one in found.items()} == {
         ("archive", uid_of(label_map)): State.REFUSED,
@@ -133,10 +133,10 @@ def test_a_slow_archive_is_left_in_time_looked_at_and_not_sent_to_twice(an_outbo
             peer = Peer(name="slow", kind="dimse", host="127.0.0.1", port=port, ae_title="SLOW", timeout=0.5)
             an_outbox.add([make_object(tmp_path / "in")], peer, identity=Identity.KEEP)
             patience = Patience(base=0.1, cap=0.1)
-            first = deliver(an_outbox, "slow", open_store(peer), patience=patience)
+            first = deliver(an_outbox, peer, open_store(peer), patience=patience)
             assert (first.sent, first.waiting) == (0, 1)
             assert "connection was lost" in an_outbox.deliveries()[0].reason
-            done = keep_delivering(an_outbox, "slow", open_store(peer), seconds=10, patience=patience)
+            done = keep_delivering(an_outbox, peer, open_store(peer), seconds=10, patience=patience)
     assert (done.proved, len(stored)) == (1, 1)
 
 
@@ -144,6 +144,6 @@ def test_more_objects_than_one_claim_holds_go_out(an_archive: Orthanc, an_outbox
     paths = make_objects(tmp_path / "in", 12)
     peer = an_archive.dimse()
     an_outbox.add(paths, peer, identity=Identity.KEEP)
-    done = deliver(an_outbox, peer.name, open_store(peer), patience=Patience(batch=5))
+    done = deliver(an_outbox, peer, open_store(peer), patience=Patience(batch=5))
     assert (done.sent, done.proved) == (12, 12)
     assert sorted(an_archive.instances()) == sorted(uid_of(path) for path in paths)

@@ -73,6 +73,7 @@ def answering(status: int, body: bytes = b"", *, token: str = "") -> Iterator[Pe
             self.send_header("Content-Type", "application/dicom+json")
             self.send_header("Content-Length", str(len(text)))
             self.send_header("Connection", "close")
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.end_headers()
             self.wfile.write(text)
 
@@ -160,6 +161,14 @@ def test_a_proxy_of_the_environment_sees_nothing(an_archive: Orthanc, monkeypatc
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     open_store(an_archive.web()).echo()
+
+
+def test_a_server_that_sends_us_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    with answering(302) as peer:
+        store = open_store(peer)
+        items = [SendItem(file=path, ref=read_object(path)) for path in [make_object(tmp_path)]]
+        with pytest.raises(PeerUnreachableError, match="TooManyRedirects"):
+            list(store.send(items))
 
 
 def test_what_is_no_search_result_is_refused() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from slicermedai.errors import JobError, MedAIError
 
 if TYPE_CHECKING:
-    from slicermedai.pacs.inbox import Inbox, Task
+    from slicermedai.pacs.inbox import Arrived, Inbox, Task
     from slicermedai.pacs.inbox_poll import Poller
     from slicermedai.pacs.inbox_rules import Rules
     from slicermedai.pacs.outbox import Outbox
@@ -62,6 +62,9 @@ def do_list(given: argparse.Namespace) -> int:
     with _inbox(given) as inbox:
         for one in inbox.studies():
             print("  ".join(filter(None, (one.key, str(one.state), f"{one.tries} tries", one.reason))))
+        rejected = len(list((inbox.folder / "rejected").glob("*.dcm")))
+        if rejected:
+            print(f"{inbox.folder / 'rejected'}: {rejected} files that are no objects, or others under a known UID")
     return 0
 
 
@@ -113,12 +116,13 @@ class _Rounds:
             _tell(self._inbox.sweep)
             self._next_sweep = time.monotonic() + _SWEEP
         expected = None if self._counter is None else self._counter.expected
-        ran = self._inbox.step(_submit, self._outbox, expected=expected)
-        if ran is not None:
-            print("  ".join(filter(None, (ran.key, str(ran.state), ran.reason))), flush=True)
+        ran: list[Arrived | None] = []
+        _tell(lambda: ran.append(self._inbox.step(_submit, self._outbox, expected=expected)))
+        for one in filter(None, ran):
+            print("  ".join(filter(None, (one.key, str(one.state), one.reason))), flush=True)
         if self._send:
             _tell(self._deliver)
-        return ran is not None
+        return any(ran)
 
     def _deliver(self) -> None:
         from slicermedai.pacs.deliver import deliver
@@ -127,8 +131,8 @@ class _Rounds:
 
         now = time.time()
         due = {one.destination for one in self._outbox.deliveries(states=OPEN) if one.next_try <= now}
-        for name in sorted(due):
-            deliver(self._outbox, name, open_store(load_peer(name)))
+        for peer in map(load_peer, sorted(due)):
+            deliver(self._outbox, peer, open_store(peer))
 
 
 def _submit(task: Task) -> None:

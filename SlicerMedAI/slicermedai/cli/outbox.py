@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from slicermedai.domain.result import RESULT, AnalysisResult
 from slicermedai.domain.study import Identity
-from slicermedai.errors import NoImagesError, PeerError
+from slicermedai.errors import InputError, NoImagesError, PeerError
 
 if TYPE_CHECKING:
     from slicermedai.pacs.deliver import Summary
@@ -47,6 +47,7 @@ def add(commands: Any) -> None:
         action = _action(actions, name, text, do)
         action.add_argument("uids", nargs="*", metavar="UID", help="SOP Instance UIDs (default: all)")
         action.add_argument("--to", default="", metavar="PEER", help="of this destination alone")
+    action.add_argument("--unproved", action="store_true", help="drop the named UIDs though they are not proved")
 
 
 def do_list(given: argparse.Namespace) -> int:
@@ -72,7 +73,8 @@ def do_send(given: argparse.Namespace) -> int:
         names = [given.to] if given.to else sorted({one.destination for one in outbox.deliveries(states=OPEN)})
         for name in names:
             try:
-                done = keep_delivering(outbox, name, open_store(load_peer(name)), seconds=given.wait)
+                peer = load_peer(name)
+                done = keep_delivering(outbox, peer, open_store(peer), seconds=given.wait)
             except PeerError as error:  # the other destinations are not to blame
                 print(f"slicermedai: {error}", file=sys.stderr)
                 worst = 1
@@ -90,11 +92,16 @@ def do_retry(given: argparse.Namespace) -> int:
 
 
 def do_forget(given: argparse.Namespace) -> int:
-    """Drop what is proved, refused or set aside, with the files that nothing else needs."""
+    """Drop what is proved, refused or set aside, with the files that nothing else needs. What still waits is dropped
+    only where --unproved is said and each object is named.
+    """
     from slicermedai.pacs.outbox import OPEN, State
 
+    if given.unproved and not given.uids:
+        raise InputError("needs the UIDs of what is to be dropped", attribute="--unproved")
     with _outbox() as outbox:
         closed = [state for state in State if state not in OPEN]
+        closed += [State.QUEUED, State.SENT] if given.unproved else []
         print(f"{outbox.forget(given.to, given.uids, states=closed)} forgotten")
     return 0
 

@@ -1,4 +1,4 @@
-"""Where MedAI keeps what is not a result: models, the audit log, settings. Never patient data."""
+"""Where MedAI keeps what is not a result: models, the audit log, settings. Patient data in ``outbox``, ``inbox`` alone."""
 
 from __future__ import annotations
 

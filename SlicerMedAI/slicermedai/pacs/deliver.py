@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from slicermedai.audit.log import append
 from slicermedai.domain.observer import Progress
+from slicermedai.domain.routes import check_destination
 from slicermedai.domain.storage import sha256_file
-from slicermedai.errors import PeerError, PeerRefusedError
+from slicermedai.errors import IdentityError, PeerError, PeerRefusedError
 from slicermedai.pacs.keep import hash_of_hashes
 from slicermedai.pacs.outbox import OPEN, Delivery, Outbox, State
+from slicermedai.pacs.peers import Peer
 from slicermedai.pacs.store import Outcome, Store, Verdict
 
 _PAUSE = 0.02
@@ -59,14 +61,15 @@ class Summary:
 
 def deliver(
     outbox: Outbox,
-    destination: str,
+    peer: Peer,
     store: Store,
     *,
     patience: Patience | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Send what is due for ``destination`` and prove it; returns when nothing is due any more.
+    """Send what is due for ``peer`` by ``store`` and prove it; returns when nothing is due any more.
 
+    The identity routes are held once more: what ``peer`` may not get any more is refused.
     Trouble of the destination is no error here: it stands in the summary, and the objects wait for their next try.
 
     Raises
@@ -74,22 +77,20 @@ def deliver(
     OutboxError, DiskFullError, AuditError
         The outbox or the audit log cannot be written. What was claimed goes back to the queue, also on JobCancelled.
     """
-    work = _Work(outbox, destination, store, patience or Patience(), progress)
+    work = _Work(outbox, peer, store, patience or Patience(), progress)
     with outbox.sender() as owner:
         outbox.reclaim()
         work.run(owner)
-    work.summary.waiting = len(outbox.deliveries(destination, OPEN))
-    _log(destination, work.summary)
+    work.summary.waiting = len(outbox.deliveries(peer.name, OPEN))
+    _log(peer.name, work.summary)
     return work.summary
 
 
 class _Work:
     """One pass over the deliveries of one destination."""
 
-    def __init__(
-        self, outbox: Outbox, destination: str, store: Store, patience: Patience, progress: Progress | None
-    ) -> None:
-        self._outbox, self._destination, self._store = outbox, destination, store
+    def __init__(self, outbox: Outbox, peer: Peer, store: Store, patience: Patience, progress: Progress | None) -> None:
+        self._outbox, self._peer, self._store = outbox, peer, store
         self._patience, self._progress = patience, progress
         self.summary = Summary()
 
@@ -107,13 +108,14 @@ class _Work:
             self._prove(self._due(State.SENT))
 
     def _due(self, state: State) -> list[Delivery]:
-        return self._outbox.due(self._destination, (state,), self._patience.clock())
+        return self._outbox.due(self._peer.name, (state,), self._patience.clock())
 
     def _claim(self, owner: str) -> list[Delivery]:
         limit, now = self._patience.batch, self._patience.clock()
-        return self._outbox.claim(self._destination, owner, limit=limit, now=now)
+        return self._outbox.claim(self._peer.name, owner, limit=limit, now=now)
 
     def _send(self, batch: Sequence[Delivery]) -> None:
+        batch = [one for one in batch if self._may_go(one)]
         open_ = {one.ref.sop_instance_uid: one for one in batch}
         for one in [one for one in batch if not _is_whole(one)]:
             self._give_up(open_.pop(one.ref.sop_instance_uid), _CHANGED)
@@ -127,6 +129,16 @@ class _Work:
             return
         for one in open_.values():
             self._fault(one, "the destination did not say what became of it", unsure=True)
+
+    def _may_go(self, one: Delivery) -> bool:
+        """The destination may have been marked otherwise since the object was queued."""
+        try:
+            check_destination(one.identity, destination_is_research=self._peer.research)
+        except IdentityError as error:
+            self._outbox.update(one, State.REFUSED, reason=error.message)
+            self.summary.refused += 1
+            return False
+        return True
 
     def _record(self, one: Delivery, outcome: Outcome) -> None:
         note = outcome.note or one.note
@@ -233,7 +245,7 @@ def _log(destination: str, done: Summary) -> None:
 
 
 def keep_delivering(
-    outbox: Outbox, destination: str, store: Store, *, seconds: float, patience: Patience | None = None
+    outbox: Outbox, peer: Peer, store: Store, *, seconds: float, patience: Patience | None = None
 ) -> Summary:
     """:func:`deliver`, again and again as tries come due, until nothing waits or ``seconds`` are over.
 
@@ -243,11 +255,11 @@ def keep_delivering(
     end = patience.clock() + seconds
     total = Summary()
     while True:
-        done = deliver(outbox, destination, store, patience=patience)
+        done = deliver(outbox, peer, store, patience=patience)
         _sum(total, done)
         if not done.waiting or patience.clock() >= end:
             return total
-        due = min(one.next_try for one in outbox.deliveries(destination, OPEN))
+        due = min(one.next_try for one in outbox.deliveries(peer.name, OPEN))
         time.sleep(max(min(due, end) - patience.clock(), _PAUSE))
 
 

@@ -247,7 +247,8 @@ class Inbox:
 
     def _wait_or_set_aside(self, study: Arrived, reason: str) -> bool:
         over = self.clock() - study.last >= self.rules.incomplete_after_seconds
-        self.update(study, reason=reason, **({"state": Stage.SET_ASIDE} if over else {}))
+        later = self.clock() + self.rules.quiet_seconds  # an archive is not asked more often than that
+        self.update(study, reason=reason, next_try=later, **({"state": Stage.SET_ASIDE} if over else {}))
         return False
 
     def _run(self, study: Arrived, submit: Submit, outbox: Outbox) -> None:

@@ -20,7 +20,7 @@ from slicermedai.audit.log import append
 from slicermedai.domain import locks
 from slicermedai.domain.study import Identity
 from slicermedai.domain.words import Words
-from slicermedai.errors import ConflictError
+from slicermedai.errors import ConflictError, OutboxError
 from slicermedai.jobs.home import home
 from slicermedai.pacs.keep import Keep, Kept, hash_of_hashes
 from slicermedai.pacs.ledger import Ledger
@@ -72,6 +72,7 @@ class Delivery:
     file: Path
     sha256: str
     size: int
+    identity: Identity
     destination: str
     state: State
     tries: int
@@ -140,7 +141,7 @@ class Outbox:
         """
         instead = dict(fallbacks or {})
         first = list(dict.fromkeys(files))
-        with locks.locked(self.folder / "add.lock", wait=_WAIT), self._keep.taking() as take:
+        with self._alone(), self._keep.taking() as take:
             kept = {path: take(path) for path in dict.fromkeys([*first, *instead.values()])}
             routes = {p: check_object(peer, k.ref, recorded=identity, file=p) for p, k in kept.items()}
             with self._ledger.change() as change:
@@ -266,9 +267,19 @@ class Outbox:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else adds or sweeps files meanwhile."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locks.locked(self.folder / "add.lock", wait=_WAIT))
+            except OSError as error:
+                raise OutboxError("is held by another process", file=self.folder, advice="Try again.") from error
+            yield
+
     def _sweep(self) -> None:
         """Remove files that no kept object has; never while somebody adds."""
-        with locks.locked(self.folder / "add.lock", wait=_WAIT):
+        with self._alone():
             rows = self._ledger.rows("SELECT sha256 FROM object WHERE kept")
             self._keep.sweep({row["sha256"] for row in rows})
 
@@ -301,6 +312,7 @@ class Outbox:
             ref=ref,
             file=self._keep.place(row["sha256"]),
             state=State(row["state"]),
+            identity=Identity(row["identity"]),
             unsure=bool(row["unsure"]),
             job_id=row["job_id"],
             changed=row["changed"],

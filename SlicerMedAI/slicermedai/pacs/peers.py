@@ -188,6 +188,7 @@ def _check(peer: Peer, file: Path | None) -> None:
     wrong += [key for key in ("port", "listen_port") if not 0 <= getattr(peer, key) < 65536]
     wrong += [] if 0 < peer.timeout <= 3600 else ["timeout"]
     wrong += ["listen_port"] if not peer.listen_port and (peer.retrieve == "move" or peer.proof == "commitment") else []
+    wrong += ["tls_ca"] if peer.kind == "dimse" and peer.tls_certificate and not peer.tls_ca else []
     wrong += ["tls_key"] if bool(peer.tls_key) != bool(peer.tls_certificate) else []
     wrong += ["url"] if peer.url and not re.match(r"https?://", peer.url) else []
     if wrong:

@@ -163,6 +163,7 @@ class _Timeouts(requests.adapters.HTTPAdapter):  # type: ignore[misc,unused-igno
 
 def _session(peer: Peer) -> Any:
     session = requests.Session()
+    session.max_redirects = 0  # an address that a server names is nobody's destination
     session.trust_env = False  # a proxy or a .netrc of the environment must not see patient data
     session.verify = str(Path(peer.tls_ca).expanduser()) if peer.tls_ca else True
     if peer.tls_certificate:
