@@ -10,9 +10,9 @@ from typing import Any
 
 import slicermedai
 from slicermedai.deid.conformance import reason
-from slicermedai.deid.dates import DateRule
+from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.dictionary import hexadecimal, tag_of
-from slicermedai.deid.profile import Profile
+from slicermedai.deid.profile import BASIC, Option, Profile
 from slicermedai.deid.request import choice_of
 from slicermedai.deid.risk import RiskReport
 from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem
@@ -21,6 +21,13 @@ from slicermedai.deid.table import load_table
 from slicermedai.domain.result import Deidentification
 from slicermedai.jobs.specs import DeidJob
 
+_DATES = {
+    DateRule.REMOVE: "removed, emptied, or replaced by 1900-01-01",
+    DateRule.SHIFT: "moved by whole days, by as many for all of a patient",
+    DateRule.YEAR_ONLY: "the year alone is kept",
+    DateRule.KEEP: "kept",
+}
+_AGES = {AgeRule.AS_IT_IS: "as they are, where they are kept", AgeRule.CAP: "those over 89 become 90"}
 _LISTED = re.compile(r"exclusion list \(line (\d+)")
 _ENDINGS = frozenset({".dcm", ".ima", ".zip", ".txt", ".pdf", ".jpg", ".png", ".xml", ".gz", ".tif"})
 
@@ -60,6 +67,16 @@ class Doubt:
     removed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionUse:
+    """The profile, or one of its options: whether it was asked for, and how many of the written files carry its code."""
+
+    code: str
+    meaning: str
+    asked_for: bool
+    files: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DeidFacts:
     """All that ``report.html`` and ``report.json`` are written from; ``choices`` are (what, chosen) in words."""
@@ -67,6 +84,7 @@ class DeidFacts:
     record: Deidentification
     profile: Profile
     choices: tuple[tuple[str, str], ...]
+    options: tuple[OptionUse, ...]
     table: str
     fingerprint: str
     files: tuple[FileRow, ...]
@@ -111,6 +129,7 @@ def facts_of(
         record=outcome.record,
         profile=settings.profile,
         choices=tuple(_choices(job, settings)),
+        options=tuple(_option_uses(outcome.files, settings.profile)),
         table=load_table().title,
         fingerprint=outcome.fingerprint if job.key else "",
         files=outcome.files,
@@ -130,18 +149,24 @@ def facts_of(
 
 
 def _choices(job: DeidJob, settings: DeidSettings) -> list[tuple[str, str]]:
-    chosen = choice_of(job)
-    options = [f"{option.code.meaning} ({option.value})" for option in sorted(settings.profile.options)]
     return [
-        ("Preset", chosen.preset.title),
-        ("Options asked for", "; ".join(options) or "none"),
-        ("Dates", settings.date_rule.value),
-        ("Ages", settings.ages.value),
+        ("Preset", choice_of(job).preset.title),
+        ("Dates", _DATES[settings.date_rule]),
+        ("Ages", _AGES[settings.ages]),
         ("Burned-in text", "searched" if settings.ocr is not None else "not searched"),
         ("Faces of head CT and MR", "removed where a brain is found" if settings.deface else "kept"),
         ("Project key", "one of its own, kept by whoever ran this" if job.key else "made for this job and not kept"),
         ("Re-identification table", "kept, encrypted, elsewhere" if job.table else "none"),
         ("Exclusion list", "checked before anything was written" if job.exclude else "none"),
+    ]
+
+
+def _option_uses(rows: tuple[FileRow, ...], profile: Profile) -> list[OptionUse]:
+    claimed = Counter(code for row in rows if row.output for code in row.claimed)
+    codes = [(BASIC, True), *((option.code, option in profile.options) for option in Option)]
+    return [
+        OptionUse(code=code.value, meaning=code.meaning, asked_for=wanted, files=claimed[code.value])
+        for code, wanted in codes
     ]
 
 

@@ -37,6 +37,7 @@ def as_json(facts: DeidFacts) -> str:
         "table": facts.table,
         "key_fingerprint": facts.fingerprint,
         "choices": dict(facts.choices),
+        "options": [asdict(one) for one in facts.options],
         "claimed": [code.value for code in facts.record.codes],
         "counts": _counts(facts),
         "verifier": {"searched": facts.verified, "kept_back": facts.quarantined},

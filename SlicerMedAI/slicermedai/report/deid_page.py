@@ -10,7 +10,6 @@ from slicermedai.report import deid_tables
 from slicermedai.report.deid_facts import DeidFacts
 from slicermedai.report.deid_json import as_json
 from slicermedai.report.markup import Html, code, items, join, resource, section, tag, terms, text
-from slicermedai.report.people import coded
 
 PAGE, DATA = "report.html", "report.json"
 TITLE = "De-identification report"
@@ -108,7 +107,7 @@ def _outcome(facts: DeidFacts) -> Html:
         (record.uids_replaced, "UIDs replaced"),
         (facts.quarantined, "files kept back by the verifier"),
         (len(facts.left_out) - facts.quarantined, "files left out"),
-        (facts.excluded_files, "of them on the exclusion list"),
+        (facts.excluded_files, "of these on the exclusion list"),
     )
     return tag("div", *(_tile(number, words) for number, words in tiles), class_="tiles")
 
@@ -130,14 +129,12 @@ def _verified(facts: DeidFacts) -> Html:
 
 
 def _choices(facts: DeidFacts) -> Html:
-    profile = join((coded(value) for value in facts.record.codes), "<br>")
     pairs = [
-        ("Claimed by every file", profile),
         *facts.choices,
-        ("Table", facts.table),
         ("Key fingerprint", code(facts.fingerprint)),
+        ("Table", facts.table),
         ("Program", facts.program),
         ("Started", facts.started),
         ("Finished", facts.finished),
     ]
-    return terms(pairs)
+    return join([terms(pairs), deid_tables.options(facts)])

@@ -38,6 +38,18 @@ def left_out(facts: DeidFacts) -> Html:
     return join([excluded, made, more])
 
 
+def options(facts: DeidFacts) -> Html:
+    """The profile and its twelve options: which were asked for, and how many files carry their codes."""
+    written = facts.record.files
+    rows = []
+    for one in facts.options:
+        short = one.asked_for and one.files < written
+        amount = f"{one.files:,} of {written:,} files" if one.asked_for else ""
+        said = tag("td", amount, class_="short") if short else tag("td", amount)
+        rows.append((one.meaning, code(f"DCM {one.code}"), "yes" if one.asked_for else "no", said))
+    return table("The profile and its options", ("Profile or option", "Code", "Asked for", "Carried by"), rows)
+
+
 def doubts(facts: DeidFacts) -> Html:
     """Files with text that nobody could classify."""
     if not facts.doubts:
