@@ -11,13 +11,15 @@ from slicermedai.domain.finding import Confidence, ConfidenceState
 from slicermedai.domain.result import Quality
 
 
-def assess(raw_score: float | None, *, model: str) -> Confidence:
+def assess(raw_score: float | None, *, model: str, why: str = "") -> Confidence:
     """The confidence of one finding of ``model`` (as "brain@1.0.2").
 
     Parameters
     ----------
     raw_score:
         Mean network probability inside the region, 0 to 1, or None where the region is empty.
+    why:
+        Why no calibration may be used, where there is one that does not apply.
     """
     if raw_score is None:
         return Confidence(
@@ -26,7 +28,8 @@ def assess(raw_score: float | None, *, model: str) -> Confidence:
     return Confidence(
         state=ConfidenceState.NOT_CALIBRATED,
         raw_score=raw_score,
-        reason=f"There is no calibration record for {model}: the score is the network's own and no probability.",
+        reason=f"{why or f'There is no calibration record for {model}'}: the score is the network's own and no"
+        " probability.",
     )
 
 

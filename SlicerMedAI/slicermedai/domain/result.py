@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from slicermedai.domain.codes import Code
-from slicermedai.domain.finding import Finding, Region
+from slicermedai.domain.finding import Finding, Interval, Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.study import SeriesRef, Study
@@ -63,12 +63,18 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """How good the segmentation of one structure is expected to be, or why that was not assessed."""
+    """How good the segmentation of one structure is expected to be, or why that was not assessed.
+
+    ``light`` is "green", "amber", "red" or "not assessed"; ``reasons`` say in words why it is that.
+    """
 
     tracking_uid: str
     expected_dice: float | None = None
     state: str = "not assessed"
     reason: str = ""
+    interval: Interval | None = None
+    light: str = "not assessed"
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

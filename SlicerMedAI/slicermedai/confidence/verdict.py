@@ -1,0 +1,139 @@
+"""One structure of one run held against the trust record: confidence, expected quality, volume interval and light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slicermedai.confidence.assess import assess
+from slicermedai.confidence.light import Evidence, TrafficLight, light_of
+from slicermedai.confidence.ood import OodReport, OodState
+from slicermedai.confidence.record import StructureTrust, TrustRecord
+from slicermedai.confidence.scaling import Scaling
+from slicermedai.confidence.scope import Applicability
+from slicermedai.confidence.sketch import MarginSketch
+from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, expected_dice
+from slicermedai.domain.finding import Confidence, ConfidenceState, Interval
+from slicermedai.domain.result import Quality
+
+_EDITED = "A person edited this structure: what was predicted is not what is there now."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Observed:
+    """What a run knows of one structure: its label value, the network's raw score, the sketch of the margins around
+    it (answers unknown, so all count as outside), its volume in ml, and how far samples agreed, where any were taken.
+    """
+
+    value: int
+    tracking_uid: str
+    raw_score: float | None
+    volume_ml: float
+    sketch: MarginSketch | None = None
+    pairwise_dice: float | None = None
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What holds for the whole run: the record, whether it applies, and what the input checks found."""
+
+    model: str
+    record: TrustRecord | None
+    applicability: Applicability
+    ood: OodReport | None = None
+
+    @property
+    def may_assess(self) -> bool:
+        """False where the record does not apply, or the input is unlike its patients: numbers would mislead."""
+        return self.applicability.applies and (self.ood is None or self.ood.state is not OodState.OUTSIDE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a person is told of one structure."""
+
+    confidence: Confidence
+    quality: Quality
+    volume_interval: Interval | None
+    light: TrafficLight
+
+
+def verdict(observed: Observed, standing: Standing) -> Verdict:
+    """Judge one structure. Nothing here changes a mask, and an edit resets all that was predicted."""
+    known = standing.record.of(observed.value) if standing.record else None
+    usable = known if known is not None and standing.may_assess and not observed.edited else None
+    dice = _dice(observed, usable)
+    interval = usable.dice.interval(dice) if usable and usable.dice and dice is not None else None
+    light = light_of(
+        Evidence(
+            applicability=standing.applicability,
+            ood=standing.ood,
+            predicted_dice=dice,
+            interval=interval,
+            rule=usable.rule if usable else None,
+            edited=observed.edited,
+        )
+    )
+    return Verdict(
+        confidence=_confidence(observed, usable, standing),
+        quality=_quality(observed, dice, interval, light),
+        volume_interval=usable.volume.interval(observed.volume_ml) if usable and usable.volume else None,
+        light=light,
+    )
+
+
+def mean_probability(sketch: MarginSketch, scaling: Scaling) -> float | None:
+    """Mean calibrated probability of what was predicted (margin above 0); None where nothing was."""
+    points = sketch.points()
+    found = points.margin > 0
+    if not found.any():
+        return None
+    return float(np.average(scaling.probabilities(points.margin[found]), weights=points.weight[found]))
+
+
+def _dice(observed: Observed, known: StructureTrust | None) -> float | None:
+    if known is None or known.dice is None or observed.sketch is None:
+        return None
+    expected = expected_dice(observed.sketch, known.scaling)
+    features = {EXPECTED_DICE: expected, PAIRWISE_DICE: observed.pairwise_dice}
+    return known.dice.predict({name: value for name, value in features.items() if value is not None})
+
+
+def _confidence(observed: Observed, known: StructureTrust | None, standing: Standing) -> Confidence:
+    if observed.edited:
+        return Confidence(state=ConfidenceState.NOT_ASSESSED_EDITED, reason=_EDITED)
+    if known is None or not known.is_calibrated or observed.sketch is None or standing.record is None:
+        return _unassessed(observed, standing)
+    probability = mean_probability(observed.sketch, known.scaling)
+    if probability is None:
+        return _unassessed(observed, standing)
+    return Confidence(
+        state=ConfidenceState.CALIBRATED,
+        raw_score=observed.raw_score,
+        probability=probability,
+        calibration=f"{known.scaling.method}, {standing.record.name}, {known.patients} patients",
+        reason="; ".join(standing.applicability.reasons),
+    )
+
+
+def _unassessed(observed: Observed, standing: Standing) -> Confidence:
+    """Out of distribution nothing is assessed; otherwise the raw score is passed on as such, with the reason."""
+    if standing.ood is not None and standing.ood.state is OodState.OUTSIDE:
+        words = "; ".join(alarm.reason for alarm in standing.ood.alarms)
+        return Confidence(state=ConfidenceState.NOT_ASSESSED, raw_score=observed.raw_score, reason=words)
+    return assess(observed.raw_score, model=standing.model, why="; ".join(standing.applicability.reasons))
+
+
+def _quality(observed: Observed, dice: float | None, interval: Interval | None, light: TrafficLight) -> Quality:
+    state = "not assessed (edited)" if observed.edited else "not assessed" if dice is None else "predicted"
+    return Quality(
+        tracking_uid=observed.tracking_uid,
+        expected_dice=dice,
+        state=state,
+        reason=light.reasons[0] if light.reasons else "",
+        interval=interval,
+        light=light.light.value,
+        reasons=light.reasons,
+    )
