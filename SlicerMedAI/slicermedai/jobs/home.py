@@ -1,4 +1,4 @@
-"""Where MedAI keeps what is not a result: models, the audit log, settings. Patient data in ``outbox``, ``inbox`` alone."""
+"""Where MedAI keeps what is no result: models, audit log, settings. Patient data in ``outbox`` and ``inbox`` alone."""
 
 from __future__ import annotations
 
