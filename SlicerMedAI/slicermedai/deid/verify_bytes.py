@@ -102,16 +102,17 @@ class _Inflated:
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes, b"" at the end; IndexError where it is cut off."""
+        pending = self._inflate.unconsumed_tail
         while not self._inflate.eof:
-            pending = self._inflate.unconsumed_tail
-            if not pending:
-                pending = self._data.take(self._position, _BLOCK)
-                self._position += len(pending)
-            if not pending:
-                raise IndexError
             piece = self._inflate.decompress(pending, size)
             if piece:
                 return piece
+            pending = self._inflate.unconsumed_tail
+            if not pending and not self._inflate.eof:
+                pending = self._data.take(self._position, _BLOCK)
+                self._position += len(pending)
+                if not pending:
+                    raise IndexError
         return b""
 
 

@@ -177,12 +177,10 @@ class _Inflater:
         """At most ``size`` bytes; EOFError where the stream stops in the middle, zlib.error where it is damaged."""
         pending = self._inflate.unconsumed_tail
         while not self._inflate.eof:
-            if not pending:
-                pending = self._more()
-            piece = self._inflate.decompress(pending, size)
+            piece = self._inflate.decompress(pending, size)  # of nothing: what zlib still holds back
             if piece:
                 return piece
-            pending = self._inflate.unconsumed_tail
+            pending = self._inflate.unconsumed_tail or (b"" if self._inflate.eof else self._more())
         return b""
 
     def _more(self) -> bytes:

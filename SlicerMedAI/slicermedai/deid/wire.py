@@ -151,7 +151,12 @@ class Walk:
             if not self.stack and self.limit == _ENDLESS and window.ended(self.position):
                 return
             head = self.position
-            tag, vr, start, length = header(window, head, self.encoding)
+            try:
+                tag, vr, start, length = header(window, head, self.encoding)
+            except (UnreadableFileError, EOFError):
+                if self.stack or not self._only_zeros(head):
+                    raise
+                return
             if tag >= ITEM and tag >> 16 == 0xFFFE:
                 yield self._mark(tag, head, start, length)
             elif self.in_sequence:
