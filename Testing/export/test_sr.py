@@ -6,16 +6,17 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from slicermedai.domain.codes import HOUNSFIELD, MILLILITER, MILLIMETER, VOLUME, Code
+from slicermedai.domain.codes import HOUNSFIELD, MILLILITER, MILLIMETER, VOLUME, Code, ucum
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import Decision, Review, Status
-from slicermedai.domain.volume import Volume
+from slicermedai.domain.volume import SuvScale, Volume
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.run import export_result
@@ -101,11 +102,19 @@ def test_dcmqi_reads_the_numbers_and_the_segments(tmp_path: Path) -> None:
         assert group["TrackingUniqueIdentifier"] == finding.tracking_uid
 
 
-def measured(case: Case) -> Case:
-    """``case`` with every measurement that there is, of an image in Hounsfield units."""
+IMAGES: dict[str, dict[str, Any]] = {
+    "CT": {"modality": "CT", "unit": HOUNSFIELD},
+    "MR": {"modality": "MR"},
+    "PET": {"modality": "PT", "suv": SuvScale(factor=0.0003)},
+    "PET without SUV": {"modality": "PT", "unit": ucum("Bq/ml", "Becquerels/milliliter")},
+}
+
+
+def measured(case: Case, **image: Any) -> Case:
+    """``case`` with every measurement that there is, of an ``image`` of a modality and a unit."""
     shape = case.geometry.shape
-    image = np.arange(np.prod(shape), dtype=np.int32).reshape(shape) - 1000
-    volume = Volume(array=image, geometry=case.geometry, modality="CT", unit=HOUNSFIELD)
+    array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape) - 1000
+    volume = Volume(array=array, geometry=case.geometry, **image)
     numbers = measure_all([f.region for f in case.result.findings], volume=volume, wanted=tuple(METHODS))
     findings = [
         dataclasses.replace(found, measurements=each) for found, each in zip(case.result.findings, numbers, strict=True)
@@ -117,8 +126,9 @@ def with_findings(case: Case, *findings: Finding) -> Case:
     return dataclasses.replace(case, result=dataclasses.replace(case.result, findings=findings))
 
 
-def test_every_measurement_there_is_comes_back_with_unit_method_and_derivation(tmp_path: Path) -> None:
-    case = measured(three_findings())
+@pytest.mark.parametrize("kind", IMAGES)
+def test_every_measurement_there_is_comes_back_with_unit_method_and_derivation(kind: str, tmp_path: Path) -> None:
+    case = measured(three_findings(), **IMAGES[kind])
     sr = exported(case, tmp_path)[1]
     assert (dciodvfy_errors(sr), pixelmed_errors(sr)) == ([], [])
     for group, finding in zip(read(sr).groups, case.result.findings, strict=True):
