@@ -15,7 +15,7 @@ from slicermedai.domain.finding import Box, Mask, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap
 from slicermedai.measure.methods import measure
-from slicermedai.measure.volume import voxel_count
+from slicermedai.measure.structure import structures
 
 ORIENTATIONS = [
     np.eye(3)[:, list(order)] * np.array(signs)
@@ -28,6 +28,11 @@ def a_cuboid(geometry: Geometry) -> Mask:
     array = np.zeros(geometry.shape, np.uint8)
     array[1:4, 2:6, 1:8] = 3
     return Mask(label_map=LabelMap(array=array, geometry=geometry), value=3)
+
+
+def voxel_count(region: Mask | PackedMask) -> int:
+    (found,) = structures([region], None)
+    return found.voxels
 
 
 def millilitres(region: Mask | PackedMask) -> float:
