@@ -104,7 +104,7 @@ class Charset:
         pieces, state = [], b""
         for character, escape, code in _aligned(text, new, origin):
             wanted = escape if escape else _ASCII
-            if state != wanted and not (character in "\\\r\n\t\f^=" and wanted == _ASCII):
+            if (state or _ASCII) != wanted and not (character in "\\\r\n\t\f^=" and wanted == _ASCII):
                 pieces.append(b"\x1b" + wanted)
                 state = wanted
             elif character in "\\\r\n\t\f^=":

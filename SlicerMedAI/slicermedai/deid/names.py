@@ -110,7 +110,7 @@ def name_tokens(value: str) -> set[Token]:
         found.update(words)
         parts = [part for part in components if part]
         if len(parts) >= 2:
-            found.update(_phrases(parts[0], parts[1]))
+            found.update(_phrases(parts[0], parts[1]), _addressed_phrases(parts[0], parts[1]))
             found.update(_phrases(parts[0], " ".join(parts[1:])))
         elif parts and len(parts[0]) >= 6:
             found.add(parts[0])
@@ -182,6 +182,12 @@ def _phrases(family: str, given: str) -> set[str]:
 def _addressed(word: str) -> set[str]:
     """A word that is too common or too short to be searched for alone, where it stands as a name."""
     return {f"{address}{word}" for address in _ADDRESSES} if len(word) > 1 and _is_guarded(word) else set()
+
+
+def _addressed_phrases(family: str, given: str) -> set[str]:
+    """The whole name after a form of address; the shorter form would leave the rest of it."""
+    pairs = [(a, b) for a, b in ((family, given), (given, family)) if _is_guarded(a)]
+    return {f"{address}{a}{mark}{b}" for address in _ADDRESSES for a, b in pairs for mark in (", ", ",", " ", "^")}
 
 
 def _is_guarded(word: str) -> bool:

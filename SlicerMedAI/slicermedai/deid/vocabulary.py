@@ -260,7 +260,7 @@ def _splice(text: str, spans: list[Span], positions: list[int] | None) -> str:
     pieces, last = [], 0
     for start, end in spans:
         if positions is not None:
-            start, end = positions[start], positions[end - 1] + 1
+            start, end = positions[start], positions[end] if end < len(positions) else len(text)
         pieces += [text[last:start], MASK[: end - start]]
         last = max(last, end)
     return "".join([*pieces, text[last:]])

@@ -151,23 +151,28 @@ class Walk:
             if not self.stack and self.limit == _ENDLESS and window.ended(self.position):
                 return
             head = self.position
-            try:
-                tag, vr, start, length = header(window, head, self.encoding)
-            except (UnreadableFileError, EOFError):
-                if self.stack or not self._only_zeros(head):
-                    raise
-                return
+            tag, vr, start, length = self._header(head)
             if tag >= ITEM and tag >> 16 == 0xFFFE:
                 yield self._mark(tag, head, start, length)
             elif self.in_sequence:
                 raise self._wrong(tag)
-            elif tag == 0 and not self.stack and self._only_zeros(head):
+            elif tag == 0 and not vr:
                 return
             else:
                 event = self._element(tag, vr, head, start, length)
                 yield event
                 if event[0] == Kind.FRAGMENTS and self.position == start:
                     self.skip_fragments(start)
+
+    def _header(self, head: int) -> tuple[int, str, int, int]:
+        """As :func:`header`; all zeros where nothing but zeros follows the dataset."""
+        try:
+            found = header(self.window, head, self.encoding)
+        except (UnreadableFileError, EOFError):
+            if self.stack or not self._only_zeros(head):
+                raise
+            return 0, "", head, 0
+        return (0, "", head, 0) if found[0] == 0 and not self.stack and self._only_zeros(head) else found
 
     def fragments(self, start: int) -> Iterator[bytes | memoryview]:
         """The bytes of encapsulated pixel data (PS3.5 A.4) whose value begins at ``start``, delimiter included."""
