@@ -81,3 +81,9 @@ def test_an_unknown_character_set_is_refused_by_name(value: str) -> None:
     with pytest.raises(UnreadableFileError, match="not known") as refused:
         charset_of(value)
     assert refused.value.attribute == "SpecificCharacterSet"
+
+
+def test_sets_of_two_bytes_end_before_a_delimiter() -> None:
+    raw = encode_string("山田\\太郎 x", convert_encodings(["", "ISO 2022 IR 87"]))
+    edited = charset_of("\\ISO 2022 IR 87").edited(raw, lambda text: text.replace("x", "X"))
+    assert edited == raw.replace(b"x", b"X")

@@ -59,6 +59,7 @@ _BYTES_G1 = {"ISO IR 149": "euc_kr", "ISO IR 58": "gb2312"}
 _EXTENDED = ("ISO IR 87", "ISO IR 159", "ISO IR 149", "ISO IR 58")
 _ESCAPE = re.compile(rb"\x1b(\(B|\(J|\$B|\$@|\$\(D|-[ABCDLGFHMbT]|\)I|\$\)C|\$\)A)")
 _ASCII = b"(B"
+_DELIMITERS = "\\\r\n\t\f^="
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,14 @@ class Charset:
         origin = [(piece, escape, self._raw_of(piece, escape)) for piece, escape in self._characters(raw)]
         pieces, state = [], b""
         for character, escape, code in _aligned(text, new, origin):
-            wanted = escape if escape else _ASCII
-            if (state or _ASCII) != wanted and not (character in "\\\r\n\t\f^=" and wanted == _ASCII):
-                pieces.append(b"\x1b" + wanted)
-                state = wanted
-            elif character in "\\\r\n\t\f^=":
+            if character in _DELIMITERS:  # after one the first character set is in force again (PS3.5 6.1.2.5.3)
+                pieces.append(_back_from(state))
                 state = b""
+            elif (state or _ASCII) != (escape or _ASCII):
+                state = escape or _ASCII
+                pieces.append(b"\x1b" + state)
             pieces.append(code)
-        if state not in (b"", _ASCII) and state in _G0:
-            pieces.append(b"\x1b" + _ASCII)
+        pieces.append(_back_from(state))
         return b"".join(pieces)
 
     def _characters(self, raw: bytes) -> Iterator[tuple[str, bytes]]:
@@ -172,6 +172,11 @@ def charset_of(value: str) -> Charset:
     extended = len(terms) > 1 or "2022" in value or terms[0] in _EXTENDED
     bare = [_BYTES_G1[term] for term in terms if term in _BYTES_G1 and terms[0] in ("", "ISO IR 6", term)]
     return Charset(bare[0] if bare else _SINGLE.get(terms[0], "latin-1"), extended)
+
+
+def _back_from(state: bytes) -> bytes:
+    """The escape sequence that ends a set of two bytes a character; nothing where none is in force."""
+    return b"\x1b" + _ASCII if state in _G0 and state != _ASCII else b""
 
 
 def _normal(term: str) -> str:
