@@ -161,6 +161,13 @@ def test_outbox_and_peers_load_no_network_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_destinations_in_the_guide_can_be_used(a_home: Path) -> None:
+    guide = Path(__file__).resolve().parents[2] / "Resources" / "Docs" / "pacs.md"
+    a_home.mkdir()
+    (a_home / "example.toml").write_text(guide.read_text().split("```toml")[1].split("```")[0])
+    assert set(load_peers(a_home / "example.toml")) == {"archive", "web-archive"}
+
+
 @pytest.mark.parametrize("part", ["peers", "inbox_rules", "folder"])
 def test_the_examples_in_the_docs_can_be_used(a_home: Path, part: str) -> None:
     """They stand in the docstrings, which is where a person looks first."""

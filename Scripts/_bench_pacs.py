@@ -1,0 +1,47 @@
+"""What sending, proving and fetching cost on a real archive (Debian's Orthanc on loopback)."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from slicermedai.pacs.objects import read_object
+from slicermedai.pacs.peers import open_store
+from slicermedai.pacs.store import Pace, SendItem
+from Testing.pacs.objects import STUDY, make_objects
+from Testing.pacs.orthanc import running
+
+
+def main(arguments: list[str]) -> int:
+    """Print milliseconds an object for each transport."""
+    parser = argparse.ArgumentParser(prog="Scripts/bench pacs", description=__doc__)
+    parser.add_argument("--objects", type=int, default=100, help="how many (default: 100)")
+    parser.add_argument("--size", type=int, default=20_000, help="bytes of pixels in each (default: 20000)")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, running(Path(folder) / "orthanc") as archive:
+        paths = make_objects(Path(folder) / "in", given.objects, size=given.size)
+        items = [SendItem(file=path, ref=read_object(path)) for path in paths]
+        peers = {
+            "C-STORE, C-FIND, C-GET": archive.dimse(),
+            "C-STORE, commitment, C-MOVE": archive.dimse(proof="commitment", retrieve="move"),
+            "STOW, QIDO, WADO": archive.web(),
+        }
+        for number, (name, peer) in enumerate(peers.items()):
+            archive.clear()
+            store, back = open_store(peer), Path(folder) / f"back{number}"
+            sent = _timed(lambda: list(store.send(items)))  # noqa: B023  # called at once
+            proved = _timed(lambda: store.verify([item.ref for item in items]))  # noqa: B023  # called at once
+            fetched = _timed(lambda: store.retrieve(STUDY, back, pace=Pace()))  # noqa: B023  # called at once
+            assert len(list(back.iterdir())) == given.objects
+            each = [f"{1000 * seconds / given.objects:.1f}" for seconds in (sent, proved, fetched)]
+            print(f"{name}: sent {each[0]}, proved {each[1]}, fetched {each[2]} ms an object", flush=True)
+    return 0
+
+
+def _timed(act: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
