@@ -1,0 +1,149 @@
+"""A cohort's scores as one summary: everything that the validation report shows."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slicermedai.confidence.calibrate import Judgement
+from slicermedai.domain.storage import atomic_file
+from slicermedai.errors import InputError
+from slicermedai.validate.agreement import Agreement, agreement
+from slicermedai.validate.decisions import Decisions, decisions
+from slicermedai.validate.froc import Froc, Scan, cpm, froc, matched
+from slicermedai.validate.resampling import Estimate, Resampling, mean_over_patients
+from slicermedai.validate.segmentation import METRICS, TOLERANCE_MM, CaseScore, Kind
+from slicermedai.validate.subgroups import Subgroup, subgroups
+
+_FEWEST_PAIRS = 3
+_PLAIN = ("case", "subject", "structure", "kind", *METRICS, "reference_ml", "predicted_ml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cohort:
+    """What was measured: a score per case and structure, lesion candidates per scan, and calibration by structure.
+
+    ``generated`` is True where any case is a phantom or a simulation: the report says so on its first line.
+    """
+
+    model: str
+    scores: tuple[CaseScore, ...] = ()
+    scans: tuple[Scan, ...] = ()
+    calibration: dict[str, Judgement] = field(default_factory=dict)
+    generated: bool = False
+    tolerance_mm: float = TOLERANCE_MM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StructureSummary:
+    """One structure over all cases. ``agreement`` is None for fewer than three cases; ``presence`` asks whether it was
+    found at all where it is there, and not where it is not.
+    """
+
+    structure: str
+    patients: int
+    cases: int
+    kinds: dict[Kind, int]
+    metrics: dict[str, Estimate]
+    agreement: Agreement | None
+    presence: Decisions
+    groups: tuple[Subgroup, ...]
+    calibration: Judgement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detection:
+    """Lesion detection over all scans."""
+
+    curve: Froc
+    cpm: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Validation:
+    """The whole summary."""
+
+    model: str
+    structures: tuple[StructureSummary, ...]
+    detection: Detection | None
+    generated: bool
+    tolerance_mm: float
+    how: Resampling
+
+
+def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
+    """Summarise a cohort; no case is left out of any number that is defined for it.
+
+    Raises
+    ------
+    InputError
+        Nothing was measured, a case stands twice, or no scan has a lesion that counts.
+    """
+    if not cohort.scores and not cohort.scans:
+        raise InputError("the cohort is empty: nothing was measured", attribute="cases")
+    _refuse_doubles(cohort.scores)
+    chosen = how or Resampling()
+    names = dict.fromkeys(score.structure for score in cohort.scores)
+    return Validation(
+        model=cohort.model,
+        structures=tuple(
+            _summary([s for s in cohort.scores if s.structure == name], chosen, cohort.calibration.get(name))
+            for name in names
+        ),
+        detection=_detection(cohort.scans, chosen) if cohort.scans else None,
+        generated=cohort.generated,
+        tolerance_mm=cohort.tolerance_mm,
+        how=chosen,
+    )
+
+
+def write_table(scores: Sequence[CaseScore], path: Path) -> Path:
+    """All scores as CSV, one line per case and structure; groups are columns."""
+    groups = sorted({name for score in scores for name in score.groups})
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([*_PLAIN, *groups])
+        for score in scores:
+            writer.writerow([*(getattr(score, name) for name in _PLAIN), *(score.groups.get(g, "") for g in groups)])
+    return Path(path)
+
+
+def _refuse_doubles(scores: Sequence[CaseScore]) -> None:
+    twice = [name for name, count in Counter((s.case, s.structure) for s in scores).items() if count > 1]
+    if twice:
+        raise InputError(f"{len(twice)} cases stand twice in the cohort", file=twice[0][0], attribute="case")
+
+
+def _summary(scores: list[CaseScore], how: Resampling, calibration: Judgement | None) -> StructureSummary:
+    subjects = [score.subject for score in scores]
+    kinds = Counter(score.kind for score in scores)
+    return StructureSummary(
+        structure=scores[0].structure,
+        patients=len(set(subjects)),
+        cases=len(scores),
+        kinds={kind: kinds[kind] for kind in Kind},
+        metrics={m: mean_over_patients([getattr(s, m) for s in scores], subjects, how) for m in METRICS},
+        agreement=_agreement(scores, subjects, how),
+        presence=_presence(scores, subjects, how),
+        groups=subgroups([s.dice for s in scores], [s.groups for s in scores], subjects=subjects, how=how),
+        calibration=calibration,
+    )
+
+
+def _agreement(scores: list[CaseScore], subjects: list[str], how: Resampling) -> Agreement | None:
+    if len(scores) < _FEWEST_PAIRS:
+        return None
+    return agreement([s.reference_ml for s in scores], [s.predicted_ml for s in scores], subjects=subjects, how=how)
+
+
+def _presence(scores: list[CaseScore], subjects: list[str], how: Resampling) -> Decisions:
+    there = [score.kind in (Kind.BOTH, Kind.MISSED) for score in scores]
+    smallest = min((score.predicted_ml for score in scores if score.predicted_ml > 0), default=1.0)
+    return decisions(there, [s.predicted_ml for s in scores], subjects=subjects, threshold=smallest, how=how)
+
+
+def _detection(scans: Sequence[Scan], how: Resampling) -> Detection:
+    return Detection(curve=froc([matched(scan) for scan in scans]), cpm=cpm(scans, how=how))

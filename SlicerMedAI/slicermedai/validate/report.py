@@ -1,0 +1,139 @@
+"""The validation report: one HTML file that needs no other, for the screen and for paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from slicermedai.confidence.calibrate import Judgement
+from slicermedai.domain.storage import write_text
+from slicermedai.validate.cohort import Detection, StructureSummary, Validation
+from slicermedai.validate.froc import RATES
+from slicermedai.validate.markup import el, page, table
+from slicermedai.validate.plots import bland_altman_plot, forest_plot, froc_plot, reliability_plot
+from slicermedai.validate.resampling import Estimate
+from slicermedai.validate.segmentation import Kind
+
+GENERATED = "Some or all cases are generated: these numbers say nothing about patients."
+_NAMES = {"dice": "Dice", "nsd": "NSD at {tolerance:g} mm", "hd95": "HD95, mm", "assd": "ASSD, mm"}
+_RULES = (
+    "Empty cases are counted: where reference and prediction both have nothing, Dice and NSD are 1 and distances 0 mm;"
+    " where one of them has, Dice and NSD are 0 and distances the diagonal of the image."
+)
+
+
+def write_report(validation: Validation, path: Path) -> Path:
+    """Write the page, whole or not at all."""
+    return write_text(path, report_page(validation))
+
+
+def report_page(validation: Validation) -> str:
+    """The page as text."""
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    parts = [el("h1", f"Technical validation of {validation.model}")]
+    if validation.generated:
+        parts.append(el("p", GENERATED, class_="warning", role="note"))
+    parts.append(el("p", _method(validation)))
+    parts += [_structure(summary, validation) for summary in validation.structures]
+    if validation.detection is not None:
+        parts.append(_detection(validation.detection))
+    return page(f"Validation of {validation.model}", style, *parts)
+
+
+def _method(validation: Validation) -> str:
+    how = validation.how
+    return (
+        f"Means are over patients. Intervals hold {how.level:.0%} of {how.rounds} draws of patients with replacement"
+        f" (seed {how.seed}). {_RULES}"
+    )
+
+
+def _structure(summary: StructureSummary, validation: Validation) -> Element:
+    parts = [
+        el("h2", summary.structure),
+        el("p", f"{summary.cases} cases of {summary.patients} patients: {_kinds(summary.kinds)}."),
+        _metrics(summary, validation),
+        el("div", *_figures(summary), class_="figures"),
+        _groups(summary),
+    ]
+    return el("section", *parts)
+
+
+def _kinds(kinds: dict[Kind, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+
+
+def _metrics(summary: StructureSummary, validation: Validation) -> Element:
+    rows = [(_NAMES[m].format(tolerance=validation.tolerance_mm), e.words) for m, e in summary.metrics.items()]
+    rows += [
+        ("Sensitivity: found where it is there", _or_none(summary.presence.sensitivity, "no case has it")),
+        ("Specificity: not found where it is not", _or_none(summary.presence.specificity, "all cases have it")),
+        ("AUC of the predicted volume for its presence", _or_none(summary.presence.auc, "needs cases of both kinds")),
+    ]
+    agreed = summary.agreement
+    if agreed is not None:
+        rows += [
+            ("Volume: bias, ml", agreed.bias.words),
+            ("Volume: limits of agreement, ml", f"{agreed.lower.words} to {agreed.upper.words}"),
+            ("Volume: ICC(2,1)", agreed.icc.words),
+        ]
+    if summary.calibration is not None:
+        rows += _calibration(summary.calibration)
+    return table(f"{summary.structure}: results", ("Measure", "Value (interval)"), rows)
+
+
+def _calibration(found: Judgement) -> list[tuple[str, str]]:
+    numbers = found.metrics
+    names = (("ECE", "ece"), ("ACE", "ace"), ("MCE", "mce"), ("Brier score", "brier"), ("NLL", "nll"))
+    return [
+        (f"Calibration around the prediction: {words}", _with(found, name, getattr(numbers, name)))
+        for words, name in names
+    ]
+
+
+def _with(found: Judgement, name: str, value: float) -> str:
+    interval = found.intervals.get(name)
+    return Estimate(value=value, interval=interval, patients=found.subjects, cases=found.subjects).words
+
+
+def _or_none(estimate: Estimate | None, why: str) -> str:
+    return estimate.words if estimate else f"not defined: {why}"
+
+
+def _figures(summary: StructureSummary) -> list[Element]:
+    made = []
+    if summary.agreement is not None:
+        made.append(_figure(bland_altman_plot(summary.agreement, "Bland-Altman plot"), "Agreement of volumes"))
+    if summary.calibration is not None:
+        picture = reliability_plot(summary.calibration.reliability, "Reliability diagram")
+        made.append(_figure(picture, "Reliability around the prediction; bars: share of voxels"))
+    if summary.groups:
+        made.append(_figure(forest_plot(summary.groups, "Dice by subgroup"), "Dice by subgroup, the worst first"))
+    return made
+
+
+def _groups(summary: StructureSummary) -> Element:
+    if not summary.groups:
+        return el("p", "No subgroups: nothing is known of the patients' sex, age, scanner or site.")
+    rows = [(f"{g.by}: {g.value}", str(g.patients), g.words) for g in summary.groups]
+    return table(f"{summary.structure}: Dice by subgroup, the worst first", ("Subgroup", "Patients", "Dice"), rows)
+
+
+def _detection(found: Detection) -> Element:
+    curve = found.curve
+    rows = [(f"{rate:g}", f"{curve.at(rate):.3f}") for rate in RATES]
+    return el(
+        "section",
+        el("h2", "Lesion detection"),
+        el("p", f"{curve.lesions} lesions in {curve.scans} scans. CPM {found.cpm.words}, by the rules of LUNA16."),
+        el(
+            "div",
+            _figure(froc_plot(curve, "FROC curve"), "FROC curve; dots: the seven points of the CPM"),
+            class_="figures",
+        ),
+        table("Sensitivity at false alarms per scan", ("False alarms per scan", "Sensitivity"), rows),
+    )
+
+
+def _figure(picture: Element, caption: str) -> Element:
+    return el("figure", picture, el("figcaption", caption))
