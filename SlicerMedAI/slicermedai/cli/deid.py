@@ -14,6 +14,7 @@ from slicermedai.cli.options import add_options, job_from
 from slicermedai.cli.parser import Parser
 from slicermedai.cli.passphrase import asked, asked_twice
 from slicermedai.cli.supervise import supervise
+from slicermedai.cli.workplace import unfinished
 from slicermedai.errors import JobCancelled
 from slicermedai.jobs.interrupts import EXIT_CANCELLED
 from slicermedai.jobs.kinds import KINDS
@@ -86,6 +87,8 @@ def _secrets(job: DeidJob) -> dict[str, str]:
     from slicermedai.deid.request import wants_passphrase
     from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 
+    if job.key and not needs_passphrase(Path(job.key)):
+        print("slicermedai: the project key is not encrypted; seal it with a passphrase", file=sys.stderr)
     if not wants_passphrase(job):
         return {}
     opens = (job.key and needs_passphrase(Path(job.key))) or os.path.lexists(job.table)
@@ -93,8 +96,6 @@ def _secrets(job: DeidJob) -> dict[str, str]:
 
 
 def _stopped(job: DeidJob) -> int:
-    from slicermedai.cli.deidentify import unfinished
-
     if not unfinished(Path(job.output)):
         raise JobCancelled("the job was cancelled")
     print("slicermedai: stopped; nothing was written. The same command goes on where it was.", file=sys.stderr)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from slicermedai.audit import steps
+from slicermedai.cli.workplace import COPIES, refuse_used, workplace
 from slicermedai.deid.journal import FileJournal, Journal, place_of
 from slicermedai.deid.profile import Option
 from slicermedai.deid.pseudonym import ProjectKey
@@ -27,19 +27,16 @@ from slicermedai.deid.settings import DeidOutcome, DeidSettings
 from slicermedai.deid.sources import origins_of
 from slicermedai.deid.table import load_table
 from slicermedai.deid.window import Origin
-from slicermedai.domain import locks
 from slicermedai.domain.observer import Progress
-from slicermedai.domain.storage import atomic_file, atomic_folder, sha256_file
-from slicermedai.errors import FolderBusyError, JobCancelled, MedAIError, ResultExistsError
+from slicermedai.domain.storage import atomic_file, atomic_folder, remove_halves, sha256_file
+from slicermedai.errors import MedAIError
 from slicermedai.jobs.specs import DeidJob
 from slicermedai.report.deid_facts import DeidFacts, facts_of
 from slicermedai.report.deid_page import write_deid_report
 
-COPIES = "dicom"
-"""Folder of the output that holds the de-identified copies."""
 LEFT_OUT = "left-out.csv"
 """File in the folder for review that says which input was left out: file names may be identity."""
-_LOCK, _JOURNAL = "lock", "journal.jsonl"
+_JOURNAL = "journal.jsonl"
 
 
 def deidentify_files(job: DeidJob, *, job_id: str, progress: Progress) -> Path:
@@ -52,7 +49,7 @@ def deidentify_files(job: DeidJob, *, job_id: str, progress: Progress) -> Path:
     """
     passphrase = os.environ.pop(PASSPHRASE_VARIABLE, None)  # what this worker starts has no use for it
     began, output = _now(), Path(job.output)
-    _refuse_used(output)
+    refuse_used(output)
     files = files_of(job)
     settings = settings_of(job, files=len(files), passphrase=passphrase, brain_mask=_brain_finder(job))
     with _workplace(job, settings, files) as (folder, journal):
@@ -76,25 +73,10 @@ def _workplace(job: DeidJob, settings: DeidSettings, files: list[Path]) -> Itera
             (partial / COPIES).mkdir()
             yield partial, Journal()
         return
-    folder = output.parent / f"{_prefix(output)}{_name_of(job, settings, settings.key, files)}"
     output.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder), _removed_unless_stopped(folder):
-        _sweep(output, keep=folder)
-        with FileJournal(folder / _JOURNAL, folder / COPIES, settings.key) as journal:
-            yield folder, journal
-
-
-@contextlib.contextmanager
-def _removed_unless_stopped(folder: Path) -> Iterator[None]:
-    """What a person stopped stays, to be gone on with; what failed, or is done, does not."""
-    try:
-        yield
-    except JobCancelled:
-        raise
-    except Exception:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(workplace(output, _name_of(job, settings, settings.key, files)))
+        yield folder, stack.enter_context(FileJournal(folder / _JOURNAL, folder / COPIES, settings.key))
 
 
 @contextlib.contextmanager
@@ -105,39 +87,8 @@ def _finished(folder: Path, output: Path) -> Iterator[Path]:
         return
     with atomic_folder(output) as partial:
         yield partial
+        remove_halves(folder / COPIES)
         (folder / COPIES).rename(partial / COPIES)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    (folder / COPIES).mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    try:
-        held = locks.take(folder / _LOCK)
-    except BlockingIOError as error:
-        raise FolderBusyError(
-            "another run is writing there", file=folder, advice="Wait until it has ended, or choose another output."
-        ) from error
-    try:
-        yield
-    finally:
-        locks.release(held)
-
-
-def unfinished(output: Path) -> list[Path]:
-    """The folders that killed runs left beside ``output`` to be gone on with."""
-    return sorted(output.absolute().parent.glob(f"{_prefix(output)}*"))
-
-
-def _sweep(output: Path, *, keep: Path) -> None:
-    """Remove what a killed job with other files or settings left, which nobody can go on with."""
-    for folder in unfinished(output):
-        if folder.name != keep.name and not locks.is_held(folder / _LOCK):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prefix(output: Path) -> str:
-    return f".{output.name}.unfinished-"
 
 
 def _name_of(job: DeidJob, settings: DeidSettings, key: ProjectKey, files: list[Path]) -> str:
@@ -149,16 +100,6 @@ def _name_of(job: DeidJob, settings: DeidSettings, key: ProjectKey, files: list[
     steps_on = (settings.ocr is not None, settings.deface, settings.brain_mask is not None)
     inputs = [place_of(Origin(path), key) for path in files]
     return key.digest("job", __version__, load_table().title, asked, steps_on, *inputs)[:8].hex()
-
-
-def _refuse_used(output: Path) -> None:
-    """Before hours of work, not after."""
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ResultExistsError(
-            "something is there already, and it is not overwritten",
-            file=output,
-            advice="Choose another folder, or move this one away.",
-        )
 
 
 def _write_review(job: DeidJob, outcome: DeidOutcome, files: list[Path]) -> None:

@@ -13,7 +13,6 @@ from slicermedai.cli.supervise import supervise
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import Job
 
-
 _OWN = frozenset({"deid"})
 """Kinds whose command has a file of its own."""
 

@@ -59,10 +59,11 @@ class Statement:
     by_hand: bool
 
 
-def statement(profile: Profile | None = None) -> list[Statement]:
+def statement(profile: Profile | None = None, *, sop_class: str = "") -> list[Statement]:
     """One row for each attribute of the table under ``profile``, at the top level of an instance.
 
-    The IOD is left open, so that compound actions are those of attributes that may be left out.
+    Compound actions follow the attribute's type in the IOD of ``sop_class`` (a UID); without one they are those of
+    the IOD that asks most of the attribute.
     """
     chosen = profile or Profile()
     return [
@@ -71,7 +72,7 @@ def statement(profile: Profile | None = None) -> list[Statement]:
             name=row.name,
             basic=row.basic,
             options=tuple((code, row.options[code]) for code in sorted(chosen.option_codes) if code in row.options),
-            ours=_ours(row, chosen),
+            ours=_ours(row, chosen, sop_class),
             by_hand=row.by_hand,
         )
         for row in load_table().rows
@@ -122,14 +123,14 @@ def _row_of(label: str) -> Row | None:
     return load_table().row(tag)
 
 
-def _ours(row: Row, profile: Profile) -> str:
+def _ours(row: Row, profile: Profile, sop_class: str = "") -> str:
     tag = _WILD.get(row.tag) or int(row.tag, 16)
     vr = vr_of(tag)
     if row.tag == "private":
         kept = Option.RETAIN_SAFE_PRIVATE in profile.options
         return "removed, but for safe ones" if kept else "removed"
     element = Element(tag, vr, has_items=vr == "SQ")
-    return _in_words(decide(BASIC_RULES, _context(profile), element), label_of(tag), vr)
+    return _in_words(decide(BASIC_RULES, _context(profile, sop_class), element), label_of(tag), vr)
 
 
 def _in_words(op: Op, label: str, vr: str) -> str:
@@ -147,14 +148,14 @@ def _in_words(op: Op, label: str, vr: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _context(profile: Profile) -> Context:
+def _context(profile: Profile, sop_class: str) -> Context:
     return Context(
         table=load_table(),
         profile=profile,
         pseudonyms=Pseudonyms(ProjectKey(bytes(KEY_BYTES))),
         vocabulary=Vocabulary(),
         patient="MEDAI",
-        sop_class="",
+        sop_class=sop_class,
         study_uid="1.2",
         dates=DeidSettings(profile=profile).date_rule,
     )
@@ -250,8 +251,8 @@ def _attributes() -> Iterator[str]:
     yield ""
     yield (
         "Basic and Options: as printed in the table; options marked * are ours, from their meaning. What is done: "
-        "under the Basic profile, where the IOD lets the attribute be left out; type 2 attributes are emptied and type "
-        "1 ones get a dummy as far as the row allows."
+        "under the Basic profile, in the IOD that asks most of the attribute. Where an IOD lets it be left out (type 3) "
+        "compound actions remove it, type 2 ones are emptied, and type 1 ones get a dummy, as far as the row allows."
     )
     yield ""
     heads = ("Tag", "Attribute", "Basic", "What is done", "Options")

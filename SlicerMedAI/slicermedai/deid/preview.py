@@ -50,7 +50,7 @@ class PreviewRow:
     keyword: str
     action: str
     count: int
-    reason: str = ""
+    reason: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

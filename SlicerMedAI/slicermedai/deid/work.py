@@ -109,8 +109,12 @@ def workers(patients: Patients, processes: int) -> Iterator[Workers]:
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(patients.for_workers(),))
     try:
         yield Workers(patients, pool)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    except BaseException:
+        for process in list((pool._processes or {}).values()):  # whoever stops a job does not wait for a file's end
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown(wait=True)
 
 
 _patients: list[Patients] = []

@@ -121,6 +121,12 @@ def sweep_partials(parent: Path, *, own: bool = False) -> list[Path]:
     return removed
 
 
+def remove_halves(folder: Path) -> None:
+    """Remove what was left half-written in ``folder`` and below, where nobody else can be writing."""
+    for entry in [path for path in folder.rglob(".*") if _PARTIAL.match(path.name)]:
+        _remove(entry)
+
+
 def missing_parents(path: Path) -> list[Path]:
     """The folders above ``path`` that do not exist, innermost first."""
     return [parent for parent in Path(path).absolute().parents if not parent.exists()]

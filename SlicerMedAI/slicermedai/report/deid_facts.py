@@ -69,7 +69,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionUse:
-    """The profile, or one of its options: whether it was asked for, and how many of the written files carry its code."""
+    """The profile, or one of its options: whether it was asked for, and how many written files carry its code."""
 
     code: str
     meaning: str
