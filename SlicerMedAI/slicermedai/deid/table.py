@@ -13,6 +13,9 @@ from typing import Any
 DATA = Path(__file__).with_name("e1_1.json")
 
 _CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
+_NEEDED = frozenset({"PresentationCreationDate", "PresentationCreationTime"})
+_PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
+"""The table removes them, and presentation states are not valid without: there they get a dummy (PS3.3 C.11.10)."""
 _RETAINING = frozenset({"113106", "113108", "113109", "113110", "113112"})
 _PREFERENCE = {"1": "DZX", "2": "ZDX", "3": "XZD"}
 
@@ -112,9 +115,15 @@ class Table:
         parent:
             Keyword of the sequence that the attribute lies in, "" at the top level.
         """
+        return _action(self, tag, sop_class, parent)
+
+    def decided(self, tag: int, sop_class: str, parent: str) -> Action | None:
+        """What :meth:`action` remembers."""
         row = self.row(tag)
         if row is None:
             return None
+        if row.keyword in _NEEDED and sop_class.startswith(_PRESENTATIONS):
+            return Action.DUMMY
         choices = row.basic.split("/")
         if "U*" in choices:
             return Action.UID
@@ -131,6 +140,11 @@ class Table:
             return inside.get(parent, min(inside.values(), default="3"))
         number = self.sop_classes.get(sop_class)
         return next((k for k in "12" if (number in known["top"][k] if number is not None else known["top"][k])), "3")
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _action(table: Table, tag: int, sop_class: str, parent: str) -> Action | None:
+    return table.decided(tag, sop_class, parent)
 
 
 @functools.cache

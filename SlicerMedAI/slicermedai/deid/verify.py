@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import AnyStr, Generic
 
 import numpy as np
 
@@ -131,30 +132,26 @@ def find(path: Path, tokens: frozenset[Token], retained: Retained = NOTHING_RETA
 
 
 class _Searcher:
-    """The tokens as byte patterns, one for each scope."""
+    """The tokens as bytes, for each scope, and as folded text."""
 
     def __init__(self, tokens: frozenset[Token]) -> None:
         self._needles = {scope: _Needles(_byte_forms(tokens, scope)) for scope in Scope}
-        self._text = _text_pattern(tokens)
+        self._text = _Index(_text_forms(tokens))
         self._tokens = tokens
 
     def search(self, element: Element) -> tuple[int, str] | None:
         """(offset within the value, kind of the token) of the first hit, or None."""
         scope = element.scope
-        match = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
-        if match is not None and not _is_part_of_common_word(match):
-            return match.start(), self._kind(match.group().lower())
-        if scope is Scope.TEXT and self._text and not element.value.isascii() and self._folded_hit(element.value):
+        found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
+        if found is not None:
+            return found[0], self._kind(found[1].lower())
+        if scope is Scope.TEXT and not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
         return None
 
     def _folded_hit(self, value: bytes) -> bool:
         texts = {value.decode(codec, "replace") for codec in ("utf-8", "latin-1")}
-        return any(
-            not inside_common_word(folded, *match.span())
-            for folded in map(fold, texts)
-            for match in (self._text.finditer(folded) if self._text is not None else ())
-        )
+        return any(self._text.search(fold(text)) is not None for text in texts)
 
     def _kind(self, found: bytes) -> str:
         def is_it(token: Token) -> bool:
@@ -163,34 +160,62 @@ class _Searcher:
         return next((token.kind.value for token in sorted(self._tokens) if is_it(token)), "name")
 
 
-class _Needles:
-    """Many byte strings searched at once.
+class _Index(Generic[AnyStr]):
+    """Many strings (or byte strings) by their first two letters: nothing has to be compiled for a patient."""
 
-    Long values are first looked through for the forms' first two pairs of bytes with two tables of 65,536 entries,
-    at even and odd offsets, which is some 50 times faster than the expression; small ones are not worth it.
+    def __init__(self, forms: Iterable[tuple[AnyStr, AnyStr, AnyStr]]) -> None:
+        self._by_start: dict[AnyStr, list[tuple[AnyStr, re.Pattern[AnyStr] | None, re.Pattern[AnyStr] | None]]] = {}
+        for left, text, right in sorted(forms, key=lambda form: (-len(form[1]), form)):
+            entry = (text, re.compile(left) if left else None, re.compile(right) if right else None)
+            self._by_start.setdefault(text[:2], []).append(entry)
+
+    def search(self, value: AnyStr) -> tuple[int, AnyStr] | None:
+        """(position, what stands there) of the first one, or None."""
+        for position in range(len(value) - 1):
+            found = self.at(value, position)
+            if found is not None:
+                return position, found
+        return None
+
+    def at(self, value: AnyStr, position: int) -> AnyStr | None:
+        """What stands at ``position``, between edges where it may, and not as a part of a common word."""
+        for text, left, right in self._by_start.get(value[position : position + 2], ()):
+            end = position + len(text)
+            if value[position:end] != text or (left and not left.match(value, position)):
+                continue
+            if not (right and not right.match(value, end)) and not _is_part_of_common_word(value, position, end):
+                return text
+        return None
+
+
+class _Needles(_Index[bytes]):
+    """Byte strings; long values are first looked through for the first two pairs of bytes.
+
+    That takes two tables of 65,536 entries, at even and odd offsets.
     """
 
     def __init__(self, forms: set[tuple[bytes, bytes, bytes]]) -> None:
-        ordered = [left + re.escape(text) + right for left, text, right in sorted(forms, key=_longest_first)]
-        self._pattern = re.compile(b"|".join(ordered)) if ordered else None
+        super().__init__(forms)
         self._tables = np.zeros((2, 65536), dtype=bool)
         self._short = any(len(text) < 4 for _, text, _ in forms)
         for _, text, _ in forms:
             self._tables[0, int.from_bytes(text[:2], "little")] = True
             self._tables[1, int.from_bytes(text[2:4], "little")] = True
+        if self._short:  # of what is shorter than two pairs, the second pair may be any
+            self._tables[1] = True
 
-    def search(self, value: bytes) -> re.Match[bytes] | None:
-        """The first match, or None."""
-        if self._pattern is None:
-            return None
-        if self._short or len(value) < _LONG:
-            return self._pattern.search(value)
+    def search(self, value: bytes) -> tuple[int, bytes] | None:
+        """(position, what stands there) of the first one, or None."""
+        if len(value) < _LONG:
+            return super().search(value)
         places = sorted(place for odd in (0, 1) for place in self._candidates(value, odd))
-        return next((match for place in places if (match := self._pattern.match(value, place))), None)
+        return next(((place, found) for place in places if (found := self.at(value, place)) is not None), None)
 
     def _candidates(self, value: bytes, odd: int) -> list[int]:
         pairs = np.frombuffer(value, dtype="<u2", offset=odd, count=(len(value) - odd) // 2)
         wanted = self._tables[0][pairs[:-1]] & self._tables[1][pairs[1:]]
+        if self._short and self._tables[0][pairs[-1]]:
+            wanted = np.append(wanted, True)
         return [int(place) * 2 + odd for place in np.flatnonzero(wanted)]
 
 
@@ -199,11 +224,14 @@ def _searcher(tokens: frozenset[Token]) -> _Searcher:
     return _Searcher(tokens)
 
 
-def _is_part_of_common_word(match: re.Match[bytes]) -> bool:
-    """The guard of :func:`inside_common_word` in bytes of one character each."""
-    text = match.string[max(0, match.start() - 32) : match.end() + 32].decode("latin-1")
-    start = min(match.start(), 32)
-    return match.group().isalpha() and inside_common_word(text, start, start + len(match.group()))
+def _is_part_of_common_word(value: AnyStr, start: int, end: int) -> bool:
+    """The guard of :func:`inside_common_word`, also in bytes of one character each."""
+    if not value[start:end].isalpha():
+        return False
+    first = max(0, start - 32)
+    around = value[first : end + 32]
+    text = around if isinstance(around, str) else around.decode("latin-1")
+    return inside_common_word(text, start - first, end - first)
 
 
 def _written(token: Token) -> set[str]:
@@ -251,13 +279,8 @@ def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, byte
     return forms
 
 
-def _longest_first(form: tuple[bytes, bytes, bytes]) -> tuple[int, bytes]:
-    return -len(form[1]), form[1]
-
-
-def _text_pattern(tokens: frozenset[Token]) -> re.Pattern[str] | None:
-    forms = {"".join((t.edges[0], re.escape(fold(t.text)), t.edges[1])) for t in tokens if not t.text.isdigit()}
-    return re.compile("|".join(sorted(forms, key=lambda form: (-len(form), form)))) if forms else None
+def _text_forms(tokens: frozenset[Token]) -> set[tuple[str, str, str]]:
+    return {(t.edges[0], fold(t.text), t.edges[1]) for t in tokens if not t.text.isdigit()}
 
 
 def _narrow(text: str) -> set[bytes]:
