@@ -28,3 +28,11 @@ def screenshot(page: Path, folder: Path, *flags: str) -> Path:
     command = [chromium(), *_QUIET, f"--user-data-dir={folder / 'profile'}", f"--screenshot={picture}"]
     subprocess.run([*command, *flags, page.as_uri()], capture_output=True, timeout=60, check=True)
     return picture
+
+
+def printed(page: Path, folder: Path) -> Path:
+    """``page`` as the browser prints it: a PDF in ``folder``."""
+    paper = folder / "paper.pdf"
+    command = [chromium(), *_QUIET, f"--user-data-dir={folder / 'profile'}", f"--print-to-pdf={paper}"]
+    subprocess.run([*command, page.as_uri()], capture_output=True, timeout=60, check=True)
+    return paper

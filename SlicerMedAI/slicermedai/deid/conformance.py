@@ -251,8 +251,8 @@ def _attributes() -> Iterator[str]:
     yield ""
     yield (
         "Basic and Options: as printed in the table; options marked * are ours, from their meaning. What is done: "
-        "under the Basic profile, in the IOD that asks most of the attribute. Where an IOD lets it be left out (type 3) "
-        "compound actions remove it, type 2 ones are emptied, and type 1 ones get a dummy, as far as the row allows."
+        "under the Basic profile, in the IOD that asks most of the attribute. Where an IOD lets it be left out (type "
+        "3), compound actions remove it; type 2 ones are emptied, type 1 ones get a dummy, as far as the row allows."
     )
     yield ""
     heads = ("Tag", "Attribute", "Basic", "What is done", "Options")

@@ -32,8 +32,8 @@ def left_out(facts: DeidFacts) -> Html:
     more = tag("p", f"And {rest:,} more: see report.json.") if rest else Html("")
     excluded = Html("")
     if facts.excluded_files:
-        words = f"{facts.excluded_files:,} of them belong to {facts.excluded_entries:,} entries of the exclusion list."
-        excluded = tag("p", words)
+        words = "an entry" if facts.excluded_entries == 1 else f"{facts.excluded_entries:,} entries"
+        excluded = tag("p", f"{facts.excluded_files:,} of them because of {words} of the exclusion list.")
     made = table("Files left out", ("Number in the input", "Name, masked", "What", "Why"), rows)
     return join([excluded, made, more])
 
