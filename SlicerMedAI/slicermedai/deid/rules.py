@@ -27,6 +27,7 @@ _CLASS_UIDS = re.compile(
     r"SOPClass|TransferSyntax|CodingScheme|^ContextUID|MappingResource|Creator|SegmentationTemplate"
 )
 _PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
+_PERSONS_ROLE = 0x00102298  # is not valid without the Responsible Person, whom the table removes (PS3.3 C.7.1.1)
 _PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
 _CHARSET, _BURNED_IN = 0x00080005, 0x00280301
 _TEMPORAL = frozenset({"DA", "DT", "TM"})
@@ -122,7 +123,7 @@ class ApplyTable:
         """Remove, empty, replace, keep, clean, or move in time what is listed."""
         action = context.action(element)
         if action is None:
-            return None
+            return REMOVE if element.tag == _PERSONS_ROLE else None
         if element.tag in (_PATIENT_NAME, _PATIENT_ID) and action is not Action.REMOVE:
             return Op(Action.DUMMY.value, value=context.patient.encode())
         if action in (Action.KEEP, Action.CLEAN):
