@@ -8,9 +8,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
 
-from slicermedai.deid.conformance import DOCUMENT, markdown, reason, statement
+from slicermedai.deid.conformance import DOCUMENT, markdown, statement
 from slicermedai.deid.preview import preview
 from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.reasons import reason
 from slicermedai.deid.settings import DeidSettings
 from slicermedai.deid.table import load_table
 from Testing.deid.samples import KEY, a_series, copies, without_identity

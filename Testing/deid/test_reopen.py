@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slicermedai.deid.keystore import save_key
+from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.reopen import on_route
 from slicermedai.deid.routes import check_destination
+from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 from slicermedai.dicom.inputs import Source, open_source
 from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import IdentityError
@@ -67,15 +70,43 @@ def test_notes_on_the_original_never_reach_the_pseudonymous_route(source: Source
     assert any("left out" in note for note in opened.notes)
 
 
-def test_one_project_key_gives_one_pseudonym(source: Source, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("ab" * 32, encoding="ascii")
-    pairs = [
-        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / name, key_file=key)[0].study
-        for name, key in (("a", str(tmp_path / "key")), ("b", str(tmp_path / "key")), ("c", ""))
+@pytest.mark.filterwarnings("ignore::slicermedai.deid.keystore.PlainKeyWarning")
+def test_one_project_key_gives_one_pseudonym_sealed_or_plain(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ProjectKey.generate()
+    plain, sealed = key.save(tmp_path / "plain"), save_key(tmp_path / "sealed", key, "correct horse battery")
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "correct horse battery")
+    done = [
+        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / name, key_file=str(path or ""))
+        for name, path in (("a", plain), ("b", sealed), ("c", None))
     ]
+    assert [report.fingerprint for _, report in done if report] == [key.fingerprint, key.fingerprint, ""]
+    pairs = [opened.study for opened, _ in done]
     assert pairs[0].patient_id == pairs[1].patient_id
     assert pairs[0].study_uid == pairs[1].study_uid
     assert pairs[0].patient_id != pairs[2].patient_id
+
+
+def test_a_key_that_is_sealed_or_lies_with_the_images_is_refused_by_name(source: Source, tmp_path: Path) -> None:
+    key = ProjectKey.generate()
+    sealed = save_key(tmp_path / "sealed", key, "correct horse battery")
+    with pytest.raises(IdentityError, match="passphrase"):
+        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "a", key_file=str(sealed))
+    among = key.save(source.files[0].parent / "key")
+    with pytest.raises(IdentityError, match="folder of images"):
+        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "a", key_file=str(among))
+
+
+def test_the_record_says_of_each_attribute_what_was_done_and_why_without_values(source: Source, tmp_path: Path) -> None:
+    _, report = on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    assert report is not None
+    assert report.verified == report.files == len(source.files)
+    changes = {(one.attribute, one.action): one for one in report.changes}
+    assert changes["PatientBirthDate", "Z"].reason == "Table E.1-1: Z"
+    removed = sum(one.elements for one in report.changes if one.action == "X")
+    assert removed == report.elements_removed
+    assert [token for token in identity_tokens(SeriesSpec().identity) if token in repr(report)] == []
 
 
 def test_copies_that_are_another_image_are_refused(source: Source, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from slicermedai.domain.codes import Code
-from slicermedai.domain.result import AnalysisResult, Deidentification
+from slicermedai.domain.result import AnalysisResult, AttributeChange, Deidentification
 from slicermedai.domain.study import Identity
 from slicermedai.report.context import ReportContext
 from slicermedai.scene.pictures import Picture
@@ -32,6 +32,11 @@ def pseudonymous(result: AnalysisResult) -> AnalysisResult:
         elements_removed=1203,
         done=("Private attributes were removed",),
         not_done=("Faces were not removed", "Text burned into pixels was not looked for"),
+        changes=(
+            AttributeChange(attribute="PatientName", action="D", elements=50, reason="Table E.1-1: Z"),
+            AttributeChange(attribute="StudyDate", action="X", elements=1153, reason="Table E.1-1: X"),
+        ),
+        verified=50,
     )
     study = replace(result.study, identity=Identity.DEIDENTIFY, patient_name="MEDAI^7F3K", patient_id="7F3KQ2")
     return replace(result, study=study, deidentification=record)

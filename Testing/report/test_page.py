@@ -425,3 +425,11 @@ def test_a_unit_of_one_is_not_shown(result, tmp_path: Path):
     page = of(replace(result, findings=(replace(finding, measurements=(ratio,)),)), tmp_path)
     assert not page.all("abbr")
     assert "0.00321" in page.section("findings")
+
+
+def test_a_pseudonymous_result_shows_what_became_of_each_attribute_and_what_the_verifier_found(pseudonymous, tmp_path):
+    shown = of(pseudonymous, tmp_path).section("deidentification")
+    assert "searched all 50 files for identity, and found none" in shown
+    assert "2 attributes, one by one" in shown
+    assert "PatientName replaced 50 Table E.1-1: Z" in shown
+    assert "StudyDate removed 1,153 Table E.1-1: X" in shown

@@ -9,6 +9,7 @@ from typing import Any
 
 from slicermedai.cli.options import add_options, job_from
 from slicermedai.cli.parser import Parser
+from slicermedai.cli.passphrase import asked
 from slicermedai.cli.supervise import supervise
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import Job
@@ -30,7 +31,21 @@ def add(commands: Any) -> None:
 
 def do(spec: type[Job], given: argparse.Namespace) -> int:
     """Supervise a child that runs the job of the arguments."""
-    return supervise(job_from(spec, given))
+    job = job_from(spec, given)
+    return supervise(job, secrets=_secrets(job))
+
+
+def _secrets(job: Job) -> dict[str, str]:
+    """The passphrase of a sealed project key, asked for before the worker starts."""
+    path = getattr(job, "project_key", "")
+    if not path:
+        return {}
+    from pathlib import Path
+
+    from slicermedai.deid.keystore import needs_passphrase
+    from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
+
+    return {PASSPHRASE_VARIABLE: asked()} if needs_passphrase(Path(path)) else {}
 
 
 def catalogue(spec: type[Job]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from slicermedai.deid import private
 from slicermedai.deid.context import Context, Element
-from slicermedai.deid.dictionary import label_of, tag_of, vr_of
+from slicermedai.deid.dictionary import label_of, vr_of
 from slicermedai.deid.ops import Op
 from slicermedai.deid.presets import PRESETS, safe_harbor
 from slicermedai.deid.profile import STEPS, Option, Profile
@@ -30,7 +30,6 @@ _COMMAND = "python -m slicermedai.deid.conformance"
 _WORDS = {"X": "removed", "Z": "emptied", "D": "replaced by a dummy", "U": "new UID", "C": "identity in it masked"}
 _EDITED = {"X": "removed where it holds identity", "Z": "emptied"}
 _WILD = {"50xxxxxx": 0x50000010, "60xx3000": 0x60003000, "60xx4000": 0x60004000, "private": 0x00090001}
-_OUTSIDE = "attribute that the table does not list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,50 +76,6 @@ def statement(profile: Profile | None = None, *, sop_class: str = "") -> list[St
         )
         for row in load_table().rows
     ]
-
-
-def reason(label: str, action: str, profile: Profile) -> str:
-    """Why an attribute (as counted by the engine) was treated like that: which rule it was."""
-    return _reason(label, action, profile.option_codes)
-
-
-@functools.lru_cache(maxsize=8192)
-def _reason(label: str, action: str, codes: frozenset[str]) -> str:
-    if label in _MARKS:
-        return "says that and how identity was removed (PS3.15 E.1.1)" if action == "D" else _listed(label, codes)
-    if label == "PrivateAttributes":
-        safe = Option.RETAIN_SAFE_PRIVATE.value in codes
-        return "private, not on the list of safe ones or with identity in it" if safe else "private (Table E.1-1)"
-    listed = _listed(label, codes)
-    if listed and (action != "C" or "option" in listed):
-        return listed
-    return {
-        "C": "identity of the patient stood in it",
-        "Z": f"name or date in an {_OUTSIDE}",
-        "U": f"instance UID in an {_OUTSIDE}",
-        "D": "pixels or document written anew",
-        "X": listed or "no content, or identity of the patient stood in it",
-    }.get(action, "")
-
-
-_MARKS = frozenset({"PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"})
-
-
-def _listed(label: str, codes: frozenset[str]) -> str:
-    """The table's row of a keyword or of "(gggg,eeee)", in words; "" where it has none."""
-    row = _row_of(label)
-    if row is None:
-        return ""
-    options = ", ".join(f"option {code}: {row.options[code]}" for code in sorted(codes) if code in row.options)
-    return f"Table E.1-1: {row.basic}" + (f", {options}" if options else "")
-
-
-def _row_of(label: str) -> Row | None:
-    try:
-        tag = int(label[1:5] + label[6:10], 16) if label.startswith("(") else tag_of(label)
-    except (KeyError, ValueError):
-        return None
-    return load_table().row(tag)
 
 
 def _ours(row: Row, profile: Profile, sop_class: str = "") -> str:

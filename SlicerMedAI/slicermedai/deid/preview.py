@@ -15,11 +15,11 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import DataElement
 
-from slicermedai.deid.conformance import reason
 from slicermedai.deid.datasets import DAMAGE, as_found
 from slicermedai.deid.dictionary import label_of
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.deid.reasons import reason
 from slicermedai.deid.rewrite import Patients, rewrite_to
 from slicermedai.deid.settings import DeidSettings
 from slicermedai.deid.window import Origin

@@ -16,6 +16,7 @@ from slicermedai.errors import IdentityError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from slicermedai.deid.pseudonym import ProjectKey
     from slicermedai.dicom.inputs import Source
 
 _BARE = Deidentification(
@@ -67,13 +68,26 @@ def _from_copies(
     from slicermedai.deid.pseudonym import ProjectKey
     from slicermedai.deid.run import deidentify
 
-    key = ProjectKey.from_file(Path(key_file)) if key_file else ProjectKey.generate()
+    key = _key(key_file, folder, source) if key_file else ProjectKey.generate()
     report = deidentify(source.files, folder, key=key, progress=progress)
+    if not key_file:  # nobody keeps that key: its fingerprint tells nothing
+        report = replace(report, fingerprint="")
     copies = _reopened(source, folder)
     if not all(says_removed(header) for header in copies.headers):
         raise IdentityError("a copy does not say that identity was removed", attribute="PatientIdentityRemoved")
     notes = (*copies.notes, _NOTES_LEFT_OUT) if source.notes else copies.notes
     return replace(copies, study=replace(copies.study, identity=Identity.DEIDENTIFY), notes=notes), report
+
+
+def _key(path: str, folder: Path, source: Source) -> ProjectKey:
+    """The project's key, sealed ones by the passphrase in the environment; it must not lie with the images."""
+    import os
+
+    from slicermedai.deid.keystore import load_key
+    from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
+
+    images = {folder, *(file.parent for file in source.files)}
+    return load_key(Path(path), os.environ.get(PASSPHRASE_VARIABLE), away_from=images)
 
 
 def _reopened(source: Source, folder: Path) -> Source:

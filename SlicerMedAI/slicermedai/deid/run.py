@@ -14,12 +14,13 @@ from slicermedai.deid.people import fill_table, fingerprint_of
 from slicermedai.deid.pixel_step import PixelStep
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.deid.reasons import reason
 from slicermedai.deid.rules import describe_rules
 from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem
 from slicermedai.deid.window import Origin
 from slicermedai.deid.work import Done, Step, Task, Workers, verify, workers, write
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.result import Deidentification
+from slicermedai.domain.result import AttributeChange, Deidentification
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import MedAIError, UnreadableFileError
 
@@ -276,10 +277,13 @@ class _Run:
         ]
 
     def _record(self, files: int) -> Deidentification:
-        by_action: Counter[str] = Counter()
+        changed: Counter[tuple[str, str]] = Counter()
         for row in self.rows:
-            for (_, action), count in row.done.items():
-                by_action[action] += 0 if row.refused else count
+            if not row.refused:
+                changed.update(row.done)
+        by_action: Counter[str] = Counter()
+        for (_, action), count in changed.items():
+            by_action[action] += count
         done = frozenset(option for option, count in self.claims.items() if count == files)
         return Deidentification(
             method=f"Basic Application Confidentiality Profile, {self.patients.table.title}",
@@ -291,6 +295,14 @@ class _Run:
             done=tuple(describe(self.settings.profile)),
             not_done=tuple(self._not_done(done)),
             refused=tuple(f"{row.source}: {row.refused}" for row in self.rows if row.refused),
+            changes=tuple(
+                AttributeChange(
+                    attribute=label, action=action, elements=count, reason=reason(label, action, self.settings.profile)
+                )
+                for (label, action), count in sorted(changed.items())
+            ),
+            verified=files,
+            fingerprint=fingerprint_of(self.settings),
         )
 
     def _not_done(self, done: frozenset[Option]) -> list[str]:

@@ -78,8 +78,22 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeChange:
+    """What was done to one attribute: the action's code (PS3.15 Table E.1-1a), how many elements, and by which rule."""
+
+    attribute: str
+    action: str
+    elements: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deidentification:
-    """What the de-identification step did, did not do, and which files it left out: all is shown to people."""
+    """What the de-identification step did, did not do, and which files it left out: all is shown to people.
+
+    ``changes`` names attributes and actions, never values. ``verified`` counts the files that were searched for
+    identity after they had been written, without a hit. ``fingerprint`` tells project keys apart.
+    """
 
     method: str
     codes: tuple[Code, ...] = ()
@@ -90,6 +104,9 @@ class Deidentification:
     done: tuple[str, ...] = ()
     not_done: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    changes: tuple[AttributeChange, ...] = ()
+    verified: int = 0
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

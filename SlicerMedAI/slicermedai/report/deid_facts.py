@@ -9,10 +9,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import slicermedai
-from slicermedai.deid.conformance import reason
 from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.dictionary import hexadecimal, tag_of
 from slicermedai.deid.profile import BASIC, Option, Profile
+from slicermedai.deid.reasons import reason
 from slicermedai.deid.request import choice_of
 from slicermedai.deid.risk import RiskReport
 from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem

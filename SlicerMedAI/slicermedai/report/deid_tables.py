@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from slicermedai.deid.dates import DateRule
+from slicermedai.report.actions import ACTIONS, badge
 from slicermedai.report.deid_facts import DeidFacts, Treatment
 from slicermedai.report.markup import Html, code, join, table, tag
 
-ACTIONS = {
-    "X": "removed",
-    "Z": "emptied",
-    "D": "replaced",
-    "U": "new UID",
-    "C": "masked",
-    "K": "kept",
-}
 MANY_FILES = 200
 """Files from which on the page lists series alone; report.json lists all files always."""
 _MOST_LEFT_OUT = 500
@@ -105,11 +98,6 @@ def files(facts: DeidFacts) -> Html:
     ]
     made = table("Files that were written", ("File", "Number in the input", "Done", "Codes"), rows)
     return join([tag("p", where), tag("details", tag("summary", f"{len(written):,} files"), made)])
-
-
-def badge(action: str, words: str = "") -> Html:
-    """An action as a small coloured word."""
-    return tag("span", words or ACTIONS.get(action, action), class_=f"act act-{action.lower()}")
 
 
 def _treatment(one: Treatment, facts: DeidFacts) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult, Deidentification
 from slicermedai.domain.study import Identity
+from slicermedai.report.actions import badge
 from slicermedai.report.markup import Html, code, items, join, number, section, table, tag, terms
 from slicermedai.report.people import coded, date, person, time
 
@@ -47,12 +48,32 @@ def deidentification_section(result: AnalysisResult) -> Html:
     record = result.deidentification
     if record is None:
         return section("deidentification", "De-identification", tag("p", _no_record(result)))
-    done = join([tag("h3", "What was done"), terms(_counts(record)), items(record.done) if record.done else ""])
+    rules = items(record.done) if record.done else ""
+    done = join([tag("h3", "What was done"), terms(_counts(record)), rules, _verified(record), _changes(record)])
     not_done = [
         tag("h3", "What was not done"),
         items(record.not_done, class_="warn") if record.not_done else tag("p", "Nothing is recorded as not done."),
     ]
     return section("deidentification", "De-identification", done, *not_done)
+
+
+def _verified(record: Deidentification) -> Html:
+    if not record.verified:
+        return Html("")
+    words = f"After writing, a reader of its own searched all {record.verified} files for identity, and found none."
+    return join([tag("h3", "What the verifier found"), tag("p", words)])
+
+
+def _changes(record: Deidentification) -> Html:
+    """Before and after, attribute by attribute, without values: those before are what had to go."""
+    rows = [
+        (one.attribute, badge(one.action), tag("td", f"{one.elements:,}", class_="number"), one.reason)
+        for one in record.changes
+    ]
+    if not rows:
+        return Html("")
+    made = table("What became of each attribute", ("Attribute", "Action", "Elements", "Why"), rows, class_="attributes")
+    return tag("details", tag("summary", f"{len(rows)} attributes, one by one"), made)
 
 
 def notes_section(notes: tuple[str, ...]) -> Html:
@@ -130,6 +151,7 @@ def _counts(record: Deidentification) -> list[tuple[str, object]]:
     return [
         ("Method", record.method),
         ("Profile and options", join((coded(value) for value in record.codes), "<br>")),
+        ("Key fingerprint", code(record.fingerprint)),
         ("Files", record.files),
         ("Elements removed", record.elements_removed),
         ("Elements replaced", record.elements_replaced),
