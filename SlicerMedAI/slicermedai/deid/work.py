@@ -5,14 +5,12 @@ Processes are started anew (spawn), on every system alike. They get what the fir
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.profile import Option
@@ -20,6 +18,9 @@ from slicermedai.deid.rewrite import rewrite_file
 from slicermedai.deid.verify import Retained, check_file
 from slicermedai.deid.window import Origin
 from slicermedai.errors import IdentityError, InputError, MedAIError, from_dict
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 _BATCH = 8
 
@@ -105,6 +106,9 @@ def workers(patients: Patients, processes: int) -> Iterator[Workers]:
     if processes == 1 or len(patients.files) < 2:
         yield Workers(patients, None)
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(patients.for_workers(),))
     try:
