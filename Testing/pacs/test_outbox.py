@@ -304,6 +304,18 @@ def test_a_label_map_that_is_taken_needs_no_twin(
     assert not list((an_outbox.folder / "files").rglob("*.dcm"))
 
 
+def test_a_twin_that_may_still_be_needed_is_never_dropped(
+    an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience
+) -> None:
+    label_map, binary = make_object(tmp_path, sop_class=LABELMAP), make_object(tmp_path, 2)
+    an_outbox.add([label_map], a_shelf, identity=KEEP, fallbacks={label_map: binary})
+    an_outbox.purge()
+    an_outbox.forget(states=[State.PROVED, State.REFUSED, State.FAILED])
+    settings(a_shelf, f'refuse_sop_classes = ["{LABELMAP}"]')
+    deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
+    assert states(an_outbox)[uid_of(binary)] == "proved"
+
+
 def test_purging_and_forgetting_keep_what_is_not_proved(
     an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience
 ) -> None:
@@ -330,6 +342,13 @@ def test_no_two_senders_claim_the_same(an_outbox: Outbox, a_shelf: Peer, tmp_pat
     assert {one.state for one in an_outbox.deliveries()} == {State.QUEUED}
 
 
+def test_what_may_be_there_already_is_not_claimed(an_outbox: Outbox, a_shelf: Peer, tmp_path: Path) -> None:
+    an_outbox.add(make_objects(tmp_path / "in", 2), a_shelf, identity=KEEP)
+    an_outbox.update(an_outbox.deliveries()[0], State.QUEUED, unsure=1)
+    with an_outbox.sender() as owner:
+        assert [one.unsure for one in an_outbox.claim("shelf", owner, limit=9, now=1e12)] == [False]
+
+
 def test_a_killed_senders_claims_are_taken_up_again(
     an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience
 ) -> None:
@@ -343,7 +362,11 @@ def test_a_killed_senders_claims_are_taken_up_again(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.returncode) == ("2", -9)
     assert sorted(states(an_outbox).values()) == ["queued", "sending", "sending"]
-    assert deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience).proved == 3
+    store = open_store(a_shelf)
+    arrived = an_outbox.deliveries(states=[State.SENDING])[0]
+    list(store.send([arrived.item]))
+    done = deliver(an_outbox, a_shelf, store, patience=patience)
+    assert (done.sent, done.proved) == (2, 3), "the one that had arrived is not sent again"
 
 
 def test_a_cancelled_pass_gives_back_what_it_claimed(
