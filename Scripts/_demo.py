@@ -23,13 +23,14 @@ from Testing.fixtures.series_writer import write_series
 
 def run_privately(out: Path, source: Path | None) -> int:
     """:func:`run_demo` with a temporary folder that is gone at any end; where this is killed, at the next start."""
+    before = out.exists()
     try:
         with interruptible():
             sweep()
             with JobFolder.create("demo") as folder:
                 return run_demo(out, source, folder.inputs)
     except KeyboardInterrupt:
-        left = f"the result was done, and lies in {out}" if out.exists() else "nothing was left behind"
+        left = f"the result was done, and lies in {out}" if out.exists() and not before else "nothing was left behind"
         _say(f"Scripts/demo: cancelled, {left}")
         return EXIT_CANCELLED
     except MedAIError as error:

@@ -35,8 +35,19 @@ def ensure_environment(level: str = "run") -> None:
     if sys.version_info < OLDEST:
         sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0])
     if not _is_current(level):
-        _make(level)
+        try:
+            _make(level)
+        except KeyboardInterrupt:
+            _say(f"{Path(sys.argv[0]).name}: stopped while setting up; start it again to go on")
+            sys.exit(130)
     _restart_inside()
+
+
+def show_help(about: str | None) -> None:
+    """End with ``about`` where the person asked for help, before anything is set up."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print((about or "").strip())
+        sys.exit(0)
 
 
 def environment_python() -> Path:
@@ -92,15 +103,27 @@ def _make(level: str) -> None:
     _say(f"Setting up the environment in {VENV} (once; downloads PyTorch, some GB, and takes minutes) ...")
     if not _same_version(python) or not _has_pip():
         shutil.rmtree(VENV, ignore_errors=True)
-        subprocess.run([python, "-m", "venv", str(VENV)], check=True)
+        _finish([python, "-m", "venv", str(VENV)])
     pip = [str(environment_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     arguments = [part for needs in NEEDS[level] for part in ("-r", str(needs))]
-    done = subprocess.run([*pip, "-c", str(CONSTRAINTS), *arguments], stdout=sys.stderr)
-    if done.returncode:
-        sys.exit("The packages could not be installed; pip says above why. Nothing else was changed.")
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], stdout=sys.stderr, check=True)
+    _finish([*pip, "-c", str(CONSTRAINTS), *arguments])
+    _finish([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     (VENV / f".made-for-{level}").write_text(_stamp(level))
     _say("The environment is ready.")
+
+
+def _finish(command: list[str]) -> None:
+    """Run to the end; Ctrl-C is answered here alone, in words, and stops the child."""
+    own_group = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}
+    child = subprocess.Popen(command, stdout=sys.stderr, **own_group)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        child.terminate() if os.name == "nt" else os.killpg(child.pid, signal.SIGTERM)
+        child.wait()
+        raise
+    if code:
+        sys.exit("The environment could not be made; the reason is above. Nothing else was changed.")
 
 
 def _has_pip() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import gzip
 import json
 import subprocess
 import sys
@@ -228,8 +229,24 @@ def test_a_nifti_label_map_lies_where_the_mask_lies(name: str, tmp_path: Path) -
         places = geometry.to_lps(np.argwhere(mask))
         assert all(image[image.TransformPhysicalPointToIndex([float(v) for v in p])] == value for p in places)
         assert int((SimpleITK.GetArrayFromImage(image) == value).sum()) == len(places)
-    labels = json.loads((tmp_path / "out" / "segmentation.labels.json").read_text(encoding="utf-8"))
-    assert labels == {"1": "Brain", "2": "Lesion"}
+    about = json.loads((tmp_path / "out" / "segmentation.labels.json").read_text(encoding="utf-8"))
+    assert {value: label["name"] for value, label in about["labels"].items()} == {"1": "Brain", "2": "Lesion"}
+
+
+def test_a_nifti_label_map_says_what_made_it_and_what_its_values_mean(tmp_path: Path) -> None:
+    case = with_label_map(a_case(masks=(a_ball(GRIDS["axial"]),)))
+    made = dataclasses.replace(case.result.provenance, warnings=("cut by the edge",))
+    case = dataclasses.replace(case, result=dataclasses.replace(case.result, provenance=made))
+    exported(case, tmp_path / "out", ("nifti",))
+    about = json.loads((tmp_path / "out" / "segmentation.labels.json").read_text(encoding="utf-8"))
+    finding = case.result.findings[0]
+    assert about["labels"]["1"]["type"].startswith(f"{finding.label.type.scheme}:{finding.label.type.value} ")
+    assert about["model"] == f"{made.bundle}@{made.bundle_version}"
+    assert about["weights_sha256"] == made.weights_sha256
+    assert about["warnings"] == ["cut by the edge"] and "read it first" in about["status"]
+    assert "not a medical device" in about["note"] and about["software"].startswith("SlicerMedAI ")
+    header = gzip.decompress((tmp_path / "out" / "segmentation.nii.gz").read_bytes())[148:228]  # descrip, NIfTI-1
+    assert f"{made.bundle}@{made.bundle_version}".encode() in header and b"research use only" in header
 
 
 def test_a_label_map_of_overlapping_findings_is_refused(tmp_path: Path) -> None:

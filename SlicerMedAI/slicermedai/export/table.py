@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicermedai import __version__
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
@@ -31,6 +32,8 @@ COLUMNS = (
     "bundle",
     "bundle_version",
     "weights_sha256",
+    "software",
+    "note",
 )
 
 
@@ -52,6 +55,8 @@ def _rows(result: AnalysisResult) -> Iterator[dict[str, str]]:
         "bundle": made.bundle,
         "bundle_version": made.bundle_version,
         "weights_sha256": made.weights_sha256,
+        "software": f"SlicerMedAI {__version__}",
+        "note": "research use only, not a medical device",
     }
     if not result.findings:
         yield common
