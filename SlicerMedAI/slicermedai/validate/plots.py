@@ -29,7 +29,7 @@ def _straight(value: float) -> float:
 
 @dataclass(slots=True, eq=False)
 class Axes:
-    """A frame with two axes; ``scale`` bends the x axis (``math.log2``). Data beyond the ranges are cut at the frame."""
+    """A frame with two axes; ``scale`` bends the x axis (``math.log2``). Data beyond a range are put on the frame."""
 
     title: str
     x: Range

@@ -38,26 +38,34 @@ class Phantom:
         return np.asarray(self.margin > 0)
 
 
-def phantom(seed: int | tuple[int, ...], *, shape: tuple[int, int, int] = SHAPE, hard: bool = True) -> Phantom:
-    """One patient; ``hard`` lets the difficulty vary, so that some predictions are bad and say so by soft margins."""
+def phantom(
+    seed: int | tuple[int, ...], *, shape: tuple[int, int, int] = SHAPE, hard: bool = True, blind: float = 0.0
+) -> Phantom:
+    """One patient; ``hard`` lets the difficulty vary, so that some predictions are bad and say so by soft margins.
+
+    With the probability ``blind`` the network surely misses half of the structure, and nothing in its margins says so.
+    """
     rng = np.random.default_rng(seed)
     difficulty = float(rng.choice([0.6, 1.0, 1.6, 6.0], p=[0.3, 0.4, 0.2, 0.1])) if hard else 1.0
     true = _log_odds(rng, shape, difficulty)
     truth = true + logistic_field(rng, shape) > 0
     image = 100.0 * gaussian_filter(truth.astype(np.float32), 0.7) + 5.0 * rng.standard_normal(shape)
+    margin = ((true - OFFSET) * OVERCONFIDENCE).astype(np.float32)
+    if rng.random() < blind:
+        margin[:, :, shape[2] // 2 :] = -20.0
     return Phantom(
         subject=f"subject-{seed}",
-        margin=((true - OFFSET) * OVERCONFIDENCE).astype(np.float32),
+        margin=margin,
         truth=np.asarray(truth),
         image=image.astype(np.float32) + 20.0,
         difficulty=difficulty,
     )
 
 
-def phantoms(count: int, *, seed: int, hard: bool = True) -> Iterator[Phantom]:
+def phantoms(count: int, *, seed: int, hard: bool = True, blind: float = 0.0) -> Iterator[Phantom]:
     """``count`` patients, the same for the same seed."""
     for number in range(count):
-        yield phantom((seed, number), hard=hard)
+        yield phantom((seed, number), hard=hard, blind=blind)
 
 
 def samples(case: Phantom, count: int, *, seed: int) -> Iterator[NDArray[np.uint8]]:
