@@ -2,7 +2,8 @@
 
 Three child processes measure: one the engine (runs and bare forwards interleaved, medians), one a single run's peak
 memory without the windows that the first keeps, one the whole job as a person starts it: DICOM series in,
-de-identified, result, SEG, SR, scene, pictures and report out. The image is Colin27 where it was fetched, else the head phantom.
+de-identified, result, SEG, SR, scene, pictures and report out. The image is Colin27 where it was fetched, else the
+head phantom.
 """
 
 from __future__ import annotations

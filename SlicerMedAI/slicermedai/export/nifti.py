@@ -62,9 +62,8 @@ def origin_of(result: AnalysisResult) -> dict[str, Any]:
 def _short_note(result: AnalysisResult) -> str:
     """For the header's ``descrip``, which holds 79 bytes of text (NIfTI-1)."""
     made = result.provenance
-    return f"{made.bundle}@{made.bundle_version}, made by an algorithm; {RESEARCH}".encode()[:79].decode(
-        errors="ignore"
-    )
+    note = f"{made.bundle}@{made.bundle_version}, made by an algorithm; {RESEARCH}"
+    return note.encode()[:79].decode(errors="ignore")
 
 
 def _meaning(label: Label) -> dict[str, str]:
