@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
 from slicermedai.dicom.file_list import load_file_list
 from slicermedai.errors import (
@@ -24,13 +25,14 @@ from slicermedai.errors import (
     UnknownPeerError,
 )
 from slicermedai.pacs import receive
+from slicermedai.pacs.folder import FolderStore
 from slicermedai.pacs.inbox import Inbox, Stage, Task, sender_folder
 from slicermedai.pacs.inbox_poll import Poller
 from slicermedai.pacs.inbox_rules import Rule, Rules, Series, load_rules
 from slicermedai.pacs.objects import read_object
 from slicermedai.pacs.outbox import Outbox
 from slicermedai.pacs.peers import Peer, open_store, save_peers
-from slicermedai.pacs.store import SendItem, Verdict
+from slicermedai.pacs.store import Pace, SendItem, Verdict
 from Testing.pacs.objects import make_object, make_objects, uid_of
 from Testing.pacs.orthanc import Orthanc, free_port
 
@@ -348,6 +350,51 @@ def test_an_archive_is_asked_and_a_study_fetched_when_it_stops_growing(
     assert an_inbox.studies()[0].sender == "archive"
     assert poller.expected(an_inbox.studies()[0].uid) == 3
     assert poller.expected("1.2.3.4") is None
+
+
+def test_a_study_that_comes_short_is_not_taken_in(
+    an_inbox: Inbox, a_clock: Clock, a_shelf: Peer, tmp_path: Path
+) -> None:
+    class Short(FolderStore):
+        is_short = True
+
+        def retrieve(self, study_uid: str, folder: Path, *, pace: Pace) -> None:
+            super().retrieve(study_uid, folder, pace=pace)
+            if self.is_short:
+                next(folder.glob("*.dcm")).unlink()
+
+    store = Short(Path(a_shelf.path))
+    paths = make_objects(tmp_path / "in", 2)
+    list(store.send([SendItem(file=path, ref=read_object(path)) for path in paths]))
+    poller = Poller(an_inbox, store, "shelf")
+    poller.poll()
+    a_clock.now += 11
+    assert (poller.poll(), an_inbox.collect()) == (0, 0)
+    store.is_short = False
+    assert (poller.poll(), an_inbox.collect()) == (1, 2)
+
+
+def test_a_series_that_is_done_is_not_run_again_for_the_sake_of_another(
+    an_inbox: Inbox, an_outbox: Outbox, a_clock: Clock, tmp_path: Path
+) -> None:
+    ran: list[str] = []
+
+    def submit(task: Task) -> None:
+        ran.append(str(dcmread(load_file_list(task.source)[0]).SOPClassUID))
+        if len(ran) == 2:
+            raise DiskFullError("full")
+        task.output.mkdir()
+
+    both = [make_object(tmp_path, sop_class=one) for one in (MRImageStorage, EnhancedMRImageStorage)]
+    an_inbox.rules = rules(rules=(Rule(name="all", bundle="brain"),))
+    receive_files(an_inbox, both)
+    an_inbox.collect()
+    for _ in range(2):
+        a_clock.now += 100
+        an_inbox.step(submit, an_outbox)
+    assert states(an_inbox) == ["done"]
+    assert len(ran) == 3
+    assert ran[1] == ran[2] != ran[0]
 
 
 def test_an_order_fetches_its_study_when_it_is_there(
