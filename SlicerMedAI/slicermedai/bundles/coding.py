@@ -1,8 +1,8 @@
 """Codes for the names that a model gives its labels: found by exact name in fixed lists, or asked for, never guessed.
 
-``codes/dicom.json`` holds the structures of DICOM's own lists (PS3.16 CID 7191 to 7194 and 7197). ``codes/reviewed.json``
-holds what was read by hand: other names for them, SNOMED CT concepts that are missing there, which structures come in
-pairs, and names that mean too much to be trusted.
+``codes/dicom.json`` holds the structures of DICOM's own lists (PS3.16 CID 7191 to 7194 and 7197), and
+``codes/reviewed.json`` what was read by hand: other names for them, SNOMED CT concepts that are missing there, which
+structures come in pairs, and names that mean too much to be trusted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,14 @@ SIDES = {
 """Laterality (PS3.16 CID 244)."""
 
 _FILLERS = {"of", "the", "and", "structure", "entire"}
-_SINGULAR = {"vertebrae": "vertebra", "kidneys": "kidney", "ribs": "rib", "cartilages": "cartilage", "arteries": "artery", "tumour": "tumor"}
+_SINGULAR = {
+    "vertebrae": "vertebra",
+    "kidneys": "kidney",
+    "ribs": "rib",
+    "cartilages": "cartilage",
+    "arteries": "artery",
+    "tumour": "tumor",
+}
 _GOLDEN_ANGLE = 0.618034
 
 Words = tuple[str, ...]

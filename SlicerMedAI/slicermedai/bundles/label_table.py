@@ -1,0 +1,116 @@
+"""The table in which a person answers for labels: one row a label, with the columns that Slicer's tools have too.
+
+``labels.csv`` of MONAI Auto3DSeg models for Slicer has the same columns, so it is read as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from slicermedai.bundles.coding import candidates, code_label, color_of
+from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.storage import atomic_file
+from slicermedai.errors import BundleError, CodeError
+
+_PARTS = {
+    "category": "SegmentedPropertyCategoryCodeSequence",
+    "type": "SegmentedPropertyTypeCodeSequence",
+    "modifier": "SegmentedPropertyTypeModifierCodeSequence",
+}
+_FIELDS = {"scheme": "CodingSchemeDesignator", "value": "CodeValue", "meaning": "CodeMeaning"}
+_NOTE = "Candidates"
+COLUMNS = ("LabelValue", "Name", *(f"{part}.{field}" for part in _PARTS.values() for field in _FIELDS.values()), _NOTE)
+BACKGROUND = {"background", "unlabeled", "unlabelled", "clear label", ""}
+
+Labels = tuple[tuple[int, Label], ...]
+
+
+def coded_labels(names: Mapping[int, str], table: Path | None, *, template: Path) -> Labels:
+    """(output value, coded label) for each of ``names``: from ``table`` first, then from the fixed lists.
+
+    Raises
+    ------
+    CodeError
+        Some name has no code, or several: ``template`` was written, with a row for each label and those open left
+        empty.
+    BundleError
+        ``table`` cannot be read.
+    """
+    given = read_table(table) if table else {}
+    found = {value: given.get(value) or code_label(name, value) for value, name in names.items()}
+    missing = [names[value] for value, label in found.items() if label is None]
+    if missing:
+        _ask(names, found, template, missing)
+    return tuple((value, label) for value, label in sorted(found.items()) if label is not None)
+
+
+def read_table(path: Path) -> dict[int, Label]:
+    """Label value -> label of those rows that have codes; raises :class:`BundleError`, :class:`CodeError`."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, ValueError, csv.Error) as error:
+        raise BundleError(f"cannot be read ({type(error).__name__})", file=path, attribute="labels") from error
+    labels = (_from_row(row, path) for row in rows)
+    return {value: label for value, label in labels if label is not None}
+
+
+def write_table(path: Path, rows: Iterable[tuple[int, str, Label | None]]) -> None:
+    """Write a table; labels without codes are left empty, with what they could be in the last column."""
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(_to_row(value, name, label) for value, name, label in rows)
+
+
+def as_entry(value: int, label: Label) -> dict[str, Any]:
+    """A label as ``medai.json`` has it."""
+    entry: dict[str, Any] = {"value": value, "name": label.name, "color": list(label.color)}
+    for part in _PARTS:
+        code: Code | None = getattr(label, part)
+        if code is not None:
+            entry[part] = {field: getattr(code, field) for field in _FIELDS}
+    return {**entry, "definition": label.definition} if label.definition else entry
+
+
+def _ask(names: Mapping[int, str], found: Mapping[int, Label | None], template: Path, missing: list[str]) -> None:
+    write_table(template, ((value, names[value], found[value]) for value in sorted(names)))
+    shown = ", ".join(repr(name) for name in missing[:5]) + (" ..." if len(missing) > 5 else "")
+    raise CodeError(
+        f"{len(missing)} of {len(names)} labels have no code, or several, in the lists: {shown}",
+        file=template,
+        attribute="labels",
+        advice="Fill in the empty rows of that table with scheme, value and meaning, and import again with --labels.",
+    )
+
+
+def _from_row(row: dict[str, str], path: Path) -> tuple[int, Label | None]:
+    try:
+        value = int(row["LabelValue"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError("each row needs a number", file=path, attribute="LabelValue") from error
+    codes = {part: _code(row, prefix) for part, prefix in _PARTS.items()}
+    category, type_ = codes["category"], codes["type"]
+    if category is None and type_ is None:
+        return value, None
+    if category is None or type_ is None:
+        raise CodeError(f"label {value} needs a category and a type", file=path, attribute="labels")
+    name = (row.get("Name") or "").strip() or type_.meaning
+    return value, Label(name=name, category=category, type=type_, modifier=codes["modifier"], color=color_of(value))
+
+
+def _code(row: dict[str, str], prefix: str) -> Code | None:
+    values = {field: (row.get(f"{prefix}.{column}") or "").strip() for field, column in _FIELDS.items()}
+    return Code(**values) if any(values.values()) else None
+
+
+def _to_row(value: int, name: str, label: Label | None) -> dict[str, str | int]:
+    row: dict[str, str | int] = {"LabelValue": value, "Name": name}
+    for part, prefix in _PARTS.items():
+        code = getattr(label, part) if label else None
+        row |= {f"{prefix}.{column}": getattr(code, field) if code else "" for field, column in _FIELDS.items()}
+    several = candidates(name) if label is None else ()
+    return {**row, _NOTE: "; ".join(f"{c.type.scheme} {c.type.value} {c.type.meaning}" for c in several)}
