@@ -51,10 +51,10 @@ def read(path: Path) -> ReadSegmentation:
     FormatError
         Not a BINARY segmentation, or its frames are no regular stack.
     """
-    dataset = _read(path)
+    dataset = read_dataset(path)
     if dataset.get("Modality") != "SEG" or dataset.get("SegmentationType") != "BINARY":
         raise FormatError("is no BINARY segmentation", file=path, attribute="SegmentationType")
-    geometry, slices = _geometry(dataset, path)
+    geometry, slices = stack_of(dataset, path)
     owners = np.array([_segment_number(group) for group in dataset.PerFrameFunctionalGroupsSequence])
     frames = _unpacked(dataset)
     return ReadSegmentation(
@@ -65,7 +65,8 @@ def read(path: Path) -> ReadSegmentation:
     )
 
 
-def _read(path: Path) -> Dataset:
+def read_dataset(path: Path) -> Dataset:
+    """The data set in ``path`` with its pixels; raises :class:`~slicermedai.errors.UnreadableFileError`."""
     try:
         dataset = dcmread(path)
         dataset.get("PixelData")
@@ -106,8 +107,8 @@ def _segment_number(group: Dataset) -> int:
     return int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
 
 
-def _geometry(dataset: Dataset, path: Path) -> tuple[Geometry, NDArray[np.intp]]:
-    """The grid that spans all frames, and the slice of each frame in it."""
+def stack_of(dataset: Dataset, path: Path) -> tuple[Geometry, NDArray[np.intp]]:
+    """The grid that spans all frames, and the slice of each frame in it; FormatError for what is no regular stack."""
     shared = dataset.SharedFunctionalGroupsSequence[0]
     measures = shared.PixelMeasuresSequence[0]
     across, down = _cosines(shared.PlaneOrientationSequence[0])
