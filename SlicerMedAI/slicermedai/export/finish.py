@@ -50,8 +50,12 @@ class ObjectKind:
     place: tuple[str, ...] = ()
 
 
-def finish(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, kind: ObjectKind) -> Dataset:
+def finish(
+    dataset: Dataset, context: ExportContext, *, result: AnalysisResult, kind: ObjectKind, number: int = 1
+) -> Dataset:
     """``dataset`` with all that its format left out, ready for :func:`save`; the same object is returned.
+
+    ``number`` tells the objects of one kind apart, from 1.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def finish(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, 
         _check_space(dataset)
     _series(dataset, context, result=result, kind=kind)
     _equipment(dataset, context)
-    _instance(dataset, context, kind)
+    _instance(dataset, context, kind, number)
     dataset.file_meta = _file_meta(dataset)
     _character_set(dataset, str(header.get("SpecificCharacterSet") or "ISO_IR 6"))
     return dataset
@@ -163,10 +167,10 @@ def _contributor(context: ExportContext) -> Dataset:
     return made
 
 
-def _instance(dataset: Dataset, context: ExportContext, kind: ObjectKind) -> None:
+def _instance(dataset: Dataset, context: ExportContext, kind: ObjectKind, number: int) -> None:
     dataset.SOPClassUID = kind.sop_class
-    dataset.SOPInstanceUID = context.uids.instance(kind.name)
-    dataset.InstanceNumber = 1
+    dataset.SOPInstanceUID = context.uids.instance(kind.name, number)
+    dataset.InstanceNumber = number
     date, time = _date_time(context)
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
     dataset.ContentDate, dataset.ContentTime = date, time
