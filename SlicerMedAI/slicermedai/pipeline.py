@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slicermedai.domain.clock import Clock
 from slicermedai.domain.codec import write_object
 from slicermedai.domain.digests import digest_of
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.provenance import Provenance, Step
+from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import RESULT, AnalysisResult, Deidentification, Status
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
@@ -34,20 +34,6 @@ class Outcome:
     files: tuple[Path, ...]
 
 
-@dataclass
-class _Clock:
-    """Names and times the steps of one run."""
-
-    steps: list[Step]
-    began: float
-    started: str
-
-    def step(self, name: str, detail: str = "") -> None:
-        now = time.monotonic()
-        self.steps.append(Step(name=name, detail=detail, seconds=round(now - self.began, 3)))
-        self.began = now
-
-
 def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) -> Outcome:
     """Run ``job`` and write its result, headers and formats into ``folder``, which the caller renames as a whole.
 
@@ -58,12 +44,18 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     """
     from slicermedai.bundles.registry import resolve
     from slicermedai.export.formats import fitting
+    from slicermedai.export.obstacle import obstacle_of
 
-    clock = _Clock([], time.monotonic(), _now())
+    clock = Clock(_now())
     bundle = resolve(job.bundle)
-    source, deidentification = _open(job, folder, clock, progress)
+    source = _open(job, clock, progress)
+    formats, refused = fitting(
+        job.formats,
+        obstacle=obstacle_of(source.headers, source.files, resampled=source.resampled),
+        orthogonal=source.volume.geometry.is_orthogonal,
+    )
+    source, deidentification = _routed(source, job, folder, clock, progress)
     read = digest_of(source.files if source.whole else (), source.volume)
-    formats, refused = fitting(job.formats, obstacle=_obstacle(source), orthogonal=source.volume.geometry.is_orthogonal)
     prediction = _predict(job, bundle, source.volume, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
@@ -75,24 +67,27 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
 
-def _open(job: RunJob, folder: Path, clock: _Clock, progress: Progress) -> tuple[Source, Deidentification | None]:
-    from slicermedai.deid.reopen import on_route
+def _open(job: RunJob, clock: Clock, progress: Progress) -> Source:
+    from slicermedai.deid.free_text import refuse_identity
     from slicermedai.dicom.inputs import open_source
 
     source = open_source(Path(job.source), series=job.series, tilt=job.tilt, progress=progress)
+    refuse_identity(job.remark, source, Identity(job.identity), attribute="remark")
     clock.step("read", source.in_words)
-    source, report = on_route(
-        source, Identity(job.identity), copies=folder / DICOM / SOURCE, key_file=job.project_key, progress=progress
-    )
+    return source
+
+
+def _routed(
+    source: Source, job: RunJob, folder: Path, clock: Clock, progress: Progress
+) -> tuple[Source, Deidentification | None]:
+    from slicermedai.deid.reopen import on_route
+
+    copies = folder / DICOM / SOURCE
+    route = Identity(job.identity)
+    source, report = on_route(source, route, copies=copies, key_file=job.project_key, progress=progress)
     if report is not None:
         clock.step("deidentify", report.method)
     return source, report
-
-
-def _obstacle(source: Source) -> str:
-    if not source.headers:
-        return "the source has no patient and study (PatientID, StudyInstanceUID) to file them under"
-    return "the image was resampled, and its grid is not that of the source's slices" if source.resampled else ""
 
 
 def _predict(job: RunJob, bundle: BundleRef, volume: Volume, progress: Progress) -> Prediction:
@@ -120,7 +115,7 @@ def _compose(bundle: BundleRef, source: Source, prediction: Prediction, job_id: 
     )
 
 
-def _told(made: Provenance, clock: _Clock, refused: tuple[str, ...]) -> Provenance:
+def _told(made: Provenance, clock: Clock, refused: tuple[str, ...]) -> Provenance:
     return replace(
         made,
         steps=(*clock.steps[:-1], *made.steps, *clock.steps[-1:]),

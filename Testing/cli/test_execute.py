@@ -20,10 +20,12 @@ from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import JobCancelled, OutputError, ResultExistsError
+from slicermedai.errors import FormatError, IdentityError, JobCancelled, OutputError, ResultExistsError
 from slicermedai.jobs.specs import ExportJob, RunJob
 from slicermedai.report import build as report
+from Testing.fixtures import faults
 from Testing.fixtures.grids import covering
+from Testing.fixtures.leaks import leaks
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
@@ -212,3 +214,64 @@ def test_an_export_logs_what_it_read_and_wrote(study: list[Path], bundle: Path, 
     with pytest.raises(ResultExistsError):
         execute(job, job_id="e")
     assert [entry["action"] for entry in entries()][4:] == ["export started", "result read", "export failed"]
+
+
+def test_a_remark_that_names_the_patient_ends_a_pseudonymous_run(
+    study: list[Path], bundle: Path, tmp_path: Path
+) -> None:
+    who = SeriesSpec().identity
+    family = who.patient_name.partition("^")[0]
+    for remark in (f"scan of {family}", f"scan of {who.patient_id}"):
+        with pytest.raises(IdentityError, match="remark") as caught:
+            run(study, bundle, tmp_path / "out", identity="deidentify", remark=remark)
+        assert family not in str(caught.value)
+        assert who.patient_id not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    assert_nobody_is_named()
+
+
+def test_an_output_folder_that_is_named_after_the_patient_leaves_no_trace_in_its_files(
+    study: list[Path], bundle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("slicer", reason="absent: slicer-core")
+    family = SeriesSpec().identity.patient_name.partition("^")[0]
+    assert family not in str(tmp_path)
+    output = run(study, bundle, tmp_path / f"out {family}", identity="deidentify", report=True)
+    assert (output / "scene.mrb").is_file()
+    output = output.rename(tmp_path / "moved")  # the search looks at whole paths
+    assert leaks([path for path in output.rglob("*") if path.is_file()], [family]) == []
+    assert family not in log_path().read_text()
+
+
+NEEDED = ("SeriesInstanceUID", "FrameOfReferenceUID", "StudyInstanceUID", "SOPInstanceUID")
+
+
+@pytest.fixture
+def copied(study: list[Path], tmp_path: Path) -> list[Path]:
+    folder = shutil.copytree(study[0].parent, tmp_path / "copied")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("keyword", NEEDED)
+def test_a_series_without_a_uid_is_still_analysed_and_says_what_could_not_be_written(
+    keyword: str, copied: list[Path], bundle: Path, tmp_path: Path
+) -> None:
+    faults.remove_value(copied, keyword)
+    output = run(copied, bundle, tmp_path / "out")
+    assert {path.name for path in (output / "dicom").iterdir()} >= {"findings.csv"}
+    assert not list(output.rglob("seg.dcm"))
+    (said,) = [text for text in AnalysisResult.load(output).provenance.refusals if "No DICOM SEG" in text]
+    assert keyword in said
+
+
+@pytest.mark.parametrize("keyword", NEEDED)
+def test_a_dicom_format_asked_for_by_name_is_refused_before_the_model_runs(
+    keyword: str, copied: list[Path], bundle: Path, tmp_path: Path
+) -> None:
+    faults.remove_value(copied, keyword)
+    with pytest.raises(FormatError) as caught:
+        run(copied, bundle, tmp_path / "out", formats=("seg", "sr"))
+    assert caught.value.attribute == keyword
+    assert caught.value.file in {str(path) for path in copied}
+    assert "nifti,csv" in str(caught.value)
+    assert [entry["action"] for entry in entries()] == ["run started", "run failed"]

@@ -20,12 +20,14 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError, JobCancelled
 from slicermedai.export.formats import FORMATS, chosen, fitting
+from slicermedai.export.obstacle import NEEDED, Obstacle, obstacle_of
 from slicermedai.export.run import export_result
 from slicermedai.export.uids import UidPlan, is_uid, named_uid
 from Testing.export.cases import BRAIN_LABEL, GRIDS, Case, a_ball, a_case, a_finding, with_label_map
 from Testing.fixtures.grids import tilted
 
 _ALL = tuple(FORMATS)
+NO_PATIENT = Obstacle(reason="no patient")
 
 
 def exported(case: Case, folder: Path, formats: tuple[str, ...] = _ALL) -> dict[str, bytes]:
@@ -276,15 +278,15 @@ def test_the_table_of_a_result_without_findings_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "obstacle", "orthogonal", "formats", "refused"),
     [
-        ((), "", True, ("seg", "sr"), 0),
-        ((), "no patient", True, ("nifti", "csv"), 1),
-        ((), "no patient", False, ("csv",), 2),
-        (("csv",), "no patient", False, ("csv",), 0),
-        (("seg",), "", True, ("seg",), 0),
+        ((), None, True, ("seg", "sr"), 0),
+        ((), NO_PATIENT, True, ("nifti", "csv"), 1),
+        ((), NO_PATIENT, False, ("csv",), 2),
+        (("csv",), NO_PATIENT, False, ("csv",), 0),
+        (("seg",), None, True, ("seg",), 0),
     ],
 )
 def test_formats_that_fit_are_chosen_and_the_others_named(
-    names: tuple[str, ...], obstacle: str, orthogonal: bool, formats: tuple[str, ...], refused: int
+    names: tuple[str, ...], obstacle: Obstacle | None, orthogonal: bool, formats: tuple[str, ...], refused: int
 ) -> None:
     found, left_out = fitting(names, obstacle=obstacle, orthogonal=orthogonal)
     assert found == formats
@@ -293,10 +295,23 @@ def test_formats_that_fit_are_chosen_and_the_others_named(
 
 @pytest.mark.parametrize(
     ("names", "obstacle", "orthogonal", "words"),
-    [(("seg",), "no patient", True, "no patient"), (("nifti",), "no patient", False, "right angles")],
+    [(("seg",), NO_PATIENT, True, "no patient"), (("nifti",), NO_PATIENT, False, "right angles")],
 )
 def test_a_format_asked_for_by_name_that_does_not_fit_is_refused(
-    names: tuple[str, ...], obstacle: str, orthogonal: bool, words: str
+    names: tuple[str, ...], obstacle: Obstacle | None, orthogonal: bool, words: str
 ) -> None:
     with pytest.raises(FormatError, match=words):
         fitting(names, obstacle=obstacle, orthogonal=orthogonal)
+
+
+@pytest.mark.parametrize("keyword", NEEDED)
+def test_what_a_dicom_result_must_cite_is_looked_for_in_every_file_of_the_source(keyword: str) -> None:
+    headers, files = a_case().headers, [Path(f"{number}.dcm") for number in range(GRIDS["axial"].shape[0])]
+    assert obstacle_of(headers, files, resampled=False) is None
+    setattr(headers[3], keyword, "")
+    found = obstacle_of(headers, files, resampled=False)
+    assert found is not None
+    assert (found.file, found.attribute) == (files[3], keyword)
+    assert "3.dcm" not in found.in_words
+    with pytest.raises(FormatError, match=f"3.dcm, {keyword}"):
+        fitting(("seg",), obstacle=found)

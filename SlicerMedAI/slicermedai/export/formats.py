@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import FormatError
+from slicermedai.export.obstacle import Obstacle
 
 if TYPE_CHECKING:
     from slicermedai.export.context import ExportContext
@@ -115,31 +116,32 @@ def chosen(names: tuple[str, ...]) -> list[Format]:
 
 
 def fitting(
-    names: tuple[str, ...], *, obstacle: str, orthogonal: bool = True
+    names: tuple[str, ...], *, obstacle: Obstacle | None, orthogonal: bool = True
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(formats to write, what is not written and why), decided before anything is computed.
 
     ``names`` empty leaves the choice: SEG and SR, or NIfTI and CSV where ``obstacle`` says why no DICOM object can be
-    filed ("" for none). ``orthogonal`` is False for a sheared grid, which NIfTI readers do not agree about.
+    filed. ``orthogonal`` is False for a sheared grid, which NIfTI readers do not agree about.
 
     Raises
     ------
     FormatError
         An unknown name, or a format by name that ``obstacle`` forbids.
     """
-    if not names and not obstacle:
+    if not names and obstacle is None:
         return ("seg", "sr"), ()
-    if not names:
-        refused = (f"No DICOM SEG and SR: {obstacle}.",)
+    if not names and obstacle is not None:
+        refused = (f"No DICOM SEG and SR: {obstacle.in_words}.",)
         return (("nifti", "csv"), refused) if orthogonal else (("csv",), (*refused, f"No NIfTI: {_SHEARED}."))
     for made in chosen(names):
         if not orthogonal and made.name == "nifti":
             raise FormatError(f"format 'nifti' cannot be written: {_SHEARED}", attribute="formats")
-        if obstacle and made.needs_context:
+        if obstacle is not None and made.needs_context:
             raise FormatError(
-                f"format {made.name!r} cannot be written: {obstacle}",
-                attribute="formats",
-                advice="Ask for nifti,csv, or run on a DICOM series.",
+                f"format {made.name!r} cannot be written: {obstacle.reason}",
+                file=obstacle.file,
+                attribute=obstacle.attribute or "formats",
+                advice=f"Ask for nifti,csv, {obstacle.advice}.",
             )
     return names, ()
 

@@ -1,0 +1,47 @@
+"""What of a source keeps DICOM objects from being made of its results, known before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPClassUID", "SOPInstanceUID")
+"""What SEG and SR take from, or cite of, each source image, and cannot do without (PS3.3 C.7.4.1, C.12.2, C.17.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why no DICOM object can be filed; ``file`` and ``attribute`` where one file lacks something."""
+
+    reason: str
+    file: Path | None = None
+    attribute: str = ""
+    advice: str = "or run on a DICOM series"
+
+    @property
+    def in_words(self) -> str:
+        """The reason without the file, whose name may name the patient."""
+        return f"{self.attribute}: {self.reason}" if self.attribute else self.reason
+
+
+def obstacle_of(headers: Sequence[Any], files: Sequence[Path], *, resampled: bool) -> Obstacle | None:
+    """What stands in the way of SEG and SR for a source with these ``headers`` (data sets), from ``files``.
+
+    ``resampled`` is True where the analysed grid is not that of the source's slices.
+    """
+    if not headers:
+        return Obstacle(reason="the source has no patient and study (PatientID, StudyInstanceUID) to file them under")
+    if resampled:
+        return Obstacle(reason="the image was resampled, and its grid is not that of the source's slices")
+    for number, header in enumerate(headers):
+        for keyword in NEEDED:
+            if not str(header.get(keyword) or "").strip():
+                return Obstacle(
+                    reason="the source does not say it, and DICOM results must cite it",
+                    file=files[number] if number < len(files) else None,
+                    attribute=keyword,
+                    advice="or export the series again from where it is archived, with its UIDs",
+                )
+    return None
