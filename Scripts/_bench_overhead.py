@@ -154,7 +154,7 @@ def _predict(ref: Any, volume: Any, threads: int, recorder: Recorder | None) -> 
     from slicermedai.inference.task import Listeners, RunSettings
 
     task = Segmentation(load=recorder) if recorder else Segmentation()
-    return task.predict(ref, volume, settings=RunSettings(threads=threads), listeners=Listeners())
+    return task.predict(ref, {"image": volume}, settings=RunSettings(threads=threads), listeners=Listeners())
 
 
 def _forward(windows: list[tuple[Any, Any]], threads: int) -> float:
@@ -210,9 +210,7 @@ def _print(times: dict[str, Any], memory: dict[str, Any]) -> None:
 
 def _print_job(job: dict[str, Any], forward: float) -> None:
     """No goal is set for it: start of Python, reading, copies, pictures and report are the same for any network."""
-    print(
-        "\nthe whole job as a person starts it (series in; copies, SEG, SR, scene, pictures, report out), once"
-    )
+    print("\nthe whole job as a person starts it (series in; copies, SEG, SR, scene, pictures, report out), once")
     for name, seconds in job["steps"]:
         print(f"  {name:<24}{seconds:8.3f} s")
     print(f"  {'wall':<24}{job['wall']:8.3f} s   ({job['cpu']:.2f} CPU s, largest process {job['peak']:.2f} GB)")

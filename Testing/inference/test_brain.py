@@ -146,7 +146,9 @@ def test_where_the_locator_finds_nothing_the_result_is_empty_and_says_so(brain: 
         return lambda window: torch.stack([torch.ones_like(window[:, 0]), torch.zeros_like(window[:, 0])], dim=1)
 
     volume, _ = head_phantom(covering(spacing=(4.0, 4.0, 4.0)))
-    found = Segmentation(load=sees_background).predict(brain, volume, settings=RunSettings(), listeners=Listeners())
+    found = Segmentation(load=sees_background).predict(
+        brain, {"image": volume}, settings=RunSettings(), listeners=Listeners()
+    )
     assert found.is_empty
     assert dict(found.scores) == {1: None}
     assert found.warnings == ("the model's locator found nothing in this image",)

@@ -1,38 +1,31 @@
-"""From scores to labels, on arrays that can be reckoned by hand."""
+"""From leads to labels, on arrays that can be reckoned by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from slicermedai.errors import BundleError
-from slicermedai.inference.labels import Scores, cleaned, exclusive_labels, labels_on, mean_scores, probabilities_of
-from slicermedai.inference.parts import Postprocessing
+from slicermedai.inference.collect import mean_scores
+from slicermedai.inference.labels import agree, cleaned, labels_on, mask_on
 from Testing.fixtures.grids import grid, rotated
 from Testing.inference.conftest import BODY, dice, points_of
 
 FINE = grid(shape=(60, 66, 58), spacing=(2.0, 2.0, 2.0), center=(6.0, -9.0, 14.0))
 
 
-def body_scores() -> Scores:
-    """Three classes: background, a body, and a slab of it above z = 30."""
+def body_leads() -> tuple[np.ndarray, np.ndarray]:
+    """Leads of two labels over the background, a body and its part above z = 30, and the labels they give."""
     points = points_of(FINE).reshape(-1, 3)
     inside = np.clip(0.5 - BODY.distance(points) / 12.0, 0, 1)
     upper = np.clip((points[:, 2] - 30.0) / 8.0 + 0.5, 0, 1)
-    array = np.stack([1 - inside, inside * (1 - upper), inside * upper])
-    return Scores(array=array.reshape(3, *FINE.shape).astype(np.float32), geometry=FINE)
-
-
-def test_the_best_class_wins_and_ties_are_background() -> None:
-    scores = np.array([[0.2, 0.5, 0.4], [0.5, 0.5, 0.1], [0.3, 0.0, 0.5]], dtype=np.float32).reshape(3, 3, 1, 1)
-    assert exclusive_labels(scores).ravel().tolist() == [1, 0, 2]
+    p = np.stack([1 - inside, inside * (1 - upper), inside * upper]).reshape(3, *FINE.shape).astype(np.float32)
+    return p[1:] - p[:1], p.argmax(axis=0).astype(np.uint8)
 
 
 @pytest.mark.parametrize("target", [FINE, FINE.permuted((1, 2, 0)).flipped((0,)), rotated(FINE, (10, 20, 5))])
 def test_labels_come_to_any_grid_where_they_belong(target: object) -> None:
-    scores = body_scores()
-    found = labels_on(scores, exclusive_labels(scores.array), target)
+    leads, labels = body_leads()
+    found = labels_on(leads, labels, FINE, target)
     points = points_of(target).reshape(-1, 3)
     body = (BODY.distance(points) <= 0).reshape(target.shape) & (FINE_inside(points).reshape(target.shape))
     upper = (points[:, 2] > 30.0).reshape(target.shape)
@@ -46,52 +39,38 @@ def FINE_inside(points: np.ndarray) -> np.ndarray:
 
 
 def test_a_source_grid_beside_the_label_stays_empty() -> None:
-    scores = body_scores()
+    leads, labels = body_leads()
     aside = grid(shape=(5, 5, 5), spacing=(2.0, 2.0, 2.0), center=(500.0, 0.0, 0.0))
-    assert not labels_on(scores, exclusive_labels(scores.array), aside).any()
+    assert not labels_on(leads, labels, FINE, aside).any()
+    assert not mask_on(leads[0], 0.0, FINE, aside).any()
 
 
 def test_no_label_gives_an_empty_map() -> None:
-    array = np.stack([np.ones(FINE.shape), np.zeros(FINE.shape)]).astype(np.float32)
-    scores = Scores(array=array, geometry=FINE)
-    labels = exclusive_labels(array)
-    assert not labels_on(scores, labels, FINE).any()
-    assert mean_scores(scores, labels) == {1: None}
+    leads, labels = -np.ones((1, *FINE.shape), np.float32), np.zeros(FINE.shape, np.uint8)
+    assert not labels_on(leads, labels, FINE, FINE).any()
+    assert mean_scores(labels, labels, np.zeros(FINE.shape, np.float16), [1]) == {1: None}
 
 
-def test_the_clean_up_reaches_the_scores() -> None:
-    array = np.zeros((2, 12, 12, 12), dtype=np.float32)
-    array[1, 1:9, 1:9, 1:9] = 0.9
-    array[1, 4, 4, 4] = 0.1
-    array[1, 10, 10, 10] = 0.8
-    array[0] = 1 - array[1]
+def test_the_clean_up_reaches_the_leads() -> None:
+    lead = -np.ones((1, 12, 12, 12), dtype=np.float32)
+    lead[0, 1:9, 1:9, 1:9] = 0.8
+    lead[0, 4, 4, 4] = -0.8
+    lead[0, 10, 10, 10] = 0.6
+    raw = (lead[0] > 0).astype(np.uint8)
     grid_of = grid(shape=(12, 12, 12), spacing=(1.0, 1.0, 1.0))
-    wanted = Postprocessing(clean=(("largest", (1,)), ("holes", ())))
-    clean, labels = cleaned(Scores(array=array, geometry=grid_of), wanted)
-    assert labels.sum() == 8**3
-    assert clean.array[:, 4, 4, 4].tolist() == [0.0, 1.0]
-    assert clean.array[:, 10, 10, 10].tolist() == [1.0, 0.0]
-    assert np.array_equal(labels_on(clean, labels, grid_of), labels)
-    assert array[1, 4, 4, 4] == np.float32(0.1)
+    labels = cleaned(raw, (("largest", (1,)), ("holes", ())), [1])
+    agree(lead, raw, labels)
+    assert labels.sum() == 8**3 and raw.sum() == 8**3
+    assert (lead[0, 4, 4, 4], lead[0, 10, 10, 10]) == (1.0, -1.0)
+    assert np.array_equal(labels_on(lead, labels, grid_of, grid_of), labels)
 
 
 def test_scores_are_means_inside_the_label() -> None:
-    array = np.zeros((2, 2, 2, 2), dtype=np.float32)
-    array[1].flat[:2] = (0.6, 0.8)
-    array[0] = 1 - array[1]
-    scores = Scores(array=array, geometry=grid(shape=(2, 2, 2)))
-    assert mean_scores(scores, exclusive_labels(array))[1] == pytest.approx(0.7)
+    labels = np.array([1, 1, 2, 0], np.uint8)
+    own = np.array([0.5, 0.75, 0.25, 0.0], np.float16)
+    assert mean_scores(labels, labels, own, [1, 2, 3]) == {1: 0.625, 2: 0.25, 3: None}
 
 
-def test_logits_become_probabilities_of_all_classes() -> None:
-    logits = torch.tensor([2.0, -1.0]).reshape(2, 1, 1, 1)
-    assert probabilities_of(logits, "logits", "softmax").sum() == pytest.approx(1.0)
-    alone = probabilities_of(torch.zeros(1, 1, 1, 1), "logits", "sigmoid")
-    assert alone.ravel().tolist() == [0.5, 0.5]
-    given = probabilities_of(torch.tensor([0.3, 0.7]).reshape(2, 1, 1, 1), "probabilities", "")
-    assert given.ravel().tolist() == pytest.approx([0.3, 0.7])
-
-
-def test_labels_that_overlap_are_refused_and_not_flattened() -> None:
-    with pytest.raises(BundleError, match="overlap"):
-        probabilities_of(torch.zeros(3, 2, 2, 2), "logits", "sigmoid")
+def test_voxels_that_the_clean_up_added_do_not_count_for_the_score() -> None:
+    raw, labels = np.array([1, 0, 0], np.uint8), np.array([1, 1, 2], np.uint8)
+    assert mean_scores(labels, raw, np.array([0.5, 0, 0], np.float16), [1, 2]) == {1: 0.5, 2: 0.0}

@@ -22,6 +22,7 @@ from slicermedai.errors import (
     UnsupportedImageError,
 )
 from slicermedai.inference.fitness import extent_warnings
+from slicermedai.inference.resample import resample
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import body_on, dice
@@ -54,9 +55,11 @@ def test_the_body_is_found_where_it_is(tiny: Path, name: str) -> None:
 def test_what_was_done_is_recorded(tiny: Path) -> None:
     found = run(tiny)
     steps = {step.name: step for step in found.steps}
-    assert list(steps) == ["prepare", "load network", "segment", "clean up", "labels to source grid"]
+    assert list(steps) == [
+        "adapt: images from memory", "prepare", "load network", "plan", "segment", "clean up", "labels to source grid"
+    ]  # fmt: skip
     assert steps["prepare"].detail == "Orientationd, Spacingd"
-    assert steps["segment"].detail.startswith("SlidingWindowInferer")
+    assert "windows of 32x32x32" in steps["plan"].detail
     assert steps["clean up"].detail == "largest"
     assert (found.device, found.precision, found.seed) == ("cpu", "float32", 0)
     assert found.device_reason.startswith("auto chose cpu")
@@ -69,23 +72,37 @@ def test_what_was_done_is_recorded(tiny: Path) -> None:
 
 def test_probabilities_are_kept_only_where_asked_for(tiny: Path) -> None:
     assert run(tiny).probabilities is None
-    kept = run(tiny, keep_probabilities=True).probabilities
+    kept = run(tiny, keep_probabilities=(1,)).probabilities
     assert kept is not None
     assert kept.array.dtype == np.float16
-    assert kept.array.shape == (2, *kept.geometry.shape)
+    assert kept.array.shape == (1, *kept.geometry.shape)
+    assert kept.values == (1,)
     assert np.allclose(kept.geometry.spacing, 2.0)
 
 
-def test_the_trust_layer_sees_the_sweep(tiny: Path) -> None:
-    seen = []
+class Watcher:
+    """A trust layer that puts the sweep together again."""
 
-    class Observer:
-        def window(self, logits: object, start: tuple[int, int, int]) -> None:
-            seen.append((tuple(logits.shape), start))
+    def begin(self, geometry: Geometry, labels: list[int]) -> None:
+        self.geometry, self.labels, self.ended = geometry, list(labels), False
+        self.scores = np.full((2, *geometry.shape), np.nan, dtype=np.float32)
 
-    run(tiny, observer=Observer())
-    assert len(seen) == 1
-    assert seen[0][0][0] == 2
+    def window(self, scores: np.ndarray, start: tuple[int, int, int]) -> None:
+        box = tuple(slice(a, a + n) for a, n in zip(start, scores.shape[1:], strict=True))
+        assert np.isnan(self.scores[(0, *box)]).all(), "each voxel comes once"
+        self.scores[(slice(None), *box)] = scores
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def test_the_trust_layer_sees_every_voxel_once_with_its_logits(tiny: Path) -> None:
+    watcher = Watcher()
+    run(tiny, observer=watcher)
+    assert watcher.ended and watcher.labels == [1]
+    assert np.isfinite(watcher.scores).all()
+    image = resample(body_on(AXIAL)[0].array, AXIAL, watcher.geometry, fill=None)
+    assert np.allclose(watcher.scores[1] - watcher.scores[0], 20 * image - 10, atol=1e-3)
 
 
 def test_each_run_gives_the_same(tiny: Path) -> None:
@@ -220,7 +237,7 @@ def test_an_unknown_task_is_named(tiny: Path) -> None:
     [
         ("preprocessing", {"_target_": "Compose", "transforms": [{"_target_": "Orientationd", "axcodes": 5}]}, "made"),
         ("preprocessing", "@image_key", "list of transforms"),
-        ("preprocessing", {"transforms": [{"_target_": "Spacingd", "keys": "label", "pixdim": 1}]}, "failed on this"),
+        ("preprocessing", {"transforms": [{"_target_": "ScaleIntensityd", "keys": "other"}]}, "failed on this"),
         ("postprocessing", {"transforms": [{"_target_": "Transposed", "keys": "pred"}]}, "Transposed is not known"),
         ("inferer", {"_target_": "SlidingWindowInferer"}, "cannot be made"),
     ],

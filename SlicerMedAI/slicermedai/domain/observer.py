@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
+
+from slicermedai.domain.geometry import Geometry
 
 
 class Progress(Protocol):
@@ -13,10 +16,23 @@ class Progress(Protocol):
 
 
 class SweepObserver(Protocol):
-    """What the trust layer implements, to see each window of an inference sweep once."""
+    """What the trust layer implements, to see the scores of every voxel of an inference sweep once."""
 
-    def window(self, logits: Any, start: tuple[int, int, int]) -> None:
-        """``logits`` is (classes, slices, rows, columns) at network resolution, ``start`` its first voxel."""
+    def begin(self, geometry: Geometry, labels: Sequence[int]) -> None:
+        """The sweep starts: ``geometry`` is the network's grid, ``labels`` the values that channels 1, 2 ... stand for.
+
+        Where labels overlap there is no background, and the first label is channel 0.
+        """
+
+    def window(self, scores: Any, start: tuple[int, int, int]) -> None:
+        """A finished box: ``scores`` is (channels, a, b, c) float32 on the network's grid, ``start`` its first voxel.
+
+        Scores are what the network gives (logits, or probabilities where the bundle says so), blended over all windows
+        that reach them. The array is used again after the call: what is to be kept must be copied.
+        """
+
+    def end(self) -> None:
+        """All boxes came; not called where the sweep was stopped or failed."""
 
 
 def silent(stage: str, fraction: float) -> None:

@@ -16,7 +16,8 @@ from slicermedai.bundles.verify import require_consent, verified_bytes
 from slicermedai.errors import BundleError
 from slicermedai.inference.parts import make_part, parser_of
 
-_NESTED = ("state_dict", "model", "network", "net")
+_NESTED = ("state_dict", "model_state_dict", "model", "network", "net", "network_weights", "ema")
+_PREFIXES = ("module.", "network.", "model.", "net.", "_orig_mod.")
 
 
 def load_network(manifest: Manifest, *, part: str, weights: str, device: str) -> Any:
@@ -53,7 +54,17 @@ def _torchscript(content: bytes) -> Any:
 def _from_state(manifest: Manifest, part: str, content: bytes) -> Any:
     network = make_part(parser_of(manifest), part, file=manifest.ref.path)
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    for name in _NESTED:
-        state = state[name] if isinstance(state.get(name), dict) else state
-    network.load_state_dict(state)
+    network.load_state_dict(_plain(state, network))
     return network
+
+
+def _plain(state: Any, network: Any) -> dict[str, Any]:
+    """The network's own tensors in a checkpoint: out of the dict they lie in, without the prefix of a wrapper."""
+    wanted = set(network.state_dict())
+    for _ in range(2):
+        inner = next((state[name] for name in _NESTED if isinstance(state.get(name), dict)), None)
+        state = state if inner is None or wanted & set(state) else inner
+    for prefix in _PREFIXES:
+        if state and all(name.startswith(prefix) for name in state) and not wanted & set(state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return dict(state)

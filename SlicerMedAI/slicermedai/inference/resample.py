@@ -20,7 +20,7 @@ _EDGE = 0.5 + 1e-6
 
 
 def resample(
-    array: NDArray[Any], source: Geometry, target: Geometry, *, fill: float = 0.0, nearest: bool = False
+    array: NDArray[Any], source: Geometry, target: Geometry, *, fill: float | None = 0.0, nearest: bool = False
 ) -> NDArray[np.float32]:
     """``array`` on ``source`` -> float32 array of ``target.shape``.
 
@@ -29,19 +29,25 @@ def resample(
     array:
         (slices, rows, columns) on ``source``; integers up to 2**24 are exact.
     fill:
-        Value outside the source's outer faces.
+        Value outside the source's outer faces; None repeats the edge voxels.
     nearest:
         Nearest voxel instead of trilinear, for labels.
     """
     matrix = np.linalg.inv(source.affine) @ target.affine
-    values = torch.from_numpy(np.require(array, np.float32, ["C", "W"]))
-    order = _axis_order(matrix)
+    values = _tensor(array)
+    order = axis_order(matrix)
     if order is None:
-        return _by_points(values, matrix, target.shape, fill=fill, nearest=nearest)
+        return _by_points(values.float(), matrix, target.shape, fill=fill, nearest=nearest)
     return _by_axes(values.permute(order), matrix[list(order)], target.shape, fill=fill, nearest=nearest)
 
 
-def _axis_order(matrix: NDArray[np.float64]) -> tuple[int, int, int] | None:
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """Without a copy where torch can work on the type; the caller never writes to it."""
+    plain = array if array.dtype in (np.int16, np.uint8, np.float32) else array.astype(np.float32)
+    return torch.from_numpy(np.require(plain, requirements=["C", "W"]))
+
+
+def axis_order(matrix: NDArray[np.float64]) -> tuple[int, int, int] | None:
     """For each target axis the one source axis along it, or None where the grids stand obliquely."""
     linear = np.abs(matrix[:3, :3])
     order = linear.argmax(axis=0)
@@ -53,7 +59,7 @@ def _axis_order(matrix: NDArray[np.float64]) -> tuple[int, int, int] | None:
 
 
 def _by_axes(
-    values: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], *, fill: float, nearest: bool
+    values: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], *, fill: float | None, nearest: bool
 ) -> NDArray[np.float32]:
     """Axis after axis, those that shrink first: parallel grids need no points. ``matrix`` is 3 x 4, diagonal."""
     outside = []
@@ -63,8 +69,8 @@ def _by_axes(
         outside.append((axis, np.abs(positions[axis] - (size - 1) / 2) > size / 2 - 0.5 + _EDGE))
         position = np.clip(positions[axis], 0, size - 1)
         values = _along_axis(values, axis, np.rint(position) if nearest else position)
-    out = values.contiguous().numpy()
-    for axis, beyond in outside:
+    out = values.float().contiguous().numpy()
+    for axis, beyond in outside if fill is not None else ():
         np.moveaxis(out, axis, 0)[beyond] = fill
     return np.asarray(out, dtype=np.float32)
 
@@ -78,11 +84,11 @@ def _along_axis(values: torch.Tensor, axis: int, position: NDArray[np.float64]) 
     share = torch.from_numpy((position - low).astype(np.float32))
     form = [1, 1, 1]
     form[axis] = -1
-    return below.lerp_(values.index_select(axis, torch.from_numpy(high)), share.view(form))
+    return below.float().lerp_(values.index_select(axis, torch.from_numpy(high)).float(), share.view(form))
 
 
 def _by_points(
-    values: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], *, fill: float, nearest: bool
+    values: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], *, fill: float | None, nearest: bool
 ) -> NDArray[np.float32]:
     """Slab after slab of target slices, each point looked up in the source."""
     out = np.empty(shape, dtype=np.float32)
@@ -97,11 +103,12 @@ def _by_points(
     return out
 
 
-def _looked_up(values: torch.Tensor, grid: torch.Tensor, fill: float, mode: str) -> NDArray[np.float32]:
+def _looked_up(values: torch.Tensor, grid: torch.Tensor, fill: float | None, mode: str) -> NDArray[np.float32]:
     found = torch.nn.functional.grid_sample(
         values[None, None], grid[None], mode=mode, padding_mode="border", align_corners=False
     )[0, 0]
-    found[(grid.abs() > 1 + 1e-5).any(dim=-1)] = fill
+    if fill is not None:
+        found[(grid.abs() > 1 + 1e-5).any(dim=-1)] = fill
     return np.asarray(found.numpy())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,9 @@ import torch
 from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.bundles.verify import PINNED, check_hash, require_consent, with_consent
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import Volume
+from slicermedai.inference.adapter.report import CompatibilityReport
 from slicermedai.inference.contrast import check_acquisition
 from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.fitness import check_image
@@ -29,31 +32,49 @@ class Segmentation:
 
     load: NetworkLoader = load_network
 
-    def predict(self, ref: BundleRef, volume: Volume, *, settings: RunSettings, listeners: Listeners) -> Prediction:
+    def predict(
+        self, ref: BundleRef, inputs: Mapping[str, Volume], *, settings: RunSettings, listeners: Listeners
+    ) -> Prediction:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = _manifest_of(ref)
         require_consent(manifest.ref)
-        warnings, made = check_image(manifest, volume), check_acquisition(manifest, volume)
+        warnings = [line for volume in inputs.values() for line in check_image(manifest, volume)]
+        made = [check_acquisition(manifest, volume) for volume in inputs.values()]
         device = choose_device(settings.device)
-        sweep = Sweep(Setting(manifest=manifest, device=device.name, listeners=listeners, load=self.load))
+        sweep = Sweep(
+            Setting(
+                manifest=manifest,
+                device=device.name,
+                listeners=listeners,
+                load=self.load,
+                precision=settings.precision,
+            )
+        )
         with reproducible(settings, device):
-            label_map = sweep.run(volume)
+            label_map = sweep.run(inputs)
             threads = torch.get_num_threads()
+        report = sweep.ledger.report()
         return Prediction(
             label_map=label_map,
             labels=ref.labels,
             scores=tuple(sorted(sweep.scores.items())),
-            steps=tuple(sweep.steps),
+            steps=(*_told(report), *sweep.steps),
             device=device.name,
             device_reason=device.reason,
-            precision=settings.precision,
+            precision=sweep.precision,
             seed=settings.seed,
             threads=threads,
             versions=tuple((name, version(name)) for name in _PACKAGES),
-            warnings=(*made.warnings, *warnings, *sweep.warnings),
-            unchecked=made.unchecked,
+            regions=tuple(sweep.regions),
+            warnings=(*(line for one in made for line in one.warnings), *warnings, *report.warnings, *sweep.warnings),
+            unchecked=tuple(line for one in made for line in one.unchecked),
+            compatibility=report,
             probabilities=sweep.kept,
         )
+
+
+def _told(report: CompatibilityReport) -> list[Step]:
+    return [Step(name=f"adapt: {item.rule}", detail=item.detail) for item in report.applied]
 
 
 def _manifest_of(ref: BundleRef) -> Manifest:

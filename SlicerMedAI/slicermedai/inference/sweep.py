@@ -1,36 +1,41 @@
-"""One sweep of one bundle over one image: frame, prepare, run the network, bring the labels back."""
+"""One sweep of one bundle over its images: frame, prepare, run the network, bring the labels back."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from slicermedai.bundles.manifest import Manifest
-from slicermedai.domain.observer import Progress
+from slicermedai.domain.finding import Mask, PackedMask
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError
+from slicermedai.inference import budget
+from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
+from slicermedai.inference.adapter.inputs import matched, need_one
+from slicermedai.inference.adapter.post import Postprocessing
+from slicermedai.inference.adapter.report import Ledger
+from slicermedai.inference.adapter.scripts import surroundings
+from slicermedai.inference.adapter.steps import Steps
+from slicermedai.inference.collect import Collector, Wanted, mean_scores
 from slicermedai.inference.fitness import extent_warnings, label_warnings
-from slicermedai.inference.framing import Extent, Framing, content_extent, extent_of, framed
-from slicermedai.inference.labels import Scores, cleaned, labels_on, mean_scores, probabilities_of
-from slicermedai.inference.metatensor import geometry_of, to_metatensor
-from slicermedai.inference.parts import (
-    make_part,
-    make_transforms,
-    parser_of,
-    read_postprocessing,
-    transform_names,
-)
-from slicermedai.inference.regions import largest_component
-from slicermedai.inference.task import Listeners, ScoreVolume
+from slicermedai.inference.framing import Extent, Framing, content_extent, framed
+from slicermedai.inference.labels import agree, cleaned, labels_on, mask_on
+from slicermedai.inference.locate import located
+from slicermedai.inference.metatensor import geometry_of
+from slicermedai.inference.relabel import relabelled
+from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16
+from slicermedai.inference.shadow import Shadow
+from slicermedai.inference.task import FoundRegion, Listeners, ScoreVolume
+from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 
 class NetworkLoader(Protocol):
@@ -48,27 +53,34 @@ class Setting:
     device: str
     listeners: Listeners
     load: NetworkLoader
+    precision: str = "float32"
 
 
 @dataclass(slots=True, eq=False)
 class Sweep:
-    """Runs once; afterwards ``steps``, ``warnings``, ``scores`` and ``kept`` say what was done and found."""
+    """Runs once; afterwards the fields say what was done and found."""
 
     setting: Setting
+    ledger: Ledger = field(default_factory=Ledger)
     steps: list[Step] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     scores: dict[int, float | None] = field(default_factory=dict)
+    regions: list[FoundRegion] = field(default_factory=list)
     kept: ScoreVolume | None = None
+    precision: str = "float32"
 
-    def run(self, volume: Volume) -> LabelMap:
-        """Exclusive labels on the grid of ``volume``."""
-        parser = parser_of(self.setting.manifest)
-        image = self._framed(parser, volume)
-        if image is None:
-            self.scores = {value: None for value, _ in self._labels}
-            return LabelMap(array=np.zeros(volume.geometry.shape, dtype=np.uint8), geometry=volume.geometry)
-        found = self._scores(parser, image)
-        return self._back(found, volume)
+    def run(self, inputs: Mapping[str, Volume]) -> LabelMap:
+        """Exclusive labels on the grid of the first image that the bundle names; what overlaps is in ``regions``."""
+        with surroundings(Path(self._file), self.ledger):
+            adapted = adapt(self.setting.manifest, self.ledger)
+            steps = adapted.steps()
+            volumes = matched(steps.names, inputs)
+            first = volumes[steps.names[0]]
+            image = self._framed(adapted, volumes)
+            if image is None:
+                self.scores = {value: None for value, _ in self._labels}
+                return _empty(first.geometry)
+            return self._segmented(adapted, steps, image, first)
 
     @property
     def _file(self) -> str:
@@ -79,122 +91,207 @@ class Sweep:
         return self.setting.manifest.ref.labels
 
     @contextlib.contextmanager
-    def _step(self, name: str, detail: str = "") -> Iterator[None]:
+    def _step(self, name: str, detail: str = "") -> Iterator[list[str]]:
+        """Times a step; words that the block appends are added to its detail."""
         self.setting.listeners.progress(name, 0.0)
-        start = time.perf_counter()
-        yield
-        self.steps.append(Step(name=name, detail=detail, seconds=time.perf_counter() - start))
+        start, words = time.perf_counter(), [detail] if detail else []
+        yield words
+        self.steps.append(Step(name=name, detail="; ".join(words), seconds=time.perf_counter() - start))
         self.setting.listeners.progress(name, 1.0)
 
     # --- framing -----------------------------------------------------------------------------------------------
 
-    def _framed(self, parser: Any, volume: Volume) -> Volume | None:
-        """What the network is to see; the whole image where the bundle frames nothing, None where nothing is."""
+    def _framed(self, adapted: Adapted, volumes: dict[str, Volume]) -> dict[str, Volume] | None:
+        """What the network is to see; the images as they are where the bundle frames nothing, None where nothing is."""
         entry = self.setting.manifest.framing
         if entry is None:
-            return volume
-        framing = Framing.from_entry(entry, file=self._file)
+            return volumes
+        framing, volume = Framing.from_entry(entry, file=self._file), need_one(volumes, title=adapted.file)
         with self._step("frame", "box of the image's content along the patient axes"):
             content = content_extent(volume)
             coarse = framed(volume, content.grid(framing.coarse_shape))
-        found = self._located(parser, framing, coarse, content)
+        found = self._located(adapted, framing, coarse, content)
         if found is None:
             self.warnings.append("the model's locator found nothing in this image")
             return None
         self.warnings += extent_warnings(found.size, framing.extent_mm)
         close = found.widened(framing.margin)
         with self._step("resample", _grid_words(close, framing.close_shape)):
-            return framed(volume, close.grid(framing.close_shape))
+            return {next(iter(volumes)): framed(volume, close.grid(framing.close_shape))}
 
-    def _located(self, parser: Any, framing: Framing, coarse: Volume, box: Extent) -> Extent | None:
+    def _located(self, adapted: Adapted, framing: Framing, coarse: Volume, box: Extent) -> Extent | None:
+        steps = adapted.steps(framing.preprocessing)
         with self._step("load locator"):
-            network = self._network(framing.network, framing.weights)
+            network = self._network(adapted, framing.network, framing.weights)
         with self._step("locate", _grid_words(box, framing.coarse_shape)):
-            tensor = make_transforms(parser, framing.preprocessing, file=self._file)(to_metatensor(coarse))
-            with torch.inference_mode():
-                output = network(tensor.as_tensor()[None].to(self.setting.device))[0]
-            found = self._probabilities(output, "")[1]
-            grid = geometry_of(tensor)
-        weight = found * largest_component(found > 0.5)
-        return extent_of(
-            np.asarray(_along_lps(weight, grid.affine)), box, smallest_shares=np.full(3, framing.smallest_share)
-        )
+            return located(
+                lambda volume: steps.apply({steps.names[0]: volume}),
+                lambda window: network(window.to(self.setting.device)),
+                coarse=coarse,
+                framing=framing,
+                logits=adapted.manifest.outputs == "logits",
+            )
 
     # --- network -----------------------------------------------------------------------------------------------
 
-    def _scores(self, parser: Any, image: Volume) -> Scores:
-        manifest = self.setting.manifest
-        wanted = read_postprocessing(manifest)
-        with self._step("prepare", ", ".join(transform_names(manifest.config, "preprocessing"))):
-            tensor = make_transforms(parser, "preprocessing", file=self._file)(to_metatensor(image))
+    def _segmented(self, adapted: Adapted, steps: Steps, volumes: dict[str, Volume], first: Volume) -> LabelMap:
+        post, inferer = adapted.postprocessing(), adapted.inferer()
+        with self._step("prepare", ", ".join(steps.done)):
+            tensor = steps.apply(volumes)
+            grid, image = geometry_of(tensor), tensor.as_tensor()
+            del tensor
         with self._step("load network"):
-            network = self._network("network_def", manifest.ref.weights)
-        inferer = make_part(parser, "inferer", file=self._file)
-        watched = Windows(network, self.setting.listeners.progress, _window_count(inferer, tensor.shape[1:]))
-        with self._step("segment", f"{type(inferer).__name__}, {'x'.join(map(str, tensor.shape[1:]))} voxels"):
+            network = self._network(adapted, NETWORK, self.setting.manifest.ref.weights)
+        with self._step("plan") as words:
+            shadow = Shadow.of(network, channels=image.shape[0], across=inferer.across)
+            divisor = 1 if adapted.manifest.framing else adapted.format.divisor
+            plan = inferer.plan(grid.shape, shadow=shadow, divisor=divisor, ledger=self.ledger)
+            plan, wanted = self._planned(plan, post, shadow, (grid.shape, first.geometry.shape, image.shape[0]), words)
+        runner = Runner(network, self.setting.device, inferer.across, warn=self.warnings.append)
+        del shadow
+        self._choose_precision(runner, image, plan)
+        found = self._swept(image, grid, runner, plan=plan, wanted=wanted)
+        del image, network, runner
+        return self._back(found, post, grid, first)
+
+    def _network(self, adapted: Adapted, part: str, weights: str) -> Any:
+        return self.setting.load(adapted.manifest, part=part, weights=weights, device=self.setting.device)
+
+    def _planned(
+        self,
+        plan: WindowPlan,
+        post: Postprocessing,
+        shadow: Shadow,
+        sizes: tuple[Triple, Triple, int],
+        words: list[str],
+    ) -> tuple[WindowPlan, Wanted]:
+        """The plan that fits into memory, and what is kept; refused where none does."""
+        listeners = self.setting.listeners
+        classes = shadow.classes(plan.roi) or max((value for value, _ in self._labels), default=1) + 1
+        layout = budget.Layout(
+            shape=sizes[0],
+            source=sizes[1],
+            inputs=sizes[2],
+            classes=classes,
+            exclusive=post.exclusive,
+            kept=len(listeners.keep_probabilities),
+        )
+        fits, precise = budget.keeps_leads(layout)
+        leads = post.exclusive and not post.nearest and fits
+        layout = replace(layout, leads=leads, precise=precise)
+        cost = shadow.cost(plan.roi)
+        half = post.exclusive and budget.need_of(plan, layout, None).overlaps > budget.HALF_FROM
+        plan = replace(plan, half=half)
+        need = budget.need_of(plan, layout, cost)
+        free = budget.available()
+        if need.total > free and plan.batch > 1:
+            plan = replace(plan, batch=1)
+            need = budget.need_of(plan, layout, cost)
+            words.append("one window at a time, for lack of memory")
+        budget.check(need, free=free)
+        words.append(f"{plan.count(sizes[0])} windows of {'x'.join(map(str, plan.roi))}, about {need.in_words}")
+        if need.operations:
+            words.append(f"{need.operations / 1e12:.2f} TFLOP")
+        return plan, Wanted(
+            probabilities=self.setting.manifest.outputs == "probabilities",
+            exclusive=post.exclusive,
+            threshold=post.threshold,
+            leads=leads,
+            precise=precise,
+            keep=listeners.keep_probabilities,
+            observer=listeners.observer,
+        )
+
+    def _choose_precision(self, runner: Runner, image: torch.Tensor, plan: WindowPlan) -> None:
+        """float32 as asked; "auto" takes bfloat16 where the device has it and one window agrees, and says if not."""
+        asked = self.setting.precision
+        if asked == "float32" or (asked == "auto" and not has_bfloat16(self.setting.device)):
+            return
+        with self._step("check bfloat16") as words:
+            found = runner.golden(golden_window(image, plan.roi))
+            words.append(f"labels agree with float32 by a Dice of {found:.5f} in one window, {GOLDEN:g} is asked for")
+        if found >= GOLDEN or asked == "bfloat16":
+            runner.precision = self.precision = "bfloat16"
+        if found < GOLDEN:
+            ran = "nevertheless it ran so, as asked" if self.precision == "bfloat16" else "it ran in float32"
+            self.warnings.append(f"bfloat16 changes this model's labels (Dice {found:.4f}): {ran}")
+
+    def _swept(
+        self, image: torch.Tensor, grid: Geometry, runner: Runner, *, plan: WindowPlan, wanted: Wanted
+    ) -> Collector:
+        collector = Collector(shape=grid.shape, wanted=wanted)
+        progress, observer = self.setting.listeners.progress, wanted.observer
+
+        def before(done: int, total: int) -> None:
+            progress("segment", min(done / total, 0.99))
+
+        with self._step("segment", f"{'x'.join(map(str, grid.shape))} voxels, {self.precision}"):
+            if observer is not None:
+                observer.begin(grid, [value for value, _ in self._labels])
             with torch.inference_mode():
-                output = inferer(tensor.as_tensor()[None].to(self.setting.device), watched)[0]
-            self._tell(output)
-            array = self._probabilities(output, wanted.activation)
-        return Scores(array=array, geometry=geometry_of(tensor))
-
-    def _network(self, part: str, weights: str) -> Any:
-        return self.setting.load(self.setting.manifest, part=part, weights=weights, device=self.setting.device)
-
-    def _probabilities(self, output: torch.Tensor, activation: str) -> NDArray[np.float32]:
-        return probabilities_of(output, self.setting.manifest.outputs, activation)
-
-    def _tell(self, output: torch.Tensor) -> None:
-        if self.setting.listeners.observer is not None:
-            self.setting.listeners.observer.window(output, (0, 0, 0))
+                sweep(image, runner, plan, collector, before=before)
+            collector.finish()
+            if observer is not None:
+                observer.end()
+        return collector
 
     # --- labels ------------------------------------------------------------------------------------------------
 
-    def _back(self, found: Scores, volume: Volume) -> LabelMap:
-        _check_labels(len(found.array), self.setting.manifest)
-        wanted = read_postprocessing(self.setting.manifest)
-        with self._step("clean up", ", ".join(kind for kind, _ in wanted.clean)):
-            clean, labels = cleaned(found, wanted)
-            self.scores = mean_scores(found, labels)
-        with self._step("labels to source grid", "linear, in physical space"):
-            array = labels_on(clean, labels, volume.geometry)
-        if self.setting.listeners.keep_probabilities:
-            self.kept = ScoreVolume(array=found.array.astype(np.float16), geometry=found.geometry)
-        label_map = LabelMap(array=array, geometry=volume.geometry)
+    def _back(self, found: Collector, post: Postprocessing, grid: Geometry, first: Volume) -> LabelMap:
+        _check_labels(found.classes, self.setting.manifest)
+        if found.kept:
+            array = np.stack(list(found.kept.values()))
+            self.kept = ScoreVolume(array=array, geometry=grid, values=tuple(found.kept))
+        if found.channels is not None:
+            return self._overlapping(found, post, grid, first)
+        values = [value for value, _ in self._labels]
+        with self._step("clean up", ", ".join(kind for kind, _ in post.clean)):
+            labels = cleaned(found.labels, post.clean, values)
+            self.scores = mean_scores(labels, found.labels, found.own, values)
+            if found.leads is not None:
+                agree(found.leads, found.labels, labels)
+        words = "nearest voxel" if post.nearest else "linear" if found.leads is not None else "vote of eight voxels"
+        with self._step("labels to source grid", f"{words}, in physical space"):
+            if found.leads is not None:
+                array = labels_on(found.leads, labels, grid, first.geometry)
+            else:
+                array = relabelled(labels, grid, first.geometry, smooth=not post.nearest)
+        label_map = LabelMap(array=array, geometry=first.geometry)
         self.warnings += label_warnings(self.setting.manifest, label_map)
+        self.regions = regions_of(label_map, self._labels, self.scores)
         return label_map
 
-
-@dataclass(slots=True, eq=False)
-class Windows:
-    """A network that tells how far it is, and so can be stopped, before each window."""
-
-    network: Callable[[Any], Any]
-    progress: Progress
-    total: int
-    done: int = 0
-
-    def __call__(self, window: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The network's output for a batch of windows."""
-        self.progress("segment", min(self.done / self.total, 0.99))
-        self.done += len(window)
-        return self.network(window, *args, **kwargs)
-
-
-def _window_count(inferer: Any, shape: Any) -> int:
-    """How many windows a sliding-window inferer takes over ``shape``; 1 for any other."""
-    roi, overlap = getattr(inferer, "roi_size", None), getattr(inferer, "overlap", 0.0)
-    if roi is None:
-        return 1
-    sizes = [int(n) for n in shape]
-    windows = [min(int(r), n) if int(r) > 0 else n for r, n in zip(_triple(roi), sizes, strict=True)]
-    shares = _triple(overlap)
-    steps = [max(1, int(w * (1 - share))) for w, share in zip(windows, shares, strict=True)]
-    return math.prod(math.ceil((n - w) / s) + 1 for n, w, s in zip(sizes, windows, steps, strict=True))
+    def _overlapping(self, found: Collector, post: Postprocessing, grid: Geometry, first: Volume) -> LabelMap:
+        """Each channel a region of its own; the label map stays empty."""
+        assert found.channels is not None
+        with self._step("labels to source grid", "each label by itself, linear, in physical space"):
+            for value, label in self._labels:
+                channel = found.channels[value - 1]
+                inside = channel > post.threshold
+                score = float(channel[inside].mean(dtype=np.float64)) if inside.any() else None
+                self.scores[value] = score
+                mask = mask_on(channel, post.threshold, grid, first.geometry)
+                if mask.any():
+                    region = PackedMask.from_array(mask, first.geometry)
+                    self.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
+        return _empty(first.geometry)
 
 
-def _triple(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value] * 3
+def regions_of(
+    label_map: LabelMap, labels: tuple[tuple[int, Any], ...], scores: Mapping[int, float | None]
+) -> list[FoundRegion]:
+    """One region for each label that has voxels, in the order of ``labels``."""
+    counts = np.bincount(label_map.array.ravel(), minlength=max((v for v, _ in labels), default=0) + 1)
+    return [
+        FoundRegion(value=v, label=label, region=Mask(label_map=label_map, value=v), raw_score=scores.get(v))
+        for v, label in labels
+        if counts[v]
+    ]
+
+
+def _empty(geometry: Geometry) -> LabelMap:
+    """A map without labels that takes no memory."""
+    return LabelMap(array=np.broadcast_to(np.uint8(0), geometry.shape), geometry=geometry)
 
 
 def _check_labels(classes: int, manifest: Manifest) -> None:
@@ -205,13 +302,6 @@ def _check_labels(classes: int, manifest: Manifest) -> None:
             file=manifest.ref.path,
             attribute="labels",
         )
-
-
-def _along_lps(array: NDArray[np.float32], affine: NDArray[np.float64]) -> NDArray[np.float32]:
-    """An array on a grid along the patient axes, turned so that its axes run to left, posterior, superior."""
-    order = np.abs(affine[:3, :3]).argmax(axis=1)
-    turned = array.transpose(order)
-    return np.flip(turned, tuple(a for a in range(3) if affine[a, order[a]] < 0))
 
 
 def _grid_words(box: Extent, shape: tuple[int, ...]) -> str:

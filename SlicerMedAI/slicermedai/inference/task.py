@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Label
+from slicermedai.domain.finding import Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, SweepObserver, silent
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError, InputError
+from slicermedai.inference.adapter.report import CompatibilityReport
 
-PRECISIONS = ("float32",)
+PRECISIONS = ("float32", "auto", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ class RunSettings:
     threads:
         CPU threads of the networks; 0 leaves the library's own choice.
     precision:
-        "float32".
+        "float32"; "auto" takes bfloat16 where the device has it and the model's labels stay the same in one window;
+        "bfloat16" takes it in any case, and says how well the labels agree.
     """
 
     device: str = "auto"
@@ -49,13 +52,27 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ScoreVolume:
-    """Class probabilities at network resolution: (classes, slices, rows, columns) float16 on ``geometry``."""
+    """Probabilities of the label ``values`` at network resolution: (values, a, b, c) float16 on ``geometry``."""
 
     array: NDArray[Any]
     geometry: Geometry
+    values: tuple[int, ...]
 
     def __repr__(self) -> str:
-        return f"ScoreVolume({len(self.array)} classes, {self.geometry.in_words})"
+        return f"ScoreVolume(of {self.values}, {self.geometry.in_words})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FoundRegion:
+    """One thing that a network found: ``value`` of its output, what it is, where (None: in the image as a whole).
+
+    ``raw_score`` is the network's own number, 0 to 1: it means nothing by itself.
+    """
+
+    value: int
+    label: Label
+    region: Region | None
+    raw_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -65,7 +82,10 @@ class Prediction:
     Parameters
     ----------
     label_map:
-        Exclusive labels on the source grid, 0 is background.
+        Exclusive labels on the source grid, 0 is background; all 0 where labels overlap or are boxes.
+    regions:
+        What was found, each with its region and score: masks of the label map, overlapping masks, boxes, or labels
+        of the whole image.
     labels:
         Output value -> coded label, as the bundle has them.
     scores:
@@ -73,6 +93,8 @@ class Prediction:
         own number: it means nothing by itself.
     probabilities:
         Kept only where asked for.
+    compatibility:
+        What had to be done to the bundle's configuration to run it here.
     steps, warnings:
         What was done, with seconds, and what a person must know.
     unchecked:
@@ -91,8 +113,10 @@ class Prediction:
     seed: int
     threads: int
     versions: tuple[tuple[str, str], ...]
+    regions: tuple[FoundRegion, ...] = ()
     warnings: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    compatibility: CompatibilityReport = field(default_factory=CompatibilityReport)
     probabilities: ScoreVolume | None = None
 
     def __repr__(self) -> str:
@@ -102,24 +126,29 @@ class Prediction:
 
     @property
     def is_empty(self) -> bool:
-        """True where no voxel has a label: "no finding"."""
-        return not self.label_map.array.any()
+        """True where nothing was found: "no finding"."""
+        return not self.regions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """Who wants to hear of a run: progress (and cancellation), the trust layer, and who keeps probabilities."""
+    """Who wants to hear of a run: progress (and cancellation), the trust layer.
+
+    ``keep_probabilities`` names label values whose probabilities are kept at network resolution.
+    """
 
     progress: Progress = silent
     observer: SweepObserver | None = None
-    keep_probabilities: bool = False
+    keep_probabilities: tuple[int, ...] = ()
 
 
 class Task(Protocol):
     """One kind of model. Stateless: all that varies comes as arguments."""
 
-    def predict(self, ref: BundleRef, volume: Volume, *, settings: RunSettings, listeners: Listeners) -> Prediction:
-        """Run the bundle on one image.
+    def predict(
+        self, ref: BundleRef, inputs: Mapping[str, Volume], *, settings: RunSettings, listeners: Listeners
+    ) -> Prediction:
+        """Run the bundle on its images, each by the name that the bundle has for it (or that it has for itself).
 
         Raises
         ------
@@ -143,12 +172,16 @@ TASKS: dict[str, Callable[[], Task]] = {"segmentation": _segmentation}
 
 def predict(
     ref: BundleRef,
-    volume: Volume,
+    inputs: Volume | Mapping[str, Volume],
     *,
     settings: RunSettings | None = None,
     listeners: Listeners | None = None,
 ) -> Prediction:
-    """Run ``ref`` on ``volume`` with the task that the bundle names; errors as :meth:`Task.predict`."""
+    """Run ``ref`` on one image, or on several by name, with the task that the bundle names.
+
+    Images on other grids, with other spacings and fields of view, are brought onto the grid of the first that the
+    bundle names, in physical space. Errors as :meth:`Task.predict`.
+    """
     make = TASKS.get(ref.task)
     if make is None:
         raise BundleError(
@@ -157,4 +190,5 @@ def predict(
             attribute="task",
             advice=f"Known: {', '.join(TASKS)}.",
         )
-    return make().predict(ref, volume, settings=settings or RunSettings(), listeners=listeners or Listeners())
+    given = {"image": inputs} if isinstance(inputs, Volume) else inputs
+    return make().predict(ref, given, settings=settings or RunSettings(), listeners=listeners or Listeners())

@@ -1,0 +1,1 @@
+"""From a bundle's configuration to parts that run here: small rules by pattern, each of which says what it did."""

@@ -1,0 +1,115 @@
+"""A bundle's configuration as parts that this engine runs; :class:`Ledger` holds what had to be done for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slicermedai.bundles.manifest import Manifest
+from slicermedai.errors import BundleError
+from slicermedai.inference.adapter.inferer import Inferer, read_inferer
+from slicermedai.inference.adapter.inputs import InputFormat
+from slicermedai.inference.adapter.post import Postprocessing, read_steps
+from slicermedai.inference.adapter.report import Ledger
+from slicermedai.inference.adapter.rewrite import rewritten
+from slicermedai.inference.adapter.steps import Reader, Steps
+from slicermedai.inference.parts import make_part, parser_of
+
+NETWORK, INFERER, PREPROCESSING, POSTPROCESSING = "network_def", "inferer", "preprocessing", "postprocessing"
+
+
+@dataclass(slots=True, eq=False)
+class Adapted:
+    """The parts of one bundle.
+
+    ``manifest`` carries the rewritten configuration, ``format`` what the metadata says of the network's input, and
+    ``dimensions`` how many axes the network sees at once.
+    """
+
+    manifest: Manifest
+    parser: Any
+    ledger: Ledger
+    format: InputFormat
+    dimensions: int
+
+    @property
+    def file(self) -> str:
+        """The bundle's folder, for messages."""
+        return self.manifest.ref.path
+
+    def make(self, name: str) -> Any:
+        """The component under ``name``; raises :class:`BundleError` where it cannot be made."""
+        return make_part(self.parser, name, file=self.file)
+
+    def steps(self, part: str = PREPROCESSING) -> Steps:
+        """The preprocessing, with the images that it wants."""
+        reader = Reader(self.parser, self.ledger, self.file, part, self.dimensions)
+        steps = reader.read(self.make)
+        if len(steps.names) > 1:
+            return steps
+        if self.format.parts and not any(rule.rule == "prompts" for rule in self.ledger.applied):
+            self.ledger.did("several images", f"one channel each: {', '.join(self.format.parts)}")
+            return replace(steps, names=self.format.parts, joined=True)
+        return self._filled(steps)
+
+    def _filled(self, steps: Steps) -> Steps:
+        """One grey image for a network of several channels: repeated as colours, or with empty prompts behind it."""
+        missing = self.format.channels - 1
+        if missing < 1:
+            return steps
+        if any(rule.rule == "prompts" for rule in self.ledger.applied):
+            self.ledger.did("prompts", f"{missing} channels of prompts stay empty")
+            return replace(steps, zeros=missing)
+        self.ledger.did("grey for colour", f"the one channel is repeated {missing + 1} times")
+        return replace(steps, repeat=missing + 1)
+
+    def inferer(self) -> Inferer:
+        """How the network goes over the image."""
+        made = self.make(INFERER) if INFERER in self.manifest.config else None
+        return read_inferer(made, dimensions=self.dimensions, ledger=self.ledger)
+
+    def postprocessing(self) -> Postprocessing:
+        """What becomes of the network's scores."""
+        entry = self.manifest.config.get(POSTPROCESSING, [])
+        steps = entry.get("transforms", []) if isinstance(entry, dict) else entry
+        if not isinstance(steps, list):
+            raise BundleError("must hold a list of transforms", file=self.file, attribute=POSTPROCESSING)
+        return read_steps([self._plain(step) for step in steps], file=self.file, ledger=self.ledger)
+
+    def _plain(self, step: dict[str, Any]) -> dict[str, Any]:
+        """A step whose values do not refer to others; what cannot be looked up stays as it is written."""
+        return {name: self._looked_up(value) for name, value in step.items()}
+
+    def _looked_up(self, value: Any) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"@[\w#:]+", value):
+            return self.parser.get(value[1:].replace("::", "#"), value)
+        return value
+
+
+def adapt(manifest: Manifest, ledger: Ledger) -> Adapted:
+    """Apply the rules to the configuration; nothing is made yet."""
+    config = rewritten(manifest.config, ledger)
+    made = replace(manifest, config=config)
+    return Adapted(
+        manifest=made,
+        parser=parser_of(made),
+        ledger=ledger,
+        format=InputFormat.of(Path(manifest.ref.path)),
+        dimensions=_dimensions(config, manifest),
+    )
+
+
+def _dimensions(config: dict[str, Any], manifest: Manifest) -> int:
+    """2 where the network's definition, its inferer or the metadata say so, else 3."""
+    network = config.get(NETWORK)
+    stated = network.get("spatial_dims") if isinstance(network, dict) else None
+    if isinstance(stated, str) and stated.startswith("@"):
+        stated = config.get(stated[1:])
+    inferer = config.get(INFERER)
+    if isinstance(inferer, dict) and str(inferer.get("_target_", "")).endswith("SliceInferer"):
+        return 2
+    if isinstance(stated, int):
+        return stated
+    return 2 if len(InputFormat.of(Path(manifest.ref.path)).shape) == 2 else 3

@@ -1,0 +1,152 @@
+"""What a run will need before it starts: memory and arithmetic, and whether they are there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicermedai.errors import InputError
+from slicermedai.inference.shadow import Cost
+from slicermedai.inference.windows import Triple, WindowPlan, carried_values
+
+_BASE = 0.35e9
+"""Bytes that torch takes for itself in a first run, beyond what is counted here."""
+_UNKNOWN_VALUES = 40
+"""Values per voxel and window that are assumed for a network that cannot be asked (TorchScript)."""
+HALF_FROM = 0.5e9
+"""Bytes of overlaps from which on they are kept as float16."""
+PRECISE_UP_TO = 0.3e9
+LEADS_UP_TO = 0.8e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Bytes at the peak of a run, by what takes them; ``operations`` of all windows together, 0 where not known."""
+
+    image: float
+    windows: float
+    overlaps: float
+    kept: float
+    operations: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Bytes at the peak."""
+        return _BASE + self.image + self.windows + self.overlaps + self.kept
+
+    @property
+    def in_words(self) -> str:
+        """For people, in GB of 10**9 bytes."""
+        parts = (("image", self.image), ("windows", self.windows), ("overlaps", self.overlaps), ("kept", self.kept))
+        return f"{self.total / 1e9:.1f} GB ({', '.join(f'{name} {size / 1e9:.1f}' for name, size in parts)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What stays in memory beside the windows: shapes of network grid and source, and how leads are kept."""
+
+    shape: Triple
+    source: Triple
+    inputs: int = 1
+    classes: int = 2
+    exclusive: bool = True
+    leads: bool = False
+    precise: bool = True
+    kept: int = 0
+
+
+def need_of(plan: WindowPlan, layout: Layout, cost: Cost | None) -> Need:
+    """What a sweep with ``plan`` takes at its peak."""
+    voxels, source = _count(layout.shape), _count(layout.source)
+    window = _count(plan.roi)
+    values = cost.values if cost else window * (_UNKNOWN_VALUES + 2 * layout.classes)
+    carried = carried_values(plan, layout.shape) * layout.classes * (2 if plan.half else 4)
+    channels = layout.classes if not layout.exclusive else 0
+    leads = (layout.classes - 1) * (4 if layout.precise else 2) if layout.leads else 0
+    return Need(
+        image=4 * voxels * layout.inputs * (2 if plan.padded(layout.shape) != layout.shape else 1),
+        windows=4 * plan.batch * values + 4 * window * layout.classes,
+        overlaps=carried,
+        kept=voxels * (3 + leads + 2 * channels + 2 * layout.kept) + 2 * source,
+        operations=(cost.operations if cost else 0) * plan.count(layout.shape),
+    )
+
+
+def keeps_leads(layout: Layout) -> tuple[bool, bool]:
+    """Whether the leads of all labels fit into memory at network resolution, and whether in float32."""
+    values = _count(layout.shape) * max(1, layout.classes - 1)
+    return 2 * values <= LEADS_UP_TO, 4 * values <= PRECISE_UP_TO
+
+
+def check(need: Need, *, free: float | None = None) -> None:
+    """Raise :class:`InputError` with the numbers where the memory is not there; nothing was computed yet."""
+    there = available() if free is None else free
+    if need.total > there:
+        raise InputError(
+            f"the run needs {need.in_words}, and {there / 1e9:.1f} GB of memory are free",
+            attribute="memory",
+            advice="Close other programs, crop the image to the region of interest, or use a machine with more memory.",
+        )
+
+
+def available() -> float:
+    """Bytes that this process may still take: of the machine, its control group and its own limit."""
+    return min(_of_machine(), _of_group(), _of_limit())
+
+
+def _of_machine() -> float:
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return _physical()
+
+
+def _physical() -> float:
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
+
+
+def _of_group() -> float:
+    """Control groups of Linux, version 2 then 1."""
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return float(int(Path(limit).read_text("ascii")) - _used(Path(used)))
+        except (OSError, ValueError):
+            continue
+    return float("inf")
+
+
+def _used(path: Path) -> int:
+    """What the group uses, without the file cache that the kernel gives back when asked."""
+    used = int(path.read_text("ascii"))
+    stat = dict(line.split() for line in (path.parent / "memory.stat").read_text("ascii").splitlines())
+    return used - int(stat.get("inactive_file", 0)) - int(stat.get("active_file", 0))
+
+
+def _of_limit() -> float:
+    if sys.platform == "win32":
+        return float("inf")
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return float("inf")
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        return float(limit)
+    return float(limit - pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _count(shape: Triple) -> int:
+    return shape[0] * shape[1] * shape[2]
