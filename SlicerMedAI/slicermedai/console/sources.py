@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
-from slicermedai.jobs.specs import RunJob
+from slicermedai.jobs.specs import DeidJob, RunJob
 from slicermedai.jobs.supervisor import Running
 
 CONVENTIONS = ("itk", "nibabel")
@@ -45,6 +45,27 @@ def start_run(source: Any, values: dict[str, Any]) -> Running:
 
     volume = as_volume(source, affine, convention)
     return _start_in_folder(values, lambda inputs: save_volume(volume, study or Study(), inputs))
+
+
+def start_deid(source: Any, values: dict[str, Any], *, secrets: Mapping[str, str]) -> Running:
+    """Start a de-identification of a folder, a file or a list of files, with the job's other ``values``.
+
+    Raises
+    ------
+    ProtocolError, OutputError, WorkerCrashed
+    """
+    if not are_files(source):
+        job = make_job(DeidJob, {**values, "source": str(Path(source).expanduser().absolute())})
+        return launch(job, secrets=secrets)
+    from slicermedai.dicom.file_list import save_file_list
+
+    folder = JobFolder.create()
+    try:
+        job = make_job(DeidJob, {**values, "source": str(save_file_list(source, folder.inputs))})
+        return launch(job, folder=folder, secrets=secrets)
+    except BaseException:
+        folder.remove()
+        raise
 
 
 def are_files(source: Any) -> bool:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from slicermedai.console.handle import JobHandle
 from slicermedai.console.launch import launch
-from slicermedai.console.sources import are_files, as_volume, place, start_run, volume_of_node
+from slicermedai.console.sources import are_files, as_volume, place, start_deid, start_run, volume_of_node
 from slicermedai.console.tell import tell, where_to_look
 from slicermedai.domain.result import AnalysisResult, result_folder
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
-from slicermedai.jobs.specs import ExportJob, Job
+from slicermedai.jobs.specs import DeidJob, ExportJob, Job
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
@@ -92,6 +92,51 @@ def submit_job(job: Job, *, secrets: Mapping[str, str] | None = None) -> JobHand
         It cannot be started.
     """
     return JobHandle(launch(job, secrets=secrets))
+
+
+def deidentify(
+    source: str | Path | Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    preset: str = "basic",
+    passphrase: str = "",
+    **options: Any,
+) -> JobHandle:
+    """Start writing de-identified copies of DICOM files, and return at once.
+
+    >>> job = slicermedai.deidentify("STUDIES", "COPIES", preset="research")
+    >>> folder = job.finish()                    # BLOCKS; inside Slicer use job.done and job.folder instead
+    >>> print(folder / "report.html", folder / "dicom")
+
+    Parameters
+    ----------
+    source:
+        A DICOM folder, file or zip file, or a list of DICOM files.
+    output:
+        The folder to make; by default a new ``MedAI-<time>-<number>`` in the user's Documents (or home) folder.
+    preset:
+        "basic", "research", "hipaa-safe-harbor", or the file of a site's own preset.
+    passphrase:
+        Opens a sealed key and the table of who is who. It reaches the worker in its environment and is kept nowhere.
+    options:
+        Any further field of :class:`slicermedai.DeidJob`.
+
+    Raises
+    ------
+    ProtocolError, IdentityError
+        An option or preset that does not exist, or options that contradict each other.
+    OutputError, WorkerCrashed
+        The output lies within the source, or the worker cannot be started.
+    """
+    from slicermedai.deid.request import choice_of
+    from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
+
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    values = {"source": "", "output": str(place(output)), "preset": preset, **plain}
+    choice_of(make_job(DeidJob, values))
+    handle = JobHandle(start_deid(source, values, secrets={PASSPHRASE_VARIABLE: passphrase} if passphrase else {}))
+    handle.tick()
+    return handle
 
 
 def run(source: Any, bundle: str = "brain", *, output: str | Path | None = None, **options: Any) -> AnalysisResult:

@@ -48,3 +48,8 @@ def _same(first: Path, second: Path) -> bool:
     with contextlib.suppress(OSError):
         return first.samefile(second)
     return False
+
+
+def unfinished(output: Path) -> list[Path]:
+    """The folders that stopped or killed runs left beside ``output``, to be gone on with by the same job."""
+    return sorted(output.absolute().parent.glob(f".{output.name}.unfinished-*"))

@@ -1,0 +1,109 @@
+"""The child of :mod:`slicermedai.app.deid_preview`: one request on stdin, JSON lines on stdout, nothing on a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+_SERIES = 50
+"""At most so many example files: more than anybody looks through."""
+_NO_READER = object()
+"""Stands for the text reader, which takes seconds to load: a preview does not look at pixels."""
+
+
+def main() -> int:
+    """Answer one request; ends with whoever asked."""
+    asked = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    stream = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
+    os.dup2(2, 1)  # what libraries print is not for the pipe
+
+    def say(event: dict[str, Any]) -> None:
+        stream.write(json.dumps(event) + "\n")
+        stream.flush()
+
+    from slicermedai.errors import MedAIError
+
+    try:
+        say({"answer": _answer(asked, say)})
+    except MedAIError as error:
+        say({"error": error.to_dict()})
+    stream.close()
+    return 0
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _answer(asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Any:
+    if "key" in asked:
+        return _made_key(asked["key"], asked["passphrase"])
+    return _look(asked["job"], asked["passphrase"], say)
+
+
+def _made_key(path: str, passphrase: str) -> str:
+    from slicermedai.deid.keystore import save_key
+    from slicermedai.deid.pseudonym import ProjectKey
+    from slicermedai.errors import ResultExistsError
+
+    if os.path.lexists(path):
+        raise ResultExistsError("is there already, and a key cannot be made twice", file=path)
+    key = ProjectKey.generate()
+    save_key(Path(path), key, passphrase)
+    return key.fingerprint
+
+
+def _look(spec: dict[str, Any], passphrase: str, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    from slicermedai.deid.preview import look
+    from slicermedai.deid.profile import Option
+    from slicermedai.deid.request import choice_of, files_of, settings_of
+    from slicermedai.jobs.files import make_job
+    from slicermedai.jobs.specs import DeidJob
+
+    asked = make_job(DeidJob, spec)
+    job = replace(asked, table="", deface=False, ocr=False, review="")
+    files, profile = files_of(job), choice_of(asked).profile
+    settings = settings_of(job, files=len(files), passphrase=passphrase or None)
+    reader = _NO_READER if Option.CLEAN_PIXEL_DATA in profile.options else None
+    settings = replace(settings, profile=profile, ocr=reader)
+
+    def progress(stage: str, fraction: float) -> None:
+        say({"progress": [stage, 0.5 * fraction + (0.5 if stage == "preview" else 0.0)]})
+
+    found = look(files, settings, progress=progress)
+    return {
+        "files": len(found.files),
+        "patients": len(found.patients),
+        "elements": sum(row.count for row in found.rows),
+        "refused": [(row.source, row.reason) for row in found.refused],
+        "examples": [[_plain(row) for row in found.values(origin)] for origin in found.examples()[:_SERIES]],
+    }
+
+
+def _plain(row: Any) -> dict[str, str]:
+    return {
+        "path": row.path,
+        "action": _action(row.before, row.after),
+        "before": row.before or "",
+        "after": row.after or "",
+    }
+
+
+def _action(before: str | None, after: str | None) -> str:
+    if after is None:
+        return "removed"
+    if before is None:
+        return "added"
+    return "changed" if after else "emptied"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,244 @@
+"""The presenter of the module MedAI De-identify: choose, preview, run, look, decide. No Qt and no MRML in here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from slicermedai.app.deid_choice import Choosing
+from slicermedai.app.deid_preview import Child, shown_from, start_key, start_preview
+from slicermedai.app.deid_result import decide, decisions, read_result, review_folder
+from slicermedai.app.deid_state import DeidResult, Working
+from slicermedai.app.deid_words import stopped_text, summary
+from slicermedai.app.installing import Installation, InstallStep, packages_step
+from slicermedai.app.state import Phase
+from slicermedai.app.words import Translate, untranslated
+from slicermedai.console.sources import place
+from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.jobs.places import unfinished
+
+PREVIEW, RUN, IMPORT, INSTALL, KEY = "preview", "run", "import", "install", "key"
+"""What can be going on."""
+STOP_SECONDS = 5.0
+_PAUSE = 0.02
+
+
+class DeidRun(Choosing):
+    """One thing at a time: a preview, a run, an import of its copies, an installation.
+
+    Parameters
+    ----------
+    submit:
+        Starts a job and returns at once, as :func:`slicermedai.deidentify` does.
+    add_to_database:
+        Starts to add the copies of a result to Slicer's DICOM database; raises where that would mix the routes.
+    missing:
+        The optional packages that are not installed, as requirements (PEP 508).
+    has_brain_model:
+        Whether faces can be found.
+    translate:
+        Gives an English text in the language of the person.
+    """
+
+    def __init__(
+        self,
+        *,
+        submit: Callable[..., Any],
+        add_to_database: Callable[[DeidResult], Working],
+        missing: Callable[[], Sequence[str]] = tuple,
+        has_brain_model: Callable[[], bool] = bool,
+        translate: Translate = untranslated,
+    ) -> None:
+        super().__init__(missing=missing, has_brain_model=has_brain_model, translate=translate)
+        self._submit, self._add = submit, add_to_database
+        self._working: Working | None = None
+        self._installation: Installation | None = None
+        self._output = self._key = Path()
+        self.decided: dict[str, str] = {}
+        """Name of a picture -> what was decided about it."""
+
+    # --- doing -------------------------------------------------------------------------------------------------------
+
+    def preview(self, passphrase: str = "") -> None:
+        """Start to look what would happen; nothing is written."""
+        if not self.can_preview:
+            return
+        job = self.job(Path(self.state.asked.output) if self.state.asked.output else place(None))
+        try:
+            files = self.source if isinstance(self.source, list) else None
+            working = start_preview(job, files, passphrase)
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        self._begin(working, PREVIEW)
+
+    def start(self, passphrase: str = "") -> None:
+        """Start the job; whatever keeps it from starting becomes the message."""
+        if not self.can_run:
+            return
+        self._output = self._place()
+        job = self.job(self._output, review=review_folder(self._output))
+        try:
+            working = self._submit(self.source, job.output, passphrase=passphrase, **self.options_of(job))
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        self.decided = {}
+        self._set(result=None)
+        self._begin(working, RUN)
+
+    def make_key(self, path: Path, passphrase: str) -> None:
+        """Start to make a sealed project key, which is then the chosen one."""
+        if self.busy:
+            return
+        try:
+            working = start_key(path, passphrase)
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        self._key = path
+        self._begin(working, KEY)
+
+    def install(self, steps: Sequence[InstallStep] | None = None) -> None:
+        """Start to bring the optional packages that are missing; the person was asked before. Uses the network."""
+        if steps is None:
+            steps = [packages_step(self.missing, what=", ".join(self.missing))] if self.missing else []
+        if self.busy or not steps:
+            return
+        self._installation = Installation(steps, translate=self.translate)
+        self._set(phase=Phase.INSTALLING, activity=INSTALL, message=self._installation.message, stage="")
+
+    def cancel(self) -> None:
+        """Ask what is going on to stop; it is gone within two seconds."""
+        working = self._installation or self._working
+        if working is not None and self.can_cancel:
+            working.cancel()
+            self._set(phase=Phase.STOPPING, message=self.translate("Stopping ..."))
+
+    def decide(self, picture: Path, decision: str) -> None:
+        """Note what a person said about a piece of doubtful text, in the folder where its picture lies."""
+        try:
+            self.decided = decide(picture, decision)
+        except MedAIError as error:
+            self._set(message=str(error))
+        self.changed.emit(self.state)
+
+    @property
+    def can_cancel(self) -> bool:
+        """True where :meth:`cancel` would stop something."""
+        return self.busy and self.state.phase is not Phase.STOPPING
+
+    @property
+    def review(self) -> Path:
+        """The folder with the pictures of the last run: patient data."""
+        return review_folder(self._output)
+
+    def poll(self) -> None:
+        """To be called by a timer while :attr:`busy`; never blocks."""
+        if self._installation is not None:
+            self._poll_installation(self._installation)
+        elif self._working is not None:
+            self._poll_working(self._working)
+
+    def wait(self, seconds: float, *, breathe: Callable[[], object]) -> bool:
+        """Poll until it has ended, ``breathe`` in between; BLOCKS. Cancelled, and False, after ``seconds``."""
+        for deadline in (seconds, STOP_SECONDS):
+            end = time.monotonic() + deadline
+            while self.busy and time.monotonic() < end:
+                breathe()
+                time.sleep(_PAUSE)
+                self.poll()
+            if not self.busy:
+                return deadline == seconds
+            self.cancel()
+        return False
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, working: Working, activity: str) -> None:
+        self._working = working
+        shown = None if activity == PREVIEW else self.state.preview
+        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": ""}
+        self._set(activity=activity, preview=shown, **begun)
+
+    def _poll_working(self, working: Working) -> None:
+        working.poll()
+        if working.done:
+            self._working = None
+            self._end(working)
+        else:
+            self._set(stage=working.stage, progress=working.progress, seconds_left=working.seconds_left)
+
+    def _end(self, working: Working) -> None:
+        activity, error = self.state.activity, working.error
+        if isinstance(error, JobCancelled):
+            self._set(phase=Phase.CANCELLED, message=self._stopped(activity), stage="", seconds_left=None)
+        elif error is not None:
+            self._set(phase=Phase.FAILED, message=str(error), stage="", seconds_left=None)
+        elif activity == PREVIEW and isinstance(working, Child):
+            self._show_preview(working)
+        elif activity == KEY and isinstance(working, Child):
+            self._take_key(working)
+        elif activity == RUN:
+            self._show_result()
+        else:
+            self._done(self.translate("The copies are in the DICOM database, under their pseudonyms."))
+
+    def _stopped(self, activity: str) -> str:
+        if activity == RUN:
+            return stopped_text(self.translate, can_go_on=bool(unfinished(self._output)))
+        if activity == IMPORT:
+            return self.translate("Stopped. All copies are in the folder; some may be in the DICOM database.")
+        return self.translate("Stopped.")
+
+    def _show_preview(self, child: Child) -> None:
+        self._set(phase=Phase.IDLE, preview=shown_from(child.answer), stage="done", progress=1.0)
+        self.explain()
+
+    def _take_key(self, child: Child) -> None:
+        self._set(phase=Phase.IDLE, stage="done", progress=1.0)
+        self.choose(key=str(self._key))
+        told = self.translate("Key made, fingerprint {text}. Keep it away from the copies, and its passphrase in mind.")
+        self._set(message=told.format(text=child.answer))
+
+    def _show_result(self) -> None:
+        try:
+            result = read_result(self._output, self.review)
+        except (OSError, ValueError, KeyError) as error:
+            told = self.translate("The report of the job cannot be read ({error}).")
+            self._set(phase=Phase.FAILED, message=told.format(error=type(error).__name__))
+            return
+        self.decided = decisions(self.review)
+        self._set(result=result)
+        if not self.state.asked.into_database:
+            self._done()
+            return
+        try:
+            self._begin(self._add(result), IMPORT)
+        except MedAIError as error:
+            self._done(str(error), phase=Phase.FAILED)
+
+    def _done(self, more: str = "", *, phase: Phase = Phase.DONE) -> None:
+        told = summary(self.state.result, self.translate) if self.state.result else ""
+        message = "\n".join(filter(None, [told, more]))
+        self._set(phase=phase, message=message, stage="done", progress=1.0, seconds_left=None)
+
+    def _poll_installation(self, installation: Installation) -> None:
+        installation.poll()
+        if not installation.done:
+            if self.state.phase is Phase.INSTALLING:
+                self._set(message=installation.message)
+            return
+        self._installation = None
+        ended = Phase.CANCELLED if installation.cancelled else Phase.FAILED if installation.failure else Phase.IDLE
+        self._set(phase=Phase.IDLE)
+        self.refresh()
+        self._set(phase=ended, message=" ".join(filter(None, [installation.outcome, self.state.message])))
+
+    def _place(self) -> Path:
+        """Where the copies go; a run into a folder of our own naming that was stopped is gone on with there."""
+        if self.state.asked.output:
+            return Path(self.state.asked.output).expanduser().absolute()
+        return self._output if self._output.name and unfinished(self._output) else place(None)

@@ -1,0 +1,119 @@
+"""Tables, ticked trees, tick boxes and pictures in Qt's own widgets. Nothing is kept in here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+_WIDEST = 170
+"""Pixels of a column of a table; longer texts are in the tool tip."""
+_INDENT = 22
+"""Pixels from the left edge to where a tick box's text begins."""
+
+
+class Branch(Protocol):
+    """What a tree shows: a text, the name that it goes by, and what lies below it."""
+
+    @property
+    def uid(self) -> str:
+        """Its name."""
+
+    @property
+    def text(self) -> str:
+        """What is shown."""
+
+    @property
+    def below(self) -> Sequence[Branch]:
+        """One level down."""
+
+
+def fill_table(table: Any, rows: Sequence[Sequence[str]]) -> None:
+    """Show ``rows`` in a ``QTableWidget`` that has its columns, in place of what it showed."""
+    import qt
+
+    table.setRowCount(len(rows))
+    for row, values in enumerate(rows):
+        for column, value in enumerate(values):
+            item = qt.QTableWidgetItem(value)
+            item.setToolTip(value)
+            table.setItem(row, column, item)
+    table.resizeColumnsToContents()
+    for column in range(table.columnCount):
+        table.setColumnWidth(column, min(table.columnWidth(column), _WIDEST))
+
+
+def option_box(layout: Any, title: str, sentence: str) -> Any:
+    """Add a ``QCheckBox`` and, below it, a sentence to a layout; returns the box."""
+    import qt
+
+    box, label = qt.QCheckBox(title), qt.QLabel(sentence)
+    label.wordWrap, label.indent = True, _INDENT
+    layout.addWidget(box)
+    layout.addWidget(label)
+    return box
+
+
+def show_picture(label: Any, path: Path | None, size: tuple[int, int]) -> None:
+    """Show a picture file in a ``QLabel``, as large as fits into ``size`` (width, height in pixels); None hides it."""
+    import qt
+
+    label.visible = path is not None
+    if path is not None:
+        label.setPixmap(qt.QPixmap(str(path)).scaled(*size, qt.Qt.KeepAspectRatio))
+
+
+def fill_tree(tree: Any, branches: Sequence[Branch], ticked: Collection[str]) -> None:
+    """Show ``branches`` in a ``QTreeWidget``, each with a tick box, without telling that anything was ticked."""
+    blocked = tree.blockSignals(True)
+    tree.clear()
+    for branch in branches:
+        _add(tree.invisibleRootItem(), branch, ticked)
+    tree.blockSignals(blocked)
+
+
+def tick_below(tree: Any, item: Any, *, on: bool) -> None:
+    """Tick all below ``item``, or untick it, without telling."""
+    blocked = tree.blockSignals(True)
+    for below in _items(item):
+        below.setCheckState(0, _state(on=on))
+    tree.blockSignals(blocked)
+
+
+def ticked_leaves(tree: Any) -> list[str]:
+    """Names of the ticked items that have nothing below them, in the order of the tree."""
+    import qt
+
+    return [
+        item.data(0, qt.Qt.UserRole)
+        for item in _items(tree.invisibleRootItem())
+        if item.childCount() == 0 and is_ticked(item)
+    ]
+
+
+def is_ticked(item: Any) -> bool:
+    """Whether an item of a tree is ticked."""
+    return bool(item.checkState(0) == _state(on=True))
+
+
+def _items(item: Any) -> Iterator[Any]:
+    for row in range(item.childCount()):
+        yield item.child(row)
+        yield from _items(item.child(row))
+
+
+def _add(parent: Any, branch: Branch, ticked: Collection[str]) -> None:
+    import qt
+
+    item = qt.QTreeWidgetItem(parent)
+    item.setText(0, branch.text)
+    item.setData(0, qt.Qt.UserRole, branch.uid)
+    item.setCheckState(0, _state(on=branch.uid in ticked))
+    for below in branch.below:
+        _add(item, below, ticked)
+
+
+def _state(*, on: bool) -> Any:
+    import qt
+
+    return qt.Qt.Checked if on else qt.Qt.Unchecked
