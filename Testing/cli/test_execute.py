@@ -15,7 +15,7 @@ from slicermedai.audit.steps import hash_of_files
 from slicermedai.cli.execute import execute
 from slicermedai.dicom.inputs import open_source
 from slicermedai.dicom.volumes import save_volume
-from slicermedai.domain.digests import hash_of_volume
+from slicermedai.domain.digests import hash_of_image, hash_of_volume
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
@@ -95,7 +95,8 @@ def test_every_step_of_a_run_is_logged_with_its_hashes(study: list[Path], bundle
         "files_sha256": hash_of_files(study),
     }
     read = AnalysisResult.load(output / "result").provenance.input
-    assert read == InputDigest(sha256=hash_of_files(study), files=len(study))
+    image = hash_of_image(open_source(study[0].parent).volume)
+    assert read == InputDigest(sha256=hash_of_files(study), files=len(study), image=image)
     model = details("model ran")
     rest = [path for path in bundle.rglob("*") if path.is_file() and path.name != "model.pt"]
     assert model["bundle"] == "tiny@0.1"
@@ -142,10 +143,11 @@ def test_whatever_was_read_is_in_result_and_log_by_its_hash(
     found = AnalysisResult.load(execute(job, job_id="j") / "result").provenance.input
     name = "files_sha256" if found.files else "image_sha256"
     assert details("read")[name] == found.sha256
+    opened = open_source(image).volume
     if identity == "keep" and suffix in (".nii.gz", ".nrrd"):
-        assert found == InputDigest(sha256=hash_of_files([image]), files=1)
+        assert found == InputDigest(sha256=hash_of_files([image]), files=1, image=hash_of_image(opened))
     else:
-        assert found == InputDigest(sha256=hash_of_volume(open_source(image).volume))
+        assert found == InputDigest(sha256=hash_of_volume(opened), image=hash_of_image(opened))
 
 
 def an_image(volume: Volume, path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slicermedai.domain.digests import combined, digest_of, hash_of_volume
+from slicermedai.domain.digests import combined, digest_of, hash_of_image, hash_of_volume
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.volume import Volume
@@ -29,7 +30,8 @@ def test_files_are_hashed_whatever_their_names_and_order(tmp_path: Path) -> None
         path.write_bytes(bytes([number]))
     found = digest_of(files, a_volume())
     assert found == digest_of(files[::-1], a_volume())
-    assert found == InputDigest(sha256=combined(hashlib.sha256(bytes([n])).hexdigest() for n in (1, 0)), files=2)
+    both = combined(hashlib.sha256(bytes([n])).hexdigest() for n in (1, 0))
+    assert found == InputDigest(sha256=both, files=2, image=hash_of_image(a_volume()))
     files[0].write_bytes(b"x")
     assert digest_of(files, a_volume()) != found
 
@@ -41,7 +43,7 @@ def test_a_file_that_is_gone_after_reading_is_named(tmp_path: Path) -> None:
 
 def test_an_image_from_memory_is_hashed_as_documented() -> None:
     written = b"<i2 4 3 2\n" + struct.pack("<16d", *np.eye(4).ravel()) + struct.pack("<24h", *range(24))
-    assert digest_of((), a_volume()) == InputDigest(sha256=hashlib.sha256(written).hexdigest())
+    assert digest_of((), a_volume()).sha256 == hashlib.sha256(written).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,18 @@ def test_memory_layout_byte_order_and_names_do_not_change_the_hash() -> None:
     assert hash_of_volume(a_volume(np.asfortranarray(VOXELS))) == known
     assert hash_of_volume(a_volume(VOXELS.astype(">i2"))) == known
     assert hash_of_volume(replace(a_volume(), name="Quillfeather", series_uid="1.2.3")) == known
+
+
+def test_an_image_has_one_hash_in_every_order_of_its_axes_and_type_of_its_voxels() -> None:
+    known, volume = hash_of_image(a_volume()), a_volume()
+    for order in itertools.permutations(range(3)):
+        for turned in itertools.chain.from_iterable(itertools.combinations(range(3), n) for n in range(4)):
+            geometry = volume.geometry.permuted(order).flipped(turned)
+            array = np.flip(volume.array.transpose(order), turned)
+            assert hash_of_image(Volume(array=array.astype(np.float64), geometry=geometry)) == known
+
+
+def test_other_voxels_have_another_hash() -> None:
+    known = hash_of_image(a_volume())
+    for other in (VOXELS + np.int16(1), VOXELS[::-1], VOXELS[:, :, ::-1], VOXELS.reshape(2, 3, 4)):
+        assert hash_of_image(a_volume(other)) != known

@@ -8,12 +8,13 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("slicer", reason="absent: slicer-core")
 
 from slicermedai.domain.study import Identity
-from slicermedai.errors import GeometryError, OutputError
+from slicermedai.errors import GeometryError, InputError, OutputError
 from slicermedai.report import build as builder
 from slicermedai.report.build import build
 from slicermedai.report.files import explain
@@ -90,6 +91,23 @@ def test_another_image_is_refused(head: SmallHead, tmp_path: Path) -> None:
 def _moved(head: SmallHead) -> tuple[int, int, int]:
     slices, rows, columns = head.volume.geometry.shape
     return slices + 1, rows, columns
+
+
+def test_other_voxels_on_the_same_grid_are_refused(head: SmallHead, tmp_path: Path) -> None:
+    for array in (np.zeros_like(head.volume.array), head.volume.array[::-1]):
+        with pytest.raises(InputError, match="voxels are others"):
+            build(head.result, tmp_path, volume=replace(head.volume, array=array))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_an_old_result_says_that_its_image_could_not_be_compared(
+    head: SmallHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "find_spec", lambda name: None)
+    old = replace(head.result, provenance=replace(head.result.provenance, input=None))
+    assert "could not be compared" in build(old, tmp_path, volume=head.volume).read_text(encoding="utf-8")
+    (tmp_path / "report.html").unlink()
+    assert "could not be compared" not in build(head.result, tmp_path, volume=head.volume).read_text(encoding="utf-8")
 
 
 def test_a_scene_that_cannot_be_saved_is_said_and_loses_nothing(

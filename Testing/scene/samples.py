@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME, VOXEL_SUMMATION, Code, Label
+from slicermedai.domain.digests import digest_of
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.provenance import Provenance, Step
 from slicermedai.domain.result import AnalysisResult, Quality, Status
@@ -47,7 +48,7 @@ def small_head(*, codes: str = "SPL", spacing: float = 5.0, oblique: bool = Fals
         status=Status.COMPLETE,
         study=study,
         volume_geometry=geometry,
-        provenance=a_provenance(),
+        provenance=replace(a_provenance(), input=digest_of((), volume)),
         findings=(_brain(label_map), _ventricle(left)),
         quality=(Quality(tracking_uid=BRAIN_UID, reason="this model has no quality estimate"),),
         sources=study.series,

@@ -13,7 +13,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import GeometryError, IdentityError
+from slicermedai.errors import GeometryError, IdentityError, InputError
 from slicermedai.scene.clear import clear
 from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
 from slicermedai.scene.show import show
@@ -206,3 +206,72 @@ def test_a_pseudonymous_result_is_not_shown_on_an_identified_series(head: SmallH
     pseudonymous = replace(head.result, study=replace(head.result.study, identity=Identity.DEIDENTIFY))
     with pytest.raises(IdentityError, match="identified series"):
         show(pseudonymous, scene, volume_node=node)
+
+
+def pseudonymous(head: SmallHead) -> AnalysisResult:
+    return replace(head.result, study=replace(head.result.study, identity=Identity.DEIDENTIFY))
+
+
+@pytest.mark.parametrize("own", ["series_uid", "frame_of_reference_uid"])
+def test_an_identified_volume_does_not_enter_a_pseudonymous_scene(head: SmallHead, scene, own: str) -> None:
+    geometry = replace(head.volume.geometry, frame_of_reference_uid="1.2.3.98")
+    others = {"series_uid": {"series_uid": "1.2.3.99"}, "frame_of_reference_uid": {"geometry": geometry}}
+    with pytest.raises(IdentityError, match=r"volume: .*identified series"):
+        show(pseudonymous(head), scene, volume=replace(head.volume, **others[own]))
+    assert nodes_of(scene) == []
+
+
+def test_the_name_of_an_image_without_series_does_not_enter_a_pseudonymous_scene(head: SmallHead, scene) -> None:
+    named = replace(head.volume, series_uid="", name="Thornbury.nii.gz")
+    assert "Thornbury" not in show(pseudonymous(head), scene, volume=named).volume_node.GetName()
+
+
+def others(volume: Volume) -> dict[str, Volume]:
+    noise = np.random.default_rng(3).normal(size=volume.array.shape).astype(np.float32)
+    one = volume.array.copy()
+    one[3, 4, 5] += 1
+    return {
+        "empty": replace(volume, array=np.zeros_like(volume.array)),
+        "noise": replace(volume, array=noise),
+        "one voxel": replace(volume, array=one),
+        "mirrored": replace(volume, array=volume.array[:, :, ::-1]),
+    }
+
+
+@pytest.mark.parametrize("kind", ["empty", "noise", "one voxel", "mirrored"])
+def test_another_image_on_the_same_grid_is_refused(head: SmallHead, scene, kind: str) -> None:
+    other = others(head.volume)[kind]
+    with pytest.raises(InputError, match=r"volume: .*voxels are others"):
+        show(head.result, scene, volume=other)
+    node = volume_to_node(replace(other, series_uid=""), scene)
+    with pytest.raises(InputError, match=r"volume_node: .*voxels are others"):
+        show(head.result, scene, volume_node=node)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_an_image_of_another_series_is_refused(head: SmallHead, scene) -> None:
+    with pytest.raises(InputError, match="another series"):
+        show(head.result, scene, volume=replace(head.volume, series_uid="1.2.3.99"))
+
+
+def test_the_same_voxels_in_another_order_and_type_are_the_same_image(head: SmallHead, scene) -> None:
+    turned = replace(
+        head.volume,
+        array=head.volume.array.transpose(2, 0, 1)[:, ::-1].astype(np.float64),
+        geometry=head.volume.geometry.permuted((2, 0, 1)).flipped((1,)),
+    )
+    assert show(head.result, scene, volume=turned).remark == ""
+
+
+def test_an_old_result_says_that_the_image_could_not_be_compared(head: SmallHead, scene, caplog) -> None:
+    old = replace(head.result, provenance=replace(head.result.provenance, input=None))
+    assert "could not be compared" in show(old, scene, volume=others(head.volume)["noise"]).remark
+    assert "could not be compared" in caplog.text
+
+
+def test_an_old_result_of_an_image_from_memory_can_be_compared_by_its_own_hash(head: SmallHead, scene) -> None:
+    made = head.result.provenance
+    old = replace(head.result, provenance=replace(made, input=replace(made.input, image="")))
+    assert show(old, scene, volume=head.volume).remark == ""
+    with pytest.raises(InputError, match="voxels are others"):
+        show(old, scene, volume=others(head.volume)["noise"])

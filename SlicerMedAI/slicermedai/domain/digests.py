@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.storage import sha256_file
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import UnreadableFileError
+
+_UPRIGHT = ("SI", "PA", "LR")
+"""The axes of :func:`hash_of_image`: the letter towards which each runs, then its opposite."""
 
 
 def digest_of(files: Sequence[Path], volume: Volume) -> InputDigest:
@@ -29,9 +34,10 @@ def digest_of(files: Sequence[Path], volume: Volume) -> InputDigest:
     UnreadableFileError
         A file is gone since it was read.
     """
+    image = hash_of_image(volume)
     if not files:
-        return InputDigest(sha256=hash_of_volume(volume))
-    return InputDigest(sha256=combined(_hash(path) for path in files), files=len(files))
+        return InputDigest(sha256=hash_of_volume(volume), image=image)
+    return InputDigest(sha256=combined(_hash(path) for path in files), files=len(files), image=image)
 
 
 def combined(hashes: Iterable[str]) -> str:
@@ -54,6 +60,27 @@ def hash_of_volume(volume: Volume) -> str:
     digest.update(np.ascontiguousarray(volume.geometry.affine, dtype="<f8").tobytes())
     digest.update(array.data.cast("B"))
     return digest.hexdigest()
+
+
+def hash_of_image(volume: Volume) -> str:
+    """SHA-256 of the voxels alone, the same for every order and direction of the axes and every type that holds them.
+
+    Over a line with the three sizes and the voxels as little-endian float32, each along the axes that run closest to
+    superior, posterior and left, in this order. Where they lie is not in it: that is compared with a tolerance.
+    """
+    array = _upright(volume)
+    digest = hashlib.sha256(f"{' '.join(map(str, array.shape))}\n".encode("ascii"))
+    for plane in array:
+        digest.update((np.ascontiguousarray(plane, dtype="<f4") + np.float32(0)).tobytes())  # -0 is 0
+    return digest.hexdigest()
+
+
+def _upright(volume: Volume) -> NDArray[Any]:
+    """A view of the voxels along (superior, posterior, left)."""
+    codes = volume.geometry.axis_codes
+    order = tuple(next(i for i, code in enumerate(codes) if code in pair) for pair in _UPRIGHT)
+    turned = tuple(axis for axis, pair in enumerate(_UPRIGHT) if codes[order[axis]] != pair[0])
+    return np.asarray(np.flip(volume.array.transpose(order), turned))
 
 
 def _hash(path: Path) -> str:

@@ -19,16 +19,29 @@ class InputDigest:
     """Which input was read: SHA-256 in hexadecimal digits, as :mod:`slicermedai.domain.digests` makes it.
 
     ``files`` counts the files it stands for; 0 says that it is of voxels and their place, as of an image from
-    memory. On the pseudonymous route the files are the de-identified copies, never the originals.
+    memory. On the pseudonymous route the files are the de-identified copies, never the originals. ``image`` is of the
+    voxels alone, whatever the order of their axes, so that any later image can be compared with the one that was
+    analysed; "" in results of versions that did not note it.
     """
 
     sha256: str
     files: int = 0
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFile:
+    """One file of weights that a run used: relative to its bundle, and its SHA-256 in hexadecimal digits."""
+
+    file: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Model, software, machine and steps. ``weights_sha256`` is of the weights file that ran.
+
+    ``weights`` names that file and all others that ran with it (a locator), () in results of versions that did not.
 
     ``started`` and ``finished`` are ISO 8601 UTC. ``versions`` pairs package names with versions.
     ``demonstration`` is True for weights that were trained for demonstration alone, which every output must say.
@@ -56,3 +69,4 @@ class Provenance:
     job_id: str = ""
     input: InputDigest | None = None
     remark: str = ""
+    weights: tuple[WeightsFile, ...] = ()

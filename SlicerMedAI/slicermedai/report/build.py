@@ -7,9 +7,10 @@ from pathlib import Path
 
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.same_image import check_image
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import DiskFullError, GeometryError, OutputError
+from slicermedai.errors import DiskFullError, OutputError
 from slicermedai.report.context import ReportContext
 from slicermedai.report.page import FILE_NAME, write_report
 from slicermedai.scene.pictures import Picture
@@ -34,20 +35,17 @@ def build(
     ------
     GeometryError
         ``volume`` is not the image that was analysed: it lies elsewhere.
+    InputError
+        It is of another series, or its voxels are others.
     OutputError, DiskFullError
         The folder cannot be written.
     """
     folder = Path(folder)
-    if volume is not None and not volume.geometry.same_box(result.volume_geometry):
-        raise GeometryError(
-            "the image is not the one that was analysed: it lies elsewhere",
-            attribute="volume",
-            advice="Give the image of this result, or none.",
-        )
+    image = None if volume is None else _fit_for(result, volume)
+    remark = "" if image is None else check_image(result, image)
     pictures: tuple[Picture, ...] = ()
     reason, failed = _obstacle(volume), ""
-    if volume is not None and not reason:
-        image = _fit_for(result, volume)
+    if image is not None and not reason:
         progress("scene", 0.0)
         failed = _save_scene(result, image, folder / SCENE)
         progress("pictures", 0.0)
@@ -58,7 +56,7 @@ def build(
         pictures=pictures,
         no_pictures=reason,
         files=tuple(path.relative_to(folder) for path in sorted(folder.rglob("*")) if _is_product(path)),
-        notes=(*result.notes, *([failed] if failed else [])),
+        notes=(*result.notes, *filter(None, (remark, failed))),
         demonstration=result.provenance.demonstration,
     )
     return write_report(context, folder)

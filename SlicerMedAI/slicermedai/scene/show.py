@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.same_image import check_image
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError
@@ -14,14 +16,17 @@ from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_stud
 from slicermedai.scene.markups import add_markup
 from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
 from slicermedai.scene.tables import fill_table
-from slicermedai.scene.volumes import geometry_of_node, volume_to_node
+from slicermedai.scene.volumes import geometry_of_node, volume_from_node, volume_to_node
+
+_LOG = logging.getLogger("slicermedai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shown:
     """The nodes that show one result; ``key`` names the result in the nodes' ``MedAI.Result`` attribute.
 
-    ``volume_node`` is None where neither a volume nor a node was handed in.
+    ``volume_node`` is None where neither a volume nor a node was handed in. ``remark`` says where it is not certain
+    that the image is the one that was analysed.
     """
 
     key: str
@@ -29,6 +34,7 @@ class Shown:
     segmentation_node: Any
     table_node: Any
     markup_nodes: tuple[Any, ...] = ()
+    remark: str = ""
 
 
 def show(
@@ -58,12 +64,16 @@ def show(
     ------
     GeometryError
         The image is not the one that was analysed: it lies elsewhere.
+    InputError
+        The image is not the one that was analysed: it is of another series, or its voxels are others.
     IdentityError
-        The result is pseudonymous, and the node is of another, identified series.
+        The result is pseudonymous, and the image is of another, identified series.
     UnsupportedImageError
         ``volume`` cannot be held by a volume node.
     """
-    _check_image(result, volume, volume_node)
+    remark = _check(result, volume, volume_node)
+    if remark:
+        _LOG.warning("%s", remark)
     image = volume_node or _volume_node(result, scene, volume)
     know_surfaces()
     segmentation = _node(result, scene, identity.SEGMENTATION)
@@ -80,23 +90,43 @@ def show(
         segmentation_node=segmentation,
         table_node=table,
         markup_nodes=markups,
+        remark=remark,
     )
 
 
-def _check_image(result: AnalysisResult, volume: Volume | None, node: Any | None) -> None:
-    geometry = volume.geometry if volume is not None else geometry_of_node(node) if node is not None else None
-    if geometry is not None and not geometry.same_box(result.volume_geometry):
+def _check(result: AnalysisResult, volume: Volume | None, node: Any | None) -> str:
+    """What cannot be said of the image; raises where it is not the one that was analysed, or is identified."""
+    if volume is not None:
+        _check_route(result, volume.series_uid, volume.geometry.frame_of_reference_uid, attribute="volume")
+        return check_image(result, volume)
+    if node is None:
+        return ""
+    if not geometry_of_node(node).same_box(result.volume_geometry):
         raise GeometryError(
             "the image is not the one that was analysed: it lies elsewhere",
-            attribute="volume_node" if volume is None else "volume",
+            attribute="volume_node",
             advice="Give the image of this result, or none.",
         )
-    series = series_uid_of(node) if node is not None else ""
-    if result.study.identity is Identity.DEIDENTIFY and series not in {"", *(s.series_uid for s in result.sources)}:
+    _check_route(result, series_uid_of(node), "", attribute="volume_node")
+    return _check_voxels(result, node)
+
+
+def _check_voxels(result: AnalysisResult, node: Any) -> str:
+    """A node that names the series of the result is taken as its image: readers differ in padding and rounding."""
+    uid = series_uid_of(node)
+    if uid and uid in {series.series_uid for series in result.sources}:
+        return ""
+    return check_image(result, volume_from_node(node), attribute="volume_node")
+
+
+def _check_route(result: AnalysisResult, series: str, space: str, *, attribute: str) -> None:
+    known = {"", *(source.series_uid for source in result.sources)}
+    spaces = {"", result.volume_geometry.frame_of_reference_uid}
+    if result.study.identity is Identity.DEIDENTIFY and not (series in known and space in spaces):
         raise IdentityError(
             "a pseudonymous result is not shown on an image of an identified series",
-            attribute="volume_node",
-            advice="Show it without the node: slicermedai.show(result, volume=slicermedai.image_of(source, output)).",
+            attribute=attribute,
+            advice="Show it on its own image: slicermedai.show(result, volume=slicermedai.image_of(source, output)).",
         )
 
 
@@ -122,7 +152,8 @@ def _volume_node(result: AnalysisResult, scene: Any, volume: Volume | None) -> A
         return found[0]
     if volume is None:
         return None
-    node = volume_to_node(volume, scene, study=result.study)
+    own = bool(volume.series_uid) or result.study.identity is Identity.KEEP
+    node = volume_to_node(volume if own else volume.voxels_alone(), scene, study=result.study)
     identity.mark(node, result, identity.VOLUME)
     return node
 
