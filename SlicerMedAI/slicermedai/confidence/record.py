@@ -38,7 +38,10 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, zlib.error)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitProvenance:
-    """How a record was made: ISO date, software, patients (each once), images, and whether any were generated."""
+    """How a record was made: ISO date, software, patients (each once), images, and whether any were generated.
+
+    ``keys`` are opaque keys of its patients under ``salt``, so that none of them can judge what they were fitted on.
+    """
 
     date: str
     software: str
@@ -47,6 +50,8 @@ class FitProvenance:
     generated: bool
     seed: int = 0
     trained_on: str = ""
+    salt: str = ""
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

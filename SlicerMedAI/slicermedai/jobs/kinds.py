@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from slicermedai.domain.observer import Progress
-from slicermedai.jobs.specs import DeidJob, ExportJob, Job, RunJob
+from slicermedai.jobs.specs import CalibrateJob, DeidJob, ExportJob, Job, RunJob, ValidateJob
 
 STAGES: dict[str, float] = {
     "start": 2.0,
@@ -40,6 +40,7 @@ STAGES: dict[str, float] = {
 
 _PICTURED = ("scene", "pictures", "report")
 _DEID = {"start": 1.0, "deidentify": 95.0, "report": 4.0}
+_COHORT = {"start": 2.0, "segment": 95.0, "measure": 5.0}
 
 
 class Executor(Protocol):
@@ -110,6 +111,18 @@ KINDS: dict[str, Kind] = {
             stages=lambda job: _DEID,
             help="write de-identified copies of DICOM files",
             copies="dicom",
+        ),
+        Kind(
+            spec=CalibrateJob,
+            executor="slicermedai.validate.execute:calibrate_model",
+            stages=lambda job: _COHORT,
+            help="fit a model's trust record to cases with references",
+        ),
+        Kind(
+            spec=ValidateJob,
+            executor="slicermedai.validate.execute:validate_model",
+            stages=lambda job: {**_COHORT, "report": 1.0},
+            help="say how well a model does on cases with references",
         ),
     )
 }

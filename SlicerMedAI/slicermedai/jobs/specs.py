@@ -109,3 +109,43 @@ class DeidJob(Job):
         default="",
         metadata=_option("folder for what people must look at (patient data): doubtful text, names of refused files"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateJob(Job):
+    """Run a model on cases with references that it was not trained on, and leave its trust record."""
+
+    kind: ClassVar[str] = "calibrate"
+
+    source: str = field(metadata=_option("table (CSV: case, image, reference, subject) or folder of cases"))
+    output: str = field(default="medai-calibration", metadata=_option("folder to make; it must not exist"))
+    bundle: str = field(default="brain", metadata=_option("model, as name or name@version"))
+    trained_on: str = field(
+        default="",
+        metadata=_option(
+            "file with the patients that the model was trained on, one a line; none: it saw none of these"
+        ),
+    )
+    labels: str = field(
+        default="", metadata=_option("table (CSV: reference, label) of what is which; default: equal numbers and names")
+    )
+    generated: bool = field(default=False, metadata=_option("the images are phantoms or simulated, all or some"))
+    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
+    seed: int = field(default=0, metadata=_option("seed of everything random"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateJob(Job):
+    """Run a model on cases with references, and leave a report of how well it does, and for whom."""
+
+    kind: ClassVar[str] = "validate"
+
+    source: str = field(metadata=_option("table (CSV: case, image, reference, subject) or folder of cases"))
+    output: str = field(default="medai-validation", metadata=_option("folder to make; it must not exist"))
+    bundle: str = field(default="brain", metadata=_option("model, as name or name@version"))
+    labels: str = field(
+        default="", metadata=_option("table (CSV: reference, label) of what is which; default: equal numbers and names")
+    )
+    generated: bool = field(default=False, metadata=_option("the images are phantoms or simulated, all or some"))
+    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
+    seed: int = field(default=0, metadata=_option("seed of everything random"))

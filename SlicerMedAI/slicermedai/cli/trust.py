@@ -1,0 +1,83 @@
+"""``slicermedai trust show`` and ``trust use``: what is known of how far a model can be trusted."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slicermedai.confidence.record import StructureTrust, TrustRecord
+
+HELP = "show and use trust records"
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser with its two actions."""
+    text = "Show and use trust records, which the command calibrate makes."
+    actions = commands.add_parser("trust", help=HELP, description=text).add_subparsers(required=True, metavar="ACTION")
+    showing = actions.add_parser("show", help="what a record knows", description="Say what a trust record knows.")
+    showing.add_argument("record", metavar="RECORD", help="file of a record, or a model as name or name@version")
+    showing.set_defaults(do=do_show)
+    using = actions.add_parser("use", help="use a record", description="Use a record for its model from now on.")
+    using.add_argument("record", metavar="RECORD", help="file of a record")
+    using.set_defaults(do=do_use)
+
+
+def do_show(given: argparse.Namespace) -> int:
+    """Print a record in words."""
+    record = _record(given.record)
+    if record is None:
+        print(f"There is no trust record for {given.record}: its scores are not calibrated.")
+        return 0
+    print("\n".join(lines(record)))
+    return 0
+
+
+def do_use(given: argparse.Namespace) -> int:
+    """Copy a record to where runs look for it, and print the place."""
+    from slicermedai.confidence.record import load_record
+    from slicermedai.jobs.home import home
+    from slicermedai.validate.execute import RECORDS
+
+    print(load_record(Path(given.record)).save(home() / RECORDS))
+    return 0
+
+
+def lines(record: TrustRecord) -> list[str]:
+    """A record in words, a line each."""
+    made = record.provenance
+    scope = record.scope
+    parts = (*scope.modalities, *scope.manufacturers, *scope.sites, *scope.protocols)
+    said = [
+        record.name,
+        f"made {made.date} by slicermedai {made.software} from {made.images} images of {made.patients} patients",
+        f"for {', '.join(parts) or 'whatever scanner and site: none was recorded'}",
+    ]
+    if made.generated:
+        said.append("fitted on GENERATED data: it never applies to a real image")
+    return said + [line for structure in record.structures for line in _structure(structure)]
+
+
+def _structure(known: StructureTrust) -> list[str]:
+    said = [f"{known.name}: {known.patients} patients"]
+    if known.is_calibrated and known.before and known.after:
+        scaling = known.scaling
+        said.append(f"  {scaling.method} scaling: slope {scaling.slope:.4g}, offset {scaling.offset:.4g}")
+        said.append(f"  ECE around the prediction {known.before.ece:.4f} before, {known.after.ece:.4f} after")
+    else:
+        said.append("  not calibrated")
+    said.append(f"  green from a predicted Dice of {known.rule.threshold:.2f}" if known.rule else "  never green")
+    return said + [f"  {reason}" for reason in known.reasons]
+
+
+def _record(text: str) -> TrustRecord | None:
+    from slicermedai.confidence.record import load_record
+
+    if Path(text).is_file():
+        return load_record(Path(text))
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.validate.execute import record_of
+    from slicermedai.validate.running import manifest_of
+
+    return record_of(manifest_of(resolve(text)))

@@ -1,0 +1,134 @@
+"""What the worker does with a calibration and with a validation: run the model on all cases, leave one folder."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from slicermedai.bundles.manifest import Manifest
+from slicermedai.confidence.calibrate import Calibration, ClassCalibration, Judgement, judge, refuse_shared
+from slicermedai.confidence.record import StructureTrust, TrustRecord, find_record
+from slicermedai.confidence.sketch import save_cases
+from slicermedai.domain.observer import Progress
+from slicermedai.domain.storage import atomic_folder
+from slicermedai.errors import InputError, TrustError, UnreadableFileError
+from slicermedai.jobs.home import home
+from slicermedai.jobs.specs import CalibrateJob, ValidateJob
+from slicermedai.validate.cases import list_cases, write_matches
+from slicermedai.validate.cohort import Cohort, summarise, write_table
+from slicermedai.validate.fitting import Declared, fit_record
+from slicermedai.validate.report import write_report
+from slicermedai.validate.running import DoneCase, manifest_of, model_run, preprocessing_of, run_cases, subject_key
+
+NOBODY = "none"
+RECORDS = "trust"
+"""The folder of the trust records in use, below the program's own."""
+
+
+def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Path:
+    """The executor of :class:`CalibrateJob`: leaves the trust record, the sketches, the scores and the label table.
+
+    Raises
+    ------
+    InputError, TrustError
+        The cases, their labels or their number do not do; nothing is left behind.
+    """
+    from slicermedai.bundles.registry import resolve
+
+    trained_on = _trained_on(job.trained_on)
+    manifest = manifest_of(resolve(job.bundle))
+    cases = list_cases(Path(job.source))
+    refuse_shared([case.subject for case in cases], trained_on, what="training")
+    run = model_run(manifest.ref, device=job.device, seed=job.seed)
+    done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
+    progress("measure", 0.0)
+    generated = job.generated or manifest.ref.demonstration
+    declared = Declared(trained_on=trained_on, generated=generated, salt=secrets.token_hex(16), seed=job.seed)
+    record = fit_record(done, manifest, declared)
+    with atomic_folder(Path(job.output)) as folder:
+        record.save(folder)
+        keyed = [replace(c.sketch, subject=subject_key(c.subject, declared.salt), generated=generated) for c in done]
+        save_cases(keyed, folder / "sketches.zip")
+        write_table([score for case in done for score in case.scores.values()], folder / "cases.csv")
+        write_matches(matches, manifest.ref.labels, folder / "labels.csv")
+        progress("measure", 1.0)
+    return Path(job.output)
+
+
+def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path:
+    """The executor of :class:`ValidateJob`: leaves the report, the scores and the label table.
+
+    Raises
+    ------
+    InputError, TrustError
+        The cases or labels do not do, or a patient was in the fit of the model's trust record.
+    """
+    from slicermedai.bundles.registry import resolve
+
+    manifest = manifest_of(resolve(job.bundle))
+    cases, record = list_cases(Path(job.source)), record_of(manifest)
+    if record is not None:
+        keys = [subject_key(case.subject, record.provenance.salt) for case in cases]
+        refuse_shared(keys, record.provenance.keys, what="calibration")
+    run = model_run(manifest.ref, device=job.device, seed=job.seed)
+    done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
+    progress("measure", 0.0)
+    cohort = Cohort(
+        model=manifest.ref.title,
+        scores=tuple(score for case in done for score in case.scores.values()),
+        calibration=_judged(done, manifest, record),
+        generated=job.generated or manifest.ref.demonstration,
+    )
+    validation = summarise(cohort)
+    with atomic_folder(Path(job.output)) as folder:
+        write_table(cohort.scores, folder / "cases.csv")
+        write_matches(matches, manifest.ref.labels, folder / "labels.csv")
+        write_report(validation, folder / "report.html")
+        progress("report", 1.0)
+    return Path(job.output)
+
+
+def record_of(manifest: Manifest) -> TrustRecord | None:
+    """The trust record in use for a model, None where there is none."""
+    hashes = {"weights_sha256": manifest.ref.weights_sha256, "preprocessing_sha256": preprocessing_of(manifest)}
+    return find_record(home() / RECORDS, **hashes)
+
+
+def _judged(done: Sequence[DoneCase], manifest: Manifest, record: TrustRecord | None) -> dict[str, Judgement]:
+    """Calibration by structure: after the record's scaling, or of the raw scores where there is no record."""
+    scalings = tuple(_class(structure) for structure in (record.structures if record else ()))
+    calibration = Calibration(classes=scalings, subjects=(), generated=False)
+    found = {}
+    for value, label in manifest.ref.labels:
+        try:
+            found[label.name] = judge([case.sketch for case in done], calibration, value=value)
+        except TrustError:
+            continue  # never predicted: there is no voxel to judge, and the tables say "missed"
+    return found
+
+
+def _class(structure: StructureTrust) -> ClassCalibration:
+    return ClassCalibration(value=structure.value, scaling=structure.scaling, subjects=structure.patients)
+
+
+def _trained_on(text: str) -> Collection[str]:
+    """Patients of the training set, one a line of a file; nobody where that is said in so many words."""
+    if text == NOBODY:
+        return ()
+    if not text:
+        raise InputError(
+            "a calibration needs patients that the model was not trained on",
+            attribute="trained_on",
+            advice=f"Name a file with the training patients, one a line, or say {NOBODY!r} where none is among them.",
+        )
+    try:
+        lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError("cannot be read", file=text, attribute="trained_on") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

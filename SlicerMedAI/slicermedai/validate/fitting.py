@@ -1,0 +1,134 @@
+"""From cases that a model was run on to its trust record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import slicermedai
+from slicermedai.bundles.manifest import Manifest
+from slicermedai.confidence.calibrate import MINIMUM_SUBJECTS, Bootstrap, ClassCalibration, calibrate
+from slicermedai.confidence.conformal import VolumeModel, fit_volume
+from slicermedai.confidence.light import fit_green_rule
+from slicermedai.confidence.ood import fit_ood
+from slicermedai.confidence.record import FitProvenance, StructureTrust, TrustRecord, sketch_text
+from slicermedai.confidence.scope import Scope
+from slicermedai.confidence.sketch import merged
+from slicermedai.confidence.structure import EXPECTED_DICE, DiceModel, expected_dice, fit_dice
+from slicermedai.errors import TooFewCasesError
+from slicermedai.validate.running import DoneCase, preprocessing_of, subject_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What a person says of the cases: who the model was trained on, and whether any image is generated."""
+
+    trained_on: Collection[str]
+    generated: bool
+    salt: str
+    seed: int = 0
+
+
+def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared) -> TrustRecord:
+    """Fit all that can be fitted; what cannot is None in the record, and its reasons say why.
+
+    Raises
+    ------
+    TooFewCasesError
+        Fewer than 20 patients.
+    SharedCasesError
+        A patient is among those that the model was trained on.
+    """
+    sketches = [replace(case.sketch, generated=declared.generated) for case in cases]
+    found = calibrate(sketches, trained_on=declared.trained_on, bootstrap=Bootstrap(seed=declared.seed))
+    labels = dict(manifest.ref.labels)
+    scored = sorted({value for case in cases for value in case.scores})
+    fits = {one.value: one for one in found.classes}
+    subjects = [case.subject for case in cases]
+    return TrustRecord(
+        model=manifest.ref.title,
+        weights_sha256=manifest.ref.weights_sha256,
+        preprocessing_sha256=preprocessing_of(manifest),
+        provenance=_provenance(cases, declared),
+        scope=scope_of(cases),
+        structures=tuple(_structure(value, labels[value].name, cases, fits.get(value)) for value in scored),
+        ood=fit_ood([case.looks for case in cases], subjects=subjects),
+    )
+
+
+def scope_of(cases: Sequence[DoneCase]) -> Scope:
+    """What the cases were imaged with; a property that any case lacks is left open."""
+
+    def values(name: str) -> tuple[str, ...]:
+        known = [case.groups.get(name, "") for case in cases]
+        return tuple(sorted(set(known))) if all(known) else ()
+
+    return Scope(
+        modalities=values("modality"),
+        manufacturers=values("manufacturer"),
+        sites=values("site"),
+        protocols=values("protocol"),
+    )
+
+
+def _provenance(cases: Sequence[DoneCase], declared: Declared) -> FitProvenance:
+    keys = {subject_key(case.subject, declared.salt) for case in cases}
+    return FitProvenance(
+        date=datetime.now(UTC).date().isoformat(),
+        software=slicermedai.__version__,
+        patients=len(keys),
+        images=len(cases),
+        generated=declared.generated,
+        seed=declared.seed,
+        trained_on=f"{len(set(declared.trained_on))} patients, none of them among these",
+        salt=declared.salt,
+        keys=tuple(sorted(keys)),
+    )
+
+
+def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> StructureTrust:
+    dice, why = _dice(value, cases, fit)
+    volume = _volume(value, cases)
+    reasons = [fit.reason if fit else "it was predicted in no case", why]
+    if math.isinf(volume.half_width(1.0)):
+        reasons.append("too few patients for a volume interval")
+    made = StructureTrust(
+        value=value,
+        name=name,
+        patients=fit.subjects if fit else 0,
+        sketch=sketch_text(merged(c.sketch.sketches[value] for c in cases if value in c.sketch.sketches)),
+        volume=volume,
+        dice=dice,
+        rule=fit_green_rule(dice.held_out) if dice else None,
+        reasons=tuple(reason for reason in reasons if reason),
+    )
+    if fit is None or fit.before is None or fit.after is None:
+        return made
+    intervals = fit.intervals | fit.after.intervals
+    return replace(made, scaling=fit.scaling, intervals=intervals, before=fit.before.metrics, after=fit.after.metrics)
+
+
+def _volume(value: int, cases: Sequence[DoneCase]) -> VolumeModel:
+    own = [case for case in cases if value in case.scores]
+    return fit_volume(
+        [case.scores[value].predicted_ml for case in own],
+        [case.scores[value].reference_ml for case in own],
+        subjects=[case.subject for case in own],
+    )
+
+
+def _dice(value: int, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> tuple[DiceModel | None, str]:
+    if fit is None or not fit.is_calibrated:
+        return None, "without a calibration no Dice can be predicted"
+    own = [(case, expected_dice(case.blind[value], fit.scaling)) for case in cases if value in case.blind]
+    known = [(case, {EXPECTED_DICE: expected}) for case, expected in own if expected is not None]
+    try:
+        return fit_dice(
+            [features for _, features in known],
+            [case.scores[value].dice for case, _ in known],
+            subjects=[case.subject for case, _ in known],
+        ), ""
+    except TooFewCasesError:
+        return None, f"found in fewer than {MINIMUM_SUBJECTS} patients: no Dice can be predicted"

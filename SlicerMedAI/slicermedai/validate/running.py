@@ -1,0 +1,121 @@
+"""Runs a model on listed cases, and keeps of each what calibration and validation need: numbers, and no image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.confidence.appearance import appearance
+from slicermedai.confidence.observer import MarginObserver
+from slicermedai.confidence.record import preprocessing_sha256
+from slicermedai.confidence.sketch import CaseSketch, MarginSketch
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.observer import Progress
+from slicermedai.domain.volume import LabelMap, Volume
+from slicermedai.validate.cases import ListedCase, Match, Structures, masks_on, match_labels, read_reference
+from slicermedai.validate.segmentation import CaseName, CaseScore, score
+
+Run = Callable[[Volume, MarginObserver], LabelMap]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DoneCase:
+    """What is left of a case: its scores by label value, sketches with and without the reference's answers, and what
+    its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image.
+    """
+
+    subject: str
+    scores: dict[int, CaseScore]
+    sketch: CaseSketch
+    blind: dict[int, MarginSketch]
+    looks: dict[str, NDArray[np.float64]]
+    groups: dict[str, str]
+
+
+def run_cases(
+    cases: Sequence[ListedCase], *, manifest: Manifest, labels: Path | None, run: Run, progress: Progress
+) -> tuple[tuple[DoneCase, ...], tuple[Match, ...]]:
+    """Run the model on each case; errors of reading and of the model stop all: no case is left out in silence."""
+    names = list(dict.fromkeys(name for case in cases for name in read_reference(case.reference).masks))
+    matches = match_labels(labels, manifest.ref.labels, names)
+    done = []
+    for number, case in enumerate(cases):
+        progress("segment", number / len(cases))
+        done.append(_done(case, manifest, matches, run))
+    progress("segment", 1.0)
+    return tuple(done), matches
+
+
+def model_run(ref: BundleRef, *, device: str, seed: int) -> Run:
+    """Runs a bundle by the inference layer."""
+    from slicermedai.inference.task import Listeners, RunSettings, predict
+
+    settings = RunSettings(device=device, seed=seed)
+
+    def run(volume: Volume, observer: MarginObserver) -> LabelMap:
+        return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer)).label_map
+
+    return run
+
+
+def preprocessing_of(manifest: Manifest) -> str:
+    """SHA-256 of all that happens to an image before the network sees it, and of how the network is swept over it."""
+    config = manifest.config
+    parts = {name: config.get(name) for name in ("preprocessing", "inferer")} | {"framing": manifest.framing}
+    return preprocessing_sha256(parts)
+
+
+def manifest_of(ref: BundleRef) -> Manifest:
+    """The manifest of an installed bundle."""
+    return read_manifest(Path(ref.path))
+
+
+def subject_key(subject: str, salt: str) -> str:
+    """An opaque key of a patient: who has the salt can ask about a patient, and nobody can read one off."""
+    return hashlib.sha256(f"{salt} {subject}".encode()).hexdigest()[:24]
+
+
+def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: Run) -> DoneCase:
+    from slicermedai.dicom.inputs import open_source
+
+    source = open_source(case.image)
+    structures = read_reference(case.reference)
+    values = list(dict.fromkeys(match.value for match in matches))
+    observer = MarginObserver(values, outputs=manifest.outputs)
+    found = run(source.volume, observer)
+    groups = _groups(case, source)
+    truth = masks_on(structures, matches, observer.geometry) if observer.has_run else {}
+    return DoneCase(
+        subject=case.subject,
+        scores=_scores(case, structures, matches, (found, dict(manifest.ref.labels), groups)),
+        sketch=CaseSketch(subject=case.subject, sketches=observer.sketches(truth), groups=tuple(groups.items())),
+        blind={value: sketch for value in values if (sketch := observer.sketch(value)) is not None},
+        looks=appearance(source.volume),
+        groups=groups,
+    )
+
+
+def _scores(
+    case: ListedCase, structures: Structures, matches: Sequence[Match], found: tuple[LabelMap, dict[int, Any], Any]
+) -> dict[int, CaseScore]:
+    label_map, labels, groups = found
+    truth = masks_on(structures, matches, label_map.geometry)
+    made = {}
+    for value, mask in truth.items():
+        name = CaseName(case=case.case, subject=case.subject, structure=labels[value].name, groups=groups)
+        made[value] = score(mask, np.asarray(label_map.array == value), label_map.geometry, name=name)
+    return made
+
+
+def _groups(case: ListedCase, source: Any) -> dict[str, str]:
+    read = {"modality": source.volume.modality}
+    if source.headers:
+        read["manufacturer"] = str(source.headers[0].get("Manufacturer", "") or "").strip()
+    return {name: value for name, value in read.items() if value} | case.groups

@@ -1,0 +1,282 @@
+"""The commands calibrate, validate and trust, on a real bundle and generated patients, from table to report."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from slicermedai.cli.commands import obey, understand
+from slicermedai.cli.execute import execute
+from slicermedai.confidence.record import TrustRecord, load_record
+from slicermedai.confidence.sketch import load_cases
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import InputError, NoImagesError, SharedCasesError, TooFewCasesError
+from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
+from slicermedai.validate.cases import list_cases, masks_on, match_labels, read_reference
+from slicermedai.validate.execute import record_of
+from slicermedai.validate.running import manifest_of
+from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, Phantom, phantoms
+from Testing.fixtures.grids import covering
+from Testing.fixtures.phantoms import head_phantom
+from Testing.fixtures.series_writer import write_series
+from Testing.inference.tiny_bundle import write_tiny_bundle
+
+COUNT = 22
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SLICERMEDAI_MODELS", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny@0.1")
+
+
+def write_nifti(array: np.ndarray, case: Phantom, path: Path) -> None:
+    """The tiny network's margin is 20 * image - 10."""
+    geometry = Geometry.from_axes(array.shape, spacing=case.spacing)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ geometry.ijk_to_lps
+    nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), affine), path)
+
+
+def write_cohort(folder: Path, *, seed: int, count: int = COUNT) -> Path:
+    """A table of patients whose images are such that the tiny network gives the planted margins."""
+    folder.mkdir()
+    with (folder / "cases.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["case", "image", "reference", "subject", "sex", "age", "site"])
+        for number, case in enumerate(phantoms(count, seed=seed)):
+            image, reference = f"{number}.nii", f"{number}-reference.nii"
+            write_nifti(((case.margin + 10) / 20).astype(np.float32), case, folder / image)
+            write_nifti(case.truth.astype(np.uint8), case, folder / reference)
+            who = f"patient {seed}-{number}"
+            writer.writerow([f"case {number}", image, reference, who, "FM"[number % 2], 30 + number, "north"])
+    return folder / "cases.csv"
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cohort(tmp_path_factory.mktemp("cohort") / "a", seed=81)
+
+
+@pytest.fixture(scope="module")
+def calibrated(table: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("calibrated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLICERMEDAI_HOME", str(folder / "home"))
+        job = CalibrateJob(
+            source=str(table), output=str(folder / "out"), bundle=str(bundle), trained_on="none", generated=True,
+            device="cpu",
+        )  # fmt: skip
+        return execute(job, job_id="j")
+
+
+@pytest.fixture(scope="module")
+def record(calibrated: Path) -> TrustRecord:
+    (path,) = calibrated.glob("*.trust.json")
+    return load_record(path)
+
+
+def test_the_record_holds_the_planted_calibration(record: TrustRecord) -> None:
+    (body,) = record.structures
+    assert (body.name, record.provenance.patients, record.provenance.generated) == ("Body", COUNT, True)
+    assert body.scaling.slope == pytest.approx(1 / OVERCONFIDENCE, rel=0.15)
+    assert body.scaling.offset == pytest.approx(OFFSET, abs=0.3)
+    assert body.after is not None and body.before is not None
+    assert body.after.ece < 0.02 < body.before.ece
+    assert body.dice is not None and body.volume is not None
+    assert record.ood is not None and len(record.ood.largest) == COUNT
+    assert record.scope.sites == ("north",)
+
+
+def test_neither_record_nor_sketches_name_a_patient(calibrated: Path) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    assert "patient 81" not in path.read_text()
+    assert all("patient" not in case.subject for case in load_cases(calibrated / "sketches.zip"))
+
+
+def test_the_label_table_that_was_used_is_saved(calibrated: Path) -> None:
+    assert (calibrated / "labels.csv").read_text().split() == ["reference,label", "1,Body"]
+    assert len((calibrated / "cases.csv").read_text().splitlines()) == COUNT + 1
+
+
+def test_a_calibration_asks_who_the_model_was_trained_on(table: Path, bundle: Path, tmp_path: Path) -> None:
+    job = CalibrateJob(source=str(table), output=str(tmp_path / "out"), bundle=str(bundle))
+    with pytest.raises(InputError, match="not trained on"):
+        execute(job, job_id="j")
+    assert not (tmp_path / "out").exists()
+
+
+def test_patients_of_the_training_set_are_refused_before_anything_runs(
+    table: Path, bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "trained.txt").write_text("somebody\npatient 81-3\n")
+    job = CalibrateJob(
+        source=str(table), output=str(tmp_path / "out"), bundle=str(bundle), trained_on=str(tmp_path / "trained.txt")
+    )
+    with pytest.raises(SharedCasesError, match="1 of 22 patients were in the training set"):
+        execute(job, job_id="j")
+
+
+def test_too_few_cases_leave_no_record(bundle: Path, tmp_path: Path) -> None:
+    few = write_cohort(tmp_path / "few", seed=82, count=3)
+    job = CalibrateJob(
+        source=str(few), output=str(tmp_path / "out"), bundle=str(bundle), trained_on="none", device="cpu"
+    )
+    with pytest.raises(TooFewCasesError, match="3 patients are too few"):
+        execute(job, job_id="j")
+    assert not (tmp_path / "out").exists()
+
+
+# --- trust -------------------------------------------------------------------------------------------------------
+
+
+def test_trust_show_says_what_the_record_knows(calibrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    assert obey(understand(["trust", "show", str(path)])) == 0
+    said = capsys.readouterr().out
+    for words in ("22 images of 22 patients", "GENERATED", "Platt scaling", "ECE around the prediction", "for north"):
+        assert words in said
+
+
+def test_a_record_that_is_used_is_found_for_its_model_alone(
+    calibrated: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from slicermedai.bundles.registry import resolve
+
+    manifest = manifest_of(resolve(str(bundle)))
+    assert record_of(manifest) is None
+    assert obey(understand(["trust", "show", str(bundle)])) == 0
+    assert "not calibrated" in capsys.readouterr().out
+    (path,) = calibrated.glob("*.trust.json")
+    assert obey(understand(["trust", "use", str(path)])) == 0
+    assert record_of(manifest) == load_record(path)
+
+
+# --- validate ----------------------------------------------------------------------------------------------------
+
+
+def validate(table: Path, bundle: Path, output: Path) -> Path:
+    job = ValidateJob(source=str(table), output=str(output), bundle=str(bundle), generated=True, device="cpu")
+    return execute(job, job_id="j")
+
+
+def test_a_validation_leaves_a_report_of_every_case(calibrated: Path, bundle: Path, tmp_path: Path) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    folder = validate(write_cohort(tmp_path / "b", seed=83, count=12), bundle, tmp_path / "out")
+    page = (folder / "report.html").read_text()
+    for words in ("12 cases of 12 patients", "Reliability", "sex: F", "site: north", "generated", "too few"):
+        assert words in page
+    assert len((folder / "cases.csv").read_text().splitlines()) == 13
+
+
+def test_patients_of_the_calibration_cannot_validate_it(
+    calibrated: Path, table: Path, bundle: Path, tmp_path: Path
+) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    with pytest.raises(SharedCasesError, match="22 of 22 patients were in the calibration set"):
+        validate(table, bundle, tmp_path / "out")
+
+
+# --- cases and labels --------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_cases_is_a_table_of_patients(tmp_path: Path) -> None:
+    case = next(iter(phantoms(1, seed=1)))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_nifti(case.image, case, tmp_path / name / "image.nii")
+        write_nifti(case.truth.astype(np.uint8), case, tmp_path / name / "reference.nii")
+    assert [(c.case, c.image.name, c.subject) for c in list_cases(tmp_path)] == [
+        ("one", "image.nii", "one"),
+        ("two", "image.nii", "two"),
+    ]
+    (tmp_path / "two" / "reference-2.nii").touch()
+    with pytest.raises(InputError, match="reference"):
+        list_cases(tmp_path)
+
+
+def test_a_table_without_a_column_or_a_case_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("case,image,subject\na,b,c\n")
+    with pytest.raises(InputError, match="reference"):
+        list_cases(path)
+    path.write_text("case,image,reference,subject\n")
+    with pytest.raises(NoImagesError):
+        list_cases(path)
+    path.write_text("case,image,reference,subject\na,b,c,d\na,b,c,d\n")
+    with pytest.raises(InputError, match="stands twice"):
+        list_cases(path)
+
+
+def test_a_label_table_says_what_is_which(bundle: Path, tmp_path: Path) -> None:
+    from slicermedai.bundles.registry import resolve
+
+    labels = resolve(str(bundle)).labels
+    path = tmp_path / "labels.csv"
+    path.write_text("reference,label\n7,body\n9,1\n")
+    assert [(m.reference, m.value) for m in match_labels(path, labels, ["7", "9"])] == [("7", 1), ("9", 1)]
+    path.write_text("reference,label\n7,Liver\n")
+    with pytest.raises(InputError, match="no label 'Liver'"):
+        match_labels(path, labels, ["7"])
+    with pytest.raises(InputError, match="no structure of the references matches"):
+        match_labels(None, labels, ["7"])
+
+
+def test_a_reference_on_another_grid_is_brought_to_the_image(tmp_path: Path) -> None:
+    case = next(iter(phantoms(1, seed=2)))
+    write_nifti(case.truth.astype(np.uint8), case, tmp_path / "r.nii")
+    fine = Geometry.from_axes(case.truth.shape, spacing=case.spacing).resized((56, 80, 80))
+    (match,) = match_labels(None, ((1, _label()),), ["1"])
+    found = masks_on(read_reference(tmp_path / "r.nii"), [match], fine)[1]
+    assert found.sum() == pytest.approx(8 * case.truth.sum(), rel=0.02)
+
+
+def test_a_label_that_a_reference_lacks_is_empty_and_not_missing(tmp_path: Path) -> None:
+    case = next(iter(phantoms(1, seed=2)))
+    write_nifti(np.zeros(case.truth.shape, dtype=np.uint8), case, tmp_path / "r.nii")
+    structures = read_reference(tmp_path / "r.nii")
+    (match,) = match_labels(None, ((1, _label()),), ["1"])
+    assert not masks_on(structures, [match], structures.geometry)[1].any()
+
+
+def test_an_image_that_is_no_label_map_is_refused(tmp_path: Path) -> None:
+    case = next(iter(phantoms(1, seed=3)))
+    write_nifti(case.image + np.float32(0.5), case, tmp_path / "r.nii")
+    with pytest.raises(InputError, match="no label map"):
+        read_reference(tmp_path / "r.nii")
+
+
+def test_a_segmentation_object_is_a_reference(bundle: Path, tmp_path: Path) -> None:
+    volume, _ = head_phantom(covering("SPL", spacing=(8.0, 8.0, 8.0)))
+    write_series(volume, tmp_path / "study")
+    job = RunJob(
+        source=str(tmp_path / "study"), bundle=str(bundle), output=str(tmp_path / "out"), report=False, device="cpu",
+        formats=("seg",),
+    )  # fmt: skip
+    folder = execute(job, job_id="j")
+    (path,) = (folder / "dicom").glob("*.dcm")
+    result = AnalysisResult.load(folder)
+    region = result.findings[0].region
+    assert region is not None and not hasattr(region, "position")
+    structures = read_reference(path)
+    matches = match_labels(None, ((1, _label()),), list(structures.masks))
+    found = masks_on(structures, matches, result.volume_geometry)[1]
+    assert np.array_equal(found, region.to_array())  # type: ignore[union-attr]  # a mask, by the bundle
+
+
+def _label():  # type: ignore[no-untyped-def]
+    from slicermedai.domain.codes import ANATOMY, BRAIN, Label
+
+    return Label(name="Body", category=ANATOMY, type=BRAIN)
