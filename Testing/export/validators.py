@@ -58,6 +58,15 @@ def segimage2itkimage(path: Path, folder: Path) -> list[SimpleITK.Image]:
     return [SimpleITK.ReadImage(str(image)) for image in images]
 
 
+def paramap2itkimage(path: Path, folder: Path) -> tuple[SimpleITK.Image, dict[str, Any]]:
+    """A Parametric Map as dcmqi reads it: its voxels, and what it says of them."""
+    said = _run([_program("paramap2itkimage"), "--inputDICOM", str(path), "--outputDirectory", str(folder)])
+    images = sorted(folder.glob("*.nrrd"))
+    assert images, f"dcmqi read no map: {said[-500:]}"
+    found: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    return SimpleITK.ReadImage(str(images[0])), found
+
+
 def tid1500reader(path: Path, folder: Path) -> dict[str, Any]:
     """A TID 1500 report as dcmqi reads it."""
     out = folder / "report.json"

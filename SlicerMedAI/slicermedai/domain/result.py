@@ -29,13 +29,17 @@ class Status(Words):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Map:
-    """A quantity per voxel: (slices, rows, columns) on ``geometry``; one quantity, one unit."""
+    """A quantity per voxel: (slices, rows, columns) on ``geometry``; one quantity, one unit.
+
+    ``calibration`` names what made its voxels probabilities, "none" where nothing did.
+    """
 
     name: str
     quantity: Code
     unit: Code
     array: NDArray[Any]
     geometry: Geometry
+    calibration: str = "none"
 
     def __repr__(self) -> str:
         return f"Map({self.name!r}, {self.quantity.meaning}, {self.unit.value!r}, {self.geometry.in_words})"

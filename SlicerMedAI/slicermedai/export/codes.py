@@ -39,6 +39,18 @@ VALUE_INDETERMINATE = Code(value="114011", scheme="DCM", meaning="Value indeterm
 
 ALGORITHM_PARAMETERS = Code(value="111002", scheme="DCM", meaning="Algorithm Parameters")
 
+QUANTITY = Code(value="246205007", scheme="SCT", meaning="Quantity")
+PROBABILITY = Code(value="122157", scheme="DCM", meaning="Probability")
+PROBABILITIES = (
+    PROBABILITY,
+    Code(value="110854", scheme="DCM", meaning="Probability map"),
+    Code(value="111047", scheme="DCM", meaning="Probability of cancer"),
+    Code(value="111011", scheme="DCM", meaning="Certainty of Feature"),
+    Code(value="111012", scheme="DCM", meaning="Certainty of Finding"),
+    Code(value="111013", scheme="DCM", meaning="Certainty of Impression"),
+)
+"""What only a calibrated number may be called."""
+
 SOURCE_SERIES = Code(value="121232", scheme="DCM", meaning="Source series for segmentation")
 IMAGE_LIBRARY = Code(value="111028", scheme="DCM", meaning="Image Library")
 IMAGE_LIBRARY_GROUP = Code(value="126200", scheme="DCM", meaning="Image Library Group")

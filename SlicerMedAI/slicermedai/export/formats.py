@@ -85,6 +85,13 @@ FORMATS: dict[str, Format] = {
             needs_context=True,
             cites="seg",
         ),
+        Format(
+            name="pmap",
+            title="DICOM Parametric Maps (one for each map of the result)",
+            writer="pmap:write",
+            reader="pmap_read:read",
+            needs_context=True,
+        ),
         Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),
     )

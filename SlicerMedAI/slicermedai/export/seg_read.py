@@ -134,7 +134,7 @@ def _stack(dataset: Dataset, positions: NDArray[Any], *, spacing: float) -> tupl
     across, down = _cosines(dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0])
     normal = np.cross(across, down)
     along = positions @ normal
-    order = np.array([group.FrameContentSequence[0].DimensionIndexValues[-1] for group in _groups(dataset)])
+    order = np.array([_last_index(group) for group in _groups(dataset)])
     first, last = int(np.argmin(order)), int(np.argmax(order))
     count = round(float(np.linalg.norm(positions[last] - positions[first])) / spacing)
     if count == 0:
@@ -142,6 +142,12 @@ def _stack(dataset: Dataset, positions: NDArray[Any], *, spacing: float) -> tupl
     step = (positions[last] - positions[first]) / count
     slices = np.rint((along - along[first]) / float(step @ normal)).astype(np.intp)
     return step, slices
+
+
+def _last_index(group: Dataset) -> int:
+    """The place along the slices, which may be the only dimension."""
+    values = group.FrameContentSequence[0].DimensionIndexValues
+    return int(values if isinstance(values, int) else values[-1])
 
 
 def _positions(dataset: Dataset) -> NDArray[Any]:
