@@ -250,6 +250,8 @@ def test_a_folder_becomes_copies_with_a_report_and_the_window_lives(
 
 
 def test_cancelling_leaves_nothing(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> None:
+    for number in range(60):
+        a_series(study / str(number), spec=SeriesSpec(seed=str(number)))
     choose(deid, study, elsewhere / "out")
     harness.click(deid.widget.ui.runButton)
     assert harness.wait_until(lambda: presenter_of(deid).state.progress > 0, LONG)

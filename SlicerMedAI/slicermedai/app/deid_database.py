@@ -83,14 +83,16 @@ class Adding(DicomImport):
 
     def __init__(self, database: Any, result: DeidResult, tr: Translate) -> None:
         super().__init__(database, result.copies)
-        self._database, self._expected, self._tr = database, result, tr
+        self._database, self._expected, self._translate = database, result, tr
 
     def poll(self) -> None:
         """Notice the end, and what the database did not take."""
         super().poll()
         absent = absent_series(self._database, self._expected) if self.done and self.error is None else []
         if absent:
-            told = self._tr("The DICOM database did not take {count} of the series; all copies are in the folder.")
+            told = self._translate(
+                "The DICOM database did not take {count} of the series; all copies are in the folder."
+            )
             self.error = IdentityError(told.format(count=len(absent)), attribute="SeriesInstanceUID")
 
 

@@ -52,10 +52,7 @@ def _answer(asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Any
 def _made_key(path: str, passphrase: str) -> str:
     from slicermedai.deid.keystore import save_key
     from slicermedai.deid.pseudonym import ProjectKey
-    from slicermedai.errors import ResultExistsError
 
-    if os.path.lexists(path):
-        raise ResultExistsError("is there already, and a key cannot be made twice", file=path)
     key = ProjectKey.generate()
     save_key(Path(path), key, passphrase)
     return key.fingerprint

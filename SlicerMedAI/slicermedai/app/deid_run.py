@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from slicermedai.app.deid_choice import Choosing
-from slicermedai.app.deid_preview import Child, shown_from, start_key, start_preview
+from slicermedai.app.deid_preview import shown_from, start_key, start_preview
 from slicermedai.app.deid_result import decide, decisions, read_result, review_folder
 from slicermedai.app.deid_state import DeidResult, Working
 from slicermedai.app.deid_words import stopped_text, summary
@@ -17,6 +18,7 @@ from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
 from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.jobs.inquiry import Inquiry
 from slicermedai.jobs.places import unfinished
 
 PREVIEW, RUN, IMPORT, INSTALL, KEY = "preview", "run", "import", "install", "key"
@@ -56,6 +58,7 @@ class DeidRun(Choosing):
         self._working: Working | None = None
         self._installation: Installation | None = None
         self._output = self._key = Path()
+        self._review_is_ours = False
         self.decided: dict[str, str] = {}
         """Name of a picture -> what was decided about it."""
 
@@ -85,7 +88,7 @@ class DeidRun(Choosing):
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error))
             return
-        self.decided = {}
+        self.decided, self._review_is_ours = {}, not self.review.exists()
         self._set(result=None)
         self._begin(working, RUN)
 
@@ -173,13 +176,15 @@ class DeidRun(Choosing):
 
     def _end(self, working: Working) -> None:
         activity, error = self.state.activity, working.error
+        if activity == RUN and error is not None and self._review_is_ours:
+            shutil.rmtree(self.review, ignore_errors=True)  # patient data of a run that left nothing else
         if isinstance(error, JobCancelled):
             self._set(phase=Phase.CANCELLED, message=self._stopped(activity), stage="", seconds_left=None)
         elif error is not None:
             self._set(phase=Phase.FAILED, message=str(error), stage="", seconds_left=None)
-        elif activity == PREVIEW and isinstance(working, Child):
+        elif activity == PREVIEW and isinstance(working, Inquiry):
             self._show_preview(working)
-        elif activity == KEY and isinstance(working, Child):
+        elif activity == KEY and isinstance(working, Inquiry):
             self._take_key(working)
         elif activity == RUN:
             self._show_result()
@@ -193,15 +198,15 @@ class DeidRun(Choosing):
             return self.translate("Stopped. All copies are in the folder; some may be in the DICOM database.")
         return self.translate("Stopped.")
 
-    def _show_preview(self, child: Child) -> None:
-        self._set(phase=Phase.IDLE, preview=shown_from(child.answer), stage="done", progress=1.0)
+    def _show_preview(self, inquiry: Inquiry) -> None:
+        self._set(phase=Phase.IDLE, preview=shown_from(inquiry.answer), stage="done", progress=1.0)
         self.explain()
 
-    def _take_key(self, child: Child) -> None:
+    def _take_key(self, inquiry: Inquiry) -> None:
         self._set(phase=Phase.IDLE, stage="done", progress=1.0)
         self.choose(key=str(self._key))
         told = self.translate("Key made, fingerprint {text}. Keep it away from the copies, and its passphrase in mind.")
-        self._set(message=told.format(text=child.answer))
+        self._set(message=told.format(text=inquiry.answer))
 
     def _show_result(self) -> None:
         try:

@@ -12,6 +12,10 @@ from slicermedai.deid.profile import Option
 
 def option_texts(option: Option, tr: Translate = untranslated) -> tuple[str, str]:
     """What an option does, in a few words and in a sentence."""
+    return (_cleaned(tr) | _retained(tr))[option]
+
+
+def _cleaned(tr: Translate) -> dict[Option, tuple[str, str]]:
     return {
         Option.CLEAN_PIXEL_DATA: (
             tr("Remove text burned into the pixels"),
@@ -33,6 +37,11 @@ def option_texts(option: Option, tr: Translate = untranslated) -> tuple[str, str
             tr("Keep descriptions, cleaned"),
             tr("Descriptions of studies, series and protocols stay with identity taken out; otherwise they go."),
         ),
+    }
+
+
+def _retained(tr: Translate) -> dict[Option, tuple[str, str]]:
+    return {
         Option.RETAIN_FULL_DATES: (
             tr("Keep dates as they are"),
             tr("All dates and times stay, and can point to a person who was in hospital on that day."),
@@ -61,7 +70,7 @@ def option_texts(option: Option, tr: Translate = untranslated) -> tuple[str, str
             tr("Keep the institution"),
             tr("Name, address and departments of the hospital stay."),
         ),
-    }[option]
+    }
 
 
 def preset_text(preset: Preset, tr: Translate = untranslated) -> str:
