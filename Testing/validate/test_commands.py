@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+import torch
 
 from slicermedai.cli.commands import obey, understand
 from slicermedai.cli.execute import execute
@@ -34,6 +36,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SLICERMEDAI_MODELS", raising=False)
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Many small networks, one after the other: threads that wait for each other cost more than they bring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +138,7 @@ def test_patients_of_the_training_set_are_refused_before_anything_runs(
         execute(job, job_id="j")
 
 
-def test_too_few_cases_leave_no_record(bundle: Path, tmp_path: Path) -> None:
+def test_too_few_cases_are_refused_before_anything_runs(bundle: Path, tmp_path: Path) -> None:
     few = write_cohort(tmp_path / "few", seed=82, count=3)
     job = CalibrateJob(
         source=str(few), output=str(tmp_path / "out"), bundle=str(bundle), trained_on="none", device="cpu"

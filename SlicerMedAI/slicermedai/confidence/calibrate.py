@@ -123,13 +123,7 @@ def calibrate(
     known = tuple(cases)
     subjects = _subjects(known)
     refuse_shared(subjects, trained_on, what="training")
-    if len(subjects) < MINIMUM_SUBJECTS:
-        raise TooFewCasesError(
-            f"{len(subjects)} patients are too few: a calibration needs {MINIMUM_SUBJECTS}, and copies or further"
-            " images of one patient count as one",
-            attribute="cases",
-            advice='The model stays "not calibrated"; add patients that it was not trained on.',
-        )
+    refuse_few(subjects)
     values = sorted({value for case in known for value in case.sketches})
     chosen = bootstrap or Bootstrap()
     return Calibration(
@@ -158,6 +152,18 @@ def judge(
     if patients is None:
         raise TrustError("no voxel of this structure was counted in any case", attribute="value")
     return _judged(patients, found.scaling if found else Scaling(), bootstrap or Bootstrap())
+
+
+def refuse_few(subjects: Collection[str]) -> None:
+    """Raise :class:`TooFewCasesError` for fewer than 20 different patients."""
+    count = len(set(subjects))
+    if count < MINIMUM_SUBJECTS:
+        raise TooFewCasesError(
+            f"{count} patients are too few: a calibration needs {MINIMUM_SUBJECTS}, and copies or further images of one"
+            " patient count as one",
+            attribute="cases",
+            advice='The model stays "not calibrated"; add patients that it was not trained on.',
+        )
 
 
 def refuse_shared(subjects: Collection[str], others: Collection[str], *, what: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from slicermedai.bundles.manifest import Manifest
-from slicermedai.confidence.calibrate import Calibration, ClassCalibration, Judgement, judge, refuse_shared
+from slicermedai.confidence.calibrate import Calibration, ClassCalibration, Judgement, judge, refuse_few, refuse_shared
 from slicermedai.confidence.record import StructureTrust, TrustRecord, find_record
 from slicermedai.confidence.sketch import save_cases
 from slicermedai.domain.observer import Progress
@@ -40,7 +40,9 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
     trained_on = _trained_on(job.trained_on)
     manifest = manifest_of(resolve(job.bundle))
     cases = list_cases(Path(job.source))
-    refuse_shared([case.subject for case in cases], trained_on, what="training")
+    subjects = [case.subject for case in cases]
+    refuse_few(subjects)
+    refuse_shared(subjects, trained_on, what="training")
     run = model_run(manifest.ref, device=job.device, seed=job.seed)
     done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
     progress("measure", 0.0)
