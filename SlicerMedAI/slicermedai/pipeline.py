@@ -13,6 +13,7 @@ from slicermedai.domain.digests import digest_of
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import RESULT, AnalysisResult, Deidentification, Status
+from slicermedai.domain.seal import seal
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.specs import RunJob
@@ -135,6 +136,7 @@ def _write(
     (folder / RESULT).mkdir(parents=True)
     write_object(result, folder / RESULT, kind="result")
     save_headers(source.headers, folder / RESULT / HEADERS)
+    seal(folder / RESULT)
     (folder / DICOM).mkdir(exist_ok=True)
     files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
     return Outcome(result=result, volume=source.volume, files=tuple(files))

@@ -34,6 +34,7 @@ from slicermedai.domain.codes import ANATOMY, BRAIN, MILLILITER, VOLUME
 from slicermedai.domain.finding import Box, ConfidenceState, Interval, Mask, PackedMask, Point
 from slicermedai.domain.provenance import Provenance, Step
 from slicermedai.domain.result import Decision, Deidentification, Map, Quality, Review, Status
+from slicermedai.domain.seal import CHECKSUMS
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.domain.volume import Volume
 from slicermedai.domain.words import Words
@@ -144,6 +145,7 @@ def test_a_measurement_saved_before_it_could_say_so_much_is_read(tmp_path: Path)
     older = body["value"]["findings"][0]["measurements"][0]
     for name in ("derivation", "points", "missing"):
         del older[name]
+    (tmp_path / "r" / CHECKSUMS).unlink()
     saved.write_text(json.dumps(body), encoding="utf-8")
     (back,) = AnalysisResult.load(tmp_path / "r").findings[0].measurements
     assert (back.value, back.derivation, back.points, back.missing) == (2.5, None, (), "")
@@ -196,6 +198,7 @@ def _unknown_type(path: Path) -> None:
 )
 def test_a_damaged_result_is_named(tmp_path: Path, file: str, damage: object) -> None:
     a_result(Geometry.from_axes((3, 4, 5))).save(tmp_path / "r")
+    (tmp_path / "r" / CHECKSUMS).unlink()
     damage(tmp_path / "r" / file)  # type: ignore[operator]
     with pytest.raises(UnreadableFileError, match=r"result\.json"):
         AnalysisResult.load(tmp_path / "r")
@@ -205,6 +208,7 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     a_result(Geometry.from_axes((3, 4, 5))).save(tmp_path / "r")
     objects = np.array([{"a": 1}], dtype=object)
     names = [f"a{n}" for n in range(9)]
+    (tmp_path / "r" / CHECKSUMS).unlink()
     np.savez(tmp_path / "r" / "arrays.npz", allow_pickle=True, **dict.fromkeys(names, objects))
     with pytest.raises(UnreadableFileError):
         AnalysisResult.load(tmp_path / "r")
@@ -335,6 +339,7 @@ def test_a_result_with_warnings_is_never_merely_complete(
 def test_a_result_of_an_older_version_is_read(tmp_path: Path) -> None:
     """Fields that came later are missing in it."""
     warned(1).save(tmp_path / "r")
+    (tmp_path / "r" / CHECKSUMS).unlink()
     path = tmp_path / "r" / "result.json"
     lines = path.read_text(encoding="utf-8").splitlines()
     newer = [line for line in lines if line.strip().startswith(('"remark"', '"definition"', '"input"'))]
@@ -368,3 +373,30 @@ def test_what_is_shown_of_a_result_is_short_and_names_nobody() -> None:
     assert "30 x 40 x 50 voxels of 1 x 1 x 1 mm" in repr(volume)
     assert "Brain (calibrated)" in repr(result)
     assert repr(result).startswith("AnalysisResult('complete'")
+
+
+def _other_number(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace('"value": 1954.1', '"value": 954.1'), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [("result.json", _other_number), ("result.json", _truncate), ("arrays.npz", _truncate), (CHECKSUMS, _truncate)],
+)
+def test_a_result_that_was_changed_after_saving_is_refused_by_the_name_of_the_file(
+    tmp_path: Path, file: str, change: Callable[[Path], None]
+) -> None:
+    a_result(Geometry.from_axes((3, 4, 5)), value=1954.1).save(tmp_path / "r")
+    assert AnalysisResult.load(tmp_path / "r").findings[0].measurements[0].value == 1954.1
+    before = (tmp_path / "r" / file).read_bytes()
+    change(tmp_path / "r" / file)
+    assert (tmp_path / "r" / file).read_bytes() != before
+    with pytest.raises(UnreadableFileError) as caught:
+        AnalysisResult.load(tmp_path / "r")
+    assert caught.value.file == str(tmp_path / "r" / file)
+
+
+def test_a_result_that_is_changed_by_a_program_and_saved_is_a_result(tmp_path: Path) -> None:
+    a_result(Geometry.from_axes((3, 4, 5))).save(tmp_path / "r")
+    replace(AnalysisResult.load(tmp_path / "r"), message="other").save(tmp_path / "s")
+    assert AnalysisResult.load(tmp_path / "s").message == "other"

@@ -315,3 +315,18 @@ def test_what_a_dicom_result_must_cite_is_looked_for_in_every_file_of_the_source
     assert "3.dcm" not in found.in_words
     with pytest.raises(FormatError, match=f"3.dcm, {keyword}"):
         fitting(("seg",), obstacle=found)
+
+
+def test_a_volume_that_is_not_that_of_its_mask_is_exported_by_no_format(tmp_path: Path) -> None:
+    case = a_case()
+    finding = case.result.findings[0]
+    volume = finding.measurements[0]
+    for factor, fits in ((1.00005, True), (1.0002, False), (0.5, False)):
+        numbers = (dataclasses.replace(volume, value=volume.value * factor), *finding.measurements[1:])
+        other = changed(case, findings=(dataclasses.replace(finding, measurements=numbers),))
+        for name in ("seg", "csv"):
+            if fits:
+                exported(other, tmp_path / f"{factor} {name}", (name,))
+            else:
+                with pytest.raises(FormatError, match="measurements"):
+                    exported(other, tmp_path / f"{factor} {name}", (name,))

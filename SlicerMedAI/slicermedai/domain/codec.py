@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from slicermedai.domain import bundle, codes, finding, geometry, provenance, result, study, volume
+from slicermedai.domain.seal import check_seal, seal
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import InputError, MedAIError, UnreadableFileError
 
@@ -45,7 +46,7 @@ def save_object(value: Any, folder: Path, *, kind: str) -> Path:
 
 
 def write_object(value: Any, folder: Path, *, kind: str, compress: bool = True) -> None:
-    """As :func:`save_object`, into an existing folder whose caller takes care of renaming.
+    """As :func:`save_object`, into an existing folder whose caller takes care of renaming; results are sealed.
 
     Without ``compress`` the arrays are written as they are: some fifty times faster, for what is soon thrown away.
     """
@@ -57,6 +58,8 @@ def write_object(value: Any, folder: Path, *, kind: str, compress: bool = True) 
         for name, array in encoder.arrays.items():
             write(archive, f"{name}.npy", array)
     (folder / _JSON_NAME.format(kind=kind)).write_text(text, encoding="utf-8", newline="\n")
+    if kind == result.RESULT:
+        seal(folder)
 
 
 def load_object(folder: Path, expected: type[_T], *, kind: str) -> _T:
@@ -65,9 +68,10 @@ def load_object(folder: Path, expected: type[_T], *, kind: str) -> _T:
     Raises
     ------
     UnreadableFileError
-        Missing or damaged files, another kind of object, or a newer schema.
+        Missing, damaged or changed files, another kind of object, or a newer schema.
     """
     path = Path(folder) / _JSON_NAME.format(kind=kind)
+    check_seal(Path(folder))
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         _check_header(body, path, kind)

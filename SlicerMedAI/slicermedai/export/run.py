@@ -10,6 +10,7 @@ from slicermedai import __version__
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError, MissingContextError
+from slicermedai.export.agreement import check_volumes
 from slicermedai.export.attributes import IDENTITY
 from slicermedai.export.context import make_context
 from slicermedai.export.formats import Format, chosen
@@ -45,12 +46,14 @@ def export_result(
     IdentityError
         The headers are not those of the result's source, or would cross the identity routes.
     FormatError
-        An unknown format, one that cites another which was not asked for, or a result it cannot express.
+        An unknown format, one that cites another which was not asked for, a result it cannot express, or one whose
+        volumes are not those of its masks.
     JobCancelled
         From ``progress``.
     """
     wanted = chosen(tuple(formats))
     _check(result, wanted, headers)
+    check_volumes(result)
     context = make_context(result, tuple(headers), version=__version__)
     written: list[Path] = []
     for number, made in enumerate(wanted):

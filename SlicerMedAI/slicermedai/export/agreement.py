@@ -1,0 +1,40 @@
+"""Whether a result's numbers are those of its own masks: no object may say one thing beside another that says more."""
+
+from __future__ import annotations
+
+from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
+from slicermedai.domain.finding import Finding, Mask, Measurement, PackedMask
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import FormatError
+
+TOLERANCE = 1e-4
+"""Relative difference between a volume and the sum of its voxels that rounding may make."""
+
+
+def check_volumes(result: AnalysisResult) -> None:
+    """Count the voxels of every finding whose volume was measured by voxel summation.
+
+    Raises
+    ------
+    FormatError
+        A volume is not that of its mask.
+    """
+    for finding in result.findings:
+        for one in finding.measurements:
+            if _is_counted(one) and isinstance(finding.region, (Mask, PackedMask)):
+                _check(finding, finding.region, one.value)
+
+
+def _is_counted(one: Measurement) -> bool:
+    known = (one.name.value, one.unit.value, one.method and one.method.value)
+    return known == (VOLUME.value, MILLILITER.value, VOXEL_SUMMATION.value) and not one.derivation and not one.missing
+
+
+def _check(finding: Finding, region: Mask | PackedMask, value: float) -> None:
+    counted = float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
+    if not abs(value - counted) <= TOLERANCE * counted:
+        raise FormatError(
+            f"the volume of finding {finding.label.name!r} is {value:.6g} ml, and its voxels make {counted:.6g} ml",
+            attribute="measurements",
+            advice="Measure it again (slicermedai.measure), or take the result as it was saved.",
+        )
