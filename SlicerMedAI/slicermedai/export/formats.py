@@ -92,6 +92,12 @@ FORMATS: dict[str, Format] = {
             reader="pmap_read:read",
             needs_context=True,
         ),
+        Format(
+            name="rtstruct",
+            title="DICOM RT Structure Set (contours in the image planes)",
+            writer="rtstruct:write",
+            needs_context=True,
+        ),
         Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),
     )
