@@ -13,9 +13,9 @@ from slicermedai.jobs.time_left import TimeLeft
 
 PARTS: dict[str, tuple[str, float, float]] = {
     "scan": ("read", 0.0, 0.5),
-    "collect identity": ("deidentify", 0.0, 0.4),
-    "de-identify": ("deidentify", 0.4, 0.8),
-    "verify": ("deidentify", 0.8, 1.0),
+    "collect identity": ("deidentify", 0.0, 0.1),
+    "de-identify": ("deidentify", 0.1, 0.45),
+    "verify": ("deidentify", 0.45, 1.0),
     "frame": ("load model", 0.0, 0.2),
     "resample": ("load model", 0.2, 0.4),
     "load locator": ("load model", 0.4, 0.5),
