@@ -11,17 +11,23 @@ import numpy as np
 import pytest
 import torch
 
+from slicermedai.bundles.registry import resolve
 from slicermedai.cli.commands import obey, understand
 from slicermedai.cli.execute import execute
+from slicermedai.confidence.findings import findings_of
+from slicermedai.confidence.models import manifest_of, record_of
 from slicermedai.confidence.record import TrustRecord, load_record
+from slicermedai.confidence.run import Origin, RunTrust
 from slicermedai.confidence.sketch import load_cases
+from slicermedai.domain.codes import VOLUME
+from slicermedai.domain.finding import ConfidenceState, Finding
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Quality
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, NoImagesError, SharedCasesError, TooFewCasesError
+from slicermedai.inference.task import Listeners, RunSettings, predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
 from slicermedai.validate.cases import list_cases, masks_on, match_labels, read_reference
-from slicermedai.validate.execute import record_of
-from slicermedai.validate.running import manifest_of
 from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, Phantom, phantoms
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
@@ -162,8 +168,6 @@ def test_trust_show_says_what_the_record_knows(calibrated: Path, capsys: pytest.
 def test_a_record_that_is_used_is_found_for_its_model_alone(
     calibrated: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from slicermedai.bundles.registry import resolve
-
     manifest = manifest_of(resolve(str(bundle)))
     assert record_of(manifest) is None
     assert obey(understand(["trust", "show", str(bundle)])) == 0
@@ -171,6 +175,58 @@ def test_a_record_that_is_used_is_found_for_its_model_alone(
     (path,) = calibrated.glob("*.trust.json")
     assert obey(understand(["trust", "use", str(path)])) == 0
     assert record_of(manifest) == load_record(path)
+
+
+# --- a run -------------------------------------------------------------------------------------------------------
+
+NORTH = Origin(site="north", generated=True)
+
+
+def run_with_trust(case: Phantom, bundle: Path, origin: Origin) -> tuple[Finding, Quality, RunTrust]:
+    """As a run does it: made before the network, told after it."""
+    ref = resolve(str(bundle))
+    image = ((case.margin + 10) / 20).astype(np.float32)
+    volume = Volume(array=image, geometry=Geometry.from_axes(image.shape, spacing=case.spacing))
+    trust = RunTrust(manifest_of(ref), volume, origin=origin)
+    prediction = predict(ref, volume, settings=RunSettings(device="cpu"), listeners=Listeners(observer=trust.observer))
+    before = findings_of(ref, prediction, seed="s")
+    (finding,), (quality,) = trust.judged(before)
+    assert np.array_equal(finding.region.to_array(), before[0].region.to_array())  # type: ignore[union-attr]  # masks
+    return finding, quality, trust
+
+
+def test_a_run_with_a_record_tells_probability_dice_and_volume_interval(calibrated: Path, bundle: Path) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    case = next(case for case in phantoms(9, seed=84) if case.difficulty < 1)
+    finding, quality, trust = run_with_trust(case, bundle, NORTH)
+    assert trust.ood is not None and trust.ood.alarms == ()
+    assert finding.confidence.state is ConfidenceState.CALIBRATED
+    true = float((case.truth & case.prediction).sum() / case.prediction.sum())
+    assert finding.confidence.probability == pytest.approx(true, abs=0.06)
+    dice = float(2 * (case.truth & case.prediction).sum() / (case.truth.sum() + case.prediction.sum()))
+    assert quality.expected_dice == pytest.approx(dice, abs=0.08)
+    volume = next(m for m in finding.measurements if m.name == VOLUME)
+    assert volume.interval is not None and volume.interval.low < volume.value < volume.interval.high
+
+
+def test_the_same_run_on_a_real_image_or_another_site_tells_nothing(calibrated: Path, bundle: Path) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    case = next(iter(phantoms(1, seed=85)))
+    for origin, word in ((Origin(site="north"), "generated data"), (Origin(site="south", generated=True), "south")):
+        finding, quality, _ = run_with_trust(case, bundle, origin)
+        assert finding.confidence.state is ConfidenceState.NOT_CALIBRATED
+        assert (quality.light, quality.expected_dice) == ("not assessed", None)
+        assert word in " ".join(quality.reasons)
+        assert all(m.interval is None for m in finding.measurements)
+
+
+def test_a_run_without_a_record_listens_to_nothing(bundle: Path) -> None:
+    finding, quality, trust = run_with_trust(next(iter(phantoms(1, seed=85))), bundle, NORTH)
+    assert (trust.observer, trust.ood) == (None, None)
+    assert finding.confidence.state is ConfidenceState.NOT_CALIBRATED
+    assert quality.light == "not assessed"
 
 
 # --- validate ----------------------------------------------------------------------------------------------------
@@ -232,8 +288,6 @@ def test_a_table_without_a_column_or_a_case_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_label_table_says_what_is_which(bundle: Path, tmp_path: Path) -> None:
-    from slicermedai.bundles.registry import resolve
-
     labels = resolve(str(bundle)).labels
     path = tmp_path / "labels.csv"
     path.write_text("reference,label\n7,body\n9,1\n")

@@ -36,11 +36,10 @@ def do_show(given: argparse.Namespace) -> int:
 
 def do_use(given: argparse.Namespace) -> int:
     """Copy a record to where runs look for it, and print the place."""
+    from slicermedai.confidence.models import records_folder
     from slicermedai.confidence.record import load_record
-    from slicermedai.jobs.home import home
-    from slicermedai.validate.execute import RECORDS
 
-    print(load_record(Path(given.record)).save(home() / RECORDS))
+    print(load_record(Path(given.record)).save(records_folder()))
     return 0
 
 
@@ -77,7 +76,6 @@ def _record(text: str) -> TrustRecord | None:
     if Path(text).is_file():
         return load_record(Path(text))
     from slicermedai.bundles.registry import resolve
-    from slicermedai.validate.execute import record_of
-    from slicermedai.validate.running import manifest_of
+    from slicermedai.confidence.models import manifest_of, record_of
 
     return record_of(manifest_of(resolve(text)))

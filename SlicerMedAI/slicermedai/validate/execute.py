@@ -9,22 +9,20 @@ from pathlib import Path
 
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.calibrate import Calibration, ClassCalibration, Judgement, judge, refuse_few, refuse_shared
-from slicermedai.confidence.record import StructureTrust, TrustRecord, find_record
+from slicermedai.confidence.models import manifest_of, record_of
+from slicermedai.confidence.record import StructureTrust, TrustRecord
 from slicermedai.confidence.sketch import save_cases
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import InputError, TrustError, UnreadableFileError
-from slicermedai.jobs.home import home
 from slicermedai.jobs.specs import CalibrateJob, ValidateJob
 from slicermedai.validate.cases import list_cases, write_matches
 from slicermedai.validate.cohort import Cohort, summarise, write_table
 from slicermedai.validate.fitting import Declared, fit_record
 from slicermedai.validate.report import write_report
-from slicermedai.validate.running import DoneCase, manifest_of, model_run, preprocessing_of, run_cases, subject_key
+from slicermedai.validate.running import DoneCase, model_run, run_cases, subject_key
 
 NOBODY = "none"
-RECORDS = "trust"
-"""The folder of the trust records in use, below the program's own."""
 
 
 def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Path:
@@ -90,12 +88,6 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
         write_report(validation, folder / "report.html")
         progress("report", 1.0)
     return Path(job.output)
-
-
-def record_of(manifest: Manifest) -> TrustRecord | None:
-    """The trust record in use for a model, None where there is none."""
-    hashes = {"weights_sha256": manifest.ref.weights_sha256, "preprocessing_sha256": preprocessing_of(manifest)}
-    return find_record(home() / RECORDS, **hashes)
 
 
 def _judged(done: Sequence[DoneCase], manifest: Manifest, record: TrustRecord | None) -> dict[str, Judgement]:

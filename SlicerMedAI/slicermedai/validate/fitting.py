@@ -12,13 +12,14 @@ from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.calibrate import MINIMUM_SUBJECTS, Bootstrap, ClassCalibration, calibrate
 from slicermedai.confidence.conformal import VolumeModel, fit_volume
 from slicermedai.confidence.light import fit_green_rule
+from slicermedai.confidence.models import preprocessing_of
 from slicermedai.confidence.ood import fit_ood
 from slicermedai.confidence.record import FitProvenance, StructureTrust, TrustRecord, sketch_text
 from slicermedai.confidence.scope import Scope
 from slicermedai.confidence.sketch import merged
 from slicermedai.confidence.structure import EXPECTED_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.errors import TooFewCasesError
-from slicermedai.validate.running import DoneCase, preprocessing_of, subject_key
+from slicermedai.validate.running import DoneCase, subject_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

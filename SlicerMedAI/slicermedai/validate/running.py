@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.observer import MarginObserver
-from slicermedai.confidence.record import preprocessing_sha256
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.observer import Progress
@@ -63,18 +62,6 @@ def model_run(ref: BundleRef, *, device: str, seed: int) -> Run:
         return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer)).label_map
 
     return run
-
-
-def preprocessing_of(manifest: Manifest) -> str:
-    """SHA-256 of all that happens to an image before the network sees it, and of how the network is swept over it."""
-    config = manifest.config
-    parts = {name: config.get(name) for name in ("preprocessing", "inferer")} | {"framing": manifest.framing}
-    return preprocessing_sha256(parts)
-
-
-def manifest_of(ref: BundleRef) -> Manifest:
-    """The manifest of an installed bundle."""
-    return read_manifest(Path(ref.path))
 
 
 def subject_key(subject: str, salt: str) -> str:

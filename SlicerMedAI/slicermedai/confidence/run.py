@@ -1,0 +1,115 @@
+"""The trust layer's part in one run: what it listens to, and what it then says of the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from slicermedai.bundles.manifest import Manifest
+from slicermedai.confidence.appearance import appearance
+from slicermedai.confidence.models import preprocessing_of, record_of
+from slicermedai.confidence.observer import MarginObserver
+from slicermedai.confidence.ood import OodReport, volume_alarms
+from slicermedai.confidence.record import TrustRecord, applicability
+from slicermedai.confidence.scope import Situation
+from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
+from slicermedai.domain.codes import VOLUME
+from slicermedai.domain.finding import Finding, Interval, Mask
+from slicermedai.domain.result import Quality
+from slicermedai.domain.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an image comes from, as far as it is known; see :class:`~slicermedai.confidence.scope.Scope`.
+
+    ``age`` is in years; ``generated`` is True for phantoms and simulations.
+    """
+
+    manufacturer: str = ""
+    site: str = ""
+    protocol: str = ""
+    age: float | None = None
+    generated: bool = False
+
+
+class RunTrust:
+    """Made before the network runs; its ``observer`` goes to the inference, and :meth:`judged` comes after it.
+
+    Without a trust record in use for the model there is no observer, and the run costs nothing more.
+    """
+
+    def __init__(self, manifest: Manifest, volume: Volume, *, origin: Origin | None = None) -> None:
+        self._model, self._origin = manifest.ref.title, origin or Origin()
+        self._record = record_of(manifest)
+        self.observer = _observer(manifest, self._record)
+        self._ood = self._record.ood.report(appearance(volume)) if self._record and self._record.ood else None
+        self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
+
+    @property
+    def ood(self) -> OodReport | None:
+        """What the input checks found before the network ran; None where there is no record to compare with."""
+        return self._ood
+
+    def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
+        """The findings with confidences and volume intervals, and the quality of each; no region is changed."""
+        standing = Standing(
+            model=self._model, record=self._record, applicability=self._applicability, ood=self._checked(findings)
+        )
+        verdicts = [verdict(self._observed(finding), standing) for finding in findings]
+        told = tuple(_told(finding, found) for finding, found in zip(findings, verdicts, strict=True))
+        return told, tuple(found.quality for found in verdicts)
+
+    def _checked(self, findings: Sequence[Finding]) -> OodReport | None:
+        """The input checks, joined by implausible volumes."""
+        if self._record is None or self._ood is None:
+            return self._ood
+        volumes = {_value(finding): _volume(finding) for finding in findings}
+        return self._ood.joined(volume_alarms(volumes, self._record.volumes, age=self._origin.age))
+
+    def _observed(self, finding: Finding) -> Observed:
+        value = _value(finding)
+        return Observed(
+            value=value,
+            tracking_uid=finding.tracking_uid,
+            raw_score=finding.confidence.raw_score,
+            volume_ml=_volume(finding),
+            sketch=self.observer.sketch(value) if self.observer and self.observer.has_run else None,
+        )
+
+
+def _observer(manifest: Manifest, record: TrustRecord | None) -> MarginObserver | None:
+    if record is None:
+        return None
+    return MarginObserver([structure.value for structure in record.structures], outputs=manifest.outputs)
+
+
+def _situation(manifest: Manifest, volume: Volume, origin: Origin) -> Situation:
+    return Situation(
+        weights_sha256=manifest.ref.weights_sha256,
+        preprocessing_sha256=preprocessing_of(manifest),
+        modality=volume.modality,
+        manufacturer=origin.manufacturer,
+        site=origin.site,
+        protocol=origin.protocol,
+        generated=origin.generated,
+    )
+
+
+def _value(finding: Finding) -> int:
+    """The label value of a finding in a shared label map; 0, which no record knows, for other regions."""
+    return finding.region.value if isinstance(finding.region, Mask) else 0
+
+
+def _volume(finding: Finding) -> float:
+    return next((float(m.value) for m in finding.measurements if m.name == VOLUME), 0.0)
+
+
+def _told(finding: Finding, found: Verdict) -> Finding:
+    made = replace(finding, confidence=found.confidence)
+    return made if found.volume_interval is None else _with_interval(made, found.volume_interval)
+
+
+def _with_interval(finding: Finding, interval: Interval) -> Finding:
+    measured = tuple(replace(m, interval=interval) if m.name == VOLUME else m for m in finding.measurements)
+    return replace(finding, measurements=measured)
