@@ -458,3 +458,23 @@ def test_a_nibabel_image_lies_where_its_file_lies(head: Head, tmp_path: Path) ->
     memory = as_volume(np.asarray(image.dataobj), image.affine, "nibabel")
     assert memory.geometry.same_grid(file.geometry)
     np.testing.assert_array_equal(memory.array, file.array)
+
+
+def test_copies_without_identity_take_three_lines(tmp_path: Path) -> None:
+    from Testing.deid.samples import a_series, found_tokens
+
+    files = a_series(tmp_path / "study")
+    job = slicermedai.deidentify(files, tmp_path / "copies", preset="research", ocr=False, deface=False)
+    folder = job.finish()
+    assert (folder / "report.html").is_file()
+    assert len(list((folder / "dicom").iterdir())) == len(files)
+    assert found_tokens(folder) == set()
+
+
+@pytest.mark.parametrize("wrong", [{"preset": "none"}, {"options": ("113106", "113107")}, {"colour": "red"}])
+def test_a_wrong_choice_is_refused_before_anything_starts(tmp_path: Path, wrong: dict[str, object]) -> None:
+    began = time.perf_counter()
+    with pytest.raises(MedAIError):
+        slicermedai.deidentify(tmp_path, tmp_path / "copies", **wrong)
+    assert time.perf_counter() - began < 0.5
+    assert not (tmp_path / "copies").exists()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from pydicom import dcmread
@@ -187,6 +188,21 @@ def test_a_preset_of_ones_own_is_saved_and_chosen(harness: Harness, deid: Any, e
     assert presenter_of(deid).choice == asked
 
 
+def test_everything_can_be_reached_by_keyboard(deid: Any) -> None:
+    import qt
+
+    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIDeidentify.ui")
+    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
+    texts = [(widget, text.text or "") for widget, text in found if text is not None]
+    keys = [text[text.index("&") + 1].lower() for _, text in texts if "&" in text]
+    assert len(keys) == len(set(keys)), "two widgets have the same access key"
+    for widget, text in texts:
+        if widget.get("class") == "QLabel" and "&" in text:
+            assert widget.find("property[@name='buddy']") is not None, text
+    for name in ("databaseTree", "presetSelector", "previewButton", "runButton", "harmlessButton", "changeTable"):
+        assert getattr(deid.widget.ui, name).focusPolicy != qt.Qt.NoFocus, name
+
+
 # --- preview ---------------------------------------------------------------------------------------------------------
 
 
@@ -211,6 +227,21 @@ def test_a_preview_shows_values_that_are_in_no_file(harness: Harness, deid: Any,
     assert OTHER.patient_name in {row[2] for row in texts(ui.changeTable)}
     assert set().union(*seen, named_in(written_below(elsewhere, but=study))) == set()
     assert stall < 100
+
+
+def test_a_long_list_of_changes_does_not_stall_the_window(harness: Harness, deid: Any) -> None:
+    from slicermedai.app.deid_look import _CHANGES
+    from slicermedai.app.deid_preview import shown_from
+
+    row = {"path": "SharedFunctionalGroupsSequence[0].PatientName", "action": "changed", "before": "b", "after": "a"}
+    counts = {"files": 1, "patients": 1, "elements": 5000, "refused": [], "is_cut": True}
+    found = shown_from({**counts, "examples": [[row] * _CHANGES] * 50})
+    harness.process(50)
+    harness.reset_stall()
+    harness.call(lambda: presenter_of(deid)._set(preview=found))
+    assert deid.widget.ui.changeTable.rowCount == _CHANGES
+    assert harness.max_stall_ms < 100
+    assert deid.widget.ui.previewLabel.text.endswith("Of a long list the first changes are shown.")
 
 
 def test_another_choice_lets_go_of_the_preview(harness: Harness, deid: Any, study: Path) -> None:

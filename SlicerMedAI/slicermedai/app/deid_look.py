@@ -13,6 +13,8 @@ from typing import Any
 
 _SERIES = 50
 """At most so many example files: more than anybody looks through."""
+_CHANGES = 120
+"""At most so many changes of one file: a multi-frame header has tens of thousands, and a table must not stall."""
 _NO_READER = object()
 """Stands for the text reader, which takes seconds to load: a preview does not look at pixels."""
 
@@ -76,12 +78,14 @@ def _look(spec: dict[str, Any], passphrase: str, say: Callable[[dict[str, Any]],
         say({"progress": [stage, 0.5 * fraction + (0.5 if stage == "preview" else 0.0)]})
 
     found = look(files, settings, progress=progress)
+    examples = [found.values(origin) for origin in found.examples()[:_SERIES]]
     return {
         "files": len(found.files),
         "patients": len(found.patients),
         "elements": sum(row.count for row in found.rows),
         "refused": [(row.source, row.reason) for row in found.refused],
-        "examples": [[_plain(row) for row in found.values(origin)] for origin in found.examples()[:_SERIES]],
+        "examples": [[_plain(row) for row in rows[:_CHANGES]] for rows in examples],
+        "is_cut": any(len(rows) > _CHANGES for rows in examples),
     }
 
 

@@ -122,9 +122,11 @@ class Panel:
         ui, tr = self.ui, self.presenter.translate
         self._preview, count = found, len(found.examples) if found else 0
         ui.previewLabel.text = deid_words.preview_text(found, tr)
+        blocked = ui.exampleSelector.blockSignals(True)
         ui.exampleSelector.clear()
         for number in range(1, count + 1):
             ui.exampleSelector.addItem(deid_words.example_text(number, count, tr))
+        ui.exampleSelector.blockSignals(blocked)
         ui.exampleSelector.enabled = count > 1
         self.show_example(0 if count else -1)
 

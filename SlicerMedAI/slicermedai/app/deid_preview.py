@@ -41,4 +41,5 @@ def shown_from(plain: dict[str, Any]) -> PreviewShown:
         elements=plain["elements"],
         refused=tuple((name, reason) for name, reason in plain["refused"]),
         examples=tuple(tuple(Change(**row) for row in rows) for rows in plain["examples"]),
+        is_cut=plain["is_cut"],
     )

@@ -43,13 +43,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewShown:
-    """What would happen: how much to how many, and for the first file of each series every change."""
+    """What would happen: how much to how many, and for the first file of each series the changes.
+
+    ``is_cut`` is True where a file has more of them than are shown.
+    """
 
     files: int
     patients: int
     elements: int
     refused: tuple[tuple[str, str], ...]
     examples: tuple[tuple[Change, ...], ...] = field(repr=False)
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,8 @@ def preview_text(found: PreviewShown | None, tr: Translate = untranslated) -> st
         files=files_text(found.files, tr), patients=patients_text(found.patients, tr), elements=found.elements
     )
     refused = tr("{files} would be left out.").format(files=files_text(len(found.refused), tr))
-    return f"{told} {refused}" if found.refused else told
+    cut = tr("Of a long list the first changes are shown.")
+    return " ".join([told, *([refused] if found.refused else []), *([cut] if found.is_cut else [])])
 
 
 def stage_text(stage: str, tr: Translate = untranslated) -> str:

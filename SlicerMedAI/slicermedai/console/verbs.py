@@ -102,7 +102,7 @@ def deidentify(
     passphrase: str = "",
     **options: Any,
 ) -> JobHandle:
-    """Start writing de-identified copies of DICOM files, and return at once.
+    """Start writing de-identified copies of DICOM files, and return at once. ``job.folder`` is what a job leaves.
 
     >>> job = slicermedai.deidentify("STUDIES", "COPIES", preset="research")
     >>> folder = job.finish()                    # BLOCKS; inside Slicer use job.done and job.folder instead

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+_SHORT = 20
+"""Characters that fit into a column whatever they are."""
 _WIDEST = 170
 """Pixels of a column of a table; longer texts are in the tool tip."""
 _INDENT = 22
@@ -36,7 +38,8 @@ def fill_table(table: Any, rows: Sequence[Sequence[str]]) -> None:
     for row, values in enumerate(rows):
         for column, value in enumerate(values):
             item = qt.QTableWidgetItem(value)
-            item.setToolTip(value)
+            if len(value) > _SHORT:
+                item.setToolTip(value)
             table.setItem(row, column, item)
     table.resizeColumnsToContents()
     for column in range(table.columnCount):
