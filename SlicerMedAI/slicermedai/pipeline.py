@@ -63,7 +63,8 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     result = _compose(bundle, source, prediction, job_id)
     clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
-    made = replace(_told(result.provenance, clock, (*suv, *refused)), job_id=job_id, input=read, remark=job.remark)
+    told = _told(result.provenance, clock, (*suv, *refused))
+    made = replace(told, warnings=(*source.warnings, *told.warnings), job_id=job_id, input=read, remark=job.remark)
     result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
@@ -138,7 +139,9 @@ def _write(
     save_headers(source.headers, folder / RESULT / HEADERS)
     seal(folder / RESULT)
     (folder / DICOM).mkdir(exist_ok=True)
-    files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
+    files = export_result(
+        result, headers=source.headers, folder=folder / DICOM, formats=formats, pictures=None, progress=progress
+    )
     return Outcome(result=result, volume=source.volume, files=tuple(files))
 
 

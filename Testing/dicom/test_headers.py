@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 
 from slicermedai.dicom.headers import load_headers, save_headers, series_ref, study_of
 from slicermedai.dicom.inputs import open_source
+from slicermedai.dicom.series import scan
 from slicermedai.domain.study import Identity as Route
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import MedAIError
+from slicermedai.errors import MedAIError, UnreadableFileError
 from Testing.fixtures import faults
 from Testing.fixtures.identity import Identity
 
@@ -112,3 +114,33 @@ def test_headers_of_two_series_are_not_mixed(a_head: Volume, write: Write) -> No
     headers = [dcmread(write(a_head, folder=f"s{n}", series_number=n)[0]) for n in (3, 4)]
     with pytest.raises(MedAIError):
         series_ref(headers)
+
+
+def test_saved_headers_are_no_dicom_file_to_anybody(a_head: Volume, write: Write, tmp_path: Path) -> None:
+    source = open_source(write(a_head)[0].parent)
+    kept = save_headers(source.headers, tmp_path / "kept")
+    (file,) = kept.rglob("*")
+    assert file.suffix == ".bin"
+    with pytest.raises(InvalidDicomError):
+        dcmread(file)
+    found = scan(kept)
+    assert found.series == ()
+    assert [item.broken for item in found.skipped] == [False]
+
+
+def test_headers_saved_as_dicom_files_by_earlier_versions_are_read(
+    a_head: Volume, write: Write, tmp_path: Path
+) -> None:
+    source = open_source(write(a_head)[0].parent)
+    (tmp_path / "older").mkdir()
+    for number, header in enumerate(source.headers, start=1):
+        header.save_as(tmp_path / "older" / f"{number:06d}.dcm")
+    assert load_headers(tmp_path / "older") == source.headers
+
+
+@pytest.mark.parametrize("keep", [0.001, 0.4, 0.999])
+def test_damaged_headers_are_named(a_head: Volume, write: Write, tmp_path: Path, keep: float) -> None:
+    kept = save_headers(open_source(write(a_head)[0].parent).headers, tmp_path / "kept")
+    faults.truncate(kept / "headers.bin", keep=keep)
+    with pytest.raises(UnreadableFileError, match=r"headers\.bin"):
+        load_headers(kept)

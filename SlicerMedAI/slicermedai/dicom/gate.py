@@ -61,10 +61,12 @@ def judge(planes: Sequence[Plane]) -> Stack:
     UnsupportedImageError
         Colour, a localizer, one slice alone, or grey values of which low ones are white (MONOCHROME1).
     GeometryError
-        No positions or orientations, or slices that are missing, doubled or moved. Says which files.
+        No positions or orientations, slices that are missing, doubled or moved, or files with one SOP Instance UID.
+        Says which files.
     """
     stack = _stacked(tuple(planes))
     _check_photometric(stack.planes)
+    _check_instances(stack.planes)
     return stack
 
 
@@ -127,6 +129,19 @@ def _check_photometric(planes: tuple[Plane, ...]) -> None:
             attribute="PhotometricInterpretation",
             advice="Export the series again as MONOCHROME2.",
         )
+
+
+def _check_instances(planes: tuple[Plane, ...]) -> None:
+    """Each file is an instance of its own (PS3.3 C.12.1.1.1): results cite them by that UID."""
+    owners: dict[str, Path] = {}
+    for plane in planes:
+        if plane.instance and owners.setdefault(plane.instance, plane.file) != plane.file:
+            raise GeometryError(
+                f"has the SOP Instance UID of {owners[plane.instance].name}: what results cite by it is not certain",
+                file=plane.file,
+                attribute="SOPInstanceUID",
+                advice="Export the original series again; a converter may have written one UID into all files.",
+            )
 
 
 def _check_attributes(planes: tuple[Plane, ...]) -> None:

@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 import copy
+import io
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from slicermedai.dicom.files import integer_of, quiet, read_dataset, text_of
+from slicermedai.dicom.files import READ_ERRORS, integer_of, quiet, read_dataset, text_of
 from slicermedai.dicom.pixels import without_pixels
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.errors import UnreadableFileError
 
+FILE_NAME = "headers.bin"
+"""A line that says what it is; then, for each header, its length (8 bytes, little-endian) and a PS3.10 file."""
+
+_MAGIC = b"MedAI headers 1\n"
+
 
 def save_headers(headers: Iterable[Dataset], folder: Path) -> Path:
     """Write pixel-free ``headers`` into the new ``folder``, in order; every other element as it was read.
+
+    They go into one file of our own: as DICOM files they would be taken for the images whose UIDs they bear.
 
     Raises
     ------
     ResultExistsError, OutputError, DiskFullError
     """
-    with atomic_folder(Path(folder)) as partial:
-        for index, header in enumerate(headers, start=1):
-            _save(header, partial / f"{index:06d}.dcm")
+    with atomic_folder(Path(folder)) as partial, (partial / FILE_NAME).open("wb") as stream:
+        stream.write(_MAGIC)
+        for header in headers:
+            content = _content(header)
+            stream.write(struct.pack("<Q", len(content)) + content)
     return Path(folder)
 
 
 def load_headers(folder: Path) -> tuple[Dataset, ...]:
     """What :func:`save_headers` wrote, in the same order; an absent folder holds none.
 
+    Folders of earlier versions, with a DICOM file for each header, are read as well.
+
     Raises
     ------
     UnreadableFileError
         A file is damaged.
     """
+    path = Path(folder) / FILE_NAME
+    if path.is_file():
+        return tuple(_header(content, path) for content in _contents(path))
     files = sorted(Path(folder).glob("*.dcm"))
     return tuple(without_pixels(read_dataset(path, pixels=False)) for path in files)
 
@@ -93,11 +109,42 @@ def _instance(header: Dataset) -> InstanceRef:
     )
 
 
-def _save(header: Dataset, path: Path) -> None:
+def _content(header: Dataset) -> bytes:
+    """``header`` as the bytes of a PS3.10 file."""
     written = without_pixels(copy.copy(header))
     written.file_meta = _file_meta(header)
+    stream = io.BytesIO()
     with quiet():  # odd values stay as they came
-        written.save_as(path, enforce_file_format=True)
+        written.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def _contents(path: Path) -> list[bytes]:
+    """The files inside of ``path``."""
+    body = path.read_bytes()
+    if not body.startswith(_MAGIC):
+        raise _damaged(path)
+    place, found = len(_MAGIC), []
+    while place < len(body):
+        end = place + 8
+        end += int.from_bytes(body[place:end], "little")
+        if end > len(body):
+            raise _damaged(path)
+        found.append(body[place + 8 : end])
+        place = end
+    return found
+
+
+def _header(content: bytes, path: Path) -> Dataset:
+    try:
+        with quiet():
+            return without_pixels(dcmread(io.BytesIO(content), force=True))
+    except READ_ERRORS as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UnreadableFileError:
+    return UnreadableFileError("damaged or truncated", file=path, advice="Copy the result again.")
 
 
 def _file_meta(header: Dataset) -> FileMetaDataset:

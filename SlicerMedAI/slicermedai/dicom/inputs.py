@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from slicermedai.dicom.acquisition import acquisition_of
 from slicermedai.dicom.file_list import is_file_list, load_file_list
-from slicermedai.dicom.files import text_of
+from slicermedai.dicom.files import integer_of, text_of
 from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.headers import series_ref, study_of
 from slicermedai.dicom.pixels import Pixels, background_of, read_pixels
@@ -23,6 +23,7 @@ from slicermedai.dicom.volumes import is_volume_folder, load_volume
 from slicermedai.domain.codes import HOUNSFIELD, NO_UNITS, Code, ucum
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.result import RESULT, result_folder
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import (
@@ -61,6 +62,8 @@ class Source:
         For each slice (index into ``headers``, frame number from 1).
     notes:
         What people should know, without patient data.
+    warnings:
+        What must be read before any number that is computed from it, without patient data.
     resampled:
         True where the slices of ``volume`` are no longer those of ``headers`` (a tilted stack made straight).
     whole:
@@ -73,6 +76,7 @@ class Source:
     files: tuple[Path, ...] = ()
     slices: tuple[tuple[int, int], ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     resampled: bool = False
     whole: bool = True
 
@@ -128,9 +132,21 @@ def open_source(
             return _open_image(single, progress)
         if is_file_list(single):
             path = load_file_list(single)
+        _refuse_result(single)
     found = scan(path, progress=progress)
     chosen = _choose(found, path, series)
     return _open_series(chosen, found, tilt, progress)
+
+
+def _refuse_result(path: Path) -> None:
+    folder = result_folder(path)
+    if (folder / f"{RESULT}.json").is_file():
+        copies = path / "dicom" / "source"
+        raise NoImagesError(
+            "is the output of an earlier run, which holds results and not the study",
+            file=path,
+            advice=f"Choose the study itself{f', or its de-identified copies in {copies}' if copies.is_dir() else ''}.",
+        )
 
 
 def _names_image_file(path: Path) -> bool:
@@ -276,6 +292,7 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
         files=tuple(pixels.datasets),
         slices=_slices(stack, tuple(pixels.datasets)),
         notes=_notes(chosen, found, stack, pixels),
+        warnings=_warnings(chosen, found, pixels),
         resampled=bool(stack.tilt_degrees),
     )
 
@@ -328,3 +345,29 @@ def _notes(chosen: SeriesFiles, found: Scan, stack: Stack, pixels: Pixels) -> tu
     if found.skipped:
         notes.append(f"{len(found.skipped)} files are no images and were left out.")
     return tuple(notes)
+
+
+def _warnings(chosen: SeriesFiles, found: Scan, pixels: Pixels) -> tuple[str, ...]:
+    here = sum(len(item.planes) for item in found.series if item.uid == chosen.uid)
+    stated = max((integer_of(header, "ImagesInAcquisition") or 0 for header in pixels.datasets.values()), default=0)
+    said = []
+    if stated > here:
+        said.append(
+            f"ImagesInAcquisition says {stated} images, and {here} are here: the ends of the stack may be missing."
+        )
+    blank = _blank_slices(pixels.array)
+    if blank:
+        said.append(
+            f"{len(blank)} slice{'s' if len(blank) > 1 else ''} between others hold one single value, the first is "
+            f"slice {blank[0] + 1} of {len(pixels.array)}: its image may have been lost."
+        )
+    return tuple(said)
+
+
+def _blank_slices(array: NDArray[Any]) -> list[int]:
+    """Slices (from 0) of one value alone that lie between slices with more."""
+    empty = [bool((plane == plane.flat[0]).all()) for plane in array]
+    if all(empty):
+        return []
+    first, last = empty.index(False), len(empty) - empty[::-1].index(False)
+    return [index for index in range(first, last) if empty[index]]

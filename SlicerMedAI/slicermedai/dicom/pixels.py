@@ -49,7 +49,7 @@ def read_pixels(planes: Sequence[Plane], *, progress: Progress = silent) -> Pixe
     UnreadableFileError
         Truncated or damaged pixel data, or a codec that is not installed (its plug-in is named).
     UnsupportedImageError
-        NaN voxels, a Modality LUT, a slope of zero.
+        NaN voxels, a Modality LUT, a slope of zero or below.
     """
     datasets: dict[Path, Dataset] = {}
     frames: dict[Path, NDArray[Any]] = {}
@@ -186,15 +186,34 @@ def _number(dataset: Dataset, plane: Plane, keyword: str, default: float) -> flo
     number = float(value)
     if not np.isfinite(number) or (keyword == "RescaleSlope" and number == 0):
         raise UnsupportedImageError("no usable number", file=plane.file, attribute=keyword)
+    if keyword == "RescaleSlope" and number < 0:
+        raise UnsupportedImageError(
+            "is negative, and whether the image is stored inverted or its header is wrong is not certain",
+            file=plane.file,
+            attribute=keyword,
+            advice="Export the series again with a positive slope.",
+        )
     return number
 
 
 def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_] | None:
-    value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
+    value, limit = _padded(stored, dataset, "PixelPaddingValue"), _padded(stored, dataset, "PixelPaddingRangeLimit")
+    if value is None:
+        return None
+    other = value if limit is None else limit
+    return np.asarray((stored >= min(value, other)) & (stored <= max(value, other)))
+
+
+def _padded(stored: NDArray[Any], dataset: Dataset, keyword: str) -> float | None:
+    """The value in the pixels' own sign: many writers put a negative one down as US, or the other way round
+    (PS3.3 C.7.5.1.1.2: 16 bits whose sign is that of Pixel Representation).
+    """
+    value = dataset.get(keyword)
     if not isinstance(value, (int, float)):
         return None
-    other = limit if isinstance(limit, (int, float)) else value
-    return np.asarray((stored >= min(value, other)) & (stored <= max(value, other)))
+    if stored.dtype.kind == "i" and value > 0x7FFF and value <= 0xFFFF:
+        return value - 0x10000
+    return value + 0x10000 if stored.dtype.kind == "u" and value < 0 else value
 
 
 def _assembled(slices: list[NDArray[Any]]) -> NDArray[Any]:

@@ -59,7 +59,8 @@ class Plane:
 
     ``position`` and ``orientation`` are LPS mm and unit vectors (row direction, then column direction) or None
     where absent; ``spacing`` is (rows, columns) in mm; ``frame`` counts from 0. ``contrast`` holds what differs
-    between stacks at one place (echo, image type, time, b value); ``acquisition`` what only may.
+    between stacks at one place (echo, image type, time, b value); ``acquisition`` what only may; ``instance`` is the
+    SOP Instance UID.
     """
 
     file: Path
@@ -76,6 +77,7 @@ class Plane:
     contrast: tuple[str, ...]
     acquisition: tuple[str, ...]
     number: int
+    instance: str = ""
 
     @property
     def is_localizer(self) -> bool:
@@ -132,6 +134,7 @@ def _plane(dataset: Dataset, file: Path, frame: int, frames: int) -> Plane:
         contrast=_contrast(dataset, frame),
         acquisition=_texts(dataset, frame, _ACQUISITION),
         number=int(dataset.get("InstanceNumber") or 0),
+        instance=str(dataset.get("SOPInstanceUID") or ""),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -21,6 +21,8 @@ from slicermedai.errors import UnreadableFileError
 
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
+_KEY = ((0, "StudyInstanceUID"), (2, "PatientID"), (3, "PatientName"), (4, "PatientBirthDate"))
+"""What series are grouped by beside their UID: place in the key, and attribute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,8 @@ class SeriesFiles:
     """One stack of a series.
 
     ``address`` is what ``open_source(series=...)`` takes; ``stack`` is 0 where the series has one stack alone.
-    ``patient`` tells patients apart and is never shown.
+    ``patient`` tells patients apart and is never shown. ``apart`` names the attribute in which it differs from others
+    of the same UID, where that must not be ("StudyInstanceUID").
     """
 
     uid: str
@@ -38,6 +41,7 @@ class SeriesFiles:
     number: int | None
     planes: tuple[Plane, ...]
     patient: tuple[str, ...]
+    apart: str = ""
 
     @property
     def address(self) -> str:
@@ -54,7 +58,8 @@ class SeriesFiles:
         """For people, without patient data: words of the description that name the patient are left out."""
         return (
             f"{_without(self.description, self.patient) or 'no description'} "
-            f"({self.modality or 'unknown modality'}, {len(self.planes)} slices, {self.address})"
+            f"({self.modality or 'unknown modality'}, {len(self.planes)} slices, {self.address}"
+            f"{f', of another {self.apart} than others of this series' if self.apart else ''})"
         )
 
 
@@ -113,10 +118,20 @@ def _group(headers: Iterable[Header]) -> tuple[SeriesFiles, ...]:
     by_series: dict[tuple[str, ...], list[Header]] = {}
     for header in headers:
         by_series.setdefault(_series_key(header.dataset), []).append(header)
+    by_uid: dict[str, list[tuple[str, ...]]] = {}
+    for key in by_series:
+        by_uid.setdefault(key[1], []).append(key)
     found: list[SeriesFiles] = []
-    for members in by_series.values():
-        found.extend(_series(members))
+    for uid, keys in by_uid.items():
+        parts = [part for key in keys for part in _series(by_series[key])]
+        found.extend(parts if len(keys) == 1 or not uid else _told_apart(parts, keys))
     return tuple(sorted(found, key=lambda series: (series.number or 0, series.uid, series.stack)))
+
+
+def _told_apart(parts: list[SeriesFiles], keys: list[tuple[str, ...]]) -> list[SeriesFiles]:
+    """Stacks of one Series Instance UID in several studies or of several patients: each has an address of its own."""
+    differs = next(name for index, name in _KEY if len({key[index] for key in keys}) > 1)
+    return [replace(part, stack=number, apart=differs) for number, part in enumerate(parts, start=1)]
 
 
 def _series_key(dataset: Dataset) -> tuple[str, ...]:
