@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import slicer
 
-from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.finding import Box, Finding, PackedMask, Point
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import OutputError, UnreadableFileError
 from slicermedai.scene import archive, identity, segments
 from slicermedai.scene.hierarchy import hierarchy_of, item_of
+from slicermedai.scene.save import save_result
 from slicermedai.scene.show import show
 from slicermedai.scene.volumes import volume_from_node
 from Testing.fixtures.grids import ORIENTATIONS, tilted
@@ -183,3 +184,62 @@ def test_what_a_killed_process_left_unpacked_is_gone_at_the_next_load(
     archive.load_scene(tmp_path / "scene.mrb", slicer.vtkMRMLScene())
     left = [path.name.partition("-")[0] for path in tmp_path.glob("temp/slicermedai*/*")]
     assert left == ["job"], "another kind is swept by those who know what belongs to it"
+
+
+WARNING = "The contrast is not one that this model knows."
+
+
+@pytest.fixture
+def saved(result: AnalysisResult, volume: Volume, tmp_path: Path):
+    """The scene file of a run that left a warning, opened by somebody who has nothing else."""
+    warned = replace(result, provenance=replace(result.provenance, warnings=(WARNING,), remark="Second try"))
+    save_result(warned, tmp_path / "scene.mrb", volume=volume)
+    return archive.load_scene(tmp_path / "scene.mrb", slicer.vtkMRMLScene()), warned
+
+
+def test_what_must_be_read_before_the_numbers_goes_with_the_saved_scene(saved):
+    scene, result = saved
+    notice = node_in(scene, result, identity.NOTICE).GetText()
+    for said in ("Research use only", "Not a medical device", WARNING, "not calibrated", "Second try"):
+        assert said in notice
+    segmentation, table = (node_in(scene, result, role) for role in (identity.SEGMENTATION, identity.TABLE))
+    for node in (segmentation, table):
+        assert WARNING in node.GetDescription()
+        assert node.GetAttribute("MedAI.Status") == "complete, with a warning: read it first"
+        assert "Not a medical device" in node.GetAttribute("MedAI.Use")
+
+
+def test_no_number_in_the_saved_table_stands_without_its_warnings(saved):
+    scene, result = saved
+    table = node_in(scene, result, identity.TABLE)
+    titles = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
+    for row in range(table.GetNumberOfRows()):
+        cells = {title: table.GetCellText(row, index) for index, title in enumerate(titles)}
+        assert (cells["Status"], cells["Warnings"]) == (result.outcome, WARNING)
+        assert "Research use only" in cells["Use"]
+    assert table.GetNumberOfRows() == 2
+
+
+def test_every_view_of_the_saved_scene_shows_the_banner(saved):
+    scene, result = saved
+    banner = node_in(scene, result, identity.BANNER)
+    words = banner.GetNthControlPointLabel(0)
+    assert words.startswith("Research use only, not a medical device. Complete, with a warning: read it first.")
+    assert "not calibrated" in words
+    display = banner.GetDisplayNode()
+    assert display.GetVisibility()
+    assert display.GetPointLabelsVisibility()
+    assert display.GetSliceProjection()
+    assert banner.GetLocked()
+
+
+def test_boxes_and_points_survive(scene, result: AnalysisResult, tmp_path: Path):
+    label = result.findings[0].label
+    regions = (Box(low=(10.0, 20.0, 30.0), high=(14.0, 26.0, 38.0)), Point(position=(1.0, 2.0, 3.0)))
+    findings = tuple(Finding(tracking_uid=f"2.25.{n}", label=label, region=r) for n, r in enumerate(regions, 1))
+    located = replace(result, findings=findings)
+    show(located, scene)
+    again = reopened(scene, tmp_path / "s.mrb")
+    roi, point = identity.marked_nodes(again, identity.result_key(located), identity.MARKUP)
+    np.testing.assert_allclose(roi.GetSize(), (4, 6, 8), atol=1e-9)
+    np.testing.assert_allclose(point.GetNthControlPointPosition(0), (-1, -2, 3))

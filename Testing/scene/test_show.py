@@ -150,7 +150,7 @@ def test_clearing_leaves_the_scene_as_it_was(scene, result: AnalysisResult, volu
     hierarchy = hierarchy_of(scene)
     before, items = nodes_of(scene), hierarchy.GetNumberOfItems()
     shown = show(result, scene, volume=volume)
-    assert clear(result if by == "result" else shown, scene) == 3
+    assert clear(result if by == "result" else shown, scene) == 4
     assert nodes_of(scene) == before
     assert hierarchy.GetNumberOfItems() == items
 

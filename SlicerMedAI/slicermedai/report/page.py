@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from string import Template
 
+from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
@@ -17,8 +18,7 @@ from slicermedai.report.people import date, person
 from slicermedai.scene.pictures import Picture
 
 FILE_NAME = "report.html"
-BANNER = "Research use only. Not a medical device. Not for primary diagnosis."
-DEMONSTRATION = "The weights were trained for demonstration only: what they find has no diagnostic value."
+BANNER = RESEARCH_USE
 _STATUS = {
     Status.COMPLETE: "Complete: the analysis ran to its end.",
     Status.NO_FINDING: "No finding: the analysis ran to its end and found nothing. That is not proof of absence.",

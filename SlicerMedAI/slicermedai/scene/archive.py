@@ -16,6 +16,7 @@ import slicer
 from slicermedai.domain.scratch import ScratchFolder, sweep_scratch
 from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import OutputError, UnreadableFileError
+from slicermedai.scene.markups import know_markup_files
 from slicermedai.scene.segments import know_surfaces
 from slicermedai.scene.volumes import ijk_to_ras
 
@@ -56,6 +57,7 @@ def load_scene(path: Path, scene: Any) -> Any:
     if not path.is_file():
         raise UnreadableFileError("there is no such file", file=path)
     know_surfaces()
+    know_markup_files(scene)
     with _scratch(scene), _same_directory():
         read = scene.ReadFromMRB(str(path), False)
     if not read:

@@ -10,6 +10,7 @@ from slicermedai.domain.result import AnalysisResult
 RESULT = "MedAI.Result"
 ROLE = "MedAI.Role"
 VOLUME, SEGMENTATION, TABLE, MARKUP = "volume", "segmentation", "table", "markup"
+NOTICE, BANNER = "notice", "banner"
 
 
 def result_key(result: AnalysisResult) -> str:

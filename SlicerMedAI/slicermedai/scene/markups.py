@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import slicer
 
 from slicermedai.domain.finding import Box, Finding, Point
 
@@ -22,6 +23,7 @@ def add_markup(finding: Finding, scene: Any) -> Any | None:
     else:
         return None
     node.SetLocked(True)
+    keep_points(node)
     return node
 
 
@@ -34,6 +36,22 @@ def _add(scene: Any, kind: str, finding: Finding) -> Any:
     display.SetColor(*color)
     display.SetSelectedColor(*color)
     return node
+
+
+def know_markup_files(scene: Any) -> None:
+    """Let ``scene`` save and load the points of markups: outside the application nobody has told it how."""
+    for kind in (slicer.vtkMRMLMarkupsJsonStorageNode, slicer.vtkMRMLMarkupsROIJsonStorageNode):
+        if not scene.GetClassNameByTag(kind().GetNodeTagName()):
+            scene.RegisterNodeClass(kind())
+
+
+def keep_points(node: Any) -> None:
+    """Give a markups node the storage node that its points are saved through."""
+    scene = node.GetScene()
+    know_markup_files(scene)
+    part = "ROI" if node.IsA("vtkMRMLMarkupsROINode") else ""
+    storage = scene.AddNewNodeByClass(f"vtkMRMLMarkups{part}JsonStorageNode")
+    node.SetAndObserveStorageNodeID(storage.GetID())
 
 
 def _place_box(node: Any, box: Box) -> None:

@@ -14,6 +14,7 @@ from slicermedai.errors import GeometryError, IdentityError
 from slicermedai.scene import identity
 from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_study, series_uid_of
 from slicermedai.scene.markups import add_markup
+from slicermedai.scene.notice import describe, fill_notice
 from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node, volume_from_node, volume_to_node
@@ -33,6 +34,7 @@ class Shown:
     volume_node: Any | None
     segmentation_node: Any
     table_node: Any
+    notice_node: Any
     markup_nodes: tuple[Any, ...] = ()
     remark: str = ""
 
@@ -82,13 +84,18 @@ def show(
         create_surfaces(segmentation)
     table = _node(result, scene, identity.TABLE)
     fill_table(table, result)
+    notice = _node(result, scene, identity.NOTICE)
+    fill_notice(notice, result)
+    for node in (segmentation, table):
+        describe(node, result)
     markups = _markups(result, scene)
-    _file(result, scene, [segmentation, table, *markups], image)
+    _file(result, scene, [segmentation, table, notice, *markups], image)
     return Shown(
         key=identity.result_key(result),
         volume_node=image,
         segmentation_node=segmentation,
         table_node=table,
+        notice_node=notice,
         markup_nodes=markups,
         remark=remark,
     )
@@ -133,6 +140,7 @@ def _check_route(result: AnalysisResult, series: str, space: str, *, attribute: 
 _KINDS = {
     identity.SEGMENTATION: ("vtkMRMLSegmentationNode", "segmentation"),
     identity.TABLE: ("vtkMRMLTableNode", "measurements"),
+    identity.NOTICE: ("vtkMRMLTextNode", "notice, read first: research use only"),
 }
 
 

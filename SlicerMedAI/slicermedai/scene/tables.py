@@ -7,6 +7,7 @@ from typing import Any
 import vtk
 
 from slicermedai.domain.finding import Finding, Interval, Measurement
+from slicermedai.domain.notice import RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult
 
 COLUMNS: tuple[tuple[str, int], ...] = (
@@ -17,6 +18,9 @@ COLUMNS: tuple[tuple[str, int], ...] = (
     ("Interval", vtk.VTK_STRING),
     ("Confidence", vtk.VTK_STRING),
     ("TrackingUID", vtk.VTK_STRING),
+    ("Status", vtk.VTK_STRING),
+    ("Warnings", vtk.VTK_STRING),
+    ("Use", vtk.VTK_STRING),
 )
 
 
@@ -24,10 +28,11 @@ def fill_table(node: Any, result: AnalysisResult) -> None:
     """Make the rows of table ``node`` the measurements of ``result``, finding by finding.
 
     Value is in the unit (UCUM) of its row. A finding without measurements has one row whose value is NaN, so that
-    nothing that was found is missing from the table.
+    nothing that was found is missing from the table. What must be read before the numbers stands in each row.
     """
     node.RemoveAllColumns()
-    rows = [row for finding in result.findings for row in _rows(finding)]
+    said = (result.outcome, " ".join(result.provenance.warnings) or "none", RESEARCH_USE)
+    rows = [(*row, *said) for finding in result.findings for row in _rows(finding)]
     for index, (name, kind) in enumerate(COLUMNS):
         node.AddColumn(_column(name, kind, [row[index] for row in rows]))
         node.SetColumnType(name, kind)
