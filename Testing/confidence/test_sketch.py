@@ -135,6 +135,13 @@ def test_the_margin_of_many_classes_is_the_log_odds_of_softmax() -> None:
     assert margins_of_logits(logits, 3) == pytest.approx(margins_of_probabilities(softmax[3]), abs=1e-9)
 
 
+@pytest.mark.parametrize(("kind", "limit"), [(np.float16, 8.3), (np.float32, 17.3)])
+def test_probabilities_that_were_rounded_to_one_are_as_sure_as_their_type_can_say(kind: type, limit: float) -> None:
+    true = np.array([-40.0, -3.0, 0.0, 3.0, 40.0])
+    rounded = (1 / (1 + np.exp(-true))).astype(kind)
+    assert margins_of_probabilities(rounded) == pytest.approx([-limit, -3, 0, 3, limit], abs=0.05)
+
+
 def test_an_absent_class_is_refused() -> None:
     with pytest.raises(InputError, match="no such class"):
         margins_of_logits(np.zeros((2, 3)), 2)

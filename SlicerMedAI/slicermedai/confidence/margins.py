@@ -33,12 +33,19 @@ def margins_of_logits(logits: Array, value: int) -> Array:
 
 
 def margins_of_probabilities(probabilities: Array) -> Array:
-    """Log-odds ``log(p) - log(1 - p)`` in float64; infinite where a probability is exactly 0 or 1."""
-    p = np.asarray(probabilities, dtype=np.float64)
+    """Log-odds ``log(p) - log(1 - p)`` in float64, cut where the probabilities' own type cannot tell them apart.
+
+    A float32 probability is 1 from a margin of 17.3 on, a float16 one from 8.3 on: to call that infinite would make a
+    sure network seem surer than it is.
+    """
+    given = np.asarray(probabilities)
+    p = given.astype(np.float64)
     if p.size and not (p.min() >= 0 and p.max() <= 1):
         raise InputError("a probability lies between 0 and 1", attribute="probabilities")
+    kind = given.dtype if given.dtype.kind == "f" else np.dtype(np.float64)
+    limit = math.log(4 / float(np.finfo(kind).eps))
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(p) - np.log1p(-p))
+        return np.asarray(np.clip(np.log(p) - np.log1p(-p), -limit, limit))
 
 
 def region_around(mask: NDArray[np.bool_], spacing: Iterable[float], radius: float = REGION_MM) -> NDArray[np.bool_]:

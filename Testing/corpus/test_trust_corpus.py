@@ -1,0 +1,53 @@
+"""The generated patients are what they say, and the bench's table cannot hide a miss."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, logistic_field, phantom, phantoms
+from Testing.corpus.trust.rows import NOT_MEASURED, Row, near, table
+
+
+def test_the_same_seed_gives_the_same_patient_and_another_seed_another() -> None:
+    one, same, other = phantom((1, 2)), phantom((1, 2)), phantom((1, 3))
+    assert np.array_equal(one.margin, same.margin)
+    assert np.array_equal(one.truth, same.truth)
+    assert not np.array_equal(one.truth, other.truth)
+
+
+def test_the_planted_probability_is_the_share_of_true_voxels() -> None:
+    margin = np.concatenate([case.margin.ravel() for case in phantoms(40, seed=3)])
+    truth = np.concatenate([case.truth.ravel() for case in phantoms(40, seed=3)])
+    true = expit(margin / OVERCONFIDENCE + OFFSET)
+    for low in (0.1, 0.3, 0.5, 0.7):
+        inside = (true >= low) & (true < low + 0.2)
+        assert abs(truth[inside].mean() - true[inside].mean()) < 0.02
+
+
+def test_the_noise_has_the_logistic_distribution() -> None:
+    field = np.concatenate([logistic_field(np.random.default_rng(n), (20, 20, 20)).ravel() for n in range(20)])
+    for quantile in (0.1, 0.5, 0.9):
+        assert abs(np.quantile(field, quantile) - np.log(quantile / (1 - quantile))) < 0.3
+
+
+def test_a_blind_network_surely_misses_half() -> None:
+    case = phantom(1, blind=1.0)
+    half = case.margin.shape[2] // 2
+    assert not case.prediction[:, :, half:].any()
+    assert case.truth[:, :, half:].any()
+    assert np.array_equal(case.margin[:, :, :half], phantom(1).margin[:, :, :half])
+
+
+def test_a_miss_is_printed_as_such_with_its_value() -> None:
+    rows = [Row("C3", "ECE", "<= 0.03", "0.2", False), Row("C1", "T", "1e-6", "0", True), NOT_MEASURED[0]]
+    text = table(rows).splitlines()
+    assert "MISSED" in text[1] and "0.2" in text[1]
+    assert "met" in text[2]
+    assert "NOT MEASURED" in text[3]
+
+
+def test_nothing_is_near_what_is_not_there() -> None:
+    assert near(1.0, 1.0 + 1e-10, 1e-9)
+    assert not near(1.0, 1.1, 1e-9)
+    assert not near(1.0, None, 1.0)
