@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.geometry import Geometry
@@ -94,14 +95,36 @@ class PackedMask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A box along the patient axes: ``low`` and ``high`` corners, LPS mm."""
+    """A box: ``low`` and ``high`` corners along the patient axes, LPS mm.
+
+    A box that lies along the voxels of an oblique grid has that ``geometry`` too, with the voxels' outer faces that it
+    reaches from and to (``start``, ``stop``: fractional indices); ``low`` and ``high`` are then what holds it.
+    """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
+    geometry: Geometry | None = None
+    start: tuple[float, float, float] | None = None
+    stop: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if not all(a <= b for a, b in zip(self.low, self.high, strict=True)):
             raise InputError("a box needs low <= high on every axis", attribute="low")
+        if len({self.geometry is None, self.start is None, self.stop is None}) != 1:
+            raise InputError("a box along voxels needs its grid, its start and its stop", attribute="geometry")
+
+    @classmethod
+    def along(cls, geometry: Geometry, start: ArrayLike, stop: ArrayLike) -> Box:
+        """The box from index ``start`` to ``stop`` of ``geometry``; whole voxels reach from n - 0.5 to n + 0.5."""
+        first, last = np.asarray(start, dtype=np.float64), np.asarray(stop, dtype=np.float64)
+        corners = geometry.to_lps([[(first, last)[bit][axis] for axis, bit in enumerate(bits)] for bits in _CORNERS])
+        low, high = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+        return cls(
+            low=tuple(low), high=tuple(high), geometry=geometry, start=tuple(first.tolist()), stop=tuple(last.tolist())
+        )
+
+
+_CORNERS = tuple(product((0, 1), repeat=3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,17 @@ from monai.bundle import ConfigParser
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.errors import BundleError
 
-_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError, OSError, IndexError)
+_FAILURES = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ImportError,
+    OSError,
+    IndexError,
+    SyntaxError,
+)
 
 
 def parser_of(manifest: Manifest, config: dict[str, Any] | None = None) -> Any:

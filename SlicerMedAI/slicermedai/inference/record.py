@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from slicermedai import __version__
+from slicermedai.bundles.manifest import read_manifest
 from slicermedai.domain.bundle import BundleRef
-from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.provenance import Provenance, WeightsFile
 from slicermedai.inference.task import Prediction
 
 
@@ -25,4 +28,12 @@ def provenance_of(bundle: BundleRef, prediction: Prediction) -> Provenance:
         steps=prediction.steps,
         warnings=prediction.warnings,
         refusals=prediction.unchecked,
+        weights=_weights(bundle),
     )
+
+
+def _weights(bundle: BundleRef) -> tuple[WeightsFile, ...]:
+    """The network's file and that of its locator: loading them has held them against these hashes."""
+    manifest = read_manifest(Path(bundle.path))
+    used = (bundle.weights, (manifest.framing or {}).get("weights"))
+    return tuple(WeightsFile(file=one.path, sha256=one.sha256) for one in manifest.files if one.path in used)

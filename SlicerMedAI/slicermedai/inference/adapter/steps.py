@@ -30,7 +30,7 @@ _FEEDING = re.compile(r"^(EnsureChannelFirst|AddChannel|AsChannelFirst)(d|D|Dict
 _TYPING = re.compile(r"^(EnsureType|ToTensor|ToDevice|CastToType|ToNumpy)(d|D|Dict)?$")
 _PROMPT = re.compile(r"Guidance|Prompt|Click")
 _LABEL = re.compile(r"^(label|labels|seg|segmentation|mask|gt|ground_?truth)(_.*)?$", re.IGNORECASE)
-_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError, IndexError)
+_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError, IndexError, SyntaxError)
 _LPS = "LPS"
 
 
