@@ -47,6 +47,8 @@ def _is_code(path: tuple[str, ...], value: str) -> bool:
 
 
 def _is_known(target: str) -> bool:
+    if target in _COMPONENTS["own"]:
+        return True
     package, _, name = target.rpartition(".")
     if package == "torch.nn":
         return name in _COMPONENTS["layers"]

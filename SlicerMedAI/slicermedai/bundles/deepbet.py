@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.bundles.verify import check_hash, pinned_weights, sha256_of
+from slicermedai.domain.storage import write_text
 from slicermedai.errors import BundleError
 
 NAME = "brain"
@@ -47,9 +48,35 @@ def write_bundle(wheel: Path, folder: Path) -> None:
         raise BundleError(f"is no wheel of deepbet {VERSION} ({type(error).__name__})", file=wheel) from error
     for path, member in _MEMBERS.items():
         check_hash(folder / path, expected=_pinned(member), found=sha256_of(folder / path))
-    _write_json(folder / "configs" / "metadata.json", metadata())
-    _write_json(folder / "configs" / "inference.json", inference_config())
-    _write_json(folder / "medai.json", medai_entry())
+    for name, body in _descriptions().items():
+        _write_json(folder / name, body)
+
+
+def renew(folder: Path) -> bool:
+    """Write anew what is written about the weights in an installed ``folder`` where it differs; True where it did.
+
+    Each file is the old or the new at any moment; after a kill between two of them the next call writes the rest.
+    """
+    stale = {name: body for name, body in _descriptions().items() if _read(folder / name) != body}
+    for name, body in stale.items():
+        write_text(folder / name, _as_json(body))
+    return bool(stale)
+
+
+def _descriptions() -> dict[str, dict[str, Any]]:
+    """All files but the weights and the licence; ``medai.json`` last."""
+    return {
+        "configs/metadata.json": metadata(),
+        "configs/inference.json": inference_config(),
+        "medai.json": medai_entry(),
+    }
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def metadata() -> dict[str, Any]:
@@ -211,4 +238,8 @@ def _pred_format() -> dict[str, Any]:
 
 
 def _write_json(path: Path, body: dict[str, Any]) -> None:
-    path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8", newline="\n")
+    path.write_text(_as_json(body), encoding="utf-8", newline="\n")
+
+
+def _as_json(body: dict[str, Any]) -> str:
+    return json.dumps(body, indent=1) + "\n"

