@@ -224,7 +224,7 @@ def test_every_view_of_the_saved_scene_shows_the_banner(saved):
     scene, result = saved
     banner = node_in(scene, result, identity.BANNER)
     words = banner.GetNthControlPointLabel(0)
-    assert words.startswith("Research use only, not a medical device. Complete, with a warning: read it first.")
+    assert words.startswith("Research use only, not a medical device.\nComplete, with a warning: read it first.")
     assert "not calibrated" in words
     display = banner.GetDisplayNode()
     assert display.GetVisibility()

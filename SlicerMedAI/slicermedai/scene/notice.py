@@ -12,6 +12,9 @@ from slicermedai.scene import identity
 from slicermedai.scene.hierarchy import file_under_study
 from slicermedai.scene.markups import keep_points
 
+_INSIDE = np.array([0.02, 0.15, 0.85])
+"""Parts of the way from the right, anterior and lower sides of the image."""
+
 STATUS, USE = "MedAI.Status", "MedAI.Use"
 
 
@@ -29,10 +32,10 @@ def describe(node: Any, result: AnalysisResult) -> None:
 
 
 def add_banner(result: AnalysisResult, scene: Any) -> Any:
-    """A locked label above the image that every view of the saved scene shows: use, outcome, confidence."""
+    """A locked label at the image's corner that every view of the saved scene shows: use, outcome, confidence."""
     node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Research use only")
     node.CreateDefaultDisplayNodes()
-    node.AddControlPoint(*_above(result), banner_words(result))
+    node.AddControlPoint(*_corner(result), banner_words(result))
     node.SetLocked(True)
     keep_points(node)
     display = node.GetDisplayNode()
@@ -47,16 +50,19 @@ def add_banner(result: AnalysisResult, scene: Any) -> Any:
 
 
 def banner_words(result: AnalysisResult) -> str:
-    """One line: "Research use only, not a medical device. Complete, with a warning: read it first. ..."."""
+    """Lines short enough for a view: use; outcome with the number of warnings; confidence."""
     states = sorted({str(finding.confidence.state) for finding in result.findings})
     outcome = result.outcome[:1].upper() + result.outcome[1:]
-    confidence = f" Confidence {', '.join(states)}." if states else ""
-    return f"Research use only, not a medical device. {outcome}.{confidence}"
+    confidence = f"\nConfidence: {', '.join(states)}." if states else ""
+    return f"Research use only, not a medical device.\n{outcome}.{confidence}"
 
 
-def _above(result: AnalysisResult) -> tuple[float, float, float]:
-    """RAS mm: over the middle of the image, at its upper end."""
+def _corner(result: AnalysisResult) -> tuple[float, float, float]:
+    """RAS mm: by the image's right, anterior, upper corner, the upper left one of each of Slicer's slice views.
+
+    The words stand above and beside their point, so it lies within.
+    """
     corners = result.volume_geometry.corners
     low, high = corners.min(axis=0), corners.max(axis=0)
-    left, posterior, superior = np.append(((low + high) / 2)[:2], high[2])
+    left, posterior, superior = low + (high - low) * _INSIDE
     return -float(left), -float(posterior), float(superior)
