@@ -247,19 +247,34 @@ def open_image(source: str | Path | Sequence[str | Path], *, series: str = "", t
 def write_report(folder: str | Path, *, volume: Any = None) -> Path:
     """Make pictures, scene and report for the output ``folder`` of a run, once; returns the page. BLOCKS for seconds.
 
-    ``volume`` is the analysed image: a :class:`Volume` or the volume node; without it the pictures show findings alone.
+    ``volume`` is the analysed image: a :class:`Volume` or the volume node; without it there are no pictures.
 
     Raises
     ------
+    InputError, GeometryError
+        ``volume`` is another image than the one that was analysed.
     UnreadableFileError, OutputError
     """
     from slicermedai.report.build import build
 
     page = Path(folder) / "report.html"
     if not page.exists():
-        image = volume if volume is None or isinstance(volume, Volume) else volume_of_node(volume)
-        build(load(folder), Path(folder), volume=image)
+        result = load(folder)
+        image = volume if volume is None or isinstance(volume, Volume) else _image_of_node(result, volume)
+        build(result, Path(folder), volume=image)
     return page
+
+
+def _image_of_node(result: AnalysisResult, node: Any) -> Volume | None:
+    """The image of ``node``; None, and said, where it is another reader's image of the same series: readers differ."""
+    from slicermedai.domain.same_image import has_same_voxels
+
+    image = volume_of_node(node)
+    own = image.series_uid in {series.series_uid for series in result.sources if series.series_uid}
+    if own and has_same_voxels(result, image) is False:
+        _LOG.warning("no pictures: the node's voxels are not those that were analysed (another reader, or edited)")
+        return None
+    return image
 
 
 def fetch_model(name: str) -> BundleRef:
