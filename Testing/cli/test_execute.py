@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import SimpleITK
+from PIL import Image
+from pydicom import dcmread
 
 from slicermedai.audit.log import log_path, verify
 from slicermedai.audit.steps import hash_of_files
@@ -20,7 +23,14 @@ from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import FormatError, IdentityError, JobCancelled, OutputError, ResultExistsError
+from slicermedai.errors import (
+    FormatError,
+    IdentityError,
+    JobCancelled,
+    OutputError,
+    ResultExistsError,
+    UnreadableFileError,
+)
 from slicermedai.jobs.specs import ExportJob, RunJob
 from slicermedai.report import build as report
 from Testing.fixtures import faults
@@ -193,14 +203,17 @@ def test_who_stops_it_while_the_report_is_made_gets_no_result(
 def test_scene_page_and_pictures_are_logged_too(
     study: list[Path], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(result: object, folder: Path, **_: object) -> None:
+    def build(result: object, folder: Path, *, then: Callable[[tuple[Path, ...]], object], **_: object) -> None:
         for name in ("scene.mrb", "report.html", "pictures/axial.png"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(name)
+        Image.new("RGB", (40, 30)).save(folder / "pictures" / "axial.png")
+        then((folder / "pictures" / "axial.png",))
 
     monkeypatch.setattr(report, "build", build)
-    output = run(study, bundle, tmp_path / "out", report=True, formats=("seg",))
-    names = ["dicom/seg.dcm", "pictures/axial.png", "report.html", "scene.mrb"]
+    output = run(study, bundle, tmp_path / "out", report=True, formats=("seg", "capture"))
+    captures = ["dicom/capture-1.dcm", "dicom/capture-2.dcm"]
+    names = [*captures, "dicom/seg.dcm", "pictures/axial.png", "report.html", "scene.mrb"]
     assert files_written() == {name: sha256(output / name) for name in names}
 
 
@@ -277,3 +290,27 @@ def test_a_dicom_format_asked_for_by_name_is_refused_before_the_model_runs(
     assert caught.value.file in {str(path) for path in copied}
     assert "nifti,csv" in str(caught.value)
     assert [entry["action"] for entry in entries()] == ["run started", "run failed"]
+
+
+def test_what_is_doubtful_in_the_source_is_a_warning_of_the_result(
+    copied: list[Path], bundle: Path, tmp_path: Path
+) -> None:
+    faults.set_value(copied, "ImagesInAcquisition", len(copied) + 1)
+    for identity in ("keep", "deidentify"):
+        result = AnalysisResult.load(run(copied, bundle, tmp_path / identity, identity=identity))
+        assert result.needs_a_look
+        assert any("ImagesInAcquisition" in text for text in result.provenance.warnings)
+
+
+def test_each_instance_is_in_the_output_once_and_all_weights_are_named(
+    study: list[Path], bundle: Path, tmp_path: Path
+) -> None:
+    output = run(study, bundle, tmp_path / "out", identity="deidentify")
+    uids = [str(dcmread(path, force=True).get("SOPInstanceUID")) for path in output.rglob("*.dcm")]
+    assert len(uids) == len(set(uids)) == len(study) + 2
+    made = AnalysisResult.load(output).provenance
+    assert [(one.file, one.sha256) for one in made.weights] == [("models/model.pt", made.weights_sha256)]
+    changed = output / "result" / "source" / "headers.bin"
+    changed.write_bytes(changed.read_bytes().replace(b"MR", b"CT"))
+    with pytest.raises(UnreadableFileError, match="changed afterwards"):
+        AnalysisResult.load(output)

@@ -148,6 +148,16 @@ def test_the_report_says_what_was_not_done(demo: Demo) -> None:
     assert demo.result.provenance.weights_sha256 in page
 
 
+def test_both_networks_are_named_with_their_hashes_wherever_provenance_stands(demo: Demo) -> None:
+    weights = demo.result.provenance.weights
+    assert [one.file for one in weights] == ["models/model.ts", "models/locator.ts"]
+    page = (demo.folder / "report.html").read_text(encoding="utf-8")
+    report = (demo.folder / "dicom" / "sr.dcm").read_bytes()
+    for one in weights:
+        assert one.sha256 in page
+        assert one.sha256.encode() in report
+
+
 def test_the_report_looks_as_the_readme_shows_it(
     demo: Demo, tmp_path: Path, keep_screenshot: Callable[..., None]
 ) -> None:

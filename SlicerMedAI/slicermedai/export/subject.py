@@ -77,8 +77,10 @@ def algorithm_version(result: AnalysisResult) -> str:
 def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
     """``name: value`` of what determines the algorithm's output."""
     made = result.provenance
+    others = [one for one in made.weights if one.sha256 != made.weights_sha256]
     return (
         f"weights sha256: {made.weights_sha256}",
+        *(f"weights sha256 of {one.file}: {one.sha256}" for one in others),
         f"device: {made.device}",
         f"precision: {made.precision}",
         f"seed: {made.seed}",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from slicermedai.domain.provenance import InputDigest
+from slicermedai.domain.provenance import InputDigest, Provenance
 from slicermedai.domain.result import AnalysisResult, Deidentification
 from slicermedai.domain.study import Identity
 from slicermedai.report.actions import badge
-from slicermedai.report.markup import Html, code, items, join, number, section, table, tag, terms
+from slicermedai.report.markup import Html, code, items, join, number, section, table, tag, terms, text
 from slicermedai.report.people import coded, date, person, time
 
 RAW_OUTPUT = "Network output, not a probability"
@@ -87,7 +87,7 @@ def provenance_section(result: AnalysisResult) -> Html:
     made_by = result.provenance
     facts = [
         ("Model", f"{made_by.bundle} {made_by.bundle_version}".strip()),
-        ("Weights SHA-256", code(made_by.weights_sha256)),
+        ("Weights SHA-256", _weights(made_by)),
         ("Input SHA-256", _input(made_by.input)),
         ("Licence", made_by.licence),
         ("Intended use", made_by.intended_use),
@@ -102,6 +102,13 @@ def provenance_section(result: AnalysisResult) -> Html:
         ("Maps", ", ".join(f"{item.name} ({item.unit.meaning})" for item in result.maps)),
     ]
     return section("provenance", "How it was made", terms(facts), _outputs(result), _steps(result), _versions(result))
+
+
+def _weights(made_by: Provenance) -> Html:
+    """Every file of weights that ran, by its hash."""
+    if not made_by.weights:
+        return code(made_by.weights_sha256)
+    return join((join([code(one.sha256), text(one.file)], " ") for one in made_by.weights), "<br>")
 
 
 def _input(read: InputDigest | None) -> Html:
