@@ -14,6 +14,7 @@ from slicermedai.app.deid_choice import READER, SEALER
 from slicermedai.app.deid_result import decide, decisions, read_result, review_folder
 from slicermedai.app.deid_run import DeidRun
 from slicermedai.app.deid_state import DeidResult, LeftOut, Working
+from slicermedai.app.installing import InstallStep
 from slicermedai.deid.dates import DateRule
 from slicermedai.deid.keystore import save_key
 from slicermedai.deid.presets import PRESETS
@@ -131,6 +132,23 @@ def test_the_passphrase_is_no_part_of_what_is_remembered() -> None:
     run.choose(has_passphrase=True)
     assert not any("passphrase" in name and name != "has_passphrase" for name in type(run.state.asked).__slots__)
     assert all("passphrase" not in name for name in type(run.job(Path())).__slots__)
+
+
+def test_what_was_installed_can_be_chosen_at_once(tmp_path: Path) -> None:
+    there = tmp_path / "reader"
+    nobody = Refusing()
+    run = DeidRun(
+        submit=nobody.submit,
+        add_to_database=nobody.add,
+        missing=lambda: () if there.exists() else (READER,),
+    )
+    run.refresh()
+    assert run.held(Option.CLEAN_PIXEL_DATA) == "The text reader is not installed."
+    run.install([InstallStep(what="reader", arguments=("-c", f"open({str(there)!r}, 'w').close()"))])
+    assert run.wait(20, breathe=lambda: None)
+    assert run.missing == ()
+    assert run.held(Option.CLEAN_PIXEL_DATA) == ""
+    assert run.state.message.startswith("Installed: reader.")
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 from pydicom import dcmread
 
 from slicermedai.app.deid_run import DeidRun
+from slicermedai.app.deid_state import DeidResult
 from slicermedai.app.state import Phase
 from slicermedai.deid.profile import Option
 from slicermedai.jobs.places import unfinished
@@ -93,6 +95,11 @@ def written_below(folder: Path, *, but: Path) -> bytes:
         with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             found.append(path.read_bytes())
     return b"\0".join(found)
+
+
+def a_result(folder: Path, *series: tuple[str, str]) -> DeidResult:
+    """What a job could have left; its series are UID and pseudonym."""
+    return DeidResult(folder=folder, written=1, patients=1, left_out=(), pictures=(), series=series)
 
 
 def named_in(raw: bytes) -> set[str]:
@@ -242,16 +249,18 @@ def test_a_long_list_of_changes_does_not_stall_the_window(harness: Harness, deid
     assert deid.widget.ui.changeTable.rowCount == _CHANGES
     assert harness.max_stall_ms < 100
     assert deid.widget.ui.previewLabel.text.endswith("Of a long list the first changes are shown.")
+    choose_preset(deid, "hipaa-safe-harbor")
+    assert presenter_of(deid).state.preview is None, "it was one of another choice"
+    assert deid.widget.ui.changeTable.rowCount == 0
 
 
-def test_another_choice_lets_go_of_the_preview(harness: Harness, deid: Any, study: Path) -> None:
+def test_a_preview_is_stopped_within_two_seconds(harness: Harness, deid: Any, study: Path) -> None:
     choose(deid, study)
     harness.click(deid.widget.ui.previewButton)
-    until_idle(harness, deid)
-    assert deid.widget.ui.changeTable.rowCount > 0
-    choose_preset(deid, "hipaa-safe-harbor")
-    assert deid.widget.ui.changeTable.rowCount == 0
-    assert presenter_of(deid).state.preview is None
+    harness.click(deid.widget.ui.cancelButton)
+    assert harness.wait_until(lambda: not presenter_of(deid).busy, 2000)
+    assert presenter_of(deid).state.phase is Phase.CANCELLED
+    assert deid.widget.ui.messageLabel.text == "Stopped."
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
@@ -280,8 +289,26 @@ def test_a_folder_becomes_copies_with_a_report_and_the_window_lives(
     assert named_in(written_below(elsewhere / "out", but=study)) == set()
 
 
+def test_patients_who_opted_out_are_left_out(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> None:
+    (elsewhere / "opted-out.txt").write_text(f"{OTHER.patient_id}\n")
+    choose(deid, study, elsewhere / "out")
+    deid.widget.ui.excludeSelector.setCurrentPath(str(elsewhere / "opted-out.txt"))
+    run(harness, deid)
+    assert presenter_of(deid).state.result.patients == 1
+    reasons = [reason for _, reason in texts(deid.widget.ui.leftOutTable)]
+    assert sum("on the exclusion list (line 1" in reason for reason in reasons) == 2
+
+
+def test_an_output_within_the_images_is_refused(harness: Harness, deid: Any, study: Path) -> None:
+    choose(deid, study, study / "out")
+    harness.click(deid.widget.ui.runButton)
+    assert presenter_of(deid).state.phase is Phase.FAILED
+    assert "lies in the folder that is read" in deid.widget.ui.messageLabel.text
+    assert not (study / "out").exists()
+
+
 def test_cancelling_leaves_nothing(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> None:
-    for number in range(60):
+    for number in range(30):
         a_series(study / str(number), spec=SeriesSpec(seed=str(number)))
     choose(deid, study, elsewhere / "out")
     harness.click(deid.widget.ui.runButton)
@@ -334,30 +361,33 @@ def test_a_passphrase_is_needed_for_a_sealed_key_and_in_no_file(
     assert b"project.key" not in (elsewhere / "scene.mrml").read_bytes()
 
 
+def copies_so_far(output: Path) -> list[Path]:
+    return [copy for left in unfinished(output) for copy in left.glob("dicom/*.dcm")]
+
+
 def test_a_run_that_was_killed_goes_on_where_it_was(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> None:
-    for number in range(90):
+    for number in range(50):
         a_series(study / str(number), spec=SeriesSpec(seed=str(number)))
     ui, output = deid.widget.ui, elsewhere / "out"
     a_key(harness, deid, elsewhere / "project.key")
     choose(deid, study, output)
     ui.passphraseEdit.setText(PASSPHRASE)
     harness.click(ui.runButton)
-    assert harness.wait_until(
-        lambda: any(copy for left in unfinished(output) for copy in left.glob("dicom/*.dcm")), LONG
-    )
+    assert harness.wait_until(lambda: len(copies_so_far(output)) > 3, LONG)
     os.kill(presenter_of(deid)._working._running._process.pid, signal.SIGKILL)
     until_idle(harness, deid)
     assert presenter_of(deid).state.phase is Phase.FAILED
     (left,) = unfinished(output)
     before = {path.name: path.stat().st_mtime_ns for path in (left / "dicom").rglob("*.dcm")}
-    assert before
+    assert len(before) > 3
     ui.passphraseEdit.setText(PASSPHRASE)
     assert "the same choice goes on there" in ui.messageLabel.text
     run(harness, deid)
     assert presenter_of(deid).state.phase is Phase.DONE, ui.messageLabel.text
     after = {path.name: path.stat().st_mtime_ns for path in (output / "dicom").rglob("*.dcm")}
-    assert before.items() <= after.items()
-    assert len(after) == 184
+    redone = [name for name in before if after[name] != before[name]]
+    assert len(redone) <= 1, "what was done is not done again, but for a copy that was not noted yet"
+    assert len(after) == 104
     assert unfinished(output) == []
 
 
@@ -439,23 +469,38 @@ def test_copies_with_the_original_uids_are_kept_out_of_the_database(harness: Har
 
 
 def test_a_series_that_the_database_holds_for_another_patient_is_refused(
-    harness: Harness, deid: Any, database: Any, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+    deid: Any, database: Any, elsewhere: Path
 ) -> None:
-    import slicer
+    from slicermedai.errors import IdentityError
 
-    tick(deid, 0)
-    deid.widget.ui.outputSelector.setCurrentPath(str(elsewhere / "out"))
-    run(harness, deid)
-    result = presenter_of(deid).state.result
-    copy = elsewhere / "stranger.dcm"
-    header = dcmread(next(result.copies.iterdir()))
-    header.PatientID = "somebody else"
-    header.save_as(copy)
-    slicer.dicomDatabase.insert(str(copy))
-    count = len(database.patients())
-    with pytest.raises(Exception, match="for another patient, and nothing was added"):
-        deid.widget.logic.addToDatabase(result)
-    assert len(database.patients()) == count
+    series = database.seriesForStudy(database.studiesForPatient(database.patients()[0])[0])[0]
+    with pytest.raises(IdentityError, match="for another patient, and nothing was added"):
+        deid.widget.logic.addToDatabase(a_result(elsewhere / "out", (series, "pseudonym")))
+    database.closeDatabase()
+    with pytest.raises(IdentityError, match="is not open"):
+        deid.widget.logic.addToDatabase(a_result(elsewhere / "out"))
+
+
+def test_an_import_that_is_stopped_says_that_some_may_be_there(
+    harness: Harness, database: Any, study: Path, elsewhere: Path
+) -> None:
+    from slicermedai.errors import JobCancelled
+    from slicermedai.scene.dicom_import import DicomImport
+
+    adding = DicomImport(database, study)
+    adding.cancel()
+    assert harness.wait_until(lambda: adding.poll() or adding.done, 2000)
+    assert isinstance(adding.error, JobCancelled)
+
+
+def test_what_the_database_does_not_take_is_said(harness: Harness, deid: Any, database: Any, elsewhere: Path) -> None:
+    from slicermedai.app.deid_database import Adding
+
+    result = a_result(elsewhere / "out", ("1.2.3", "pseudonym"))
+    result.copies.mkdir(parents=True)
+    adding = Adding(database, result, str)
+    assert harness.wait_until(lambda: adding.poll() or adding.done, 2000)
+    assert "did not take 1 of the series" in str(adding.error)
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------
@@ -518,3 +563,13 @@ def test_closing_the_scene_leaves_a_working_panel(harness: Harness, deid: Any, s
     deid.widget.ui.databaseCheckBox.checked = True
     assert presenter_of(deid).state.asked.into_database
     assert deid.widget.ui.runButton.enabled
+
+
+def test_loading_it_loads_nothing_heavy() -> None:
+    """What the module's file imports of the library."""
+    code = (
+        "import sys, slicermedai.app.deid_database, slicermedai.app.deid_panel; slicermedai.deidentify;"
+        "print([n for n in ('torch', 'highdicom', 'pydicom', 'cryptography', 'qt') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
