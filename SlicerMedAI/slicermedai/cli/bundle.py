@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-HELP = "list and fetch models"
+HELP = "list, fetch and check models"
 
 
 def add(commands: Any) -> None:
     """Add the command's parser with its two actions."""
-    actions = commands.add_parser("bundle", help=HELP, description="List and fetch models.").add_subparsers(
+    actions = commands.add_parser("bundle", help=HELP, description="List, fetch and check models.").add_subparsers(
         required=True, metavar="ACTION"
     )
     listing = actions.add_parser("list", help="the installed models", description="List the installed models.")
@@ -18,6 +18,14 @@ def add(commands: Any) -> None:
     fetching = actions.add_parser("fetch", help="install a known model", description="Install a known model.")
     fetching.add_argument("name", metavar="NAME", help="name or name@version")
     fetching.set_defaults(do=do_fetch)
+    checking = actions.add_parser(
+        "check",
+        help="whether a model runs here",
+        description="Run a model on generated images of its modality, and print what had to be done for it.",
+    )
+    checking.add_argument("name", metavar="NAME", help="name, name@version or folder")
+    checking.add_argument("--consent", default="", metavar="WHO", help="who agrees that the model runs code of its own")
+    checking.set_defaults(do=do_check)
 
 
 def do_list(given: argparse.Namespace) -> int:
@@ -35,3 +43,14 @@ def do_fetch(given: argparse.Namespace) -> int:
 
     print(fetch(given.name).path)
     return 0
+
+
+def do_check(given: argparse.Namespace) -> int:
+    """Print the rules that were applied, the steps, and whether it ran; 1 where it did not."""
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.inference.check import check_bundle
+
+    found = check_bundle(resolve(given.name, consent=given.consent))
+    print("\n".join(part for part in (found.report.in_words, *found.words) if part))
+    print(f"{'runs' if found.runs else 'does not run'}: {found.regions} regions, {found.seconds:.1f} s")
+    return 0 if found.runs else 1

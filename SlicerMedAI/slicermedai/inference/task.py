@@ -170,6 +170,19 @@ def _segmentation() -> Task:
 TASKS: dict[str, Callable[[], Task]] = {"segmentation": _segmentation}
 
 
+def make_task(ref: BundleRef) -> Task:
+    """The task that the bundle names; raises :class:`BundleError` for one that is not known."""
+    make = TASKS.get(ref.task)
+    if make is None:
+        raise BundleError(
+            f"tasks of kind {ref.task!r} cannot be run",
+            file=ref.path,
+            attribute="task",
+            advice=f"Known: {', '.join(TASKS)}.",
+        )
+    return make()
+
+
 def predict(
     ref: BundleRef,
     inputs: Volume | Mapping[str, Volume],
@@ -182,13 +195,5 @@ def predict(
     Images on other grids, with other spacings and fields of view, are brought onto the grid of the first that the
     bundle names, in physical space. Errors as :meth:`Task.predict`.
     """
-    make = TASKS.get(ref.task)
-    if make is None:
-        raise BundleError(
-            f"tasks of kind {ref.task!r} cannot be run",
-            file=ref.path,
-            attribute="task",
-            advice=f"Known: {', '.join(TASKS)}.",
-        )
     given = {"image": inputs} if isinstance(inputs, Volume) else inputs
-    return make().predict(ref, given, settings=settings or RunSettings(), listeners=listeners or Listeners())
+    return make_task(ref).predict(ref, given, settings=settings or RunSettings(), listeners=listeners or Listeners())

@@ -1,0 +1,170 @@
+"""Which bundles of a folder run here: the compatibility matrix, each bundle in a process of its own.
+
+Bundles need no weights: networks get random ones, and labels a placeholder instead of a code, for this table alone.
+Their own code runs (expressions, scripts): give folders that you trust. Each runs on generated images of its modality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+SECONDS = 240
+
+
+def main(arguments: list[str]) -> int:
+    """Print a line for each bundle; 1 where the folder holds none."""
+    parser = argparse.ArgumentParser(prog="Scripts/bench bundles", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of bundle folders")
+    parser.add_argument("--words", action="store_true", help="print the rules of every bundle too")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    if chosen.one:
+        print(json.dumps(check_one(chosen.folder)))
+        return 0
+    folders = sorted(path.parent.parent for path in chosen.folder.glob("*/configs/metadata.json"))
+    for folder in folders:
+        _print(folder.name, _in_child(folder), words=chosen.words)
+    return 0 if folders else 1
+
+
+def _in_child(folder: Path) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        return json.loads(done.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return {"runs": False, "why": f"stopped after {SECONDS} s", "rules": [], "seconds": SECONDS}
+    except (IndexError, ValueError):
+        return {"runs": False, "why": done.stderr.strip().splitlines()[-1:], "rules": [], "seconds": 0}
+
+
+def _print(name: str, found: dict[str, Any], *, words: bool) -> None:
+    state = "runs" if found["runs"] else "REFUSED"
+    rules = ", ".join(sorted({line.partition(":")[0] for line in found["rules"]}))
+    print(
+        f"{name:34s} {found.get('task', ''):15s} {state:8s} {found['seconds']:6.1f} s  {found['why'] or rules}",
+        flush=True,
+    )
+    for line in found["rules"] if words else ():
+        print(f"    {line}")
+
+
+# --- in the child ------------------------------------------------------------------------------------------------
+
+
+def check_one(folder: Path) -> dict[str, Any]:
+    """Run one bundle with random weights, from a copy that is completed with what it lacks."""
+    import torch
+
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.errors import MedAIError
+    from slicermedai.inference.check import check_bundle
+    from slicermedai.inference.task import make_task
+
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory(prefix="medai-bench-") as scratch:
+        copy = Path(scratch) / "bundle@0"
+        shutil.copytree(folder, copy)
+        task = complete(copy)
+        try:
+            ref = resolve(str(copy), consent="whoever started this bench")
+            found = check_bundle(ref, task=type(make_task(ref))(load=random_network))
+        except MedAIError as error:
+            return {"task": task, "runs": False, "why": _plain(str(error), copy), "rules": [], "seconds": 0.0}
+    return {
+        "task": task,
+        "runs": found.runs,
+        "why": _plain(found.report.refused, copy),
+        "rules": [f"{item.rule}: {item.detail}" for item in found.report.applied],
+        "seconds": round(found.seconds, 1),
+    }
+
+
+def _plain(text: str, folder: Path) -> str:
+    return text.replace(f"{folder}, ", "").replace(str(folder), "")
+
+
+def random_network(manifest: Any, *, part: str, weights: str, device: str) -> Any:
+    """The network of the configuration as it is made, without weights."""
+    from slicermedai.inference.parts import make_part, parser_of
+
+    return make_part(parser_of(manifest), part, file=manifest.ref.path).to(device).eval()
+
+
+def complete(folder: Path) -> str:
+    """Write placeholders for weights, labels and a searched architecture into a copied bundle; returns its task."""
+    metadata = json.loads((folder / "configs" / "metadata.json").read_text("utf-8"))
+    stated = metadata.get("network_data_format", {})
+    answer = next(iter(stated.get("outputs", {}).values()), {})
+    image = next(iter(stated.get("inputs", {}).values()), {})
+    text = "\n".join(path.read_text("utf-8") for path in sorted((folder / "configs").glob("inference.*")))
+    task = _task(answer, text)
+    (folder / "models").mkdir(exist_ok=True)
+    (folder / "models" / "model.pt").write_bytes(b"none")
+    entry = {
+        "medai": 1,
+        "task": task,
+        "modality": [m for m in [str(image.get("modality", ""))] if m in ("CT", "MR", "PT")],
+        "weights": {"file": "models/model.pt", "sha256": hashlib.sha256(b"none").hexdigest()},
+        "labels": [_label(value) for value in range(1, _labels(answer, task, text) + 1)],
+    }
+    (folder / "medai.json").write_text(json.dumps(entry))
+    _architecture(folder, text)
+    return task
+
+
+def _task(answer: dict[str, Any], text: str) -> str:
+    if "RetinaNet" in text:
+        return "detection"
+    flat = len(answer.get("spatial_shape") or ()) == 2 and answer["spatial_shape"][0] == 1
+    return "classification" if flat or answer.get("format") in ("classes", "classification") else "segmentation"
+
+
+def _labels(answer: dict[str, Any], task: str, text: str) -> int:
+    channels = int(answer.get("num_channels") or len(answer.get("channel_def") or ()) or 2)
+    background = task == "segmentation" and '"sigmoid": true' not in text
+    return max(1, channels - 1 if background else channels)
+
+
+def _label(value: int) -> dict[str, Any]:
+    code = {"scheme": "99BENCH", "meaning": "placeholder"}
+    return {
+        "value": value,
+        "name": f"output {value}",
+        "category": {"value": "0", **code},
+        "type": {"value": str(value), **code},
+    }
+
+
+def _architecture(folder: Path, text: str) -> None:
+    """A searched network needs its architecture: here one in which every path of every block is taken."""
+    import re
+
+    import numpy as np
+    import torch
+
+    for name in re.findall(r"models/([\w.]+)'?\"?", text):
+        path = folder / "models" / name
+        if "arch_code" not in text or path.exists():
+            continue
+        blocks, depths = 12, 4
+        torch.save(
+            {
+                "node_a": np.ones((blocks + 1, depths)),
+                "arch_code_a": np.ones((blocks, 3 * depths - 2)),
+                "arch_code_c": np.ones((blocks, 3 * depths - 2)),
+            },
+            path,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Does a bundle run here? It is run on images that are made for it, and all that had to be done for it is reported."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import MedAIError
+from slicermedai.inference.adapter.adapt import adapt
+from slicermedai.inference.adapter.report import CompatibilityReport, Ledger
+from slicermedai.inference.adapter.scripts import surroundings
+from slicermedai.inference.task import Listeners, Prediction, RunSettings, Task, make_task
+
+_RANGES = {"CT": (-1000.0, 60.0, 1000.0), "MR": (0.0, 400.0, 900.0), "PT": (0.0, 2.0, 9.0)}
+_OTHERWISE = (0.0, 120.0, 255.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found: the report, the run's steps in words, ``seconds``, and how many regions came out."""
+
+    report: CompatibilityReport
+    words: tuple[str, ...] = ()
+    seconds: float = 0.0
+    regions: int = 0
+
+    @property
+    def runs(self) -> bool:
+        """True where the bundle ran to its end."""
+        return not self.report.refused
+
+
+def check_bundle(ref: BundleRef, *, task: Task | None = None, settings: RunSettings | None = None) -> Checked:
+    """Run ``ref`` on generated images of its modality; whatever stops it is in the report and is not raised.
+
+    ``task`` replaces the one that the bundle names (one with other weights, for a bundle that has none).
+    """
+    began, ledger = time.perf_counter(), Ledger()
+    try:
+        manifest = replace(read_manifest(Path(ref.path)), ref=ref)
+        inputs = generated_inputs(manifest, ledger)
+        run = task or make_task(ref)
+        found = run.predict(ref, inputs, settings=settings or RunSettings(device="cpu"), listeners=Listeners())
+    except MedAIError as error:
+        return Checked(report=ledger.report(str(error)), seconds=time.perf_counter() - began)
+    return _checked(found, time.perf_counter() - began)
+
+
+def _checked(found: Prediction, seconds: float) -> Checked:
+    words = tuple(f"{step.name}: {step.detail}" for step in found.steps if not step.name.startswith("adapt"))
+    return Checked(report=found.compatibility, words=words, seconds=seconds, regions=len(found.regions))
+
+
+def generated_inputs(manifest: Manifest, ledger: Ledger) -> dict[str, Volume]:
+    """A body with organs for each image that the bundle wants, each on a grid of its own around the same place."""
+    with surroundings(Path(manifest.ref.path), ledger):
+        adapted = adapt(manifest, ledger)
+        names, flat = adapted.steps().names, adapted.dimensions == 2
+    modality = next(iter(manifest.ref.modality), "")
+    return {name: generated(modality, shift=number, slices=8 if flat else 40) for number, name in enumerate(names)}
+
+
+def generated(modality: str, *, shift: int = 0, slices: int = 40) -> Volume:
+    """An axial image of ``slices`` x 56 x 60 voxels, about 140 mm wide: an ellipsoid with two smaller ones inside."""
+    low, middle, high = _RANGES.get(modality, _OTHERWISE)
+    shape = (slices, 56, 60)
+    origin = (-70.0 + shift, -65.0, -55.0 - shift)
+    geometry = Geometry.from_axes(shape, origin=origin, spacing=(110.0 / slices, 2.4, 2.4))
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1).reshape(-1, 3)
+    points = geometry.to_lps(index)
+    values = np.full(len(points), low)
+    organs = (
+        ((0, 0, 0), (55, 48, 46), middle),
+        ((22, 4, 6), (14, 12, 14), high),
+        ((-24, 0, -8), (12, 14, 12), (middle + high) / 2),
+    )
+    for centre, radii, value in organs:
+        values[np.linalg.norm((points - centre) / np.asarray(radii), axis=1) <= 1] = value
+    noise = np.random.default_rng(shift).normal(0, 0.01 * (high - low), len(points))
+    return Volume(array=np.rint(values + noise).reshape(shape).astype(np.int16), geometry=geometry, modality=modality)
