@@ -139,9 +139,7 @@ def _write(
     save_headers(source.headers, folder / RESULT / HEADERS)
     seal(folder / RESULT)
     (folder / DICOM).mkdir(exist_ok=True)
-    files = export_result(
-        result, headers=source.headers, folder=folder / DICOM, formats=formats, pictures=None, progress=progress
-    )
+    files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
     return Outcome(result=result, volume=source.volume, files=tuple(files))
 
 

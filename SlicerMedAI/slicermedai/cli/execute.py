@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial as partial_call
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,27 @@ def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
     with atomic_folder(output) as partial:
         outcome = run(job, partial, job_id=job_id, progress=progress)
         _record(job, outcome, job_id)
+        with_pictures = partial_call(_export_pictured, job, outcome, partial)
         if job.report:
             from slicermedai.report.build import build
 
-            build(outcome.result, partial, volume=outcome.volume, progress=progress)
+            build(outcome.result, partial, volume=outcome.volume, progress=progress, then=with_pictures)
+        else:
+            with_pictures(())
         progress("report" if job.report else "export", 1.0)  # the last chance to stop before the folder gets its name
     return output
+
+
+def _export_pictured(job: RunJob, outcome: Outcome, folder: Path, pictures: tuple[Path, ...]) -> None:
+    """Write the formats that show pictures, now that these are drawn."""
+    from slicermedai.dicom.headers import load_headers
+    from slicermedai.domain.result import RESULT
+    from slicermedai.export.run import export_pictured
+    from slicermedai.pipeline import DICOM, HEADERS
+
+    if job.formats:
+        headers = load_headers(folder / RESULT / HEADERS)
+        export_pictured(outcome.result, headers=headers, folder=folder / DICOM, formats=job.formats, pictures=pictures)
 
 
 def _record(job: RunJob, outcome: Outcome, job_id: str) -> None:
@@ -80,7 +96,7 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     """The executor of :class:`ExportJob`."""
     from slicermedai.dicom.headers import load_headers
     from slicermedai.domain.result import AnalysisResult, result_folder
-    from slicermedai.export.run import export_result
+    from slicermedai.export.run import export_pictured, export_result
     from slicermedai.pipeline import HEADERS
 
     source, output = result_folder(Path(job.source)), Path(job.output)
@@ -89,4 +105,15 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     steps.record_result_read(source, job_id=job_id)
     with atomic_folder(output) as partial:
         export_result(result, headers=headers, folder=partial, formats=job.formats, progress=progress)
+        pictures = _pictures_beside(source)
+        export_pictured(result, headers=headers, folder=partial, formats=job.formats, pictures=pictures)
     return output
+
+
+def _pictures_beside(source: Path) -> tuple[Path, ...]:
+    """The pictures of the run that left the result in ``source``, in the order of their report."""
+    from slicermedai.report.build import PICTURES
+
+    order = ("axial", "sagittal", "coronal", "3d")
+    files = [source.parent / PICTURES / f"{name}.png" for name in order]
+    return tuple(file for file in files if file.is_file())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -33,12 +34,15 @@ class ExportContext:
         never that of writing.
     software:
         Versions for Software Versions (0018,1020).
+    pictures:
+        PNG files of the result, in the order in which they are shown; empty where none were drawn.
     """
 
     headers: tuple[Dataset, ...]
     uids: UidPlan
     finished: datetime
     software: tuple[str, ...]
+    pictures: tuple[Path, ...] = ()
 
     @property
     def header(self) -> Dataset:
@@ -58,7 +62,9 @@ class ExportContext:
         return self.headers[0]
 
 
-def make_context(result: AnalysisResult, headers: tuple[Dataset, ...], *, version: str) -> ExportContext:
+def make_context(
+    result: AnalysisResult, headers: tuple[Dataset, ...], *, version: str, pictures: tuple[Path, ...] = ()
+) -> ExportContext:
     """The context of one result, after the check that ``headers`` are those of its source.
 
     Raises
@@ -77,6 +83,7 @@ def make_context(result: AnalysisResult, headers: tuple[Dataset, ...], *, versio
         uids=UidPlan.of(result, _fingerprint(headers), *software),
         finished=finished,
         software=software,
+        pictures=pictures,
     )
 
 

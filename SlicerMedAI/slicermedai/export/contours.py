@@ -34,7 +34,8 @@ def _outline(piece: NDArray[np.bool_], box: tuple[slice, slice]) -> NDArray[np.f
     polygon = loops[0]
     for hole in loops[1:]:
         polygon = _joined(polygon, hole)
-    return np.array(polygon) - 0.5 + (box[0].start, box[1].start)
+    corner = np.array([box[0].start, box[1].start], dtype=np.float64) - 0.5
+    return np.asarray(np.array(polygon, dtype=np.float64) + corner)
 
 
 def _loops(piece: NDArray[np.bool_]) -> Iterator[_Loop]:

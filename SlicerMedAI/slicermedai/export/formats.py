@@ -45,6 +45,8 @@ class Format:
         ``module:function`` below this package; no reader where it is "".
     needs_context:
         True where the format files its objects under a patient and a study.
+    needs_pictures:
+        True where the format shows pictures of the result, and is written after they were drawn.
     cites:
         The format whose objects this one refers to, so that it must be written too; "" for none.
     """
@@ -54,6 +56,7 @@ class Format:
     writer: str
     reader: str = ""
     needs_context: bool = False
+    needs_pictures: bool = False
     cites: str = ""
 
     @property
@@ -97,6 +100,13 @@ FORMATS: dict[str, Format] = {
             title="DICOM RT Structure Set (contours in the image planes)",
             writer="rtstruct:write",
             needs_context=True,
+        ),
+        Format(
+            name="capture",
+            title="DICOM Secondary Capture (a page to read, and the pictures)",
+            writer="capture:write",
+            needs_context=True,
+            needs_pictures=True,
         ),
         Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),

@@ -32,7 +32,8 @@ def export_result(
         Headers of the source series without pixels, in slice order; one for a multi-frame source; empty for a
         source that was no DICOM.
     formats:
-        Names of :data:`~slicermedai.export.formats.FORMATS`; what others cite is written first.
+        Names of :data:`~slicermedai.export.formats.FORMATS`; what others cite is written first. Those
+        that show pictures are left to :func:`export_pictured`.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def export_result(
     JobCancelled
         From ``progress``.
     """
-    wanted = chosen(tuple(formats))
+    wanted = [made for made in chosen(tuple(formats)) if not made.needs_pictures]
     _check(result, wanted, headers)
     check_volumes(result)
     context = make_context(result, tuple(headers), version=__version__)
@@ -61,6 +62,26 @@ def export_result(
         written += made.write(result, folder, context=context)
     progress("export", 1.0)
     return written
+
+
+def export_pictured(
+    result: AnalysisResult,
+    *,
+    headers: tuple[Dataset, ...],
+    folder: Path,
+    formats: tuple[str, ...],
+    pictures: tuple[Path, ...],
+) -> list[Path]:
+    """Write those of ``formats`` that show pictures, after these were drawn; raises as :func:`export_result`.
+
+    ``pictures`` are PNG files in the order in which they are shown; without any, the formats say so.
+    """
+    wanted = [made for made in chosen(tuple(formats)) if made.needs_pictures]
+    if not wanted:
+        return []
+    _check(result, wanted, headers)
+    context = make_context(result, tuple(headers), version=__version__, pictures=pictures)
+    return [path for made in wanted for path in made.write(result, folder, context=context)]
 
 
 def _check(result: AnalysisResult, wanted: list[Format], headers: tuple[Dataset, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,12 +25,14 @@ def build(
     *,
     volume: Volume | None,
     progress: Progress = silent,
+    then: Callable[[tuple[Path, ...]], object] | None = None,
 ) -> Path:
     """Write ``scene.mrb``, ``pictures/`` and ``report.html`` into ``folder``; returns the page.
 
     What cannot be drawn here (no Slicer packages, no offscreen OpenGL, no image at hand) is said in the page instead.
 
-    On the pseudonymous route the image goes into the scene without its name and UIDs.
+    On the pseudonymous route the image goes into the scene without its name and UIDs. ``then`` is called with the
+    pictures' files before the page is written, which lists what that leaves in ``folder``.
 
     Raises
     ------
@@ -50,6 +53,8 @@ def build(
         failed = _save_scene(result, image, folder / SCENE)
         progress("pictures", 0.0)
         pictures, reason = _draw(result, image, folder / PICTURES)
+    if then is not None:
+        then(tuple(picture.path for picture in pictures))
     progress("report", 0.0)
     context = ReportContext(
         result=result,

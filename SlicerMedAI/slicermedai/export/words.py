@@ -1,0 +1,66 @@
+"""A result in plain lines, for objects that people read: pages, text reports, messages. No patient stands in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
+from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.export import subject
+
+RESEARCH = "Research use only. Not for primary diagnosis."
+NOT_VERIFIED = "Made by an algorithm. Not verified by a person."
+
+
+def heading(result: AnalysisResult) -> str:
+    """Which algorithm speaks."""
+    return f"MedAI result: {subject.algorithm_name(result)} {subject.algorithm_version(result)}"
+
+
+def outcome(result: AnalysisResult) -> str:
+    """What came of the run, in a sentence; "no finding" and "failed" are said, never left to be guessed."""
+    if result.status is Status.FAILED:
+        reason = f": {result.message}" if result.message else ""
+        return f"The algorithm failed{reason}. Nothing follows from this for the patient."
+    if not result.findings:
+        return "The algorithm ran and found nothing."
+    return f"Findings: {len(result.findings)}"
+
+
+def trust(confidence: Confidence) -> str:
+    """The calibrated probability with its calibration, or that there is none; never a raw score."""
+    if confidence.state is ConfidenceState.CALIBRATED and confidence.probability is not None:
+        between = confidence.interval
+        ends = f", {between.level:.0%} interval {between.low:.2f} to {between.high:.2f}" if between else ""
+        return f"Probability: {confidence.probability:.2f}{ends} (calibration: {confidence.calibration})"
+    return f"Confidence: {confidence.state.value}"
+
+
+def amount(one: Measurement) -> str:
+    """A number with its unit, or why there is none."""
+    if one.missing or not math.isfinite(one.value):
+        return f"{one.title}: no value ({one.missing or 'not a number'})"
+    unit = "" if one.unit.value == "1" else f" {one.unit.value}"
+    ends = one.interval
+    between = f" ({ends.level:.0%} interval {ends.low:.4g} to {ends.high:.4g})" if ends else ""
+    return f"{one.title}: {one.value:.4g}{unit}{between}"
+
+
+def lines(result: AnalysisResult) -> Iterator[str]:
+    """The whole result, one statement a line, indented by two spaces below its finding."""
+    yield outcome(result)
+    yield NOT_VERIFIED if not result.reviews else "Made by an algorithm, and reviewed by a person."
+    yield from subject.warnings(result)
+    for number, finding in enumerate(result.findings, 1):
+        yield from _finding(number, finding)
+    yield f"Weights SHA-256: {result.provenance.weights_sha256}"
+    yield f"Finished: {result.provenance.finished}"
+
+
+def _finding(number: int, finding: Finding) -> Iterator[str]:
+    modifier = f", {finding.label.modifier.meaning}" if finding.label.modifier else ""
+    yield f"{number}. {finding.label.name} ({finding.label.type.meaning}{modifier})"
+    for one in finding.measurements:
+        yield f"  {amount(one)}"
+    yield f"  {trust(finding.confidence)}"
