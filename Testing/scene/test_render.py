@@ -14,6 +14,7 @@ import pytest
 import slicer
 from PIL import Image
 
+from slicermedai.domain.digests import digest_of
 from slicermedai.domain.finding import Box, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
@@ -180,8 +181,9 @@ def test_the_brain_of_a_real_head_is_drawn_inside_its_head(colin27: Path, head: 
     geometry = Geometry.from_ijk_lps(arrays[0].shape, np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine)
     region = PackedMask.from_array(arrays[1] > 0, geometry)
     finding = replace(head.result.findings[0], region=region)
-    result = replace(head.result, findings=(finding,), volume_geometry=geometry)
     volume = Volume(array=arrays[0], geometry=geometry, modality="MR")
+    made = replace(head.result.provenance, input=digest_of((), volume))
+    result = replace(head.result, findings=(finding,), volume_geometry=geometry, provenance=made)
     for picture in render.render_views(result, volume, tmp_path, size=SIZE)[:3]:
         shown = pixels(picture.path)
         outline = np.nonzero(near(shown, BRAIN_COLOR, 30))
