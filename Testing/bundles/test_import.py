@@ -252,7 +252,7 @@ def card_of(path: Path, **changes: Any) -> Path:
 def test_safetensors_and_a_card_become_a_bundle(tmp_path: Path, own_home: Path) -> None:
     weights = safetensors_file(tmp_path / "w.safetensors")
     ref = import_bundle(weights, Answers(card=card_of(tmp_path / "card.json")))
-    assert (ref.title, ref.licence, ref.weights) == ("my_spleen@3", "MIT", "models/model.safetensors")
+    assert (ref.title, ref.licence, ref.weights) == ("my_spleen@3", "MIT", "models/model.pt")
     assert not ref.runs_code
 
 
@@ -311,10 +311,11 @@ def test_an_nnunet_folder_becomes_a_bundle_without_code(tmp_path: Path, own_home
     manifest = read_manifest(Path(ref.path))
     assert (ref.title, ref.modality, ref.runs_code) == ("phantom@1", ("CT",), False)
     assert [(value, label.type.meaning) for value, label in ref.labels] == [(1, "Spleen"), (2, "Kidney")]
-    assert manifest.ensemble == ("models/fold_0.pt", "models/fold_1.pt")
-    assert (manifest.mirror, manifest.inputs) == ((0, 1, 2), ("CT",))
-    kept = torch.load(Path(ref.path) / "models" / "fold_0.pt", weights_only=True)
-    assert not [name for name in kept if "all_modules" in name or name.startswith("decoder.encoder")]
+    network = manifest.config["network_def"]
+    assert (network["members"], network["mirror"], manifest.inputs) == (2, [0, 1, 2], ("CT",))
+    kept = torch.load(Path(ref.path) / "models" / "model.pt", weights_only=True)
+    assert {name.split(".")[1] for name in kept} == {"0", "1"}
+    assert not [name for name in kept if "all_modules" in name or "decoder.encoder" in name]
 
 
 def test_older_plans_say_the_same_network(tmp_path: Path, own_home: Path) -> None:

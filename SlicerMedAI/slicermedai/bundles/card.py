@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.bundles.draft import Answers, Draft, read_json, task_of, title_of, write_json
-from slicermedai.bundles.unpack import copy_folder
+from slicermedai.bundles.unpack import copy_file
 from slicermedai.bundles.weights import SAFETENSORS, TORCHSCRIPT, check_weights
 from slicermedai.errors import BundleError
 
@@ -54,11 +54,13 @@ _KEYS = {
     "network",
 }
 _COPIED = ("inputs", "outputs", "overlapping", "intended_use", "field_of_view_mm")
-_SUFFIXES = {TORCHSCRIPT: ".ts", SAFETENSORS: ".safetensors"}
 
 
 def read_card(weights: Path, answers: Answers, *, origin: str) -> Draft:
     """The draft of a file of weights and its card, ``answers.card``.
+
+    safetensors become PyTorch weights of the same names and numbers, which MONAI and torch load; the file's own hash
+    stays in the record.
 
     Raises
     ------
@@ -67,15 +69,18 @@ def read_card(weights: Path, answers: Answers, *, origin: str) -> Draft:
     """
     card, file = _read(Path(str(answers.card))), Path(str(answers.card))
     kind = check_weights(weights)
-    target = f"models/model{_SUFFIXES.get(kind, '.pt')}"
+    target = "models/model.ts" if kind == TORCHSCRIPT else "models/model.pt"
     config = _config(card, kind, target, file)
+    from slicermedai.bundles.checkpoints import load_safetensors, write_state
+
     if kind != TORCHSCRIPT:
         _check_network(weights, card, file)
 
     def build(folder: Path) -> tuple[str, ...]:
-        copy_folder(weights.parent, folder, only=[weights.name])
-        (folder / "models").mkdir()
-        (folder / weights.name).rename(folder / target)
+        if kind == SAFETENSORS:
+            write_state(load_safetensors(weights.read_bytes()), card["network"], folder / target)
+        else:
+            copy_file(weights, folder / target)
         write_json(folder / "configs" / "inference.json", config)
         write_json(folder / "configs" / "metadata.json", {"version": str(card["version"]), "name": str(card["name"])})
         return (target,)

@@ -37,7 +37,8 @@ class Answers:
     """What a person says about a model; "" and None leave it to the source.
 
     ``labels`` is a table of coded labels (:mod:`slicermedai.bundles.label_table`), ``card`` a file that describes
-    TorchScript or safetensors weights, ``configuration`` names one of several in an nnU-Net folder.
+    TorchScript or safetensors weights, ``configuration`` names one of several in an nnU-Net folder, and without
+    ``mirror`` an nnU-Net model does not average mirrored views: up to 8 times faster, not quite as trained.
     """
 
     name: str = ""
@@ -47,6 +48,7 @@ class Answers:
     labels: Path | None = None
     card: Path | None = None
     configuration: str = ""
+    mirror: bool = True
     code_licence: str = ""
     weights_licence: str = ""
 

@@ -64,10 +64,6 @@ class Manifest:
         All files of the bundle but its ``medai.json``; None in entries of version 1.
     overlapping:
         True where a voxel may have several labels: output channel n, from 0, is label n + 1, and sigmoid decides.
-    ensemble:
-        Files of weights whose outputs are averaged, relative to the folder; empty for a single network.
-    mirror:
-        Spatial axes of the network's input along which mirrored windows are averaged; empty for none.
     inputs:
         What each input channel shows, in order ("CT", "T1", "FLAIR").
     code_licence, weights_licence:
@@ -85,8 +81,6 @@ class Manifest:
     acquisition: tuple[tuple[str, float, float], ...] = ()
     listed: tuple[PinnedFile, ...] | None = None
     overlapping: bool = False
-    ensemble: tuple[str, ...] = ()
-    mirror: tuple[int, ...] = ()
     inputs: tuple[str, ...] = ()
     code_licence: str = ""
     weights_licence: str = ""
@@ -144,8 +138,6 @@ def read_manifest(folder: Path) -> Manifest:
         acquisition=_acquisition(entry, where),
         listed=_listed(entry, where),
         overlapping=bool(entry.get("overlapping", False)),
-        ensemble=tuple(str(path) for path in entry.get("ensemble", ())),
-        mirror=tuple(int(axis) for axis in entry.get("mirror", ())),
         inputs=tuple(str(name) for name in entry.get("inputs", ())),
         code_licence=str(entry.get("code_licence", "")),
         weights_licence=str(entry.get("weights_licence", "")),

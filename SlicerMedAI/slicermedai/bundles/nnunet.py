@@ -2,7 +2,7 @@
 
 ``TRAINER__PLANS__CONFIGURATION/`` holds ``plans.json``, ``dataset.json`` and ``fold_N/checkpoint_final.pth``. The
 networks are run by their plans with MONAI and torch alone; of the checkpoints the networks' weights are kept, without
-the trainer's state. Several folds become one ensemble.
+the trainer's state. All folds, and the mirrored views that the trainer allows, become one network that averages them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from slicermedai.bundles.plans import Plans, inference_config, plans_of
 from slicermedai.errors import BundleError
 
 _FILES = ("plans.json", "dataset.json")
+_WEIGHTS = "models/model.pt"
 _CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 _MR = {"mr", "mri", "t1", "t2", "t1w", "t2w", "flair", "t1c", "t1ce", "t1gd", "dwi", "adc", "pd"}
 
@@ -55,12 +56,12 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
     """
     plans, dataset = (read_json(folder / file) for file in _FILES)
     found = plans_of(plans, dataset, _configuration(folder, plans, answers), file=folder / "plans.json")
-    config, folds = inference_config(found), _folds(folder)
+    folds = _folds(folder)
+    config = inference_config(found, members=len(folds), mirror=_mirror(folds) if answers.mirror else [])
 
     def build(target: Path) -> tuple[str, ...]:
         return _build(target, config, folds, found)
 
-    many = len(folds) > 1
     return Draft(
         title=title_of(name or str(plans.get("dataset_name", "")), "1", answers),
         entry={
@@ -68,9 +69,6 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
             "modality": list(answers.modality or _modality(found.channels)),
             "inputs": found.channels,
             "overlapping": found.regions,
-            "ensemble": [_weights(fold) for fold in folds] if many else [],
-            "mirror": _mirror(folds),
-            "window_steps": "even",
             "intended_use": "",
         },
         names=found.label_names,
@@ -82,9 +80,9 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
 def _build(target: Path, config: dict[str, Any], folds: list[Path], found: Plans) -> tuple[str, ...]:
     from slicermedai.bundles.checkpoints import plain_state, read_checkpoint, write_state
 
-    for fold in folds:
-        state = plain_state(read_checkpoint(_checkpoint(fold)).get("network_weights"), file=_checkpoint(fold))
-        write_state(state, config["network_def"], target / _weights(fold))
+    states = [plain_state(read_checkpoint(_checkpoint(fold)).get("network_weights"), file=fold) for fold in folds]
+    whole = {f"members.{n}.{name}": value for n, state in enumerate(states) for name, value in state.items()}
+    write_state(whole, config["network_def"], target / _WEIGHTS)
     write_json(target / "configs" / "inference.json", config)
     write_json(target / "configs" / "metadata.json", _metadata(found, target.name))
     for file in _FILES:
@@ -92,7 +90,7 @@ def _build(target: Path, config: dict[str, Any], folds: list[Path], found: Plans
     for licence in found.file.parent.glob("LICEN[CS]E*"):
         if licence.is_file() and not licence.is_symlink():
             (target / licence.name).write_bytes(licence.read_bytes())
-    return tuple(_weights(fold) for fold in folds)
+    return (_WEIGHTS,)
 
 
 def _metadata(found: Plans, name: str) -> dict[str, Any]:
@@ -132,10 +130,6 @@ def _folds(folder: Path) -> list[Path]:
 
 def _checkpoint(fold: Path) -> Path:
     return next(fold / name for name in _CHECKPOINTS if (fold / name).is_file())
-
-
-def _weights(fold: Path) -> str:
-    return f"models/{fold.name}.pt"
 
 
 def _results_in(folder: Path) -> list[Path]:

@@ -86,11 +86,14 @@ def plans_of(plans: dict[str, Any], dataset: dict[str, Any], name: str, *, file:
     return found
 
 
-def inference_config(found: Plans) -> dict[str, Any]:
-    """``configs/inference.json`` of a network by its plans: MONAI's components, and those of this package for plans."""
+def inference_config(found: Plans, *, members: int = 1, mirror: Sequence[int] = ()) -> dict[str, Any]:
+    """``configs/inference.json`` of networks by their plans: MONAI's components, and those of this package for plans.
+
+    ``members`` counts folds, ``mirror`` has the axes along which mirrored views are averaged.
+    """
     return {
         "image_key": "image",
-        "network_def": network_definition(found),
+        "network_def": {**network_definition(found), "members": members, "mirror": list(mirror)},
         "preprocessing": {"_target_": "Compose", "transforms": _preparation(found)},
         "inferer": _inferer([int(n) for n in found.configuration["patch_size"]]),
         "postprocessing": {"_target_": "Compose", "transforms": _finish(found)},
@@ -106,7 +109,7 @@ def network_definition(found: Plans) -> dict[str, Any]:
         architecture = _values(found, values, residual=_NETWORKS[kind])
     except (KeyError, TypeError, ValueError) as error:
         raise _refused(found.file, "architecture", f"is incomplete ({error})") from error
-    return {"_target_": f"{_MODULE}.plans_network.PlansUNet", "architecture": architecture}
+    return {"_target_": f"{_MODULE}.plans_network.PlansEnsemble", "architecture": architecture}
 
 
 def _values(found: Plans, values: dict[str, Any], *, residual: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the residual encoder): the names of the parameters are the same, so that trained
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +98,29 @@ class PlansUNet(nn.Module):
         """Scores of the finest resolution."""
         scores: torch.Tensor = self.decoder(self.encoder(image))
         return scores
+
+
+class PlansEnsemble(nn.Module):
+    """The mean of the scores of ``members`` networks of one ``architecture``, each also on mirrored windows.
+
+    nnU-Net averages its folds and mirrored views in the same way: scores are summed linearly over windows, so that it
+    is the same inside of each. ``mirror`` names spatial axes of the input; every combination of them is one view.
+    """
+
+    def __init__(self, architecture: dict[str, Any], members: int = 1, mirror: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(PlansUNet(architecture) for _ in range(members))
+        axes = [axis + 2 for axis in mirror]
+        self.views = [list(view) for n in range(len(axes) + 1) for view in itertools.combinations(axes, n)]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Mean scores of all members and views."""
+        total = sum(self._seen(member, image, view) for member in self.members for view in self.views)
+        return total / (len(self.members) * len(self.views))
+
+    def _seen(self, member: nn.Module, image: torch.Tensor, view: list[int]) -> torch.Tensor:
+        scores: torch.Tensor = member(torch.flip(image, view) if view else image)
+        return torch.flip(scores, view) if view else scores
 
 
 def architecture_of(values: dict[str, Any]) -> Architecture:

@@ -52,9 +52,15 @@ def copy_folder(source: Path, folder: Path, *, only: Iterable[str] | None = None
     if len(paths) > MOST_FILES or total > LARGEST:
         raise _refused(source, f"has {len(paths)} files of {total} bytes, which is no bundle")
     for path in paths:
-        target = folder / path.relative_to(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target, follow_symlinks=False)
+        copy_file(path, folder / path.relative_to(source))
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """Copy one plain file; folders above ``target`` are made. Raises :class:`BundleError` for a link or a device."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise _refused(path, "is a link or a device: a bundle holds plain files alone")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target, follow_symlinks=False)
 
 
 def files_of(folder: Path) -> list[Path]:
