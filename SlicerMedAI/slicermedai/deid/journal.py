@@ -79,7 +79,7 @@ class FileJournal(Journal):
         entry = self._entries.get(self._place(task.origin))
         if entry is None or entry.name != self._name(task) or _size(task.target) != entry.size:
             return task
-        known = Done(tally=entry.tally)
+        known = Done(tally=entry.tally, claimed=entry.claimed)
         return Task(
             origin=task.origin, target=task.target, claimed=entry.claimed, known=known, is_checked=entry.checked
         )

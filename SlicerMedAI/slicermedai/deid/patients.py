@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from slicermedai.deid.context import Context
 from slicermedai.deid.dictionary import is_image, tag_of
@@ -24,7 +25,7 @@ from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.window import Origin, unreadable, window_on
 from slicermedai.deid.wire import Opened, encoding_of, opened
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError
+from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError, from_dict
 
 DAMAGE = (EOFError, OSError, RuntimeError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 HELD = 1 << 22
@@ -93,8 +94,15 @@ class Patients:
         return Patients.gather_for(files, DeidSettings(profile=profile, key=key), progress)
 
     @staticmethod
-    def gather_for(files: Sequence[Path | Origin], settings: DeidSettings, progress: Progress = silent) -> Patients:
+    def gather_for(
+        files: Sequence[Path | Origin], settings: DeidSettings, progress: Progress = silent, read: Reader | None = None
+    ) -> Patients:
         """Read all headers once.
+
+        Parameters
+        ----------
+        read:
+            Reads the headers of files, in order; one after the other where nobody says otherwise.
 
         Raises
         ------
@@ -103,9 +111,10 @@ class Patients:
         """
         found = _Gathering(load_table(), settings)
         origins = list(dict.fromkeys(origins_of(files)))
+        headers = (read or HeaderReader().each)(origins)
         for number, origin in enumerate(origins):
             progress("collect identity", number / len(origins))
-            found.add(origin)
+            found.add(origin, next(headers))
         if not found.instances:
             raise UnreadableFileError(
                 "none of the files can be de-identified",
@@ -130,7 +139,7 @@ class Patients:
 
     def for_workers(self) -> Patients:
         """The same without what cannot go to another process, or has no business there."""
-        plain = replace(self.settings, table=None, exclusion=None, ocr=None, brain_mask=None, deface=False)
+        plain = replace(self.settings, table=None, exclusion=None, brain_mask=None, deface=False)
         return replace(self, settings=plain, names={}, _contexts={})
 
     def vocabulary(self, file: Path | Origin) -> Vocabulary:
@@ -172,6 +181,53 @@ def _origin(file: Path | Origin) -> Origin:
     return file if isinstance(file, Origin) else Origin(Path(file))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What was read of one file: whose it is and what may be identity, or the error."""
+
+    instance: Instance | None = None
+    facts: Facts = field(default_factory=Facts, repr=False)
+    error: InputError | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Header], tuple[Any, ...]]:
+        error = self.error.to_dict() if self.error else None
+        return _header, (self.instance, self.facts, error)
+
+
+def _header(instance: Instance | None, facts: Facts, error: dict[str, Any] | None) -> Header:
+    failure = from_dict(error) if error else None
+    return Header(instance=instance, facts=facts, error=failure if isinstance(failure, InputError) else None)
+
+
+@dataclass(slots=True, eq=False)
+class HeaderReader:
+    """Reads headers; what it has told of a patient once, it does not tell again."""
+
+    _told: dict[str, set[Any]] = field(default_factory=dict)
+
+    def each(self, origins: Iterable[Origin]) -> Iterator[Header]:
+        """The headers, in order."""
+        return map(self.read, origins)
+
+    def read(self, origin: Origin) -> Header:
+        """One header."""
+        try:
+            with opened_file(origin) as file:
+                facts = read_facts(file, load_table(), _WANTED)
+            instance = _instance(file, facts)
+        except InputError as error:
+            return Header(error=_named(error, origin))
+        except DAMAGE as error:
+            return Header(error=unreadable(origin, error))
+        told = self._told.setdefault(instance.owner, set())
+        facts.values = {value: None for value in facts.values if value not in told}
+        told.update(facts.values)
+        return Header(instance=instance, facts=facts)
+
+
+Reader = Callable[[Sequence[Origin]], Iterator[Header]]
+
+
 @dataclass(slots=True, eq=False)
 class _Gathering:
     table: Table
@@ -181,16 +237,16 @@ class _Gathering:
     names: dict[str, tuple[dict[str, None], dict[str, None]]] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
 
-    def add(self, origin: Origin) -> None:
+    def add(self, origin: Origin, header: Header) -> None:
         """Take one file in, or note why not. Also of a refused file, what can be read joins the vocabulary."""
-        try:
-            with opened_file(origin) as file:
-                facts = read_facts(file, self.table, _WANTED)
-            self._take(origin, file, facts)
-        except InputError as error:
-            self.refused.append(Refusal(origin.path, _named(error, origin), origin.member))
-        except DAMAGE as error:
-            self.refused.append(Refusal(origin.path, unreadable(origin, error), origin.member))
+        error = header.error
+        if header.instance is not None:
+            self._take(header.instance, header.facts)
+            error = self._objection(origin, header.instance, header.facts)
+        if error is not None:
+            self.refused.append(Refusal(origin.path, error, origin.member))
+        elif header.instance is not None:
+            self.instances[origin] = header.instance
 
     def patients(self, order: dict[Origin, int]) -> Patients:
         """What was gathered."""
@@ -216,33 +272,31 @@ class _Gathering:
         moved = (rule.apply("DA", f"{y:04d}{m:02d}{d:02d}", shift) for y, m, d in known)
         return days_of(harvest.days) | {(int(t[:4]), int(t[4:6]), int(t[6:8])) for t in moved if t}
 
-    def _take(self, origin: Origin, file: Opened, facts: Facts) -> None:
-        instance = _instance(file, facts)
+    def _take(self, instance: Instance, facts: Facts) -> None:
         harvest = self.harvests.setdefault(instance.owner, Harvest(self.table, self.settings.profile))
         for value in facts.values:
             harvest.add(*value)
         names, births = self.names.setdefault(instance.owner, ({}, {}))
         names.setdefault(facts.text(tag_of("PatientName")))
         births.setdefault(facts.text(tag_of("PatientBirthDate")))
-        self._check(origin, instance, facts)
-        self.instances[origin] = instance
 
-    def _check(self, origin: Origin, instance: Instance, facts: Facts) -> None:
-        """Refuse what opted out, what cannot be de-identified, and what is damaged."""
+    def _objection(self, origin: Origin, instance: Instance, facts: Facts) -> InputError | None:
+        """Why a file is refused: it opted out, cannot be de-identified, or is damaged."""
         if self.settings.exclusion is not None:
             reason = self.settings.exclusion.matches({k: facts.text(tag_of(k)) for k in _EXCLUDING})
             if reason:
-                raise InputError(reason, file=origin.path, attribute="exclusion list")
+                return InputError(reason, file=origin.path, attribute="exclusion list")
         burned = facts.text(tag_of("BurnedInAnnotation")).upper() == "YES" and not is_document(instance.sop_class)
         if burned and self.settings.ocr is None:
-            raise UnsupportedImageError(
+            return UnsupportedImageError(
                 "says that text is burned into its pixels, and pixels are not cleaned",
                 file=origin.path,
                 attribute="BurnedInAnnotation",
                 advice="Leave it out, or have the text removed first.",
             )
         if is_image(instance.sop_class) and not facts.has_pixels:
-            raise UnreadableFileError("is an image without pixel data", file=origin.path, attribute="PixelData")
+            return UnreadableFileError("is an image without pixel data", file=origin.path, attribute="PixelData")
+        return None
 
 
 @contextmanager

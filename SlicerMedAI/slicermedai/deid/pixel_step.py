@@ -3,93 +3,140 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slicermedai.deid.patients import Patients
+from slicermedai.deid.patients import DAMAGE, Patients
 from slicermedai.deid.profile import Option
-from slicermedai.deid.settings import ReviewItem
-from slicermedai.deid.window import Origin
-from slicermedai.errors import InputError, UnsupportedImageError
+from slicermedai.deid.window import Origin, unreadable
+from slicermedai.domain.scratch import ScratchFolder
+from slicermedai.errors import InputError
 
 if TYPE_CHECKING:
     from slicermedai.deid.pixels.kinds import PixelReplacement, Verdict
 
-Decision = tuple["PixelReplacement | None", frozenset[Option]]
-_NOTHING: Decision = (None, frozenset())
+SCRATCH = "deid"
+"""Kind of the temporary folders that members of zip files are unpacked to, one at a time."""
+_HELD = 2
+_TEXT, _FACES = Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES
 
 
-class PixelStep:
-    """Decides for one file after the other; nothing is loaded where neither step was asked for."""
+class Decision(NamedTuple):
+    """What takes the place of a file's pixel data, what it may claim, and what a person should look at."""
+
+    pixels: PixelReplacement | None = None
+    claimed: frozenset[Option] = frozenset()
+    verdict: Verdict | None = None
+
+
+@contextlib.contextmanager
+def decided(patients: Patients, origin: Origin, face: Any = None) -> Iterator[Decision]:
+    """What becomes of the pixels of one file; valid as long as the block lasts.
+
+    Parameters
+    ----------
+    face:
+        The edit that takes the face out of this file, from :class:`Faces`.
+
+    Raises
+    ------
+    UnsupportedImageError
+        Text of the patient stays legible.
+    UnreadableFileError
+        The pixels cannot be decoded.
+    """
+    if patients.settings.ocr is None and face is None:
+        yield Decision()
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            path = stack.enter_context(unpacked(origin))
+            decision = _decide(patients, origin, path, face)
+        except InputError as error:
+            raise type(error)(
+                error.message, file=origin.path, attribute=error.attribute, advice=error.advice
+            ) from error
+        yield decision
+
+
+@contextlib.contextmanager
+def unpacked(origin: Origin) -> Iterator[Path]:
+    """The file itself, or the member of a zip file as a file of a private temporary folder.
+
+    Raises
+    ------
+    UnreadableFileError
+        The member cannot be unpacked.
+    OutputError
+        There is no room for it.
+    """
+    if not origin.member:
+        yield origin.path
+        return
+    with ScratchFolder.create(SCRATCH) as scratch:
+        yield _unpack(origin, scratch.path / "member.dcm")
+
+
+class Faces:
+    """Looks for the face in one series after the other; nothing is loaded where that was not asked for."""
 
     def __init__(self, patients: Patients) -> None:
         self._patients, self._settings = patients, patients.settings
-        self._verdicts: dict[Origin, Verdict] = {}
-        self._edits: dict[tuple[str, str], Mapping[Path, Any]] = {}
-        self._series: defaultdict[tuple[str, str], list[Path]] = defaultdict(list)
+        self._edits: dict[tuple[str, str], Mapping[Origin, Any]] = {}
+        self._series: defaultdict[tuple[str, str], list[Origin]] = defaultdict(list)
         for origin, instance in patients.instances.items():
-            if not origin.member:
-                self._series[instance.study, instance.series].append(origin.path)
+            self._series[instance.study, instance.series].append(origin)
 
-    @property
-    def is_on(self) -> bool:
-        """Whether pixels are looked at."""
-        return self._settings.ocr is not None or self._settings.deface
-
-    def decide(self, origin: Origin) -> Decision:
-        """(what takes the place of its pixel data, options that the file may claim because of that).
-
-        Raises
-        ------
-        UnsupportedImageError
-            Text of the patient stays legible, or the file lies in a zip file and says that text is burned in.
-        UnreadableFileError
-            The pixels cannot be decoded.
-        """
-        if not self.is_on:
-            return _NOTHING
-        if origin.member:
-            raise UnsupportedImageError(
-                "lies in a zip file, where pixels are not searched", file=origin.path, advice="Unpack it first."
-            )
-        edit = self._face_edit(origin)
-        if self._settings.ocr is None:
-            return (edit.replacement(origin.path), frozenset({_FACES})) if edit else _NOTHING
-        return self._read(origin, edit)
-
-    def review(self, outputs: Mapping[Origin, str]) -> tuple[ReviewItem, ...]:
-        """The files in ``outputs`` with text that nobody could classify."""
-        found = ((o, verdict) for o, verdict in self._verdicts.items() if o in outputs and verdict.review)
-        return tuple(ReviewItem(source=o.path, output=outputs[o], verdict=verdict) for o, verdict in found)
-
-    def _read(self, origin: Origin, edit: Any) -> Decision:
-        from slicermedai.deid.pixels.clean import clean
-        from slicermedai.deid.pixels.inspect import inspect
-
-        ocr, vocabulary = self._settings.ocr, self._patients.vocabulary(origin)
-        verdict = self._verdicts[origin] = inspect(origin.path, vocabulary, ocr)
-        pixels = clean(origin.path, verdict, vocabulary, ocr, *([edit] if edit else []))
-        claimed = {_TEXT} if verdict.searched else set()
-        return pixels, frozenset(claimed | ({_FACES} if edit else set()))
-
-    def _face_edit(self, origin: Origin) -> Any:
+    def edit(self, origin: Origin) -> Any:
         """An edit that takes the face out; None where the step is off, does not apply or did not succeed."""
         if not self._settings.deface:
             return None
         instance = self._patients.instances[origin]
-        return self._faceless(instance.study, instance.series).get(origin.path)
+        key = (instance.study, instance.series)
+        if key not in self._edits:
+            while len(self._edits) >= _HELD:
+                del self._edits[next(iter(self._edits))]
+            self._edits[key] = self._looked_for(self._series[key])
+        return self._edits[key].get(origin)
 
-    def _faceless(self, study: str, series: str) -> Mapping[Path, Any]:
+    def _looked_for(self, origins: list[Origin]) -> Mapping[Origin, Any]:
         from slicermedai.deid.pixels.face_series import deface_series
 
-        key = (study, series)
-        if key not in self._edits:
-            self._edits[key] = {}
-            with contextlib.suppress(InputError):  # no head, no face in view, no volume: the option is not claimed
-                self._edits[key] = deface_series(self._series[key], self._settings.brain_mask).edits
-        return self._edits[key]
+        with contextlib.suppress(InputError):  # no head, no face in view, no volume: the option is not claimed
+            with ScratchFolder.create(SCRATCH) as scratch:
+                paths = {_file_of(o, scratch.path / f"{n:05d}.dcm"): o for n, o in enumerate(origins)}
+                edits = deface_series(list(paths), self._settings.brain_mask).edits
+            return {paths[path]: edit for path, edit in edits.items()}
+        return {}
 
 
-_TEXT, _FACES = Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES
+def _decide(patients: Patients, origin: Origin, path: Path, face: Any) -> Decision:
+    others = [face] if face is not None else []
+    claimed = {_FACES} if others else set()
+    if patients.settings.ocr is None:
+        return Decision(face.replacement(path), frozenset(claimed))
+    from slicermedai.deid.pixels.clean import clean
+    from slicermedai.deid.pixels.inspect import inspect
+
+    ocr, vocabulary = patients.settings.ocr, patients.vocabulary(origin)
+    verdict = inspect(path, vocabulary, ocr)
+    pixels = clean(path, verdict, vocabulary, ocr, *others)
+    if verdict.searched:
+        claimed.add(_TEXT)
+    return Decision(pixels, frozenset(claimed), verdict if verdict.review else None)
+
+
+def _file_of(origin: Origin, place: Path) -> Path:
+    return _unpack(origin, place) if origin.member else origin.path
+
+
+def _unpack(origin: Origin, place: Path) -> Path:
+    try:
+        with origin.open() as member, place.open("xb") as file:
+            shutil.copyfileobj(member, file)
+    except DAMAGE as error:
+        raise unreadable(origin, error) from error
+    return place

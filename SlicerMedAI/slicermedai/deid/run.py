@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from slicermedai.deid.journal import Journal
 from slicermedai.deid.naming import target_names
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.people import fill_table, fingerprint_of
-from slicermedai.deid.pixel_step import PixelStep
+from slicermedai.deid.pixel_step import Faces
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.reasons import reason
@@ -145,16 +146,21 @@ class _Run:
     ) -> None:
         self.folder, self.progress, self.strict = folder, progress, strict
         self.settings = settings if settings.key else replace(settings, key=ProjectKey.generate())
-        self.patients = Patients.gather_for(files, self.settings, progress)
-        self.rows = list(self._first_rows())
-        self.pixels = PixelStep(self.patients)
+        self.files = files
+        self.patients: Patients
+        self.faces: Faces
+        self.rows: list[FileRow] = []
+        self.verdicts: dict[Origin, Any] = {}
         self.claims: Counter[Option] = Counter()
         self.journal = Journal()
         self._tallies: dict[frozenset[tuple[tuple[str, str], int]], Counter[tuple[str, str]]] = {}
 
     def outcome(self) -> DeidOutcome:
         """Write, verify, and report."""
-        with workers(self.patients, self.settings.processes) as crew:
+        with workers(self.settings.processes) as crew:
+            self.patients = Patients.gather_for(self.files, self.settings, self.progress, crew.headers)
+            self.rows, self.faces = list(self._first_rows()), Faces(self.patients)
+            crew.equip(self.patients)
             written = self._written(crew)
             if not written:
                 refused = next((row.refused for row in self.rows if row.refused), "")
@@ -167,7 +173,7 @@ class _Run:
         return DeidOutcome(
             record=self._record(len(kept)),
             files=rows,
-            review=self.pixels.review({task.origin: task.target.name for task in kept}),
+            review=tuple(self._review(kept)),
             fingerprint=fingerprint_of(self.settings),
         )
 
@@ -192,28 +198,35 @@ class _Run:
                 if failure is not None:
                     self._refuse(task.origin, failure)
                     continue
-                if not self.pixels.review({task.origin: ""}):  # what it found must be found again
+                task = replace(task, face=None, claimed=done.claimed)
+                if done.verdict is None:  # what it found must be found again
                     self.journal.wrote(task, done)
-                written.append(replace(task, pixels=None))
+                else:
+                    self.verdicts[task.origin] = done.verdict
+                written.append(task)
                 self.claims.update(task.claimed)
                 self.rows.append(self._row(task, done))
         return written
 
     def _decided(self, places: list[Task], span: tuple[int, int]) -> Iterator[Task]:
-        """The tasks with what becomes of their pixels; files are refused here whose pixels cannot be made safe."""
+        """The tasks with the faces in their pixels, which are looked for in this process: a model needs all of it."""
         for number, place in enumerate(places, span[0]):
-            if self.pixels.is_on:
-                self.progress("de-identify", number / span[1])
             task = self.journal.resumed(place)
-            if task.known is not None:
+            if task.known is not None or not self.settings.deface:
                 yield task
                 continue
+            self.progress("de-identify", number / span[1])
             try:
-                pixels, claimed = self.pixels.decide(task.origin)
+                yield replace(task, face=self.faces.edit(task.origin))
             except MedAIError as error:
                 self._refuse(task.origin, error)
-                continue
-            yield replace(task, pixels=pixels, claimed=claimed)
+
+    def _review(self, kept: list[Task]) -> Iterator[ReviewItem]:
+        """The files with text that nobody could classify."""
+        for task in kept:
+            verdict, origin = self.verdicts.get(task.origin), task.origin
+            if verdict is not None:
+                yield ReviewItem(source=origin.path, member=origin.member, output=task.target.name, verdict=verdict)
 
     def _verified(self, crew: Workers, tasks: list[Task]) -> list[Task]:
         kept = []

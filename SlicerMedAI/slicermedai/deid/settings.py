@@ -45,6 +45,7 @@ class DeidSettings:
         Patients who opted out: their files are refused before anything is written.
     ocr:
         Text reader for burned-in text (:class:`slicermedai.deid.pixels.ocr.Ocr`); None leaves pixels as they are.
+        With several processes it must be such that pickle can copy it.
     deface:
         Remove faces from head CT and MR.
     brain_mask:
@@ -127,11 +128,13 @@ class FileRow:
 class ReviewItem:
     """Burned-in text that nobody could classify: a person should look.
 
-    ``verdict`` is what the text reader found, and holds what it read: patient data.
+    ``source`` is the file, or the zip file that ``member`` lies in. ``verdict`` is what the text reader found, and
+    holds what it read: patient data.
     """
 
     source: Path
     output: str
+    member: str = ""
     verdict: Any = field(repr=False)
 
 

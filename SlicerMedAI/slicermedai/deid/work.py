@@ -1,10 +1,12 @@
 """One file after the other, or several at once: what is done to each depends on nothing but the file and the patients.
 
-Processes are started anew (spawn), on every system alike. They get what the first pass found, once.
+Processes are started anew (spawn), on every system alike. They read the headers, and then get what all of them found
+together, once. No process tells another one more than that, so that the output is the same for any number of them.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slicermedai.deid.patients import Patients
+from slicermedai.deid.patients import Header, HeaderReader, Patients
+from slicermedai.deid.pixel_step import decided
 from slicermedai.deid.profile import Option
 from slicermedai.deid.rewrite import rewrite_file
 from slicermedai.deid.verify import Retained, check_file
@@ -27,14 +30,14 @@ _BATCH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A file, where its copy goes, and what was decided about its pixels.
+    """A file, where its copy goes, and the edit that takes the face out of its pixels.
 
     ``known`` is what an earlier run that was killed did to it; ``is_checked`` says that its copy passed the verifier.
     """
 
     origin: Origin
     target: Path
-    pixels: Any = None
+    face: Any = None
     claimed: frozenset[Option] = frozenset()
     known: Done | None = None
     is_checked: bool = False
@@ -42,9 +45,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What was done; ``error`` is a :class:`MedAIError` as plain values, or None."""
+    """What was done; ``error`` is a :class:`MedAIError` as plain values, or None.
+
+    ``claimed`` are the options of steps that ran for the file; ``verdict`` is there where a person should look at it.
+    """
 
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
+    claimed: frozenset[Option] = frozenset()
+    verdict: Any = field(default=None, repr=False)
     error: dict[str, Any] | None = None
 
     def failure(self) -> MedAIError | None:
@@ -60,10 +68,12 @@ def write(patients: Patients, task: Task) -> Done:
     if task.known is not None:
         return task.known
     try:
-        context = patients.context(task.origin)
-        return Done(tally=rewrite_file(task.origin, task.target, context, pixels=task.pixels, claimed=task.claimed))
+        with decided(patients, task.origin, task.face) as (pixels, claimed, verdict):
+            context = patients.context(task.origin)
+            tally = rewrite_file(task.origin, task.target, context, pixels=pixels, claimed=claimed)
     except InputError as error:
         return Done(error=error.to_dict())
+    return Done(tally=tally, claimed=claimed, verdict=verdict)
 
 
 def verify(patients: Patients, task: Task) -> Done:
@@ -82,52 +92,82 @@ def verify(patients: Patients, task: Task) -> Done:
 
 
 class Workers:
-    """Does a step for many files, in order."""
+    """Reads headers and does steps for many files, in order."""
 
-    def __init__(self, patients: Patients, pool: ProcessPoolExecutor | None) -> None:
-        self._patients, self._pool = patients, pool
+    def __init__(self, pool: ProcessPoolExecutor | None = None, inbox: Any = None, processes: int = 1) -> None:
+        self._pool, self._inbox, self._processes = pool, inbox, processes
+        self._patients: Patients
+
+    def headers(self, origins: Sequence[Origin]) -> Iterator[Header]:
+        """The headers of files."""
+        if self._pool is None or len(origins) < 2:
+            return HeaderReader().each(origins)
+        return self._pool.map(_read_in_worker, origins, chunksize=_size(len(origins)))
+
+    def equip(self, patients: Patients) -> None:
+        """Tell what all headers say together, before the first step."""
+        self._patients = patients
+        if self._pool is not None and len(patients.files) > 1:
+            told = pickle.dumps(patients.for_workers())
+            for _ in range(self._processes):
+                self._inbox.put(told)
 
     def each(self, step: Step, tasks: Sequence[Task]) -> Iterator[Done]:
         """The results, in the order of ``tasks``, each as soon as it and those before it are there."""
-        if self._pool is None:
+        if self._pool is None or len(self._patients.files) < 2:
             yield from (step(self._patients, task) for task in tasks)
             return
-        in_reach = [(number, task) for number, task in enumerate(tasks) if task.pixels is None and task.known is None]
-        size = max(1, min(_BATCH, len(tasks) // 8))
-        results = self._pool.map(_in_worker, [(step, task) for _, task in in_reach], chunksize=size)
-        numbers = {number for number, _ in in_reach}
-        for number, task in enumerate(tasks):
-            yield next(results) if number in numbers else step(self._patients, task)
+        away = [task for task in tasks if task.known is None]
+        results = self._pool.map(_in_worker, [(step, task) for task in away], chunksize=_size(len(away)))
+        for task in tasks:
+            yield next(results) if task.known is None else step(self._patients, task)
+
+
+def _size(count: int) -> int:
+    """How many a process is given at once."""
+    return max(1, min(_BATCH, count // 8))
 
 
 @contextmanager
-def workers(patients: Patients, processes: int) -> Iterator[Workers]:
+def workers(processes: int) -> Iterator[Workers]:
     """Workers for as long as the block lasts; what waits is given up where it ends with an error."""
-    if processes == 1 or len(patients.files) < 2:
-        yield Workers(patients, None)
+    if processes == 1:
+        yield Workers()
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(patients.for_workers(),))
+    inbox = context.Queue()
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(inbox,))
     try:
-        yield Workers(patients, pool)
+        yield Workers(pool, inbox, processes)
     except BaseException:
         for process in list((pool._processes or {}).values()):  # whoever stops a job does not wait for a file's end
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+    finally:
+        inbox.cancel_join_thread()
+        inbox.close()
     pool.shutdown(wait=True)
 
 
+_inbox: list[Any] = []
 _patients: list[Patients] = []
+_reader = HeaderReader()
 
 
-def _begin(patients: Patients) -> None:
-    _patients[:] = [patients]
+def _begin(inbox: Any) -> None:
+    _inbox[:] = [inbox]
+
+
+def _read_in_worker(origin: Origin) -> Header:
+    return _reader.read(origin)
 
 
 def _in_worker(job: tuple[Step, Task]) -> Done:
+    if not _patients:
+        _patients[:] = [pickle.loads(_inbox[0].get())]  # noqa: S301  # from the process that started this one
     step, task = job
     return step(_patients[0], task)

@@ -114,7 +114,8 @@ def known_characters(text: str, breaks: Sequence[int], *, after_word: bool = Fal
         return known
     for chunk in _CHUNK.finditer(text):
         start, stop = chunk.span()
-        if _known_chunk(chunk.group()):
+        numbered = start > 0 and text[start - 1].isdigit()
+        if _known_chunk(chunk.group()) or (numbered and _unit_and_word(chunk.group())):
             known[start:stop] = [True] * (stop - start)
             continue
         edges = [start, *(place for place in breaks if start < place < stop), stop]
@@ -128,6 +129,16 @@ def _known_chunk(chunk: str) -> bool:
     if chunk[0].isdigit():
         return max(map(len, re.findall("[0-9]+", chunk))) <= 4
     return len(chunk) <= 2 or is_known_word(chunk) or _two_words(chunk) or _nearly_known(chunk)
+
+
+def _unit_and_word(chunk: str) -> bool:
+    """What follows a number: a unit and a known word whose space was lost."""
+    return any(chunk[:n] in _units() and is_known_word(chunk[n:]) for n in range(1, min(len(chunk) - 2, 7)))
+
+
+@functools.cache
+def _units() -> frozenset[str]:
+    return frozenset(json.loads(ANNOTATIONS.read_text(encoding="utf-8"))["units"].split())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -130,6 +130,8 @@ class Matcher:
         start, stop = span
         touched = [word for word in reading.words if word.start < stop and start < word.stop]
         said = [re.sub(r"[^a-z0-9]", "", reading.text[word.start : word.stop]) for word in touched]
+        if len(touched) > 1 and "".join(map(canonical, said)) == needle:
+            return True  # a whole name of common words, each of which would be none
         if any(is_known_word(word) and not word.isdigit() and canonical(word) not in self._whole for word in said):
             return False
         if len(needle) >= 5:

@@ -77,7 +77,7 @@ def load_ocr(*, threads: int = 1) -> Ocr:
             attribute="PixelData",
             advice="Install slicermedai[ocr], or choose a profile without the Clean Pixel Data Option.",
         )
-    return RapidOcr(_engine(threads))
+    return RapidOcr(threads)
 
 
 @functools.lru_cache(maxsize=2)
@@ -104,10 +104,13 @@ def _environment() -> Iterator[None]:
 
 
 class RapidOcr:
-    """rapidocr-onnxruntime: a detector of lines and a reader of each; large pictures in overlapping tiles."""
+    """rapidocr-onnxruntime: a detector of lines and a reader of each; large pictures in overlapping tiles.
 
-    def __init__(self, engine: Any) -> None:
-        self._detect, self._crop, self._read = engine.text_det, engine.get_crop_img_list, engine.text_rec
+    It is loaded with the first picture, so that it goes to another process as what it is: a number of threads.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
 
     def read(self, picture: NDArray[np.uint8]) -> list[Line]:
         """The lines in ``picture``, (rows, columns) of grey, every one once."""
@@ -118,13 +121,14 @@ class RapidOcr:
         return found
 
     def _lines(self, picture: NDArray[np.uint8]) -> list[Line]:
+        engine = _engine(self._threads)
         colour = np.repeat(picture[..., None], 3, axis=2)
-        boxes, _ = self._detect(colour)
+        boxes, _ = engine.text_det(colour)
         if boxes is None or not len(boxes):
             return []
-        crops = [_upright(crop, box) for crop, box in zip(self._crop(colour, boxes), boxes, strict=True)]
+        crops = [_upright(crop, box) for crop, box in zip(engine.get_crop_img_list(colour, boxes), boxes, strict=True)]
         turned = [n for n, box in enumerate(boxes) if _is_vertical(box)]
-        results, _ = self._read([*crops, *(np.rot90(crops[n], 2).copy() for n in turned)], True)
+        results, _ = engine.text_rec([*crops, *(np.rot90(crops[n], 2).copy() for n in turned)], True)
         for place, result in zip(turned, results[len(boxes) :], strict=True):
             results[place] = max(results[place], result, key=lambda one: one[1])
         read = zip(boxes, results[: len(boxes)], strict=True)
