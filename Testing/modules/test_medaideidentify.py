@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -482,15 +482,21 @@ def test_a_series_that_the_database_holds_for_another_patient_is_refused(
 
 
 def test_an_import_that_is_stopped_says_that_some_may_be_there(
-    harness: Harness, database: Any, study: Path, elsewhere: Path
+    harness: Harness, database: Any, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Slicer's DICOM module stands at the process edge: what browses the database is told to look again."""
     from slicermedai.errors import JobCancelled
     from slicermedai.scene.dicom_import import DicomImport
 
+    refreshed = list[bool]()
+    dicom = ModuleType("DICOMLib")
+    dicom.DICOMUtils = SimpleNamespace(refreshDICOMWidget=lambda: refreshed.append(True))
+    monkeypatch.setitem(sys.modules, "DICOMLib", dicom)
     adding = DicomImport(database, study)
     adding.cancel()
     assert harness.wait_until(lambda: adding.poll() or adding.done, 2000)
     assert isinstance(adding.error, JobCancelled)
+    assert refreshed == [True]
 
 
 def test_what_the_database_does_not_take_is_said(harness: Harness, deid: Any, database: Any, elsewhere: Path) -> None:

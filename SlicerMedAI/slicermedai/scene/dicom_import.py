@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class DicomImport:
             return
         if self._is_cancelled:
             self.error = JobCancelled("the import was cancelled")
+        _refresh_browser()
         self._indexer.disconnect("progress(int)", self._on_progress)
         self._indexer.disconnect("indexingComplete(int,int,int,int)", self._on_complete)
         self.done = True
@@ -55,3 +57,11 @@ class DicomImport:
 
     def _on_complete(self, patients: int, studies: int, series: int, images: int) -> None:
         self._is_complete = True
+
+
+def _refresh_browser() -> None:
+    """The indexer writes by a connection of its own, of which Slicer's DICOM browser hears nothing."""
+    with contextlib.suppress(ImportError):  # Slicer without its DICOM module
+        from DICOMLib import DICOMUtils
+
+        DICOMUtils.refreshDICOMWidget()
