@@ -74,20 +74,14 @@ def show(
         ``volume`` cannot be held by a volume node.
     """
     remark = _check(result, volume, volume_node)
-    if remark:
-        _LOG.warning("%s", remark)
     image = volume_node or _volume_node(result, scene, volume)
     know_surfaces()
     segmentation = _node(result, scene, identity.SEGMENTATION)
     fill_segmentation(segmentation, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
     if surfaces:
         create_surfaces(segmentation)
-    table = _node(result, scene, identity.TABLE)
-    fill_table(table, result)
-    notice = _node(result, scene, identity.NOTICE)
-    fill_notice(notice, result)
-    for node in (segmentation, table):
-        describe(node, result)
+    table, notice = _words(result, scene)
+    describe(segmentation, result)
     markups = _markups(result, scene)
     _file(result, scene, [segmentation, table, notice, *markups], image)
     return Shown(
@@ -101,11 +95,20 @@ def show(
     )
 
 
+def _words(result: AnalysisResult, scene: Any) -> tuple[Any, Any]:
+    """The table of measurements, and what must be read before them."""
+    table, notice = _node(result, scene, identity.TABLE), _node(result, scene, identity.NOTICE)
+    fill_table(table, result)
+    describe(table, result)
+    fill_notice(notice, result)
+    return table, notice
+
+
 def _check(result: AnalysisResult, volume: Volume | None, node: Any | None) -> str:
     """What cannot be said of the image; raises where it is not the one that was analysed, or is identified."""
     if volume is not None:
         _check_route(result, volume.series_uid, volume.geometry.frame_of_reference_uid, attribute="volume")
-        return check_image(result, volume)
+        return _logged(check_image(result, volume))
     if node is None:
         return ""
     if not geometry_of_node(node).same_box(result.volume_geometry):
@@ -123,7 +126,13 @@ def _check_voxels(result: AnalysisResult, node: Any) -> str:
     uid = series_uid_of(node)
     if uid and uid in {series.series_uid for series in result.sources}:
         return ""
-    return check_image(result, volume_from_node(node), attribute="volume_node")
+    return _logged(check_image(result, volume_from_node(node), attribute="volume_node"))
+
+
+def _logged(remark: str) -> str:
+    if remark:
+        _LOG.warning("%s", remark)
+    return remark
 
 
 def _check_route(result: AnalysisResult, series: str, space: str, *, attribute: str) -> None:
