@@ -81,8 +81,8 @@ def resized_truth(folder: Path, properties: Any, shape: Any, spacing: Any, confi
 
 
 def predict(results: Path, image: np.ndarray, spacing: list[float]) -> np.ndarray:
-    """nnU-Net's whole prediction, all folds, without mirroring."""
-    predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), perform_everything_on_device=False)
+    """nnU-Net's whole prediction, all folds, with the mirrored views that the trainer allows."""
+    predictor = nnUNetPredictor(use_mirroring=True, device=torch.device("cpu"), perform_everything_on_device=False)
     folds = tuple(int(fold.name[5:]) for fold in sorted(results.glob("fold_*")))
     predictor.initialize_from_trained_model_folder(str(results), folds, "checkpoint_final.pth")
     labels: np.ndarray = predictor.predict_single_npy_array(image, {"spacing": spacing}, None, None, False)

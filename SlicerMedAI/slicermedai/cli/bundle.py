@@ -1,18 +1,21 @@
-"""``slicermedai bundle list`` and ``bundle fetch``: the models."""
+"""``slicermedai bundle``: the models; what changes them stands in :mod:`slicermedai.cli.bundle_store`."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-HELP = "list, fetch and check models"
+from slicermedai.cli.bundle_store import add_actions
+
+HELP = "list, fetch, import and check models"
 
 
 def add(commands: Any) -> None:
-    """Add the command's parser with its two actions."""
-    actions = commands.add_parser("bundle", help=HELP, description="List, fetch and check models.").add_subparsers(
-        required=True, metavar="ACTION"
-    )
+    """Add the command's parser with its actions."""
+    actions = commands.add_parser(
+        "bundle", help=HELP, description="List, fetch, import and check models."
+    ).add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the installed models", description="List the installed models.")
     listing.set_defaults(do=do_list)
     fetching = actions.add_parser("fetch", help="install a known model", description="Install a known model.")
@@ -26,14 +29,19 @@ def add(commands: Any) -> None:
     checking.add_argument("name", metavar="NAME", help="name, name@version or folder")
     checking.add_argument("--consent", default="", metavar="WHO", help="who agrees that the model runs code of its own")
     checking.set_defaults(do=do_check)
+    add_actions(actions)
 
 
 def do_list(given: argparse.Namespace) -> int:
-    """Print one line for each installed model: name@version, task, licence, intended use."""
+    """Print one line for each installed model: name@version, task, state, size, licence, intended use."""
     from slicermedai.bundles.registry import list_bundles
+    from slicermedai.bundles.store import disk_use, version_used
 
     for ref in list_bundles():
-        print("  ".join(part for part in (ref.title, ref.task, ref.licence, ref.intended_use) if part))
+        state = "" if version_used(ref.name) in ("", ref.version) else "not in use"
+        size = f"{disk_use(Path(ref.path)) / 2**20:.1f} MiB"
+        parts = (ref.title, ref.task, state, size, ref.licence, ref.intended_use)
+        print("  ".join(part for part in parts if part))
     return 0
 
 
