@@ -47,14 +47,12 @@ def show(
     volume_node: Any | None = None,
     surfaces: bool = True,
 ) -> Shown:
-    """Show ``result`` in ``scene``; shown again, its nodes are brought up to date and none is added.
+    """Show ``result`` in the MRML scene ``scene``; shown again, its nodes are brought up to date and none is added.
 
     Parameters
     ----------
     result:
         Of any status; without findings the segmentation and the table are empty, and say so by being there.
-    scene:
-        The MRML scene to show it in.
     volume:
         The image, for a scene that does not hold it yet.
     volume_node:
@@ -64,10 +62,8 @@ def show(
 
     Raises
     ------
-    GeometryError
-        The image is not the one that was analysed: it lies elsewhere.
-    InputError
-        The image is not the one that was analysed: it is of another series, or its voxels are others.
+    GeometryError, InputError
+        The image is not the one that was analysed: it lies elsewhere, is of another series, or has other voxels.
     IdentityError
         The result is pseudonymous, and the image is of another, identified series.
     UnsupportedImageError
