@@ -48,7 +48,7 @@ class Format:
     needs_pictures:
         True where the format shows pictures of the result, and is written after they were drawn.
     cites:
-        The format whose objects this one refers to, so that it must be written too; "" for none.
+        The formats whose objects this one refers to, so that they must be written too.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Format:
     reader: str = ""
     needs_context: bool = False
     needs_pictures: bool = False
-    cites: str = ""
+    cites: tuple[str, ...] = ()
 
     @property
     def write(self) -> Writer:
@@ -86,7 +86,7 @@ FORMATS: dict[str, Format] = {
             writer="sr:write",
             reader="sr_read:read",
             needs_context=True,
-            cites="seg",
+            cites=("seg",),
         ),
         Format(
             name="pmap",
@@ -107,6 +107,20 @@ FORMATS: dict[str, Format] = {
             writer="capture:write",
             needs_context=True,
             needs_pictures=True,
+        ),
+        Format(
+            name="fhir",
+            title="FHIR R4 bundle (DiagnosticReport, Observation, ImagingStudy, Device)",
+            writer="fhir:write",
+            needs_context=True,
+            cites=("seg", "sr"),
+        ),
+        Format(
+            name="fhir-r5",
+            title="FHIR R5 bundle (HL7's mapping of DICOM SR)",
+            writer="fhir_r5:write",
+            needs_context=True,
+            cites=("seg", "sr"),
         ),
         Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),

@@ -93,9 +93,10 @@ def _check(result: AnalysisResult, wanted: list[Format], headers: tuple[Dataset,
                 attribute=", ".join(IDENTITY),
                 advice="Run on a DICOM series, or ask for nifti and csv.",
             )
-        if made.cites and made.cites not in names and result.findings:
+        lacking = [name for name in made.cites if name not in names]
+        if lacking and result.findings:
             raise FormatError(
-                f"format {made.name!r} cites {made.cites!r}, which was not asked for",
+                f"format {made.name!r} cites {' and '.join(lacking)}, which was not asked for",
                 attribute="formats",
-                advice=f"Ask for {made.cites},{made.name}.",
+                advice=f"Ask for {','.join((*made.cites, made.name))}.",
             )
