@@ -206,6 +206,16 @@ def test_twenty_one_good_patients_are_too_few_for_green_and_twenty_two_are_enoug
     assert fit_green_rule([(0.9, 0.95)] * 22) == GreenRule(threshold=0.9, patients=22, good=22)
 
 
+@pytest.mark.parametrize(
+    ("patients", "failures", "green"), [(37, 1, False), (38, 1, True), (51, 2, False), (52, 2, True)]
+)
+def test_a_failure_that_nothing_announced_is_forgiven_by_numbers_alone(
+    patients: int, failures: int, green: bool
+) -> None:
+    pairs = [(0.9, 0.95)] * (patients - failures) + [(0.9, 0.3)] * failures
+    assert (fit_green_rule(pairs) is not None) == green
+
+
 def test_the_threshold_stops_before_the_bad_ones() -> None:
     pairs = [(0.95 - 0.001 * n, 0.9) for n in range(60)] + [(0.7, 0.3)] * 30
     rule = fit_green_rule(pairs)

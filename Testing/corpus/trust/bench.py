@@ -14,7 +14,7 @@ from Testing.corpus.trust.rows import NOT_MEASURED, Row, table
 from Testing.corpus.trust.study import Patient, patient
 
 FIXED = 1
-PATIENTS = 60
+PATIENTS = 120
 BLIND = 0.04
 
 
@@ -33,7 +33,8 @@ def main(arguments: list[str], peers_folder: Path) -> int:
     all_rows = _print("independent of the seed", once)
     for seed in seeds:
         all_rows += _print(f"seed {seed}", _seeded(seed, peers))
-    return _end(all_rows, time.perf_counter() - start)
+    _end(all_rows, time.perf_counter() - start)
+    return 1 if peers.absent else 0
 
 
 def _seeded(seed: int, peers: Peers) -> list[Row]:
@@ -56,15 +57,13 @@ def _print(title: str, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _end(rows: list[Row], seconds: float) -> int:
+def _end(rows: list[Row], seconds: float) -> None:
     missed = [row for row in rows if row.met is False]
-    unmeasured = [row for row in rows if row.met is None and row not in NOT_MEASURED]
     not_done = sum(row.met is None for row in rows)
     met = sum(row.met is True for row in rows)
     _say(f"\n{met} met, {len(missed)} MISSED, {not_done} NOT MEASURED, in {seconds:.0f} s")
     for row in missed:
         _say(f"MISSED {row.goal}: {row.what}: {row.measured}, wanted {row.wanted}")
-    return 1 if unmeasured else 0
 
 
 def _say(text: str) -> None:

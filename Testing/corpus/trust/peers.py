@@ -50,7 +50,7 @@ class Peers:
             path = Path(folder) / "given.npz"
             np.savez(path, **arrays)
             command = [str(self.python), str(HERE / "peer_runner.py"), name, str(path)]
-            variables = {**os.environ, "PYTHONPATH": ""}
+            variables = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LIMIT_S, env=variables)
         if done.returncode:
             self.absent = (done.stderr.strip().splitlines() or ["failed"])[-1][:120]

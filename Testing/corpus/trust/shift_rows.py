@@ -21,6 +21,7 @@ from Testing.corpus.trust.rows import Row
 from Testing.corpus.trust.study import volume_of
 
 ALPHA = 0.05
+SPLITS = 20
 SPACINGS = ((1.0, 1.0, 1.0), (5.0, 0.7, 0.7), (0.5, 2.0, 1.25))
 TOLERANCE = 2.0
 
@@ -96,13 +97,20 @@ def ood_rows(seed: int) -> list[Row]:
         area = auc(np.repeat([True, False], len(fresh)), np.array([*strange, *plain]))
         rung = np.mean([reference.report(_looks(_shift(name, c, rng))).state is OodState.OUTSIDE for c in fresh])
         made.append(Row("O1", f"AUROC of {name}", ">= 0.95", f"{area:.4f}", area >= 0.95, f"alarm in {rung:.0%}"))
-    false = float(np.mean([reference.report(_looks(c.image)).state is OodState.OUTSIDE for c in fresh]))
-    limit = ALPHA + 2 * float(np.sqrt(ALPHA * (1 - ALPHA) / len(fresh)))
-    said = f"{len(seen)} patients in the reference, {len(fresh)} fresh"
-    return [
-        *made,
-        Row("O1", "false alarms, all checks together", f"<= {limit:.3f}", f"{false:.3f}", false <= limit, said),
-    ]
+    return [*made, _false_alarms([_looks(c.image) for c in cases], rng)]
+
+
+def _false_alarms(looks: list[dict[str, np.ndarray]], rng: np.random.Generator) -> Row:
+    """Over many splits: one reference's own rate varies by some hundredths, and the promise is of the mean."""
+    rates = []
+    for _ in range(SPLITS):
+        order = rng.permutation(len(looks))
+        reference = fit_ood([looks[n] for n in order[:60]], subjects=[str(n) for n in range(60)])
+        rates.append(np.mean([reference.report(looks[n]).state is OodState.OUTSIDE for n in order[60:]]))
+    mean, limit = float(np.mean(rates)), ALPHA + 2 * float(np.std(rates)) / np.sqrt(SPLITS)
+    what = f"false alarms, all checks together, mean of {SPLITS} splits"
+    said = f"60 patients in a reference, {len(looks) - 60} fresh; one split varies by {np.std(rates):.3f}"
+    return Row("O1", what, f"<= {limit:.3f}", f"{mean:.3f}", mean <= limit, said)
 
 
 def _looks(image: np.ndarray) -> dict[str, np.ndarray]:
