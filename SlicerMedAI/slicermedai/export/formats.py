@@ -122,6 +122,7 @@ FORMATS: dict[str, Format] = {
             needs_context=True,
             cites=("seg", "sr"),
         ),
+        Format(name="hl7", title="HL7 v2.5.1 message ORU^R01", writer="hl7v2:write", needs_context=True),
         Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),
     )

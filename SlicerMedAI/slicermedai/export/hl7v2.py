@@ -1,0 +1,203 @@
+"""An HL7 v2.5.1 message ORU^R01: the numbers of a result, preliminary, for systems that take nothing else.
+
+Segments end with a carriage return, text is UTF-8, and what would be a delimiter is escaped (HL7 v2.5.1, 2.7). The
+control id follows from the result: a message sent again is the same message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from slicermedai.domain.codes import Code
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
+from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.domain.study import Identity
+from slicermedai.export import codes, subject, words
+from slicermedai.export.context import ExportContext
+from slicermedai.export.uids import DEVICE_UID
+
+FILE_NAME = "result.hl7"
+_SERVICE = Code(value="18748-4", scheme="LN", meaning="Diagnostic imaging study")
+_NARRATIVE = Code(value="18782-3", scheme="LN", meaning="Radiology Study observation (narrative)")
+_FINDING = Code(value="121071", scheme="DCM", meaning="Finding")
+_TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Identifier")
+_STUDY_UID = Code(value="110180", scheme="DCM", meaning="Study Instance UID")
+_CONFIDENCE = Code(value="MEDAI-CONFIDENCE", scheme="99MEDAI", meaning="Confidence")
+_PRELIMINARY, _NOT_OBTAINED = "P", "X"
+_ESCAPES = str.maketrans(
+    {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " ", "\t": " "}
+)
+_LONGEST = 199  # characters of a text in one segment, escaped (type ST; TX may have more, and not all readers take it)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One OBX: its type, concept, value ("" for none), unit, the finding it belongs to, and its method."""
+
+    kind: str
+    name: Code
+    value: str
+    unit: Code | None = None
+    group: str = ""
+    method: Code | None = None
+    status: str = _PRELIMINARY
+
+
+def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
+    """Write ``folder/result.hl7``.
+
+    On the pseudonymous route PID has a pseudonym as number, and neither name nor date of birth.
+
+    Raises
+    ------
+    FormatError
+        Findings that no object of this result could hold.
+    MissingContextError
+        The source has no headers.
+    """
+    subject.segmented(result)
+    segments = [_msh(context), _pid(result, context), _obr(context)]
+    segments += [_obx(number, seen, context) for number, seen in enumerate(_all(result, context), 1)]
+    path = folder / FILE_NAME
+    path.write_bytes("".join(f"{segment}\r" for segment in segments).encode())
+    return [path]
+
+
+def _segment(name: str, fields: dict[int, str]) -> str:
+    """A segment with ``fields`` at their places, from 1."""
+    return "|".join([name, *[fields.get(place, "") for place in range(1, max(fields) + 1)]])
+
+
+def _msh(context: ExportContext) -> str:
+    control = hashlib.sha256(context.uids.root.encode()).hexdigest()[:20].upper()
+    places = [
+        "SlicerMedAI", "MedAI", "", "", _time(context), "", "ORU^R01^ORU_R01", control, "P", "2.5.1",
+        "", "", "", "", "", "UNICODE UTF-8",
+    ]  # fmt: skip
+    return "MSH|^~\\&|" + "|".join(places)
+
+
+def _pid(result: AnalysisResult, context: ExportContext) -> str:
+    """The patient that the source names (HL7 v2.5.1, 3.4.2)."""
+    header, known = context.header, result.study.identity is Identity.KEEP
+    kind = "MR" if known else "ANON"
+    number = f"{_escaped(header.get('PatientID'))}^^^{_escaped(header.get('IssuerOfPatientID'))}^{kind}"
+    fields = {1: "1", 3: number, 5: _name(header) if known else "^^^^^^S"}
+    if known:
+        sex = str(header.get("PatientSex") or "")
+        fields |= {7: _escaped(header.get("PatientBirthDate")), 8: sex if sex in ("M", "F", "O") else "U"}
+    return _segment("PID", fields)
+
+
+def _name(header: Dataset) -> str:
+    """XPN has the suffix before the prefix, PN after it."""
+    parts = str(header.get("PatientName") or "").split("=")[0].split("^")
+    family, given, middle, prefix, suffix = (*parts, "", "", "", "", "")[:5]
+    return "^".join([_escaped(part) for part in (family, given, middle, suffix, prefix)]).rstrip("^") or "^^^^^^U"
+
+
+def _obr(context: ExportContext) -> str:
+    header = context.header
+    requests = header.get("RequestAttributesSequence") or ()
+    request = requests[0] if requests else Dataset()
+    placer, filler = (
+        _escaped(header.get(word) or request.get(word))
+        for word in ("PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest")
+    )
+    accession = _escaped(header.get("AccessionNumber"))
+    when = f"{header.get('StudyDate') or ''}{str(header.get('StudyTime') or '')[:6]}" if header.get("StudyDate") else ""
+    fields = {1: "1", 2: placer, 3: filler or accession, 4: _coded(_SERVICE), 7: when, 18: accession}
+    return _segment("OBR", fields | {22: _time(context), 24: "RAD", 25: _PRELIMINARY})
+
+
+def _obx(number: int, seen: _Seen, context: ExportContext) -> str:
+    fields = {
+        1: str(number),
+        2: seen.kind,
+        3: _coded(seen.name),
+        4: seen.group,
+        5: seen.value,
+        6: "" if seen.unit is None else _coded(seen.unit),
+        11: seen.status,
+        14: _time(context),
+        17: "" if seen.method is None else _coded(seen.method),
+        18: f"{DEVICE_UID}^^{DEVICE_UID}^ISO",
+    }
+    return _segment("OBX", fields)
+
+
+def _all(result: AnalysisResult, context: ExportContext) -> Iterator[_Seen]:
+    yield _Seen(kind="ST", name=_STUDY_UID, value=_escaped(context.header.StudyInstanceUID))
+    yield _Seen(kind="ST", name=codes.ALGORITHM_NAME, value=_escaped(subject.algorithm_name(result)))
+    yield _Seen(kind="ST", name=codes.ALGORITHM_VERSION, value=_escaped(subject.algorithm_version(result)))
+    for text in subject.algorithm_parameters(result):
+        yield _Seen(kind="ST", name=codes.ALGORITHM_PARAMETERS, value=_escaped(text))
+    if not result.findings:
+        yield _without_findings(result)
+    for number, finding in enumerate(result.findings, 1):
+        yield from _finding(finding, str(number))
+    texts = (words.RESEARCH, words.NOT_VERIFIED, words.outcome(result), *subject.warnings(result))
+    pieces = [piece for text in texts for piece in _pieces(text)]
+    for number, piece in enumerate(pieces, 1):
+        yield _Seen(kind="TX", name=_NARRATIVE, value=_escaped(piece), group=str(number))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """``text`` in pieces that fit; one with many delimiters, each of which grows to three letters, is cut shorter."""
+    for piece in textwrap.wrap(text, _LONGEST):
+        if len(_escaped(piece)) > _LONGEST:
+            yield from textwrap.wrap(piece, _LONGEST // 3)
+        else:
+            yield piece
+
+
+def _without_findings(result: AnalysisResult) -> _Seen:
+    failed = result.status is Status.FAILED
+    told = codes.NONE_SUCCEEDED if failed else codes.SUCCEEDED_WITHOUT_FINDINGS
+    return _Seen(kind="CWE", name=codes.ALGORITHM_SUMMARY, value=_coded(told))
+
+
+def _finding(finding: Finding, group: str) -> Iterator[_Seen]:
+    kind = finding.label.type
+    yield _Seen(kind="CWE", name=_FINDING, value=f"{_coded(kind)}^^^^^^{_escaped(finding.label.name)}", group=group)
+    yield _Seen(kind="ST", name=_TRACKING_UID, value=finding.tracking_uid, group=group)
+    for one in finding.measurements:
+        yield _measurement(one, group)
+    yield _trust(finding.confidence, group)
+
+
+def _measurement(one: Measurement, group: str) -> _Seen:
+    """A number; one that is missing has no value, and the reason beside its name."""
+    name = Code(value=one.name.value, scheme=one.name.scheme, meaning=one.title[:64])
+    if one.missing or not math.isfinite(one.value):
+        return _Seen(kind="NM", name=name, value="", unit=one.unit, group=group, status=_NOT_OBTAINED)
+    number = repr(float(one.value)) if 1e-4 <= abs(one.value) < 1e15 else f"{one.value:.17f}".rstrip("0").rstrip(".")
+    return _Seen(kind="NM", name=name, value=number, unit=one.unit, group=group, method=one.method)
+
+
+def _trust(confidence: Confidence, group: str) -> _Seen:
+    """The calibrated probability, or in words that there is none; a raw score is never sent."""
+    if confidence.state is ConfidenceState.CALIBRATED and confidence.probability is not None:
+        method = Code(value="CALIBRATION", scheme="99MEDAI", meaning=confidence.calibration[:64])
+        return _Seen(kind="NM", name=codes.PROBABILITY, value=repr(confidence.probability), group=group, method=method)
+    return _Seen(kind="ST", name=_CONFIDENCE, value=_escaped(confidence.state.value), group=group)
+
+
+def _coded(code: Code) -> str:
+    """CE and CWE: identifier, text, coding system."""
+    return "^".join(_escaped(part) for part in (code.value, code.meaning, code.scheme))
+
+
+def _escaped(value: object) -> str:
+    return str(value or "").translate(_ESCAPES)
+
+
+def _time(context: ExportContext) -> str:
+    return context.finished.strftime("%Y%m%d%H%M%S%z")
