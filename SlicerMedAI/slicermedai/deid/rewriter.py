@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from slicermedai.deid.ages import CODE_VALUE, NUMBERS, UNITS, capped, unit_of
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.copier import Copier
+from slicermedai.deid.dates import AgeRule
 from slicermedai.deid.dictionary import label_of, vr_of
 from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.encode import head as head_of
@@ -53,6 +55,7 @@ class _Level:
     place: Place
     anew: bool
     creators: dict[int, str] = field(default_factory=dict)
+    unit: str = ""
 
 
 class Rewriter:
@@ -76,6 +79,7 @@ class Rewriter:
         self._skipped = 0
         self._out = Copier(file.window, sink, file.start)
         self._signed = False
+        self._caps = place.context.ages is AgeRule.CAP
         self.tally: Tally = Counter()
 
     def run(self) -> Tally:
@@ -106,6 +110,8 @@ class Rewriter:
     def _leaf(self, event: Event) -> None:
         _, tag, vr, head, start, size = event
         level = self._levels[-1]
+        if self._caps and self._cap(event, level):
+            return
         creator = ""
         if tag & 0x10000:
             creator = self._creator(level, event)
@@ -123,6 +129,23 @@ class Rewriter:
             self._large(event, level, treatment)
         else:
             self._edit(event, level, treatment)
+
+    def _cap(self, event: Event, level: _Level) -> bool:
+        """True where the element is the number of an age of 90 years or more, which is written as 90 years."""
+        _, tag, _, head, start, size = event
+        if tag == CODE_VALUE and level.place.parent == UNITS and len(self._levels) > 2:
+            self._levels[-3].unit = unit_of(self._window.bytes_at(start, size))
+        if tag not in NUMBERS or not level.unit or size > LARGE:
+            return False
+        raw = self._window.bytes_at(start, size)
+        new = capped(tag, raw, level.unit, level.place.encoding.order)
+        if new is raw:
+            return False
+        self._out.cut(head, start + size)
+        if new is not None:
+            self._out.write(encoded(tag, vr_of(tag), new, level.place.encoding))
+        self.tally[label_of(tag), "X" if new is None else "C"] += 1
+        return True
 
     def _edit(self, event: Event, level: _Level, treatment: Treatment) -> None:
         _, tag, _, head, start, size = event

@@ -29,7 +29,7 @@ _CLASS_UIDS = re.compile(
 _PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
 _PERSONS_ROLE = 0x00102298  # is not valid without the Responsible Person, whom the table removes (PS3.3 C.7.1.1)
 _PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
-_CHARSET, _BURNED_IN = 0x00080005, 0x00280301
+_CHARSET, _BURNED_IN, _TIMEZONE = 0x00080005, 0x00280301, 0x00080201
 _TEMPORAL = frozenset({"DA", "DT", "TM"})
 _NUMERIC = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"})
@@ -138,6 +138,7 @@ class ApplyTable:
         return [
             "Every attribute that the table lists was removed, emptied or replaced, at every depth.",
             "All overlays and curves were removed.",
+            "What would leave a module invalid by its absence was emptied; what would by its presence was removed.",
             "Patient ID and name were replaced by a pseudonym.",
             uids,
             *_about_dates(profile),
@@ -255,6 +256,8 @@ def _kept(context: Context, element: Element, action: Action) -> Op | None:
     """What an option keeps: dates by their rule, text after a look for identity; graphics are never kept."""
     if element.tag >> 16 in _GRAPHICS or element.tag >> 16 & 1:
         return REMOVE
+    if element.tag == _TIMEZONE and context.dates is DateRule.YEAR_ONLY:
+        return _basic(context, element)
     if element.vr not in _TEMPORAL or element.has_items:
         return None
     if context.dates is DateRule.KEEP or (action is Action.KEEP and context.dates is DateRule.REMOVE):

@@ -16,6 +16,11 @@ _CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
 _NEEDED = frozenset({"PresentationCreationDate", "PresentationCreationTime"})
 _PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
 """The table removes them, and presentation states are not valid without: there they get a dummy (PS3.3 C.11.10)."""
+_VALID = {
+    "ResponsiblePerson": "Z",  # may be empty and, for an animal, may not be absent (PS3.3 C.7.1.1)
+    "ClinicalTrialProtocolEthicsCommitteeName": "X",  # stands for the approval number alone, which goes (C.7.1.3)
+}
+"""Removed by the table, or replaced, in a way that would leave the module invalid; no value stays in either way."""
 _RETAINING = frozenset({"113106", "113108", "113109", "113110", "113112"})
 _PREFERENCE = {"1": "DZX", "2": "ZDX", "3": "XZD"}
 
@@ -124,7 +129,7 @@ class Table:
             return None
         if row.keyword in _NEEDED and sop_class.startswith(_PRESENTATIONS):
             return Action.DUMMY
-        choices = row.basic.split("/")
+        choices = _VALID.get(row.keyword, row.basic).split("/")
         if "U*" in choices:
             return Action.UID
         if len(choices) == 1:
