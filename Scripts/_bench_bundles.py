@@ -145,7 +145,7 @@ def _label(value: int) -> dict[str, Any]:
 
 
 def _architecture(folder: Path, text: str) -> None:
-    """A searched network needs its architecture: here one in which every path of every block is taken."""
+    """A searched network needs its architecture: here one whose blocks all stay at full resolution."""
     import re
 
     import numpy as np
@@ -156,14 +156,11 @@ def _architecture(folder: Path, text: str) -> None:
         if "arch_code" not in text or path.exists():
             continue
         blocks, depths = 12, 4
-        torch.save(
-            {
-                "node_a": np.ones((blocks + 1, depths)),
-                "arch_code_a": np.ones((blocks, 3 * depths - 2)),
-                "arch_code_c": np.ones((blocks, 3 * depths - 2)),
-            },
-            path,
-        )
+        straight = np.zeros((blocks, 3 * depths - 2))
+        straight[:, 0] = 1
+        nodes = np.zeros((blocks + 1, depths))
+        nodes[:, 0] = 1
+        torch.save({"node_a": nodes, "arch_code_a": straight, "arch_code_c": np.ones_like(straight)}, path)
 
 
 if __name__ == "__main__":

@@ -63,8 +63,9 @@ def generated_inputs(manifest: Manifest, ledger: Ledger) -> dict[str, Volume]:
     with surroundings(Path(manifest.ref.path), ledger):
         adapted = adapt(manifest, ledger)
         names, flat = adapted.steps().names, adapted.dimensions == 2
+    slices = 40 if not flat else 1 if manifest.ref.task == "classification" else 8
     modality = next(iter(manifest.ref.modality), "")
-    return {name: generated(modality, shift=number, slices=8 if flat else 40) for number, name in enumerate(names)}
+    return {name: generated(modality, shift=number, slices=slices) for number, name in enumerate(names)}
 
 
 def generated(modality: str, *, shift: int = 0, slices: int = 40) -> Volume:

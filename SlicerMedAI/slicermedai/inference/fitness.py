@@ -15,8 +15,8 @@ from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import UnsupportedImageError
 
 
-def check_image(manifest: Manifest, volume: Volume) -> list[str]:
-    """Warnings for a person; raises where the model cannot be run on the image.
+def check_image(manifest: Manifest, volume: Volume, *, flat: bool = False) -> list[str]:
+    """Warnings for a person; raises where the model cannot be run on the image. ``flat``: single images will do.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def check_image(manifest: Manifest, volume: Volume) -> list[str]:
         Another modality than the model's, a two-dimensional image, or one without any contrast.
     """
     _check_modality(manifest, volume)
-    if min(volume.geometry.shape) < 2:
+    if min(volume.geometry.shape) < 2 and not flat:
         raise UnsupportedImageError(
             f"{manifest.ref.title} needs a volume, and this is a single image",
             file=volume.name or None,

@@ -167,7 +167,23 @@ def _segmentation() -> Task:
     return Segmentation()
 
 
-TASKS: dict[str, Callable[[], Task]] = {"segmentation": _segmentation}
+def _detection() -> Task:
+    from slicermedai.inference.single import Detection
+
+    return Detection()
+
+
+def _classification() -> Task:
+    from slicermedai.inference.single import Classification
+
+    return Classification()
+
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "segmentation": _segmentation,
+    "detection": _detection,
+    "classification": _classification,
+}
 
 
 def make_task(ref: BundleRef) -> Task:

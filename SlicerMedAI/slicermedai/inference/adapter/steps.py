@@ -60,11 +60,12 @@ class Steps:
     zeros: int = 0
     repeat: int = 1
     joined: bool = False
+    flat: bool = False
     attribute: str = "preprocessing"
     file: str = ""
 
     def apply(self, volumes: Mapping[str, Volume]) -> Any:
-        """(channels, a, b, c) float32 MetaTensor on the network's grid, from the images by their names."""
+        """(channels, a, b, c) float32 MetaTensor on the network's grid, or (channels, a, b) of ``flat`` images."""
         grid = self.turn.grid(volumes[self.names[0]].geometry)
         data: dict[str, Any] = {}
         for name in self.names:
@@ -74,6 +75,8 @@ class Steps:
             data = {
                 IMAGE: metatensor_on(torch.cat([data[name].as_tensor() for name in self.names]), geometry_of(first))
             }
+        if self.flat:
+            data = {name: MetaTensor(v.as_tensor()[..., 0], affine=v.affine) for name, v in data.items()}
         for _, step in self.rest:
             data = self._applied(step, data)
         return self._completed(data)
@@ -95,7 +98,7 @@ class Steps:
             values = values.expand(self.repeat, *values.shape[1:])
         if self.zeros:
             values = torch.cat([values, values.new_zeros((self.zeros, *values.shape[1:]))])
-        return metatensor_on(values, geometry_of(image))
+        return values if self.flat else metatensor_on(values, geometry_of(image))
 
 
 @dataclass(slots=True)
@@ -139,13 +142,16 @@ class Reader:
         return steps
 
     def _take(self, number: int, step: dict[str, Any]) -> None:
-        if self._value(number, "_disabled_") is True:
-            return
         target, keys = _target(step), self._keys(number)
+        if self._value(number, "_disabled_") is True:
+            if not _is(step, "Spacing"):
+                return
+            self.ledger.did("prepared data", f"{target} is switched on: images come as they were acquired")
+        step.pop("_disabled_", None)
         if "keys" in step:
             step = self._without_labels(step, keys)
         if _LOADER.match(target):
-            self.loaded += [key for key in step["keys"] if key not in self.loaded]
+            self.loaded += [key for key in step.get("keys", [IMAGE]) if key not in self.loaded]
             self.ledger.did("images from memory", f"{target} is left out: the engine hands in what was read already")
         elif _PROMPT.search(target):
             self.ledger.did("prompts", f"{target} is left out: the network runs without points")

@@ -1,0 +1,64 @@
+"""What all tasks have in common: the verified manifest, the checks before a run, and what a run leaves of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.bundles.verify import PINNED, check_hash, require_consent, with_consent
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.provenance import Step
+from slicermedai.domain.volume import Volume
+from slicermedai.inference.adapter.report import CompatibilityReport
+from slicermedai.inference.contrast import check_acquisition
+from slicermedai.inference.device import Device
+from slicermedai.inference.fitness import check_image
+
+_PACKAGES = ("torch", "monai", "numpy", "scipy")
+
+
+@dataclass(slots=True)
+class Checks:
+    """What was noticed about the images before the run."""
+
+    warnings: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, manifest: Manifest, inputs: Mapping[str, Volume], *, flat: bool = False) -> Checks:
+        """Raises where the model cannot be run on an image; see :func:`slicermedai.inference.fitness.check_image`."""
+        made = [check_acquisition(manifest, volume) for volume in inputs.values()]
+        warnings = [line for one in made for line in one.warnings]
+        warnings += [line for volume in inputs.values() for line in check_image(manifest, volume, flat=flat)]
+        return cls(warnings=warnings, unchecked=[line for one in made for line in one.unchecked])
+
+
+def manifest_of(ref: BundleRef) -> Manifest:
+    """The manifest on disk with the consent of ``ref``; it must still pin the weights that ``ref`` names.
+
+    A pinned hash is looked up again, since the configuration may have changed; a person's word stands.
+    """
+    manifest = read_manifest(Path(ref.path))
+    check_hash(Path(ref.path) / ref.weights, expected=ref.weights_sha256, found=manifest.ref.weights_sha256)
+    made = dataclasses.replace(manifest, ref=with_consent(manifest, "" if ref.consent == PINNED else ref.consent))
+    require_consent(made.ref)
+    return made
+
+
+def told(report: CompatibilityReport) -> list[Step]:
+    """The rules that were applied, as steps of the provenance."""
+    return [Step(name=f"adapt: {item.rule}", detail=item.detail) for item in report.applied]
+
+
+def machine(device: Device) -> dict[str, Any]:
+    """The fields of a prediction that say what it ran on."""
+    return {
+        "device": device.name,
+        "device_reason": device.reason,
+        "versions": tuple((name, version(name)) for name in _PACKAGES),
+    }
