@@ -103,7 +103,9 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     assert max(stalls) < 100
     assert presenter.state.phase.value == "done", presenter.state.message
     assert "segment" in stages
-    assert ui.findingsTable.rowCount == 1
+    measured = presenter.state.result.findings[0].measurements
+    assert [ui.findingsTable.item(n, 1).text() for n in range(ui.findingsTable.rowCount)] == [m.title for m in measured]
+    assert ui.findingsTable.item(0, 1).text() == "Volume"
     assert ui.findingsTable.item(0, 4).text() == "not calibrated"
     segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
     assert segmentation.GetSegmentation().GetNumberOfSegments() == 1
