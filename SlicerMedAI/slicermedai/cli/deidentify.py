@@ -18,6 +18,7 @@ from typing import Any
 from slicermedai.audit import steps
 from slicermedai.cli.workplace import COPIES, refuse_used, workplace
 from slicermedai.deid.journal import FileJournal, Journal, place_of
+from slicermedai.deid.pixel_step import SCRATCH, unpacked
 from slicermedai.deid.profile import Option
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.request import choice_of, files_of, settings_of
@@ -28,6 +29,7 @@ from slicermedai.deid.sources import origins_of
 from slicermedai.deid.table import load_table
 from slicermedai.deid.window import Origin
 from slicermedai.domain.observer import Progress
+from slicermedai.domain.scratch import sweep_scratch
 from slicermedai.domain.storage import atomic_file, atomic_folder, remove_halves, sha256_file
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.specs import DeidJob
@@ -49,6 +51,7 @@ def deidentify_files(job: DeidJob, *, job_id: str, progress: Progress) -> Path:
     """
     passphrase = os.environ.pop(PASSPHRASE_VARIABLE, None)  # what this worker starts has no use for it
     began, output = _now(), Path(job.output)
+    sweep_scratch(SCRATCH)
     refuse_used(output)
     files = files_of(job)
     settings = settings_of(job, files=len(files), passphrase=passphrase, brain_mask=_brain_finder(job))
@@ -111,7 +114,8 @@ def _write_review(job: DeidJob, outcome: DeidOutcome, files: list[Path]) -> None
     folder, output = Path(job.review), Path(job.output)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number, item in enumerate(outcome.review, 1):
-        write_review(item.source, item.verdict, folder, output=output, number=number)
+        with unpacked(Origin(item.source, item.member)) as path:
+            write_review(path, item.verdict, folder, output=output, number=number)
     names = dict(enumerate(dict.fromkeys(origins_of(files)), 1))
     rows = [(row.number, names[row.number].path, names[row.number].member, row.refused) for row in outcome.files]
     with atomic_file(folder / LEFT_OUT) as partial, partial.open("w", encoding="utf-8", newline="") as stream:

@@ -28,7 +28,9 @@ def capped(tag: int, raw: bytes, unit: str, order: str) -> bytes | None:
     """
     oldest = _OLDEST[unit]
     if tag == _FLOAT:
-        return raw if len(raw) == 8 and struct.unpack(order + "d", raw)[0] < oldest else struct.pack(order + "d", oldest)
+        return (
+            raw if len(raw) == 8 and struct.unpack(order + "d", raw)[0] < oldest else struct.pack(order + "d", oldest)
+        )
     if tag != _NUMBER:
         return None
     try:

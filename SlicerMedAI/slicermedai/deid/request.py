@@ -22,6 +22,8 @@ from slicermedai.jobs.specs import DeidJob
 
 _LARGE_JOB = 200
 """Files from which on starting further processes pays."""
+_LARGE_WITH_TEXT = 20
+"""The same where text is read from the pixels, which takes a hundred times as long."""
 _MOST_PROCESSES = 8
 _TEXT, _FACES = Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES
 _DATES = frozenset({Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES})
@@ -91,7 +93,7 @@ def settings_of(
         ocr=_reader() if _TEXT in chosen.profile.options else None,
         deface=_FACES in chosen.profile.options,
         brain_mask=brain_mask,
-        processes=job.processes or _processes(files),
+        processes=job.processes or _processes(files, reads=_TEXT in chosen.profile.options),
         names=Naming(job.names),
     )
 
@@ -142,5 +144,7 @@ def _reader() -> Any:
     return load_ocr()
 
 
-def _processes(files: int) -> int:
-    return 1 if files < _LARGE_JOB else max(1, min(os.cpu_count() or 1, _MOST_PROCESSES))
+def _processes(files: int, *, reads: bool) -> int:
+    return (
+        1 if files < (_LARGE_WITH_TEXT if reads else _LARGE_JOB) else max(1, min(os.cpu_count() or 1, _MOST_PROCESSES))
+    )
