@@ -96,17 +96,19 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     """The executor of :class:`ExportJob`."""
     from slicermedai.dicom.headers import load_headers
     from slicermedai.domain.result import AnalysisResult, result_folder
+    from slicermedai.export.profiles import formats_of
     from slicermedai.export.run import export_pictured, export_result
     from slicermedai.pipeline import HEADERS
 
     source, output = result_folder(Path(job.source)), Path(job.output)
+    formats = formats_of(job.formats, job.profile)
     progress("read", 0.0)
     result, headers = AnalysisResult.load(source), load_headers(source / HEADERS)
     steps.record_result_read(source, job_id=job_id)
     with atomic_folder(output) as partial:
-        export_result(result, headers=headers, folder=partial, formats=job.formats, progress=progress)
+        export_result(result, headers=headers, folder=partial, formats=formats, progress=progress)
         pictures = _pictures_beside(source)
-        export_pictured(result, headers=headers, folder=partial, formats=job.formats, pictures=pictures)
+        export_pictured(result, headers=headers, folder=partial, formats=formats, pictures=pictures)
     return output
 
 

@@ -28,12 +28,12 @@ def job_from(kind: type[J], given: argparse.Namespace) -> J:
 
 
 def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
-    name = "--" + field.name.replace("_", "-")
+    names = ["--" + field.name.replace("_", "-"), *field.metadata.get("aliases", ())]
     if field.type in ("bool", "bool | None"):
-        parser.add_argument(name, help=_help(field), default=field.default, action=argparse.BooleanOptionalAction)
+        parser.add_argument(*names, help=_help(field), default=field.default, action=argparse.BooleanOptionalAction)
         return
     parser.add_argument(
-        name,
+        *names,
         help=_help(field),
         default=field.default,
         type=_CONVERTERS[str(field.type)],

@@ -89,6 +89,20 @@ FORMATS: dict[str, Format] = {
             cites=("seg",),
         ),
         Format(
+            name="sr-plain",
+            title="DICOM Structured Report (TID 1500, Comprehensive: for older readers)",
+            writer="sr_plain:write",
+            reader="sr_read:read",
+            needs_context=True,
+            cites=("seg",),
+        ),
+        Format(
+            name="text",
+            title="DICOM Basic Text SR (the result in words)",
+            writer="text_report:write",
+            needs_context=True,
+        ),
+        Format(
             name="pmap",
             title="DICOM Parametric Maps (one for each map of the result)",
             writer="pmap:write",

@@ -34,11 +34,15 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     MissingContextError
         The source has no headers.
     """
+    dataset = finish(measurement_report(result, context), context, result=result, kind=KIND)
+    return [save(dataset, folder / FILE_NAME)]
+
+
+def measurement_report(result: AnalysisResult, context: ExportContext) -> Dataset:
+    """The content of the report, before it is filed as an object of some SOP class; raises as :func:`write`."""
     findings = subject.segmented(result)
     sources = _sources(result, findings, context)
-    dataset = _document(result, findings, sources=sources, context=context)
-    finish(dataset, context, result=result, kind=KIND)
-    return [save(dataset, folder / FILE_NAME)]
+    return _document(result, findings, sources=sources, context=context)
 
 
 def _sources(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> tuple[SourceFrame, ...]:
@@ -69,7 +73,7 @@ def _document(
     dataset = Dataset()
     for element in root:
         dataset.add(element)
-    _general(dataset, result)
+    describe(dataset, result)
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, sources, cites_seg=bool(findings))]
     return dataset
 
@@ -86,7 +90,7 @@ def _body(result: AnalysisResult, findings: tuple[Finding, ...], context: Export
     return [numbers, sr_tree.remarks(result)] if result.needs_a_look else [numbers]
 
 
-def _general(dataset: Dataset, result: AnalysisResult) -> None:
+def describe(dataset: Dataset, result: AnalysisResult) -> None:
     """SR Document General and Series modules (C.17.1, C.17.2): nobody has verified it yet."""
     failed = result.status is Status.FAILED
     dataset.CompletionFlag = "PARTIAL" if failed else "COMPLETE"

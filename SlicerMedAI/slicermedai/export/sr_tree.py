@@ -66,7 +66,7 @@ def report(result: AnalysisResult, content: list[ContentItem], *, modality: str)
     root.ContentSequence = ContentSequence(
         [
             *LanguageOfContentItemAndDescendants(DEFAULT_LANGUAGE),
-            *ObservationContext(observer_device_context=_observer(result)),
+            *ObservationContext(observer_device_context=observer(result)),
             procedure,
             *content,
         ]
@@ -130,7 +130,7 @@ def _text(name: Code, value: str) -> TextContentItem:
     return TextContentItem(name=concept(name), value=value, relationship_type=_CONTAINS)
 
 
-def _observer(result: AnalysisResult) -> ObserverContext:
+def observer(result: AnalysisResult) -> ObserverContext:
     """TID 1002 and TID 1004: a device, with the same UID in each of our reports."""
     device = DeviceObserverIdentifyingAttributes(
         uid=DEVICE_UID,

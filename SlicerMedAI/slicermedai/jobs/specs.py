@@ -1,7 +1,7 @@
 """What a job is: one small frozen dataclass per kind. :mod:`slicermedai.jobs.kinds` says how a new kind is added.
 
 The fields' metadata is the one source of the command line's options, of the GUI's defaults and of the reference:
-``help`` (a sentence), and ``choices`` where the values are few.
+``help`` (a sentence), ``choices`` where the values are few, and ``aliases``, other names of the option.
 """
 
 from __future__ import annotations
@@ -65,8 +65,22 @@ class ExportJob(Job):
     kind: ClassVar[str] = "export"
 
     source: str = field(metadata=_option("result folder of an earlier run"))
-    output: str = field(default="medai-export", metadata=_option("folder to make; it must not exist"))
-    formats: tuple[str, ...] = field(default=("seg", "sr"), metadata=_option("output formats, comma-separated"))
+    output: str = field(
+        default="medai-export", metadata=_option("folder to make; it must not exist", aliases=("--out",))
+    )
+    formats: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "output formats, comma-separated, beside those of the profile; default: seg,sr", aliases=("--to",)
+        ),
+    )
+    profile: str = field(
+        default="none",
+        metadata=_option(
+            "formats together: archive (seg, sr, pmap), viewer (seg, sr-plain), legacy (rtstruct, text, capture)",
+            choices=("none", "archive", "viewer", "legacy"),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
