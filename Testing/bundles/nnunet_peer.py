@@ -66,9 +66,10 @@ def train(network: torch.nn.Module, prepared: np.ndarray, truth: np.ndarray) -> 
     sizes = [n // 4 * 4 for n in images.shape[2:]]
     images, labels = images[..., : sizes[0], : sizes[1], : sizes[2]], labels[..., : sizes[0], : sizes[1], : sizes[2]]
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    for _ in range(40):
+    weight = torch.tensor([0.2, 1.0, 1.0])
+    for _ in range(60):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network.train()(images), labels).backward()
+        torch.nn.functional.cross_entropy(network.train()(images), labels, weight=weight).backward()
         optimizer.step()
 
 
