@@ -62,20 +62,24 @@ def generated_inputs(manifest: Manifest, ledger: Ledger) -> dict[str, Volume]:
     """A body with organs for each image that the bundle wants, each on a grid of its own around the same place."""
     with surroundings(Path(manifest.ref.path), ledger):
         adapted = adapt(manifest, ledger)
-        names, flat = adapted.steps().names, adapted.dimensions == 2
+        steps, flat = adapted.steps(), adapted.dimensions == 2
+    names, finest = steps.names, min((s for s in steps.turn.spacing if s > 0), default=2.0)
     slices = 40 if not flat else 1 if manifest.ref.task == "classification" else 8
     modality = next(iter(manifest.ref.modality), "")
-    return {name: generated(modality, shift=number, slices=slices) for number, name in enumerate(names)}
+    return {
+        name: generated(modality, shift=number, slices=slices, scale=min(1.0, finest / 1.5))
+        for number, name in enumerate(names)
+    }
 
 
-def generated(modality: str, *, shift: int = 0, slices: int = 40) -> Volume:
-    """An axial image of ``slices`` x 56 x 60 voxels, about 140 mm wide: an ellipsoid with two smaller ones inside."""
+def generated(modality: str, *, shift: int = 0, slices: int = 40, scale: float = 1.0) -> Volume:
+    """An axial image of ``slices`` x 56 x 60 voxels, 140 mm wide times ``scale``: an ellipsoid and two inside."""
     low, middle, high = _RANGES.get(modality, _OTHERWISE)
     shape = (slices, 56, 60)
-    origin = (-70.0 + shift, -65.0, -55.0 - shift)
-    geometry = Geometry.from_axes(shape, origin=origin, spacing=(110.0 / slices, 2.4, 2.4))
+    origin, spacing = np.array([-70.0 + shift, -65.0, -55.0 - shift]), np.array([110.0 / slices, 2.4, 2.4])
+    geometry = Geometry.from_axes(shape, origin=scale * origin, spacing=scale * spacing)
     index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1).reshape(-1, 3)
-    points = geometry.to_lps(index)
+    points = geometry.to_lps(index) / scale
     values = np.full(len(points), low)
     organs = (
         ((0, 0, 0), (55, 48, 46), middle),
