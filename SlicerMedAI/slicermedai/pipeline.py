@@ -19,6 +19,7 @@ from slicermedai.domain.volume import Volume
 from slicermedai.jobs.specs import RunJob
 
 if TYPE_CHECKING:
+    from slicermedai.confidence.run import RunTrust
     from slicermedai.dicom.inputs import Source
     from slicermedai.domain.bundle import BundleRef
     from slicermedai.inference.task import Prediction
@@ -44,6 +45,7 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
         Whatever stopped it, by name; ``folder`` is then to be thrown away.
     """
     from slicermedai.bundles.registry import resolve
+    from slicermedai.confidence.run import RunTrust
     from slicermedai.export.formats import fitting
     from slicermedai.export.obstacle import obstacle_of
 
@@ -57,10 +59,11 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     )
     source, deidentification = _routed(source, job, folder, clock, progress)
     read = digest_of(source.files if source.whole else (), source.volume)
-    prediction = _predict(job, bundle, source.volume, progress)
+    trust = RunTrust.of(bundle, source.volume, source.headers)
+    prediction = _predict(job, bundle, source.volume, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
-    result = _compose(bundle, source, prediction, job_id)
+    result = _compose(bundle, source, prediction, trust, job_id)
     clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
     told = _told(result.provenance, clock, (*suv, *refused))
@@ -92,26 +95,26 @@ def _routed(
     return source, report
 
 
-def _predict(job: RunJob, bundle: BundleRef, volume: Volume, progress: Progress) -> Prediction:
+def _predict(job: RunJob, bundle: BundleRef, volume: Volume, trust: RunTrust, progress: Progress) -> Prediction:
     from slicermedai.inference.task import Listeners, RunSettings, predict
 
     settings = RunSettings(device=job.device, seed=job.seed)
-    return predict(bundle, volume, settings=settings, listeners=Listeners(progress=progress))
+    return predict(bundle, volume, settings=settings, listeners=Listeners(progress=progress, observer=trust.observer))
 
 
-def _compose(bundle: BundleRef, source: Source, prediction: Prediction, job_id: str) -> AnalysisResult:
-    from slicermedai.confidence.assess import quality_of
+def _compose(bundle: BundleRef, source: Source, found: Prediction, trust: RunTrust, job_id: str) -> AnalysisResult:
     from slicermedai.confidence.findings import findings_of
     from slicermedai.inference.record import provenance_of
 
-    findings = findings_of(bundle, prediction, seed=source.volume.series_uid or job_id, volume=source.volume)
+    measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
+    findings, quality = trust.judged(measured)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,
         volume_geometry=source.volume.geometry,
-        provenance=provenance_of(bundle, prediction),
+        provenance=trust.noted(provenance_of(bundle, found)),
         findings=findings,
-        quality=tuple(quality_of(f.tracking_uid, model=bundle.title) for f in findings),
+        quality=quality,
         sources=source.study.series,
         notes=source.notes,
     )
@@ -121,7 +124,7 @@ def _told(made: Provenance, clock: Clock, refused: tuple[str, ...]) -> Provenanc
     return replace(
         made,
         steps=(*clock.steps[:-1], *made.steps, *clock.steps[-1:]),
-        refusals=(*made.refusals, "Uncertainty, saliency and out-of-distribution checks: not assessed.", *refused),
+        refusals=(*made.refusals, *refused),
         started=clock.started,
         finished=_now(),
     )

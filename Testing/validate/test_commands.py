@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -227,6 +228,43 @@ def test_a_run_without_a_record_listens_to_nothing(bundle: Path) -> None:
     assert (trust.observer, trust.ood) == (None, None)
     assert finding.confidence.state is ConfidenceState.NOT_CALIBRATED
     assert quality.light == "not assessed"
+
+
+def run_to_the_end(case: Phantom, bundle: Path, folder: Path) -> AnalysisResult:
+    image = ((case.margin + 10) / 20).astype(np.float32)
+    write_nifti(image, case, folder / "image.nii")
+    job = RunJob(
+        source=str(folder / "image.nii"), bundle=str(bundle), output=str(folder / "out"), device="cpu", report=False
+    )
+    return AnalysisResult.load(execute(job, job_id="j") / "result")
+
+
+def test_a_run_holds_its_image_against_the_record_that_is_in_use(
+    calibrated: Path, bundle: Path, tmp_path: Path
+) -> None:
+    case = next(iter(phantoms(1, seed=86)))
+    (tmp_path / "before").mkdir()
+    before = run_to_the_end(case, bundle, tmp_path / "before")
+    assert "There is no calibration record" in before.findings[0].confidence.reason
+    assert any(line.startswith("Out of distribution: not assessed") for line in before.provenance.refusals)
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    (tmp_path / "after").mkdir()
+    after = run_to_the_end(case, bundle, tmp_path / "after")
+    assert after.findings[0].confidence.state is ConfidenceState.NOT_CALIBRATED  # the record knows phantoms alone
+    assert "generated data" in " ".join(after.quality[0].reasons)
+    assert after.quality[0].light == "not assessed"
+    assert not any(line.startswith("Out of distribution") for line in after.provenance.refusals)
+
+
+def test_an_image_unlike_the_records_ends_in_a_warning(calibrated: Path, bundle: Path, tmp_path: Path) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    case = next(iter(phantoms(1, seed=86)))
+    thick = replace(case, spacing=tuple(4 * step for step in case.spacing))
+    result = run_to_the_end(thick, bundle, tmp_path)
+    assert result.needs_a_look
+    assert any("spacing" in warning or "mm" in warning for warning in result.provenance.warnings)
 
 
 # --- validate ----------------------------------------------------------------------------------------------------

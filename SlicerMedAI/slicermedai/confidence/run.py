@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.appearance import appearance
-from slicermedai.confidence.models import preprocessing_of, record_of
+from slicermedai.confidence.models import manifest_of, preprocessing_of, record_of
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.ood import OodReport, volume_alarms
 from slicermedai.confidence.record import TrustRecord, applicability
 from slicermedai.confidence.scope import Situation
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
+from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import Finding, Interval, Mask
+from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import Quality
 from slicermedai.domain.volume import Volume
+
+_NOT_ASSESSED = "Uncertainty and saliency: not assessed."
+_NO_REFERENCE = "Out of distribution: not assessed, since no trust record says what inputs looked like."
+_YEARS = re.compile("([0-9]{3})Y")  # VR AS, PS3.5 6.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,20 @@ class Origin:
     generated: bool = False
 
 
+def origin_of(headers: Sequence[Mapping[str, Any]]) -> Origin:
+    """From the DICOM headers of an image, by keyword; all unknown where there are none, as for image files."""
+    if not headers:
+        return Origin()
+    said = {name: str(headers[0].get(name) or "").strip() for name in ("Manufacturer", "ProtocolName", "PatientAge")}
+    years = _YEARS.fullmatch(said["PatientAge"])
+    return Origin(
+        manufacturer=said["Manufacturer"],
+        site=str(headers[0].get("InstitutionName") or "").strip(),
+        protocol=said["ProtocolName"],
+        age=float(years[1]) if years else None,
+    )
+
+
 class RunTrust:
     """Made before the network runs; its ``observer`` goes to the inference, and :meth:`judged` comes after it.
 
@@ -44,6 +66,7 @@ class RunTrust:
         self._record = record_of(manifest)
         self.observer = _observer(manifest, self._record)
         self._ood = self._record.ood.report(appearance(volume)) if self._record and self._record.ood else None
+        self._joined = self._ood
         self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
 
     @property
@@ -51,11 +74,21 @@ class RunTrust:
         """What the input checks found before the network ran; None where there is no record to compare with."""
         return self._ood
 
+    @staticmethod
+    def of(ref: BundleRef, volume: Volume, headers: Sequence[Mapping[str, Any]] = ()) -> RunTrust:
+        """For a model and an image; ``headers`` are the image's, by DICOM keyword, () for image files."""
+        return RunTrust(manifest_of(ref), volume, origin=origin_of(headers))
+
+    def noted(self, made: Provenance) -> Provenance:
+        """``made`` with what the input checks raised as warnings, and what was not assessed; after :meth:`judged`."""
+        alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
+        missing = (_NOT_ASSESSED,) if self._joined else (_NOT_ASSESSED, _NO_REFERENCE)
+        return replace(made, warnings=(*made.warnings, *alarms), refusals=(*made.refusals, *missing))
+
     def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
         """The findings with confidences and volume intervals, and the quality of each; no region is changed."""
-        standing = Standing(
-            model=self._model, record=self._record, applicability=self._applicability, ood=self._checked(findings)
-        )
+        self._joined = self._checked(findings)
+        standing = Standing(model=self._model, record=self._record, applicability=self._applicability, ood=self._joined)
         verdicts = [verdict(self._observed(finding), standing) for finding in findings]
         told = tuple(_told(finding, found) for finding, found in zip(findings, verdicts, strict=True))
         return told, tuple(found.quality for found in verdicts)

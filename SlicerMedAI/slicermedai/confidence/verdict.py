@@ -123,7 +123,8 @@ def _unassessed(observed: Observed, standing: Standing) -> Confidence:
     if standing.ood is not None and standing.ood.state is OodState.OUTSIDE:
         words = "; ".join(alarm.reason for alarm in standing.ood.alarms)
         return Confidence(state=ConfidenceState.NOT_ASSESSED, raw_score=observed.raw_score, reason=words)
-    return assess(observed.raw_score, model=standing.model, why="; ".join(standing.applicability.reasons))
+    reasons = "; ".join(standing.applicability.reasons) if standing.record else ""
+    return assess(observed.raw_score, model=standing.model, why=reasons[:1].upper() + reasons[1:])
 
 
 def _quality(observed: Observed, dice: float | None, interval: Interval | None, light: TrafficLight) -> Quality:

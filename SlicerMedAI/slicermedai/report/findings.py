@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Interval, Measurement, Point
-from slicermedai.domain.result import AnalysisResult, Review
+from slicermedai.domain.result import AnalysisResult, Quality, Review
 from slicermedai.report.markup import Html, items, join, number, section, table, tag, text
 from slicermedai.report.people import coded, identifier, unit
 
@@ -52,20 +52,29 @@ def quality_section(result: AnalysisResult) -> Html:
     known = {quality.tracking_uid: quality for quality in result.quality}
     rows = []
     for uid, name in names.items():
-        quality = known.get(uid)
-        expected = quality.expected_dice if quality else None
-        rows.append(
-            (
-                name,
-                number(expected) if expected is not None else "none",
-                quality.state if quality else "not assessed",
-                (quality.reason if quality else "") or "no reason was recorded",
-            )
-        )
+        quality = known.get(uid) or Quality(tracking_uid=uid)
+        rows.append((name, _light(quality), _expected(quality), quality.state, _why(quality)))
     if not rows:
         return section("quality", "Segmentation quality", tag("p", "Not assessed: there is nothing to assess."))
-    headings = ("Finding", "Expected Dice", "State", "Why")
+    headings = ("Finding", "Light", "Expected Dice", "State", "Why")
     return section("quality", "Segmentation quality", table("Expected quality of each segmentation", headings, rows))
+
+
+def _light(quality: Quality) -> Html:
+    """The traffic light as a word, so that nothing hangs on seeing a colour."""
+    return tag("span", quality.light, class_=f"light {quality.light.replace(' ', '-')}")
+
+
+def _expected(quality: Quality) -> str:
+    if quality.expected_dice is None:
+        return "none"
+    span = quality.interval
+    reach = f" ({number(span.low)} to {number(span.high)} at {span.level:.0%})" if span else ""
+    return f"{number(quality.expected_dice)}{reach}"
+
+
+def _why(quality: Quality) -> str:
+    return "; ".join(quality.reasons) or quality.reason or "no reason was recorded"
 
 
 def reviews_section(result: AnalysisResult) -> Html:
