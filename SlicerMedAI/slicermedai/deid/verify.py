@@ -22,6 +22,7 @@ from slicermedai.errors import IdentityError
 
 __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
 
+_REPEATED, _MOST = 256, 1 << 14
 _LONG = 4096
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -138,9 +139,27 @@ class _Searcher:
         self._needles = {scope: _Needles(_byte_forms(tokens, scope)) for scope in Scope}
         self._text = _Index(_text_forms(tokens))
         self._tokens = tokens
+        self._clean: set[tuple[Scope, bytes]] = set()
 
     def search(self, element: Element) -> tuple[int, str] | None:
-        """(offset within the value, kind of the token) of the first hit, or None."""
+        """(offset within the value, kind of the token) of the first hit, or None.
+
+        Short values in which nothing was found are remembered: in a series most of them repeat.
+        """
+        value = element.value
+        if len(value) > _REPEATED:
+            return self._search(element)
+        known = (element.scope, bytes(value))
+        if known in self._clean:
+            return None
+        found = self._search(element)
+        if found is None:
+            if len(self._clean) >= _MOST:
+                self._clean.clear()
+            self._clean.add(known)
+        return found
+
+    def _search(self, element: Element) -> tuple[int, str] | None:
         scope = element.scope
         found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
         if found is not None:
@@ -161,13 +180,13 @@ class _Searcher:
 
 
 class _Index(Generic[AnyStr]):
-    """Many strings (or byte strings) by their first two letters: nothing has to be compiled for a patient."""
+    """Many strings (or byte strings) by their first four letters, or two: nothing has to be compiled for a patient."""
 
     def __init__(self, forms: Iterable[tuple[AnyStr, AnyStr, AnyStr]]) -> None:
         self._by_start: dict[AnyStr, list[tuple[AnyStr, re.Pattern[AnyStr] | None, re.Pattern[AnyStr] | None]]] = {}
         for left, text, right in sorted(forms, key=lambda form: (-len(form[1]), form)):
             entry = (text, re.compile(left) if left else None, re.compile(right) if right else None)
-            self._by_start.setdefault(text[:2], []).append(entry)
+            self._by_start.setdefault(text[: 4 if len(text) >= 4 else 2], []).append(entry)
 
     def search(self, value: AnyStr) -> tuple[int, AnyStr] | None:
         """(position, what stands there) of the first one, or None."""
@@ -179,7 +198,8 @@ class _Index(Generic[AnyStr]):
 
     def at(self, value: AnyStr, position: int) -> AnyStr | None:
         """What stands at ``position``, between edges where it may, and not as a part of a common word."""
-        for text, left, right in self._by_start.get(value[position : position + 2], ()):
+        long = self._by_start.get(value[position : position + 4], ())
+        for text, left, right in (*long, *self._by_start.get(value[position : position + 2], ())):
             end = position + len(text)
             if value[position:end] != text or (left and not left.match(value, position)):
                 continue
@@ -213,10 +233,12 @@ class _Needles(_Index[bytes]):
 
     def _candidates(self, value: bytes, odd: int) -> list[int]:
         pairs = np.frombuffer(value, dtype="<u2", offset=odd, count=(len(value) - odd) // 2)
-        wanted = self._tables[0][pairs[:-1]] & self._tables[1][pairs[1:]]
-        if self._short and self._tables[0][pairs[-1]]:
-            wanted = np.append(wanted, True)
-        return [int(place) * 2 + odd for place in np.flatnonzero(wanted)]
+        places = np.flatnonzero(self._tables[0].take(pairs))
+        followed = np.append(pairs, 0)[places + 1]
+        wanted = self._tables[1].take(followed) & (places < len(pairs) - 1)
+        if self._short and len(places) and places[-1] == len(pairs) - 1:
+            wanted[-1] = True
+        return [int(place) * 2 + odd for place in places[wanted]]
 
 
 @functools.lru_cache(maxsize=8)
