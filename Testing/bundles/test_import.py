@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +24,8 @@ from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.registry import resolve
 from slicermedai.bundles.store import Title, changes
 from slicermedai.bundles.verify import require_consent
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import (
     BundleError,
     CodeError,
@@ -29,6 +34,7 @@ from slicermedai.errors import (
     MedAIError,
     UnknownBundleError,
 )
+from slicermedai.inference.task import predict
 from Testing.bundles.nnunet_folders import checkpoint_of, dataset, plans, write_results
 from Testing.bundles.test_weights import Evil, safetensors
 from Testing.inference.tiny_bundle import change_json, write_json, write_tiny_bundle
@@ -482,3 +488,50 @@ def test_an_installed_state_can_be_loaded_with_its_hash(tmp_path: Path, own_home
     state = load_safetensors(content)
     torch.nn.Conv3d(1, 2, 1).load_state_dict(state, strict=True)
     assert state["bias"].tolist() == [2.0, 3.0]
+
+
+# What was taken in runs.
+
+
+@pytest.mark.parametrize("kind", ["nnunet", "safetensors"])
+def test_what_was_taken_in_runs_in_the_engine(tmp_path: Path, own_home: Path, kind: str) -> None:
+    if kind == "nnunet":
+        ref = import_bundle(write_results(tmp_path / "d", folds=2), Answers(name="x", mirror=False))
+    else:
+        weights, card = safetensors_file(tmp_path / "w.safetensors"), card_of(tmp_path / "card.json")
+        ref = import_bundle(weights, Answers(card=card, weights_licence="CC-BY-NC-4.0"))
+    affine = np.diag([2.0, 1.5, 1.5, 1.0])[[2, 1, 0, 3]]
+    values = np.random.default_rng(0).normal(40, 80, (20, 40, 40)).astype(np.float32)
+    image = Volume(array=values, geometry=Geometry(shape=values.shape, affine=affine), modality="CT", unit="HU")
+    made = predict(ref, image)
+    assert made.label_map.array.shape == values.shape
+    assert set(np.unique(made.label_map.array)) <= {0, *(value for value, _ in ref.labels)}
+    assert resolve(ref.title) == ref, "a run leaves the bundle's files as they are"
+
+
+def test_compiled_code_beside_agreed_scripts_is_not_run(zoo_folder: Path, tmp_path: Path) -> None:
+    """What Python compiled earlier would be taken in place of the source that was hashed."""
+    source = "import torch\ndef net():\n    return torch.nn.Conv3d(1, 2, 1)\n"
+    code_bundle(zoo_folder)
+    (zoo_folder / "scripts" / "net.py").write_text(source)
+    change_json(zoo_folder / "configs" / "inference.json", network_def={"_target_": "scripts.net.net"}, imports=[])
+    ref = import_bundle(zoo_folder)
+    agree(Title(name=ref.name, version=ref.version), "trusted", Path(ref.path))
+    script, proof = Path(ref.path) / "scripts" / "net.py", tmp_path / "ran"
+    evil = tmp_path / "net.py"
+    evil.write_text(f"open({str(proof)!r}, 'w').close()\n{source}")
+    stat = script.stat()
+    os.utime(evil, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    planted = Path(importlib.util.cache_from_source(str(script)))
+    planted.parent.mkdir()
+    data = importlib._bootstrap_external._code_to_timestamp_pyc(  # type: ignore[attr-defined]  # private
+        compile(evil.read_text(), str(script), "exec"), int(stat.st_mtime), stat.st_size
+    )
+    planted.write_bytes(data)
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])[[2, 1, 0, 3]]
+    values = np.arange(16**3, dtype=np.float32).reshape(16, 16, 16)
+    predict(
+        resolve(ref.title), Volume(array=values, geometry=Geometry(shape=(16, 16, 16), affine=affine), modality="CT")
+    )
+    assert not proof.exists()
+    assert resolve(ref.title).consent == "trusted"

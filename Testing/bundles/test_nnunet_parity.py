@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.data.utils import compute_importance_map
 
 from slicermedai.bundles.checkpoints import plain_state, read_checkpoint
 from slicermedai.bundles.draft import Answers
@@ -26,7 +25,7 @@ from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.plans import inference_config, plans_of
 from slicermedai.bundles.plans_network import PlansEnsemble, PlansUNet
 from slicermedai.bundles.plans_transforms import CropToContentd, NormalizeByPlansd, ResampleByPlansd
-from slicermedai.bundles.plans_windows import even_starts, scores_back
+from slicermedai.bundles.plans_windows import even_starts, scores_back, window_weights
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
@@ -172,7 +171,7 @@ def _predicted_by_plans(ref: BundleRef) -> np.ndarray:
     network = PlansEnsemble(**settings).eval()
     network.load_state_dict(torch.load(Path(ref.path) / ref.weights, weights_only=True), strict=True)
     prepared, roi = torch.as_tensor(np.asarray(prepare(config, image)))[None], config["inferer"]["roi_size"]
-    weights = compute_importance_map(tuple(roi), mode="gaussian", sigma_scale=0.125)
+    weights = torch.from_numpy(window_weights(roi))
     total, count = torch.zeros(1, 3, *prepared.shape[2:]), torch.zeros(prepared.shape[2:])
     for place in itertools.product(*(even_starts(n, r) for n, r in zip(prepared.shape[2:], roi, strict=True))):
         inside = tuple(slice(a, a + n) for a, n in zip(place, roi, strict=True))

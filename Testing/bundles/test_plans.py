@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 
 from slicermedai.bundles.plans_network import PlansEnsemble, PlansUNet
 from slicermedai.bundles.plans_transforms import CropToContentd, NormalizeByPlansd, ResampleByPlansd, new_shape
-from slicermedai.bundles.plans_windows import even_starts, scores_back
+from slicermedai.bundles.plans_windows import even_starts, scores_back, window_weights
 from slicermedai.bundles.squash import Squashd
 from slicermedai.errors import BundleError
 
@@ -112,6 +112,13 @@ def test_an_ensemble_is_the_mean_of_its_members_and_mirrored_views() -> None:
 def test_windows_are_spread_evenly(size: int, window: int, starts: list[int]) -> None:
     """110, 64 -> 0, 23, 46 is the example in nnU-Net's own source."""
     assert even_starts(size, window) == starts
+
+
+def test_weights_of_a_window_have_their_top_past_the_middle_and_are_never_zero() -> None:
+    weights = window_weights((16, 32, 32))
+    assert np.unravel_index(weights.argmax(), weights.shape) == (8, 16, 16)
+    assert weights[8, 16, 20] == pytest.approx(np.exp(-0.5), rel=1e-3)
+    assert weights.min() > 0
 
 
 def test_windows_larger_than_the_image_are_refused() -> None:

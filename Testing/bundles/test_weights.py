@@ -23,6 +23,7 @@ STATES: list[Any] = [
     {"weight": torch.zeros(2, 3)},
     torch.nn.Conv3d(1, 2, 1).state_dict(),
     {"state_dict": {"a": torch.nn.Parameter(torch.ones(2))}, "epoch": 3, "best": np.float64(0.5)},
+    {"arch_code": np.zeros((2, 3), dtype=np.float32)},
     {"half": torch.zeros(4, dtype=torch.bfloat16), "config": {"roi_size": [96, 96, 96]}},
 ]
 
@@ -86,6 +87,12 @@ def test_a_member_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
         archive.writestr("m/data.pkl", pickle.dumps({}, protocol=2))
         archive.writestr("m/data/0", b"\0" * (101 * 2**20))
     with pytest.raises(BundleError, match="would unpack to 105906176 bytes"):
+        check_weights(tmp_path / "m.pt")
+
+
+def test_code_inside_an_array_is_refused_too(tmp_path: Path) -> None:
+    torch.save({"x": np.array([Evil()], dtype=object)}, tmp_path / "m.pt")
+    with pytest.raises(BundleError, match=r"would run (posix|nt)\.system"):
         check_weights(tmp_path / "m.pt")
 
 

@@ -1,7 +1,8 @@
 """How nnU-Net lays its windows and brings scores back: what its plans mean beside MONAI's way of doing so.
 
 MONAI steps by a fixed share of a window and moves the last one inwards; nnU-Net spreads the same number of windows
-evenly. MONAI's inversion of labels asks for the nearest voxel; nnU-Net resamples the scores, and labels come last.
+evenly. Its weights within a window have their top half a voxel further on, and end at four standard deviations. MONAI's
+inversion of labels asks for the nearest voxel; nnU-Net resamples the scores, and labels come last.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from slicermedai.bundles.plans_transforms import coarse_axis, resized
 from slicermedai.errors import BundleError
@@ -29,6 +31,16 @@ def even_starts(size: int, window: int, *, step: float = 0.5) -> list[int]:
     count = math.ceil((size - window) / (window * step)) + 1
     apart = (size - window) / (count - 1) if count > 1 else 0.0
     return [round(apart * n) for n in range(count)]
+
+
+def window_weights(window: Sequence[int]) -> NDArray[np.float32]:
+    """Weights over a window, 1 at the voxel n // 2 along each axis, Gaussian with an eighth of the window; never 0."""
+    impulse = np.zeros(tuple(window))
+    impulse[tuple(n // 2 for n in window)] = 1
+    weights = ndimage.gaussian_filter(impulse, [n / 8 for n in window], mode="constant")
+    weights /= weights.max()
+    weights[weights == 0] = weights[weights > 0].min()
+    return np.asarray(weights, dtype=np.float32)
 
 
 def scores_back(

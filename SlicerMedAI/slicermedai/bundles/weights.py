@@ -58,11 +58,14 @@ _HARMLESS = {
 _NUMBERS = {
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.ndarray",
     "numpy.dtype",
     *(f"numpy.dtypes.{name}DType" for name in ("Float64", "Float32", "Int64", "Int32", "Bool", "UInt8")),
     "_codecs.encode",
 }
-"""Numbers that trainers leave in checkpoints; plain bytes and types."""
+"""Numbers and arrays that trainers leave in checkpoints; plain bytes and types."""
 
 
 def kind_of(path: Path) -> str:

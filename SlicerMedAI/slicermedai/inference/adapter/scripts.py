@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,16 +36,23 @@ _RENAMED: dict[str, Any] = {
 def surroundings(folder: Path, ledger: Ledger) -> Iterator[None]:
     """Within the block ``scripts`` of the bundle in ``folder`` can be imported, and its arrays can be loaded."""
     before, names = list(sys.path), {name for name in sys.modules if _is_scripts(name)}
+    compiled = sys.pycache_prefix
     has_scripts = (folder / "scripts").is_dir()
     added = _add_old_names(folder, ledger) if has_scripts else []
     if has_scripts:
         sys.path.insert(0, str(folder))
         ledger.did("scripts", "the bundle's own package scripts is imported from its folder")
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_ARRAYS):
+        with (
+            tempfile.TemporaryDirectory(prefix="medai-scripts-") as scratch,
+            warnings.catch_warnings(),
+            torch.serialization.safe_globals(_ARRAYS),
+        ):
+            sys.pycache_prefix = scratch  # compiled code beside the sources was hashed by nobody
             yield
     finally:
         sys.path[:] = before
+        sys.pycache_prefix = compiled
         for name in [name for name in sys.modules if _is_scripts(name) and name not in names]:
             del sys.modules[name]
         for name in added:
