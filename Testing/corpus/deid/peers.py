@@ -8,12 +8,17 @@ import subprocess
 import sys
 import tempfile
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PEERS = ("dicognito", "deid", "dicom-anonymizer", "dcmanon")
 OURS = "slicermedai"
+OURS_BASIC = "slicermedai-basic"
+PRESETS = {
+    OURS: "research",  # what is asked of a research data set: dates shifted, reports, descriptions and pixels cleaned
+    OURS_BASIC: "basic",  # the profile that the peers are nearest to; it reads no pixels
+}
 _LIMIT_S = 1800
 
 
@@ -36,6 +41,11 @@ class Tool:
     command: tuple[str, ...]
     version: str
     environment: dict[str, str] = field(default_factory=dict)
+    rewriter: tuple[str, ...] = ()
+
+    def alone(self) -> Tool | None:
+        """The rewriter without what is around it, where it can be run like that."""
+        return replace(self, command=self.rewriter, rewriter=()) if self.rewriter else None
 
     def run(self, source: Path, output: Path) -> Cost:
         """Run over a folder; the output folder does not exist yet."""
@@ -54,7 +64,7 @@ def find_tools(names: list[str], folder: Path) -> tuple[list[Tool], dict[str, st
     """The tools that can run, and why the others cannot; ``folder`` holds the peers' environment, made on demand."""
     tools, absent = [], {}
     for name in names:
-        found = ours() if name == OURS else peer(name, folder)
+        found = ours(name) if name in PRESETS else peer(name, folder)
         if isinstance(found, Tool):
             tools.append(found)
         else:
@@ -62,15 +72,16 @@ def find_tools(names: list[str], folder: Path) -> tuple[list[Tool], dict[str, st
     return tools, absent
 
 
-def ours() -> Tool | str:
-    """This project's command, or why it cannot be run."""
+def ours(name: str = OURS) -> Tool | str:
+    """This project's command with the preset of that name, or why it cannot be run."""
     command = [sys.executable, "-m", "slicermedai", "deid"]
     done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         return "not available: command deid missing"
     version = subprocess.run([*command[:3], "--version"], capture_output=True, text=True, check=False, timeout=120)
-    words = (*command, "INPUT", "OUTPUT", "--preset", "research")
-    return Tool(OURS, words, version.stdout.strip().split()[-1], {"SLICERMEDAI_DEID_PASSPHRASE": "bench passphrase"})
+    words = (*command, "INPUT", "OUTPUT", "--preset", PRESETS[name])
+    rewriter = (sys.executable, str(HERE / "rewriter.py"), "INPUT", "OUTPUT") if name == OURS_BASIC else ()
+    return Tool(name, words, version.stdout.strip().split()[-1], rewriter=rewriter)
 
 
 def peer(name: str, folder: Path) -> Tool | str:

