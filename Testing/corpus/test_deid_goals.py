@@ -101,4 +101,4 @@ def test_what_was_not_measured_is_no_success() -> None:
         "rewriter: at most half of the fastest peer's CPU time",
     ]
     assert "| not measured |" in next(goal.line() for goal in found if goal.ok is None)
-    assert judged(replace(PERFECT, leaked=Share(7, 30_000)))[1].line().endswith("| 7 of 30000 | MISSED |")
+    assert judged(replace(PERFECT, leaked=Share(7, 30_000)))[1].line().endswith("| 7 of 60000 | MISSED |")

@@ -198,8 +198,9 @@ class _Index(Generic[AnyStr]):
 
     def at(self, value: AnyStr, position: int) -> AnyStr | None:
         """What stands at ``position``, between edges where it may, and not as a part of a common word."""
-        long = self._by_start.get(value[position : position + 4], ())
-        for text, left, right in (*long, *self._by_start.get(value[position : position + 2], ())):
+        starts = self._by_start
+        forms = [*starts.get(value[position : position + 4], ()), *starts.get(value[position : position + 2], ())]
+        for text, left, right in forms:
             end = position + len(text)
             if value[position:end] != text or (left and not left.match(value, position)):
                 continue
