@@ -198,14 +198,13 @@ class _Index(Generic[AnyStr]):
 
     def at(self, value: AnyStr, position: int) -> AnyStr | None:
         """What stands at ``position``, between edges where it may, and not as a part of a common word."""
-        starts = self._by_start
-        forms = [*starts.get(value[position : position + 4], ()), *starts.get(value[position : position + 2], ())]
-        for text, left, right in forms:
-            end = position + len(text)
-            if value[position:end] != text or (left and not left.match(value, position)):
-                continue
-            if not (right and not right.match(value, end)) and not _is_part_of_common_word(value, position, end):
-                return text
+        for size in (4, 2):
+            for text, left, right in self._by_start.get(value[position : position + size], ()):
+                end = position + len(text)
+                if value[position:end] != text or (left and not left.match(value, position)):
+                    continue
+                if not (right and not right.match(value, end)) and not _is_part_of_common_word(value, position, end):
+                    return text
         return None
 
 
