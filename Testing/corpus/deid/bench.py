@@ -193,7 +193,13 @@ ROWS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("CPU ms per 0.5 MB file, whole tool", _ms(lambda r: r.cpu_ms)),
     ("CPU ms per 0.5 MB file, rewriter alone", lambda r: _ms(lambda r: r.rewriter_ms)(r) if r.rewriter else "-"),
     ("CPU s for the corpora, pixels included", lambda r: f"{sum(run.cpu_s for run in r.runs):.0f}"),
-    ("start-up with one file, s", _cost(lambda r: r.single, lambda c: f"{c.wall_s:.2f}")),
+    ("start-up with one file, CPU s", _cost(lambda r: r.single, lambda c: f"{c.cpu_s:.2f}")),
+    (
+        "start-up with one file, CPU s, rewriter alone",
+        lambda r: (
+            _cost(lambda r: r.rewriter[0] if r.rewriter else None, lambda c: f"{c.cpu_s:.2f}")(r) if r.rewriter else "-"
+        ),
+    ),
     (f"peak MB, {TIMED_FILES} files", _cost(lambda r: r.many, lambda c: f"{c.peak_mb:.0f}")),
     (f"peak MB, one {LARGE_MB} MB file", _cost(lambda r: r.large, lambda c: f"{c.peak_mb:.0f}")),
 )
@@ -269,7 +275,7 @@ def _goals(results: list[Result]) -> list[str]:
         basic=basic.scores,
         rewriter_ms=basic.rewriter_ms,
         fastest_peer_ms=min(others, default=None),
-        single=basic.single,
+        single=basic.rewriter[0] if basic.rewriter else basic.single,
         many=basic.many,
         large=basic.large,
     )

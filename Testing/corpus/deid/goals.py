@@ -14,7 +14,10 @@ CPU_MS, START_S, PEAK_MB = 1.7, 0.2, 100
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Scores of the whole command and of the Basic profile, and costs of the latter."""
+    """Scores of the whole command and of the Basic profile, and costs of the latter.
+
+    ``rewriter_ms`` and ``single`` (one file) are of the rewriter alone, ``many`` and ``large`` of the command.
+    """
 
     best: list[Scores]
     basic: list[Scores]
@@ -97,7 +100,7 @@ def _cost(measured: Measured) -> Iterator[Goal]:
     else:
         yield _at_most(f"rewriter: at most half of the fastest peer's {peer:.1f} CPU ms", own, peer / 2)
     start = measured.single.cpu_s if measured.single and not measured.single.status else None
-    yield _at_most(f"start-up with one file: {START_S} CPU s at most", start, START_S)
+    yield _at_most(f"rewriter: start-up with one file in {START_S} CPU s at most", start, START_S)
     peaks = [cost.peak_mb for cost in (measured.many, measured.large) if cost and not cost.status]
     yield _at_most(f"peak memory without the text reader: {PEAK_MB} MB at most", max(peaks, default=None), PEAK_MB)
 

@@ -29,6 +29,7 @@ def large(folder: Path, seed: int, megabytes: int) -> None:
     (path,) = folder.rglob("*.dcm")
     data = dcmread(path)
     frame = bytes(data.PixelData)[: int(data.Rows) * int(data.Columns)]
+    data.BurnedInAnnotation = "NO"  # a tool that reads no pixels leaves out what says otherwise
     data.NumberOfFrames = str(megabytes * 10**6 // len(frame))
     data.PixelData = frame * int(data.NumberOfFrames)
     dcmwrite(path, data)
