@@ -12,7 +12,7 @@ from slicermedai.deid.pixels.lexicon import is_annotation
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Line
 from slicermedai.deid.pixels.words import Word
-from slicermedai.deid.vocabulary import Vocabulary
+from slicermedai.deid.vocabulary import Vocabulary, name_tokens
 from Testing.deid.pixels.pictures import VOCABULARY
 
 LETTER = 8.0
@@ -184,3 +184,18 @@ def test_a_word_of_anatomy_is_no_misread_name() -> None:
 def test_label_and_value_in_one_word_are_parted() -> None:
     assert ("ID:", TextClass.ANNOTATION) in understood("ID:QF-7391586")
     assert identity_in("ID:QF-7391586") == "QF-7391586"
+
+
+def test_a_unit_and_a_word_whose_space_was_lost_are_annotations_after_a_number() -> None:
+    assert is_annotation("28HzGain54")
+    assert is_annotation("28HzZ2.0")
+    assert not is_annotation("HzGain")
+    assert not is_annotation("28Quillfeather")
+    assert not is_annotation("28HzQuillfeather")
+
+
+def test_a_name_of_common_words_is_identity_as_a_whole() -> None:
+    vocabulary = Vocabulary.of(name_tokens("Long^Axis"))
+    assert identity_in("Axis Long", vocabulary=vocabulary) == "Axis Long"
+    assert identity_in("Long", vocabulary=vocabulary) == ""
+    assert identity_in("Long Supine", vocabulary=vocabulary) == ""

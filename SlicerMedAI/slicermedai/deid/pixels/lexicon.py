@@ -133,7 +133,8 @@ def _known_chunk(chunk: str) -> bool:
 
 def _unit_and_word(chunk: str) -> bool:
     """What follows a number: a unit and a known word whose space was lost."""
-    return any(chunk[:n] in _units() and is_known_word(chunk[n:]) for n in range(1, min(len(chunk) - 2, 7)))
+    sizes = range(2, min(len(chunk), 7))
+    return any(chunk[:n] in _units() and (len(chunk) - n <= 2 or is_known_word(chunk[n:])) for n in sizes)
 
 
 @functools.cache
