@@ -146,6 +146,8 @@ def flat_without_slices(draft: Draft) -> None:
     draft.config["network_def"] |= {"_target_": "torch.nn.Conv2d"}
     draft.config["inferer"] = {"_target_": "SimpleInferer"}
     draft.metadata["network_data_format"] = _format(shape=[256, 256])
+    resize = {"_target_": "Resized", "keys": ["image"], "spatial_size": [96, 90], "mode": ["bilinear"]}
+    draft.config["preprocessing"]["transforms"].append(resize)
 
 
 def of_several_files(draft: Draft) -> None:

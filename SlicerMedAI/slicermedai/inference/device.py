@@ -65,7 +65,7 @@ def reproducible(settings: RunSettings, device: Device) -> Iterator[None]:
     try:
         with torch.random.fork_rng(devices=cuda):
             _seed(settings.seed)
-            _switch((True, True, True, False, False))
+            _switch((True, True, True, False, False, False))
             if settings.threads:
                 torch.set_num_threads(settings.threads)
             yield
@@ -76,7 +76,7 @@ def reproducible(settings: RunSettings, device: Device) -> Iterator[None]:
         _switch(switches)
 
 
-_Switches = tuple[bool, bool, bool, bool, bool]
+_Switches = tuple[bool, bool, bool, bool, bool, bool]
 
 
 def _switches() -> _Switches:
@@ -86,6 +86,7 @@ def _switches() -> _Switches:
         torch.backends.cudnn.deterministic,
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.allow_tf32,
+        torch.utils.deterministic.fill_uninitialized_memory,
     )
 
 
@@ -94,6 +95,7 @@ def _switch(values: _Switches) -> None:
     torch.backends.cudnn.deterministic = values[2]
     torch.backends.cudnn.benchmark = values[3]
     torch.backends.cudnn.allow_tf32 = values[4]
+    torch.utils.deterministic.fill_uninitialized_memory = values[5]
 
 
 def _seed(seed: int) -> None:

@@ -45,7 +45,8 @@ class Adapted:
 
     def steps(self, part: str = PREPROCESSING) -> Steps:
         """The preprocessing, with the images that it wants."""
-        reader = Reader(self.parser, self.ledger, self.file, part, self.dimensions)
+        stacked = self.dimensions == 2 and self.manifest.ref.task != "classification"
+        reader = Reader(self.parser, self.ledger, self.file, part, self.dimensions, stacked)
         steps = reader.read(self.make)
         if len(steps.names) > 1:
             return steps

@@ -110,6 +110,7 @@ class Reader:
     file: str
     part: str = "preprocessing"
     dimensions: int = 3
+    by_slices: bool = False
     kept: list[dict[str, Any]] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
 
@@ -150,6 +151,9 @@ class Reader:
         step.pop("_disabled_", None)
         if "keys" in step:
             step = self._without_labels(step, keys)
+        if self.by_slices and len(_pair(step.get("spatial_size"))) == 2:
+            self.ledger.did("slices", f"{target}: the axis across the slices stays as it is")
+            step = _with_slices(step)
         if _LOADER.match(target):
             self.loaded += [key for key in step.get("keys", [IMAGE]) if key not in self.loaded]
             self.ledger.did("images from memory", f"{target} is left out: the engine hands in what was read already")
@@ -260,6 +264,18 @@ def _onto(volume: Volume, grid: Geometry, turn: Turn, *, first: bool) -> Any:
     fill = None if first else float(volume.array.min())
     values = resample(volume.array, volume.geometry, grid, fill=fill, nearest=turn.nearest)
     return metatensor_on(torch.from_numpy(values)[None], grid)
+
+
+def _pair(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _with_slices(step: dict[str, Any]) -> dict[str, Any]:
+    """A step for flat images as one for a stack of them: -1 keeps MONAI's hands off the third axis."""
+    mode = step.get("mode")
+    modes = ["trilinear" if one == "bilinear" else one for one in (_pair(mode) or [mode])]
+    made = {**step, "spatial_size": [*_pair(step["spatial_size"]), -1]}
+    return {**made, "mode": modes if isinstance(mode, list) else modes[0]} if mode else made
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
