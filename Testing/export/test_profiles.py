@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from slicermedai.cli.execute import export_saved
 from slicermedai.cli.commands import understand
+from slicermedai.cli.execute import export_saved
 from slicermedai.dicom.headers import save_headers
 from slicermedai.domain.observer import silent
 from slicermedai.domain.result import Status

@@ -15,7 +15,7 @@ from pydicom import Dataset, dcmread
 
 from slicermedai.domain.codes import HOUNSFIELD, MILLILITER, MILLIMETER, VOLUME, Code, ucum
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Measurement
-from slicermedai.domain.result import Decision, Review, Status
+from slicermedai.domain.result import Status
 from slicermedai.domain.volume import SuvScale, Volume
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.formats import FORMATS
@@ -172,7 +172,7 @@ def test_highdicom_reads_the_groups(tmp_path: Path) -> None:
 
 def test_both_numbers_of_a_measurement_are_one_number(tmp_path: Path) -> None:
     case = a_case()
-    odd = dataclasses.replace(case.result.findings[0].measurements[0], value=1.0 / 3 + 1e-14)
+    odd = dataclasses.replace(case.result.findings[0].measurements[0], value=1.0 / 3 + 1e-14, method=None)
     finding = dataclasses.replace(case.result.findings[0], measurements=(odd,))
     case = dataclasses.replace(case, result=dataclasses.replace(case.result, findings=(finding,)))
     (item,) = items(dcmread(exported(case, tmp_path)[1]), VOLUME.value)
@@ -310,14 +310,6 @@ def test_two_findings_with_one_tracking_uid_are_refused(tmp_path: Path) -> None:
     result = dataclasses.replace(case.result, findings=(case.result.findings[0],) * 2)
     with pytest.raises(FormatError, match="tracking_uid"):
         export_result(result, headers=case.headers, folder=tmp_path, formats=("seg",))
-
-
-def test_a_rejected_finding_is_not_exported_as_if_nothing_had_been_decided(tmp_path: Path) -> None:
-    case = a_case()
-    review = Review(tracking_uid=case.result.findings[0].tracking_uid, person="reader 1", decision=Decision.REJECTED)
-    result = dataclasses.replace(case.result, reviews=(review,))
-    with pytest.raises(FormatError, match="reviews"):
-        export_result(result, headers=case.headers, folder=tmp_path, formats=("seg", "sr"))
 
 
 def test_what_is_no_report_is_refused_by_the_reader(tmp_path: Path) -> None:

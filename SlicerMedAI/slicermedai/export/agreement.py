@@ -21,17 +21,23 @@ def check_volumes(result: AnalysisResult) -> None:
     """
     for finding in result.findings:
         for one in finding.measurements:
-            if _is_counted(one) and isinstance(finding.region, (Mask, PackedMask)):
+            if is_counted(one) and isinstance(finding.region, (Mask, PackedMask)):
                 _check(finding, finding.region, one.value)
 
 
-def _is_counted(one: Measurement) -> bool:
+def is_counted(one: Measurement) -> bool:
+    """True for a volume that is the sum of its voxels."""
     known = (one.name.value, one.unit.value, one.method and one.method.value)
     return known == (VOLUME.value, MILLILITER.value, VOXEL_SUMMATION.value) and not one.derivation and not one.missing
 
 
+def milliliters(region: Mask | PackedMask) -> float:
+    """The volume of the voxels of ``region``, ml."""
+    return float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
+
+
 def _check(finding: Finding, region: Mask | PackedMask, value: float) -> None:
-    counted = float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
+    counted = milliliters(region)
     if not abs(value - counted) <= TOLERANCE * counted:
         raise FormatError(
             f"the volume of finding {finding.label.name!r} is {value:.6g} ml, and its voxels make {counted:.6g} ml",

@@ -43,7 +43,7 @@ QUANTITY = Code(value="246205007", scheme="SCT", meaning="Quantity")
 PROBABILITY = Code(value="122157", scheme="DCM", meaning="Probability")
 PROBABILITIES = (
     PROBABILITY,
-    Code(value="110854", scheme="DCM", meaning="Probability map"),
+    Code(value="110854", scheme="DCM", meaning="Fractional Probabilistic Segmentation"),
     Code(value="111047", scheme="DCM", meaning="Probability of cancer"),
     Code(value="111011", scheme="DCM", meaning="Certainty of Feature"),
     Code(value="111012", scheme="DCM", meaning="Certainty of Finding"),

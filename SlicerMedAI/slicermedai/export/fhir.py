@@ -15,7 +15,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import seg, sr, subject, words
 from slicermedai.export.codes import AI_FAMILY, procedure
 from slicermedai.export.context import ExportContext
-from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations
+from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations, people
 from slicermedai.export.fhir_parts import (
     DICOM_UID,
     Ids,
@@ -135,22 +135,23 @@ def _report(saying: Saying) -> Json:
 
 
 def report(saying: Saying) -> Json:
-    """The DiagnosticReport, as far as R4 and R5 agree: preliminary, with the report in words."""
+    """The DiagnosticReport, as far as R4 and R5 agree: preliminary until verified, with the report in words."""
     result, context, ids = saying.result, saying.context, saying.ids
     based, day = orders(context.header), study_date(context.header)
     found = [ids.reference("Observation", group_name(number)) for number in range(1, len(result.findings) + 1)]
-    told: tuple[Any, ...] = (words.outcome(result), words.NOT_VERIFIED, words.RESEARCH)
+    told: tuple[Any, ...] = (words.outcome(result), words.standing(result), words.RESEARCH)
     return {
         "resourceType": "DiagnosticReport",
         "id": ids.of("report"),
         "identifier": [uid_identifier(context.uids.instance(sr.KIND.name))],
         **({"basedOn": based} if based else {}),
-        "status": "preliminary",
+        "status": "final" if people(result) else "preliminary",
         "category": [concept(RADIOLOGY)],
         "code": concept(REPORT, procedure(str(context.header.get("Modality", "")))),
         "subject": patient(context, result.study.identity),
         **({"effectiveDateTime": day} if day else {}),
         "issued": context.finished.isoformat(),
+        **({"resultsInterpreter": people(result)} if people(result) else {}),
         **({"result": found} if found else {}),
         "conclusion": conclusion(result, told),
     }

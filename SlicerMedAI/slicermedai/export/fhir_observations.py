@@ -1,7 +1,7 @@
 """Findings as FHIR Observations, the same in R4 and R5: a group for each finding, and a member for each measurement.
 
 They follow HL7's mapping of DICOM SR (dicom-sr 1.0.0): the group of TID 1411 is an Observation that says what was
-found and has the measurements as members. Everything is preliminary, until a person verifies it.
+found and has the measurements as members. Everything is preliminary, until people verified it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from slicermedai.export import codes, subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.fhir_parts import Ids, Json, absent, concept, orders, quantity, uid_identifier
 from slicermedai.export.fhir_parts import subject as patient
+from slicermedai.export.reviews import verifiers
 
 _GROUP = Code(value="125007", scheme="DCM", meaning="Measurement Group")
 _TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Identifier")
@@ -60,14 +61,24 @@ def _common(saying: Saying, name: str, number: int) -> Json:
         "id": saying.ids.of(name),
         **({"basedOn": based} if based else {}),
         "partOf": [study],
-        "status": "preliminary",
+        "status": "final" if verifiers(saying.result) else "preliminary",
         "category": [IMAGING],
         "subject": patient(saying.context, saying.result.study.identity),
         "issued": saying.context.finished.isoformat(),
+        **_performers(saying.result),
         "device": saying.ids.reference("Device", "device"),
         "derivedFrom": [study],
         **saying.links.get(number, {}),
     }
+
+
+def people(result: AnalysisResult) -> list[Json]:
+    """Everybody who verified the result, by name alone."""
+    return [{"type": "Practitioner", "display": one.in_words} for one in verifiers(result)]
+
+
+def _performers(result: AnalysisResult) -> Json:
+    return {"performer": people(result)} if people(result) else {}
 
 
 def _group(saying: Saying, finding: Finding, number: int) -> Json:

@@ -22,7 +22,7 @@ from pydicom.valuerep import PersonName
 from slicermedai.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
-from slicermedai.export import attributes, subject
+from slicermedai.export import attributes, subject, words
 from slicermedai.export.codes import PROCESSING_EQUIPMENT, concept
 from slicermedai.export.context import ExportContext
 from slicermedai.export.uids import DEVICE_UID
@@ -71,7 +71,7 @@ def finish(
     if "FrameOfReferenceUID" in kind.place:
         _check_space(dataset)
     _series(dataset, context, result=result, kind=kind)
-    _equipment(dataset, context)
+    _equipment(dataset, context, result)
     _instance(dataset, context, kind, number)
     dataset.file_meta = _file_meta(dataset)
     _character_set(dataset, str(header.get("SpecificCharacterSet") or "ISO_IR 6"))
@@ -148,22 +148,22 @@ def _series_number(header: Dataset) -> int:
     return number * 100 if 0 < number < 1_000_000 else 9000
 
 
-def _equipment(dataset: Dataset, context: ExportContext) -> None:
+def _equipment(dataset: Dataset, context: ExportContext, result: AnalysisResult) -> None:
     dataset.Manufacturer = MANUFACTURER
     dataset.ManufacturerModelName = MODEL_NAME
     dataset.DeviceSerialNumber = DEVICE_UID
     dataset.SoftwareVersions = list(context.software)
-    dataset.ContributingEquipmentSequence = [_contributor(context)]
+    dataset.ContributingEquipmentSequence = [_contributor(context, result)]
 
 
-def _contributor(context: ExportContext) -> Dataset:
+def _contributor(context: ExportContext, result: AnalysisResult) -> Dataset:
     """Who processed it and when, in a time that says its zone even where the source does not (C.12.1.1.5)."""
     made = Dataset()
     made.PurposeOfReferenceCodeSequence = [concept(PROCESSING_EQUIPMENT)]
     made.Manufacturer, made.ManufacturerModelName = MANUFACTURER, MODEL_NAME
     made.DeviceSerialNumber, made.SoftwareVersions = DEVICE_UID, list(context.software)
     made.ContributionDateTime = context.finished.strftime("%Y%m%d%H%M%S.%f%z")
-    made.ContributionDescription = "Automatic analysis, not verified, research use only"
+    made.ContributionDescription = words.said_of(result)
     return made
 
 

@@ -1,4 +1,4 @@
-"""An HL7 v2.5.1 message ORU^R01: the numbers of a result, preliminary, for systems that take nothing else.
+"""An HL7 v2.5.1 message ORU^R01 with the numbers of a result, preliminary until they are verified.
 
 Segments end with a carriage return, text is UTF-8, and what would be a delimiter is escaped (HL7 v2.5.1, 2.7). The
 control id follows from the result: a message sent again is the same message.
@@ -10,7 +10,7 @@ import hashlib
 import math
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -21,6 +21,7 @@ from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.study import Identity
 from slicermedai.export import codes, subject, words
 from slicermedai.export.context import ExportContext
+from slicermedai.export.reviews import verifiers
 from slicermedai.export.uids import DEVICE_UID
 
 FILE_NAME = "result.hl7"
@@ -30,7 +31,7 @@ _FINDING = Code(value="121071", scheme="DCM", meaning="Finding")
 _TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Identifier")
 _STUDY_UID = Code(value="110180", scheme="DCM", meaning="Study Instance UID")
 _CONFIDENCE = Code(value="MEDAI-CONFIDENCE", scheme="99MEDAI", meaning="Confidence")
-_PRELIMINARY, _NOT_OBTAINED = "P", "X"
+_PRELIMINARY, _FINAL, _NOT_OBTAINED = "P", "F", "X"
 _ESCAPES = str.maketrans(
     {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " ", "\t": " "}
 )
@@ -39,7 +40,10 @@ _LONGEST = 199  # characters of a text in one segment, escaped (type ST; TX may 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """One OBX: its type, concept, value ("" for none), unit, the finding it belongs to, and its method."""
+    """One OBX: its type, concept, value ("" for none), unit, the finding it belongs to, and its method.
+
+    ``status`` is "" where it is that of the whole message.
+    """
 
     kind: str
     name: Code
@@ -47,7 +51,7 @@ class _Seen:
     unit: Code | None = None
     group: str = ""
     method: Code | None = None
-    status: str = _PRELIMINARY
+    status: str = ""
 
 
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
@@ -63,8 +67,12 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         The source has no headers.
     """
     subject.segmented(result)
-    segments = [_msh(context), _pid(result, context), _obr(context)]
-    segments += [_obx(number, seen, context) for number, seen in enumerate(_all(result, context), 1)]
+    people = verifiers(result)
+    status = _FINAL if people else _PRELIMINARY
+    segments = [_msh(context), _pid(result, context), _obr(context, status)]
+    for number, seen in enumerate(_all(result, context), 1):
+        made = seen if seen.status else replace(seen, status=status)
+        segments.append(_obx(number, made, context, person=people[-1].name if people else ""))
     path = folder / FILE_NAME
     path.write_bytes("".join(f"{segment}\r" for segment in segments).encode())
     return [path]
@@ -97,13 +105,17 @@ def _pid(result: AnalysisResult, context: ExportContext) -> str:
 
 
 def _name(header: Dataset) -> str:
-    """XPN has the suffix before the prefix, PN after it."""
-    parts = str(header.get("PatientName") or "").split("=")[0].split("^")
+    return _xpn(str(header.get("PatientName") or "")) or "^^^^^^U"
+
+
+def _xpn(name: str) -> str:
+    """A DICOM name as HL7 writes it: XPN has the suffix before the prefix, PN after it."""
+    parts = name.split("=")[0].split("^")
     family, given, middle, prefix, suffix = (*parts, "", "", "", "", "")[:5]
-    return "^".join([_escaped(part) for part in (family, given, middle, suffix, prefix)]).rstrip("^") or "^^^^^^U"
+    return "^".join([_escaped(part) for part in (family, given, middle, suffix, prefix)]).rstrip("^")
 
 
-def _obr(context: ExportContext) -> str:
+def _obr(context: ExportContext, status: str) -> str:
     header = context.header
     requests = header.get("RequestAttributesSequence") or ()
     request = requests[0] if requests else Dataset()
@@ -114,10 +126,10 @@ def _obr(context: ExportContext) -> str:
     accession = _escaped(header.get("AccessionNumber"))
     when = f"{header.get('StudyDate') or ''}{str(header.get('StudyTime') or '')[:6]}" if header.get("StudyDate") else ""
     fields = {1: "1", 2: placer, 3: filler or accession, 4: _coded(_SERVICE), 7: when, 18: accession}
-    return _segment("OBR", fields | {22: _time(context), 24: "RAD", 25: _PRELIMINARY})
+    return _segment("OBR", fields | {22: _time(context), 24: "RAD", 25: status})
 
 
-def _obx(number: int, seen: _Seen, context: ExportContext) -> str:
+def _obx(number: int, seen: _Seen, context: ExportContext, *, person: str) -> str:
     fields = {
         1: str(number),
         2: seen.kind,
@@ -127,6 +139,7 @@ def _obx(number: int, seen: _Seen, context: ExportContext) -> str:
         6: "" if seen.unit is None else _coded(seen.unit),
         11: seen.status,
         14: _time(context),
+        16: f"^{_xpn(person)}" if person else "",
         17: "" if seen.method is None else _coded(seen.method),
         18: f"{DEVICE_UID}^^{DEVICE_UID}^ISO",
     }
@@ -143,7 +156,7 @@ def _all(result: AnalysisResult, context: ExportContext) -> Iterator[_Seen]:
         yield _without_findings(result)
     for number, finding in enumerate(result.findings, 1):
         yield from _finding(finding, str(number))
-    texts = (words.RESEARCH, words.NOT_VERIFIED, words.outcome(result), *subject.warnings(result))
+    texts = (words.RESEARCH, words.standing(result), words.outcome(result), *subject.warnings(result))
     pieces = [piece for text in texts for piece in _pieces(text)]
     for number, piece in enumerate(pieces, 1):
         yield _Seen(kind="TX", name=_NARRATIVE, value=_escaped(piece), group=str(number))

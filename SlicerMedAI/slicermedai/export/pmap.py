@@ -107,7 +107,7 @@ def _image_module(dataset: Dataset, one: Map, header: Dataset) -> None:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.BitsAllocated = 1, "MONOCHROME2", 32
     dataset.PresentationLUTShape = "IDENTITY"
     dataset.BurnedInAnnotation, dataset.RecognizableVisualFeatures = "NO", "NO"
-    dataset.ImageComments = "Made by an algorithm, not verified, research use only"
+    dataset.ImageComments = "Made by an algorithm, research use only"
     dataset.AcquisitionContextSequence = []
     lossy(dataset, header)
 

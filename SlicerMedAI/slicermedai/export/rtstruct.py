@@ -15,13 +15,14 @@ from pydicom.dataset import Dataset
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.export import codes, subject
+from slicermedai.export import codes, subject, words
 from slicermedai.export.attributes import BODY_PART, SPACE
 from slicermedai.export.codes import AI_FAMILY, concept
 from slicermedai.export.context import ExportContext
 from slicermedai.export.contours import outlines
 from slicermedai.export.finish import MANUFACTURER, ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
+from slicermedai.export.reviews import algorithm_type
 from slicermedai.export.source import SourceFrame, source_frames
 
 KIND = ObjectKind(
@@ -66,7 +67,7 @@ def _structure_set(dataset: Dataset, result: AnalysisResult, context: ExportCont
     """Structure Set and Approval modules (C.8.8.5, C.8.8.16): nobody has approved it."""
     dataset.StructureSetLabel = subject.line(f"MedAI {result.provenance.bundle}")[:16].strip()
     dataset.StructureSetName = subject.line(f"MedAI {result.provenance.bundle}")
-    remarks = ["Made by an algorithm, not verified, research use only", *subject.warnings(result)]
+    remarks = [words.said_of(result), *subject.warnings(result)]
     dataset.StructureSetDescription = "\r\n".join(remarks)[:1024]
     dataset.StructureSetDate = context.finished.strftime("%Y%m%d")
     dataset.StructureSetTime = context.finished.strftime("%H%M%S.%f")
@@ -99,7 +100,7 @@ def _roi(result: AnalysisResult, finding: Finding, number: int, header: Dataset)
         ReferencedFrameOfReferenceUID=str(header.FrameOfReferenceUID),
         ROIName=subject.line(finding.label.name),
         ROIDescription=f"Tracking UID {finding.tracking_uid}",
-        ROIGenerationAlgorithm="AUTOMATIC",
+        ROIGenerationAlgorithm=algorithm_type(result, finding),
         ROIGenerationDescription=subject.line(f"{MANUFACTURER} {made.bundle} {made.bundle_version}"),
         ROIDerivationAlgorithmIdentificationSequence=[
             item(
@@ -124,7 +125,7 @@ def _observation(result: AnalysisResult, finding: Finding, number: int) -> Datas
         ROIInterpreter="",
         SegmentedPropertyCategoryCodeSequence=[concept(finding.label.category)],
         RTROIIdentificationCodeSequence=[kind],
-        ROIObservationDescription=f"Made by {subject.algorithm_name(result)}, not verified, research use only",
+        ROIObservationDescription=words.said_of(result),
     )
 
 

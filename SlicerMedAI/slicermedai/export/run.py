@@ -14,6 +14,7 @@ from slicermedai.export.agreement import check_volumes
 from slicermedai.export.attributes import IDENTITY
 from slicermedai.export.context import make_context
 from slicermedai.export.formats import Format, chosen
+from slicermedai.export.reviews import decided
 
 
 def export_result(
@@ -53,8 +54,9 @@ def export_result(
         From ``progress``.
     """
     wanted = [made for made in chosen(tuple(formats)) if not made.needs_pictures]
-    _check(result, wanted, headers)
     check_volumes(result)
+    result = decided(result)
+    _check(result, wanted, headers)
     context = make_context(result, tuple(headers), version=__version__)
     written: list[Path] = []
     for number, made in enumerate(wanted):
@@ -79,6 +81,7 @@ def export_pictured(
     wanted = [made for made in chosen(tuple(formats)) if made.needs_pictures]
     if not wanted:
         return []
+    result = decided(result)
     _check(result, wanted, headers)
     context = make_context(result, tuple(headers), version=__version__, pictures=pictures)
     return [path for made in wanted for path in made.write(result, folder, context=context)]

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.export import subject
+from slicermedai.export import subject, words
 from slicermedai.export.attributes import BODY_PART, SPACE
 from slicermedai.export.codes import AI_FAMILY, DERIVED_BY_SEGMENTATION, concept
 from slicermedai.export.context import ExportContext
@@ -31,6 +31,7 @@ from slicermedai.export.multiframe import (
     referenced_series,
     shared_groups,
 )
+from slicermedai.export.reviews import algorithm_type
 from slicermedai.export.source import SourceFrame, source_frames
 
 KIND = ObjectKind(
@@ -67,6 +68,7 @@ def _segmentation(result: AnalysisResult, findings: tuple[Finding, ...], context
     sources = source_frames(context.headers, grid)
     dataset = dimensions(context.uids.other("dimensions"))
     _image_module(dataset, header)
+    dataset.ContentDescription = words.said_of(result)
     if result.needs_a_look:
         dataset.ImageComments = "\r\n".join(subject.warnings(result))[:10240]
     dataset.ContentCreatorName = subject.line(f"{MANUFACTURER}^{result.provenance.bundle}")
@@ -81,7 +83,6 @@ def _image_module(dataset: Dataset, header: Dataset) -> None:
     """Segmentation Image module (C.8.20.2); a source that lost something when compressed passes that on."""
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.ContentLabel = "SEGMENTATION"
-    dataset.ContentDescription = "Automatic segmentation, not verified, research use only"
     dataset.SegmentationType = "BINARY"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 1, 1, 0, 0
@@ -96,7 +97,7 @@ def _segment(result: AnalysisResult, finding: Finding, number: int) -> Dataset:
     made = item(
         SegmentNumber=number,
         SegmentLabel=subject.line(finding.label.name),
-        SegmentAlgorithmType="AUTOMATIC",
+        SegmentAlgorithmType=algorithm_type(result, finding),
         SegmentAlgorithmName=subject.algorithm_name(result),
         SegmentationAlgorithmIdentificationSequence=[_algorithm(result)],
         TrackingID=subject.tracking_id(result, number),

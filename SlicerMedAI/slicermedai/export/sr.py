@@ -14,6 +14,7 @@ from slicermedai.export import seg, sr_tree, subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
+from slicermedai.export.reviews import Verifier, verifiers
 from slicermedai.export.source import SourceFrame, source_frames, source_planes
 from slicermedai.export.sr_library import image_library
 
@@ -25,7 +26,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     """Write ``folder/sr.dcm``, which cites the segmentation that :mod:`seg` writes of the same result.
 
     A result without findings makes a report too: it says that nothing was found, or that the algorithm failed.
-    Reports are unverified; a failed run's is partial.
+    Reports are unverified until people decided about every finding; a failed run's is partial.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def _document(
     dataset = Dataset()
     for element in root:
         dataset.add(element)
-    describe(dataset, result)
+    describe(dataset, result, header)
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, sources, cites_seg=bool(findings))]
     return dataset
 
@@ -90,16 +91,30 @@ def _body(result: AnalysisResult, findings: tuple[Finding, ...], context: Export
     return [numbers, sr_tree.remarks(result)] if result.needs_a_look else [numbers]
 
 
-def describe(dataset: Dataset, result: AnalysisResult) -> None:
-    """SR Document General and Series modules (C.17.1, C.17.2): nobody has verified it yet."""
+def describe(dataset: Dataset, result: AnalysisResult, header: Dataset) -> None:
+    """SR Document General and Series modules (C.17.1, C.17.2): unverified, until people decided about every finding."""
+    organization = str(header.get("InstitutionName") or "Not stated")
     failed = result.status is Status.FAILED
     dataset.CompletionFlag = "PARTIAL" if failed else "COMPLETE"
     if failed:
         dataset.CompletionFlagDescription = "The algorithm failed"
-    dataset.VerificationFlag = "UNVERIFIED"
-    dataset.PreliminaryFlag = "PRELIMINARY"
+    people = verifiers(result)
+    dataset.VerificationFlag = "VERIFIED" if people else "UNVERIFIED"
+    dataset.PreliminaryFlag = "FINAL" if people else "PRELIMINARY"
+    if people:
+        dataset.VerifyingObserverSequence = [_observer(one, organization) for one in people]
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
+
+
+def _observer(person: Verifier, organization: str) -> Dataset:
+    """One item of Verifying Observer Sequence (C.17.2.2)."""
+    return item(
+        VerifyingObserverName=person.name,
+        VerifyingObserverIdentificationCodeSequence=[],
+        VerifyingOrganization=subject.line(organization),
+        VerificationDateTime=person.time.strftime("%Y%m%d%H%M%S.%f%z"),
+    )
 
 
 def _evidence(context: ExportContext, sources: tuple[SourceFrame, ...], *, cites_seg: bool) -> Dataset:

@@ -20,6 +20,7 @@ from highdicom.sr.templates import (
     Measurement,
     ObservationContext,
     ObserverContext,
+    PersonObserverIdentifyingAttributes,
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
@@ -40,6 +41,7 @@ from slicermedai.errors import FormatError
 from slicermedai.export import codes, subject
 from slicermedai.export.codes import concept
 from slicermedai.export.finish import MANUFACTURER, MODEL_NAME
+from slicermedai.export.reviews import verifiers
 from slicermedai.export.uids import DEVICE_UID
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
@@ -66,7 +68,7 @@ def report(result: AnalysisResult, content: list[ContentItem], *, modality: str)
     root.ContentSequence = ContentSequence(
         [
             *LanguageOfContentItemAndDescendants(DEFAULT_LANGUAGE),
-            *ObservationContext(observer_device_context=observer(result)),
+            *observers(result),
             procedure,
             *content,
         ]
@@ -130,7 +132,24 @@ def _text(name: Code, value: str) -> TextContentItem:
     return TextContentItem(name=concept(name), value=value, relationship_type=_CONTAINS)
 
 
-def observer(result: AnalysisResult) -> ObserverContext:
+def observers(result: AnalysisResult) -> ObservationContext:
+    """TID 1001: the algorithm, and the person who verified last."""
+    people = verifiers(result)
+    return ObservationContext(
+        observer_person_context=_person(people[-1].name) if people else None,
+        observer_device_context=_device(result),
+    )
+
+
+def _person(name: str) -> ObserverContext:
+    """TID 1003."""
+    return ObserverContext(
+        observer_type=standard.DCM.Person,
+        observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=name),
+    )
+
+
+def _device(result: AnalysisResult) -> ObserverContext:
     """TID 1002 and TID 1004: a device, with the same UID in each of our reports."""
     device = DeviceObserverIdentifyingAttributes(
         uid=DEVICE_UID,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from slicermedai.domain.finding import ConfidenceState, Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.result import AnalysisResult, Decision
+from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
 from slicermedai.export.uids import is_uid
 
@@ -20,10 +20,8 @@ def segmented(result: AnalysisResult) -> tuple[Finding, ...]:
     Raises
     ------
     FormatError
-        A finding without voxels, two grids, a tracking UID that is none or is there twice, or a review that
-        changed the findings.
+        A finding without voxels, two grids, or a tracking UID that is none or is there twice.
     """
-    _refuse_reviews(result)
     for finding in result.findings:
         if not isinstance(finding.region, (Mask, PackedMask)):
             raise FormatError(f"finding {finding.label.name!r} has no voxels", attribute="region")
@@ -97,12 +95,3 @@ def calibration(finding: Finding) -> str:
     if finding.confidence.state is ConfidenceState.CALIBRATED:
         return f"calibration: {finding.confidence.calibration}"
     return f"calibration: none ({finding.confidence.state.value})"
-
-
-def _refuse_reviews(result: AnalysisResult) -> None:
-    if any(review.decision is not Decision.ACCEPTED for review in result.reviews):
-        raise FormatError(
-            "a person rejected or edited findings, and these decisions are not written to DICOM yet",
-            attribute="reviews",
-            advice="Export the result as it was before the review, or as csv.",
-        )

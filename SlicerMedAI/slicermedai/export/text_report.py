@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from highdicom.sr.enum import RelationshipTypeValues
-from highdicom.sr.templates import DEFAULT_LANGUAGE, LanguageOfContentItemAndDescendants, ObservationContext
+from highdicom.sr.templates import DEFAULT_LANGUAGE, LanguageOfContentItemAndDescendants
 from highdicom.sr.value_types import (
     CodeContentItem,
     ContainerContentItem,
@@ -45,7 +45,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     dataset = Dataset()
     for element in _tree(result, context):
         dataset.add(element)
-    describe(dataset, result)
+    describe(dataset, result, context.header)
     return [save(finish(dataset, context, result=result, kind=KIND), folder / FILE_NAME)]
 
 
@@ -61,7 +61,7 @@ def _tree(result: AnalysisResult, context: ExportContext) -> ContainerContentIte
         [
             *LanguageOfContentItemAndDescendants(DEFAULT_LANGUAGE),
             reported,
-            *ObservationContext(observer_device_context=sr_tree.observer(result)),
+            *sr_tree.observers(result),
             _section(_FINDINGS, _FINDING, told),
             _section(_CONCLUSIONS, _CONCLUSION, [words.outcome(result), words.RESEARCH]),
         ]

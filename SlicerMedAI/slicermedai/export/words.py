@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.export import subject
+from slicermedai.export.reviews import verifiers
 
 RESEARCH = "Research use only. Not for primary diagnosis."
 NOT_VERIFIED = "Made by an algorithm. Not verified by a person."
+VERIFIED = "Made by an algorithm. Verified by"
 
 
 def heading(result: AnalysisResult) -> str:
@@ -23,6 +25,8 @@ def outcome(result: AnalysisResult) -> str:
     if result.status is Status.FAILED:
         reason = f": {result.message}" if result.message else ""
         return f"The algorithm failed{reason}. Nothing follows from this for the patient."
+    if not result.findings and result.status is Status.COMPLETE:
+        return "A person rejected all findings of the algorithm."
     if not result.findings:
         return "The algorithm ran and found nothing."
     return f"Findings: {len(result.findings)}"
@@ -47,10 +51,21 @@ def amount(one: Measurement) -> str:
     return f"{one.title}: {one.value:.4g}{unit}{between}"
 
 
+def standing(result: AnalysisResult) -> str:
+    """Whether people verified it, and who."""
+    people = [f"{one.in_words} ({one.time:%Y-%m-%d})" for one in verifiers(result)]
+    return f"{VERIFIED} {', '.join(people)}." if people else NOT_VERIFIED
+
+
+def said_of(result: AnalysisResult) -> str:
+    """What an object is, in as many words as VR LO has room for."""
+    return f"Made by an algorithm, {'' if verifiers(result) else 'not '}verified, research use only"
+
+
 def lines(result: AnalysisResult) -> Iterator[str]:
     """The whole result, one statement a line, indented by two spaces below its finding."""
     yield outcome(result)
-    yield NOT_VERIFIED if not result.reviews else "Made by an algorithm, and reviewed by a person."
+    yield standing(result)
     yield from subject.warnings(result)
     for number, finding in enumerate(result.findings, 1):
         yield from _finding(number, finding)
