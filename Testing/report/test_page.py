@@ -207,6 +207,16 @@ def test_an_expected_dice_is_shown(result, tmp_path: Path):
     assert 0.9312 in {float(element.attributes["value"]) for element in page.all("data")}
 
 
+def test_a_light_is_a_word_with_its_reasons_and_the_interval_of_what_is_expected(result, tmp_path: Path):
+    quality = Quality(
+        tracking_uid=BRAIN_UID, expected_dice=0.93, state="predicted", light="amber", reasons=("few patients", "thick"),
+        interval=Interval(low=0.88, high=0.97, level=0.9),
+    )  # fmt: skip
+    said = of(replace(result, quality=(quality,)), tmp_path).section("quality")
+    assert "amber" in said and "few patients; thick" in said
+    assert "0.93" in said and "0.88 to 0.97 (90%)" in said
+
+
 def test_refusals_and_missing_assessments_are_listed(page: Reader):
     said = page.section("refused")
     assert "Expected Dice: this model has no quality estimate" in said

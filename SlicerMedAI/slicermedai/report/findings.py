@@ -65,12 +65,10 @@ def _light(quality: Quality) -> Html:
     return tag("span", quality.light, class_=f"light {quality.light.replace(' ', '-')}")
 
 
-def _expected(quality: Quality) -> str:
+def _expected(quality: Quality) -> Html:
     if quality.expected_dice is None:
-        return "none"
-    span = quality.interval
-    reach = f" ({number(span.low)} to {number(span.high)} at {span.level:.0%})" if span else ""
-    return f"{number(quality.expected_dice)}{reach}"
+        return text("none")
+    return join([number(quality.expected_dice), _interval(quality.interval)], " ")
 
 
 def _why(quality: Quality) -> str:
