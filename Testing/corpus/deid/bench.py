@@ -66,9 +66,9 @@ def main(arguments: list[str], peers_folder: Path) -> int:
     told = "\n".join([*_about(chosen), "", table(results, absent), "", *_details(results), "", *_goals(results)])
     print(told)  # noqa: T201  # a benchmark prints
     if chosen.document:
-        Path(chosen.document).write_text(
-            f"# De-identification: the benchmark\n\n{told}\n", encoding="utf-8", newline="\n"
-        )
+        notes = Path(__file__).with_name("notes.md").read_text(encoding="utf-8")
+        body = f"# De-identification: the benchmark\n\n{told}\n\n{notes}"
+        Path(chosen.document).write_text(body, encoding="utf-8", newline="\n")
     _save(results, out / "results.json")
     if not chosen.out:
         shutil.rmtree(out)
