@@ -164,7 +164,7 @@ class Rewriter:
         if (
             treatment.op.value is None
             and treatment.vr not in _NOT_SEARCHED
-            and not self._found(level, treatment, event)
+            and not _found(self._scan(start, size), level.place, scope_of(treatment.vr, size))
         ):
             self._keep(event, level)
             return
@@ -173,17 +173,6 @@ class Rewriter:
         if value is not None:
             self._out.write(encoded(tag, treatment.vr, value, level.place.encoding))
         self.tally[treatment.counted[0], "X" if value is None else treatment.counted[1]] += 1
-
-    def _found(self, level: _Level, treatment: Treatment, event: Event) -> bool:
-        scope, context, tail = scope_of(treatment.vr, event[5]), level.place.context, b""
-        for piece in self._scan(event[4], event[5]):
-            raw = tail + bytes(piece)
-            if context.vocabulary.hits_bytes(raw, scope):
-                return True
-            if scope is Scope.TEXT and context.vocabulary.hits(context.charset.decode(raw)):
-                return True
-            tail = raw[-_OVERLAP:]
-        return False
 
     def _keep(self, event: Event, level: _Level) -> None:
         """Leave an element as it is. A large value is copied at once, so that the window can move on."""
@@ -314,6 +303,19 @@ class Rewriter:
             self._skipped -= 1
         if not self._skipped:
             self._out.resume(event[4])
+
+
+def _found(pieces: Iterator[bytes | memoryview], place: Place, scope: Scope) -> bool:
+    """True where identity stands in a value that comes in pieces."""
+    context, tail = place.context, b""
+    for piece in pieces:
+        raw = tail + bytes(piece)
+        if context.vocabulary.hits_bytes(raw, scope):
+            return True
+        if scope is Scope.TEXT and context.vocabulary.hits(context.charset.decode(raw)):
+            return True
+        tail = raw[-_OVERLAP:]
+    return False
 
 
 def _vr_of_replacement(tag: int, op: Op) -> str:
