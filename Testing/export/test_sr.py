@@ -180,6 +180,21 @@ def test_both_numbers_of_a_measurement_are_one_number(tmp_path: Path) -> None:
     assert float(measured.NumericValue) == measured.FloatingPointValue == pytest.approx(odd.value, rel=1e-12)
 
 
+def test_a_calibrated_probability_is_a_number_where_all_findings_have_one(tmp_path: Path) -> None:
+    case = three_findings()
+    sure = Confidence(state=ConfidenceState.CALIBRATED, raw_score=0.98765432, probability=0.61, calibration="site A")
+    first, *rest = case.result.findings
+    some = exported(with_findings(case, dataclasses.replace(first, confidence=sure), *rest), tmp_path)[1]
+    assert items(dcmread(some), "122157") == []
+    (tmp_path / "all").mkdir()
+    findings = [dataclasses.replace(one, confidence=sure) for one in case.result.findings]
+    sr = exported(with_findings(case, *findings), tmp_path / "all")[1]
+    told = [group.measurements[-1] for group in read(sr).groups]
+    assert [(one.name.value, one.name.scheme, one.value) for one in told] == [("122157", "DCM", 0.61)] * 3
+    assert b"98765" not in sr.read_bytes() and b"calibration: site A" in sr.read_bytes()
+    assert (dciodvfy_errors(sr), pixelmed_errors(sr)) == ([], [])
+
+
 def test_a_raw_score_reaches_no_file_and_the_missing_calibration_is_said(tmp_path: Path) -> None:
     seg, sr = exported(a_case(), tmp_path)
     assert b"98765" not in seg.read_bytes() + sr.read_bytes()

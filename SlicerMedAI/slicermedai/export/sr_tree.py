@@ -178,7 +178,9 @@ def _group(
         ),
         finding_type=concept(found.label.type),
         finding_sites=_sites(found),
-        measurements=[_measurement(result, found, one) for one in found.measurements],
+        measurements=[
+            _measurement(result, found, one) for one in (*found.measurements, *subject.probability(result, found))
+        ],
     )
 
 

@@ -5,10 +5,12 @@ The order of findings here is the order of segments and of measurement groups: r
 
 from __future__ import annotations
 
-from slicermedai.domain.finding import ConfidenceState, Finding, Mask, PackedMask
+from slicermedai.domain.codes import NO_UNITS
+from slicermedai.domain.finding import ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
+from slicermedai.export.codes import PROBABILITY
 from slicermedai.export.uids import is_uid
 
 _MAX_SEGMENTS = 65535
@@ -88,6 +90,17 @@ def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
 def warnings(result: AnalysisResult) -> tuple[str, ...]:
     """What must be read before the numbers, in full, each as VR UT and LT have room for it."""
     return tuple(f"Warning: {text}"[:1024] for text in result.provenance.warnings)
+
+
+def probability(result: AnalysisResult, finding: Finding) -> tuple[Measurement, ...]:
+    """The calibrated probability of ``finding`` as a number; nothing unless every finding of the result has one.
+
+    Readers take columns by position, and some take no column without a number: so all findings have it, or none.
+    """
+    sure = finding.confidence
+    if sure.probability is None or any(one.confidence.probability is None for one in result.findings):
+        return ()
+    return (Measurement(name=PROBABILITY, value=sure.probability, unit=NO_UNITS, interval=sure.interval),)
 
 
 def calibration(finding: Finding) -> str:
