@@ -117,6 +117,19 @@ def test_the_device_names_algorithm_version_and_weights(tmp_path: Path) -> None:
         assert "5e" * 32 in json.dumps(device["property"])
 
 
+def test_the_device_is_that_of_the_algorithm_and_the_rest_that_of_the_result(tmp_path: Path) -> None:
+    case = a_case()
+    later = dataclasses.replace(case.result.provenance, finished="2026-11-22T05:02:03+00:00")
+    cases = {"first": case, "later": changed(case, provenance=later)}
+    bundles = []
+    for name, one in cases.items():
+        (tmp_path / name).mkdir()
+        bundles.append(exported(one, tmp_path / name)[0])
+    first, second = ({e["resource"]["resourceType"]: e["resource"]["id"] for e in one["entry"]} for one in bundles)
+    assert first.pop("Device") == second.pop("Device")
+    assert set(first.values()).isdisjoint(second.values())
+
+
 def test_what_is_not_calibrated_is_absent_and_no_number(tmp_path: Path) -> None:
     for bundle in exported(a_case(), tmp_path):
         (part,) = of_kind(bundle, "Observation")[0]["component"]

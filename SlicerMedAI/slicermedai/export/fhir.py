@@ -17,6 +17,7 @@ from slicermedai.export.codes import AI_FAMILY, procedure
 from slicermedai.export.context import ExportContext
 from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations, people
 from slicermedai.export.fhir_parts import (
+    DEVICE,
     DICOM_UID,
     Ids,
     Json,
@@ -49,7 +50,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         The source has no headers.
     """
     subject.segmented(result)
-    ids = Ids(context=context, release="R4")
+    ids = Ids(context=context, release="R4", algorithm=subject.algorithm(result))
     saying = Saying(result=result, context=context, ids=ids)
     study = imaging_study(result, context, ids)
     made = [_device(result, ids), *observations(saying), _report(saying)]
@@ -120,7 +121,7 @@ def _device(result: AnalysisResult, ids: Ids) -> Json:
     texts = dict(text.split(": ", 1) for text in subject.algorithm_parameters(result))
     return {
         "resourceType": "Device",
-        "id": ids.of("device"),
+        "id": ids.of(DEVICE),
         "manufacturer": MANUFACTURER,
         "deviceName": [{"name": result.provenance.bundle, "type": "model-name"}],
         "type": concept(AI_FAMILY),

@@ -14,7 +14,7 @@ from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Int
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import codes, subject
 from slicermedai.export.context import ExportContext
-from slicermedai.export.fhir_parts import Ids, Json, absent, concept, orders, quantity, uid_identifier
+from slicermedai.export.fhir_parts import DEVICE, Ids, Json, absent, concept, orders, quantity, uid_identifier
 from slicermedai.export.fhir_parts import subject as patient
 from slicermedai.export.reviews import verifiers
 
@@ -66,7 +66,7 @@ def _common(saying: Saying, name: str, number: int) -> Json:
         "subject": patient(saying.context, saying.result.study.identity),
         "issued": saying.context.finished.isoformat(),
         **_performers(saying.result),
-        "device": saying.ids.reference("Device", "device"),
+        "device": saying.ids.reference("Device", DEVICE),
         "derivedFrom": [study],
         **saying.links.get(number, {}),
     }

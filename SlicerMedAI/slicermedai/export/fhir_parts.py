@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from slicermedai.domain.codes import Code
 from slicermedai.domain.study import Identity
 from slicermedai.export.context import ExportContext
+from slicermedai.export.uids import named_uid
 
 Json = dict[str, Any]
 _SYSTEMS = {
@@ -25,18 +26,25 @@ _SYSTEMS = {
 }
 _KINDS_OF_IDENTIFIER = "http://terminology.hl7.org/CodeSystem/v2-0203"
 DICOM_UID = "urn:dicom:uid"
+DEVICE = "device"
+"""The name of the algorithm's resource."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ids:
-    """Resource ids of one result: the same result has the same ones, so that sending it again changes nothing."""
+    """Resource ids of one result: the same result has the same ones, so that sending it again changes nothing.
+
+    ``algorithm`` is all that tells the device from others: its id is the same for all results of one algorithm.
+    """
 
     context: ExportContext
     release: str
+    algorithm: tuple[str, ...]
 
     def of(self, name: str) -> str:
         """A UUID for the resource of that name in this result."""
-        return str(uuid.UUID(int=int(self.context.uids.other(f"fhir {self.release} {name}").removeprefix("2.25."))))
+        scope = self.algorithm if name == DEVICE else (self.context.uids.root, name)
+        return str(uuid.UUID(int=int(named_uid("fhir", self.release, *scope).removeprefix("2.25."))))
 
     def reference(self, kind: str, name: str) -> Json:
         """A reference to the resource ``name`` of type ``kind`` in the same bundle."""

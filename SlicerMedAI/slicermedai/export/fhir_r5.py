@@ -15,7 +15,7 @@ from slicermedai.export import codes, fhir, seg, subject, words
 from slicermedai.export.codes import AI_FAMILY
 from slicermedai.export.context import ExportContext
 from slicermedai.export.fhir_observations import Saying, observations
-from slicermedai.export.fhir_parts import DICOM_UID, Ids, Json, coding, concept, save
+from slicermedai.export.fhir_parts import DEVICE, DICOM_UID, Ids, Json, coding, concept, save
 from slicermedai.export.fhir_parts import subject as patient
 from slicermedai.export.finish import MANUFACTURER
 
@@ -28,7 +28,7 @@ _TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Iden
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
     """Write ``folder/fhir-r5.json``, which cites the segmentation and the report; raises as :func:`fhir.write`."""
     subject.segmented(result)
-    ids = Ids(context=context, release="R5")
+    ids = Ids(context=context, release="R5", algorithm=subject.algorithm(result))
     numbers = range(1, len(result.findings) + 1)
     saying = Saying(result=result, context=context, ids=ids, links={number: _links(ids, number) for number in numbers})
     made = [
@@ -113,7 +113,7 @@ def _device(result: AnalysisResult, ids: Ids) -> Json:
     texts = dict(text.split(": ", 1) for text in subject.algorithm_parameters(result))
     return {
         "resourceType": "Device",
-        "id": ids.of("device"),
+        "id": ids.of(DEVICE),
         "manufacturer": MANUFACTURER,
         "name": [{"value": result.provenance.bundle, "type": "registered-name"}],
         "type": [concept(AI_FAMILY)],

@@ -87,6 +87,12 @@ def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
     )
 
 
+def algorithm(result: AnalysisResult) -> tuple[str, ...]:
+    """All that tells one algorithm from another."""
+    made = result.provenance
+    return (made.bundle, made.bundle_version, *algorithm_parameters(result))
+
+
 def warnings(result: AnalysisResult) -> tuple[str, ...]:
     """What must be read before the numbers, in full, each as VR UT and LT have room for it."""
     return tuple(f"Warning: {text}"[:1024] for text in result.provenance.warnings)
