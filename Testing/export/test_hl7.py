@@ -12,7 +12,7 @@ import pytest
 from pydicom import Dataset
 
 from slicermedai.domain.codes import MILLIMETER, ucum
-from slicermedai.domain.finding import Confidence, ConfidenceState, Measurement
+from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Measurement
 from slicermedai.domain.result import Status
 from slicermedai.domain.study import Identity
 from slicermedai.export.run import export_result
@@ -158,3 +158,11 @@ def test_the_same_result_is_the_same_message(tmp_path: Path) -> None:
     other = changed(case, provenance=dataclasses.replace(case.result.provenance, seed=8))
     assert str(hl7.parse(exported(other, tmp_path))["MSH"][0][10]) != str(hl7.parse(first)["MSH"][0][10])
     assert len(str(hl7.parse(first)["MSH"][0][10])) == 20
+
+
+def test_a_detection_without_voxels_is_sent_too(tmp_path: Path) -> None:
+    case = a_case()
+    (finding,) = case.result.findings
+    box = Box(low=(0.0, 0.0, 0.0), high=(1.0, 2.0, 3.0))
+    case = changed(case, findings=(dataclasses.replace(finding, region=box, measurements=()),))
+    assert ("ST", "112040", "1", finding.tracking_uid) in observed(read(exported(case, tmp_path)))

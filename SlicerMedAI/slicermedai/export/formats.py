@@ -97,6 +97,12 @@ FORMATS: dict[str, Format] = {
             cites=("seg",),
         ),
         Format(
+            name="sr-regions",
+            title="DICOM Structured Report of boxes and points (TID 1500, Comprehensive 3D)",
+            writer="sr_regions:write",
+            needs_context=True,
+        ),
+        Format(
             name="text",
             title="DICOM Basic Text SR (the result in words)",
             writer="text_report:write",

@@ -61,12 +61,9 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
 
     Raises
     ------
-    FormatError
-        Findings that no object of this result could hold.
     MissingContextError
         The source has no headers.
     """
-    subject.segmented(result)
     people = verifiers(result)
     status = _FINAL if people else _PRELIMINARY
     segments = [_msh(context), _pid(result, context), _obr(context, status)]

@@ -75,7 +75,7 @@ def _document(
     for element in root:
         dataset.add(element)
     describe(dataset, result, header)
-    dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(context, sources, cites_seg=bool(findings))]
+    dataset.CurrentRequestedProcedureEvidenceSequence = [evidence(context, sources, cites_seg=bool(findings))]
     return dataset
 
 
@@ -117,7 +117,7 @@ def _observer(person: Verifier, organization: str) -> Dataset:
     )
 
 
-def _evidence(context: ExportContext, sources: tuple[SourceFrame, ...], *, cites_seg: bool) -> Dataset:
+def evidence(context: ExportContext, sources: tuple[SourceFrame, ...], *, cites_seg: bool) -> Dataset:
     """Every instance that the tree refers to (C.17.2.3)."""
     images = dict.fromkeys((frame.sop_class_uid, frame.sop_instance_uid) for frame in sources)
     series = [_series(str(context.header.SeriesInstanceUID), [sop_reference(*one) for one in images])]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from highdicom.sr.content import FindingSite, ReferencedSegment, SourceSeriesForSegmentation
+from highdicom.sr.content import FindingSite, ReferencedSegment, SourceSeriesForSegmentation, VolumeSurface
 from highdicom.sr.enum import RelationshipTypeValues
 from highdicom.sr.templates import (
     DEFAULT_LANGUAGE,
@@ -90,8 +90,23 @@ def measurements(
     """
     _check_columns(findings)
     made = ContainerContentItem(name=standard.DCM.ImagingMeasurements, relationship_type=_CONTAINS)
-    groups = [_group(result, number, cited) for number in range(1, len(findings) + 1)]
+    groups = [_group(result, number, _segment(number, cited)) for number in range(1, len(findings) + 1)]
     made.ContentSequence = ContentSequence([item for group in groups for item in group])
+    return made
+
+
+def located(result: AnalysisResult, places: Sequence[tuple[int, VolumeSurface]]) -> ContainerContentItem:
+    """Imaging Measurements of findings (by number, from 1) that lie in space and are no segments."""
+    made = ContainerContentItem(name=standard.DCM.ImagingMeasurements, relationship_type=_CONTAINS)
+    groups = [_group(result, number, place) for number, place in places]
+    made.ContentSequence = ContentSequence([item for group in groups for item in group])
+    return made
+
+
+def source_series(uid: str) -> SourceSeriesForSegmentation:
+    """Row 12 of TID 1411, named in the standard's own words."""
+    made = SourceSeriesForSegmentation(uid)
+    made.ConceptNameCodeSequence = [concept(codes.SOURCE_SERIES)]
     return made
 
 
@@ -161,34 +176,32 @@ def _device(result: AnalysisResult) -> ObserverContext:
     return ObserverContext(observer_type=standard.DCM.Device, observer_identifying_attributes=device)
 
 
+def _segment(number: int, cited: CitedSegmentation) -> ReferencedSegment:
+    return ReferencedSegment(
+        sop_class_uid=cited.sop_class_uid,
+        sop_instance_uid=cited.sop_instance_uid,
+        segment_number=number,
+        source_series=source_series(cited.source_series_uid),
+    )
+
+
 def _group(
     result: AnalysisResult,
     number: int,
-    cited: CitedSegmentation,
+    place: ReferencedSegment | VolumeSurface,
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411."""
     found = result.findings[number - 1]
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=found.tracking_uid, identifier=subject.tracking_id(result, number)),
-        referenced_segment=ReferencedSegment(
-            sop_class_uid=cited.sop_class_uid,
-            sop_instance_uid=cited.sop_instance_uid,
-            segment_number=number,
-            source_series=_source_series(cited.source_series_uid),
-        ),
+        referenced_segment=place if isinstance(place, ReferencedSegment) else None,
+        referenced_volume_surface=place if isinstance(place, VolumeSurface) else None,
         finding_type=concept(found.label.type),
         finding_sites=_sites(found),
         measurements=[
             _measurement(result, found, one) for one in (*found.measurements, *subject.probability(result, found))
         ],
     )
-
-
-def _source_series(uid: str) -> SourceSeriesForSegmentation:
-    """Row 12 of TID 1411, named in the standard's own words."""
-    made = SourceSeriesForSegmentation(uid)
-    made.ConceptNameCodeSequence = [concept(codes.SOURCE_SERIES)]
-    return made
 
 
 def _sites(found: domain.Finding) -> list[FindingSite] | None:
