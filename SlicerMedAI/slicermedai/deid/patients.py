@@ -87,6 +87,7 @@ class Patients:
     names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict, repr=False)
     order: dict[Origin, int] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict, repr=False)
+    _everyone: list[Vocabulary] = field(default_factory=list, repr=False)
 
     @staticmethod
     def gather(files: Sequence[Path], *, profile: Profile, key: ProjectKey, progress: Progress = silent) -> Patients:
@@ -140,7 +141,7 @@ class Patients:
     def for_workers(self) -> Patients:
         """The same without what cannot go to another process, or has no business there."""
         plain = replace(self.settings, table=None, exclusion=None, brain_mask=None, deface=False)
-        return replace(self, settings=plain, names={}, _contexts={})
+        return replace(self, settings=plain, names={}, _contexts={}, _everyone=[])
 
     def vocabulary(self, file: Path | Origin) -> Vocabulary:
         """The vocabulary of the patient whose file it is."""
@@ -156,9 +157,9 @@ class Patients:
 
     def mask(self, text: str) -> str:
         """``text`` (a file name for one) without anything of any patient's vocabulary."""
-        for vocabulary in self.vocabularies.values():
-            text = vocabulary.scrub(text)
-        return text
+        if not self._everyone:
+            self._everyone.append(Vocabulary(frozenset().union(*(one.tokens for one in self.vocabularies.values()))))
+        return self._everyone[0].scrub(text)
 
     def _context(self, found: Instance) -> Context:
         pseudonyms = self.pseudonyms[found.owner]

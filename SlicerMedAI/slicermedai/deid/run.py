@@ -151,6 +151,7 @@ class _Run:
         self.faces: Faces
         self.rows: list[FileRow] = []
         self.verdicts: dict[Origin, Any] = {}
+        self._names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
         self.claims: Counter[Option] = Counter()
         self.journal = Journal()
         self._tallies: dict[frozenset[tuple[tuple[str, str], int]], Counter[tuple[str, str]]] = {}
@@ -187,12 +188,13 @@ class _Run:
             )
 
     def _written(self, crew: Workers) -> list[Task]:
-        """In batches, so that what was decided about pixels is not held for all files, and a kill loses little."""
+        """Where faces are looked for in batches, so that they are not held for all files."""
         places = [Task(origin=origin, target=self.folder / name) for origin, name in target_names(self.patients)]
         written = []
-        for first in range(0, len(places), _BATCH):
+        batch = _BATCH if self.settings.deface else len(places)
+        for first in range(0, len(places), batch):
             span = (first, len(places))
-            tasks = list(self._decided(places[first : first + _BATCH], span))
+            tasks = list(self._decided(places[first : first + batch], span))
             for task, done in self._each(crew, write, tasks, ("de-identify", *span)):
                 failure = done.failure()
                 if failure is not None:
@@ -253,22 +255,29 @@ class _Run:
 
     def _row(self, task: Task, done: Done) -> FileRow:
         instance = self.patients.instances[task.origin]
-        pseudonyms = self.patients.pseudonyms[instance.owner]
-        uids = [instance.study, instance.series]
-        if Option.RETAIN_UIDS not in self.settings.profile.options:
-            uids = [pseudonyms.uid(uid) for uid in uids]
+        patient, study, series = self._series(instance.owner, instance.study, instance.series)
         alike = self._tallies.setdefault(frozenset(done.tally.items()), done.tally)
         return FileRow(
             number=self.patients.number(task.origin),
-            patient=pseudonyms.patient(instance.owner),
-            study=uids[0],
-            series=uids[1],
+            patient=patient,
+            study=study,
+            series=series,
             source=self.patients.mask(task.origin.name),
-            output=task.target.relative_to(self.folder).as_posix(),
+            output=task.target.as_posix().removeprefix(f"{self.folder.as_posix()}/"),
             sop_class=instance.sop_class,
             done=alike,
             claimed=tuple(code.value for code in self.settings.profile.claims(task.claimed)),
         )
+
+    def _series(self, owner: str, study: str, series: str) -> tuple[str, str, str]:
+        """Pseudonym, and the UIDs of study and series that the copies have; the same for all files of a series."""
+        found = self._names.get((owner, study, series))
+        if found is None:
+            pseudonyms = self.patients.pseudonyms[owner]
+            kept = Option.RETAIN_UIDS in self.settings.profile.options
+            uids = (study, series) if kept else (pseudonyms.uid(study), pseudonyms.uid(series))
+            found = self._names[owner, study, series] = (pseudonyms.patient(owner), *uids)
+        return found
 
     def _refuse(self, origin: Origin, error: MedAIError) -> None:
         self.rows.append(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
-from slicermedai.domain.result import Deidentification
 from slicermedai.errors import IdentityError
 
 if TYPE_CHECKING:
     from slicermedai.deid.exclusion import ExclusionList
     from slicermedai.deid.keystore import ReidentificationTable
+    from slicermedai.domain.result import Deidentification
 
 
 class Naming(str, Enum):

@@ -17,7 +17,8 @@ _NEEDED = frozenset({"PresentationCreationDate", "PresentationCreationTime"})
 _PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
 """The table removes them, and presentation states are not valid without: there they get a dummy (PS3.3 C.11.10)."""
 _VALID = {
-    "ResponsiblePerson": "Z",  # may be empty and, for an animal, may not be absent (PS3.3 C.7.1.1)
+    "ResponsiblePerson": "Z",  # of both: may be empty and, for an animal, may not be absent (PS3.3 C.7.1.1)
+    "ResponsibleOrganization": "Z",
     "ClinicalTrialProtocolEthicsCommitteeName": "X",  # stands for the approval number alone, which goes (C.7.1.3)
 }
 """Removed by the table, or replaced, in a way that would leave the module invalid; no value stays in either way."""

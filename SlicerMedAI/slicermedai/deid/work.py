@@ -6,6 +6,7 @@ together, once. No process tells another one more than that, so that the output 
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,8 @@ from slicermedai.errors import IdentityError, InputError, MedAIError, from_dict
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-_BATCH = 8
+_HEADERS, _BATCH = 32, 8
+"""How many files a process is given at once: little is lost by a kill, and no process has much more to do at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,8 @@ def verify(patients: Patients, task: Task) -> Done:
     except (IdentityError, InputError) as error:
         task.target.unlink(missing_ok=True)
         return Done(error=error.to_dict())
+    with task.target.open("rb+") as copy:
+        os.fsync(copy)  # here, so that all processes wait for the disk at once
     return Done()
 
 
@@ -102,7 +106,7 @@ class Workers:
         """The headers of files."""
         if self._pool is None or len(origins) < 2:
             return HeaderReader().each(origins)
-        return self._pool.map(_read_in_worker, origins, chunksize=_size(len(origins)))
+        return self._pool.map(_read_in_worker, origins, chunksize=_size(len(origins), _HEADERS))
 
     def equip(self, patients: Patients) -> None:
         """Tell what all headers say together, before the first step."""
@@ -118,14 +122,13 @@ class Workers:
             yield from (step(self._patients, task) for task in tasks)
             return
         away = [task for task in tasks if task.known is None]
-        results = self._pool.map(_in_worker, [(step, task) for task in away], chunksize=_size(len(away)))
+        results = self._pool.map(_in_worker, [(step, task) for task in away], chunksize=_size(len(away), _BATCH))
         for task in tasks:
             yield next(results) if task.known is None else step(self._patients, task)
 
 
-def _size(count: int) -> int:
-    """How many a process is given at once."""
-    return max(1, min(_BATCH, count // 8))
+def _size(count: int, most: int) -> int:
+    return max(1, min(most, count // 8))
 
 
 @contextmanager

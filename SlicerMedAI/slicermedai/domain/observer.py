@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from slicermedai.domain.geometry import Geometry
+if TYPE_CHECKING:
+    from slicermedai.domain.geometry import Geometry
 
 
 class Progress(Protocol):
