@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +41,7 @@ class Origin:
     generated: bool = False
 
 
-def origin_of(headers: Sequence[Mapping[str, Any]]) -> Origin:
+def origin_of(headers: Sequence[Any]) -> Origin:
     """From the DICOM headers of an image, by keyword; all unknown where there are none, as for image files."""
     if not headers:
         return Origin()
@@ -75,7 +75,7 @@ class RunTrust:
         return self._ood
 
     @staticmethod
-    def of(ref: BundleRef, volume: Volume, headers: Sequence[Mapping[str, Any]] = ()) -> RunTrust:
+    def of(ref: BundleRef, volume: Volume, headers: Sequence[Any] = ()) -> RunTrust:
         """For a model and an image; ``headers`` are the image's, by DICOM keyword, () for image files."""
         return RunTrust(manifest_of(ref), volume, origin=origin_of(headers))
 
