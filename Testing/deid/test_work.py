@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 import zipfile
@@ -19,7 +20,7 @@ from slicermedai.deid.rules import BASIC_RULES, ScrubText
 from slicermedai.deid.run import DeidSettings, deidentify_all, deidentify_into
 from slicermedai.deid.settings import Naming
 from slicermedai.deid.sources import find_files
-from slicermedai.errors import InputError, JobCancelled, OutputError
+from slicermedai.errors import InputError, JobCancelled, OutputError, WorkerCrashed
 from Testing.deid.samples import KEY, a_series, an_image, copies, found_tokens, without_identity
 
 SETTINGS = DeidSettings(key=KEY)
@@ -223,3 +224,15 @@ def test_the_engine_starts_without_pydicom() -> None:
     code = "import sys, slicermedai.deid.run; print([m for m in ('pydicom', 'torch', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_process_that_is_gone_ends_the_job_by_name(tmp_path: Path) -> None:
+    def kill(stage: str, _: float) -> None:
+        if stage == "de-identify":
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    files = [an_image(tmp_path / str(number)) for number in range(20)]
+    with pytest.raises(WorkerCrashed, match="ended before its work was done"):
+        deidentify_all(files, tmp_path / "out", DeidSettings(processes=2), progress=kill)
+    assert not (tmp_path / "out").exists()

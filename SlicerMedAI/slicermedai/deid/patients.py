@@ -25,7 +25,7 @@ from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.window import Origin, unreadable, window_on
 from slicermedai.deid.wire import Opened, encoding_of, opened
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError, from_dict
+from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError, WorkerCrashed, from_dict
 
 DAMAGE = (EOFError, OSError, RuntimeError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 HELD = 1 << 22
@@ -115,7 +115,11 @@ class Patients:
         headers = (read or HeaderReader().each)(origins)
         for number, origin in enumerate(origins):
             progress("collect identity", number / len(origins))
-            found.add(origin, next(headers))
+            try:
+                found.add(origin, next(headers))
+            except WorkerCrashed:
+                progress("collect identity", number / len(origins))  # where somebody stopped the job, that is why
+                raise
         if not found.instances:
             raise UnreadableFileError(
                 "none of the files can be de-identified",

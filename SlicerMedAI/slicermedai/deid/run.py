@@ -23,7 +23,7 @@ from slicermedai.deid.work import Done, Step, Task, Workers, verify, workers, wr
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AttributeChange, Deidentification
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.errors import MedAIError, UnreadableFileError
+from slicermedai.errors import MedAIError, UnreadableFileError, WorkerCrashed
 
 __all__ = ["DeidOutcome", "DeidSettings", "FileRow", "ReviewItem", "deidentify", "deidentify_all", "describe"]
 
@@ -251,7 +251,12 @@ class _Run:
         results = crew.each(step, tasks)
         for number, task in enumerate(tasks, first):
             self.progress(stage, number / total)
-            yield task, next(results)
+            try:
+                done = next(results)
+            except WorkerCrashed:
+                self.progress(stage, number / total)  # where somebody stopped the job, that is why
+                raise
+            yield task, done
 
     def _row(self, task: Task, done: Done) -> FileRow:
         instance = self.patients.instances[task.origin]

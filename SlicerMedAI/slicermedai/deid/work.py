@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slicermedai.deid.patients import Header, HeaderReader, Patients
 from slicermedai.deid.pixel_step import decided
@@ -21,13 +23,13 @@ from slicermedai.deid.profile import Option
 from slicermedai.deid.rewrite import rewrite_file
 from slicermedai.deid.verify import Retained, check_file
 from slicermedai.deid.window import Origin
-from slicermedai.errors import IdentityError, InputError, MedAIError, from_dict
+from slicermedai.errors import IdentityError, InputError, MedAIError, WorkerCrashed, from_dict
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
 _HEADERS, _BATCH = 32, 8
-"""How many files a process is given at once: little is lost by a kill, and no process has much more to do at the end."""
+"""How many files a process is given at once: little is lost by a kill, and all end at about the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,9 @@ class Done:
 
 
 Step = Callable[[Patients, Task], Done]
+_Result = TypeVar("_Result")
+_NOTICE = 0.3
+"""Seconds after which this process has noticed too what ended the other one: a request to stop goes to all of them."""
 
 
 def write(patients: Patients, task: Task) -> Done:
@@ -106,7 +111,7 @@ class Workers:
         """The headers of files."""
         if self._pool is None or len(origins) < 2:
             return HeaderReader().each(origins)
-        return self._pool.map(_read_in_worker, origins, chunksize=_size(len(origins), _HEADERS))
+        return _whole(self._pool.map(_read_in_worker, origins, chunksize=_size(len(origins), _HEADERS)))
 
     def equip(self, patients: Patients) -> None:
         """Tell what all headers say together, before the first step."""
@@ -122,9 +127,24 @@ class Workers:
             yield from (step(self._patients, task) for task in tasks)
             return
         away = [task for task in tasks if task.known is None]
-        results = self._pool.map(_in_worker, [(step, task) for task in away], chunksize=_size(len(away), _BATCH))
+        results = _whole(
+            self._pool.map(_in_worker, [(step, task) for task in away], chunksize=_size(len(away), _BATCH))
+        )
         for task in tasks:
             yield next(results) if task.known is None else step(self._patients, task)
+
+
+def _whole(results: Iterator[_Result]) -> Iterator[_Result]:
+    """The results; raises :class:`WorkerCrashed` where one of the processes is gone."""
+    from concurrent.futures import BrokenExecutor
+
+    try:
+        yield from results
+    except BrokenExecutor as error:
+        time.sleep(_NOTICE)
+        raise WorkerCrashed(
+            "a process ended before its work was done", advice="Run it again; with fewer processes if memory is short."
+        ) from error
 
 
 def _size(count: int, most: int) -> int:
@@ -162,6 +182,8 @@ _reader = HeaderReader()
 
 
 def _begin(inbox: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # go to the whole group; the first process ends the others
+        signal.signal(number, signal.SIG_IGN)
     _inbox[:] = [inbox]
 
 
