@@ -52,10 +52,9 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     clock = Clock(_now())
     bundle = resolve(job.bundle)
     source = _open(job, clock, progress)
+    obstacle = obstacle_of(source.headers, source.files, resampled=source.resampled)
     formats, refused = fitting(
-        job.formats,
-        obstacle=obstacle_of(source.headers, source.files, resampled=source.resampled),
-        orthogonal=source.volume.geometry.is_orthogonal,
+        job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
     )
     source, deidentification = _routed(source, job, folder, clock, progress)
     read = digest_of(source.files if source.whole else (), source.volume)

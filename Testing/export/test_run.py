@@ -295,6 +295,14 @@ def test_formats_that_fit_are_chosen_and_the_others_named(
     assert len(left_out) == refused
 
 
+def test_models_without_voxels_get_formats_that_can_hold_what_they_find() -> None:
+    assert fitting((), obstacle=None, task="detection")[0] == ("sr-regions",)
+    assert fitting((), obstacle=None, task="classification")[0] == ("csv",)
+    for task in ("detection", "classification"):
+        formats, refused = fitting((), obstacle=NO_PATIENT, task=task)
+        assert formats == ("csv",) and len(refused) == 1
+
+
 @pytest.mark.parametrize(
     ("names", "obstacle", "orthogonal", "words"),
     [(("seg",), NO_PATIENT, True, "no patient"), (("nifti",), NO_PATIENT, False, "right angles")],

@@ -173,13 +173,18 @@ def chosen(names: tuple[str, ...]) -> list[Format]:
     return [made for name, made in FORMATS.items() if name in names]
 
 
+_DEFAULTS = {"detection": ("sr-regions",), "classification": ("csv",)}
+"""Kind of model -> what is written where nobody chose; SEG and SR for all others."""
+
+
 def fitting(
-    names: tuple[str, ...], *, obstacle: Obstacle | None, orthogonal: bool = True
+    names: tuple[str, ...], *, obstacle: Obstacle | None, orthogonal: bool = True, task: str = "segmentation"
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(formats to write, what is not written and why), decided before anything is computed.
 
-    ``names`` empty leaves the choice: SEG and SR, or NIfTI and CSV where ``obstacle`` says why no DICOM object can be
-    filed. ``orthogonal`` is False for a sheared grid, which NIfTI readers do not agree about.
+    ``names`` empty leaves the choice: SEG and SR, a report of regions for boxes (``task`` detection), or NIfTI and CSV
+    where ``obstacle`` says why no DICOM object can be filed. ``orthogonal`` is False for a sheared grid, which NIfTI
+    readers do not agree about. Boxes and labels of a whole image (classification) have no voxels for a NIfTI file.
 
     Raises
     ------
@@ -187,9 +192,11 @@ def fitting(
         An unknown name, or a format by name that ``obstacle`` forbids.
     """
     if not names and obstacle is None:
-        return ("seg", "sr"), ()
+        return _DEFAULTS.get(task, ("seg", "sr")), ()
     if not names and obstacle is not None:
         refused = (f"No DICOM SEG and SR: {obstacle.in_words}.",)
+        if task in _DEFAULTS:
+            return ("csv",), refused
         return (("nifti", "csv"), refused) if orthogonal else (("csv",), (*refused, f"No NIfTI: {_SHEARED}."))
     for made in chosen(names):
         if not orthogonal and made.name == "nifti":
