@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,3 +227,18 @@ def test_the_pace_is_kept() -> None:
     for _ in range(3):
         pace()
     assert slept == [0.25, 0.5]
+
+
+def test_an_association_that_is_stopped_in_its_middle_leaves_no_thread_to_wait_for(an_archive: Orthanc) -> None:
+    from slicermedai.pacs.association import associated
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt), associated(an_archive.dimse(), []) as association:
+        association.release = stop
+    deadline = time.monotonic() + 2
+    while left := [one for one in set(threading.enumerate()) - before if not one.daemon]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)

@@ -5,6 +5,7 @@ Nothing but the standard library's smallest parts is imported here, so that Ctrl
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,4 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return obey(act)
     except KeyboardInterrupt:
         print(f"{NAME}: cancelled, nothing was left behind", file=sys.stderr)
+        if arguments is None:
+            _end_now()
         return EXIT_CANCELLED
+
+
+def _end_now() -> None:
+    """All has been cleaned up by now: no library's thread that was stopped in its middle may hold the process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CANCELLED)

@@ -38,22 +38,25 @@ def associated(peer: Peer, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
     entity = AE(ae_title=peer.calling_ae_title)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = peer.timeout
     tls = client_context(peer)
-    association = entity.associate(
-        peer.host,
-        peer.port,
-        contexts=[*contexts, build_context(Verification)],
-        ae_title=peer.ae_title,
-        tls_args=None if tls is None else (tls, peer.host),
-        ext_neg=list(roles),
-        evt_handlers=[*handlers, AT_ONCE],
-    )
-    if not association.is_established:
-        raise _reason(peer, association, tls)
     try:
-        yield association
+        association = entity.associate(
+            peer.host,
+            peer.port,
+            contexts=[*contexts, build_context(Verification)],
+            ae_title=peer.ae_title,
+            tls_args=None if tls is None else (tls, peer.host),
+            ext_neg=list(roles),
+            evt_handlers=[*handlers, AT_ONCE],
+        )
+        if not association.is_established:
+            raise _reason(peer, association, tls)
+        try:
+            yield association
+        finally:
+            with contextlib.suppress(RuntimeError, OSError):
+                association.release() if association.is_established else association.abort()
     finally:
-        with contextlib.suppress(RuntimeError, OSError):
-            association.release() if association.is_established else association.abort()
+        entity.shutdown()  # a stop in the middle of the above leaves threads behind, which the process would wait for
 
 
 def _send_at_once(event: Any) -> None:
