@@ -60,6 +60,14 @@ def test_an_empty_slice_between_others_is_warned_of_and_empty_ends_are_not(a_hea
     assert "slice 8 of 20" in said
 
 
+def test_a_speck_beyond_the_body_makes_no_empty_slice_doubtful(a_head: Volume, write: Write) -> None:
+    array = np.array(a_head.array)
+    array[-3:] = 0
+    array[-2, 4, 4] = 20
+    said = " ".join(open_source(write(replace(a_head, array=array), folder="specks")[0].parent).warnings)
+    assert "single value" not in said
+
+
 def test_a_negative_slope_is_refused_by_name(a_head: Volume, write: Write) -> None:
     files = write(a_head, slope=-1.0, intercept=100.0)
     with pytest.raises(UnsupportedImageError) as caught:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
@@ -365,9 +366,12 @@ def _warnings(chosen: SeriesFiles, found: Scan, pixels: Pixels) -> tuple[str, ..
 
 
 def _blank_slices(array: NDArray[Any]) -> list[int]:
-    """Slices (from 0) of one value alone that lie between slices with more."""
-    empty = [bool((plane == plane.flat[0]).all()) for plane in array]
-    if all(empty):
+    """Slices (from 0) of one value alone that lie between slices with content.
+
+    Content is a spread of a fifth of the usual one: beyond the body a speck may follow on an empty slice.
+    """
+    spread = np.array([float(plane.std()) for plane in array])
+    if not spread.any():
         return []
-    first, last = empty.index(False), len(empty) - empty[::-1].index(False)
-    return [index for index in range(first, last) if empty[index]]
+    full = np.flatnonzero(spread >= np.median(spread[spread > 0]) / 5)
+    return [index for index in range(int(full[0]), int(full[-1])) if spread[index] == 0]
