@@ -11,8 +11,8 @@ from typing import Any
 
 from slicermedai.app.deid_state import Asked, DeidState
 from slicermedai.app.deid_words import lacking_text, option_texts, preset_text
-from slicermedai.app.signal import Signal
-from slicermedai.app.state import BUSY, Phase
+from slicermedai.app.presenter import Presenter
+from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate
 from slicermedai.deid.presets import PRESETS, Preset, save_preset
 from slicermedai.deid.profile import STEPS, Option
@@ -28,22 +28,20 @@ _TEXT, _FACES = Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATUR
 _OWN = ("output", "source")
 
 
-class Choosing:
+class Choosing(Presenter):
     """The half of the presenter that holds what is chosen; see :class:`slicermedai.app.deid_run.DeidRun`."""
 
     def __init__(
         self, *, missing: Callable[[], Sequence[str]], has_brain_model: Callable[[], bool], translate: Translate
     ) -> None:
-        self.changed = Signal()
-        """Emitted with the new :class:`DeidState`."""
-        self.translate = translate
+        super().__init__(translate=translate)
         self._find_missing, self._find_brain = missing, has_brain_model
         self.missing: tuple[str, ...] = ()
         """Optional packages that are not installed, as requirements."""
         self.has_brain_model = False
         self.source: Any = None
         """A folder as text, or a list of files."""
-        self.state = DeidState()
+        self.state: DeidState = DeidState()
         self.choice: Choice = choice_of(self.job(Path()))
 
     # --- choosing ----------------------------------------------------------------------------------------------------
@@ -152,11 +150,6 @@ class Choosing:
             return bool(self.state.asked.table)
 
     @property
-    def busy(self) -> bool:
-        """True while a child process works."""
-        return self.state.phase in BUSY
-
-    @property
     def can_preview(self) -> bool:
         """True where there is something to look at."""
         return self.source is not None and not self.busy and (self.state.asked.has_passphrase or not self._is_sealed)
@@ -241,12 +234,6 @@ class Choosing:
         self.state = before
         self._set(asked=asked, preview=None if asked != _but_passphrase(before.asked, asked) else before.preview)
         self.explain()
-
-    def _set(self, **values: Any) -> None:
-        new = replace(self.state, **values)
-        if new != self.state:
-            self.state = new
-            self.changed.emit(new)
 
 
 def _but_passphrase(before: Asked, after: Asked) -> Asked:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from slicermedai.app.deid_preview import shown_from, start_key, start_preview
 from slicermedai.app.deid_result import decide, decisions, read_result, review_folder
 from slicermedai.app.deid_state import DeidResult, Working
 from slicermedai.app.deid_words import stopped_text, summary
-from slicermedai.app.installing import Installation, InstallStep, packages_step
+from slicermedai.app.installing import InstallStep, packages_step
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
@@ -23,8 +22,6 @@ from slicermedai.jobs.places import unfinished
 
 PREVIEW, RUN, IMPORT, INSTALL, KEY = "preview", "run", "import", "install", "key"
 """What can be going on."""
-STOP_SECONDS = 5.0
-_PAUSE = 0.02
 
 
 class DeidRun(Choosing):
@@ -55,8 +52,6 @@ class DeidRun(Choosing):
     ) -> None:
         super().__init__(missing=missing, has_brain_model=has_brain_model, translate=translate)
         self._submit, self._add = submit, add_to_database
-        self._working: Working | None = None
-        self._installation: Installation | None = None
         self._output = self._key = Path()
         self._review_is_ours = False
         self.decided: dict[str, str] = {}
@@ -110,15 +105,7 @@ class DeidRun(Choosing):
             steps = [packages_step(self.missing, what=", ".join(self.missing))] if self.missing else []
         if self.busy or not steps:
             return
-        self._installation = Installation(steps, translate=self.translate)
-        self._set(phase=Phase.INSTALLING, activity=INSTALL, message=self._installation.message, stage="")
-
-    def cancel(self) -> None:
-        """Ask what is going on to stop; it is gone within two seconds."""
-        working = self._installation or self._working
-        if working is not None and self.can_cancel:
-            working.cancel()
-            self._set(phase=Phase.STOPPING, message=self.translate("Stopping ..."))
+        self._install(steps, activity=INSTALL)
 
     def decide(self, picture: Path, decision: str) -> None:
         """Note what a person said about a piece of doubtful text, in the folder where its picture lies."""
@@ -129,34 +116,9 @@ class DeidRun(Choosing):
         self.changed.emit(self.state)
 
     @property
-    def can_cancel(self) -> bool:
-        """True where :meth:`cancel` would stop something."""
-        return self.busy and self.state.phase is not Phase.STOPPING
-
-    @property
     def review(self) -> Path:
         """The folder with the pictures of the last run: patient data."""
         return review_folder(self._output)
-
-    def poll(self) -> None:
-        """To be called by a timer while :attr:`busy`; never blocks."""
-        if self._installation is not None:
-            self._poll_installation(self._installation)
-        elif self._working is not None:
-            self._poll_working(self._working)
-
-    def wait(self, seconds: float, *, breathe: Callable[[], object]) -> bool:
-        """Poll until it has ended, ``breathe`` in between; BLOCKS. Cancelled, and False, after ``seconds``."""
-        for deadline in (seconds, STOP_SECONDS):
-            end = time.monotonic() + deadline
-            while self.busy and time.monotonic() < end:
-                breathe()
-                time.sleep(_PAUSE)
-                self.poll()
-            if not self.busy:
-                return deadline == seconds
-            self.cancel()
-        return False
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -165,14 +127,6 @@ class DeidRun(Choosing):
         shown = None if activity == PREVIEW else self.state.preview
         begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": ""}
         self._set(activity=activity, preview=shown, **begun)
-
-    def _poll_working(self, working: Working) -> None:
-        working.poll()
-        if working.done:
-            self._working = None
-            self._end(working)
-        else:
-            self._set(stage=working.stage, progress=working.progress, seconds_left=working.seconds_left)
 
     def _end(self, working: Working) -> None:
         activity, error = self.state.activity, working.error
@@ -230,17 +184,8 @@ class DeidRun(Choosing):
         message = "\n".join(filter(None, [told, more]))
         self._set(phase=phase, message=message, stage="done", progress=1.0, seconds_left=None)
 
-    def _poll_installation(self, installation: Installation) -> None:
-        installation.poll()
-        if not installation.done:
-            if self.state.phase is Phase.INSTALLING:
-                self._set(message=installation.message)
-            return
-        self._installation = None
-        ended = Phase.CANCELLED if installation.cancelled else Phase.FAILED if installation.failure else Phase.IDLE
-        self._set(phase=Phase.IDLE)
+    def _look_again(self) -> None:
         self.refresh()
-        self._set(phase=ended, message=" ".join(filter(None, [installation.outcome, self.state.message])))
 
     def _place(self) -> Path:
         """Where the copies go; a run into a folder of our own naming that was stopped is gone on with there."""

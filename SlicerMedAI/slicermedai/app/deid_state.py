@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from slicermedai.app.state import Phase
+from slicermedai.app.state import Phase, Work
 from slicermedai.errors import MedAIError
 
 
@@ -112,20 +112,9 @@ class DeidState:
     result: DeidResult | None = None
 
 
-class Working(Protocol):
+class Working(Work, Protocol):
     """A preview, a job or an import that is under way; :class:`slicermedai.JobHandle` is one."""
-
-    progress: float
-    stage: str
-    seconds_left: float | None
-    done: bool
 
     @property
     def error(self) -> MedAIError | None:
         """What ended it, where it did not succeed."""
-
-    def poll(self) -> None:
-        """Take in what is new; never blocks."""
-
-    def cancel(self) -> None:
-        """Ask for an end; never blocks."""

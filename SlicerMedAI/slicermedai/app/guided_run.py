@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from slicermedai.app.installing import Installation, InstallStep, steps_for
+from slicermedai.app.installing import InstallStep, steps_for
+from slicermedai.app.presenter import Presenter
 from slicermedai.app.signal import Signal
-from slicermedai.app.state import BUSY, Handle, Phase, RunState, SourceKind
+from slicermedai.app.state import Handle, Phase, RunState, SourceKind
 from slicermedai.app.words import Translate, ready_text, summary, untranslated
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.errors import JobCancelled, MedAIError
 
-STOP_SECONDS = 5.0
-"""How long :meth:`GuidedRun.wait` waits for a job that it has cancelled."""
-PAUSE_SECONDS = 0.02
 MODEL = "brain"
 """What is fetched where there is no model."""
 
 
-class GuidedRun:
+class GuidedRun(Presenter):
     """One run at a time, from a chosen source to a shown result.
 
     Parameters
@@ -44,8 +40,7 @@ class GuidedRun:
         missing: Callable[[], Sequence[str]] = tuple,
         translate: Translate = untranslated,
     ) -> None:
-        self.changed = Signal()
-        """Emitted with the new :class:`RunState`."""
+        super().__init__(translate=translate)
         self.finished = Signal()
         """Emitted with the :class:`AnalysisResult` when a run has succeeded."""
         self.listed = Signal()
@@ -53,17 +48,14 @@ class GuidedRun:
         self._submit = submit
         self._list = bundles
         self._find_missing = missing
-        self.translate = translate
-        self._installation: Installation | None = None
         self._packages: tuple[str, ...] = ()
-        self._handle: Handle | None = None
         self.source: Any = None
         self.analysed: Any = None
         """The source of the job that runs or ran last: what its result belongs to, whatever is chosen by now."""
         self.choices: tuple[BundleRef, ...] = ()
         self.series: tuple[tuple[str, str], ...] = ()
         """(UID, text) of the DICOM series at hand."""
-        self.state = RunState(message=translate("Choose an image and a model."))
+        self.state: RunState = RunState(message=translate("Choose an image and a model."))
 
     # --- choosing ----------------------------------------------------------------------------------------------------
 
@@ -134,16 +126,6 @@ class GuidedRun:
         """True where source, model and route may be changed: nothing runs and nothing is being installed."""
         return not self.busy
 
-    @property
-    def busy(self) -> bool:
-        """True while a job runs, something is being installed, or either is being stopped: :meth:`poll` must come."""
-        return self.state.phase in BUSY
-
-    @property
-    def can_cancel(self) -> bool:
-        """True where :meth:`cancel` would stop something."""
-        return self.busy and self.state.phase is not Phase.STOPPING
-
     # --- installing --------------------------------------------------------------------------------------------------
 
     def install(self, steps: Sequence[InstallStep] | None = None) -> None:
@@ -155,22 +137,10 @@ class GuidedRun:
             steps = steps_for(self._packages, model="" if self.choices else MODEL, tr=self.translate)
         if not self.editable or not steps:
             return
-        self._installation = Installation(steps, translate=self.translate)
-        self._set(phase=Phase.INSTALLING, message=self._installation.message, stage="", progress=0.0)
-        self._poll_installation(self._installation)
+        self._install(steps)
 
-    def _poll_installation(self, installation: Installation) -> None:
-        installation.poll()
-        if not installation.done:
-            if self.state.phase is Phase.INSTALLING:
-                self._set(message=installation.message)
-            return
-        self._installation = None
-        self._set(phase=Phase.IDLE)
+    def _look_again(self) -> None:
         self.refresh_bundles()
-        rest = "" if installation.failure else self.state.message
-        ended = Phase.CANCELLED if installation.cancelled else Phase.FAILED if installation.failure else Phase.IDLE
-        self._set(phase=ended, message=" ".join(filter(None, [installation.outcome, rest])))
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -179,7 +149,7 @@ class GuidedRun:
         if not self.can_run or self.state.bundle is None:
             return
         try:
-            self._handle = self._submit(self.source, self.state.bundle.title, identity=self.state.identity)
+            self._working = self._submit(self.source, self.state.bundle.title, identity=self.state.identity)
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error))
             return
@@ -188,49 +158,9 @@ class GuidedRun:
             phase=Phase.RUNNING, stage="start", progress=0.0, seconds_left=None, result=None, folder=None, message=""
         )
 
-    def cancel(self) -> None:
-        """Ask job or installer to stop; it is gone within two seconds. Of a job nothing half-written stays."""
-        working = self._installation or self._handle
-        if working is not None and self.can_cancel:
-            working.cancel()
-            self._set(phase=Phase.STOPPING, message=self.translate("Stopping ..."))
-
-    def poll(self) -> None:
-        """To be called by a timer while :attr:`busy`; takes well under a millisecond when nothing is new."""
-        if self._installation is not None:
-            self._poll_installation(self._installation)
-        elif self._handle is not None:
-            self._poll_job(self._handle)
-
-    def _poll_job(self, handle: Handle) -> None:
-        handle.poll()
-        if handle.done:
-            self._end(handle)
-        else:
-            self._set(stage=handle.stage, progress=handle.progress, seconds_left=handle.seconds_left)
-
-    def wait(self, seconds: float, *, breathe: Callable[[], object]) -> bool:
-        """Poll until the job has ended, with ``breathe`` in between; BLOCKS. After ``seconds`` the job is cancelled.
-
-        True where it ended by itself, False where it had to be cancelled.
-        """
-        if self._poll_until(time.monotonic() + seconds, breathe):
-            return True
-        self.cancel()
-        self._poll_until(time.monotonic() + STOP_SECONDS, breathe)
-        return False
-
-    def _poll_until(self, deadline: float, breathe: Callable[[], object]) -> bool:
-        while self.busy and time.monotonic() < deadline:
-            breathe()
-            time.sleep(PAUSE_SECONDS)
-            self.poll()
-        return not self.busy
-
-    def _end(self, handle: Handle) -> None:
-        self._handle = None
+    def _end(self, working: Handle) -> None:
         try:
-            result = handle.result()
+            result = working.result()
         except JobCancelled:
             self._set(
                 phase=Phase.CANCELLED,
@@ -248,7 +178,7 @@ class GuidedRun:
             progress=1.0,
             seconds_left=None,
             result=result,
-            folder=handle.output,
+            folder=working.output,
             message=summary(result, self.translate),
         )
         self.finished.emit(result)
@@ -259,9 +189,3 @@ class GuidedRun:
         has_model, has_source = bool(self.choices), self.source is not None
         text = ready_text(missing=self.missing, has_model=has_model, has_source=has_source, tr=self.translate)
         self._set(message=text, phase=Phase.IDLE)
-
-    def _set(self, **values: Any) -> None:
-        new = replace(self.state, **values)
-        if new != self.state:
-            self.state = new
-            self.changed.emit(new)

@@ -62,20 +62,25 @@ class RunState:
         return self.bundle.title if self.bundle else ""
 
 
-class Handle(Protocol):
-    """What a running job offers; :class:`slicermedai.JobHandle` does."""
+class Work(Protocol):
+    """What a child process does, as far as every presenter needs to know; :class:`slicermedai.JobHandle` is one."""
 
     progress: float
     stage: str
     seconds_left: float | None
     done: bool
-    output: Path
 
     def poll(self) -> None:
-        """Take in what the worker said since the last time; never blocks."""
+        """Take in what was said since the last time; never blocks."""
 
     def cancel(self) -> None:
         """Ask for an end; never blocks."""
+
+
+class Handle(Work, Protocol):
+    """What a running job offers; :class:`slicermedai.JobHandle` does."""
+
+    output: Path
 
     def result(self) -> AnalysisResult:
         """The result, or the error raised."""
