@@ -9,6 +9,7 @@ head phantom.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -103,8 +104,7 @@ def measure_times(chosen: argparse.Namespace) -> dict[str, Any]:
 def measure_memory(chosen: argparse.Namespace) -> dict[str, Any]:
     """Peak resident memory of one run in a process of its own, GB (10**9 bytes), and before the run."""
     ref, (volume, _) = _bundle(chosen.bundle), _image(chosen.input)
-    import slicermedai.inference.segment  # noqa: F401  # what torch and MONAI take by themselves is told apart
-
+    importlib.import_module("slicermedai.inference.segment")  # what torch and MONAI take by themselves is told apart
     before = _peak()
     _predict(ref, volume, chosen.threads, None)
     return {"peak": _peak(), "before": before}

@@ -80,6 +80,16 @@ def test_what_is_no_zip_is_named(tmp_path: Path) -> None:
         unpack_zip(tmp_path / "b.zip", tmp_path / "out")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_member_whose_bytes_are_damaged_is_named_and_no_crash(tmp_path: Path, method: int) -> None:
+    text = " ".join(map(str, range(4000))).encode()
+    whole = zip_of(tmp_path / "b.zip", {"a.txt": text}, compress=method).read_bytes()
+    for place in (45, 60, 2000):
+        (tmp_path / "b.zip").write_bytes(whole[:place] + b"\xff" * 40 + whole[place + 40 :])
+        with pytest.raises(BundleError, match=r"b\.zip, zip: cannot be unpacked"):
+            unpack_zip(tmp_path / "b.zip", tmp_path / "out")
+
+
 @pytest.mark.parametrize("target", ["/etc/passwd", "inside.txt", "/etc"])
 def test_links_in_a_folder_are_refused(tmp_path: Path, target: str) -> None:
     source = tmp_path / "b"

@@ -78,6 +78,19 @@ def test_a_damaged_zip_is_refused_by_name(tmp_path: Path) -> None:
     assert outcome.files[-1].refused.startswith("is no DICOM file")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_member_whose_bytes_are_damaged_is_refused_and_the_others_are_written(tmp_path: Path, method: int) -> None:
+    whole, broken = a_series(tmp_path / "in")[:2]
+    with zipfile.ZipFile(tmp_path / "study.zip", "w", method) as archive:
+        archive.write(broken, "broken.dcm")
+        start = archive.infolist()[0].header_offset
+    content = bytearray((tmp_path / "study.zip").read_bytes())
+    content[start + 60 : start + 120] = b"\xff" * 60
+    (tmp_path / "study.zip").write_bytes(content)
+    outcome = deidentify_all([whole, tmp_path / "study.zip"], tmp_path / "out", SETTINGS)
+    assert [bool(row.refused) for row in outcome.files] == [False, True]
+
+
 def test_a_tree_of_outputs_is_named_by_pseudonyms_alone(tmp_path: Path) -> None:
     files = a_series(tmp_path / "Quillfeather")
     outcome = deidentify_all(files, tmp_path / "out", DeidSettings(key=KEY, names=Naming.TREE))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -36,7 +38,7 @@ def unpack_zip(archive: Path, folder: Path) -> Path:
             for info in members:
                 if not info.is_dir():
                     _unpack_member(opened, info, folder / PurePosixPath(info.filename), archive)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (EOFError, OSError, RuntimeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"cannot be unpacked ({type(error).__name__})", file=archive, attribute="zip") from error
     return inner_folder(folder)
 

@@ -11,20 +11,20 @@ from collections.abc import Iterator
 from pydicom import config
 from pydicom.errors import InvalidDicomError
 
-DAMAGE = (
+PYDICOM_DAMAGE = (
     InvalidDicomError,
     ArithmeticError,
     AttributeError,
     EOFError,
     LookupError,
-    NotImplementedError,
     OSError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,
     zlib.error,
 )
+"""What pydicom and its decoders may raise on a damaged file, or on one that they cannot decode."""
 
 
 @contextlib.contextmanager

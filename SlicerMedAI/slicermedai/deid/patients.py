@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,12 +20,11 @@ from slicermedai.deid.settings import DeidSettings
 from slicermedai.deid.sources import origins_of
 from slicermedai.deid.table import Table, load_table
 from slicermedai.deid.vocabulary import Vocabulary
-from slicermedai.deid.window import Origin, unreadable, window_on
+from slicermedai.deid.window import DAMAGE, Origin, unreadable, window_on
 from slicermedai.deid.wire import Opened, encoding_of, opened
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import InputError, UnreadableFileError, UnsupportedImageError, WorkerCrashed, from_dict
 
-DAMAGE = (EOFError, OSError, RuntimeError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 HELD = 1 << 22
 """Bytes of files that are read at once."""
 _DIRECTORY = "1.2.840.10008.1.3.10"

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slicermedai.deid.patients import DAMAGE, Patients
+from slicermedai.deid.patients import Patients
 from slicermedai.deid.profile import Option
-from slicermedai.deid.window import Origin, unreadable
+from slicermedai.deid.window import DAMAGE, Origin, unreadable
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.errors import InputError
 

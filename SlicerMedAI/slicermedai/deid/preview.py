@@ -15,7 +15,7 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import DataElement
 
-from slicermedai.deid.datasets import DAMAGE, as_found
+from slicermedai.deid.datasets import PYDICOM_DAMAGE, as_found
 from slicermedai.deid.dictionary import label_of
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey
@@ -204,7 +204,7 @@ def _before(origin: Origin) -> Dataset:
     try:
         with as_found(), origin.open() as stream:
             return dcmread(stream, stop_before_pixels=True, force=True)
-    except DAMAGE:
+    except PYDICOM_DAMAGE:
         return Dataset()
 
 
@@ -215,7 +215,7 @@ def _after(origin: Origin, patients: Patients) -> Dataset:
     try:
         with as_found():
             return dcmread(held, stop_before_pixels=True, force=True)
-    except DAMAGE:  # deflated, and too long to be held
+    except PYDICOM_DAMAGE:  # deflated, and too long to be held
         return Dataset()
 
 

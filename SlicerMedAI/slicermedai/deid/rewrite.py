@@ -14,13 +14,13 @@ from slicermedai.deid.dictionary import tag_of, vr_of
 from slicermedai.deid.encode import element, file_meta
 from slicermedai.deid.encode import head as head_of
 from slicermedai.deid.ops import Op
-from slicermedai.deid.patients import DAMAGE, Instance, Patients, Refusal, opened_file, owner_of
+from slicermedai.deid.patients import Instance, Patients, Refusal, opened_file, owner_of
 from slicermedai.deid.places import Place, root_place
 from slicermedai.deid.profile import Option
 from slicermedai.deid.rewriter import Mark, Rewriter
 from slicermedai.deid.rules import BASIC_RULES, MarkDeidentified
 from slicermedai.deid.sink import DeflatingSink, Sink
-from slicermedai.deid.window import Origin, unreadable
+from slicermedai.deid.window import DAMAGE, Origin, unreadable
 from slicermedai.deid.wire import DEFLATED, UNDEFINED, Encoding, Kind, Opened, Walk, encoding_of
 from slicermedai.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from slicermedai.domain.storage import atomic_file

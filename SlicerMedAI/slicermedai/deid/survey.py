@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from slicermedai.deid.datasets import as_found
+from slicermedai.deid.datasets import PYDICOM_DAMAGE, as_found
 from slicermedai.deid.dates import DateRule
 from slicermedai.deid.risk import KEYWORDS, RiskReport, assess, patients_of
 from slicermedai.deid.settings import FileRow
@@ -63,7 +63,7 @@ def _header(group: list[FileRow], folder: Path) -> dict[str, str]:
         with as_found():
             read = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
             return {keyword: str(read.get(keyword) or "") for keyword in _READ}
-    except (OSError, ValueError, AttributeError, NotImplementedError) as error:
+    except PYDICOM_DAMAGE as error:
         raise UnreadableFileError(f"a copy cannot be read again ({type(error).__name__})", file=path) from error
 
 

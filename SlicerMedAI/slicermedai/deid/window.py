@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from slicermedai.errors import UnreadableFileError
 
 CHUNK = 1 << 18
-DAMAGE = "is truncated, or lengths in it do not fit"
+TRUNCATED = "is truncated, or lengths in it do not fit"
+DAMAGE = (EOFError, OSError, RuntimeError, ValueError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+"""What reading the bytes of a damaged file, or of a damaged member of a zip file, may raise."""
 
 
 class Stream(Protocol):
@@ -36,14 +39,14 @@ class Origin:
         return Path(self.member).name if self.member else self.path.name
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> Iterator[IO[bytes]]:
         """Its bytes as a stream; OSError and zipfile.BadZipFile where that fails."""
         if not self.member:
             with self.path.open("rb", buffering=0) as stream:
                 yield stream
             return
         with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-            yield stream  # type: ignore[misc]  # a ZipExtFile: the same
+            yield stream
 
     @property
     def size(self) -> int:
@@ -149,7 +152,7 @@ class Window:
             end += len(piece)
 
 
-def window_on(stream: BinaryIO, *, seeks: bool, whole: int = 0) -> Window:
+def window_on(stream: IO[bytes], *, seeks: bool, whole: int = 0) -> Window:
     """A window on a file from its beginning.
 
     Parameters
@@ -195,5 +198,5 @@ def unreadable(origin: Origin, error: Exception) -> UnreadableFileError:
     if isinstance(error, UnreadableFileError):
         return UnreadableFileError(error.message, file=origin.path, attribute=error.attribute, advice=error.advice)
     if isinstance(error, (EOFError, zlib.error, zipfile.BadZipFile)):
-        return UnreadableFileError(DAMAGE, file=origin.path)
+        return UnreadableFileError(TRUNCATED, file=origin.path)
     return UnreadableFileError(f"cannot be read ({type(error).__name__})", file=origin.path)

@@ -12,7 +12,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from slicermedai.deid.dictionary import hexadecimal, vr_of
-from slicermedai.deid.window import DAMAGE, Window, inflated
+from slicermedai.deid.window import TRUNCATED, Window, inflated
 from slicermedai.errors import UnreadableFileError
 
 IMPLICIT_LITTLE, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
@@ -115,7 +115,7 @@ def header(window: Window, position: int, encoding: Encoding) -> tuple[int, str,
     if vr in SHORT_VRS:
         return tag, _VR_NAMES[vr], position + 8, length
     if vr not in LONG_VRS:
-        raise UnreadableFileError(f"{DAMAGE}: no VR where one should be", attribute=hexadecimal(tag))
+        raise UnreadableFileError(f"{TRUNCATED}: no VR where one should be", attribute=hexadecimal(tag))
     index = window.index(position, 12)
     return tag, _VR_NAMES[vr], position + 12, _LONG[order](window.buffer, index + 8)[0]
 
@@ -187,7 +187,7 @@ class Walk:
     def _at_end(self) -> bool:
         """True at the end of the dataset. Raises where something is open, or its contents are longer than it."""
         if self.position > self.limit or self.delimited:
-            raise UnreadableFileError(DAMAGE)
+            raise UnreadableFileError(TRUNCATED)
         return not self.stack
 
     def _element(self, tag: int, vr: str, head: int, start: int, length: int) -> Event:
@@ -268,4 +268,4 @@ class Walk:
 
     @staticmethod
     def _wrong(tag: int) -> UnreadableFileError:
-        return UnreadableFileError(DAMAGE, attribute=hexadecimal(tag))
+        return UnreadableFileError(TRUNCATED, attribute=hexadecimal(tag))

@@ -117,7 +117,7 @@ class Workers:
         """Tell what all headers say together, before the first step."""
         self._patients = patients
         if self._pool is not None and len(patients.files) > 1:
-            told = pickle.dumps(patients.for_workers())
+            told = pickle.dumps(patients.for_workers())  # here: a queue would fail in a thread, and nobody hear of it
             for _ in range(self._processes):
                 self._inbox.put(told)
 

@@ -14,13 +14,12 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from slicermedai.deid.datasets import DAMAGE, as_found
+from slicermedai.deid.datasets import PYDICOM_DAMAGE, as_found
 from slicermedai.errors import UnreadableFileError
 
 Picture = NDArray[np.uint8]
 Frame = NDArray[Any]
 
-_DECODING = (*DAMAGE, RuntimeError)
 _KEEP = 0.0005
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -60,7 +59,7 @@ class FileFrames:
             with as_found():
                 dataset = dcmread(path, stop_before_pixels=True)
                 dataset.decode()
-        except DAMAGE as error:
+        except PYDICOM_DAMAGE as error:
             raise _unreadable(path, error) from error
         return FileFrames(path, dataset)
 
@@ -90,7 +89,7 @@ class FileFrames:
         try:
             with as_found():
                 yield from iter_pixels(self._decodable(), indices=chosen, raw=raw)
-        except _DECODING as error:
+        except PYDICOM_DAMAGE as error:
             raise _unreadable(self.path, error) from error
 
     def _decodable(self) -> Path | Dataset:
@@ -152,7 +151,7 @@ def _of_colour(frame: Frame) -> list[Picture]:
 def _window(dataset: Dataset) -> tuple[float, float] | None:
     """The first VOI window (PS3.3 C.11.2) in stored values."""
     try:
-        centre, width = (_first(dataset.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
+        centre, width = (_first(dataset, keyword) for keyword in ("WindowCenter", "WindowWidth"))
         slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
     except (TypeError, ValueError):
         return None
@@ -162,10 +161,12 @@ def _window(dataset: Dataset) -> tuple[float, float] | None:
     return edges[0], edges[1]
 
 
-def _first(value: object) -> float | None:
-    if value is None or value == "":
+def _first(dataset: Dataset, keyword: str) -> float | None:
+    """The first value of an attribute, None where it has none."""
+    if dataset.get(keyword) in (None, ""):
         return None
-    return float(value if isinstance(value, (int, float, str)) else value[0])  # type: ignore[index]
+    element = dataset[keyword]
+    return float(element.value[0] if element.VM > 1 else element.value)
 
 
 def _scaled(values: NDArray[np.float32], low: float, high: float) -> Picture:
