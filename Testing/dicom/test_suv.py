@@ -101,6 +101,35 @@ def test_a_date_and_time_of_injection_go_before_the_time_alone() -> None:
     assert scale_of(change).factor == pytest.approx(scale_of().factor, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("injected", "zone"),
+    [
+        ("20260301110000.00+0100", "+0100"),
+        ("20260301100000.00+0000", "+0100"),
+        ("20260301010000.00-0800", "+0200"),
+        ("20260301110000.00", "+0100"),
+    ],
+)
+def test_an_injection_in_another_zone_is_converted_to_that_of_the_series(injected: str, zone: str) -> None:
+    def change(header: Dataset) -> None:
+        header.TimezoneOffsetFromUTC = zone
+        header.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime = injected
+
+    assert scale_of(change).factor == pytest.approx(scale_of().factor, rel=1e-12)
+
+
+@pytest.mark.parametrize(("zone", "said"), [(None, "is missing"), ("CET", "cannot be read")])
+def test_an_offset_is_of_no_use_where_the_series_has_none(zone: str | None, said: str) -> None:
+    def change(header: Dataset) -> None:
+        header.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime = "20260301100000.00+0000"
+        if zone:
+            header.TimezoneOffsetFromUTC = zone
+
+    found = scale_of(change)
+    assert found.factor is None
+    assert f"TimezoneOffsetFromUTC {said}" in found.reason
+
+
 def test_a_series_processed_later_counts_by_ges_private_scan_time_alone() -> None:
     def later(header: Dataset) -> None:
         header.SeriesTime = "180000"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from pydicom import Dataset
@@ -117,7 +117,7 @@ def _ge_scan_start(header: Dataset) -> datetime | None:
     except KeyError:
         return None
     text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-    return _wall_clock(_parsed(DT, text.strip(" \0"), "the private PET scan date and time (GEMS_PETD_01)"))
+    return _wall_clock(header, text.strip(" \0"), "the private PET scan date and time (GEMS_PETD_01)")
 
 
 def _injection(header: Dataset, scan: datetime) -> datetime:
@@ -125,7 +125,7 @@ def _injection(header: Dataset, scan: datetime) -> datetime:
     agent = _agent(header)
     if text_of(agent, "RadiopharmaceuticalStartDateTime"):
         keyword = "RadiopharmaceuticalStartDateTime"
-        return _wall_clock(_parsed(DT, text_of(agent, keyword), keyword))
+        return _wall_clock(header, text_of(agent, keyword), keyword)
     keyword = "RadiopharmaceuticalStartTime"
     given = _parsed(TM, _stated(agent, keyword), keyword)
     start = datetime.combine(scan.date(), given)
@@ -144,9 +144,23 @@ def _parsed(kind: Any, value: str, name: str) -> Any:
         raise _Unmet(f"{name} cannot be read") from error
 
 
-def _wall_clock(moment: datetime) -> datetime:
-    """As the clock on the wall showed it: dates and times of a series carry no offset."""
+def _wall_clock(header: Dataset, value: str, name: str) -> datetime:
+    """A DT as the clock of the series showed it: one with an offset from UTC is converted by TimezoneOffsetFromUTC.
+
+    Dates and times of a series, and a DT without an offset, are in the zone of that attribute (PS3.3 C.12.1).
+    """
+    moment: datetime = _parsed(DT, value, name)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(_zone(header, name))
     return datetime.combine(moment.date(), moment.time().replace(tzinfo=None))
+
+
+def _zone(header: Dataset, name: str) -> tzinfo | None:
+    keyword = "TimezoneOffsetFromUTC"
+    if not text_of(header, keyword):
+        raise _Unmet(f"{name} has an offset from UTC, and {keyword} is missing")
+    zone: tzinfo | None = _parsed(lambda text: datetime.strptime(text, "%z"), text_of(header, keyword), keyword).tzinfo
+    return zone
 
 
 # --- attributes ----------------------------------------------------------------------------------------------------
