@@ -21,14 +21,14 @@ from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 
 
-def run_privately(out: Path, source: Path | None) -> int:
+def run_privately(out: Path, source: Path | None, series: str = "") -> int:
     """:func:`run_demo` with a temporary folder that is gone at any end; where this is killed, at the next start."""
     before = out.exists()
     try:
         with interruptible():
             sweep()
             with JobFolder.create("demo") as folder:
-                return run_demo(out, source, folder.inputs)
+                return run_demo(out, source, folder.inputs, series=series)
     except KeyboardInterrupt:
         left = f"the result was done, and lies in {out}" if out.exists() and not before else "nothing was left behind"
         _say(f"Scripts/demo: cancelled, {left}")
@@ -38,7 +38,7 @@ def run_privately(out: Path, source: Path | None) -> int:
         return 1
 
 
-def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
+def run_demo(out: Path, source: Path | None, scratch: Path, *, series: str = "") -> int:
     """Prepare the study in ``scratch``, run the job into ``out``, look for leaks; the exit code.
 
     An interrupt raises KeyboardInterrupt; the job is stopped by then.
@@ -50,7 +50,7 @@ def run_demo(out: Path, source: Path | None, scratch: Path) -> int:
         if source is None:
             source, tokens, remark = _sample_study(scratch)
         job = ["run", str(source), "--bundle", "brain", "--output", str(out), "--identity", "deidentify"]
-        code = obey(understand([*job, "--remark", remark]))
+        code = obey(understand([*job, "--remark", remark, "--series", series]))
     except MedAIError as error:
         print(error, file=sys.stderr)
         return 1

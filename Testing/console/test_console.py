@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 
 import slicermedai
 from slicermedai import AnalysisResult, JobHandle, MedAIError, RunJob, Volume
 from slicermedai.console import handle as job_handle
 from slicermedai.console.sources import as_volume
 from slicermedai.dicom.volumes import load_volume
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.study import Study
 from slicermedai.errors import (
     InputError,
@@ -38,6 +40,7 @@ from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 
 Head = tuple[Volume, AnalysisResult]
+SMALL = Geometry.from_axes((3, 4, 5), spacing=(1.0, 1.0, 1.0))
 worker = pytest.mark.usefixtures("with_worker")
 
 
@@ -210,7 +213,11 @@ def test_another_kind_of_node_is_refused_by_name() -> None:
         (np.zeros((3, 4, 5)), {"affine": np.eye(4), "convention": "ras"}, InputError, "convention"),
         (object(), {}, InputError, "source"),
         (None, {}, InputError, "source"),
+        (SimpleITK.Image(3, 4, 5, SimpleITK.sitkInt16), {"affine": np.eye(4)}, InputError, "affine"),
+        (SimpleITK.Image(3, 4, 5, SimpleITK.sitkInt16), {"convention": "itk"}, InputError, "convention"),
+        (Volume(array=np.zeros((3, 4, 5)), geometry=SMALL), {"affine": np.eye(4)}, InputError, "affine"),
         ("folder", {"affine": np.eye(4)}, InputError, "affine"),
+        ("folder", {"convention": "itk"}, InputError, "convention"),
         ("folder", {"study": Study()}, InputError, "study"),
         ("folder", {"colour": "red"}, ProtocolError, "colour"),
         ("folder", {"identity": "maybe"}, ProtocolError, "identity"),

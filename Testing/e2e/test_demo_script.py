@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 from slicermedai import load
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "Scripts"
@@ -97,6 +100,19 @@ def stopped_while_preparing(out: Path, name: str) -> tuple[int, str, float]:
         process.send_signal(getattr(signal, name))
         _, told = process.communicate(timeout=10)
         return process.returncode, told, time.monotonic() - began
+
+
+def test_one_series_of_a_persons_own_folder_can_be_chosen(
+    demo_script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    head, _ = head_phantom(covering("SPL", spacing=(6.0, 6.0, 6.0)))
+    for number in (1, 2):
+        write_series(head, tmp_path / "mine" / str(number), spec=SeriesSpec(series_number=number))
+    assert demo_script.run_demo(tmp_path / "out", tmp_path / "mine", tmp_path / "scratch") == 1
+    offered = re.findall(r"2\.25\.[0-9]+", capfd.readouterr().err)
+    assert len(set(offered)) == 2
+    found = demo_script.run_demo(tmp_path / "out", tmp_path / "mine", tmp_path / "scratch", series=offered[0])
+    assert found == 0 and load(tmp_path / "out").findings
 
 
 @pytest.mark.skipif(os.name == "nt", reason="absent: POSIX signals")

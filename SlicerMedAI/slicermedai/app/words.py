@@ -125,7 +125,7 @@ def time_left(seconds: float | None, tr: Translate = untranslated) -> str:
 def describe(bundle: BundleRef, tr: Translate = untranslated) -> str:
     """What a person should know before the run: licence, use, calibration, weights."""
     licence = tr("Licence: {name}.").format(name=bundle.licence) if bundle.licence else tr("Licence: not stated.")
-    parts = [bundle.intended_use, licence, tr("Confidence: not calibrated for this model.")]
+    parts = [bundle.intended_use, licence, tr("Confidence: not calibrated, unless a trust record for it is in use.")]
     if bundle.demonstration:
         parts.append(tr("Demonstration weights: not for patients."))
     if bundle.consent:

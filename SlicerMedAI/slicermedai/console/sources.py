@@ -34,7 +34,7 @@ def start_run(source: Any, values: dict[str, Any]) -> Running:
     """
     affine, study, convention = (values.pop(name, None) for name in ("affine", "study", "convention"))
     if isinstance(source, (str, Path)) or are_files(source):
-        _refuse_context(affine, study)
+        _refuse_context(affine=affine, convention=convention, study=study)
     if isinstance(source, (str, Path)):
         return launch(_job(source, values))
     if are_files(source):
@@ -79,8 +79,17 @@ def as_volume(source: Any, affine: Any = None, convention: str | None = None) ->
     Raises
     ------
     InputError
-        Anything else, an array without an affine, or a matrix without its ``convention``.
+        Anything else, an array without an affine, a matrix without its ``convention``, or either of them for a source
+        that says itself where its voxels lie.
     """
+    if _is_array(source):
+        return _from_array(source, affine, convention)
+    if affine is not None or convention is not None:
+        raise InputError(
+            "the image says itself where its voxels lie",
+            attribute="affine" if affine is not None else "convention",
+            advice="Leave it out, or hand in the array alone.",
+        )
     if isinstance(source, Volume):
         return source
     if hasattr(source, "IsA"):
@@ -90,13 +99,15 @@ def as_volume(source: Any, affine: Any = None, convention: str | None = None) ->
 
         volume: Volume = from_sitk(source)
         return volume
-    if hasattr(source, "__array__"):
-        return _from_array(source, affine, convention)
     raise InputError(
         f"an object of type {type(source).__name__} is no image",
         attribute="source",
         advice="Give a folder, a file, a volume node, a SimpleITK image, a Volume, or an array with affine=.",
     )
+
+
+def _is_array(source: Any) -> bool:
+    return hasattr(source, "__array__") and not isinstance(source, Volume)
 
 
 def volume_of_node(node: Any) -> Volume:
@@ -131,11 +142,12 @@ def _from_array(array: Any, affine: Any, convention: str | None) -> Volume:
     return volume
 
 
-def _refuse_context(affine: Any, study: Any) -> None:
-    if affine is not None or study is not None:
+def _refuse_context(**given: Any) -> None:
+    named = next((name for name, value in given.items() if value is not None), None)
+    if named is not None:
         raise InputError(
             "a file says itself where its voxels lie and whose they are",
-            attribute="affine" if affine is not None else "study",
+            attribute=named,
             advice="Leave it out, or hand in the voxels.",
         )
 
