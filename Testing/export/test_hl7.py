@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.tag import Tag
 
 from slicermedai.domain.codes import MILLIMETER, ucum
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Measurement
@@ -137,6 +138,38 @@ def test_a_missing_number_is_not_obtained_and_a_small_one_has_no_exponent(tmp_pa
     missing, tiny = [one for one in read(exported(case, tmp_path))["OBX"] if str(one[2]) == "NM"]
     assert (str(missing[5]), str(missing[11])) == ("", "X")
     assert float(str(tiny[5])) == 1.5e-7 and "e" not in str(tiny[5])
+
+
+def test_a_probability_that_is_small_has_no_exponent_either(tmp_path: Path) -> None:
+    case = a_case()
+    (finding,) = case.result.findings
+    sure = Confidence(state=ConfidenceState.CALIBRATED, raw_score=0.1, probability=2e-5, calibration="site A")
+    seen = observed(read(exported(changed(case, findings=(dataclasses.replace(finding, confidence=sure),)), tmp_path)))
+    assert ("NM", "122157", "1", "0.00002") in seen
+
+
+def test_the_reason_of_a_missing_number_is_a_note_below_it(tmp_path: Path) -> None:
+    case = a_case(labels=(LESION,))
+    (finding,) = case.result.findings
+    name = finding.measurements[0].name
+    gone = Measurement(name=name, value=math.nan, unit=MILLIMETER, missing="touches | the edge")
+    odd = Measurement(name=name, value=math.inf, unit=MILLIMETER)
+    text = exported(changed(case, findings=(dataclasses.replace(finding, measurements=(gone, odd)),)), tmp_path)
+    assert [str(one[3]) for one in read(text)["NTE"]] == ["touches \\F\\ the edge", "not a number"]
+    lines = text.split("\r")
+    above = [lines[number - 1] for number, line in enumerate(lines) if line.startswith("NTE|")]
+    assert all("|NM|" in line and "|X|" in line for line in above)
+
+
+def test_a_date_that_is_none_does_not_break_the_message(tmp_path: Path) -> None:
+    case = a_case()
+    for header in case.headers:
+        header._dict[Tag("StudyDate")] = DataElement("StudyDate", "LO", "2026|01\rX")
+        header._dict[Tag("StudyTime")] = DataElement("StudyTime", "LO", "0^3&4")
+    text = exported(case, tmp_path)
+    (order,) = [line.split("|") for line in text.split("\r") if line.startswith("OBR|")]
+    assert order[7] == "2026\\F\\01 X0\\S\\3\\T\\4"
+    assert order[25] == "P"
 
 
 def test_long_text_goes_on_in_the_next_segment(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ PROCESSED_FROM = Code(value="121322", scheme="DCM", meaning="Source image for im
 QUALITATIVE_EVALUATIONS = Code(value="C0034375", scheme="UMLS", meaning="Qualitative Evaluations")
 ALGORITHM_SUMMARY = Code(value="111017", scheme="DCM", meaning="CAD Processing and Findings Summary")
 SUCCEEDED_WITHOUT_FINDINGS = Code(value="111241", scheme="DCM", meaning="All algorithms succeeded; without findings")
+SUCCEEDED_WITH_FINDINGS = Code(value="111242", scheme="DCM", meaning="All algorithms succeeded; with findings")
 NONE_SUCCEEDED = Code(value="111245", scheme="DCM", meaning="No algorithms succeeded; without findings")
 COMMENT = Code(value="121106", scheme="DCM", meaning="Comment")
 ALGORITHM_NAME = Code(value="111001", scheme="DCM", meaning="Algorithm Name")

@@ -11,13 +11,14 @@ import math
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
-from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.export import codes, subject, words
 from slicermedai.export.context import ExportContext
@@ -42,7 +43,7 @@ _LONGEST = 199  # characters of a text in one segment, escaped (type ST; TX may 
 class _Seen:
     """One OBX: its type, concept, value ("" for none), unit, the finding it belongs to, and its method.
 
-    ``status`` is "" where it is that of the whole message.
+    ``status`` is "" where it is that of the whole message; ``note`` says why there is no value.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class _Seen:
     group: str = ""
     method: Code | None = None
     status: str = ""
+    note: str = ""
 
 
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
@@ -70,6 +72,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     for number, seen in enumerate(_all(result, context), 1):
         made = seen if seen.status else replace(seen, status=status)
         segments.append(_obx(number, made, context, person=people[-1].name if people else ""))
+        segments += [_segment("NTE", {1: "1", 2: "L", 3: _escaped(seen.note)})] if seen.note else []
     path = folder / FILE_NAME
     path.write_bytes("".join(f"{segment}\r" for segment in segments).encode())
     return [path]
@@ -121,7 +124,8 @@ def _obr(context: ExportContext, status: str) -> str:
         for word in ("PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest")
     )
     accession = _escaped(header.get("AccessionNumber"))
-    when = f"{header.get('StudyDate') or ''}{str(header.get('StudyTime') or '')[:6]}" if header.get("StudyDate") else ""
+    day, hour = (str(header.get(word) or "") for word in ("StudyDate", "StudyTime"))
+    when = _escaped(f"{day}{hour[:6]}") if day else ""
     fields = {1: "1", 2: placer, 3: filler or accession, 4: _coded(_SERVICE), 7: when, 18: accession}
     return _segment("OBR", fields | {22: _time(context), 24: "RAD", 25: status})
 
@@ -169,34 +173,38 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _without_findings(result: AnalysisResult) -> _Seen:
-    failed = result.status is Status.FAILED
-    told = codes.NONE_SUCCEEDED if failed else codes.SUCCEEDED_WITHOUT_FINDINGS
-    return _Seen(kind="CWE", name=codes.ALGORITHM_SUMMARY, value=_coded(told))
+    return _Seen(kind="CWE", name=codes.ALGORITHM_SUMMARY, value=_coded(subject.summary(result)))
 
 
 def _finding(finding: Finding, group: str) -> Iterator[_Seen]:
     kind = finding.label.type
     yield _Seen(kind="CWE", name=_FINDING, value=f"{_coded(kind)}^^^^^^{_escaped(finding.label.name)}", group=group)
-    yield _Seen(kind="ST", name=_TRACKING_UID, value=finding.tracking_uid, group=group)
+    yield _Seen(kind="ST", name=_TRACKING_UID, value=_escaped(finding.tracking_uid), group=group)
     for one in finding.measurements:
         yield _measurement(one, group)
     yield _trust(finding.confidence, group)
 
 
 def _measurement(one: Measurement, group: str) -> _Seen:
-    """A number; one that is missing has no value, and the reason beside its name."""
+    """A number; one that is missing has no value, and the reason in a note below it."""
     name = Code(value=one.name.value, scheme=one.name.scheme, meaning=one.title[:64])
     if one.missing or not math.isfinite(one.value):
-        return _Seen(kind="NM", name=name, value="", unit=one.unit, group=group, status=_NOT_OBTAINED)
-    number = repr(float(one.value)) if 1e-4 <= abs(one.value) < 1e15 else f"{one.value:.17f}".rstrip("0").rstrip(".")
-    return _Seen(kind="NM", name=name, value=number, unit=one.unit, group=group, method=one.method)
+        why = one.missing or "not a number"
+        return _Seen(kind="NM", name=name, value="", unit=one.unit, group=group, status=_NOT_OBTAINED, note=why)
+    return _Seen(kind="NM", name=name, value=_number(one.value), unit=one.unit, group=group, method=one.method)
+
+
+def _number(value: float) -> str:
+    """All digits and no exponent, as NM has it (HL7 v2.5.1, 2.A)."""
+    return f"{Decimal(repr(float(value))):f}"
 
 
 def _trust(confidence: Confidence, group: str) -> _Seen:
     """The calibrated probability, or in words that there is none; a raw score is never sent."""
     if confidence.state is ConfidenceState.CALIBRATED and confidence.probability is not None:
         method = Code(value="CALIBRATION", scheme="99MEDAI", meaning=confidence.calibration[:64])
-        return _Seen(kind="NM", name=codes.PROBABILITY, value=repr(confidence.probability), group=group, method=method)
+        value = _number(confidence.probability)
+        return _Seen(kind="NM", name=codes.PROBABILITY, value=value, group=group, method=method)
     return _Seen(kind="ST", name=_CONFIDENCE, value=_escaped(confidence.state.value), group=group)
 
 

@@ -38,7 +38,7 @@ from slicermedai.domain import finding as domain
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
-from slicermedai.export import codes, subject
+from slicermedai.export import codes, subject, words
 from slicermedai.export.codes import concept
 from slicermedai.export.finish import MANUFACTURER, MODEL_NAME
 from slicermedai.export.reviews import verifiers
@@ -111,11 +111,10 @@ def source_series(uid: str) -> SourceSeriesForSegmentation:
 
 
 def outcome_without_findings(result: AnalysisResult) -> ContainerContentItem:
-    """Qualitative Evaluations that say: nothing was found, or the algorithm failed (CID 6047)."""
-    failed = result.status is Status.FAILED
+    """Qualitative Evaluations that say: nothing was found, people rejected all of it, or the algorithm failed."""
     summary = CodeContentItem(
         name=concept(codes.ALGORITHM_SUMMARY),
-        value=concept(codes.NONE_SUCCEEDED if failed else codes.SUCCEEDED_WITHOUT_FINDINGS),
+        value=concept(subject.summary(result)),
         relationship_type=_CONTAINS,
     )
     texts = [
@@ -123,6 +122,8 @@ def outcome_without_findings(result: AnalysisResult) -> ContainerContentItem:
         (codes.ALGORITHM_VERSION, subject.algorithm_version(result)),
         *[(codes.ALGORITHM_PARAMETERS, text) for text in subject.algorithm_parameters(result)],
     ]
+    if result.status is Status.COMPLETE:
+        texts.append((codes.COMMENT, words.outcome(result)))
     if result.message:
         texts.append((codes.COMMENT, result.message))
     return _evaluations([summary, *[_text(name, value) for name, value in texts], *_warnings(result)])

@@ -5,15 +5,25 @@ The order of findings here is the order of segments and of measurement groups: r
 
 from __future__ import annotations
 
-from slicermedai.domain.codes import NO_UNITS
+from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.finding import ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
-from slicermedai.export.codes import PROBABILITY
+from slicermedai.export.codes import (
+    NONE_SUCCEEDED,
+    PROBABILITY,
+    SUCCEEDED_WITH_FINDINGS,
+    SUCCEEDED_WITHOUT_FINDINGS,
+)
 from slicermedai.export.uids import is_uid
 
 _MAX_SEGMENTS = 65535
+_SUMMARIES = {
+    Status.COMPLETE: SUCCEEDED_WITH_FINDINGS,
+    Status.NO_FINDING: SUCCEEDED_WITHOUT_FINDINGS,
+    Status.FAILED: NONE_SUCCEEDED,
+}
 
 
 def segmented(result: AnalysisResult) -> tuple[Finding, ...]:
@@ -62,6 +72,11 @@ def tracking_id(result: AnalysisResult, number: int) -> str:
     """What people read beside the tracking UID of the ``number``-th finding, the same in SEG and SR (VR LO)."""
     name = line(f"{result.provenance.bundle} {result.findings[number - 1].label.name}")
     return f"{name[:58].strip()} {number}"
+
+
+def summary(result: AnalysisResult) -> Code:
+    """What the algorithm came to (CID 6047). Findings that people rejected were its findings nevertheless."""
+    return _SUMMARIES[result.status]
 
 
 def algorithm_name(result: AnalysisResult) -> str:
