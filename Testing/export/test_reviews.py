@@ -97,6 +97,24 @@ def test_a_review_of_the_whole_verifies_even_no_finding_and_never_a_failure(tmp_
         assert dciodvfy_errors(tmp_path / status.name / "sr.dcm") == []
 
 
+def test_a_person_who_rejects_the_whole_verifies_nothing(tmp_path: Path) -> None:
+    case = reviewed(two_findings(), Decision.ACCEPTED, Decision.ACCEPTED)
+    whole = Review(tracking_uid="", person="Roe^Jane", decision=Decision.REJECTED, reason="wrong patient", time=_WHEN)
+    for name, reviews in (("alone", (whole,)), ("last", (*case.result.reviews, whole))):
+        exported(changed(case, reviews=reviews), tmp_path / name, *FORMATS)
+        dataset = dcmread(tmp_path / name / "sr.dcm")
+        assert (dataset.VerificationFlag, dataset.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
+        assert "VerifyingObserverSequence" not in dataset
+        assert "|F|" not in (tmp_path / name / "result.hl7").read_text(encoding="utf-8")
+        assert '"final"' not in (tmp_path / name / "fhir-r4.json").read_text(encoding="utf-8")
+        for file in ("sr.dcm", "fhir-r4.json", "result.hl7"):
+            told = (tmp_path / name / file).read_bytes()
+            assert b"The result as a whole was rejected by a person: wrong patient." in told, file
+    accepted = dataclasses.replace(whole, decision=Decision.ACCEPTED)
+    exported(changed(case, reviews=(whole, accepted)), tmp_path / "again", "seg", "sr")
+    assert dcmread(tmp_path / "again" / "sr.dcm").VerificationFlag == "VERIFIED"
+
+
 def test_a_rejected_finding_is_in_no_object_and_its_rejection_in_all(tmp_path: Path) -> None:
     case = reviewed(two_findings(), Decision.ACCEPTED, Decision.REJECTED)
     exported(case, tmp_path, *FORMATS)
@@ -111,8 +129,13 @@ def test_a_rejected_finding_is_in_no_object_and_its_rejection_in_all(tmp_path: P
 
 def test_a_result_of_which_all_was_rejected_says_so(tmp_path: Path) -> None:
     case = reviewed(two_findings(), Decision.REJECTED, Decision.REJECTED)
-    exported(case, tmp_path, "seg", "sr")
-    assert {path.name for path in tmp_path.iterdir()} == {"sr.dcm"}
+    exported(case, tmp_path, "seg", "sr", "hl7")
+    assert {path.name for path in tmp_path.iterdir()} == {"sr.dcm", "result.hl7"}
+    told = read_sr(tmp_path / "sr.dcm").outcome
+    assert told is not None and told.value == "111242"
+    message = (tmp_path / "result.hl7").read_text(encoding="utf-8")
+    assert "111242^All algorithms succeeded" in message and "111241" not in message
+    assert b"A person rejected all findings of the algorithm." in (tmp_path / "sr.dcm").read_bytes()
     assert words.outcome(decided(case.result)) == "A person rejected all findings of the algorithm."
     assert (dciodvfy_errors(tmp_path / "sr.dcm"), pixelmed_errors(tmp_path / "sr.dcm")) == ([], [])
 

@@ -2,7 +2,8 @@
 
 The last decision about a finding counts. A rejected finding is left out and an edited one has the person's voxels, with
 its volume counted anew; its other numbers are of voxels that are no more, and are said to be missing. A result is
-verified when every finding that is left was decided about, or when a review without a finding accepts it as a whole.
+verified when every finding that is left was decided about, or when a review without a finding accepts it as a whole;
+never while such a review rejects it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def verifiers(result: AnalysisResult) -> tuple[Verifier, ...]:
     last = _last(result)
     waiting = [one for one in result.findings if one.tracking_uid not in last]
     accepted = _WHOLE in last and last[_WHOLE].decision is Decision.ACCEPTED
-    if result.status is Status.FAILED or not last or (waiting and not accepted):
+    refused = _WHOLE in last and not accepted
+    if result.status is Status.FAILED or not last or refused or (waiting and not accepted):
         return ()
     named = result.study.identity is Identity.KEEP
     people = {_name(one.person) if named else _NAMELESS: _time(one, result) for one in last.values()}
@@ -124,12 +126,17 @@ def _again(one: Measurement, region: Mask | PackedMask) -> Measurement:
 def _remarks(result: AnalysisResult, last: dict[str, Review]) -> list[str]:
     """What people must know of the changes, with the reasons that were given: free text, not for the other route."""
     told = []
+    if _WHOLE in last and last[_WHOLE].decision is not Decision.ACCEPTED:
+        told.append(f"The result as a whole was {last[_WHOLE].decision} by a person{_reason(last[_WHOLE], result)}.")
     for finding in result.findings:
         review = last.get(finding.tracking_uid)
         if review is not None and review.decision in _CHANGES:
-            reason = f": {review.reason}" if review.reason and result.study.identity is Identity.KEEP else ""
-            told.append(f"{finding.label.name} was {_CHANGES[review.decision]}{reason}.")
+            told.append(f"{finding.label.name} was {_CHANGES[review.decision]}{_reason(review, result)}.")
     return told
+
+
+def _reason(review: Review, result: AnalysisResult) -> str:
+    return f": {review.reason}" if review.reason and result.study.identity is Identity.KEEP else ""
 
 
 def _name(person: str) -> str:
