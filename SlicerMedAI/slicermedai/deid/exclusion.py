@@ -87,7 +87,8 @@ class ExclusionList:
         ----------
         attributes:
             PatientID, OtherPatientIDs, IssuerOfPatientID, PatientName, PatientBirthDate, AccessionNumber,
-            StudyInstanceUID; what is missing or empty is not compared. Values are text, or lists of it.
+            StudyInstanceUID; what is missing or empty is not compared. Values are text, or lists of it. The IDs of
+            Other Patient IDs Sequence belong to OtherPatientIDs.
         """
         checks: tuple[tuple[str, Callable[[Mapping[str, Any]], _Entry | None]], ...] = (
             ("StudyInstanceUID", self._by_study),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,8 @@ Maker = Callable[[str], set[Token]]
 
 KEYWORDS = Path(__file__).with_name("identity_keywords.json")
 EQUIPMENT = ("Manufacturer", "ManufacturerModelName")
-_CHARSET = 0x00080005
+_CHARSET, _PATIENT_ID = 0x00080005, 0x00100020
+_OTHER_IDS = (0x00101002,)
 _LONGEST = 1 << 20
 """Bytes of a value that is looked at."""
 _VERSIONS = frozenset({"ContextGroupVersion", "ContextGroupLocalVersion", "EffectiveDateTime"})
@@ -85,6 +86,16 @@ class Harvest:
 
     def _maker(self, tag: int, vr: str) -> Maker | None:
         return _maker_of(self.table, tag, vr)
+
+
+def joined(harvests: Sequence[Harvest]) -> Harvest:
+    """What several ones gathered, as one."""
+    found = Harvest(harvests[0].table, harvests[0].profile)
+    for one in harvests:
+        found.tokens |= one.tokens
+        found.equipment |= one.equipment
+        found.days |= one.days
+    return found
 
 
 @functools.lru_cache(maxsize=32768)
@@ -150,9 +161,13 @@ _BY_VR: dict[str, Maker] = {"PN": name_tokens, "DA": date_tokens, "DT": date_tok
 
 @dataclass(slots=True, eq=False)
 class Facts:
-    """What was found in one file: its top-level text by tag, all that the vocabulary may need, and pixels or not."""
+    """What was found in one file: its top-level text by tag, all that the vocabulary may need, and pixels or not.
+
+    ``other_ids`` are the Patient IDs in Other Patient IDs Sequence.
+    """
 
     top: dict[int, bytes] = field(default_factory=dict)
+    other_ids: tuple[str, ...] = ()
     values: dict[tuple[int, str, bytes, Charset, tuple[int, ...]], None] = field(default_factory=dict)
     charset: Charset = DEFAULT
     has_pixels: bool = False
@@ -190,6 +205,8 @@ def read_facts(file: Opened, table: Table, wanted: frozenset[int]) -> Facts:
             facts.charset = facts.charset if parents.tags else parents.charset
         if tag in wanted and not parents.tags:
             facts.top[tag] = raw
+        if tag == _PATIENT_ID and parents.path == _OTHER_IDS:
+            facts.other_ids += (parents.charset.decode(raw).strip(" \0"),)
         facts.values[tag, vr, raw, parents.charset, parents.path] = None
     return facts
 

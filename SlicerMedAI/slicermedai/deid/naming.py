@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from slicermedai.deid.patients import Instance, Patients
+from slicermedai.deid.owners import Instance
+from slicermedai.deid.patients import Patients
 from slicermedai.deid.profile import Option
 from slicermedai.deid.settings import Naming
 from slicermedai.deid.window import Origin

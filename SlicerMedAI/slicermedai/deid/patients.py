@@ -12,8 +12,9 @@ from typing import Any
 from slicermedai.deid.context import Context
 from slicermedai.deid.dictionary import is_image, tag_of
 from slicermedai.deid.documents import is_document
-from slicermedai.deid.harvest import Facts, Harvest, read_facts
+from slicermedai.deid.harvest import Facts, Harvest, joined, read_facts
 from slicermedai.deid.names import days_of
+from slicermedai.deid.owners import Instance, Owners, Told, are_several
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
 from slicermedai.deid.settings import DeidSettings
@@ -54,24 +55,12 @@ class Refusal:
         return Origin(self.path, self.member)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
-    """One file: whose it is, and its identifiers (original ones)."""
-
-    owner: str = field(repr=False)
-    sop_class: str
-    sop_instance: str
-    study: str
-    series: str
-    syntax: str
-    has_id: bool = True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Patients:
     """What the first pass found: the files, whose they are, and each patient's vocabulary.
 
-    ``days`` are those that an option retains, or that dates are moved to, by owner: (year, month, day).
+    ``days`` are those that an option retains, or that dates are moved to, by owner: (year, month, day). ``mixed`` are
+    owners whose one Patient ID stands with different names and birth dates.
     """
 
     table: Table
@@ -82,6 +71,7 @@ class Patients:
     instances: dict[Origin, Instance]
     refused: tuple[Refusal, ...] = ()
     names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    mixed: tuple[str, ...] = field(default=(), repr=False)
     order: dict[Origin, int] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict, repr=False)
     _everyone: list[Vocabulary] = field(default_factory=list, repr=False)
@@ -205,7 +195,7 @@ def _header(instance: Instance | None, facts: Facts, error: dict[str, Any] | Non
 class HeaderReader:
     """Reads headers; what it has told of a patient once, it does not tell again."""
 
-    _told: dict[str, set[Any]] = field(default_factory=dict)
+    _told: dict[Told, set[Any]] = field(default_factory=dict)
 
     def each(self, origins: Iterable[Origin]) -> Iterator[Header]:
         """The headers, in order."""
@@ -221,7 +211,7 @@ class HeaderReader:
             return Header(error=_named(error, origin))
         except DAMAGE as error:
             return Header(error=unreadable(origin, error))
-        told = self._told.setdefault(instance.owner, set())
+        told = self._told.setdefault(instance.header, set())
         facts.values = {value: None for value in facts.values if value not in told}
         told.update(facts.values)
         return Header(instance=instance, facts=facts)
@@ -234,10 +224,12 @@ Reader = Callable[[Sequence[Origin]], Iterator[Header]]
 class _Gathering:
     table: Table
     settings: DeidSettings
-    harvests: dict[str, Harvest] = field(default_factory=dict)
+    harvests: dict[Told, Harvest] = field(default_factory=dict)
     instances: dict[Origin, Instance] = field(default_factory=dict)
-    names: dict[str, tuple[dict[str, None], dict[str, None]]] = field(default_factory=dict)
+    people: dict[Told, dict[tuple[str, str], None]] = field(default_factory=dict)
+    owners: Owners = field(default_factory=Owners)
     refused: list[Refusal] = field(default_factory=list)
+    _joined: dict[frozenset[Told], Harvest] = field(default_factory=dict)
 
     def add(self, origin: Origin, header: Header) -> None:
         """Take one file in, or note why not. Also of a refused file, what can be read joins the vocabulary."""
@@ -251,21 +243,39 @@ class _Gathering:
             self.instances[origin] = header.instance
 
     def patients(self, order: dict[Origin, int]) -> Patients:
-        """What was gathered."""
+        """What was gathered. Of whoever shares a study, one copy holds the identity of none."""
         key = self.settings.key or ProjectKey.generate()
-        vocabularies = {owner: harvest.vocabulary() for owner, harvest in self.harvests.items()}
+        near = {owner: self._together(told) for owner, told in self.owners.near().items()}
+        made = {id(harvest): harvest.vocabulary() for harvest in near.values()}
+        vocabularies = {owner: made[id(harvest)] for owner, harvest in near.items()}
         pseudonyms = {owner: Pseudonyms(key, v.long_numbers) for owner, v in vocabularies.items()}
+        people = {owner: self._people(told) for owner, told in self.owners.own().items()}
         return Patients(
             table=self.table,
             settings=self.settings,
             pseudonyms=pseudonyms,
             vocabularies=vocabularies,
-            days={owner: self._days(harvest, pseudonyms[owner], owner) for owner, harvest in self.harvests.items()},
+            days={owner: self._days(harvest, pseudonyms[owner], owner) for owner, harvest in near.items()},
             order=order,
-            instances=self.instances,
+            instances={origin: self._owned(instance) for origin, instance in self.instances.items()},
             refused=tuple(self.refused),
-            names={owner: (tuple(names), tuple(births)) for owner, (names, births) in self.names.items()},
+            names={owner: _names_and_births(known) for owner, known in people.items()},
+            mixed=tuple(owner for owner, known in people.items() if are_several(known)),
         )
+
+    def _together(self, told: frozenset[Told]) -> Harvest:
+        """One object for all that share it."""
+        if told not in self._joined:
+            many = [self.harvests[one] for one in told]
+            self._joined[told] = many[0] if len(many) == 1 else joined(many)
+        return self._joined[told]
+
+    def _people(self, told: frozenset[Told]) -> dict[tuple[str, str], None]:
+        return {person: None for one in self.people if one in told for person in self.people[one]}
+
+    def _owned(self, instance: Instance) -> Instance:
+        owner = self.owners.owner(instance.header, instance.study)
+        return instance if owner == instance.owner else replace(instance, owner=owner)
 
     def _days(self, harvest: Harvest, pseudonyms: Pseudonyms, owner: str) -> frozenset[tuple[int, int, int]]:
         """Days that the output may show in dates: retained ones, and those that dates are moved to."""
@@ -275,17 +285,19 @@ class _Gathering:
         return days_of(harvest.days) | {(int(t[:4]), int(t[4:6]), int(t[6:8])) for t in moved if t}
 
     def _take(self, instance: Instance, facts: Facts) -> None:
-        harvest = self.harvests.setdefault(instance.owner, Harvest(self.table, self.settings.profile))
+        self.owners.add(instance.header, instance.study)
+        harvest = self.harvests.setdefault(instance.header, Harvest(self.table, self.settings.profile))
         for value in facts.values:
             harvest.add(*value)
-        names, births = self.names.setdefault(instance.owner, ({}, {}))
-        names.setdefault(facts.text(tag_of("PatientName")))
-        births.setdefault(facts.text(tag_of("PatientBirthDate")))
+        person = (facts.text(tag_of("PatientName")), facts.text(tag_of("PatientBirthDate")))
+        self.people.setdefault(instance.header, {}).setdefault(person)
 
     def _objection(self, origin: Origin, instance: Instance, facts: Facts) -> InputError | None:
         """Why a file is refused: it opted out, cannot be de-identified, or is damaged."""
         if self.settings.exclusion is not None:
-            reason = self.settings.exclusion.matches({k: facts.text(tag_of(k)) for k in _EXCLUDING})
+            said: dict[str, Any] = {k: facts.text(tag_of(k)) for k in _EXCLUDING}
+            said["OtherPatientIDs"] = [said["OtherPatientIDs"], *facts.other_ids]
+            reason = self.settings.exclusion.matches(said)
             if reason:
                 return InputError(reason, file=origin.path, attribute="exclusion list")
         burned = facts.text(tag_of("BurnedInAnnotation")).upper() == "YES" and not is_document(instance.sop_class)
@@ -345,8 +357,14 @@ def _instance(file: Opened, facts: Facts) -> Instance:
         study=uids["StudyInstanceUID"],
         series=facts.text(tag_of("SeriesInstanceUID")),
         syntax=file.syntax,
-        has_id=bool(facts.text(tag_of("PatientID"))),
+        patient_id=facts.text(tag_of("PatientID")),
+        issuer=facts.text(tag_of("IssuerOfPatientID")),
     )
+
+
+def _names_and_births(people: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names, births = zip(*people, strict=True)
+    return tuple(dict.fromkeys(names)), tuple(dict.fromkeys(births))
 
 
 def _named(error: InputError, origin: Origin) -> InputError:

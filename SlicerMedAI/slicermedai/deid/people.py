@@ -39,7 +39,7 @@ def fill_table(settings: DeidSettings, patients: Patients, written: Iterable[Ori
                 pseudonym=pseudonyms.patient(instance.owner),
                 key=fingerprint_of(settings),
                 owner=instance.owner,
-                patient_ids=(instance.owner,) if instance.has_id else (),
+                patient_ids=(instance.patient_id,) if instance.patient_id else (),
                 names=tuple(name for name in names[0] if name),
                 birth_dates=tuple(birth for birth in names[1] if birth),
                 shift_days=pseudonyms.shift_days(instance.owner) if shifted else None,

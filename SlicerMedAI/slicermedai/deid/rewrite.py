@@ -14,7 +14,8 @@ from slicermedai.deid.dictionary import tag_of, vr_of
 from slicermedai.deid.encode import element, file_meta
 from slicermedai.deid.encode import head as head_of
 from slicermedai.deid.ops import Op
-from slicermedai.deid.patients import Instance, Patients, Refusal, opened_file, owner_of
+from slicermedai.deid.owners import Instance
+from slicermedai.deid.patients import Patients, Refusal, opened_file, owner_of
 from slicermedai.deid.places import Place, root_place
 from slicermedai.deid.profile import Option
 from slicermedai.deid.rewriter import Mark, Rewriter

@@ -1,0 +1,173 @@
+"""Whose a file is: one study is one patient's, one Patient ID of two issuers is two's, and an opted-out ID is found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, Sequence, dcmread
+
+from slicermedai.deid import run as engine
+from slicermedai.deid.exclusion import ExclusionList
+from slicermedai.deid.keystore import ReidentificationTable
+from slicermedai.deid.owners import are_several
+from slicermedai.deid.patients import Patients
+from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.run import deidentify_all
+from slicermedai.deid.settings import DeidOutcome, DeidSettings
+from slicermedai.deid.window import Origin
+from slicermedai.deid.work import Done, Task
+from slicermedai.errors import IdentityError, UnreadableFileError
+from Testing.deid.samples import KEY, a_series, an_image, found_tokens
+from Testing.fixtures.identity import Identity
+
+TEXTS = frozenset({Option.CLEAN_DESCRIPTORS, Option.RETAIN_MODIFIED_DATES, Option.CLEAN_STRUCTURED_CONTENT})
+SETTINGS = DeidSettings(profile=Profile(TEXTS), key=KEY)
+WHO = Identity()
+FAMILY = WHO.patient_name.partition("^")[0]
+
+
+def a_capture(path: Path, source: Path, **attributes: object) -> Path:
+    """A further file of the study of ``source`` that names the patient in text alone."""
+    dataset = dcmread(source)
+    for element in [e for e in dataset if e.tag.group == 0x0010]:
+        del dataset[element.tag]
+    dataset.SOPInstanceUID = f"{dataset.SOPInstanceUID}.9"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.StudyDescription = f"{FAMILY} {WHO.patient_id} follow-up"
+    dataset.SequenceName = WHO.patient_id
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    return path
+
+
+def written(files: list[Path], folder: Path, settings: DeidSettings = SETTINGS) -> DeidOutcome:
+    return deidentify_all(files, folder, settings)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_file_without_id_is_its_studys_patients_and_names_nobody_either(tmp_path: Path, processes: int) -> None:
+    whole = a_series(tmp_path / "in")
+    files = [a_capture(tmp_path / "first.dcm", whole[0]), *whole]
+    outcome = written(files, tmp_path / "out", replace(SETTINGS, processes=processes))
+    assert [row.refused for row in outcome.files] == ["", "", ""]
+    assert len({row.patient for row in outcome.files}) == 1
+    assert found_tokens(tmp_path / "out") == set()
+
+
+def test_of_two_patients_in_one_study_neither_is_named_in_the_others_files(tmp_path: Path) -> None:
+    one = a_series(tmp_path / "in")[0]
+    other = a_capture(tmp_path / "other.dcm", one, PatientID="ZW-5501923", PatientName="Zwickelmann^Rosalind")
+    dataset = dcmread(one)
+    dataset.SeriesDescription = "after Zwickelmann ZW-5501923"
+    dataset.save_as(one)
+    outcome = written([one, other], tmp_path / "out")
+    assert len({row.patient for row in outcome.files}) == 2
+    assert found_tokens(tmp_path / "out") == set()
+    assert (
+        found_tokens(tmp_path / "out", Identity(patient_name="Zwickelmann^Rosalind", patient_id="ZW-5501923")) == set()
+    )
+
+
+def test_the_verifier_knows_everybody_of_a_study_and_nobody_of_another(tmp_path: Path) -> None:
+    one = a_series(tmp_path / "in")[0]
+    other = a_capture(tmp_path / "other.dcm", one, PatientID="ZW-5501923", PatientName="Zwickelmann^Rosalind")
+    apart = a_capture(tmp_path / "apart.dcm", one, PatientID="KL-8801923", StudyInstanceUID="1.2.3.4.5")
+    patients = Patients.gather([other, apart, one], profile=Profile(), key=KEY)
+    for file, ids in ((one, "ZW-5501923"), (other, WHO.patient_id)):
+        owner = patients.instances[Origin(file)].owner
+        assert any(token.text == ids.lower() for token in patients.vocabularies[owner].tokens)
+    assert not patients.vocabulary(apart).hits("ZW-5501923")
+
+
+def test_one_id_of_two_issuers_is_two_patients_and_of_one_issuer_one(tmp_path: Path) -> None:
+    table = ReidentificationTable(tmp_path / "secret" / "people", "correct horse battery staple")
+    names = {"A": ("Alpha^Anna", "19500101"), "B": ("Beta^Bob", "19800202")}
+    files = [
+        an_image(
+            tmp_path / f"{issuer}{n}",
+            **{"PatientID": "10010001", "IssuerOfPatientID": f"HOSP-{issuer}", "PatientName": name},
+            **{"PatientBirthDate": birth, "StudyInstanceUID": f"1.2.3.{issuer == 'A':d}.{n}"},
+        )
+        for issuer, (name, birth) in names.items()
+        for n in range(2)
+    ]
+    outcome = written(files, tmp_path / "out", replace(SETTINGS, table=table))
+    patients = [row.patient for row in outcome.files]
+    assert patients[0] == patients[1] != patients[2] == patients[3]
+    people = {record.names: record.patient_ids for record in table.records}
+    assert people == {("Alpha^Anna",): ("10010001",), ("Beta^Bob",): ("10010001",)}
+    assert not any("several people" in line for line in outcome.record.not_done)
+    alone = written(files[:2], tmp_path / "alone")
+    plain = written([an_image(tmp_path / "plain", PatientID="10010001", IssuerOfPatientID="")], tmp_path / "plain-out")
+    assert {row.patient for row in alone.files} == {row.patient for row in plain.files}
+
+
+def test_an_id_with_two_names_and_birth_dates_is_doubted_by_its_pseudonym(tmp_path: Path) -> None:
+    one = an_image(tmp_path / "1", PatientID="10010001", PatientName="Alpha^Anna", PatientBirthDate="19500101")
+    two = an_image(tmp_path / "2", PatientID="10010001", PatientName="Beta^Bob", PatientBirthDate="19800202")
+    outcome = written([one, two], tmp_path / "out")
+    (said,) = [line for line in outcome.record.not_done if "several people" in line]
+    assert outcome.files[0].patient in said
+    assert "10010001" not in said
+
+
+@pytest.mark.parametrize(
+    ("people", "several"),
+    [
+        ([("Alpha^Anna", "19500101"), ("Beta^Bob", "19800202")], True),
+        ([("Alpha^Anna", "19500101"), ("Gamma^Anna", "19500101")], False),
+        ([("Alpha^Anna", "19500101"), ("Gamma^Anna", "19500102")], False),
+        ([("Alpha^Anna", "19500101"), ("Beta^Bob", "19500101")], False),
+        ([("Alpha^Anna", "19500101"), ("", "19800202"), ("Beta^Bob", "")], False),
+    ],
+)
+def test_several_people_differ_in_name_and_birth_date(people: list[tuple[str, str]], several: bool) -> None:
+    assert are_several(people) is several
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_an_opted_out_id_among_a_patients_other_ids_leaves_the_file_out(tmp_path: Path, second: bool) -> None:
+    other = Dataset()
+    other.PatientID, other.TypeOfPatientID = "OPT-777", "TEXT"
+    files = [an_image(tmp_path / str(n), OtherPatientIDsSequence=Sequence([other])) for n in range(1 + second)]
+    (tmp_path / "list.txt").write_text("OPT-777\n")
+    settings = replace(SETTINGS, exclusion=ExclusionList.from_file(tmp_path / "list.txt"))
+    with pytest.raises(UnreadableFileError, match="none of the files"):
+        written(files, tmp_path / "out", settings)
+
+
+def test_an_id_in_another_sequence_is_no_other_id_of_the_patient(tmp_path: Path) -> None:
+    other = Dataset()
+    other.PatientID = "OPT-777"
+    (tmp_path / "list.txt").write_text("OPT-777\n")
+    settings = replace(SETTINGS, exclusion=ExclusionList.from_file(tmp_path / "list.txt"))
+    file = an_image(tmp_path / "in", ReferencedPatientSequence=Sequence([other]))
+    assert written([file], tmp_path / "out", settings).files[0].refused == ""
+
+
+def test_a_claim_of_a_file_that_was_kept_back_is_no_claim_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two files has its text cleaned and is then kept back: the run did not clean text."""
+    option = Option.CLEAN_PIXEL_DATA
+    claims, kept = Counter[str](), engine.verify
+
+    def write(patients: object, task: Task) -> Done:
+        claims["files"] += 1
+        return replace(real(patients, task), claimed=frozenset({option} if claims["files"] == 1 else ()))
+
+    def verify(patients: object, task: Task) -> Done:
+        return Done(error=IdentityError("found").to_dict()) if task.claimed else kept(patients, task)
+
+    real = engine.write
+    monkeypatch.setattr(engine, "write", write)
+    monkeypatch.setattr(engine, "verify", verify)
+    settings = DeidSettings(profile=Profile(frozenset({option})), key=KEY)
+    outcome = written(a_series(tmp_path / "in"), tmp_path / "out", settings)
+    assert [row.quarantined for row in outcome.files] == [True, False]
+    assert option.code not in outcome.record.codes
+    assert any("burned into the pixels" in line for line in outcome.record.not_done)
