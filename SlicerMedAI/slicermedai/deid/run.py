@@ -152,7 +152,6 @@ class _Run:
         self.rows: list[FileRow] = []
         self.verdicts: dict[Origin, Any] = {}
         self._names: dict[tuple[str, str, str], tuple[str, str, str]] = {}
-        self.claims: Counter[Option] = Counter()
         self.journal = Journal()
         self._tallies: dict[frozenset[tuple[tuple[str, str], int]], Counter[tuple[str, str]]] = {}
 
@@ -172,7 +171,7 @@ class _Run:
         fill_table(self.settings, self.patients, [task.origin for task in kept])
         rows = tuple(sorted(self.rows, key=lambda row: row.number))
         return DeidOutcome(
-            record=self._record(len(kept)),
+            record=self._record(kept),
             files=rows,
             review=tuple(self._review(kept)),
             fingerprint=fingerprint_of(self.settings),
@@ -206,7 +205,6 @@ class _Run:
                 else:
                     self.verdicts[task.origin] = done.verdict
                 written.append(task)
-                self.claims.update(task.claimed)
                 self.rows.append(self._row(task, done))
         return written
 
@@ -303,7 +301,7 @@ class _Run:
             for row in self.rows
         ]
 
-    def _record(self, files: int) -> Deidentification:
+    def _record(self, kept: list[Task]) -> Deidentification:
         changed: Counter[tuple[str, str]] = Counter()
         for row in self.rows:
             if not row.refused:
@@ -311,7 +309,8 @@ class _Run:
         by_action: Counter[str] = Counter()
         for (_, action), count in changed.items():
             by_action[action] += count
-        done = frozenset(option for option, count in self.claims.items() if count == files)
+        files, claims = len(kept), Counter(option for task in kept for option in task.claimed)
+        done = frozenset(option for option, count in claims.items() if count == files)
         return Deidentification(
             method=f"Basic Application Confidentiality Profile, {self.patients.table.title}",
             codes=self.settings.profile.claims(done),
@@ -333,9 +332,17 @@ class _Run:
         )
 
     def _not_done(self, done: frozenset[Option]) -> list[str]:
-        left_out = sum(vocabulary.left_out for vocabulary in self.patients.vocabularies.values())
+        used = {id(vocabulary): vocabulary.left_out for vocabulary in self.patients.vocabularies.values()}
+        left_out = sum(used.values())
         guard = f"{left_out} short or common pieces of the identity were not searched for in other text."
-        return [*not_done(self.settings.profile, done), *([guard] if left_out else [])]
+        return [*not_done(self.settings.profile, done), *([guard] if left_out else []), *self._mixed()]
+
+    def _mixed(self) -> Iterator[str]:
+        for owner in self.patients.mixed:
+            yield (
+                f"{self.patients.pseudonyms[owner].patient(owner)} may be several people: one Patient ID stands with "
+                "different names and birth dates. They were not told apart; look at these files, or name the issuers."
+            )
 
 
 def _sentence(error: MedAIError) -> str:
