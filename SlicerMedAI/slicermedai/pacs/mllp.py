@@ -36,7 +36,7 @@ def listening_for_orders(folder: Path, port: int, *, host: str = "127.0.0.1") ->
         def handle(self) -> None:
             self.request.settimeout(_TIMEOUT)
             with contextlib.suppress(OSError):
-                while message := _message(self.request.recv):
+                for message in _messages(self.request.recv):
                     self.request.sendall(_START + _take(message, folder) + _END)
 
     try:
@@ -52,15 +52,15 @@ def listening_for_orders(folder: Path, port: int, *, host: str = "127.0.0.1") ->
             server.shutdown()
 
 
-def _message(read: Callable[[int], bytes]) -> bytes:
-    """The next whole frame without its marks; empty at the end, or where it is too long to be one."""
+def _messages(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Each whole frame without its marks, however the line cuts them, until the end or one too long to be one."""
     data = b""
-    while _END not in data and len(data) <= _LONGEST:
-        piece = read(4096)
-        if not piece:
-            return b""
+    while piece := read(4096):
         data += piece
-    return data.partition(_END)[0].lstrip(_START) if len(data) <= _LONGEST else b""
+        *frames, data = data.split(_END)
+        yield from (frame.lstrip(_START) for frame in frames)
+        if len(data) > _LONGEST:
+            return
 
 
 def _take(message: bytes, folder: Path) -> bytes:
