@@ -29,7 +29,7 @@ from slicermedai.errors import (
 )
 from slicermedai.pacs.deliver import Patience, deliver
 from slicermedai.pacs.folder import CONFIGURATION
-from slicermedai.pacs.objects import ObjectRef
+from slicermedai.pacs.objects import ObjectRef, read_object
 from slicermedai.pacs.outbox import OPEN, Added, Outbox, State
 from slicermedai.pacs.peers import Peer, open_store
 from slicermedai.pacs.store import Level, Outcome, Pace, Record, SendItem, Store, Verdict
@@ -262,6 +262,45 @@ def test_what_was_cut_is_looked_for_before_it_is_sent_again(
     a_clock.now += 10
     done = deliver(an_outbox, a_shelf, open_store(a_shelf), patience=patience)
     assert (done.sent, done.proved) == (0, 2)
+
+
+def test_what_was_refused_is_not_proved_by_another_object_of_its_uid(
+    an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience, a_clock: Clock
+) -> None:
+    """Archives look by UID: what they find after a refusal is what they refused it for."""
+
+    class ByUid(Unreachable):
+        def verify(self, refs: Sequence[ObjectRef]) -> frozenset[str]:
+            return frozenset(ref.sop_instance_uid for ref in refs)
+
+    store = ByUid(open_store(a_shelf), -1)
+    other, ours = make_object(tmp_path / "other", text="OTHER"), make_object(tmp_path / "ours")
+    list(store.send([SendItem(file=other, ref=read_object(other))]))
+    an_outbox.add([ours], a_shelf, identity=KEEP)
+    for _ in range(2):
+        deliver(an_outbox, a_shelf, store, patience=patience)
+        (one,) = an_outbox.deliveries()
+        assert (one.state, one.reason) == (State.REFUSED, "is there with other bytes")
+        assert an_outbox.retry() == 1
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.SENT])
+def test_a_folder_proves_by_the_bytes(
+    an_outbox: Outbox, a_shelf: Peer, tmp_path: Path, patience: Patience, state: State
+) -> None:
+    store = open_store(a_shelf)
+    other, ours = make_object(tmp_path / "other", text="OTHER"), make_object(tmp_path / "ours")
+    list(store.send([SendItem(file=other, ref=read_object(other))]))
+    an_outbox.add([ours], a_shelf, identity=KEEP)
+    an_outbox.update(an_outbox.deliveries()[0], state)
+    an_outbox.retry()
+    deliver(an_outbox, a_shelf, store, patience=patience)
+    assert an_outbox.deliveries()[0].state is not State.PROVED
+    shutil.rmtree(Path(a_shelf.path) / read_object(ours).study_uid)
+    list(store.send([SendItem(file=ours, ref=read_object(ours))]))
+    an_outbox.update(an_outbox.deliveries()[0], state, next_try=0.0)
+    an_outbox.retry()
+    assert deliver(an_outbox, a_shelf, store, patience=patience).proved == 1
 
 
 def test_a_destination_that_cannot_be_asked_leaves_things_sent_and_says_so(

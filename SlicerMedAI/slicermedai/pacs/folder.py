@@ -93,9 +93,9 @@ class FolderStore:
                 shutil.copyfile(path, partial)
 
     def verify(self, refs: Sequence[ObjectRef]) -> frozenset[str]:
-        """Those whose file is there."""
+        """Those whose file is there; with the same bytes, where ``refs`` say their hash."""
         self._enter()
-        return frozenset(ref.sop_instance_uid for ref in refs if self._place(ref).is_file())
+        return frozenset(ref.sop_instance_uid for ref in refs if self._has(ref))
 
     def _enter(self) -> Manners:
         if not self._root.is_dir():
@@ -131,6 +131,10 @@ class FolderStore:
         except (OutputError, OSError) as error:
             return Verdict.FAILED, f"cannot be written ({type(error).__name__})", False
         return Verdict.ACCEPTED, "", False
+
+    def _has(self, ref: ObjectRef) -> bool:
+        place = self._place(ref)
+        return place.is_file() and ref.sha256 in ("", sha256_file(place))
 
     def _place(self, ref: ObjectRef) -> Path:
         return self._root / ref.study_uid / ref.series_uid / f"{ref.sop_instance_uid}.dcm"

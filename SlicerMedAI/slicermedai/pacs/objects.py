@@ -21,7 +21,10 @@ _TAGS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRef:
-    """One SOP instance in a file. ``identity_removed`` is (0012,0062) as it stands there: YES, NO or ""."""
+    """One SOP instance in a file. ``identity_removed`` is (0012,0062) as it stands there: YES, NO or "".
+
+    ``sha256`` is that of the whole file, "" where nobody counted it.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -29,6 +32,7 @@ class ObjectRef:
     series_uid: str
     transfer_syntax_uid: str
     identity_removed: str = ""
+    sha256: str = ""
 
     @property
     def kind(self) -> str:

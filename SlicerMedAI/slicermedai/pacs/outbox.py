@@ -225,10 +225,15 @@ class Outbox:
             )
 
     def retry(self, destination: str = "", uids: Iterable[str] = ()) -> int:
-        """Queue again what was refused or set aside; returns how many."""
+        """Queue again what was refused or set aside; returns how many.
+
+        What was set aside may have arrived, and is looked for first. What was refused has not: whatever has its UID
+        there is another object, and no proof.
+        """
         found = _chosen(self.deliveries(destination, (State.REFUSED, State.FAILED)), uids)
         for one in found:
-            self.update(one, State.QUEUED, tries=0, faults=0, looks=0, next_try=0.0, reason="", unsure=1)
+            unsure = int(one.state is State.FAILED)
+            self.update(one, State.QUEUED, tries=0, faults=0, looks=0, next_try=0.0, reason="", unsure=unsure)
         return len(found)
 
     def forget(self, destination: str = "", uids: Iterable[str] = (), *, states: Iterable[State]) -> int:
@@ -306,6 +311,7 @@ class Outbox:
             study_uid=row["study"],
             series_uid=row["series"],
             transfer_syntax_uid=row["syntax"],
+            sha256=row["sha256"],
         )
         same = ("sha256", "size", "destination", "tries", "faults", "looks", "next_try", "fallback", "reason", "note")
         return Delivery(

@@ -106,7 +106,10 @@ class Store(Protocol):
         """Fetch a study into ``folder``, a file an instance, each there whole or not at all; the caller counts."""
 
     def verify(self, refs: Sequence[ObjectRef]) -> frozenset[str]:
-        """The SOP Instance UIDs out of ``refs`` that it has for certain (storage commitment, or a query)."""
+        """The SOP Instance UIDs out of ``refs`` that it has for certain (storage commitment, or a query).
+
+        Where it can see bytes, an object with others than ``sha256`` says is not had.
+        """
 
 
 def matches(record: Record, keys: Mapping[str, str]) -> bool:
