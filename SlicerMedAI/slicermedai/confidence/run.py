@@ -17,7 +17,7 @@ from slicermedai.confidence.scope import Situation
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
-from slicermedai.domain.finding import Finding, Interval, Mask
+from slicermedai.domain.finding import Finding, Interval, Mask, PackedMask
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import Quality
 from slicermedai.domain.volume import Volume
@@ -63,6 +63,7 @@ class RunTrust:
 
     def __init__(self, manifest: Manifest, volume: Volume, *, origin: Origin | None = None) -> None:
         self._model, self._origin = manifest.ref.title, origin or Origin()
+        self._values = {label: value for value, label in manifest.ref.labels}
         self._record = record_of(manifest)
         self.observer = _observer(manifest, self._record)
         self._ood = self._record.ood.report(appearance(volume)) if self._record and self._record.ood else None
@@ -97,11 +98,11 @@ class RunTrust:
         """The input checks, joined by implausible volumes."""
         if self._record is None or self._ood is None:
             return self._ood
-        volumes = {_value(finding): _volume(finding) for finding in findings}
+        volumes = {self._value(finding): _volume(finding) for finding in findings}
         return self._ood.joined(volume_alarms(volumes, self._record.volumes, age=self._origin.age))
 
     def _observed(self, finding: Finding) -> Observed:
-        value = _value(finding)
+        value = self._value(finding)
         return Observed(
             value=value,
             tracking_uid=finding.tracking_uid,
@@ -109,6 +110,12 @@ class RunTrust:
             volume_ml=_volume(finding),
             sketch=self.observer.sketch(value) if self.observer and self.observer.has_run else None,
         )
+
+    def _value(self, finding: Finding) -> int:
+        """The label value of a finding's mask; 0, which no record knows, for other regions."""
+        if isinstance(finding.region, PackedMask):
+            return self._values.get(finding.label, 0)
+        return finding.region.value if isinstance(finding.region, Mask) else 0
 
 
 def _observer(manifest: Manifest, record: TrustRecord | None) -> MarginObserver | None:
@@ -127,11 +134,6 @@ def _situation(manifest: Manifest, volume: Volume, origin: Origin) -> Situation:
         protocol=origin.protocol,
         generated=origin.generated,
     )
-
-
-def _value(finding: Finding) -> int:
-    """The label value of a finding in a shared label map; 0, which no record knows, for other regions."""
-    return finding.region.value if isinstance(finding.region, Mask) else 0
 
 
 def _volume(finding: Finding) -> float:

@@ -16,12 +16,15 @@ from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.observer import Progress
-from slicermedai.domain.volume import LabelMap, Volume
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
+from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
 from slicermedai.validate.cases import ListedCase, Match, Structures, masks_on, match_labels, read_reference
 from slicermedai.validate.segmentation import CaseName, CaseScore, score
 
-Run = Callable[[Volume, MarginObserver], LabelMap]
+Run = Callable[[Volume, MarginObserver], Prediction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,13 +56,17 @@ def run_cases(
 
 
 def model_run(ref: BundleRef, *, device: str, seed: int) -> Run:
-    """Runs a bundle by the inference layer."""
-    from slicermedai.inference.task import Listeners, RunSettings, predict
-
+    """Runs a bundle by the inference layer; raises :class:`InputError` for one whose answers are no masks."""
+    if ref.task != "segmentation":
+        raise InputError(
+            f"{ref.title} does {ref.task}, and only segmentations are held against references",
+            file=ref.path,
+            attribute="task",
+        )
     settings = RunSettings(device=device, seed=seed)
 
-    def run(volume: Volume, observer: MarginObserver) -> LabelMap:
-        return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer)).label_map
+    def run(volume: Volume, observer: MarginObserver) -> Prediction:
+        return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer))
 
     return run
 
@@ -90,15 +97,24 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: R
 
 
 def _scores(
-    case: ListedCase, structures: Structures, matches: Sequence[Match], found: tuple[LabelMap, dict[int, Any], Any]
+    case: ListedCase, structures: Structures, matches: Sequence[Match], found: tuple[Prediction, dict[int, Any], Any]
 ) -> dict[int, CaseScore]:
-    label_map, labels, groups = found
-    truth = masks_on(structures, matches, label_map.geometry)
+    prediction, labels, groups = found
+    grid = prediction.label_map.geometry
     made = {}
-    for value, mask in truth.items():
+    for value, mask in masks_on(structures, matches, grid).items():
         name = CaseName(case=case.case, subject=case.subject, structure=labels[value].name, groups=groups)
-        made[value] = score(mask, np.asarray(label_map.array == value), label_map.geometry, name=name)
+        made[value] = score(mask, _found(prediction, value), grid, name=name)
     return made
+
+
+def _found(prediction: Prediction, value: int) -> NDArray[np.bool_]:
+    """All that was found of a label, also where labels overlap; empty where nothing was."""
+    mask = np.zeros(prediction.label_map.geometry.shape, dtype=bool)
+    for region in (one.region for one in prediction.regions if one.value == value):
+        if isinstance(region, Mask | PackedMask):
+            mask |= region.to_array()
+    return mask
 
 
 def _groups(case: ListedCase, source: Any) -> dict[str, str]:
