@@ -1,10 +1,13 @@
-"""Which trust record is a model's: by the hash of its weights and of all that happens before them."""
+"""Which trust record is a model's: by the hash of its weights and of all that happens before and after them."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.bundles.verify import sha256_of
 from slicermedai.confidence.record import TrustRecord, find_record, preprocessing_sha256
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.jobs.home import home
@@ -18,10 +21,41 @@ def records_folder() -> Path:
 
 
 def preprocessing_of(manifest: Manifest) -> str:
-    """SHA-256 of all that happens to an image before the network sees it, and of how the network is swept over it."""
-    config = manifest.config
-    parts = {name: config.get(name) for name in ("preprocessing", "inferer")} | {"framing": manifest.framing}
-    return preprocessing_sha256(parts)
+    """SHA-256 of all that makes labels of an image beside the first weights.
+
+    The whole configuration counts, with all that its parts refer to: preparation, network, windows and what is done
+    with the scores. So do framing, meaning and order of channels and labels, and all other pinned files. A change that
+    makes no difference gives another hash too: it costs a calibration, and never lends a record to another way.
+    """
+    labels = manifest.ref.labels
+    parts = {
+        "config": manifest.config,
+        "framing": manifest.framing,
+        "outputs": manifest.outputs,
+        "overlapping": manifest.overlapping,
+        "inputs": manifest.inputs,
+        "labels": [(value, label.type.value, label.modifier and label.modifier.value) for value, label in labels],
+        "files": _files(manifest),
+    }
+    return preprocessing_sha256(_plain(parts))
+
+
+def _files(manifest: Manifest) -> dict[str, str]:
+    """Hashes of the bundle's own code, its metadata and its weights; the configuration is there as values."""
+    folder = Path(manifest.ref.path)
+    read = [folder / "configs" / "metadata.json", *sorted(folder.glob("scripts/**/*.py"))]
+    found = {path.relative_to(folder).as_posix(): sha256_of(path) for path in read if path.is_file()}
+    return found | {file.path: file.sha256 for file in manifest.files}
+
+
+def _plain(value: Any) -> Any:
+    """What YAML may hold beyond plain JSON values, as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    kept = value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    return value if kept else str(value)
 
 
 def manifest_of(ref: BundleRef) -> Manifest:
