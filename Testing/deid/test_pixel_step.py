@@ -72,6 +72,16 @@ def test_text_is_taken_out_by_two_processes_as_by_one_and_out_of_zip_files(tmp_p
         assert np.ptp(corner(old)) > 150 > np.ptp(corner(new))
 
 
+def test_what_is_to_be_looked_at_has_the_number_of_its_row_and_its_copy(tmp_path: Path, ocr: Ocr) -> None:
+    (tmp_path / "0.txt").write_text("no image")
+    files = files_with_text(tmp_path / "in")
+    outcome = deidentify_all([tmp_path / "0.txt", *files], tmp_path / "out", settings(ocr))
+    assert [(item.number, item.output) for item in outcome.review] == [(3, "00003.dcm")]
+    assert [row.output for row in outcome.files] == ["", *(f"{n:05d}.dcm" for n in range(2, 6))]
+    assert outcome.files[2].source == "1.dcm"
+    assert outcome.files[2].number == 3
+
+
 def test_nothing_of_a_zip_file_stays_in_the_temporary_folder(
     tmp_path: Path, ocr: Ocr, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,9 +113,9 @@ def _write_review(job: DeidJob, outcome: DeidOutcome, files: list[Path]) -> None
 
     folder, output = Path(job.review), Path(job.output)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for number, item in enumerate(outcome.review, 1):
+    for item in outcome.review:
         with unpacked(Origin(item.source, item.member)) as path:
-            write_review(path, item.verdict, folder, output=output, number=number)
+            write_review(path, item.verdict, folder, output=output, number=item.number)
     names = dict(enumerate(dict.fromkeys(origins_of(files)), 1))
     rows = [(row.number, names[row.number].path, names[row.number].member, row.refused) for row in outcome.files]
     with atomic_file(folder / LEFT_OUT) as partial, partial.open("w", encoding="utf-8", newline="") as stream:

@@ -13,11 +13,11 @@ from slicermedai.deid.window import Origin
 
 
 def target_names(patients: Patients) -> Iterator[tuple[Origin, PurePosixPath]]:
-    """(file, its name below the output folder) in order; two files of one name get numbers."""
+    """(file, its name below the output folder) in order; numbers are those of the input; two of one name get more."""
     taken: dict[PurePosixPath, int] = {}
-    for number, (origin, instance) in enumerate(patients.instances.items(), 1):
+    for origin, instance in patients.instances.items():
         if patients.settings.names is Naming.NUMBER:
-            yield origin, PurePosixPath(f"{number:05d}.dcm")
+            yield origin, PurePosixPath(f"{patients.number(origin):05d}.dcm")
             continue
         name = _in_tree(patients, instance)
         taken[name] = taken.get(name, 0) + 1

@@ -226,7 +226,13 @@ class _Run:
         for task in kept:
             verdict, origin = self.verdicts.get(task.origin), task.origin
             if verdict is not None:
-                yield ReviewItem(source=origin.path, member=origin.member, output=task.target.name, verdict=verdict)
+                yield ReviewItem(
+                    number=self.patients.number(origin),
+                    source=origin.path,
+                    member=origin.member,
+                    output=self._name(task),
+                    verdict=verdict,
+                )
 
     def _verified(self, crew: Workers, tasks: list[Task]) -> list[Task]:
         kept = []
@@ -266,11 +272,14 @@ class _Run:
             study=study,
             series=series,
             source=self.patients.mask(task.origin.name),
-            output=task.target.as_posix().removeprefix(f"{self.folder.as_posix()}/"),
+            output=self._name(task),
             sop_class=instance.sop_class,
             done=alike,
             claimed=tuple(code.value for code in self.settings.profile.claims(task.claimed)),
         )
+
+    def _name(self, task: Task) -> str:
+        return task.target.as_posix().removeprefix(f"{self.folder.as_posix()}/")
 
     def _series(self, owner: str, study: str, series: str) -> tuple[str, str, str]:
         """Pseudonym, and the UIDs of study and series that the copies have; the same for all files of a series."""

@@ -128,13 +128,15 @@ class FileRow:
 class ReviewItem:
     """Burned-in text that nobody could classify: a person should look.
 
-    ``source`` is the file, or the zip file that ``member`` lies in. ``verdict`` is what the text reader found, and
-    holds what it read: patient data.
+    ``number`` is the position in the input, from 1, and ``output`` as in :class:`FileRow`. ``source`` is the file, or
+    the zip file that ``member`` lies in. ``verdict`` is what the text reader found, and holds what it read: patient
+    data.
     """
 
     source: Path
     output: str
     member: str = ""
+    number: int = 0
     verdict: Any = field(repr=False)
 
 

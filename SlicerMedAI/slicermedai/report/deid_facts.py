@@ -60,11 +60,15 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A file with burned-in text that nobody could classify: its name in the output, how many pieces, what was done."""
+    """A file with burned-in text that nobody could classify: its name in the output, how many pieces, what was done.
+
+    ``number`` is its position in the input; its pictures are named by it.
+    """
 
     output: str
     pieces: int
     removed: int
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,4 +220,5 @@ def _shown(row: FileRow) -> str:
 
 def _doubt(item: ReviewItem) -> Doubt:
     boxes: tuple[Any, ...] = item.verdict.review
-    return Doubt(output=item.output, pieces=len(boxes), removed=sum(box in item.verdict.removed for box in boxes))
+    removed = sum(box in item.verdict.removed for box in boxes)
+    return Doubt(output=item.output, pieces=len(boxes), removed=removed, number=item.number)

@@ -51,8 +51,9 @@ def doubts(facts: DeidFacts) -> Html:
         "In these files stood text that is neither the patient's nor a known annotation. Its pictures are in the "
         "folder for review, if one was given; they are patient data and lie nowhere else."
     )
-    rows = [(code(one.output), _number(one.pieces), _number(one.removed)) for one in facts.doubts]
-    return join([tag("p", said), table("Burned-in text", ("File", "Pieces", "Of them covered"), rows)])
+    rows = [(f"{one.number}", code(one.output), _number(one.pieces), _number(one.removed)) for one in facts.doubts]
+    heads = ("Number in the input, and of its pictures", "File", "Pieces", "Of them covered")
+    return join([tag("p", said), table("Burned-in text", heads, rows)])
 
 
 def attributes(facts: DeidFacts) -> Html:

@@ -325,6 +325,23 @@ def test_what_nobody_knows_goes_by_default_stays_where_asked_and_is_listed_with_
             assert np.asarray(picture).max() == 255
 
 
+@pytest.mark.parametrize("where", [[3], [5], list(range(6))], ids=["one frame", "the last", "all"])
+def test_the_picture_of_a_clip_shows_the_text_on_whichever_frame_it_stands(
+    where: list[int], ocr: Ocr, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    stranger, blank = [Text(12, 12, "Vrbrkov Zoltan")], np.zeros((100, 240), np.uint8)
+    frames = np.stack([written_on(blank, stranger) if n in where else blank for n in range(6)])
+    source = a_file(tmp_path / "clip.dcm", frames, SOPClassUID=US_CLIP)
+    verdict = inspect(source, VOCABULARY, ocr)
+    items = write_review(source, verdict, tmp_path / "review", output=tmp_path / "output", number=1)
+    assert items
+    for item in items:
+        with Image.open(item.picture) as picture:
+            assert (np.asarray(picture) > 128).sum() > 50
+
+
 def test_pictures_for_review_never_lie_in_the_output(ocr: Ocr, tmp_path: Path) -> None:
     source = a_file(tmp_path / "image.dcm", written_on(tissue((60, 240)), [Text(12, 12, "Vrbrkov")]))
     verdict = inspect(source, VOCABULARY, ocr)

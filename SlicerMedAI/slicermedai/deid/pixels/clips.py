@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.deid.pixels.frames import Frame, FrameSource, grey
+from slicermedai.deid.pixels.kinds import BRIGHTEST, DARKEST
 
 _BLOCK = 16
 _CHANGED = 0.15
@@ -51,6 +53,17 @@ def summarised(source: FrameSource) -> Clip:
     if darkest is None or brightest is None:
         return Clip(darkest=np.zeros((1, 1)), brightest=np.zeros((1, 1)), telling=())
     return Clip(darkest=darkest, brightest=brightest, telling=_telling(changes))
+
+
+def frames_at(source: FrameSource, places: Iterable[int]) -> dict[int, Frame]:
+    """The frames of those numbers, and of those that stand for all frames together."""
+    wanted = sorted(set(places))
+    numbers = [place for place in wanted if place >= 0]
+    found = dict(zip(numbers, source.frames(numbers), strict=True))
+    if len(numbers) < len(wanted):
+        clip = summarised(source)
+        found |= {DARKEST: clip.darkest, BRIGHTEST: clip.brightest}
+    return found
 
 
 def _telling(changes: list[tuple[float, int]]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from slicermedai.deid.pixels.boxes import boxes_of, merged
 from slicermedai.deid.pixels.clips import summarised
 from slicermedai.deid.pixels.frames import FileFrames, Frame, FrameSource, Picture, grey, has_pixels, pictures
 from slicermedai.deid.pixels.gate import looks_written_on, why_read
-from slicermedai.deid.pixels.kinds import Search, TextBox, TextClass, Unclassified, Verdict
+from slicermedai.deid.pixels.kinds import BRIGHTEST, DARKEST, Search, TextBox, TextClass, Unclassified, Verdict
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Line, Ocr, has_strokes
 from slicermedai.deid.pixels.words import words_of
@@ -70,22 +70,22 @@ def find_text(source: FrameSource, matcher: Matcher, ocr: Ocr) -> tuple[TextBox,
     frames of a clip at which strokes change."""
     found = [
         box
-        for frame in _frames_to_read(source)
+        for place, frame in _frames_to_read(source)
         for picture in _both_polarities(pictures(frame, source.dataset))
-        for box in _of_picture(picture, matcher, ocr)
+        for box in _of_picture(picture, matcher, ocr, seen=place)
     ]
     return tuple(replace(box, frames=(0, source.count)) for box in merged(found))
 
 
-def _frames_to_read(source: FrameSource) -> Iterator[Frame]:
+def _frames_to_read(source: FrameSource) -> Iterator[tuple[int, Frame]]:
     if source.count == 1:
-        yield from source.frames()
+        yield from enumerate(source.frames())
         return
     clip = summarised(source)
-    yield clip.darkest
+    yield DARKEST, clip.darkest
     if not np.array_equal(clip.darkest, clip.brightest):
-        yield clip.brightest
-        yield from source.frames(clip.telling)
+        yield BRIGHTEST, clip.brightest
+        yield from zip(clip.telling, source.frames(clip.telling), strict=True)
 
 
 def _both_polarities(greys: Iterable[Picture]) -> Iterator[Picture]:
@@ -95,10 +95,10 @@ def _both_polarities(greys: Iterable[Picture]) -> Iterator[Picture]:
             yield 255 - picture
 
 
-def _of_picture(picture: Picture, matcher: Matcher, ocr: Ocr) -> list[TextBox]:
+def _of_picture(picture: Picture, matcher: Matcher, ocr: Ocr, *, seen: int) -> list[TextBox]:
     lines = [(line, words_of(line, picture)) for line in ocr.read(picture)]
     pieces = [piece for piece in matcher.pieces(lines) if piece.kind is TextClass.IDENTITY or _is_text(piece.line)]
-    return boxes_of(pieces, (picture.shape[0], picture.shape[1]))
+    return [replace(box, seen=seen) for box in boxes_of(pieces, (picture.shape[0], picture.shape[1]))]
 
 
 def _is_text(line: Line) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 PIXEL_DATA = 0x7FE00010
+DARKEST, BRIGHTEST = -1, -2
+"""Stand for the number of a frame: per pixel the least and the largest value of all frames."""
 Edit = Callable[[NDArray[Any], int], None]
 """Changes one frame in place: (rows, columns) or (rows, columns, samples) of stored values, and its number."""
 
@@ -59,6 +61,8 @@ class TextBox:
         Why it is that ("vocabulary", "label", "date", "institution", "known annotation", "unknown word").
     frames:
         First and last frame (exclusive) that the box is taken to stand on.
+    seen:
+        Where it was read: the number of a frame, or :data:`DARKEST` or :data:`BRIGHTEST` of all frames of a clip.
     """
 
     x0: int
@@ -69,6 +73,7 @@ class TextBox:
     kind: TextClass
     why: str
     frames: tuple[int, int] = (0, 1)
+    seen: int = 0
 
     @property
     def area(self) -> tuple[slice, slice]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slicermedai.deid.pixels.clips import frames_at
 from slicermedai.deid.pixels.frames import FileFrames, Picture, pictures
 from slicermedai.deid.pixels.kinds import TextBox, Verdict
 from slicermedai.domain.storage import atomic_file
@@ -27,7 +28,7 @@ class ReviewItem:
     Parameters
     ----------
     picture:
-        PNG of the text and a little around it, as it was before it was cleaned. Patient data.
+        PNG of the text and a little around it, where it was read and as it was before it was cleaned. Patient data.
     box:
         Where it stands, and what was read.
     removed:
@@ -47,7 +48,7 @@ def write_review(path: Path, verdict: Verdict, folder: Path, *, output: Path, nu
     output:
         Folder of the de-identified files, which the pictures must stay out of.
     number:
-        Of the file in the run: the pictures are named by it, not by anything of the patient.
+        Of the file in the input: the pictures are named by it, not by anything of the patient.
 
     Raises
     ------
@@ -67,10 +68,10 @@ def write_review(path: Path, verdict: Verdict, folder: Path, *, output: Path, nu
         return ()
     Path(folder).mkdir(parents=True, exist_ok=True)
     source = FileFrames.open(path)
-    frame = next(source.frames([verdict.review[0].frames[0]]))
-    shown = pictures(frame, source.dataset)
+    frames = frames_at(source, (box.seen for box in verdict.review))
+    shown = {place: pictures(frame, source.dataset) for place, frame in frames.items()}
     return tuple(
-        _item(box, shown, Path(folder) / f"{number:05d}-{place:02d}.png", removed=box in verdict.removed)
+        _item(box, shown[box.seen], Path(folder) / f"{number:05d}-{place:02d}.png", removed=box in verdict.removed)
         for place, box in enumerate(verdict.review, 1)
     )
 
