@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from slicermedai.deid.rules import BASIC_RULES, ScrubText
 from slicermedai.deid.run import DeidSettings, deidentify_all, deidentify_into
 from slicermedai.deid.settings import Naming
 from slicermedai.deid.sources import find_files
+from slicermedai.deid.window import Origin
+from slicermedai.deid.work import Workers
 from slicermedai.errors import InputError, JobCancelled, OutputError, WorkerCrashed
 from Testing.deid.samples import KEY, a_series, an_image, copies, found_tokens, without_identity
 
@@ -252,3 +256,11 @@ def test_a_process_that_is_gone_ends_the_job_by_name(tmp_path: Path) -> None:
     with pytest.raises(WorkerCrashed, match="ended before its work was done"):
         deidentify_all(files, tmp_path / "out", DeidSettings(processes=2), progress=kill)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_process_gone_before_the_work_is_handed_out_ends_the_job_alike(tmp_path: Path) -> None:
+    origins = [Origin(an_image(tmp_path / str(number))) for number in range(2)]
+    with ProcessPoolExecutor(1) as pool:
+        assert isinstance(pool.submit(os._exit, 1).exception(), BrokenExecutor)
+        with pytest.raises(WorkerCrashed, match="ended before its work was done"):
+            list(Workers(pool).headers(origins))

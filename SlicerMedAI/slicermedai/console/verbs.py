@@ -46,8 +46,8 @@ def submit(
     ----------
     source:
         A DICOM folder or file, a list of DICOM files, a NIfTI or NRRD file (text or Path); a scalar volume node of a
-        scene; a SimpleITK image; a numpy array with ``affine=``; a :class:`Volume`. What is in
-        memory is first written to the job's temporary folder, which is gone when the job ends.
+        scene; a SimpleITK image; a numpy array with ``affine=``; a :class:`Volume`. What is in memory is first written
+        to the job's temporary folder, which is gone when the job ends.
     bundle:
         The model, as name or name@version.
     output:
@@ -67,7 +67,7 @@ def submit(
     InputError
         A source of another kind, or an array without an affine.
     ProtocolError
-        An option that does not exist, or a value that it does not take.
+        An option that does not exist or a value that it does not take.
     OutputError, WorkerCrashed
         The temporary folder or the worker cannot be used.
     """
@@ -76,8 +76,7 @@ def submit(
     values = {"bundle": bundle, "output": str(place(output)), "report": not _inside_slicer(), **options}
     handle = JobHandle(start_run(source, values), on_done=on_done)
     if on_done is show:
-        chosen: dict[str, Any] = {name: options[name] for name in ("series", "tilt") if name in options}
-        handle.on_done = lambda result: _show_run(handle, source, chosen)
+        handle.on_done = lambda result: _show_run(handle, source, options)
     handle.tick()
     return handle
 
@@ -171,10 +170,11 @@ def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = N
     return show_in(shown, place_in, volume_node=volume)
 
 
-def _show_run(handle: JobHandle, source: Any, chosen: dict[str, Any]) -> Any:
+def _show_run(handle: JobHandle, source: Any, options: Mapping[str, Any]) -> Any:
     """Show what a run made together with its image; outside Slicer no image is read for that."""
     if _slicers_scene() is None:
         return show(handle.folder)
+    chosen = {name: options[name] for name in ("series", "tilt") if name in options}
     return show(handle.result(), volume=image_of(source, handle.folder, **chosen))
 
 

@@ -65,6 +65,7 @@ class Done:
 
 
 Step = Callable[[Patients, Task], Done]
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _NOTICE = 0.3
 """Seconds after which this process has noticed too what ended the other one: a request to stop goes to all of them."""
@@ -111,7 +112,7 @@ class Workers:
         """The headers of files."""
         if self._pool is None or len(origins) < 2:
             return HeaderReader().each(origins)
-        return _whole(self._pool.map(_read_in_worker, origins, chunksize=_size(len(origins), _HEADERS)))
+        return _whole(self._pool, _read_in_worker, origins, _HEADERS)
 
     def equip(self, patients: Patients) -> None:
         """Tell what all headers say together, before the first step."""
@@ -127,19 +128,19 @@ class Workers:
             yield from (step(self._patients, task) for task in tasks)
             return
         away = [task for task in tasks if task.known is None]
-        results = _whole(
-            self._pool.map(_in_worker, [(step, task) for task in away], chunksize=_size(len(away), _BATCH))
-        )
+        results = _whole(self._pool, _in_worker, [(step, task) for task in away], _BATCH)
         for task in tasks:
             yield next(results) if task.known is None else step(self._patients, task)
 
 
-def _whole(results: Iterator[_Result]) -> Iterator[_Result]:
-    """The results; raises :class:`WorkerCrashed` where one of the processes is gone."""
+def _whole(
+    pool: ProcessPoolExecutor, work: Callable[[_Item], _Result], items: Sequence[_Item], batch: int
+) -> Iterator[_Result]:
+    """The results; raises :class:`WorkerCrashed` where one of the processes is gone, before or during the work."""
     from concurrent.futures import BrokenExecutor
 
     try:
-        yield from results
+        yield from pool.map(work, items, chunksize=_size(len(items), batch))
     except BrokenExecutor as error:
         time.sleep(_NOTICE)
         raise WorkerCrashed(
