@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import seg, sr, subject, words
@@ -31,7 +32,7 @@ from slicermedai.export.fhir_parts import (
     uid_identifier,
 )
 from slicermedai.export.fhir_parts import subject as patient
-from slicermedai.export.finish import MANUFACTURER, ObjectKind
+from slicermedai.export.finish import ObjectKind
 
 FILE_NAME = "fhir-r4.json"
 REPORT = Code(value="18748-4", scheme="LN", meaning="Diagnostic imaging study")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
@@ -17,7 +18,6 @@ from slicermedai.export.context import ExportContext
 from slicermedai.export.fhir_observations import Saying, observations
 from slicermedai.export.fhir_parts import DEVICE, DICOM_UID, Ids, Json, coding, concept, save
 from slicermedai.export.fhir_parts import subject as patient
-from slicermedai.export.finish import MANUFACTURER
 
 FILE_NAME = "fhir-r5.json"
 _SEGMENT = Code(value="121191", scheme="DCM", meaning="Referenced Segment")

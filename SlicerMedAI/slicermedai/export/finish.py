@@ -19,16 +19,19 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import PersonName
 
-from slicermedai.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from slicermedai.dicom.implementation import (
+    DEVICE_UID,
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION,
+    MANUFACTURER,
+    MODEL_NAME,
+)
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
 from slicermedai.export import attributes, subject, words
 from slicermedai.export.codes import PROCESSING_EQUIPMENT, concept
 from slicermedai.export.context import ExportContext
-from slicermedai.export.uids import DEVICE_UID
 
-MANUFACTURER = "SlicerMedAI"
-MODEL_NAME = "MedAI"
 _SEXES = ("M", "F", "O")
 _UTF8 = "ISO_IR 192"
 _KEEPABLE = frozenset(f"ISO_IR {number}" for number in (6, 100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 192, 203))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from slicermedai.dicom.implementation import DEVICE_UID
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import AnalysisResult
@@ -23,7 +24,6 @@ from slicermedai.domain.study import Identity
 from slicermedai.export import codes, subject, words
 from slicermedai.export.context import ExportContext
 from slicermedai.export.reviews import verifiers
-from slicermedai.export.uids import DEVICE_UID
 
 FILE_NAME = "result.hl7"
 _SERVICE = Code(value="18748-4", scheme="LN", meaning="Diagnostic imaging study")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.errors import FormatError
@@ -23,7 +24,7 @@ from slicermedai.export.anatomy import frame_anatomy
 from slicermedai.export.attributes import BODY_PART, LATERALITY, SPACE
 from slicermedai.export.codes import concept
 from slicermedai.export.context import ExportContext
-from slicermedai.export.finish import MANUFACTURER, ObjectKind, finish, save
+from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.image import lossy
 from slicermedai.export.multiframe import (
     decimal_strings,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
@@ -20,7 +21,7 @@ from slicermedai.export.attributes import BODY_PART, SPACE
 from slicermedai.export.codes import AI_FAMILY, concept
 from slicermedai.export.context import ExportContext
 from slicermedai.export.contours import outlines
-from slicermedai.export.finish import MANUFACTURER, ObjectKind, finish, save
+from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
 from slicermedai.export.reviews import algorithm_type
 from slicermedai.export.source import SourceFrame, source_frames

@@ -14,6 +14,7 @@ from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
@@ -21,7 +22,7 @@ from slicermedai.export import subject, words
 from slicermedai.export.attributes import BODY_PART, SPACE
 from slicermedai.export.codes import AI_FAMILY, DERIVED_BY_SEGMENTATION, concept
 from slicermedai.export.context import ExportContext
-from slicermedai.export.finish import MANUFACTURER, ObjectKind, finish, save
+from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import (
     Frame,
     derivation,

@@ -34,15 +34,14 @@ from highdicom.sr.value_types import (
 from pydicom.sr.codedict import codes as standard
 from pydicom.valuerep import format_number_as_ds
 
+from slicermedai.dicom.implementation import DEVICE_UID, MANUFACTURER, MODEL_NAME
 from slicermedai.domain import finding as domain
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
 from slicermedai.export import codes, subject, words
 from slicermedai.export.codes import concept
-from slicermedai.export.finish import MANUFACTURER, MODEL_NAME
 from slicermedai.export.reviews import verifiers
-from slicermedai.export.uids import DEVICE_UID
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD

@@ -25,9 +25,6 @@ def named_uid(*names: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, ':'.join(('urn:slicermedai', *names))).int}"
 
 
-DEVICE_UID = named_uid("device")
-
-
 def is_uid(text: str) -> bool:
     """True for a well-formed UID (PS3.5 section 9.1)."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None
