@@ -11,13 +11,13 @@ import pytest
 from pydicom import dcmread
 
 from slicermedai.domain.codes import MILLIMETER, Code
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Review, Status
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError
 from slicermedai.export import words
 from slicermedai.export.formats import FORMATS
-from slicermedai.export.reviews import decided
 from slicermedai.export.run import export_pictured, export_result
 from slicermedai.export.seg_read import read as read_seg
 from slicermedai.export.sr_read import read as read_sr

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from slicermedai.domain.codes import Code
-from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval
+from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval, PackedMask
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult, Decision, Deidentification, Map, Quality, Review, Status
 from slicermedai.domain.study import Identity, Study
@@ -22,7 +22,7 @@ from slicermedai.report.context import ReportContext
 from slicermedai.report.findings import NOT_CALIBRATED
 from slicermedai.report.page import BANNER, DEMONSTRATION, write_report
 from Testing.report.reading import Reader
-from Testing.scene.samples import BRAIN_UID
+from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -229,6 +229,33 @@ def test_reviews_name_person_decision_and_reason(result, tmp_path: Path):
     review = Review(tracking_uid=BRAIN_UID, person="Dr. Who", decision=Decision.REJECTED, reason="leaks")
     said = of(replace(result, reviews=(review,)), tmp_path).section("reviews")
     assert "Brain rejected Dr. Who leaks" in said
+
+
+def test_a_rejected_finding_is_no_finding_and_an_edited_one_is_the_persons(result, tmp_path: Path):
+    edit = PackedMask.from_array(np.zeros(result.volume_geometry.shape, bool), result.volume_geometry)
+    reviews = (
+        Review(tracking_uid=BRAIN_UID, person="Dr. Who", decision=Decision.REJECTED, reason="leaks"),
+        Review(tracking_uid=VENTRICLE_UID, person="Dr. Who", decision=Decision.EDITED, region=edit),
+    )
+    page = of(replace(result, reviews=reviews), tmp_path)
+    assert "Brain" not in page.section("findings") + page.section("quality")
+    assert "Not assessed: a person edited this finding." in page.section("findings")
+    assert "Brain was rejected by a person, and is left out: leaks." in " ".join(page.all("body")[0].text.split())
+    assert "Brain rejected Dr. Who leaks" in page.section("reviews")
+
+
+def test_a_review_of_the_whole_says_so(result, tmp_path: Path):
+    review = Review(tracking_uid="", person="Dr. Who", decision=Decision.ACCEPTED, reason="")
+    assert "The result as a whole accepted Dr. Who" in of(replace(result, reviews=(review,)), tmp_path).section(
+        "reviews"
+    )
+
+
+def test_reviewers_have_no_names_on_the_pseudonymous_route(pseudonymous, tmp_path: Path):
+    review = Review(tracking_uid=BRAIN_UID, person="Dr. Who", decision=Decision.REJECTED, reason="not Ms. Doe's head")
+    text = write_report(ReportContext(result=replace(pseudonymous, reviews=(review,))), tmp_path).read_text("utf-8")
+    assert "rejected" in text
+    assert not [word for word in ("Who", "Doe") if word in text]
 
 
 def test_the_patient_is_named_on_the_route_keep(page: Reader):

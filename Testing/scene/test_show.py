@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import slicer
 
-from slicermedai.domain.finding import Box, Finding, Point
+from slicermedai.domain.finding import Box, Finding, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError, InputError
 from slicermedai.scene.clear import clear
 from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
+from slicermedai.scene.segments import ALGORITHM_TYPE, mask_from_segment, segment_tag
 from slicermedai.scene.show import show
 from slicermedai.scene.volumes import volume_to_node
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
@@ -275,3 +276,33 @@ def test_an_old_result_of_an_image_from_memory_can_be_compared_by_its_own_hash(h
     assert show(old, scene, volume=head.volume).remark == ""
     with pytest.raises(InputError, match="voxels are others"):
         show(old, scene, volume=others(head.volume)["noise"])
+
+
+def test_what_people_decided_is_what_the_scene_shows(scene, result: AnalysisResult):
+    block = np.zeros(result.volume_geometry.shape, bool)
+    block[2:4, 2:4, 2:4] = True
+    edit = PackedMask.from_array(block, result.volume_geometry)
+    reviews = (
+        Review(tracking_uid=BRAIN_UID, person="Jane Roe", decision=Decision.EDITED, region=edit, reason="leaks"),
+        Review(tracking_uid=VENTRICLE_UID, person="Jane Roe", decision=Decision.REJECTED),
+    )
+    before = show(result, scene, surfaces=False)
+    shown = show(replace(result, reviews=reviews), scene, surfaces=False)
+    assert shown.segmentation_node is before.segmentation_node
+    segmentation = shown.segmentation_node.GetSegmentation()
+    assert segmentation.GetSegmentIDs() == (BRAIN_UID,), "what was rejected is not shown as a finding"
+    assert segment_tag(shown.segmentation_node, BRAIN_UID, ALGORITHM_TYPE) == "SEMIAUTOMATIC"
+    assert np.array_equal(mask_from_segment(shown.segmentation_node, BRAIN_UID).to_array(), block)
+    rows = [shown.table_node.GetCellText(row, 0) for row in range(shown.table_node.GetNumberOfRows())]
+    assert set(rows) == {"Brain"}
+    volume = float(shown.table_node.GetCellText(0, 2))
+    assert volume == pytest.approx(block.sum() * result.volume_geometry.voxel_volume / 1000, rel=1e-4)
+    notice = shown.notice_node.GetText()
+    assert "Brain was edited by a person" in notice and "ventricle was rejected by a person" in notice
+    assert "Brain: confidence not assessed (edited)" in notice
+
+
+def test_a_result_that_nobody_changed_is_shown_as_automatic(scene, result: AnalysisResult):
+    shown = show(result, scene, surfaces=False)
+    for uid in (BRAIN_UID, VENTRICLE_UID):
+        assert segment_tag(shown.segmentation_node, uid, ALGORITHM_TYPE) == "AUTOMATIC"

@@ -23,13 +23,14 @@ from slicermedai.confidence.sketch import load_cases
 from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import ConfidenceState, Finding
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import AnalysisResult, Quality
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, NoImagesError, SharedCasesError, TooFewCasesError
 from slicermedai.inference.task import Listeners, RunSettings, predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
 from slicermedai.validate.cases import list_cases, masks_on, match_labels, read_reference
-from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, Phantom, phantoms
+from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, Phantom, phantom, phantoms
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
@@ -265,6 +266,17 @@ def test_an_image_unlike_the_records_ends_in_a_warning(calibrated: Path, bundle:
     result = run_to_the_end(thick, bundle, tmp_path)
     assert result.needs_a_look
     assert any("spacing" in warning or "mm" in warning for warning in result.provenance.warnings)
+
+
+def test_a_structure_that_is_expected_to_be_poor_ends_in_a_warning(calibrated: Path, bundle: Path) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    hard, usual = phantom((87, 34), hard=True), phantom((87, 0), hard=True)
+    for case, light, count in ((hard, "red", 1), (usual, "amber", 0)):
+        _, quality, trust = run_with_trust(case, bundle, NORTH)
+        warned = trust.noted(Provenance(bundle="b", bundle_version="1", weights_sha256="")).warnings
+        assert (quality.light, len(warned)) == (light, count)
+        assert all(f"predicted Dice {quality.expected_dice:.2f}" in line for line in warned)
 
 
 # --- validate ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.appearance import appearance
+from slicermedai.confidence.light import Light
 from slicermedai.confidence.models import manifest_of, preprocessing_of, record_of
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.ood import OodReport, volume_alarms
@@ -68,6 +69,7 @@ class RunTrust:
         self.observer = _observer(manifest, self._record)
         self._ood = self._record.ood.report(appearance(volume)) if self._record and self._record.ood else None
         self._joined = self._ood
+        self._poor: list[str] = []
         self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
 
     @property
@@ -81,16 +83,24 @@ class RunTrust:
         return RunTrust(manifest_of(ref), volume, origin=origin_of(headers))
 
     def noted(self, made: Provenance) -> Provenance:
-        """``made`` with what the input checks raised as warnings, and what was not assessed; after :meth:`judged`."""
+        """``made`` with alarms of the input checks and red lights as warnings, and what was not assessed.
+
+        After :meth:`judged`.
+        """
         alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
         missing = (_NOT_ASSESSED,) if self._joined else (_NOT_ASSESSED, _NO_REFERENCE)
-        return replace(made, warnings=(*made.warnings, *alarms), refusals=(*made.refusals, *missing))
+        return replace(made, warnings=(*made.warnings, *alarms, *self._poor), refusals=(*made.refusals, *missing))
 
     def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
         """The findings with confidences and volume intervals, and the quality of each; no region is changed."""
         self._joined = self._checked(findings)
         standing = Standing(model=self._model, record=self._record, applicability=self._applicability, ood=self._joined)
         verdicts = [verdict(self._observed(finding), standing) for finding in findings]
+        self._poor = [
+            f"{finding.label.name}: {found.light.reasons[0]}: expected to be poor"
+            for finding, found in zip(findings, verdicts, strict=True)
+            if found.light.light is Light.RED and found.quality.expected_dice is not None  # else the alarms say why
+        ]
         told = tuple(_told(finding, found) for finding, found in zip(findings, verdicts, strict=True))
         return told, tuple(found.quality for found in verdicts)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
-from slicermedai.domain.finding import Finding, Mask, Measurement, PackedMask
+from slicermedai.domain.counting import is_counted, milliliters
+from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
 
@@ -23,17 +23,6 @@ def check_volumes(result: AnalysisResult) -> None:
         for one in finding.measurements:
             if is_counted(one) and isinstance(finding.region, (Mask, PackedMask)):
                 _check(finding, finding.region, one.value)
-
-
-def is_counted(one: Measurement) -> bool:
-    """True for a volume that is the sum of its voxels."""
-    known = (one.name.value, one.unit.value, one.method and one.method.value)
-    return known == (VOLUME.value, MILLILITER.value, VOXEL_SUMMATION.value) and not one.derivation and not one.missing
-
-
-def milliliters(region: Mask | PackedMask) -> float:
-    """The volume of the voxels of ``region``, ml."""
-    return float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
 
 
 def _check(finding: Finding, region: Mask | PackedMask, value: float) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from slicermedai import __version__
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError, MissingContextError
@@ -14,7 +15,6 @@ from slicermedai.export.agreement import check_volumes
 from slicermedai.export.attributes import IDENTITY
 from slicermedai.export.context import make_context
 from slicermedai.export.formats import Format, chosen
-from slicermedai.export.reviews import decided
 
 
 def export_result(

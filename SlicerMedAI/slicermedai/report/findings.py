@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from slicermedai.domain.decisions import WHOLE
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Interval, Measurement, Point
 from slicermedai.domain.result import AnalysisResult, Quality, Review
+from slicermedai.domain.study import Identity
 from slicermedai.report.markup import Html, items, join, number, section, table, tag, text
 from slicermedai.report.people import coded, identifier, unit
 
@@ -79,7 +82,8 @@ def reviews_section(result: AnalysisResult) -> Html:
     """What people decided; that nobody has looked is said, too."""
     if not result.reviews:
         return section("reviews", "Review", tag("p", "No person has reviewed these findings."))
-    rows = [_decision(review, _names(result)) for review in result.reviews]
+    names = {WHOLE: "The result as a whole", **_names(result)}
+    rows = [_decision(_nameless(review, result), names) for review in result.reviews]
     headings = ("Finding", "Decision", "Person", "Reason", "Time")
     return section("reviews", "Review", table("Decisions about findings", headings, rows))
 
@@ -106,6 +110,13 @@ def refusals_section(result: AnalysisResult) -> Html:
     sentences = not_assessed(result)
     content = items(sentences) if sentences else tag("p", "Nothing was refused or left out.")
     return section("refused", "Refused or not assessed", content)
+
+
+def _nameless(review: Review, result: AnalysisResult) -> Review:
+    """On the pseudonymous route people have no names, and what they wrote stays with the result."""
+    if result.study.identity is Identity.KEEP:
+        return review
+    return replace(review, person="", reason="")
 
 
 def _decision(review: Review, names: dict[str, str]) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from string import Template
 
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.storage import write_text
@@ -51,13 +52,13 @@ def write_report(context: ReportContext, folder: Path) -> Path:
 
 def render_page(context: ReportContext, folder: Path) -> str:
     """The page as text; sizes and hashes are those of ``context.files`` in ``folder``."""
-    result = context.result
+    result = decided(context.result)
     sections = [
         findings.findings_section(result),
         pictures_section(context),
         findings.quality_section(result),
         findings.refusals_section(result),
-        findings.reviews_section(result),
+        findings.reviews_section(context.result),
         origin.patient_section(result),
         origin.deidentification_section(result),
         origin.notes_section(context.notes),

@@ -17,7 +17,8 @@ def result_key(result: AnalysisResult) -> str:
     """A name for ``result``: its job id, or, without one, a hash of what it holds."""
     if result.provenance.job_id:
         return result.provenance.job_id
-    parts = [result.provenance.weights_sha256, result.study.study_uid, *(f.tracking_uid for f in result.findings)]
+    found = {one.tracking_uid for one in result.findings} | {one.tracking_uid for one in result.reviews}
+    parts = [result.provenance.weights_sha256, result.study.study_uid, *sorted(found - {""})]
     return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()[:32]
 
 

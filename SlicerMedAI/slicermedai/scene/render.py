@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Box, Finding, Mask, PackedMask, Point
 from slicermedai.domain.geometry import FloatArray
 from slicermedai.domain.result import AnalysisResult
@@ -65,6 +66,7 @@ def render_views(
     OutputError, DiskFullError
         No offscreen OpenGL is to be had, or the folder cannot be written.
     """
+    result = decided(result)
     plan = _plan(result, volume, Path(folder), size)
     with quiet_vtk(), DrawingScene() as drawing:
         shown = show(result, drawing.scene, volume=volume)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import slicer
 
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.scene.archive import save_scene
@@ -22,5 +23,5 @@ def save_result(result: AnalysisResult, path: Path, *, volume: Volume) -> Path:
     scene = slicer.vtkMRMLScene()
     with quiet_vtk():
         show(result, scene, volume=volume)
-        add_banner(result, scene)
+        add_banner(decided(result), scene)
         return save_scene(scene, path)

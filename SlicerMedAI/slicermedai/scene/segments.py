@@ -2,7 +2,8 @@
 
 A segment's ID is the finding's tracking UID, so that a segment that a person edits is found again. The tags
 ``DICOM.SegmentAlgorithmType`` and ``DICOM.SegmentAlgorithmName`` are what Slicer's DICOM Segmentation export reads
-(without them it writes MANUAL); the name holds the version too, since the export writes nothing else of the model.
+(without them it writes MANUAL); the name holds the version too, since the export writes nothing else of the model. What
+a person edited is SEMIAUTOMATIC (PS3.3 C.8.20.2).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from vtk.util import numpy_support
 
 from slicermedai.domain.codes import Label
-from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.finding import ConfidenceState, Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
 from slicermedai.errors import GeometryError, InputError
@@ -148,12 +149,16 @@ def _segment(finding: Finding, made_by: Provenance) -> Any:
 def _tags(finding: Finding, made_by: Provenance) -> dict[str, str]:
     return {
         slicer.vtkSegment.GetTerminologyEntryTagName(): terminology(finding.label),
-        ALGORITHM_TYPE: "AUTOMATIC",
+        ALGORITHM_TYPE: "SEMIAUTOMATIC" if _is_edited(finding) else "AUTOMATIC",
         ALGORITHM_NAME: algorithm_name(made_by),
         ALGORITHM_VERSION: made_by.bundle_version,
         TRACKING_ID: finding.label.name,
         TRACKING_UID: finding.tracking_uid,
     }
+
+
+def _is_edited(finding: Finding) -> bool:
+    return finding.confidence.state is ConfidenceState.NOT_ASSESSED_EDITED
 
 
 def _labelmap(finding: Finding) -> Any:

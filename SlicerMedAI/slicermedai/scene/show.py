@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.same_image import check_image
 from slicermedai.domain.study import Identity
@@ -52,7 +53,8 @@ def show(
     Parameters
     ----------
     result:
-        Of any status; without findings the segmentation and the table are empty, and say so by being there.
+        Of any status; without findings the segmentation and the table are empty, and say so by being there. What people
+        decided about it is applied: rejected findings are not shown, edited ones as the person left them.
     volume:
         The image, for a scene that does not hold it yet.
     volume_node:
@@ -66,18 +68,14 @@ def show(
         The image is not the one that was analysed: it lies elsewhere, is of another series, or has other voxels.
     IdentityError
         The result is pseudonymous, and the image is of another, identified series.
-    UnsupportedImageError
-        ``volume`` cannot be held by a volume node.
+    UnsupportedImageError, FormatError
+        ``volume`` cannot be held by a volume node, or a review does not fit the result.
     """
+    result = decided(result)
     remark = _check(result, volume, volume_node)
     image = volume_node or _volume_node(result, scene, volume)
-    know_surfaces()
-    segmentation = _node(result, scene, identity.SEGMENTATION)
-    fill_segmentation(segmentation, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
-    if surfaces:
-        create_surfaces(segmentation)
+    segmentation = _segmentation(result, scene, surfaces=surfaces)
     table, notice = _words(result, scene)
-    describe(segmentation, result)
     markups = _markups(result, scene)
     _file(result, scene, [segmentation, table, notice, *markups], image)
     return Shown(
@@ -89,6 +87,16 @@ def show(
         markup_nodes=markups,
         remark=remark,
     )
+
+
+def _segmentation(result: AnalysisResult, scene: Any, *, surfaces: bool) -> Any:
+    know_surfaces()
+    node = _node(result, scene, identity.SEGMENTATION)
+    fill_segmentation(node, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
+    if surfaces:
+        create_surfaces(node)
+    describe(node, result)
+    return node
 
 
 def _words(result: AnalysisResult, scene: Any) -> tuple[Any, Any]:

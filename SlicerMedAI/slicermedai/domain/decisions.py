@@ -1,0 +1,114 @@
+"""What people decided about the findings of a result, applied: in scene, report and every exported object alike.
+
+The last decision about a finding counts. A rejected finding is left out and an edited one has the person's voxels, with
+its volume counted anew; its other numbers, its confidence and its expected quality are of voxels that are no more, and
+are said to be missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from slicermedai.domain.counting import is_counted, milliliters
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
+from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
+from slicermedai.domain.study import Identity
+from slicermedai.errors import FormatError
+
+WHOLE = ""
+"""The tracking UID of a review of the result as a whole."""
+
+_CHANGES = {
+    Decision.REJECTED: "rejected by a person, and is left out",
+    Decision.EDITED: "edited by a person",
+}
+_NOT_AGAIN = "not measured again after a person edited the voxels"
+_EDITED = "a person edited this structure: what was predicted is not what is there now"
+
+
+def decided(result: AnalysisResult) -> AnalysisResult:
+    """``result`` with the decisions applied and a warning for each change; where nobody changed it, or it was applied
+    before, as it is.
+
+    Raises
+    ------
+    FormatError
+        A review of a finding that is not there, or an edit without voxels.
+    """
+    last = last_decisions(result)
+    _check_known(result, last)
+    kept = tuple(_edited(one, last.get(one.tracking_uid)) for one in result.findings if not _rejected(one, last))
+    remarks = [line for line in _remarks(result, last) if line not in result.provenance.warnings]
+    if not remarks:
+        return result
+    made = dataclasses.replace(result.provenance, warnings=(*result.provenance.warnings, *remarks))
+    quality = tuple(_expected(one, last.get(one.tracking_uid)) for one in result.quality if not _rejected(one, last))
+    return dataclasses.replace(result, findings=kept, quality=quality, provenance=made)
+
+
+def is_edited(result: AnalysisResult, finding: Finding) -> bool:
+    """True where a person changed the voxels of ``finding``."""
+    review = last_decisions(result).get(finding.tracking_uid)
+    return review is not None and review.decision is Decision.EDITED
+
+
+def last_decisions(result: AnalysisResult) -> dict[str, Review]:
+    """The last review of each finding by its tracking UID, and of the whole by :data:`WHOLE`."""
+    return {review.tracking_uid: review for review in result.reviews}
+
+
+def _check_known(result: AnalysisResult, last: dict[str, Review]) -> None:
+    known = {WHOLE, *(finding.tracking_uid for finding in result.findings)}
+    unknown = [uid for uid, review in last.items() if uid not in known and review.decision is not Decision.REJECTED]
+    if unknown:
+        raise FormatError(f"{len(unknown)} reviews are of findings that the result has not", attribute="reviews")
+
+
+def _rejected(one: Finding | Quality, last: dict[str, Review]) -> bool:
+    review = last.get(one.tracking_uid)
+    return review is not None and review.decision is Decision.REJECTED
+
+
+def _edited(finding: Finding, review: Review | None) -> Finding:
+    if review is None or review.decision is not Decision.EDITED:
+        return finding
+    region = review.region
+    if not isinstance(region, (Mask, PackedMask)):
+        raise FormatError(
+            f"finding {finding.label.name!r} was edited, and its new voxels are not there", attribute="reviews"
+        )
+    return dataclasses.replace(
+        finding,
+        region=region,
+        measurements=tuple(_again(one, region) for one in finding.measurements),
+        confidence=Confidence(state=ConfidenceState.NOT_ASSESSED_EDITED),
+    )
+
+
+def _expected(quality: Quality, review: Review | None) -> Quality:
+    if review is None or review.decision is not Decision.EDITED:
+        return quality
+    return Quality(tracking_uid=quality.tracking_uid, state="not assessed (edited)", reason=_EDITED)
+
+
+def _again(one: Measurement, region: Mask | PackedMask) -> Measurement:
+    if is_counted(one):
+        return dataclasses.replace(one, value=milliliters(region), interval=None)
+    return dataclasses.replace(one, value=math.nan, interval=None, points=(), missing=_NOT_AGAIN)
+
+
+def _remarks(result: AnalysisResult, last: dict[str, Review]) -> list[str]:
+    """What people must know of the changes, with the reasons that were given: free text, not for the other route."""
+    told = []
+    if WHOLE in last and last[WHOLE].decision is not Decision.ACCEPTED:
+        told.append(f"The result as a whole was {last[WHOLE].decision} by a person{_reason(last[WHOLE], result)}.")
+    for finding in result.findings:
+        review = last.get(finding.tracking_uid)
+        if review is not None and review.decision in _CHANGES:
+            told.append(f"{finding.label.name} was {_CHANGES[review.decision]}{_reason(review, result)}.")
+    return told
+
+
+def _reason(review: Review, result: AnalysisResult) -> str:
+    return f": {review.reason}" if review.reason and result.study.identity is Identity.KEEP else ""
