@@ -23,16 +23,19 @@ def make_object(
     patient: str = "MEDAI-1",
     accession: str = "A-1",
     size: int = 0,
+    series: str = "",
+    **values: object,
 ) -> Path:
     """Write one object; the same numbers give the same UIDs, ``text`` makes other bytes.
 
-    ``size`` bytes of pixels, in rows of 1000.
+    ``size`` bytes of pixels, in rows of 1000. ``series`` tells series of one class apart; ``values`` are more
+    attributes.
     """
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = UID(sop_class)
-    dataset.SOPInstanceUID = generate_uid(entropy_srcs=["pacs object", study, sop_class, str(number)])
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid(entropy_srcs=[study, sop_class])
+    dataset.SOPInstanceUID = generate_uid(entropy_srcs=["pacs object", study, sop_class, str(number), series])
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid(entropy_srcs=[study, sop_class, series])
     dataset.PatientName, dataset.PatientID, dataset.AccessionNumber = "Invented^Person", patient, accession
     dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20260102", "030405", "1"
     dataset.PatientBirthDate, dataset.PatientSex, dataset.ReferringPhysicianName = "19700101", "O", ""
@@ -40,6 +43,8 @@ def make_object(
     dataset.SeriesNumber, dataset.InstanceNumber, dataset.ContentLabel = 1, number, text
     dataset.BodyPartExamined, dataset.SeriesDescription = "BRAIN", "T1"
     dataset.StudyDescription = "MR Brain"
+    for name, value in values.items():
+        setattr(dataset, name, value)
     if removed is not None:
         dataset.PatientIdentityRemoved = removed
     if size:

@@ -21,6 +21,7 @@ from slicermedai.pacs.deliver import Patience, deliver, keep_delivering
 from slicermedai.pacs.objects import read_object
 from slicermedai.pacs.outbox import Outbox, State
 from slicermedai.pacs.peers import Peer, open_store
+from slicermedai.pacs.run_worthy import why_not_run
 from slicermedai.pacs.store import Pace, SendItem, Verdict
 from Testing.export.cases import a_case, with_label_map
 from Testing.fixtures.grids import AXIAL, grid
@@ -52,6 +53,16 @@ def test_a_result_goes_out_is_proved_and_comes_back_equal(
     for path in files:
         sent = dcmread(path)
         assert dcmread(tmp_path / "back" / f"{sent.SOPInstanceUID}.dcm") == sent
+
+
+def test_every_object_that_is_exported_is_known_again_and_its_source_is_not(tmp_path: Path) -> None:
+    case = with_label_map(a_case())
+    formats = ("seg", "sr", "sr-plain", "sr-regions", "text", "rtstruct")
+    exported = export_result(case.result, headers=case.headers, folder=tmp_path, formats=formats)
+    why = {path.name: why_not_run(dcmread(path)) for path in exported if path.suffix == ".dcm"}
+    assert len(why) >= 4
+    assert set(why.values()) == {"result of this program"}, why
+    assert {why_not_run(header) for header in case.headers} == {""}
 
 
 @pytest.mark.parametrize("syntax", [uid.JPEGLSLossless, uid.RLELossless, uid.JPEG2000Lossless])

@@ -58,10 +58,12 @@ def do_run(given: argparse.Namespace) -> int:
 
 
 def do_list(given: argparse.Namespace) -> int:
-    """Print a line a study: its name here, where it stands, its tries, and why."""
+    """Print a line a study: its name here, where it stands, its tries, why, and the results superseded."""
     with _inbox(given) as inbox:
         for one in inbox.studies():
-            print("  ".join(filter(None, (one.key, str(one.state), f"{one.tries} tries", one.reason))))
+            older = len(inbox.pieces.superseded(one.key))
+            told = f"{older} results superseded" if older else ""
+            print("  ".join(filter(None, (one.key, str(one.state), f"{one.tries} tries", one.reason, told))))
         rejected = len(list((inbox.folder / "rejected").glob("*.dcm")))
         if rejected:
             print(f"{inbox.folder / 'rejected'}: {rejected} files that are no objects, or others under a known UID")

@@ -12,27 +12,27 @@ import contextlib
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
-
 from slicermedai.audit.log import append
 from slicermedai.dicom.file_list import save_file_list
-from slicermedai.dicom.files import quiet
 from slicermedai.domain import locks
 from slicermedai.domain.storage import sha256_file
 from slicermedai.domain.study import Identity
 from slicermedai.domain.words import Words
 from slicermedai.errors import MedAIError, OutboxError, UnreadableFileError
 from slicermedai.jobs.home import home
-from slicermedai.pacs.inbox_rules import Rule, Rules, Series
+from slicermedai.pacs.inbox_rules import Rules
 from slicermedai.pacs.ledger import Ledger
 from slicermedai.pacs.objects import read_object, result_objects
 from slicermedai.pacs.outbox import Outbox
 from slicermedai.pacs.peers import load_peer
+from slicermedai.pacs.piece_ledger import SCHEMA, PieceLedger
+from slicermedai.pacs.pieces import Piece, cut
+from slicermedai.pacs.run_worthy import what_was_made
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (
@@ -40,10 +40,11 @@ CREATE TABLE IF NOT EXISTS study (
     last REAL NOT NULL, expected INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
     next_try REAL NOT NULL DEFAULT 0, run INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS seen (
-    uid TEXT PRIMARY KEY, count INTEGER NOT NULL, since REAL NOT NULL, fetched INTEGER NOT NULL DEFAULT 0)
+    uid TEXT PRIMARY KEY, count INTEGER NOT NULL, since REAL NOT NULL, fetched INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS origin (
+    key TEXT NOT NULL, uid TEXT NOT NULL, sender TEXT NOT NULL, PRIMARY KEY (key, uid, sender));
 """
 _DAY = 24 * 3600.0
-_HEADER = ("SeriesInstanceUID", "Modality", "BodyPartExamined", "SeriesDescription")
 
 
 class Stage(Words):
@@ -58,7 +59,9 @@ class Stage(Words):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """One study. ``first`` and ``last`` are when objects came, ``next_try`` when it may run (seconds since the epoch);
+    """One study, of which ``sender`` sent the first object.
+
+    ``first`` and ``last`` are when objects came, ``next_try`` when it may run (seconds since the epoch);
     ``expected`` is how many objects there should be (0: nobody said), ``run`` counts how often it was complete.
     """
 
@@ -77,7 +80,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One series to be run: make ``output`` from ``source``, within ``minutes``."""
+    """One piece to be run: make ``output`` from ``source``, within ``minutes``."""
 
     source: Path
     bundle: str
@@ -90,7 +93,7 @@ Submit = Callable[[Task], None]
 """Runs a task to its end; raises a :class:`~slicermedai.errors.MedAIError` where it fails."""
 
 Expected = Callable[[str], int | None]
-"""Study UID -> how many objects an archive has of it; None where it does not know it."""
+"""Study UID -> how many objects, results left out, an archive has of it; None where it does not know it."""
 
 
 def inbox_folder() -> Path:
@@ -109,7 +112,8 @@ class Inbox:
     def __init__(self, rules: Rules, folder: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self.folder = Path(folder or inbox_folder())
         self.rules, self.clock = rules, clock
-        self.ledger = Ledger(self.folder / "inbox.sqlite", _SCHEMA)
+        self.ledger = Ledger(self.folder / "inbox.sqlite", _SCHEMA + SCHEMA)
+        self.pieces = PieceLedger(self.ledger, self.result)
         self.incoming = self.folder / "incoming"
 
     @contextlib.contextmanager
@@ -177,11 +181,16 @@ class Inbox:
                 shutil.rmtree(place, ignore_errors=True)
             with self.ledger.change() as change:
                 change.execute("DELETE FROM study WHERE key = ?", (one.key,))
+                change.execute("DELETE FROM origin WHERE key = ?", (one.key,))
         return len(old)
 
     def objects(self, key: str) -> Path:
         """The folder of a study's files."""
         return self.folder / "studies" / key / "objects"
+
+    def result(self, key: str, piece: str) -> Path:
+        """The folder of the result of a study's piece; its source's list of files lies beside it."""
+        return self.folder / "runs" / f"{key}-{piece}" / "result"
 
     def update(self, study: Arrived, **columns: Any) -> None:
         """Record new values, on disk when it returns."""
@@ -202,29 +211,38 @@ class Inbox:
 
     def _file(self, path: Path, study_uid: str, uid: str) -> None:
         """The ledger first: a kill between leaves the file to be sorted again."""
-        key = study_key(study_uid)
+        key, sender = study_key(study_uid), bytes.fromhex(path.parent.name).decode()
         place = self.objects(key) / f"{uid}.dcm"
         if place.exists():
-            self._again(path, place)
+            self._again(path, place, study_uid, sender)
             return
-        now = self.clock()
+        self._note(study_uid, uid, sender)
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.replace(place)
+
+    def _note(self, study_uid: str, uid: str, sender: str) -> None:
+        """Something came of the study, which begins anew."""
+        key, now = study_key(study_uid), self.clock()
         with self.ledger.change() as change:
             change.execute(
                 "INSERT INTO study (key, uid, sender, state, first, last) VALUES (?, ?, ?, 'receiving', ?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET last = excluded.last, tries = 0, next_try = 0, reason = '',"
                 " first = CASE WHEN state = 'receiving' THEN first ELSE excluded.first END,"
                 " run = run + (state <> 'receiving'), state = 'receiving'",
-                (key, study_uid, bytes.fromhex(path.parent.name).decode(), now, now),
+                (key, study_uid, sender, now, now),
             )
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.replace(place)
+            change.execute("INSERT OR IGNORE INTO origin VALUES (?, ?, ?)", (key, uid, sender))
 
-    def _again(self, path: Path, place: Path) -> None:
-        """The same object once more is nothing new; another one under its UID is kept apart."""
-        if sha256_file(path) == sha256_file(place):
-            path.unlink()
-        else:
+    def _again(self, path: Path, place: Path, study_uid: str, sender: str) -> None:
+        """The same object once more is nothing new, unless another sent it, whom another rule may be for; another one
+        under its UID is kept apart.
+        """
+        if sha256_file(path) != sha256_file(place):
             self._reject(path)
+            return
+        if sender not in self._senders(study_key(study_uid), (place.stem,))[place.stem]:
+            self._note(study_uid, place.stem, sender)
+        path.unlink()
 
     def _reject(self, path: Path) -> None:
         place = self.folder / "rejected" / f"{path.parent.name}-{path.name}"
@@ -240,10 +258,14 @@ class Inbox:
         except MedAIError as error:
             return self._wait_or_set_aside(study, f"nobody can say how many objects there are ({error.message})")
         wanted = max(told or 0, study.expected)
-        have = len(list(self.objects(study.key).glob("*.dcm")))
+        have = self._count(study) if wanted else 0
         if have < wanted:
             return self._wait_or_set_aside(study, f"incomplete: {have} of {wanted} objects")
         return True
+
+    def _count(self, study: Arrived) -> int:
+        """Its objects that are no results, as :data:`Expected` counts them."""
+        return sum(not what_was_made(read_object(path).sop_class_uid) for path in self.objects(study.key).glob("*.dcm"))
 
     def _wait_or_set_aside(self, study: Arrived, reason: str) -> bool:
         over = self.clock() - study.last >= self.rules.incomplete_after_seconds
@@ -255,9 +277,10 @@ class Inbox:
         self.update(study, state=Stage.RUNNING, tries=study.tries + 1)
         study = self._now(study)
         try:
-            chosen = self._choose(study)
-            for piece in chosen:
-                self._run_piece(piece, submit, outbox)
+            files = sorted(self.objects(study.key).glob("*.dcm"))
+            found = cut(files, self.rules, self._senders(study.key, [path.stem for path in files]))
+            for piece in found.pieces:
+                self._run_piece(study.key, piece, submit=submit, outbox=outbox)
         except MedAIError as error:
             self._failed(study, error.message)
         except Exception as error:  # noqa: BLE001  # one study's outer boundary: the others go on, whatever it is
@@ -266,28 +289,33 @@ class Inbox:
             self.update(study, state=Stage.RECEIVING, tries=study.tries - 1)
             raise
         else:
-            state, reason = (Stage.DONE, "") if chosen else (Stage.IGNORED, "no rule matches")
-            self.update(study, state=state, reason=reason)
-            append("study processed", job_id="", series=len(chosen), state=str(state))
+            state = Stage.DONE if found.pieces else Stage.IGNORED
+            self.update(study, state=state, reason=found.reason)
+            append("study processed", job_id="", series=len(found.pieces), state=str(state))
 
-    def _run_piece(self, piece: _Piece, submit: Submit, outbox: Outbox) -> None:
-        """Run one series, unless an earlier try did; queue what it made."""
-        rule, output = piece.rule, piece.place / "result"
+    def _run_piece(self, key: str, piece: Piece, *, submit: Submit, outbox: Outbox) -> None:
+        """Run one series, unless that was done; queue what it made, and take the place of what fewer images made."""
+        if self.pieces.has(piece):
+            return
+        rule, output = piece.rule, self.result(key, piece.name)
         if not output.exists():
-            source = piece.place / "source"
+            source = output.parent / "source"
             source.mkdir(parents=True, exist_ok=True, mode=0o700)
-            save_file_list(piece.series.files, source)
+            save_file_list(piece.files, source)
             minutes = self.rules.most_minutes
             submit(Task(source=source, bundle=rule.bundle, identity=rule.identity, output=output, minutes=minutes))
         files = result_objects(output)
         if files and rule.destination:
             outbox.add(files, load_peer(rule.destination), identity=Identity(rule.identity))
+        self.pieces.settle(key, piece, outbox)
 
-    def _choose(self, study: Arrived) -> list[_Piece]:
-        place = self.folder / "runs" / f"{study.key}-{study.run}"
-        found = [(series, self.rules.choose(series)) for series in _series_in(self.objects(study.key), study.sender)]
-        chosen = [(series, rule) for series, rule in found if rule is not None]
-        return [_Piece(place / str(number), series, rule) for number, (series, rule) in enumerate(chosen)]
+    def _senders(self, key: str, uids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Who sent each object; the study's first sender where an older version of this program did not note it."""
+        noted: dict[str, list[str]] = {}
+        for row in self.ledger.rows("SELECT uid, sender FROM origin WHERE key = ? ORDER BY sender", (key,)):
+            noted.setdefault(row["uid"], []).append(row["sender"])
+        first = [row["sender"] for row in self.ledger.rows("SELECT sender FROM study WHERE key = ?", (key,))]
+        return {uid: tuple(noted.get(uid, first)) for uid in uids}
 
     def _failed(self, study: Arrived, reason: str) -> None:
         if study.tries >= self.rules.most_tries:
@@ -304,35 +332,6 @@ class Inbox:
         return list((self.folder / "runs").glob(f"{key}-*"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One series, the rule for it, and the folder for its source and result."""
-
-    place: Path
-    series: Series
-    rule: Rule
-
-
 def study_key(study_uid: str) -> str:
     """The name of a study's folder: no identity in it."""
     return hashlib.sha256(study_uid.encode()).hexdigest()[:32]
-
-
-def _series_in(folder: Path, sender: str) -> list[Series]:
-    found: dict[str, tuple[dict[str, str], list[Path]]] = {}
-    for path in sorted(folder.glob("*.dcm")):
-        with quiet():
-            dataset = dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER))
-            values = {name: str(dataset.get(name, "") or "").strip() for name in _HEADER}
-        found.setdefault(values["SeriesInstanceUID"], (values, []))[1].append(path)
-    return [
-        Series(
-            uid=uid,
-            modality=values["Modality"],
-            body_part=values["BodyPartExamined"],
-            description=values["SeriesDescription"],
-            sender=sender,
-            files=tuple(paths),
-        )
-        for uid, (values, paths) in found.items()
-    ]

@@ -11,6 +11,7 @@ from slicermedai.errors import InputError
 from slicermedai.pacs.hl7 import Order, parse_order
 from slicermedai.pacs.inbox import Inbox, sender_folder, study_key
 from slicermedai.pacs.objects import is_uid
+from slicermedai.pacs.run_worthy import what_was_made
 from slicermedai.pacs.store import Level, Pace, Record, Store, instances
 
 _DAY = 24 * 3600.0
@@ -60,8 +61,11 @@ class Poller:
         return fetched
 
     def expected(self, study_uid: str) -> int | None:
-        """How many instances the archive has of a study; None where it does not know it."""
-        return len(instances(self._store, study_uid)) or None
+        """How many instances the archive has of a study, None where it does not know it; results, which come there from
+        elsewhere, are not counted.
+        """
+        found = instances(self._store, study_uid)
+        return sum(not what_was_made(one.get("SOPClassUID", "")) for one in found) if found else None
 
     def _consider(self, study: Record, *, urgent: bool) -> bool:
         """True where it was fetched now: it has not grown for the quiet time, or need not be waited for."""
@@ -81,7 +85,7 @@ class Poller:
 
     def _count(self, study: Record) -> int:
         told = study.get("NumberOfStudyRelatedInstances", "")
-        return int(told) if told.isdigit() and int(told) else self.expected(study["StudyInstanceUID"]) or 0
+        return int(told) if told.isdigit() and int(told) else len(instances(self._store, study["StudyInstanceUID"]))
 
     def _note(self, uid: str, count: int, now: float) -> None:
         with self._inbox.ledger.change() as change:

@@ -236,6 +236,15 @@ class Outbox:
             self.update(one, State.QUEUED, tries=0, faults=0, looks=0, next_try=0.0, reason="", unsure=unsure)
         return len(found)
 
+    def withdraw(self, destination: str, uids: Iterable[str], *, reason: str) -> int:
+        """Refuse what waits for its first sending, and say why; what may have arrived stays. Returns how many."""
+        with self._ledger.change() as change:
+            return change.executemany(
+                "UPDATE delivery SET state = 'refused', reason = ?, changed = ?"
+                " WHERE uid = ? AND destination = ? AND state = 'queued' AND NOT unsure",
+                [(reason, time.time(), uid, destination) for uid in uids],
+            ).rowcount
+
     def forget(self, destination: str = "", uids: Iterable[str] = (), *, states: Iterable[State]) -> int:
         """Drop deliveries in ``states``, with their objects where nothing else needs them; returns how many."""
         found = _chosen(self.deliveries(destination, states), uids)
