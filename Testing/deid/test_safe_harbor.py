@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset, dcmread
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom import Dataset, config, dcmread
+from pydicom.datadict import DicomDictionary, dictionary_VR, tag_for_keyword
 
 from slicermedai.deid.dates import AgeRule, DateRule
+from slicermedai.deid.free_rules import TERMS
 from slicermedai.deid.presets import PRESETS, safe_harbor
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.table import load_table
 from Testing.deid.samples import KEY, a_series
 
 PRESET = PRESETS["hipaa-safe-harbor"]
-SETTINGS = DeidSettings(profile=PRESET.profile, dates=PRESET.dates, ages=PRESET.ages, key=KEY)
+SETTINGS = DeidSettings(profile=PRESET.profile, dates=PRESET.dates, ages=PRESET.ages, text=PRESET.text, key=KEY)
 POSTAL, PLATE, MAIL = "K7X-20946", "QZ-XW 7719", "ambrosia@quillfeather.example"
 VALUES = {
     **{"UI": "1.2.826.77.19.4711", "DA": "19310823", "TM": "071933", "DT": "19310823071933", "PN": "Brack^Wendeline"},
@@ -142,3 +144,66 @@ def test_ages_stay_where_nobody_asked_for_a_cap(tmp_path: Path) -> None:
     dataset, _ = written(tmp_path, settings, PatientAge="093Y", ContentSequence=[measured("93", "a")])
     assert dataset.PatientAge == "093Y"
     assert dataset.ContentSequence[0].MeasuredValueSequence[0].NumericValue == 93
+
+
+TOLD = {"LO": "mother Bertha Vogelsang lives in Altona, Elbchaussee 9, she is well", "SH": "mother Bertha Vo"}
+"""What nobody's header names: as long as the VR lets it be, but for LO, whose 64 characters it exceeds."""
+FREE = ("LO", "LT", "SH", "ST", "UC", "UT")
+
+
+def every_text() -> dict[int, str]:
+    """Tag and VR of every attribute of a text VR, retired ones too, that is no part of messages or file meta."""
+    rows = {tag: row[0] for tag, row in DicomDictionary.items() if row[0] in (*FREE, "CS", "DS", "IS")}
+    return {tag: vr for tag, vr in rows.items() if tag >> 16 not in (0, 2) and tag != 0x00080005}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("vr", [*FREE, "CS", "DS", "IS"])
+def test_free_text_goes_whole_whatever_attribute_it_stands_in(
+    tmp_path: Path, vr: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "replace_un_with_known_vr", False)
+    wanted = [tag for tag, kind in every_text().items() if kind == vr]
+    assert any(load_table().row(tag) is None for tag in wanted)
+    item = Dataset()
+    for tag in wanted:
+        told = TOLD.get(vr, TOLD["LO"])
+        item.add_new(tag, "UN", told.encode() + b" " * (len(told) % 2))
+    names = {"StageName": TOLD["SH"], "DocumentTitle": TOLD["LO"], "Allergies": TOLD["LO"], "EthnicGroup": TOLD["SH"]}
+    new, raw = written(tmp_path, SETTINGS, ReferencedImageEvidenceSequence=[item], **names)
+    for word in (b"Vogelsang", b"Altona", b"Elbchaussee"):
+        assert word not in raw
+    left = {e.keyword for e in new.ReferencedImageEvidenceSequence[0] if "mother" in str(e.value)}
+    assert left <= (TERMS if vr == "SH" else set())  # in 16 characters no program tells one from a name
+
+
+def test_of_short_texts_only_those_of_techniques_and_codes_stay(tmp_path: Path) -> None:
+    item = Dataset()
+    for tag, vr in every_text().items():
+        if vr in ("LO", "SH", "UC") and load_table().row(tag) is None:
+            item.add_new(tag, vr, "Bertha Vo")
+    new, _ = written(tmp_path, SETTINGS, ReferencedImageEvidenceSequence=[item])
+    left = {e.keyword for e in new.ReferencedImageEvidenceSequence[0] if "Bertha" in str(e.value)}
+    assert left == TERMS - {"CodingSchemeURL", "URNCodeValue"}
+
+
+def test_codes_techniques_and_coded_strings_stay_as_they_are(tmp_path: Path) -> None:
+    kept = {"Manufacturer": "Ellipsoid", "ConvolutionKernel": "B30f", "SequenceName": "*tfl3d1", "ScanOptions": "IR"}
+    new, _ = written(tmp_path, SETTINGS, **kept, BodyPartExamined="HEAD", RescaleType="HU", EchoTime="2.98")
+    assert {keyword: new[keyword].value for keyword in kept} == kept
+    assert (new.BodyPartExamined, new.RescaleType, new.EchoTime) == ("HEAD", "HU", 2.98)
+
+
+def test_a_name_after_a_label_in_the_name_of_a_technique_takes_it_whole(tmp_path: Path) -> None:
+    assert written(tmp_path, SETTINGS, Manufacturer="for Dr. Kowalski")[0].Manufacturer == "REMOVED"
+
+
+def test_free_text_stays_in_the_other_presets(tmp_path: Path) -> None:
+    settings = DeidSettings(profile=Profile(frozenset({Option.CLEAN_DESCRIPTORS})), key=KEY)
+    assert written(tmp_path, settings, DocumentTitle="knee, well")[0].DocumentTitle == "knee, well"
+
+
+def test_an_identity_of_devices_that_was_asked_for_stays_beside_the_rule_for_text(tmp_path: Path) -> None:
+    profile = Profile(PRESET.profile.options | {Option.RETAIN_DEVICE_IDENTITY})
+    settings = DeidSettings(profile=profile, dates=PRESET.dates, text=PRESET.text, key=KEY)
+    assert written(tmp_path, settings, DeviceSerialNumber="SN771")[0].DeviceSerialNumber == "SN771"

@@ -135,7 +135,7 @@ def test_the_first_words_are_bad_only_where_identity_was_found(done: Done) -> No
     (status,) = [e for e in page(clean).all("p") if e.attributes.get("class", "").startswith("status")]
     assert (status.attributes["class"], status.text) == (
         "status",
-        "5 files written; the verifier found no identity in any of them.",
+        "5 files written; the verifier found none of what the headers name in any of them.",
     )
     (status,) = [e for e in page(done.facts).all("p") if e.attributes.get("class", "").startswith("status")]
     assert status.attributes["class"] == "status warned"

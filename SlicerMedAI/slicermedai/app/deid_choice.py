@@ -89,6 +89,7 @@ class Choosing(Presenter):
                 options=self.choice.profile.options,
                 dates=self.choice.dates,
                 ages=self.choice.preset.ages,
+                text=self.choice.preset.text,
             )
             save_preset(path, made)
         except MedAIError as error:

@@ -160,7 +160,7 @@ def summary(result: DeidResult, tr: Translate = untranslated) -> str:
             "The verifier found identity in the copies of {files}: they were kept back. Read why before you go on."
         )
         parts.append(told.format(files=files_text(result.kept_back, tr)))
-    told = tr("{files} of {patients} written; the verifier found no identity in any of them.")
+    told = tr("{files} of {patients} written; the verifier found none of what the headers name in any of them.")
     counts = {"files": files_text(result.written, tr), "patients": patients_text(result.patients, tr)}
     parts.append(told.format(**counts))
     rest = len(result.left_out) - result.kept_back

@@ -99,7 +99,8 @@ def _name_of(job: DeidJob, settings: DeidSettings, key: ProjectKey, files: list[
     from slicermedai import __version__
 
     excluded = sha256_file(Path(job.exclude)) if job.exclude else ""
-    asked = (sorted(settings.profile.option_codes), settings.date_rule.value, settings.ages.value, job.names, excluded)
+    rules = (settings.date_rule.value, settings.ages.value, settings.text.value)
+    asked = (sorted(settings.profile.option_codes), *rules, job.names, excluded)
     steps_on = (settings.ocr is not None, settings.deface, settings.brain_mask is not None)
     inputs = [place_of(Origin(path), key) for path in files]
     return key.digest("job", __version__, load_table().title, asked, steps_on, *inputs)[:8].hex()

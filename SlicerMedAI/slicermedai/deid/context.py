@@ -13,6 +13,7 @@ from slicermedai.deid.encode import LITTLE
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.pseudonym import Pseudonyms
 from slicermedai.deid.table import Action, Table
+from slicermedai.deid.text_rule import TextRule
 from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.wire import Encoding
 
@@ -54,6 +55,8 @@ class Context:
         By how many days dates of this patient are moved.
     dates, ages:
         What becomes of dates and ages that the profile's options keep.
+    text:
+        What becomes of free text.
     claimed:
         Options of steps that ran for this file and were checked.
     places:
@@ -70,6 +73,7 @@ class Context:
     days: int = 0
     dates: DateRule = DateRule.REMOVE
     ages: AgeRule = AgeRule.AS_IT_IS
+    text: TextRule = TextRule.SCRUB
     claimed: frozenset[Option] = frozenset()
     charset: Charset = DEFAULT
     encoding: Encoding = LITTLE

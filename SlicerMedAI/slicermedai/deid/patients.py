@@ -165,6 +165,7 @@ class Patients:
             days=pseudonyms.shift_days(found.owner),
             dates=self.settings.date_rule,
             ages=self.settings.ages,
+            text=self.settings.text,
             encoding=encoding_of(found.syntax),
         )
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.text_rule import TextRule
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import IdentityError
 
@@ -30,8 +31,8 @@ SAFE_HARBOR = Path(__file__).with_name("safe_harbor.json")
 FORMAT = "slicermedai de-identification preset 1"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LARGEST = 100_000
-_Kind = TypeVar("_Kind", Option, DateRule, AgeRule)
-_FIELDS = frozenset({"name", "title", "explanation", "options", "dates", "ages"})
+_Kind = TypeVar("_Kind", Option, DateRule, AgeRule, TextRule)
+_FIELDS = frozenset({"name", "title", "explanation", "options", "dates", "ages", "text"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,8 @@ class Preset:
         For people: a line, and sentences.
     options:
         Of the Basic profile. Those of a step that fails for a file (pixels, faces) are not claimed by that file.
-    dates, ages:
-        What becomes of dates and ages that the options keep.
+    dates, ages, text:
+        What becomes of dates and ages that the options keep, and of free text; a file need not name the last.
 
     Raises
     ------
@@ -61,6 +62,7 @@ class Preset:
     options: frozenset[Option] = frozenset()
     dates: DateRule = DateRule.REMOVE
     ages: AgeRule = AgeRule.AS_IT_IS
+    text: TextRule = TextRule.SCRUB
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > 64:
@@ -107,6 +109,7 @@ def save_preset(path: Path, preset: Preset) -> Path:
         "options": sorted(option.value for option in preset.options),
         "dates": preset.dates.value,
         "ages": preset.ages.value,
+        **({"text": preset.text.value} if preset.text is not TextRule.SCRUB else {}),
     }
     return write_text(Path(path), json.dumps(body, indent=2, ensure_ascii=False) + "\n")
 
@@ -168,9 +171,10 @@ def safe_harbor() -> tuple[Identifier, ...]:
 
 
 def _from_plain(body: dict[str, Any]) -> Preset:
+    body = {"text": TextRule.SCRUB.value, **body}
     for name in sorted(_FIELDS ^ set(body)):
         raise IdentityError("is missing" if name in _FIELDS else "is no field of a preset", attribute=name)
-    for name in ("name", "title", "dates", "ages"):
+    for name in ("name", "title", "dates", "ages", "text"):
         _want(isinstance(body[name], str), name, "must be text")
     for name in ("explanation", "options"):
         _want(
@@ -185,6 +189,7 @@ def _from_plain(body: dict[str, Any]) -> Preset:
         options=frozenset(_member(Option, value, "options") for value in body["options"]),
         dates=_member(DateRule, body["dates"], "dates"),
         ages=_member(AgeRule, body["ages"], "ages"),
+        text=_member(TextRule, body["text"], "text"),
     )
 
 

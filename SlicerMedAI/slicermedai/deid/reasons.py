@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
-from slicermedai.deid.dictionary import tag_of
+from slicermedai.deid.dictionary import tag_of, vr_of
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.table import Row, load_table
 
 _OUTSIDE = "attribute that the table does not list"
 _MARKS = frozenset({"PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"})
+
+_TEXT = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 
 
 def reason(label: str, action: str, profile: Profile) -> str:
@@ -31,9 +34,15 @@ def _reason(label: str, action: str, codes: frozenset[str]) -> str:
         "C": "identity of the patient stood in it",
         "Z": f"name or date in an {_OUTSIDE}",
         "U": f"instance UID in an {_OUTSIDE}",
-        "D": "pixels or document written anew",
+        "D": "free text, which goes whole" if _is_text(label) else "pixels or document written anew",
         "X": listed or "no content, or identity of the patient stood in it",
     }.get(action, "")
+
+
+def _is_text(label: str) -> bool:
+    with contextlib.suppress(KeyError):
+        return vr_of(tag_of(label)) in _TEXT
+    return False
 
 
 def _listed(label: str, codes: frozenset[str]) -> str:

@@ -87,6 +87,7 @@ def settings_of(
         profile=chosen.profile,
         dates=chosen.dates,
         ages=chosen.preset.ages,
+        text=chosen.preset.text,
         key=load_key(Path(job.key), passphrase, away_from=away) if job.key else None,
         table=ReidentificationTable(Path(job.table), passphrase or "", away_from=away) if job.table else None,
         exclusion=ExclusionList.from_file(Path(job.exclude)) if job.exclude else None,

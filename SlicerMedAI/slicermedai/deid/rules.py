@@ -15,6 +15,7 @@ from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.documents import DOCUMENT, DOCUMENT_LENGTH, is_document, placeholder
 from slicermedai.deid.encode import code_item, sequence
 from slicermedai.deid.encode import element as encoded
+from slicermedai.deid.free_rules import FreeText, masked_forms, remove_free_text
 from slicermedai.deid.ops import EMPTY, KEEP, REMOVE, Op
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.table import Action
@@ -104,7 +105,7 @@ class KeepSafePrivate:
         """Treat a safe one as what its VR says; all others are left to the table, which removes them."""
         if not element.private:
             return None
-        return hide_unlisted(context, element) or scrub(context, element)
+        return hide_unlisted(context, element) or remove_free_text(context, element) or scrub(context, element)
 
     def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
@@ -207,6 +208,7 @@ BASIC_RULES: tuple[Rule, ...] = (
     KeepSafePrivate(),
     ApplyTable(),
     HideUnlisted(),
+    FreeText(),
     ScrubText(),
     MarkDeidentified(),
 )
@@ -249,7 +251,7 @@ def scrub(context: Context, element: Element) -> Op | None:
         return Op(Action.CLEAN.value, edit=functools.partial(_capped, context))
     if scope_of(element.vr, 0) is Scope.NUMBER:
         return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_number, context))
-    return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_text, context))
+    return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_text, context, element))
 
 
 def _kept(context: Context, element: Element, action: Action) -> Op | None:
@@ -324,8 +326,8 @@ def _with_new_uids(context: Context, tag: int, raw: bytes) -> bytes:
     return raw if new == old else "\\".join(new).encode("ascii", "replace")
 
 
-def _scrubbed_text(context: Context, raw: bytes) -> bytes:
-    return context.charset.edited(raw, context.vocabulary.scrub)
+def _scrubbed_text(context: Context, element: Element, raw: bytes) -> bytes:
+    return context.charset.edited(raw, lambda text: masked_forms(context, element, context.vocabulary.scrub(text)))
 
 
 def _scrubbed_number(context: Context, raw: bytes) -> bytes:

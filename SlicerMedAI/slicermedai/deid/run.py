@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from slicermedai.deid.free_rules import describe_text, text_not_done
 from slicermedai.deid.journal import Journal
 from slicermedai.deid.naming import target_names
 from slicermedai.deid.patients import Patients
@@ -18,6 +19,7 @@ from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.reasons import reason
 from slicermedai.deid.rules import describe_rules
 from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem
+from slicermedai.deid.text_rule import TextRule
 from slicermedai.deid.window import Origin
 from slicermedai.deid.work import Done, Step, Task, Workers, verify, workers, write
 from slicermedai.domain.observer import Progress, silent
@@ -104,19 +106,24 @@ def deidentify_into(
     return run.outcome()
 
 
-def describe(profile: Profile | None = None) -> list[str]:
+def describe(profile: Profile | None = None, text: TextRule = TextRule.SCRUB) -> list[str]:
     """What is done under ``profile``, in sentences, from the rules themselves."""
-    chosen = profile or Profile()
-    return [f"Applied: {', '.join(code.meaning for code in chosen.claims())}.", *describe_rules(chosen)]
+    chosen, masked = profile or Profile(), describe_text(TextRule.SCRUB)
+    rules = [line for line in describe_rules(chosen) if text is TextRule.SCRUB or line not in masked]
+    about_text = [] if text is TextRule.SCRUB else describe_text(text)
+    return [f"Applied: {', '.join(code.meaning for code in chosen.claims())}.", *rules, *about_text]
 
 
-def not_done(profile: Profile | None = None, done: frozenset[Option] = frozenset()) -> list[str]:
+def not_done(
+    profile: Profile | None = None, done: frozenset[Option] = frozenset(), text: TextRule = TextRule.SCRUB
+) -> list[str]:
     """What is not done under ``profile`` where the steps ``done`` ran, in sentences."""
     chosen = (profile or Profile()).options
     options = [option.code.meaning for option in Option if option not in chosen]
     sentences = [
         sentence for option, sentence in _NOT_DONE.items() if option not in (chosen if option in _TABLE else done)
     ]
+    sentences += text_not_done(text)
     return [*sentences, *([f"Options that were not applied: {', '.join(options)}."] if options else [])]
 
 
@@ -327,7 +334,7 @@ class _Run:
             elements_removed=by_action["X"],
             elements_replaced=by_action["Z"] + by_action["D"] + by_action["C"],
             uids_replaced=by_action["U"],
-            done=tuple(describe(self.settings.profile)),
+            done=tuple(describe(self.settings.profile, self.settings.text)),
             not_done=tuple(self._not_done(done)),
             refused=tuple(f"{row.source}: {row.refused}" for row in self.rows if row.refused),
             changes=tuple(
@@ -344,7 +351,8 @@ class _Run:
         used = {id(vocabulary): vocabulary.left_out for vocabulary in self.patients.vocabularies.values()}
         left_out = sum(used.values())
         guard = f"{left_out} short or common pieces of the identity were not searched for in other text."
-        return [*not_done(self.settings.profile, done), *([guard] if left_out else []), *self._mixed()]
+        told = not_done(self.settings.profile, done, self.settings.text)
+        return [*told, *([guard] if left_out else []), *self._mixed()]
 
     def _mixed(self) -> Iterator[str]:
         for owner in self.patients.mixed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.deid.text_rule import TextRule
 from slicermedai.errors import IdentityError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class DeidSettings:
         Secret of the project; without it a key of this run alone, which nobody keeps.
     dates, ages:
         What becomes of dates and ages that the options keep; ``dates=None`` follows from the options.
+    text:
+        What becomes of free text that the options keep or the table does not list.
     table:
         Collects who is who; saved before the output gets its name.
     exclusion:
@@ -60,6 +63,7 @@ class DeidSettings:
     key: ProjectKey | None = field(default=None, repr=False)
     dates: DateRule | None = None
     ages: AgeRule = AgeRule.AS_IT_IS
+    text: TextRule = TextRule.SCRUB
     table: ReidentificationTable | None = None
     exclusion: ExclusionList | None = None
     ocr: Any = None

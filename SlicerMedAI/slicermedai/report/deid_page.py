@@ -87,7 +87,9 @@ def _status(facts: DeidFacts) -> Html:
         kept = counted(facts.quarantined, "file")
         words = f"Identity was found in {kept} by the verifier: kept back, not written. Look below before you go on."
         return tag("p", tag("strong", words), class_="status failed")
-    passed = f"{counted(facts.verified, 'file')} written; the verifier found no identity in any of them."
+    passed = (
+        f"{counted(facts.verified, 'file')} written; the verifier found none of what the headers name in any of them."
+    )
     rest = len(facts.left_out)
     if rest or facts.doubts:
         notes = [f"{counted(rest, 'file')} left out"] if rest else []
@@ -123,8 +125,8 @@ def _verified(facts: DeidFacts) -> Html:
     return tag(
         "p",
         f"After writing, a reader of its own searched the bytes of {counted(facts.verified, 'file')} for every name, "
-        "number, date and address of the patients, at every depth, in file meta information, preamble and pixel data. "
-        f"{found or 'It found none.'}",
+        "number, date and address that the headers name, at every depth, in file meta information, preamble and pixel data. "
+        f"{found or 'It found none of them.'}",
     )
 
 

@@ -1,0 +1,128 @@
+"""Forms of identity in free text, whoever's it is: no header has to name the person.
+
+Dates, telephone numbers, addresses of mail and web, numbers after labels, names after labels and forms of address. A
+name that stands alone in a sentence has no form, and is found by none of these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from slicermedai.deid.dateforms import found_dates
+from slicermedai.deid.tokens import common_words, fold, fold_with_positions
+
+MASK = "XXXX"
+Span = tuple[int, int]
+_LETTER = r"[^\W\d_]"
+_CAPITAL = r"[A-Z\u00C0-\u00DE\u0100-\u017F\u0391-\u03A9\u0410-\u042F]"
+_NAME = rf"(?:{_CAPITAL}{_LETTER}*(?:['\u2019-]{_LETTER}+)*)"
+_PARTICLES = "van von der den de del di da la le al bin ibn ter zu"
+_PARTICLE = rf"(?:(?:{_PARTICLES.replace(' ', '|')})[ ]+)*"
+_NAMES = rf"((?:{_PARTICLE}{_NAME}\.?)(?:(?:,[ ]?|[ ]+|\^|\.[ ]?){_PARTICLE}{_NAME}){{0,3}})"
+_PROPER = (
+    rf"((?:{_PARTICLE}{_CAPITAL}(?=['\u2019]?{_LETTER}*[a-z\u00DF-\u00FF]){_LETTER}[\w'\u2019-]*)"
+    rf"(?:[ ]+{_PARTICLE}{_NAME}){{0,2}})"
+)
+_NUMBER = r"([A-Za-z]{0,4}[-/ ]?[0-9][A-Za-z0-9./-]{2,}(?:[ -][0-9]{2,})*)"
+
+_PLAIN = tuple(
+    re.compile(pattern, flags)
+    for pattern, flags in (
+        (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", 0),
+        (r"(?:https?://|www\.)[^\s\\]+", re.IGNORECASE),
+        (r"(?<![\w.])\+[0-9][0-9 ()./-]{6,}[0-9]", 0),
+        (r"(?<![\w.])(?:\([0-9]{3}\) ?|[0-9]{3}[-. ])[0-9]{3}[-. ][0-9]{4}(?!\w)", 0),
+        (r"(?<![\w.-])[0-9]{3}-[0-9]{7}(?![\w-])", 0),
+        (r"(?<![\w.-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![\w-])", 0),
+        (rf"(?<!\w){_LETTER}{{2,}}[\w'-]*\^{_LETTER}[\w'-]*(?:\^[\w'.-]*)*", 0),
+    )
+)
+_TELEPHONE = (
+    r"(?<![^\W_])(?:tel|telephone|telefon|telefono|phone|ph|mobile|mobil|handy|cell|fax|pager|call|contact)"
+    r"(?:[ ]?(?:no|nr|number))?[.:#= ]*(\+?[0-9(][0-9() ./-]{3,}[0-9])"
+)
+_NUMBERED = (
+    r"(?<![^\W_])(?:mrn|ssn|nhs|pid|pat(?:ient)?[.']?s?[ ]?(?:id|no|nr|number)|(?:medical[ ])?record[ ]?(?:no|number)|"
+    r"hosp(?:ital)?[ .]*(?:no|nr|number)|case[ ]?(?:no|nr|number)|acc(?:ession)?[ .]*(?:no|nr|number)|accession|"
+    r"insurance|policy|account|licen[cs]e|passport|id)(?:[ ]?(?:no|nr|number))?[.:#= ]+" + _NUMBER
+)
+_BORN = (
+    r"(?<![^\W_])(?:dob|d\.o\.b\.?|born|birth[ ]?date|date[ ]of[ ]birth|geb(?:oren)?\.?(?:[ ]?am)?|n[eé]e?[ ]le|"
+    r"\*)[:= ]*(?:on[ ])?([0-9]{1,4}[-./ ][0-9]{1,2}[-./ ][0-9]{1,4})"
+)
+_TITLED = (
+    r"(?<![^\W_])(?:Dr|Drs|DR\.|Doctor|Prof|PROF|Professor|Mr|Mrs|Ms|Miss|Herr|Frau|Mme|Sra|Dott|Dra)\.?[ ]+"
+    rf"(?:med\.[ ]*)?{_NAMES}"
+)
+_RELATED = (
+    r"(?<![^\W_])(?i:mother|father|wife|husband|spouse|son|daughter|brother|sister|guardian|partner|aunt|uncle|"
+    r"next[ ]of[ ]kin|(?:referred|requested|asked|reported|read|seen|signed|performed|ordered)[ ]by|"
+    r"operator|technologist|radiologist|physician|nurse)[ ,:=]+" + _PROPER
+)
+_LABELLED = (
+    r"(?<![^\W_])(?i:patient(?:['\u2019]s)?(?:[ ]name)?|pat|pt|name|surname|first[ ]name|last[ ]name|nachname|vorname|"
+    r"nom|nombre|apellido|mother|father|wife|husband|referring|ref|requested|reported|performed|operator|"
+    r"technologist|tech|radiologist|physician|doctor|contact|attn|signed)\.?[ ]?[:=][ ]*" + _NAMES
+)
+_NUMBERS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (_TELEPHONE, _NUMBERED, _BORN))
+_PEOPLE = tuple(re.compile(pattern) for pattern in (_TITLED, _RELATED, _LABELLED))
+_RUN = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9])")
+_MARKED = re.compile(r"[-./\u5e74\ub144]|[a-z]")
+_WORD = re.compile(_LETTER + r"+(?:['\u2019-]" + _LETTER + "+)*")
+
+
+def mask_forms(text: str, *, dates: bool = True) -> str:
+    """``text`` with every such form masked; identical where there is none.
+
+    Parameters
+    ----------
+    dates:
+        Whether dates are masked too. Birth dates always are where a label says so.
+    """
+    spans = sorted({*_of_numbers(text), *_of_people(text), *(_of_dates(text) if dates else ())})
+    pieces, last = [], 0
+    for start, end in spans:
+        if end <= last:
+            continue
+        pieces += [text[last : max(start, last)], MASK if start >= last else ""]
+        last = end
+    return "".join([*pieces, text[last:]]) if spans else text
+
+
+def _of_numbers(text: str) -> Iterator[Span]:
+    for pattern in _PLAIN:
+        yield from (match.span() for match in pattern.finditer(text))
+    for pattern in _NUMBERS:
+        yield from (match.span(1) for match in pattern.finditer(text) if sum(map(str.isdigit, match[1])) >= 3)
+
+
+def _of_people(text: str) -> Iterator[Span]:
+    """The words up to the first one that is common, such as a part of the body."""
+    for pattern in _PEOPLE:
+        for match in pattern.finditer(text):
+            start, end = match.start(1), 0
+            for word in _WORD.finditer(match[1]):
+                if word[0] in _PARTICLES.split():
+                    continue
+                if fold(word[0]) in common_words() or word[0] == MASK:
+                    break
+                end = word.end()
+            if end:
+                yield start, start + end
+
+
+def _of_dates(text: str) -> Iterator[Span]:
+    """Days of the years 1900 to 2099 whose parts are written with marks between them or as eight digits."""
+    if not any(map(str.isdigit, text)):
+        return
+    yield from (match.span() for match in _RUN.finditer(text))
+    folded, places = (text.lower(), None) if text.isascii() else fold_with_positions(text)
+    for start, end, days in found_dates(folded):
+        if _MARKED.search(folded, start, end) and any(_is_day(day) for day in days):
+            last = end if places is None else places[end] if end < len(places) else len(text)
+            yield (start if places is None else places[start]), last
+
+
+def _is_day(day: tuple[int, int, int]) -> bool:
+    return 1900 <= day[0] < 2100 and 1 <= day[1] <= 12 and 1 <= day[2] <= 31
