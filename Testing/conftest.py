@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+with contextlib.suppress(ImportError):  # its LLVM must come before Mesa's, or the process dies
+    import triton._C.libtriton  # noqa: F401  # the import is all that is wanted
 SCREENSHOTS = Path(__file__).resolve().parent.parent / "Resources" / "Screenshots"
 
 
