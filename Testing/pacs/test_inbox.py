@@ -415,6 +415,51 @@ def test_an_order_fetches_its_study_when_it_is_there(
     assert an_inbox.collect() == 1
 
 
+def test_an_order_is_kept_until_all_that_it_names_is_here(
+    an_inbox: Inbox, a_clock: Clock, a_shelf: Peer, tmp_path: Path
+) -> None:
+    """Two studies under one accession number, one of them still growing, and a third under its own."""
+    store = open_store(a_shelf)
+    poller = Poller(an_inbox, store, "shelf")
+    poller.orders.mkdir()
+    second = "ORC|NW\rOBR|2|P2|F2|MRB^MR brain||||||||||||||A-2\r"
+    (poller.orders / "1.hl7").write_bytes((ORDER + second).encode())
+
+    def put(number: int, study: str, accession: str = "A-1") -> None:
+        path = make_object(tmp_path, number, study=study, accession=accession)
+        list(store.send([SendItem(file=path, ref=read_object(path))]))
+
+    def follow() -> tuple[int, int]:
+        a_clock.now += 11
+        return poller.follow_orders(), len(list(poller.orders.iterdir()))
+
+    put(1, "1.2.1")
+    assert follow() == (0, 1), "it may still grow"
+    put(1, "1.2.2")
+    assert follow() == (1, 1), "the second was only just seen"
+    put(2, "1.2.2")
+    assert follow() == (0, 1), "the second has grown"
+    assert follow() == (1, 1), "the other accession number has nothing yet"
+    put(1, "1.2.3", "A-2")
+    assert follow() == (0, 1)
+    assert follow() == (1, 0)
+    assert an_inbox.collect() == 4
+
+
+def test_an_order_whose_study_was_fetched_before_is_done(
+    an_inbox: Inbox, a_clock: Clock, a_shelf: Peer, tmp_path: Path
+) -> None:
+    store, path = open_store(a_shelf), make_object(tmp_path)
+    list(store.send([SendItem(file=path, ref=read_object(path))]))
+    poller = Poller(an_inbox, store, "shelf")
+    poller.poll()
+    a_clock.now += 11
+    assert poller.poll() == 1
+    poller.orders.mkdir()
+    (poller.orders / "1.hl7").write_bytes(ORDER.encode())
+    assert (poller.follow_orders(), list(poller.orders.iterdir())) == (0, [])
+
+
 GOOD = """
 quiet_seconds = 5
 [listen]

@@ -37,7 +37,7 @@ def test_frames_that_come_together_are_all_kept_and_answered_in_their_order(cut:
     assert [line for line in heard.split(b"\r") if line.startswith(b"MSA")] == [
         f"MSA|AA|C{number}|".encode() for number in range(5)
     ]
-    kept = [parse_order(path.read_bytes()).accession for path in (tmp_path / "orders").iterdir()]
+    kept = [parse_order(path.read_bytes()).ordered[0].accession for path in (tmp_path / "orders").iterdir()]
     assert sorted(kept) == [f"A-{number}" for number in range(5)]
 
 

@@ -1,7 +1,8 @@
-"""HL7 version 2 orders and reports (ORM^O01, OMI^O23, ORU^R01): as much as it takes to know which study is meant."""
+"""HL7 version 2 orders and reports (ORM^O01, OMI^O23, ORU^R01): as much as it takes to know which studies are meant."""
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,21 +16,32 @@ _CHARACTER_SETS = {"": "utf-8", "UNICODE UTF-8": "utf-8", "ASCII": "ascii", "885
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What one message says.
+class Ordered:
+    """One study, or all of one accession number, that a message names.
 
-    ``kind`` is MSH-9, ``control_id`` MSH-10, ``patient_id`` PID-3.1; ``accession`` is OBR-18 (IHE RAD-4), IPC-1 or
-    OBR-3.1, and ``study_uid`` IPC-3, ZDS-1.1 or "". ``is_final``: a report whose images are there (OBR-25 is F).
-    ``is_cancelled``: ORC-1 takes the order back.
+    ``accession`` is OBR-18 (IHE RAD-4), IPC-1 or OBR-3.1, and ``study_uid`` IPC-3, ZDS-1.1 or "". ``is_final``: a
+    report whose images are there (OBR-25 is F). ``is_cancelled``: ORC-1 takes the order back.
     """
 
-    kind: str
-    control_id: str
-    patient_id: str
     accession: str
     study_uid: str
     is_final: bool
     is_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One message: ``kind`` is MSH-9, ``control_id`` MSH-10, ``patient_id`` PID-3.1; one or more are ordered."""
+
+    kind: str
+    control_id: str
+    patient_id: str
+    ordered: tuple[Ordered, ...]
+
+    @property
+    def wanted(self) -> tuple[Ordered, ...]:
+        """What is not cancelled."""
+        return tuple(one for one in self.ordered if not one.is_cancelled)
 
 
 class _Message:
@@ -42,6 +54,25 @@ class _Message:
         self._field = lines[0][3]
         self._component, self._repetition, self._escape = lines[0][4], lines[0][5], lines[0][6]
         self._segments = [line.split(self._field) for line in lines]
+
+    def orders(self) -> list[_Message]:
+        """The message cut into its orders, each with the header: an ORC begins one, or an OBR that has no ORC; each
+        further IPC (a procedure step of a study) of an order makes one more.
+        """
+        parts: list[list[list[str]]] = [[]]
+        for segment in self._segments[1:]:
+            have = {one[0] for one in parts[-1]}
+            if segment[0] == "IPC" and "IPC" in have:
+                parts.append([one for one in parts[-1] if one[0] != "IPC"])
+            elif have & {"ORC", "OBR"} and (segment[0] == "ORC" or (segment[0] == "OBR" and "OBR" in have)):
+                parts.append([])
+            parts[-1].append(segment)
+        return [self._part(part) for part in parts]
+
+    def _part(self, segments: list[list[str]]) -> _Message:
+        made = copy.copy(self)
+        made._segments = [self._segments[0], *segments]
+        return made
 
     def get(self, segment: str, field: int, component: int = 1) -> str:
         """One component of the first repetition of a field of the first such segment; "" where there is none."""
@@ -70,6 +101,14 @@ def parse_order(data: bytes) -> Order:
     kind = "^".join(filter(None, (message.get("MSH", 9), message.get("MSH", 9, 2))))
     if kind not in KINDS:
         raise InputError(f"is none of {', '.join(KINDS)}", attribute="MSH-9")
+    found = dict.fromkeys(filter(None, (_ordered(one, kind) for one in message.orders())))
+    if not found:
+        raise InputError("names neither an accession number nor a study", attribute="OBR-18")
+    return Order(kind=kind, control_id=message.get("MSH", 10), patient_id=message.get("PID", 3), ordered=tuple(found))
+
+
+def _ordered(message: _Message, kind: str) -> Ordered | None:
+    """What one order of the message names; None where it names nothing (a drug, a laboratory test)."""
     study = message.get("IPC", 3) or message.get("ZDS", 1)
     accession = message.get("OBR", 18) or message.get("IPC", 1) or message.get("OBR", 3)
     if study and not is_uid(study):
@@ -77,11 +116,8 @@ def parse_order(data: bytes) -> Order:
     if re.search(r"[*?\\\x00-\x1f]", accession):
         raise InputError("holds characters that no accession number has", attribute="OBR-18")
     if not study and not accession:
-        raise InputError("names neither an accession number nor a study", attribute="OBR-18")
-    return Order(
-        kind=kind,
-        control_id=message.get("MSH", 10),
-        patient_id=message.get("PID", 3),
+        return None
+    return Ordered(
         accession=accession,
         study_uid=study,
         is_final=kind == "ORU^R01" and message.get("OBR", 25) == "F",

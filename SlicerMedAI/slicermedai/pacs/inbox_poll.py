@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from slicermedai.errors import InputError
-from slicermedai.pacs.hl7 import Order, parse_order
+from slicermedai.pacs.hl7 import Order, Ordered, parse_order
 from slicermedai.pacs.inbox import Inbox, sender_folder, study_key
 from slicermedai.pacs.objects import is_uid
 from slicermedai.pacs.run_worthy import what_was_made
@@ -44,21 +44,33 @@ class Poller:
         return sum(self._consider(study, urgent=False) for study in found)
 
     def follow_orders(self) -> int:
-        """Look for the studies that orders name; returns how many were fetched. Cancelled and old orders are dropped.
+        """Look for the studies that orders name; returns how many were fetched. Cancelled and old orders are dropped,
+        and each other one when all studies are here that it names, as far as the archive knows them.
 
         A final report (ORU) means that its images are complete: they are fetched at once.
         """
         fetched = 0
         for path in sorted(self.orders.glob("*.hl7")):
             order = _read(path)
-            if order is None or order.is_cancelled or time.time() - path.stat().st_mtime > 7 * _DAY:
+            if order is None or not order.wanted or time.time() - path.stat().st_mtime > 7 * _DAY:
                 path.unlink()
                 continue
-            found = self._store.find(Level.STUDY, _keys(order))
-            if sum(self._consider(study, urgent=order.is_final) for study in found):
-                fetched += 1
+            done = [self._follow(one) for one in order.wanted]
+            fetched += sum(count for count, _ in done)
+            if all(is_whole for _, is_whole in done):
                 path.unlink()
         return fetched
+
+    def _follow(self, one: Ordered) -> tuple[int, bool]:
+        """(how many studies were fetched now, whether there are some and all of them are here)."""
+        found = self._store.find(Level.STUDY, _keys(one))
+        fetched = sum(self._consider(study, urgent=one.is_final) for study in found)
+        return fetched, bool(found) and all(self._is_here(study) for study in found)
+
+    def _is_here(self, study: Record) -> bool:
+        """True where it was fetched as it now stands at the archive."""
+        query = "SELECT 1 FROM seen WHERE uid = ? AND count > 0 AND fetched = count"
+        return bool(self._inbox.ledger.rows(query, (study.get("StudyInstanceUID", ""),)))
 
     def expected(self, study_uid: str) -> int | None:
         """How many instances the archive has of a study, None where it does not know it; results, which come there from
@@ -123,5 +135,5 @@ def _read(path: Path) -> Order | None:
         return None
 
 
-def _keys(order: Order) -> dict[str, str]:
-    return {"StudyInstanceUID": order.study_uid} if order.study_uid else {"AccessionNumber": order.accession}
+def _keys(one: Ordered) -> dict[str, str]:
+    return {"StudyInstanceUID": one.study_uid} if one.study_uid else {"AccessionNumber": one.accession}
