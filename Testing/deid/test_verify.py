@@ -200,3 +200,11 @@ def test_it_reads_the_same_elements_as_pydicom(name: str) -> None:
     dataset = dcmread(path)
     theirs = {int(e.tag) for e in [*dataset.file_meta, *dataset.iterall()] if e.VR != "SQ"}
     assert set(ours) == theirs
+
+
+@pytest.mark.parametrize("half", ["XXXXLopez", "LopezXXXX", "T1 XXXXlopez_2"])
+def test_the_half_of_a_name_that_touches_a_mask_is_a_leak(tmp_path: Path, half: str) -> None:
+    tokens = tokens_of(name_tokens("Garcia-Lopez^Maria"))
+    path = planted(a_clean_file(tmp_path), "ImageComments", half)
+    assert [hit.kind for hit in find(path, tokens)] == ["name"]
+    assert list(find(planted(path, "ImageComments", "XXXX Loperamide"), tokens)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,33 @@ def test_names_are_masked_in_any_case_and_order(text: str) -> None:
     assert "quillfeather" not in scrubbed.lower()
     assert "ambrosia" not in scrubbed.lower()
     assert "XXXX" in scrubbed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("Garcia-Lopez^Maria", "GarciaLopez MR brain", "XXXX MR brain"),
+        ("Garcia-Lopez^Maria", "lopezgarcia", "XXXX"),
+        ("Garcia Lopez^Maria", "GARCIALOPEZ_T2", "XXXX_T2"),
+        ("Garcia Lopez^Maria", "Lopez knee", "XXXX knee"),
+        ("Garcia-Lopez^Maria Jose", "MARIAJOSE", "XXXX"),
+        ("Schmidt^Anna Lena", "SchmidtAnnalena T1", "XXXX T1"),
+        ("Becker^Thomas Jan", "BeckerJan JanBecker", "XXXX XXXX"),
+        ("Meyer^Hans", "HansMeyer MeyerH hmeyer", "XXXX XXXX XXXX"),
+        ("Nguyen^Van Lee", "LeeVanNguyen", "XXXX"),
+    ],
+)
+def test_joined_names_leave_no_half(name: str, text: str, wanted: str) -> None:
+    vocabulary = vocabulary_of(name_tokens(name))
+    assert re.sub("X{4,}", "XXXX", vocabulary.scrub(text)) == wanted
+    assert not vocabulary.hits(vocabulary.scrub(text))
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("QuillfeatherLee", "XXXXXXX"), ("leeQuillfeather", "XXXXXXX")])
+def test_a_short_word_that_touches_what_was_masked_goes_on_either_side(text: str, wanted: str) -> None:
+    vocabulary = vocabulary_of(name_tokens("Quillfeather"), name_tokens("Lee"))
+    assert vocabulary.scrub(text) == wanted
+    assert vocabulary.scrub("Leeward Quillfeatherish") == "Leeward XXXXish"
 
 
 @pytest.mark.parametrize("written", ["Jürgen MÜLLER", "jurgen muller", "Juergen Mueller", "JU\u0308RGEN Mu\u0308ller"])

@@ -281,7 +281,8 @@ def test_a_folder_becomes_copies_with_a_report_and_the_window_lives(
     result = presenter_of(deid).state.result
     assert presenter_of(deid).state.phase is Phase.DONE, ui.messageLabel.text
     assert (result.written, result.patients) == (4, 2)
-    assert ui.messageLabel.text.startswith("4 files of 2 patients written; the verifier found none of what the headers name")
+    wanted = "4 files of 2 patients written; the verifier found none of what the headers name"
+    assert ui.messageLabel.text.startswith(wanted)
     assert texts(ui.leftOutTable)[0][0] == "Quillfeather notes.txt"
     assert result.page.is_file()
     assert ui.reportButton.enabled

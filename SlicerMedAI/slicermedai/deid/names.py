@@ -99,6 +99,7 @@ _ADDRESSES = (
     *("name=", "name:", "nachname: ", "surname: ", "last name: ", "first name: ", "family name: ", "given name: "),
 )
 _DUMMY_DATE = "19000101"
+_MOST_WORDS = 8
 
 
 def name_tokens(value: str) -> set[Token]:
@@ -115,6 +116,7 @@ def name_tokens(value: str) -> set[Token]:
         elif parts and len(parts[0]) >= 6:
             found.add(parts[0])
         found.update(form for word in words for form in _addressed(word))
+        found.update(_joined(components))
     return {Token(form, Kind.NAME) for text in found for form in _spellings(text)}
 
 
@@ -177,6 +179,16 @@ def _phrases(family: str, given: str) -> set[str]:
         found.update(f"{family}{mark}{letter}" for mark in ("^", ", ", ","))
         found.update(f"{letter}{mark}{family}" for mark in (". ", "."))
     return found
+
+
+def _joined(components: list[str]) -> set[str]:
+    """Two words of the name without anything between them, and a family name with an initial ("GarciaLopez")."""
+    words = [WORD.findall(component) for component in components]
+    every = list(dict.fromkeys(word for part in words for word in part))[:_MOST_WORDS]
+    found = {a + b for a in every for b in every if a != b and len(a + b) >= 6 and max(len(a), len(b)) >= 3}
+    families = [word for word in words[0] if len(word) >= 4 and not _is_guarded(word)] if words else []
+    initials = {word[0] for part in words[1:] for word in part}
+    return found | {form for word in families for letter in initials for form in (word + letter, letter + word)}
 
 
 def _addressed(word: str) -> set[str]:

@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import AnyStr
 
 COMMON_WORDS = Path(__file__).with_name("common_words.json")
 _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
@@ -114,6 +115,12 @@ def common_words() -> frozenset[str]:
     """Words of anatomy, scanners, hospitals and DICOM itself: never searched on their own."""
     groups = json.loads(COMMON_WORDS.read_text(encoding="utf-8"))
     return frozenset(word for words in groups.values() for word in words.split())
+
+
+def is_masked(text: AnyStr, position: int, *, before: bool) -> bool:
+    """True where a mask ends (or begins) at ``position`` of folded ``text``: what touches it is a word of its own."""
+    beside = text[max(0, position - 3) : position] if before else text[position : position + 3]
+    return beside in ("xxx", b"xxx")
 
 
 def inside_common_word(text: str, start: int, end: int) -> bool:

@@ -16,7 +16,7 @@ from typing import AnyStr, Generic
 
 import numpy as np
 
-from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word
+from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
 from slicermedai.deid.verify_bytes import Element, elements
 from slicermedai.errors import IdentityError
 
@@ -201,9 +201,11 @@ class _Index(Generic[AnyStr]):
         for size in (4, 2):
             for text, left, right in self._by_start.get(value[position : position + size], ()):
                 end = position + len(text)
-                if value[position:end] != text or (left and not left.match(value, position)):
+                beside = is_masked(value, position, before=True)
+                if value[position:end] != text or (left and not left.match(value, position) and not beside):
                     continue
-                if not (right and not right.match(value, end)) and not _is_part_of_common_word(value, position, end):
+                apart = not (right and not right.match(value, end)) or is_masked(value, end, before=False)
+                if apart and not _is_part_of_common_word(value, position, end):
                     return text
         return None
 

@@ -10,7 +10,16 @@ from typing import NamedTuple
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
-from slicermedai.deid.tokens import Kind, Scope, Token, common_words, fold, fold_with_positions, inside_common_word
+from slicermedai.deid.tokens import (
+    Kind,
+    Scope,
+    Token,
+    common_words,
+    fold,
+    fold_with_positions,
+    inside_common_word,
+    is_masked,
+)
 
 __all__ = [
     "MASK",
@@ -82,6 +91,12 @@ class Vocabulary:
         """``text`` with every token masked; identical where none is in it."""
         if not text or not self.tokens:
             return text
+        new = self._scrubbed(text, scope)
+        while new != text:  # a half of a name may be told from other words only now that the other half is masked
+            text, new = new, self._scrubbed(new, scope)
+        return new
+
+    def _scrubbed(self, text: str, scope: Scope) -> str:
         if text.isascii():
             return _splice(text, self._index(scope).spans(text.lower()), None)
         folded, positions = fold_with_positions(text)
@@ -186,10 +201,12 @@ def _first(forms: list[_Form], folded: str, position: int) -> int:
     for text, left, right, guarded in forms:
         if folded.startswith(text, position):
             end = position + len(text)
-            apart = not (left and position and left.match(folded[position - 1]))
+            apart = not (left and position and left.match(folded[position - 1])) or is_masked(
+                folded, position, before=True
+            )
             if (
                 apart
-                and not (right and right.match(folded, end))
+                and (not (right and right.match(folded, end)) or is_masked(folded, end, before=False))
                 and not (guarded and inside_common_word(folded, position, end))
             ):
                 return end

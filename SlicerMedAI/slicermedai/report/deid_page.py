@@ -125,7 +125,8 @@ def _verified(facts: DeidFacts) -> Html:
     return tag(
         "p",
         f"After writing, a reader of its own searched the bytes of {counted(facts.verified, 'file')} for every name, "
-        "number, date and address that the headers name, at every depth, in file meta information, preamble and pixel data. "
+        "number, date and address that the headers name, at every depth, in file meta information, preamble and pixel "
+        "data. "
         f"{found or 'It found none of them.'}",
     )
 
