@@ -1,0 +1,132 @@
+"""What of a saved result could be written in each format, and why the rest could not, before anything is written.
+
+Small formats are written for a trial into a folder that is thrown away, so that what is told is what would happen.
+Of those that cost time (masks of hundreds of slices) the conditions are looked at.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset
+
+from slicermedai import __version__
+from slicermedai.domain.decisions import decided
+from slicermedai.domain.finding import Mask
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import MedAIError, MissingContextError
+from slicermedai.export import subject
+from slicermedai.export.agreement import check_volumes
+from slicermedai.export.attributes import BODY_PART, EVEN_IF_UNKNOWN, IDENTITY
+from slicermedai.export.context import ExportContext, make_context
+from slicermedai.export.formats import FORMATS, Format, fitting
+from slicermedai.export.obstacle import obstacle_of
+from slicermedai.export.source import source_frames
+
+_TOLD = (*EVEN_IF_UNKNOWN, BODY_PART)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What would come of one format. ``can_be_written`` without ``files``: it has nothing to say about this result.
+
+    ``error`` says why it cannot be written, with the attribute and what to do.
+    """
+
+    name: str
+    files: tuple[str, ...] = ()
+    error: MedAIError | None = None
+
+    @property
+    def can_be_written(self) -> bool:
+        """True where asking for the format is no error."""
+        return self.error is None
+
+
+def forecast(
+    result: AnalysisResult,
+    *,
+    headers: tuple[Dataset, ...],
+    pictures: tuple[Path, ...] = (),
+    progress: Progress = silent,
+) -> tuple[Forecast, ...]:
+    """What each format of :data:`~slicermedai.export.formats.FORMATS` would make of ``result``, in their order.
+
+    Parameters are those of :func:`slicermedai.export.run.export_result`; a format is judged together with those that
+    it cites. Nothing is raised for what cannot be written: it is told.
+
+    Raises
+    ------
+    JobCancelled
+        From ``progress``.
+    """
+    try:
+        check_volumes(result)
+        result = decided(result)
+        context = make_context(result, tuple(headers), version=__version__, pictures=pictures)
+    except MedAIError as error:
+        return tuple(Forecast(name=name, error=error) for name in FORMATS)
+    found: dict[str, Forecast] = {}
+    for number, made in enumerate(FORMATS.values()):
+        progress("forecast", number / len(FORMATS))
+        cited = [found[name] for name in made.cites if name in found and result.findings]
+        refused = next((one.error for one in cited if one.error is not None), None)
+        found[made.name] = (
+            _foreseen(made, result, context) if refused is None else Forecast(name=made.name, error=refused)
+        )
+    return tuple(found.values())
+
+
+def unsaid(headers: Sequence[Dataset]) -> tuple[str, ...]:
+    """Attributes that every object carries, and that stay empty because the source does not say them; their keywords.
+
+    They keep nothing from being written (type 2, PS3.5 7.4.3), but results without them are hard to find again.
+    """
+    return tuple(name for name in _TOLD if headers and not str(headers[0].get(name) or "").strip())
+
+
+def _foreseen(made: Format, result: AnalysisResult, context: ExportContext) -> Forecast:
+    try:
+        if made.needs_context and not context.headers:
+            raise MissingContextError(
+                "it is filed under a patient and a study, and the source has none",
+                attribute=", ".join(IDENTITY),
+                advice="Run on a DICOM series, or choose NIfTI and the table (CSV).",
+            )
+        return Forecast(name=made.name, files=_CONDITIONS.get(made.name, _tried)(made, result, context))
+    except MedAIError as error:
+        return Forecast(name=made.name, error=error)
+
+
+def _tried(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
+    with tempfile.TemporaryDirectory(prefix="medai-") as folder:
+        return tuple(path.name for path in made.write(result, Path(folder), context=context))
+
+
+def _on_source(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
+    """Segments and contours: on the planes of the source, which says all that they must cite."""
+    if not subject.segmented(result):
+        return ()
+    fitting((made.name,), obstacle=obstacle_of(context.headers, (), resampled=False))
+    source_frames(context.headers, subject.grid(result))
+    return (f"{made.name}.dcm",)
+
+
+def _label_map(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
+    """Findings that are values of one label map cannot overlap; others are laid over each other for a trial."""
+    regions = [one.region for one in subject.segmented(result)]
+    shared = {id(one.label_map) if isinstance(one, Mask) else None for one in regions}
+    if None in shared or len(shared) > 1 or not subject.grid(result).is_orthogonal:
+        return _tried(made, result, context)
+    return ("segmentation.nii.gz", "segmentation.labels.json")
+
+
+_CONDITIONS: dict[str, Callable[[Format, AnalysisResult, ExportContext], tuple[str, ...]]] = {
+    "seg": _on_source,
+    "rtstruct": _on_source,
+    "nifti": _label_map,
+}
