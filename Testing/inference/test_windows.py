@@ -7,7 +7,10 @@ import pytest
 import torch
 from monai.inferers.utils import sliding_window_inference
 
+from slicermedai.confidence.observer import MarginObserver
+from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import BundleError, JobCancelled
+from slicermedai.inference.collect import Collector, Wanted, mean_scores
 from slicermedai.inference.windows import WindowPlan, carried_values, sweep
 from Testing.inference.conftest import dice
 
@@ -72,6 +75,46 @@ def test_half_precision_overlaps_hardly_change_a_label() -> None:
             sweep(image, made, plan_of((16, 16, 16), 0.5, "gaussian", "constant", half=half), found)
         labels.append(found.scores.argmax(dim=-1).numpy())
     assert np.mean([dice(labels[0] == v, labels[1] == v) for v in range(40)]) >= 0.999
+
+
+def of_probabilities(windows: torch.Tensor) -> torch.Tensor:
+    """Forty classes: the second rises with the image, the others share what is left."""
+    x = windows[:, :1]
+    return torch.softmax(torch.cat([12 * x - 4 if k == 1 else 0 * x - 0.1 * k for k in range(40)], dim=1), dim=1)
+
+
+@pytest.mark.parametrize("outputs", ["logits", "probabilities"])
+def test_half_precision_overlaps_keep_the_scores_themselves(outputs: str) -> None:
+    made = network(40) if outputs == "logits" else of_probabilities
+    image, found = torch.randn(2, 24, 21, 30), []
+    for half in (False, True):
+        whole = Whole((24, 21, 30), 40)
+        with torch.inference_mode():
+            sweep(image, made, plan_of((16, 16, 16), 0.5, "gaussian", "constant", half=half), whole)
+        found.append(whole.scores)
+    atol = 1e-2 if outputs == "logits" else 2e-3
+    assert torch.allclose(found[0], found[1], atol=atol)
+    assert torch.allclose(found[0].sum(dim=-1), found[1].sum(dim=-1), atol=40 * atol)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_scores_and_margins_of_probabilities_do_not_depend_on_how_overlaps_are_kept(half: bool) -> None:
+    torch.manual_seed(3)
+    image, shape = torch.rand(2, 24, 24, 24), (24, 24, 24)
+    observer = MarginObserver([1], outputs="probabilities")
+    observer.begin(Geometry.from_axes(shape), list(range(1, 40)))
+    found = Collector(shape=shape, wanted=Wanted(probabilities=True, observer=observer, keep=(1,)))
+    with torch.inference_mode():
+        sweep(image, of_probabilities, plan_of((8, 8, 8), 0.5, "gaussian", "constant", half=half), found)
+        whole = Whole(shape, 40)
+        sweep(image, of_probabilities, plan_of((8, 8, 8), 0.5, "gaussian", "constant"), whole)
+    exact = whole.scores.numpy()
+    assert np.abs(found.kept[1] - exact[..., 1]).max() < 1e-3
+    scores = mean_scores(found.labels, found.labels, found.own, [1])
+    assert scores[1] == pytest.approx(exact[..., 1][exact.argmax(axis=-1) == 1].mean(), abs=1e-3)
+    sketch = observer.sketch(1)
+    assert sketch is not None
+    assert sketch.counts.sum() > 0
 
 
 def test_what_is_kept_does_not_grow_with_the_number_of_slices() -> None:

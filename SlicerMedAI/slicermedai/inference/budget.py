@@ -62,7 +62,7 @@ def need_of(plan: WindowPlan, layout: Layout, cost: Cost | None) -> Need:
     voxels, source = _count(layout.shape), _count(layout.source)
     window = _count(plan.roi)
     values = cost.values if cost else window * (_UNKNOWN_VALUES + 2 * layout.classes)
-    carried = carried_values(plan, layout.shape) * layout.classes * (2 if plan.half else 4)
+    carried = carried_values(plan, layout.shape) * (2 * layout.classes + 4 if plan.half else 4 * layout.classes)
     channels = layout.classes if not layout.exclusive else 0
     leads = (layout.classes - 1) * (4 if layout.precise else 2) if layout.leads else 0
     return Need(

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from slicermedai.domain.observer import SweepObserver
+from slicermedai.errors import BundleError
 from slicermedai.inference.windows import Triple
 
 Array = NDArray[Any]
+_ROUNDING = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class Collector:
             self._begin(int(scores.shape[-1]))
         box = tuple(slice(a, a + n) for a, n in zip(start, scores.shape[:3], strict=True))
         values, weights = scores.numpy(), weight.numpy()
+        if self.wanted.probabilities:
+            _bound(values, weights)
         if self.wanted.observer is not None:
             self.wanted.observer.window(np.moveaxis(values / weights, -1, 0), start)
         for plane in range(values.shape[0]):
@@ -136,6 +140,17 @@ class Collector:
         if self.wanted.probabilities:
             return scores
         return np.asarray(torch.softmax(torch.from_numpy(np.ascontiguousarray(scores)), dim=-1).numpy())
+
+
+def _bound(values: Array, weights: Array) -> None:
+    """Take rounding off weighted sums of probabilities, in place; refused where they are none."""
+    if (values < -_ROUNDING * weights).any() or (values > (1 + _ROUNDING) * weights).any():
+        raise BundleError(
+            "the model says that its network gives probabilities, and they are not between 0 and 1",
+            attribute="outputs",
+            advice="Say outputs: logits in its medai.json, if its scores are such.",
+        )
+    np.clip(values, 0, weights, out=values)
 
 
 def mean_scores(labels: Array, raw: Array, own: Array, values: Sequence[int]) -> dict[int, float | None]:

@@ -41,8 +41,9 @@ class WindowPlan:
     batch:
         Windows that go through the network at once.
     half:
-        Keep overlaps as float16 distances from each voxel's best class, which halves them. The best class stays
-        itself, and classes near it keep three digits of their distance; only for classes that exclude each other.
+        Keep overlaps as float16 distances from each voxel's best class, beside the best score in float32: half the
+        memory. What is best keeps its score, and the others keep three digits of their distance from it, be they
+        logits or probabilities; only for classes that exclude each other.
     """
 
     roi: Triple
@@ -147,6 +148,7 @@ class _Blend:
     weights: torch.Tensor = field(init=False)
     window: torch.Tensor | None = None
     scores: list[torch.Tensor | None] = field(default_factory=lambda: [None] * 3)
+    best: list[torch.Tensor | None] = field(default_factory=lambda: [None] * 3)
     weighed: list[torch.Tensor | None] = field(default_factory=lambda: [None] * 3)
 
     def __post_init__(self) -> None:
@@ -188,15 +190,26 @@ class _Blend:
         if number:
             overlap = along[number - 1] + roi - along[number]
             if overlap:
-                values.narrow(axis, 0, overlap).add_(self._kept(carried, values, axis, place).narrow(axis, 0, overlap))
+                for kept in self._carried(carried, values, axis, place):
+                    values.narrow(axis, 0, overlap).add_(kept.narrow(axis, 0, overlap))
         if number + 1 == len(along):
             return values
         step = along[number + 1] - along[number]
         if step < roi:
-            kept = self._kept(carried, values, axis, place)
             rest = values.narrow(axis, step, roi - step)
-            kept.narrow(axis, 0, roi - step).copy_(_near_best(rest) if kept.dtype == torch.float16 else rest)
+            kept = [part.narrow(axis, 0, roi - step) for part in self._carried(carried, values, axis, place)]
+            for part, content in zip(kept, _parts(rest, len(kept)), strict=True):
+                part.copy_(content)
         return values.narrow(axis, 0, min(step, roi))
+
+    def _carried(
+        self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple
+    ) -> list[torch.Tensor]:
+        """What is kept beside ``values``: their sum is the scores (or weights) that earlier windows left there."""
+        kept = self._kept(carried, values, axis, place)
+        if kept.dtype == torch.float32:
+            return [kept]
+        return [kept, self._kept(self.best, values[..., :1], axis, place)]
 
     def _kept(self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple) -> torch.Tensor:
         """The part of the buffer of one axis that lies beside ``values``: of later axes the whole image is kept."""
@@ -254,9 +267,12 @@ def _window(starts: tuple[list[int], ...], place: Sequence[int], roi: Triple) ->
     return (slice(None), *(slice(s[n], s[n] + r) for s, n, r in zip(starts, place, roi, strict=True)))
 
 
-def _near_best(values: torch.Tensor) -> torch.Tensor:
-    """Scores as distances from the best class of each voxel: what float16 then rounds is what could not win."""
-    return values - values.amax(dim=-1, keepdim=True)
+def _parts(values: torch.Tensor, count: int) -> list[torch.Tensor]:
+    """Scores as they are, or as distances from each voxel's best and the best: rounding then hits what cannot win."""
+    if count == 1:
+        return [values]
+    best = values.amax(dim=-1, keepdim=True)
+    return [values - best, best]
 
 
 def _check_output(output: Any, windows: torch.Tensor) -> None:
