@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from slicermedai.inference.cleaning import HOLES, LARGEST, Cleaning, cleaned
 from slicermedai.inference.collect import mean_scores
-from slicermedai.inference.labels import agree, cleaned, labels_on, mask_on
+from slicermedai.inference.labels import agree, labels_on, mask_on
 from Testing.fixtures.grids import grid, rotated
 from Testing.inference.conftest import BODY, dice, points_of
 
@@ -58,7 +59,7 @@ def test_the_clean_up_reaches_the_leads() -> None:
     lead[0, 10, 10, 10] = 0.6
     raw = (lead[0] > 0).astype(np.uint8)
     grid_of = grid(shape=(12, 12, 12), spacing=(1.0, 1.0, 1.0))
-    labels = cleaned(raw, (("largest", (1,)), ("holes", ())), [1])
+    labels = cleaned(raw, (Cleaning(kind=LARGEST, labels=(1,)), Cleaning(kind=HOLES, connectivity=1)), [1])
     agree(lead, raw, labels)
     assert labels.sum() == 8**3 and raw.sum() == 8**3
     assert (lead[0, 4, 4, 4], lead[0, 10, 10, 10]) == (1.0, -1.0)

@@ -60,7 +60,7 @@ def test_what_was_done_is_recorded(tiny: Path) -> None:
     ]  # fmt: skip
     assert steps["prepare"].detail == "Orientationd, Spacingd"
     assert "windows of 32x32x32" in steps["plan"].detail
-    assert steps["clean up"].detail == "largest"
+    assert steps["clean up"].detail == "largest of all labels"
     assert (found.device, found.precision, found.seed) == ("cpu", "float32", 0)
     assert found.device_reason.startswith("auto chose cpu")
     assert found.threads >= 1

@@ -49,6 +49,7 @@ def read_auto3dseg(folder: Path, answers: Answers, *, name: str, origin: str) ->
         title=title_of(name, "1", answers),
         entry={
             "task": "segmentation",
+            "outputs": "logits",
             "modality": list(answers.modality or _modality(trained)),
             "overlapping": bool(trained.get("sigmoid", False)),
             "intended_use": "",

@@ -122,6 +122,7 @@ def _config(card: dict[str, Any], kind: str, weights: str, file: Path) -> dict[s
     else:
         network = card["network"]
     window = {"roi_size": _numbers(card, "patch", file), "overlap": 0.5, "mode": "gaussian", "sw_batch_size": 1}
+    outputs = _outputs(card, file)
     finish = {"sigmoid": True} if card.get("overlapping") else {"softmax": True}
     decide = {"threshold": 0.5} if card.get("overlapping") else {"argmax": True}
     return {
@@ -132,15 +133,19 @@ def _config(card: dict[str, Any], kind: str, weights: str, file: Path) -> dict[s
         "postprocessing": {
             "_target_": "Compose",
             "transforms": [
-                *(
-                    []
-                    if card.get("outputs") == "probabilities"
-                    else [{"_target_": "Activationsd", "keys": "pred", **finish}]
-                ),
+                *([{"_target_": "Activationsd", "keys": "pred", **finish}] if outputs == "logits" else []),
                 {"_target_": "AsDiscreted", "keys": "pred", **decide},
             ],
         },
     }
+
+
+def _outputs(card: dict[str, Any], file: Path) -> str:
+    """What the network gives, "" where nobody said and the scores themselves can tell: of labels without overlap."""
+    outputs = str(card.get("outputs", ""))
+    if outputs not in ("logits", "probabilities") and (outputs or card.get("overlapping")):
+        raise BundleError("must be logits or probabilities", file=file, attribute="outputs")
+    return outputs
 
 
 def _preparation(card: dict[str, Any], file: Path) -> list[dict[str, Any]]:

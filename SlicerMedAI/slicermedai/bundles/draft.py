@@ -36,15 +36,17 @@ _LICENCES = (
 class Answers:
     """What a person says about a model; "" and None leave it to the source.
 
-    ``labels`` is a table of coded labels (:mod:`slicermedai.bundles.label_table`), ``card`` a file that describes
-    TorchScript or safetensors weights, ``configuration`` names one of several in an nnU-Net folder, and without
-    ``mirror`` an nnU-Net model does not average mirrored views: up to 8 times faster, not quite as trained.
+    ``outputs`` is what the network gives, "logits" or "probabilities", ``labels`` a table of coded labels
+    (:mod:`slicermedai.bundles.label_table`), ``card`` a file that describes TorchScript or safetensors weights,
+    ``configuration`` names one of several in an nnU-Net folder, and without ``mirror`` an nnU-Net model does not
+    average mirrored views: up to 8 times faster, not quite as trained.
     """
 
     name: str = ""
     version: str = ""
     task: str = ""
     modality: tuple[str, ...] = ()
+    outputs: str = ""
     labels: Path | None = None
     card: Path | None = None
     configuration: str = ""
@@ -96,6 +98,7 @@ def install(draft: Draft, answers: Answers) -> store.Change:
     template = store.models().parent / "labels" / f"{draft.title}.csv"
     labels = coded_labels(names, table, template=template)
     entry = {**draft.entry, "labels": [as_entry(value, label) for value, label in labels]}
+    entry |= {"outputs": answers.outputs} if answers.outputs else {}
     return store.install(draft.title, lambda folder: _write(folder, draft, entry, answers), origin=draft.origin)
 
 

@@ -49,7 +49,9 @@ class Manifest:
     files:
         All pinned files, the weights first.
     outputs:
-        "logits" or "probabilities": what the network's last layer gives.
+        "logits" or "probabilities": what the network's last layer gives; "logits" where the bundle does not say.
+    outputs_stated:
+        False where it does not say.
     framing:
         How the network's input is cut out of the patient, or None for the whole image.
     field_of_view:
@@ -74,6 +76,7 @@ class Manifest:
     config: dict[str, Any]
     files: tuple[PinnedFile, ...]
     outputs: str = "logits"
+    outputs_stated: bool = False
     framing: dict[str, Any] | None = None
     field_of_view: tuple[float, float] | None = None
     plausible_ml: tuple[tuple[int, float, float], ...] = ()
@@ -131,6 +134,7 @@ def read_manifest(folder: Path) -> Manifest:
         config=config,
         files=files,
         outputs=_outputs(entry, where),
+        outputs_stated="outputs" in entry,
         framing=entry.get("framing"),
         field_of_view=_limits(entry, "field_of_view_mm", where),
         plausible_ml=_plausible(entry, where),

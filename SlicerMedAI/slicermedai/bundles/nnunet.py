@@ -66,6 +66,7 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
         title=title_of(name or str(plans.get("dataset_name", "")), "1", answers),
         entry={
             "task": "segmentation",
+            "outputs": "logits",
             "modality": list(answers.modality or _modality(found.channels)),
             "inputs": found.channels,
             "overlapping": found.regions,

@@ -53,6 +53,7 @@ def _add_import(actions: Any) -> None:
     parser.add_argument("--task", default="", help="segmentation, detection or classification, where it says none")
     parser.add_argument("--modality", default=[], nargs="+", metavar="CODE", help="DICOM modalities it is made for")
     parser.add_argument("--labels", type=Path, metavar="TABLE", help="the filled-in table of labels that was asked for")
+    parser.add_argument("--outputs", choices=("logits", "probabilities"), default="", help="what its network gives")
     parser.add_argument("--card", type=Path, metavar="FILE", help="card of a file of weights, TOML or JSON")
     parser.add_argument("--configuration", default="", help="which one of several in an nnU-Net folder")
     parser.add_argument("--no-mirror", action="store_true", help="no mirrored views: faster, not quite as trained")
@@ -155,6 +156,7 @@ def _answers(given: argparse.Namespace) -> Any:
         task=given.task,
         modality=tuple(given.modality),
         labels=given.labels,
+        outputs=given.outputs,
         card=given.card,
         configuration=given.configuration,
         mirror=not given.no_mirror,

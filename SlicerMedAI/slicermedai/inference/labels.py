@@ -1,4 +1,4 @@
-"""Labels at network resolution, cleaned as the bundle asks, and brought to the source grid.
+"""Labels at network resolution, brought to the source grid.
 
 No class axis exists at full resolution: the labels are brought back one after the other, and only the best so far
 is kept.
@@ -6,27 +6,16 @@ is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.domain.geometry import Geometry
-from slicermedai.inference.regions import bounding_box, holes_filled, largest_component
+from slicermedai.inference.regions import bounding_box
 from slicermedai.inference.resample import resample
 
-_CLEANERS = {"largest": largest_component, "holes": holes_filled}
 Array = NDArray[Any]
-
-
-def cleaned(raw: Array, clean: Sequence[tuple[str, tuple[int, ...]]], values: Sequence[int]) -> Array:
-    """``raw`` labels after the clean-up steps; a step without values applies to all ``values``."""
-    labels = raw.copy() if clean else raw
-    for kind, chosen in clean:
-        for value in chosen or values:
-            _clean_one(labels, value, kind)
-    return labels
 
 
 def agree(leads: Array, raw: Array, labels: Array) -> None:
@@ -106,10 +95,3 @@ def _covering(source: Geometry, target: Geometry) -> _Window:
 def _ends(window: _Window) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     a, b, c = window
     return (a.start, b.start, c.start), (a.stop, b.stop, c.stop)
-
-
-def _clean_one(labels: Array, value: int, kind: str) -> None:
-    before = labels == value
-    after = _CLEANERS[kind](before)
-    labels[before & ~after] = 0
-    labels[after & (labels == 0)] = value

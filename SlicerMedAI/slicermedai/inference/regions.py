@@ -9,28 +9,35 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 BoolArray = NDArray[np.bool_]
-_CORNERS = np.ones((3, 3, 3), dtype=bool)
 
 
-def largest_component(mask: BoolArray) -> BoolArray:
-    """The largest 26-connected component of a (slices, rows, columns) mask; an empty mask stays empty."""
+def largest_component(mask: BoolArray, *, count: int = 1, connectivity: int = 3) -> BoolArray:
+    """The ``count`` largest components of a (slices, rows, columns) mask; an empty mask stays empty.
+
+    ``connectivity`` is 1 for neighbours by faces, 2 by edges too, 3 by corners too.
+    """
     out = np.zeros_like(mask)
     box = bounding_box(mask)
     if box is None:
         return out
-    labels, count = ndimage.label(mask[box], structure=_CORNERS)
-    if count == 1:
+    labels, found = ndimage.label(mask[box], structure=ndimage.generate_binary_structure(3, connectivity))
+    if found <= count:
         return mask.copy()
-    out[box] = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    largest = np.argsort(-np.bincount(labels.ravel())[1:], kind="stable")[:count] + 1
+    out[box] = np.isin(labels, largest)
     return out
 
 
-def holes_filled(mask: BoolArray) -> BoolArray:
-    """The mask with every background region filled that no 6-connected path joins to the outside."""
+def holes_filled(mask: BoolArray, *, connectivity: int = 1) -> BoolArray:
+    """The mask with every background region filled that no path joins to the outside.
+
+    A path goes from voxel to voxel by faces (``connectivity`` 1), by edges too (2), or by corners too (3).
+    """
     box = bounding_box(mask)
     if box is None:
         return mask.copy()
-    outside, count = ndimage.label(np.pad(~mask[box], 1, constant_values=True))
+    structure = ndimage.generate_binary_structure(3, connectivity)
+    outside, count = ndimage.label(np.pad(~mask[box], 1, constant_values=True), structure=structure)
     out = mask.copy()
     if count > 1:
         out[box] = (outside != outside[0, 0, 0])[1:-1, 1:-1, 1:-1]

@@ -15,6 +15,7 @@ from slicermedai.inference.shadow import scores_of
 
 GOLDEN = 0.999
 """Agreement of labels, bfloat16 with float32, from which on a bundle may run in bfloat16."""
+_SUM = 1e-2
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 
 
@@ -105,6 +106,20 @@ class Runner:
             return agreement(exact, _labels(self(window[None])))
         finally:
             self.precision = before
+
+
+def refuse_probabilities(scores: torch.Tensor) -> None:
+    """Raise :class:`BundleError` where (windows, classes, ...) scores of a silent bundle are a softmax's, or like one.
+
+    Logits are between 0 and 1 and sum up to 1 in no window; so scores that do are no logits.
+    """
+    given = scores.detach().float()
+    if given.shape[1] > 1 and bool((given >= 0).all()) and bool(((given.sum(dim=1) - 1).abs() < _SUM).all()):
+        raise BundleError(
+            "the network gives probabilities, and the model does not say so",
+            attribute="outputs",
+            advice="Say outputs: probabilities in its medai.json, or --outputs at the import.",
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -20,13 +20,14 @@ from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError, InputError
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
 from slicermedai.inference.adapter.inputs import matched
+from slicermedai.inference.adapter.post import LOGITS
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, told
-from slicermedai.inference.runner import is_out_of_memory
+from slicermedai.inference.runner import is_out_of_memory, refuse_probabilities
 from slicermedai.inference.shadow import scores_of
 from slicermedai.inference.sweep import NetworkLoader
 from slicermedai.inference.task import FoundRegion, Listeners, Prediction, RunSettings
@@ -158,7 +159,9 @@ class Classification:
             given = torch.as_tensor(image)[None].to(look.device)
             with torch.inference_mode():
                 scores = scores_of(network(given))[0].float().cpu().reshape(-1)
-        if adapted.manifest.outputs == "logits":
+        if post.assumed:
+            refuse_probabilities(scores[None])
+        if post.outputs == LOGITS:
             scores = torch.softmax(scores, 0) if post.exclusive and len(scores) > 1 else torch.sigmoid(scores)
         if post.exclusive and len(scores) > 1:
             best = int(scores.argmax())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,21 +21,24 @@ from slicermedai.errors import BundleError
 from slicermedai.inference import budget
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
 from slicermedai.inference.adapter.inputs import matched, need_one
-from slicermedai.inference.adapter.post import Postprocessing
+from slicermedai.inference.adapter.post import PROBABILITIES, Postprocessing
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import Steps
+from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
 from slicermedai.inference.fitness import extent_warnings, label_warnings
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
-from slicermedai.inference.labels import agree, cleaned, labels_on, mask_on
+from slicermedai.inference.labels import agree, labels_on, mask_on
 from slicermedai.inference.locate import located
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.relabel import relabelled
-from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16
+from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities
 from slicermedai.inference.shadow import Shadow
 from slicermedai.inference.task import FoundRegion, Listeners, ScoreVolume
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
+
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 class NetworkLoader(Protocol):
@@ -150,7 +153,7 @@ class Sweep:
         runner = Runner(network, self.setting.device, inferer.across, warn=self.warnings.append)
         del shadow
         self._choose_precision(runner, image, plan)
-        found = self._swept(image, grid, runner, plan=plan, wanted=wanted)
+        found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
         del image, network, runner
         return self._back(found, post, grid, first)
 
@@ -193,7 +196,7 @@ class Sweep:
         if need.operations:
             words.append(f"{need.operations / 1e12:.2f} TFLOP")
         return plan, Wanted(
-            probabilities=self.setting.manifest.outputs == "probabilities",
+            probabilities=post.outputs == PROBABILITIES,
             exclusive=post.exclusive,
             threshold=post.threshold,
             leads=leads,
@@ -217,7 +220,7 @@ class Sweep:
             self.warnings.append(f"bfloat16 changes this model's labels (Dice {found:.4f}): {ran}")
 
     def _swept(
-        self, image: torch.Tensor, grid: Geometry, runner: Runner, *, plan: WindowPlan, wanted: Wanted
+        self, image: torch.Tensor, grid: Geometry, runner: Network, *, plan: WindowPlan, wanted: Wanted
     ) -> Collector:
         collector = Collector(shape=grid.shape, wanted=wanted)
         progress, observer = self.setting.listeners.progress, wanted.observer
@@ -245,7 +248,7 @@ class Sweep:
         if found.channels is not None:
             return self._overlapping(found, post, grid, first)
         values = [value for value, _ in self._labels]
-        with self._step("clean up", ", ".join(kind for kind, _ in post.clean)):
+        with self._step("clean up", ", ".join(step.in_words for step in post.clean)):
             labels = cleaned(found.labels, post.clean, values)
             self.scores = mean_scores(labels, found.labels, found.own, values)
             if found.leads is not None:
@@ -264,17 +267,38 @@ class Sweep:
     def _overlapping(self, found: Collector, post: Postprocessing, grid: Geometry, first: Volume) -> LabelMap:
         """Each channel a region of its own; the label map stays empty."""
         assert found.channels is not None
+        with self._step("clean up", ", ".join(step.in_words for step in post.clean)):
+            raw = found.channels.copy() if post.clean else found.channels
+            channels_cleaned(found.channels, post.threshold, post.clean)
         with self._step("labels to source grid", "each label by itself, linear, in physical space"):
             for value, label in self._labels:
                 channel = found.channels[value - 1]
-                inside = channel > post.threshold
-                score = float(channel[inside].mean(dtype=np.float64)) if inside.any() else None
+                score = _mean_inside(raw[value - 1], channel > post.threshold, post.threshold)
                 self.scores[value] = score
                 mask = mask_on(channel, post.threshold, grid, first.geometry)
                 if mask.any():
                     region = PackedMask.from_array(mask, first.geometry)
                     self.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
         return _empty(first.geometry)
+
+
+def _looked_at(runner: Network) -> Network:
+    """``runner`` for a bundle that does not say what its network gives: its scores must not be probabilities."""
+
+    def run(windows: torch.Tensor) -> torch.Tensor:
+        scores = runner(windows)
+        refuse_probabilities(scores)
+        return scores
+
+    return run
+
+
+def _mean_inside(scores: Any, mask: Any, threshold: float) -> float | None:
+    """The mean of the network's ``scores`` inside ``mask``, but for what a clean-up added; None for an empty mask."""
+    own = mask & (scores > threshold)
+    if own.any():
+        return float(scores[own].mean(dtype=np.float64))
+    return 0.0 if mask.any() else None
 
 
 def regions_of(

@@ -11,10 +11,10 @@ from slicermedai.bundles.manifest import Manifest
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.inferer import Inferer, read_inferer
 from slicermedai.inference.adapter.inputs import InputFormat
-from slicermedai.inference.adapter.post import Postprocessing, read_steps
+from slicermedai.inference.adapter.post import OPTIONS, Postprocessing, read_steps
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.rewrite import rewritten
-from slicermedai.inference.adapter.steps import Reader, Steps
+from slicermedai.inference.adapter.steps import FAILURES, Reader, Steps
 from slicermedai.inference.parts import make_part, parser_of
 
 NETWORK, INFERER, PREPROCESSING, POSTPROCESSING = "network_def", "inferer", "preprocessing", "postprocessing"
@@ -77,16 +77,27 @@ class Adapted:
         steps = entry.get("transforms", []) if isinstance(entry, dict) else entry
         if not isinstance(steps, list):
             raise BundleError("must hold a list of transforms", file=self.file, attribute=POSTPROCESSING)
-        return read_steps([self._plain(step) for step in steps], file=self.file, ledger=self.ledger)
+        place = f"{POSTPROCESSING}#transforms" if isinstance(entry, dict) else POSTPROCESSING
+        return read_steps(
+            [self._plain(step, f"{place}#{number}") for number, step in enumerate(steps)],
+            file=self.file,
+            ledger=self.ledger,
+            outputs=self.manifest.outputs if self.manifest.outputs_stated else "",
+        )
 
-    def _plain(self, step: dict[str, Any]) -> dict[str, Any]:
-        """A step whose values do not refer to others; what cannot be looked up stays as it is written."""
-        return {name: self._looked_up(value) for name, value in step.items()}
+    def _plain(self, step: dict[str, Any], place: str) -> dict[str, Any]:
+        """A step whose options have their values; what decides nothing stays as it is written."""
+        return {name: self._value(value, f"{place}#{name}", name) for name, value in step.items()}
 
-    def _looked_up(self, value: Any) -> Any:
-        if isinstance(value, str) and re.fullmatch(r"@[\w#:]+", value):
-            return self.parser.get(value[1:].replace("::", "#"), value)
-        return value
+    def _value(self, value: Any, place: str, name: str) -> Any:
+        if name not in OPTIONS or not re.search(r"[\"'][$@]", repr(value)):
+            return value
+        try:
+            return self.parser.get_parsed_content(place, instantiate=True)
+        except FAILURES as error:
+            raise BundleError(
+                f"cannot be read ({type(error).__name__}: {error})", file=self.file, attribute=place
+            ) from error
 
 
 def adapt(manifest: Manifest, ledger: Ledger) -> Adapted:

@@ -30,8 +30,47 @@ _FEEDING = re.compile(r"^(EnsureChannelFirst|AddChannel|AsChannelFirst)(d|D|Dict
 _TYPING = re.compile(r"^(EnsureType|ToTensor|ToDevice|CastToType|ToNumpy)(d|D|Dict)?$")
 _PROMPT = re.compile(r"Guidance|Prompt|Click")
 _LABEL = re.compile(r"^(label|labels|seg|segmentation|mask|gt|ground_?truth)(_.*)?$", re.IGNORECASE)
-_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError, IndexError, SyntaxError)
+FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError, IndexError, SyntaxError)
 _LPS = "LPS"
+PER_KEY = {
+    "additional_info",
+    "align_corners",
+    "anti_aliasing",
+    "anti_aliasing_sigma",
+    "argmax",
+    "data_shape",
+    "data_type",
+    "data_value",
+    "device",
+    "dst_keys",
+    "dtype",
+    "factor_key",
+    "field_mode",
+    "func",
+    "grid_mode",
+    "inv_func",
+    "meta_info",
+    "meta_key_postfix",
+    "meta_keys",
+    "mode",
+    "nearest_interp",
+    "orig_keys",
+    "orig_meta_keys",
+    "other",
+    "overwrite",
+    "padding_mode",
+    "post_func",
+    "refer_keys",
+    "rounding",
+    "scale_extent",
+    "sigmoid",
+    "softmax",
+    "threshold",
+    "to_onehot",
+    "to_tensor",
+    "value_range",
+}
+"""Options of MONAI's dictionary transforms that have one value for each key; other lists are sizes and the like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +123,7 @@ class Steps:
     def _applied(self, step: Callable[[Any], Any], data: dict[str, Any]) -> dict[str, Any]:
         try:
             return dict(step(data))
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BundleError(
                 f"failed on this image ({type(error).__name__}: {error})", file=self.file, attribute=self.attribute
             ) from error
@@ -166,11 +205,11 @@ class Reader:
             self.kept.append({**step, "_place_": number})
 
     def _without_labels(self, step: dict[str, Any], keys: list[str]) -> dict[str, Any]:
-        wanted = [n for n, key in enumerate(keys) if not _LABEL.match(key)]
+        wanted = [n for n, key in enumerate(keys) if not is_label(key)]
         if len(wanted) < len(keys):
             self.ledger.did("evaluation keys", f"{_target(step)}: {', '.join(set(keys) - {keys[n] for n in wanted})}")
         made: dict[str, Any] = {
-            name: [value[n] for n in wanted] if isinstance(value, list) and len(value) == len(keys) > 1 else value
+            name: [value[n] for n in wanted] if name in PER_KEY and _has_one_each(value, keys) else value
             for name, value in step.items()
         }
         return {**made, "keys": [keys[n] for n in wanted]}
@@ -186,7 +225,7 @@ class Reader:
             return None
         try:
             return self.parser.get_parsed_content(f"{prefix}#{number}#{name}", instantiate=True)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BundleError(
                 f"cannot be read ({type(error).__name__}: {error})", file=self.file, attribute=f"{prefix}#{number}"
             ) from error
@@ -264,6 +303,15 @@ def _onto(volume: Volume, grid: Geometry, turn: Turn, *, first: bool) -> Any:
     fill = None if first else float(volume.array.min())
     values = resample(volume.array, volume.geometry, grid, fill=fill, nearest=turn.nearest)
     return metatensor_on(torch.from_numpy(values)[None], grid)
+
+
+def is_label(key: str) -> bool:
+    """True for a key of a reference that evaluation holds results against."""
+    return _LABEL.match(key) is not None
+
+
+def _has_one_each(value: Any, keys: Sequence[str]) -> bool:
+    return isinstance(value, list) and len(value) == len(keys) > 1
 
 
 def _pair(value: Any) -> list[Any]:
