@@ -18,6 +18,8 @@ import pytest
 from pydicom import dcmread
 
 import slicermedai
+from slicermedai.app.deid_result import read_result
+from slicermedai.app.deid_words import summary
 from slicermedai.audit.log import log_path, verify
 from slicermedai.cli.deidentify import LEFT_OUT, deidentify_files
 from slicermedai.cli.execute import execute
@@ -121,6 +123,21 @@ def test_a_file_that_cannot_be_read_is_named_by_its_number_and_the_code_is_4(sou
     assert len(copies(tmp_path / "out")) == 3
     assert tokens_in((tmp_path / "out" / "report.html").read_text()) == set()
     assert "Quillfeather Ambrosia.txt" in (tmp_path / "review" / LEFT_OUT).read_text()
+
+
+def test_a_step_that_was_asked_for_and_not_done_is_named_and_the_code_is_3(source: Path, tmp_path: Path) -> None:
+    done = run_command(source, tmp_path / "out", "--deface")
+    assert (done.returncode, done.stdout) == (3, f"{tmp_path / 'out'}\n"), done.stderr
+    sentence = "(113102) was asked for and not done in 4 of 4 files: faces cannot be taken off without a model"
+    assert f"not done: Clean Recognizable Visual Features Option {sentence}" in done.stderr
+    told = report(tmp_path / "out")
+    assert told["choices"]["Faces of head CT and MR"] == "asked for, not done in 4 of 4 files"
+    assert [one["code"] for one in told["missed"]] == ["113102"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'class="status warned"' in page
+    assert sentence in page
+    shown = read_result(tmp_path / "out", tmp_path / "review")
+    assert summary(shown).splitlines()[:2] == ["Not all that was asked for was done.", told["missed"][0]["sentence"]]
 
 
 def test_where_nothing_can_be_written_nothing_is(tmp_path: Path) -> None:

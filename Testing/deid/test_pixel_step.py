@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import zipfile
 from pathlib import Path
@@ -9,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.uid import BasicTextSRStorage
 
+from slicermedai.deid import run
 from slicermedai.deid.pixels.ocr import Ocr, is_available, load_ocr
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.work import Done
 from slicermedai.domain import scratch
+from slicermedai.errors import IdentityError
 from Testing.deid.pixels.pictures import SC, US_CLIP, Text, a_file, tissue, written_on
-from Testing.deid.samples import KEY
+from Testing.deid.samples import KEY, a_series
 
 TEXT = frozenset({Option.CLEAN_PIXEL_DATA})
 SHAPE = (120, 260)
@@ -110,3 +115,64 @@ def test_a_reader_goes_to_another_process_as_what_it_is() -> None:
     if not is_available():
         pytest.skip("absent: rapidocr-onnxruntime (optional extra ocr)")
     assert len(pickle.dumps(load_ocr(threads=2))) < 200
+
+
+FACES = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_what_a_run_claims_is_counted_from_the_copies_that_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    real = {"write": run.write, "verify": run.verify}
+
+    def write(patients: object, task: object) -> Done:
+        first = task.target.name == "00001.dcm"
+        return dataclasses.replace(real["write"](patients, task), claimed=TEXT if first else frozenset())
+
+    def verify(patients: object, task: object) -> Done:
+        if task.target.name != f"{fails + 1:05d}.dcm":
+            return real["verify"](patients, task)
+        task.target.unlink()
+        return Done(error=IdentityError("a name is still in it").to_dict())
+
+    monkeypatch.setattr(run, "write", write)
+    monkeypatch.setattr(run, "verify", verify)
+    settings = DeidSettings(profile=Profile(TEXT), key=KEY)
+    outcome = deidentify_all(a_series(tmp_path / "in"), tmp_path / "out", settings)
+    kept = outcome.files[1 - fails]
+    assert (outcome.files[fails].quarantined, outcome.files[fails].claimed) == (True, ())
+    assert ("113101" in kept.claimed) is (fails == 1)
+    assert [code.value for code in outcome.record.codes] == list(kept.claimed)
+    removed = sum(count for (_, action), count in kept.done.items() if action == "X")
+    assert (outcome.record.files, outcome.record.elements_removed) == (1, removed)
+
+
+def test_a_step_that_was_asked_for_and_not_done_is_named_with_its_reason(tmp_path: Path) -> None:
+    settings = DeidSettings(profile=Profile(TEXT | FACES), key=KEY, deface=True)
+    outcome = deidentify_all(a_series(tmp_path / "in"), tmp_path / "out", settings)
+    assert [(one.code, one.files, one.of) for one in outcome.missed] == [("113101", 2, 2), ("113102", 2, 2)]
+    assert outcome.missed[1].why == ("faces cannot be taken off without a model that finds the brain",)
+    assert [line for line in outcome.record.not_done if "asked for" in line] == [m.sentence for m in outcome.missed]
+    assert not any("were not removed: a head" in line for line in outcome.record.not_done), "said once"
+
+
+def test_a_step_that_nobody_asked_for_or_that_has_nothing_to_do_is_not_missed(tmp_path: Path) -> None:
+    files = a_series(tmp_path / "in")
+    assert deidentify_all(files, tmp_path / "basic", DeidSettings(key=KEY)).missed == ()
+    dataset = dcmread(files[0])
+    del dataset.PixelData
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
+    dataset.Modality = "SR"
+    dataset.save_as(files[0])
+    asked = DeidSettings(profile=Profile(FACES), key=KEY, deface=True)
+    assert deidentify_all(files[:1], tmp_path / "none", asked).missed == ()
+
+
+def test_text_that_was_read_in_some_files_is_not_said_to_be_unsearched(tmp_path: Path, ocr: Ocr) -> None:
+    files = [files_with_text(tmp_path / "in")[0], *a_series(tmp_path / "mr")]
+    outcome = deidentify_all(files, tmp_path / "out", settings(ocr))
+    told = " ".join(outcome.record.not_done)
+    assert outcome.missed == ()
+    assert "not searched for." not in told
+    assert "was read in 1 of 3 files" in told

@@ -122,7 +122,8 @@ def test_the_page_says_what_was_asked_for_and_what_came_of_it(done: Done) -> Non
     assert KEY.fingerprint in options
     assert "edition 2024e" in options
     assert "StudyDate (0008,0020) moved 5 5 Table E.1-1: Z, option 113107: C" in read.section("attributes")
-    assert "Faces were not removed" in read.section("not-done")
+    assert "(113102) was asked for and not done in 5 of 5 files" in read.section("not-done")
+    assert "asked for, not done in 5 of 5 files" in options
     assert "k = 1" in read.section("risk")
     left = read.section("left-out")
     assert "file 1 (*.txt) left out is no DICOM file" in left
@@ -131,12 +132,16 @@ def test_the_page_says_what_was_asked_for_and_what_came_of_it(done: Done) -> Non
 
 
 def test_the_first_words_are_bad_only_where_identity_was_found(done: Done) -> None:
-    clean = dataclasses.replace(done.facts, left_out=())
+    clean = dataclasses.replace(done.facts, left_out=(), missed=())
     (status,) = [e for e in page(clean).all("p") if e.attributes.get("class", "").startswith("status")]
     assert (status.attributes["class"], status.text) == (
         "status",
         "5 files written; the verifier found none of what the headers name in any of them.",
     )
+    undone = page(dataclasses.replace(done.facts, left_out=()))
+    (status,) = [e for e in undone.all("p") if e.attributes.get("class", "").startswith("status")]
+    assert status.attributes["class"] == "status warned"
+    assert "(113102) was asked for and not done in 5 of 5 files" in status.text
     (status,) = [e for e in page(done.facts).all("p") if e.attributes.get("class", "").startswith("status")]
     assert status.attributes["class"] == "status warned"
     kept = LeftOut(number=9, source="IM0009.dcm", reason="a name is still there", quarantined=True, asked_for=False)

@@ -33,6 +33,7 @@ def read_result(output: Path, review: Path) -> DeidResult:
         left_out=tuple(_left_out(one, names) for one in report["left_out"]),
         pictures=tuple(sorted(review.glob("*.png"))) if report["review"] else (),
         series=tuple(patients.items()),
+        missed=tuple(one["sentence"] for one in report.get("missed", ())),
     )
 
 

@@ -70,7 +70,8 @@ class LeftOut:
 class DeidResult:
     """What a job left: where, how many files of how many patients, what was left out, which texts to look at.
 
-    ``series`` are (UID, pseudonym of the patient) of what was written; ``pictures`` are patient data.
+    ``series`` are (UID, pseudonym of the patient) of what was written; ``pictures`` are patient data. ``missed``
+    says which steps were asked for and not done.
     """
 
     folder: Path
@@ -79,6 +80,7 @@ class DeidResult:
     left_out: tuple[LeftOut, ...]
     pictures: tuple[Path, ...]
     series: tuple[tuple[str, str], ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def page(self) -> Path:

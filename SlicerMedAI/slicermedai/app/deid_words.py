@@ -161,6 +161,7 @@ def summary(result: DeidResult, tr: Translate = untranslated) -> str:
         )
         parts.append(told.format(files=files_text(result.kept_back, tr)))
     told = tr("{files} of {patients} written; the verifier found none of what the headers name in any of them.")
+    parts[:0] = [tr("Not all that was asked for was done."), *result.missed] if result.missed else []
     counts = {"files": files_text(result.written, tr), "patients": patients_text(result.patients, tr)}
     parts.append(told.format(**counts))
     rest = len(result.left_out) - result.kept_back

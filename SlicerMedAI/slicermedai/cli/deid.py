@@ -1,4 +1,4 @@
-"""``slicermedai deid INPUT OUTPUT``: 0 all is written, 1 nothing is, 4 some files were left out, 130 stopped."""
+"""``slicermedai deid INPUT OUTPUT``: 0 done, 1 nothing written, 3 a step not done, 4 files left out, 130 stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slicermedai.jobs.interrupts import EXIT_CANCELLED
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import DeidJob
 
-EXIT_LEFT_OUT = 4
+EXIT_NOT_ALL, EXIT_LEFT_OUT = 3, 4
 _NAMED = 20
 
 
@@ -78,7 +78,10 @@ def catalogue() -> str:
     return "\n".join(["presets:", *rows, "", "options:", *options, ""])
 
 
-_EXITS = "Exit codes: 0 all files were written, 1 nothing was, 4 some were left out (each is named), 130 stopped."
+_EXITS = (
+    "Exit codes: 0 all files were written, 1 nothing was, 3 all were, but a step that was asked for was not done in "
+    "some (it is named), 4 some were left out (each is named), 130 stopped."
+)
 
 
 def _secrets(job: DeidJob) -> dict[str, str]:
@@ -103,7 +106,7 @@ def _stopped(job: DeidJob) -> int:
 
 
 def _tell_left_out(folder: Path) -> int:
-    """Name what was left out, without identity; returns the exit code."""
+    """Name what was left out, without identity; and what was not done; returns the exit code."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     amiss = [one for one in report["left_out"] if not one["asked_for"]]
     for one in amiss[:_NAMED]:
@@ -112,4 +115,6 @@ def _tell_left_out(folder: Path) -> int:
         print(f"slicermedai: and {len(amiss) - _NAMED} more; see report.html", file=sys.stderr)
     if report["review"]:
         print(f"slicermedai: {len(report['review'])} files have text that a person should look at", file=sys.stderr)
-    return EXIT_LEFT_OUT if amiss else 0
+    for one in report["missed"]:
+        print(f"slicermedai: not done: {one['sentence']}", file=sys.stderr)
+    return EXIT_LEFT_OUT if amiss else EXIT_NOT_ALL if report["missed"] else 0

@@ -86,6 +86,8 @@ class Faces:
     def __init__(self, patients: Patients) -> None:
         self._patients, self._settings = patients, patients.settings
         self._edits: dict[tuple[str, str], Mapping[Origin, Any]] = {}
+        self._why: dict[tuple[str, str], str] = {}
+        self._has_pixels: dict[tuple[str, str], bool] = {}
         self._series: defaultdict[tuple[str, str], list[Origin]] = defaultdict(list)
         for origin, instance in patients.instances.items():
             self._series[instance.study, instance.series].append(origin)
@@ -94,23 +96,42 @@ class Faces:
         """An edit that takes the face out; None where the step is off, does not apply or did not succeed."""
         if not self._settings.deface:
             return None
-        instance = self._patients.instances[origin]
-        key = (instance.study, instance.series)
+        key = self._series_of(origin)
         if key not in self._edits:
             while len(self._edits) >= _HELD:
                 del self._edits[next(iter(self._edits))]
             self._edits[key] = self._looked_for(self._series[key])
         return self._edits[key].get(origin)
 
+    def why(self, origin: Origin) -> str:
+        """Why there is no edit for a file; "" where that is not known (what an earlier run did)."""
+        return self._why.get(self._series_of(origin), "")
+
+    def apply_to(self, origin: Origin) -> bool:
+        """True where the series has pixels at all, which the first of its files tells."""
+        key = self._series_of(origin)
+        if key not in self._has_pixels:
+            from slicermedai.deid.pixels.frames import has_pixels
+
+            with unpacked(self._series[key][0]) as path:
+                self._has_pixels[key] = has_pixels(path)
+        return self._has_pixels[key]
+
+    def _series_of(self, origin: Origin) -> tuple[str, str]:
+        instance = self._patients.instances[origin]
+        return instance.study, instance.series
+
     def _looked_for(self, origins: list[Origin]) -> Mapping[Origin, Any]:
         from slicermedai.deid.pixels.face_series import deface_series
 
-        with contextlib.suppress(InputError):  # no head, no face in view, no volume: the option is not claimed
+        try:
             with ScratchFolder.create(SCRATCH) as scratch:
                 paths = {_file_of(o, scratch.path / f"{n:05d}.dcm"): o for n, o in enumerate(origins)}
                 edits = deface_series(list(paths), self._settings.brain_mask).edits
-            return {paths[path]: edit for path, edit in edits.items()}
-        return {}
+        except InputError as error:  # no head, no face in view, no volume: the option is not claimed
+            self._why[self._series_of(origins[0])] = error.message
+            return {}
+        return {paths[path]: edit for path, edit in edits.items()}
 
 
 def _decide(patients: Patients, origin: Origin, path: Path, face: Any) -> Decision:

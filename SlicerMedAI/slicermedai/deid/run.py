@@ -10,15 +10,16 @@ from typing import Any
 
 from slicermedai.deid.free_rules import describe_text, text_not_done
 from slicermedai.deid.journal import Journal
+from slicermedai.deid.missed import about_text, missed_steps
 from slicermedai.deid.naming import target_names
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.people import fill_table, fingerprint_of
 from slicermedai.deid.pixel_step import Faces
-from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.profile import STEPS, Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.reasons import reason
 from slicermedai.deid.rules import describe_rules
-from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem
+from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, Missed, ReviewItem
 from slicermedai.deid.text_rule import TextRule
 from slicermedai.deid.window import Origin
 from slicermedai.deid.work import Done, Step, Task, Workers, verify, workers, write
@@ -177,8 +178,10 @@ class _Run:
             kept = self._verified(crew, written)
         fill_table(self.settings, self.patients, [task.origin for task in kept])
         rows = tuple(sorted(self.rows, key=lambda row: row.number))
+        missed = tuple(missed_steps(self.settings, kept, self.faces))
         return DeidOutcome(
-            record=self._record(kept),
+            record=self._record(kept, missed),
+            missed=missed,
             files=rows,
             review=tuple(self._review(kept)),
             fingerprint=fingerprint_of(self.settings),
@@ -317,7 +320,7 @@ class _Run:
             for row in self.rows
         ]
 
-    def _record(self, kept: list[Task]) -> Deidentification:
+    def _record(self, kept: list[Task], missed: tuple[Missed, ...]) -> Deidentification:
         changed: Counter[tuple[str, str]] = Counter()
         for row in self.rows:
             if not row.refused:
@@ -335,7 +338,9 @@ class _Run:
             elements_replaced=by_action["Z"] + by_action["D"] + by_action["C"],
             uids_replaced=by_action["U"],
             done=tuple(describe(self.settings.profile, self.settings.text)),
-            not_done=tuple(self._not_done(done)),
+            not_done=tuple(
+                [*(one.sentence for one in missed), *about_text(self.settings, kept), *self._not_done(done)]
+            ),
             refused=tuple(f"{row.source}: {row.refused}" for row in self.rows if row.refused),
             changes=tuple(
                 AttributeChange(
@@ -351,7 +356,8 @@ class _Run:
         used = {id(vocabulary): vocabulary.left_out for vocabulary in self.patients.vocabularies.values()}
         left_out = sum(used.values())
         guard = f"{left_out} short or common pieces of the identity were not searched for in other text."
-        told = not_done(self.settings.profile, done, self.settings.text)
+        asked = {_NOT_DONE[option] for option in self.settings.profile.options & STEPS}  # said by what was missed
+        told = [s for s in not_done(self.settings.profile, done, self.settings.text) if s not in asked]
         return [*told, *([guard] if left_out else []), *self._mixed()]
 
     def _mixed(self) -> Iterator[str]:

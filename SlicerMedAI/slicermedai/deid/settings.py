@@ -145,6 +145,26 @@ class ReviewItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """A step that was asked for and not done in ``files`` of the ``of`` files that were written.
+
+    ``code`` and ``step`` are those of the option; ``why`` are reasons, without patient data.
+    """
+
+    code: str
+    step: str
+    files: int
+    of: int
+    why: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        reasons = f": {'; '.join(self.why)}" if self.why else ""
+        return f"{self.step} ({self.code}) was asked for and not done in {self.files} of {self.of} files{reasons}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeidOutcome:
     """What was done to a set of files."""
 
@@ -152,6 +172,7 @@ class DeidOutcome:
     files: tuple[FileRow, ...]
     review: tuple[ReviewItem, ...] = ()
     fingerprint: str = ""
+    missed: tuple[Missed, ...] = ()
 
     @property
     def quarantined(self) -> tuple[FileRow, ...]:

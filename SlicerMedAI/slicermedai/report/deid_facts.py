@@ -15,9 +15,10 @@ from slicermedai.deid.profile import BASIC, Option, Profile
 from slicermedai.deid.reasons import reason
 from slicermedai.deid.request import choice_of
 from slicermedai.deid.risk import RiskReport
-from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, ReviewItem
+from slicermedai.deid.settings import DeidOutcome, DeidSettings, FileRow, Missed, ReviewItem
 from slicermedai.deid.survey import SeriesLeft, survey
 from slicermedai.deid.table import load_table
+from slicermedai.deid.text_rule import TextRule
 from slicermedai.domain.result import Deidentification
 from slicermedai.jobs.specs import DeidJob
 
@@ -28,6 +29,7 @@ _DATES = {
     DateRule.KEEP: "kept",
 }
 _AGES = {AgeRule.AS_IT_IS: "as they are, where they are kept", AgeRule.CAP: "those over 89 become 90"}
+_TEXT = {TextRule.SCRUB: "identity in it is masked, where it is kept", TextRule.REMOVE: "removed whole"}
 _LISTED = re.compile(r"exclusion list \(line (\d+)")
 _ENDINGS = frozenset({".dcm", ".ima", ".zip", ".txt", ".pdf", ".jpg", ".png", ".xml", ".gz", ".tif"})
 
@@ -104,6 +106,7 @@ class DeidFacts:
     program: str
     started: str
     finished: str
+    missed: tuple[Missed, ...] = ()
 
     @property
     def quarantined(self) -> int:
@@ -132,7 +135,7 @@ def facts_of(
     return DeidFacts(
         record=outcome.record,
         profile=settings.profile,
-        choices=tuple(_choices(job, settings)),
+        choices=tuple(_choices(job, settings, outcome.missed)),
         options=tuple(_option_uses(outcome.files, settings.profile)),
         table=load_table().title,
         fingerprint=outcome.fingerprint if job.key else "",
@@ -149,16 +152,20 @@ def facts_of(
         program=f"SlicerMedAI {slicermedai.__version__}",
         started=times[0],
         finished=times[1],
+        missed=outcome.missed,
     )
 
 
-def _choices(job: DeidJob, settings: DeidSettings) -> list[tuple[str, str]]:
+def _choices(job: DeidJob, settings: DeidSettings, missed: tuple[Missed, ...]) -> list[tuple[str, str]]:
+    undone = {one.code: f"asked for, not done in {one.files} of {one.of} files" for one in missed}
+    text, faces = Option.CLEAN_PIXEL_DATA.value, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES.value
     return [
         ("Preset", choice_of(job).preset.title),
         ("Dates", _DATES[settings.date_rule]),
         ("Ages", _AGES[settings.ages]),
-        ("Burned-in text", "searched" if settings.ocr is not None else "not searched"),
-        ("Faces of head CT and MR", "removed where a brain is found" if settings.deface else "kept"),
+        ("Free text", _TEXT[settings.text]),
+        ("Burned-in text", undone.get(text) or ("searched" if settings.ocr is not None else "not searched")),
+        ("Faces of head CT and MR", undone.get(faces) or ("removed" if settings.deface else "kept")),
         ("Project key", "one of its own, kept by whoever ran this" if job.key else "made for this job and not kept"),
         ("Re-identification table", "kept, encrypted, elsewhere" if job.table else "none"),
         ("Exclusion list", "checked before anything was written" if job.exclude else "none"),

@@ -43,6 +43,7 @@ def as_json(facts: DeidFacts) -> str:
         "verifier": {"searched": facts.verified, "kept_back": facts.quarantined},
         "left_out": [asdict(one) for one in facts.left_out],
         "review": [asdict(one) for one in facts.doubts],
+        "missed": [{**asdict(one), "sentence": one.sentence} for one in facts.missed],
         "not_done": list(facts.record.not_done),
         "rules": list(facts.record.done),
         "risk": facts.risk.to_dict(),

@@ -82,7 +82,7 @@ def _summary(facts: DeidFacts) -> str:
 
 
 def _status(facts: DeidFacts) -> Html:
-    """Green where everything was written and passed; red where the verifier kept a file back."""
+    """Green where everything asked for was done and passed; red where the verifier kept a file back."""
     if facts.quarantined:
         kept = counted(facts.quarantined, "file")
         words = f"Identity was found in {kept} by the verifier: kept back, not written. Look below before you go on."
@@ -91,10 +91,12 @@ def _status(facts: DeidFacts) -> Html:
         f"{counted(facts.verified, 'file')} written; the verifier found none of what the headers name in any of them."
     )
     rest = len(facts.left_out)
-    if rest or facts.doubts:
+    if rest or facts.doubts or facts.missed:
         notes = [f"{counted(rest, 'file')} left out"] if rest else []
         notes += [f"{counted(len(facts.doubts), 'file')} to be looked at"] if facts.doubts else []
-        return tag("p", tag("strong", passed), f" {', '.join(notes)}: read why below.", class_="status warned")
+        told = f" {', '.join(notes)}: read why below." if notes else ""
+        undone = "".join(f" {one.sentence}" for one in facts.missed)
+        return tag("p", tag("strong", passed), f"{undone}{told}", class_="status warned")
     return tag("p", tag("strong", passed), class_="status")
 
 
