@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,12 @@ from slicermedai.domain.clock import Clock
 from slicermedai.domain.codec import write_object
 from slicermedai.domain.digests import digest_of
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.provenance import InputDigest, Provenance
 from slicermedai.domain.result import RESULT, AnalysisResult, Deidentification, Status
 from slicermedai.domain.seal import seal
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
 from slicermedai.jobs.specs import RunJob
 
 if TYPE_CHECKING:
@@ -51,60 +53,93 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
 
     clock = Clock(_now())
     bundle = resolve(job.bundle)
-    source = _open(job, clock, progress)
+    sources = _open(job, clock, progress)
+    source = next(iter(sources.values()))
     obstacle = obstacle_of(source.headers, source.files, resampled=source.resampled)
     formats, refused = fitting(
         job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
     )
-    source, deidentification = _routed(source, job, folder, clock, progress)
-    read = digest_of(source.files if source.whole else (), source.volume)
+    sources, deidentification = _routed(sources, job, folder, clock, progress)
+    source, read = next(iter(sources.values())), _digest(list(sources.values()))
     trust = RunTrust.of(bundle, source.volume, source.headers)
-    prediction = _predict(job, bundle, source.volume, trust, progress)
+    prediction = _predict(job, bundle, sources, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
-    result = _compose(bundle, source, prediction, trust, job_id)
+    result = _compose(bundle, list(sources.values()), prediction, trust, job_id)
     clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
     told = _told(result.provenance, clock, (*suv, *refused))
-    made = replace(told, warnings=(*source.warnings, *told.warnings), job_id=job_id, input=read, remark=job.remark)
+    warned = dict.fromkeys(line for one in sources.values() for line in one.warnings)
+    made = replace(told, warnings=(*warned, *told.warnings), job_id=job_id, input=read, remark=job.remark)
     result = replace(result, deidentification=deidentification, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
 
-def _open(job: RunJob, clock: Clock, progress: Progress) -> Source:
+def _open(job: RunJob, clock: Clock, progress: Progress) -> dict[str, Source]:
+    """The images by name, the one that results refer to first."""
     from slicermedai.deid.free_text import refuse_identity
     from slicermedai.dicom.inputs import open_source
+    from slicermedai.dicom.several import open_with
 
     source = open_source(Path(job.source), series=job.series, tilt=job.tilt, progress=progress)
-    refuse_identity(job.remark, source, Identity(job.identity), attribute="remark")
-    clock.step("read", source.in_words)
-    return source
+    sources = open_with(source, job.inputs, name=job.shows, tilt=job.tilt, progress=progress)
+    for one in sources.values():
+        refuse_identity(job.remark, one, Identity(job.identity), attribute="remark")
+    clock.step("read", "; ".join(one.in_words for one in sources.values()))
+    return sources
 
 
 def _routed(
-    source: Source, job: RunJob, folder: Path, clock: Clock, progress: Progress
-) -> tuple[Source, Deidentification | None]:
-    from slicermedai.deid.reopen import on_route
+    sources: Mapping[str, Source], job: RunJob, folder: Path, clock: Clock, progress: Progress
+) -> tuple[dict[str, Source], Deidentification | None]:
+    from slicermedai.deid.reopen import all_on_route
 
-    copies = folder / DICOM / SOURCE
-    route = Identity(job.identity)
-    source, report = on_route(source, route, copies=copies, key_file=job.project_key, progress=progress)
+    copies, route = folder / DICOM / SOURCE, Identity(job.identity)
+    given = list(sources.values())
+    routed, report = all_on_route(given, route, copies=copies, key_file=job.project_key, progress=progress)
     if report is not None:
         clock.step("deidentify", report.method)
-    return source, report
+    return dict(zip(sources, routed, strict=True)), report
 
 
-def _predict(job: RunJob, bundle: BundleRef, volume: Volume, trust: RunTrust, progress: Progress) -> Prediction:
+def _digest(sources: Sequence[Source]) -> InputDigest:
+    """Of all that was read; the image is the first, which results refer to."""
+    whole = all(source.whole and source.files for source in sources)
+    if not whole and len(sources) > 1:
+        raise InputError(
+            "of several images each must be a whole file or a series",
+            attribute="inputs",
+            advice="Save an image with a detached header, or one from memory, as a file of its own first.",
+        )
+    return digest_of([file for source in sources for file in source.files] if whole else (), sources[0].volume)
+
+
+def _predict(
+    job: RunJob, bundle: BundleRef, sources: Mapping[str, Source], trust: RunTrust, progress: Progress
+) -> Prediction:
     from slicermedai.inference.task import Listeners, RunSettings, predict
 
-    settings = RunSettings(device=job.device, seed=job.seed)
-    return predict(bundle, volume, settings=settings, listeners=Listeners(progress=progress, observer=trust.observer))
+    settings = RunSettings(device=job.device, seed=job.seed, precision=job.precision)
+    listeners = Listeners(progress=progress, observer=trust.observer)
+    volumes = {name: source.volume for name, source in sources.items()}
+    prediction = predict(bundle, volumes, settings=settings, listeners=listeners)
+    if not prediction.label_map.geometry.same_grid(next(iter(volumes.values())).geometry):
+        raise InputError(
+            "the model puts its labels on another of the images than the first",
+            attribute="source",
+            advice="Give the image that the model names first as SOURCE, and the others as inputs.",
+        )
+    return prediction
 
 
-def _compose(bundle: BundleRef, source: Source, found: Prediction, trust: RunTrust, job_id: str) -> AnalysisResult:
+def _compose(
+    bundle: BundleRef, sources: Sequence[Source], found: Prediction, trust: RunTrust, job_id: str
+) -> AnalysisResult:
     from slicermedai.confidence.findings import findings_of
+    from slicermedai.dicom.several import doubts
     from slicermedai.inference.record import provenance_of
 
+    source = sources[0]
     measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
     findings, quality = trust.judged(measured)
     return AnalysisResult(
@@ -114,8 +149,8 @@ def _compose(bundle: BundleRef, source: Source, found: Prediction, trust: RunTru
         provenance=trust.noted(provenance_of(bundle, found)),
         findings=findings,
         quality=quality,
-        sources=source.study.series,
-        notes=source.notes,
+        sources=tuple(series for one in sources for series in one.study.series),
+        notes=tuple(dict.fromkeys([*(note for one in sources for note in one.notes), *doubts(sources)])),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,11 +50,24 @@ def on_route(
     IdentityError
         The key file holds no key, or the copies are not the same image.
     """
+    (routed,), report = all_on_route([source], identity, copies=copies, key_file=key_file, progress=progress)
+    return routed, report
+
+
+def all_on_route(
+    sources: Sequence[Source], identity: Identity, *, copies: Path, key_file: str = "", progress: Progress = silent
+) -> tuple[list[Source], Deidentification | None]:
+    """Several images of one patient, as :func:`on_route`: with one key, and one vocabulary of what identifies them."""
     if identity is Identity.KEEP:
-        return _with_its_claim(source), None
-    if not source.headers:
-        return _voxels_alone(source), _BARE
-    return _from_copies(source, copies, key_file, progress)
+        return [_with_its_claim(source) for source in sources], None
+    named = [source for source in sources if source.headers]
+    if not named:
+        return [_voxels_alone(source) for source in sources], _BARE
+    files = list(dict.fromkeys(file for source in named for file in source.files))
+    report = _copied(files, copies, key_file, progress)
+    places = {file: copies / f"{number:05d}.dcm" for number, file in enumerate(files, 1)}
+    routed = [_from_copies(source, places) if source.headers else _voxels_alone(source) for source in sources]
+    return routed, report
 
 
 def _voxels_alone(source: Source) -> Source:
@@ -62,42 +76,43 @@ def _voxels_alone(source: Source) -> Source:
     return replace(source, study=study, volume=source.volume.voxels_alone(), files=(), notes=())
 
 
-def _from_copies(
-    source: Source, folder: Path, key_file: str, progress: Progress
-) -> tuple[Source, Deidentification | None]:
+def _copied(files: Sequence[Path], folder: Path, key_file: str, progress: Progress) -> Deidentification:
     from slicermedai.deid.pseudonym import ProjectKey
     from slicermedai.deid.run import deidentify
 
-    key = _key(key_file, folder, source) if key_file else ProjectKey.generate()
-    report = deidentify(source.files, folder, key=key, progress=progress)
-    if not key_file:  # nobody keeps that key: its fingerprint tells nothing
-        report = replace(report, fingerprint="")
-    copies = _reopened(source, folder)
+    key = _key(key_file, {folder, *(file.parent for file in files)}) if key_file else ProjectKey.generate()
+    report = deidentify(files, folder, key=key, progress=progress)
+    # nobody keeps a key that was made for this run: its fingerprint tells nothing
+    return report if key_file else replace(report, fingerprint="")
+
+
+def _from_copies(source: Source, places: Mapping[Path, Path]) -> Source:
+    copies = _reopened(source, [places[file] for file in source.files])
     if not all(says_removed(header) for header in copies.headers):
         raise IdentityError("a copy does not say that identity was removed", attribute="PatientIdentityRemoved")
     notes = (*copies.notes, _NOTES_LEFT_OUT) if source.notes else copies.notes
-    return replace(copies, study=replace(copies.study, identity=Identity.DEIDENTIFY), notes=notes), report
+    return replace(copies, study=replace(copies.study, identity=Identity.DEIDENTIFY), notes=notes)
 
 
-def _key(path: str, folder: Path, source: Source) -> ProjectKey:
+def _key(path: str, images: set[Path]) -> ProjectKey:
     """The project's key, sealed ones by the passphrase in the environment; it must not lie with the images."""
     import os
 
     from slicermedai.deid.keystore import load_key
     from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 
-    images = {folder, *(file.parent for file in source.files)}
     return load_key(Path(path), os.environ.get(PASSPHRASE_VARIABLE), away_from=images)
 
 
-def _reopened(source: Source, folder: Path) -> Source:
-    """The volume among the copies that is the source's, voxel for voxel."""
+def _reopened(source: Source, files: Sequence[Path]) -> Source:
+    """The volume of the source's own copies, which must be the source's, voxel for voxel."""
     from slicermedai.dicom.inputs import open_source
     from slicermedai.dicom.series import scan
 
     tilt = "resample" if source.resampled else "refuse"
-    for item in scan(folder).series:
-        copies = open_source(folder, series=item.address, tilt=tilt)
+    there = [file for file in files if file.exists()]
+    for item in scan(there).series if there else ():
+        copies = open_source(there, series=item.address, tilt=tilt)
         same_place = copies.volume.geometry.same_grid(source.volume.geometry)
         if same_place and np.array_equal(copies.volume.array, source.volume.array):
             return copies

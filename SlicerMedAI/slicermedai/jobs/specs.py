@@ -32,6 +32,16 @@ class RunJob(Job):
     source: str = field(metadata=_option("DICOM folder or file, NIfTI or NRRD file, or a saved volume folder"))
     bundle: str = field(default="brain", metadata=_option("model, as name or name@version"))
     series: str = field(default="", metadata=_option("series (UID, or UID#stack), where the source holds several"))
+    inputs: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "further images of a model that takes several, comma-separated: NAME=PATH or NAME=PATH::SERIES, as in "
+            "FLAIR=study::1.2.3"
+        ),
+    )
+    shows: str = field(
+        default="", metadata=_option("what SOURCE shows, where a model takes several images and it does not say (T1)")
+    )
     identity: str = field(
         default="keep",
         metadata=_option(
@@ -40,6 +50,13 @@ class RunJob(Job):
         ),
     )
     device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
+    precision: str = field(
+        default="float32",
+        metadata=_option(
+            "float32; auto: bfloat16 where the device has it and the labels stay the same; bfloat16 in any case",
+            choices=("float32", "auto", "bfloat16"),
+        ),
+    )
     formats: tuple[str, ...] = field(
         default=(), metadata=_option("output formats, comma-separated; default: seg,sr, or nifti,csv without patient")
     )
