@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from slicermedai.app.answering import answer_one
+from slicermedai.domain.observer import Progress
 
 _SERIES = 50
 """At most so many example files: more than anybody looks through."""
@@ -21,34 +19,13 @@ _NO_READER = object()
 
 def main() -> int:
     """Answer one request; ends with whoever asked."""
-    asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    stream = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
-    os.dup2(2, 1)  # what libraries print is not for the pipe
-
-    def say(event: dict[str, Any]) -> None:
-        stream.write(json.dumps(event) + "\n")
-        stream.flush()
-
-    from slicermedai.errors import MedAIError
-
-    try:
-        say({"answer": _answer(asked, say)})
-    except MedAIError as error:
-        say({"error": error.to_dict()})
-    stream.close()
-    return 0
+    return answer_one(_answer)
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
-def _answer(asked: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Any:
+def _answer(asked: dict[str, Any], progress: Progress) -> Any:
     if "key" in asked:
         return _made_key(asked["key"], asked["passphrase"])
-    return _look(asked["job"], asked["passphrase"], say)
+    return _look(asked["job"], asked["passphrase"], progress)
 
 
 def _made_key(path: str, passphrase: str) -> str:
@@ -60,7 +37,7 @@ def _made_key(path: str, passphrase: str) -> str:
     return key.fingerprint
 
 
-def _look(spec: dict[str, Any], passphrase: str, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _look(spec: dict[str, Any], passphrase: str, say: Progress) -> dict[str, Any]:
     from slicermedai.deid.preview import look
     from slicermedai.deid.profile import Option
     from slicermedai.deid.request import choice_of, files_of, settings_of
@@ -75,7 +52,7 @@ def _look(spec: dict[str, Any], passphrase: str, say: Callable[[dict[str, Any]],
     settings = replace(settings, profile=profile, ocr=reader)
 
     def progress(stage: str, fraction: float) -> None:
-        say({"progress": [stage, 0.5 * fraction + (0.5 if stage == "preview" else 0.0)]})
+        say(stage, 0.5 * fraction + (0.5 if stage == "preview" else 0.0))
 
     found = look(files, settings, progress=progress)
     examples = [found.values(origin) for origin in found.examples()[:_SERIES]]

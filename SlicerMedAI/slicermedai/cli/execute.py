@@ -99,6 +99,7 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     from slicermedai.export.profiles import formats_of
     from slicermedai.export.run import export_pictured, export_result
     from slicermedai.pipeline import HEADERS
+    from slicermedai.report.build import pictures_beside
 
     source, output = result_folder(Path(job.source)), Path(job.output)
     formats = formats_of(job.formats, job.profile)
@@ -107,15 +108,6 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     steps.record_result_read(source, job_id=job_id)
     with atomic_folder(output) as partial:
         export_result(result, headers=headers, folder=partial, formats=formats, progress=progress)
-        pictures = _pictures_beside(source)
+        pictures = pictures_beside(source)
         export_pictured(result, headers=headers, folder=partial, formats=formats, pictures=pictures)
     return output
-
-
-def _pictures_beside(source: Path) -> tuple[Path, ...]:
-    """The pictures of the run that left the result in ``source``, in the order of their report."""
-    from slicermedai.report.build import PICTURES
-
-    order = ("axial", "sagittal", "coronal", "3d")
-    files = [source.parent / PICTURES / f"{name}.png" for name in order]
-    return tuple(file for file in files if file.is_file())

@@ -107,3 +107,9 @@ def _draw(result: AnalysisResult, volume: Volume, folder: Path) -> tuple[tuple[P
 def _is_product(path: Path) -> bool:
     """A file that the page lists: not the page itself."""
     return path.is_file() and path.name != FILE_NAME
+
+
+def pictures_beside(result: Path) -> tuple[Path, ...]:
+    """The pictures that :func:`build` made of the run which left the folder ``result``, in the order of its report."""
+    files = [result.parent / PICTURES / f"{name}.png" for name in ("axial", "sagittal", "coronal", "3d")]
+    return tuple(file for file in files if file.is_file())
