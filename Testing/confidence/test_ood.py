@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from slicermedai.confidence.appearance import EXTENT, NETWORK, SPACING, TEXTURE, appearance, extents
-from slicermedai.confidence.ood import OodReport, OodState, VolumeRange, fit_ood, volume_alarms
+from slicermedai.confidence.ood import OodReport, OodState, VolumeRange, fit_ood, fit_volume_ranges, volume_alarms
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
@@ -134,3 +134,25 @@ def test_a_volume_alarm_changes_the_state_and_is_listed() -> None:
     assert joined.state is OodState.OUTSIDE
     assert [alarm.check for alarm in joined.alarms] == ["volume"]
     assert OodReport(state=OodState.INSIDE).joined(()).state is OodState.INSIDE
+
+
+def test_ranges_are_those_of_the_references_and_false_alarms_stay_rare_however_many_structures() -> None:
+    rng, rings = np.random.default_rng(7), []
+    labels = [(value, f"Part {value}") for value in range(1, 13)]
+    for _ in range(60):
+        volumes = np.exp(rng.normal(np.linspace(1, 7, 12), 0.2, (40, 12)))
+        ranges = fit_volume_ranges(volumes, labels, subjects=[str(n) for n in range(40)])
+        assert [found.value for found in ranges] == [value for value, _ in labels]
+        fresh = np.exp(rng.normal(np.linspace(1, 7, 12), 0.2, (10, 12)))
+        rings += [bool(volume_alarms(dict(enumerate(one, start=1)), ranges)) for one in fresh]
+    assert 0.01 < np.mean(rings) < 0.09
+    assert volume_alarms(dict.fromkeys(range(1, 13), 1e5), ranges)
+
+
+def test_a_structure_that_some_patients_lack_may_be_absent_and_a_rare_one_has_no_range() -> None:
+    volumes = np.column_stack([np.linspace(90, 110, 24), np.linspace(5, 6, 24), np.linspace(5, 6, 24)])
+    volumes[:3, 1], volumes[:15, 2] = 0, 0
+    subjects = [str(n) for n in range(24)]
+    ranges = fit_volume_ranges(volumes, [(1, "A"), (2, "B"), (3, "C")], subjects=subjects)
+    assert [(found.value, found.low > 0) for found in ranges] == [(1, True), (2, False)]
+    assert fit_volume_ranges(volumes, [(1, "A"), (2, "B"), (3, "C")], subjects=["one"] * 24) == ()

@@ -149,6 +149,27 @@ def test_a_maker_that_is_not_known_is_a_doubt() -> None:
     assert "not known" in found.reasons[0]
 
 
+@pytest.mark.parametrize("missing", ["modality", "scanner maker"])
+def test_a_record_that_does_not_say_for_whom_it_speaks_is_never_green(missing: str) -> None:
+    scope = Scope(
+        modalities=() if missing == "modality" else ("MR",),
+        manufacturers=() if missing == "scanner maker" else ("Maker A",),
+    )
+    found = applicability(a_record(scope=scope), HERE)
+    assert found.applies
+    assert found.reasons == (f"the trust record does not say for which {missing} it speaks",)
+    assert light_of(dataclasses.replace(BEST, applicability=found)).light is Light.AMBER
+
+
+def test_a_record_of_an_older_form_is_refused_by_name(tmp_path: Path) -> None:
+    path = a_record().save(tmp_path)
+    body = json.loads(path.read_text())
+    body["record"] |= {"schema": 1, "saliency": []}
+    path.write_text(json.dumps(body))
+    with pytest.raises(UnreadableFileError, match="older version"):
+        load_record(path)
+
+
 def generated_record() -> TrustRecord:
     made = dataclasses.replace(a_record().provenance, generated=True)
     return a_record(provenance=made)
@@ -196,9 +217,13 @@ def test_one_missing_piece_and_the_light_is_not_green(changes: dict[str, object]
     assert word in " ".join(found.reasons)
 
 
-def test_an_alarm_is_red_also_without_a_record() -> None:
+@pytest.mark.parametrize(
+    "state", [Applies.NO_RECORD, Applies.GENERATED, Applies.OUT_OF_SCOPE, Applies.OTHER_PREPROCESSING]
+)
+def test_a_record_that_does_not_apply_calls_nothing_strange(state: Applies) -> None:
     strange = OodReport(state=OodState.OUTSIDE, alarms=(Alarm(check="n", reason="noise"),))
-    assert light_of(Evidence(applicability=applicability(None, HERE), ood=strange)).light is Light.RED
+    found = light_of(Evidence(applicability=Applicability(state=state, reasons=("why",)), ood=strange))
+    assert (found.light, found.reasons) == (Light.NONE, ("why",))
 
 
 def test_twenty_one_good_patients_are_too_few_for_green_and_twenty_two_are_enough() -> None:

@@ -133,6 +133,15 @@ def test_a_record_of_phantoms_says_nothing_of_a_real_image(record: TrustRecord) 
     assert "generated data" in found.confidence.reason
 
 
+def test_a_record_of_phantoms_calls_no_real_image_strange(record: TrustRecord) -> None:
+    case = an_easy_case()
+    real = dataclasses.replace(HERE, generated=False)
+    found = judged(dataclasses.replace(case, image=case.image + 80), record, real)
+    assert found.light.light is Light.NONE
+    assert found.confidence.state is ConfidenceState.NOT_CALIBRATED
+    assert "generated data" in found.confidence.reason
+
+
 def test_an_alarm_takes_all_numbers_away_and_is_told(record: TrustRecord) -> None:
     case = an_easy_case()
     found = judged(dataclasses.replace(case, image=case.image + 80), record)

@@ -16,7 +16,7 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.cli.commands import obey, understand
 from slicermedai.cli.execute import execute
 from slicermedai.confidence.findings import findings_of
-from slicermedai.confidence.models import manifest_of, record_of
+from slicermedai.confidence.models import manifest_of, record_of, records_folder
 from slicermedai.confidence.record import TrustRecord, load_record
 from slicermedai.confidence.run import Origin, RunTrust
 from slicermedai.confidence.sketch import load_cases
@@ -114,7 +114,8 @@ def test_the_record_holds_the_planted_calibration(record: TrustRecord) -> None:
     assert body.after.ece < 0.02 < body.before.ece
     assert body.dice is not None and body.volume is not None
     assert record.ood is not None and len(record.ood.largest) == COUNT
-    assert record.scope.sites == ("north",)
+    assert (record.scope.sites, record.scope.unknown["manufacturer"]) == (("north",), COUNT)
+    assert [(found.name, 0 <= found.low < found.high) for found in record.volumes] == [("Body", True)]
 
 
 def test_neither_record_nor_sketches_name_a_patient(calibrated: Path) -> None:
@@ -217,7 +218,8 @@ def test_the_same_run_on_a_real_image_or_another_site_tells_nothing(calibrated: 
     understand(["trust", "use", str(path)])()
     case = next(iter(phantoms(1, seed=85)))
     for origin, word in ((Origin(site="north"), "generated data"), (Origin(site="south", generated=True), "south")):
-        finding, quality, _ = run_with_trust(case, bundle, origin)
+        finding, quality, trust = run_with_trust(case, bundle, origin)
+        assert trust.ood is None
         assert finding.confidence.state is ConfidenceState.NOT_CALIBRATED
         assert (quality.light, quality.expected_dice) == ("not assessed", None)
         assert word in " ".join(quality.reasons)
@@ -255,12 +257,12 @@ def test_a_run_holds_its_image_against_the_record_that_is_in_use(
     assert after.findings[0].confidence.state is ConfidenceState.NOT_CALIBRATED  # the record knows phantoms alone
     assert "generated data" in " ".join(after.quality[0].reasons)
     assert after.quality[0].light == "not assessed"
-    assert not any(line.startswith("Out of distribution") for line in after.provenance.refusals)
+    (line,) = (line for line in after.provenance.refusals if line.startswith("Out of distribution"))
+    assert "generated data" in line
 
 
-def test_an_image_unlike_the_records_ends_in_a_warning(calibrated: Path, bundle: Path, tmp_path: Path) -> None:
-    (path,) = calibrated.glob("*.trust.json")
-    understand(["trust", "use", str(path)])()
+def test_an_image_unlike_the_records_ends_in_a_warning(record: TrustRecord, bundle: Path, tmp_path: Path) -> None:
+    replace(record, provenance=replace(record.provenance, generated=False)).save(records_folder())
     case = next(iter(phantoms(1, seed=86)))
     thick = replace(case, spacing=tuple(4 * step for step in case.spacing))
     result = run_to_the_end(thick, bundle, tmp_path)

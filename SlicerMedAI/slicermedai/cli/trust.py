@@ -53,6 +53,7 @@ def lines(record: TrustRecord) -> list[str]:
         f"made {made.date} by slicermedai {made.software} from {made.images} images of {made.patients} patients",
         f"for {', '.join(parts) or 'whatever scanner and site: none was recorded'}",
     ]
+    said += [f"the {name} of {count} images is not known" for name, count in scope.unknown.items()]
     if made.generated:
         said.append("fitted on GENERATED data: it never applies to a real image")
     return said + [line for structure in record.structures for line in _structure(structure)]

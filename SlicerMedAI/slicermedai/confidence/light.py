@@ -98,9 +98,9 @@ def light_of(evidence: Evidence) -> TrafficLight:
     """The light of one structure.
 
     Green only where a record of the right kind of data applies, the input was checked and is like the record's, and
-    the predicted Dice reaches the rule's threshold.
+    the predicted Dice reaches the rule's threshold. A record that does not apply cannot call an input strange either.
     """
-    for judge in (_edited, _strange, _not_applicable, _unpredicted):
+    for judge in (_edited, _not_applicable, _strange, _unpredicted):
         found = judge(evidence)
         if found is not None:
             return found

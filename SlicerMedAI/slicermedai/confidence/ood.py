@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from slicermedai.confidence.conformal import conformal_p, fewest_for
+from slicermedai.confidence.conformal import conformal_p, conformal_quantile, fewest_for, per_subject
 from slicermedai.domain.words import Words
 from slicermedai.errors import InputError
 
@@ -179,6 +179,45 @@ class VolumeRange:
     high: float
     youngest: float = 0.0
     oldest: float = 200.0
+
+
+def fit_volume_ranges(
+    volumes: ArrayLike, labels: Sequence[tuple[int, str]], *, subjects: Sequence[str], alpha: float = ALPHA
+) -> tuple[VolumeRange, ...]:
+    """Plausible volumes from references in ml, (images, structures) as ``labels`` has them; a patient counts once.
+
+    A new patient with such volumes gets any alarm at all with a chance of ``alpha``, however many structures there are:
+    the largest distance of the logarithms from their means, in standard deviations, is ranked among the same of
+    every patient when left out. Where a patient lacks a structure, 0 is plausible too. Structures that fewer than
+    ``1 / alpha - 1`` patients have get no range.
+    """
+    table = np.asarray(volumes, dtype=np.float64).reshape(len(subjects), len(labels))
+    each = np.stack([per_subject(column, subjects) for column in table.T], axis=1) if table.size else table
+    enough = np.count_nonzero(each > 0, axis=0) >= fewest_for(1 - alpha)
+    known = [number for number, found in enumerate(enough) if found]
+    if not known:
+        return ()
+    logs = np.log(each[:, known], where=each[:, known] > 0, out=np.full((len(each), len(known)), np.nan))
+    largest = []
+    for left_out, own in enumerate(logs):
+        middle, spread = _spread(np.delete(logs, left_out, axis=0))
+        largest.append(float(np.nanmax(np.abs(own - middle) / spread, initial=0.0)))
+    middle, spread = _spread(logs)
+    half = conformal_quantile(largest, 1 - alpha) * spread
+    return tuple(
+        VolumeRange(
+            value=labels[number][0],
+            name=labels[number][1],
+            low=0.0 if (each[:, number] <= 0).any() else float(np.exp(middle[n] - half[n])),
+            high=float(np.exp(middle[n] + half[n])),
+        )
+        for n, number in enumerate(known)
+    )
+
+
+def _spread(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each column, at least that of volumes that differ by some per cent."""
+    return np.nanmean(logs, axis=0), np.maximum(np.nanstd(logs, axis=0, ddof=1), _USUAL)
 
 
 def volume_alarms(

@@ -30,7 +30,7 @@ from slicermedai.domain.finding import Interval
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import TrustError, UnreadableFileError
 
-SCHEMA = 1
+SCHEMA = 2
 SUFFIX = ".trust.json"
 _KIND = "slicermedai trust record"
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, zlib.error)
@@ -82,18 +82,11 @@ class StructureTrust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaliencyCheck:
-    """One check of the model's saliency maps: its name, the value and the limit it was held against."""
-
-    name: str
-    value: float
-    limit: float
-    passed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRecord:
-    """A trust record; ``model`` is "name@version", hashes are SHA-256 in hexadecimal."""
+    """A trust record; ``model`` is "name@version", hashes are SHA-256 in hexadecimal.
+
+    ``volumes`` are those that the structures of its patients had, by their references: others are called implausible.
+    """
 
     model: str
     weights_sha256: str
@@ -103,7 +96,6 @@ class TrustRecord:
     structures: tuple[StructureTrust, ...] = ()
     ood: OodReference | None = None
     volumes: tuple[VolumeRange, ...] = ()
-    saliency: tuple[SaliencyCheck, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -128,7 +120,7 @@ def load_record(path: Path) -> TrustRecord:
     Raises
     ------
     UnreadableFileError
-        Missing, damaged, or written by a newer version.
+        Missing, damaged, or written by a newer or an older version.
     TrustError
         The file was changed since it was written.
     """
@@ -211,4 +203,11 @@ def _check_schema(schema: Any, path: Path) -> None:
     if not isinstance(schema, int) or schema > SCHEMA:
         raise UnreadableFileError(
             "was written by a newer version", file=path, attribute="schema", advice="Update MedAI."
+        )
+    if schema < SCHEMA:
+        raise UnreadableFileError(
+            "was written by an older version, which counted other things",
+            file=path,
+            attribute="schema",
+            advice="Calibrate the model again.",
         )

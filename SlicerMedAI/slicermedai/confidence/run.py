@@ -67,14 +67,15 @@ class RunTrust:
         self._values = {label: value for value, label in manifest.ref.labels}
         self._record = record_of(manifest)
         self.observer = _observer(manifest, self._record)
-        self._ood = self._record.ood.report(appearance(volume)) if self._record and self._record.ood else None
+        self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
+        known = self._record.ood if self._record and self._applicability.applies else None
+        self._ood = known.report(appearance(volume)) if known else None
         self._joined = self._ood
         self._poor: list[str] = []
-        self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
 
     @property
     def ood(self) -> OodReport | None:
-        """What the input checks found before the network ran; None where there is no record to compare with."""
+        """What the input checks found before the network ran; None where no record that applies can tell."""
         return self._ood
 
     @staticmethod
@@ -88,7 +89,7 @@ class RunTrust:
         After :meth:`judged`.
         """
         alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
-        missing = (_NOT_ASSESSED,) if self._joined else (_NOT_ASSESSED, _NO_REFERENCE)
+        missing = (_NOT_ASSESSED,) if self._joined else (_NOT_ASSESSED, self._why_not())
         return replace(made, warnings=(*made.warnings, *alarms, *self._poor), refusals=(*made.refusals, *missing))
 
     def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
@@ -103,6 +104,12 @@ class RunTrust:
         ]
         told = tuple(_told(finding, found) for finding, found in zip(findings, verdicts, strict=True))
         return told, tuple(found.quality for found in verdicts)
+
+    def _why_not(self) -> str:
+        """Why nobody can say whether the input is like those that the model was calibrated on."""
+        if self._record is None or self._applicability.applies:
+            return _NO_REFERENCE
+        return f"Out of distribution: not assessed, since {'; '.join(self._applicability.reasons)}."
 
     def _checked(self, findings: Sequence[Finding]) -> OodReport | None:
         """The input checks, joined by implausible volumes."""

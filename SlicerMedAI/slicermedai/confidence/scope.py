@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slicermedai.domain.words import Words
 
@@ -20,12 +20,16 @@ class Applies(Words):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What the patients of a record were imaged with; () where that was not recorded. Compared without case."""
+    """What the patients of a record were imaged with; () where that was not recorded. Compared without case.
+
+    ``unknown`` counts the images of which a property was not recorded: "modality", "manufacturer", "site", "protocol".
+    """
 
     modalities: tuple[str, ...] = ()
     manufacturers: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
+    unknown: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +67,22 @@ _FIELDS = (
     ("site", "sites", "site"),
     ("protocol", "protocols", "protocol"),
 )
+_NEEDED = ("modality", "manufacturer")
+"""Without these nobody knows for what a record speaks; sites and protocols limit it where they were recorded."""
 
 
 def scope_reasons(scope: Scope, situation: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(what lies outside the scope, what could not be told), in words.
 
-    What a record does not list is not limited; what it lists and the input does not say cannot be told.
+    What a record lists and the input does not say cannot be told, nor for what modality and scanner maker a record
+    speaks that lists none; generated images have no maker. Sites and protocols that it does not list are not limited.
     """
     outside, unknown = [], []
     for own, listed, words in _FIELDS:
         value, allowed = getattr(situation, own), getattr(scope, listed)
-        if allowed and not value:
+        if not allowed and own in _NEEDED and not situation.generated:
+            unknown.append(f"the trust record does not say for which {words} it speaks")
+        elif allowed and not value:
             unknown.append(
                 f"the {words} of this input is not known, and the trust record is for {_these(allowed)} alone"
             )

@@ -120,7 +120,7 @@ def _confidence(observed: Observed, known: StructureTrust | None, standing: Stan
 
 def _unassessed(observed: Observed, standing: Standing) -> Confidence:
     """Out of distribution nothing is assessed; otherwise the raw score is passed on as such, with the reason."""
-    if standing.ood is not None and standing.ood.state is OodState.OUTSIDE:
+    if standing.applicability.applies and standing.ood is not None and standing.ood.state is OodState.OUTSIDE:
         words = "; ".join(alarm.reason for alarm in standing.ood.alarms)
         return Confidence(state=ConfidenceState.NOT_ASSESSED, raw_score=observed.raw_score, reason=words)
     reasons = "; ".join(standing.applicability.reasons) if standing.record else ""

@@ -13,13 +13,15 @@ from slicermedai.confidence.calibrate import MINIMUM_SUBJECTS, Bootstrap, ClassC
 from slicermedai.confidence.conformal import VolumeModel, fit_volume
 from slicermedai.confidence.light import fit_green_rule
 from slicermedai.confidence.models import preprocessing_of
-from slicermedai.confidence.ood import fit_ood
+from slicermedai.confidence.ood import VolumeRange, fit_ood, fit_volume_ranges
 from slicermedai.confidence.record import FitProvenance, StructureTrust, TrustRecord, sketch_text
 from slicermedai.confidence.scope import Scope
 from slicermedai.confidence.sketch import merged
 from slicermedai.confidence.structure import EXPECTED_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.errors import TooFewCasesError
 from slicermedai.validate.running import DoneCase, subject_key
+
+_PROPERTIES = ("modality", "manufacturer", "site", "protocol")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +57,29 @@ def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared
         provenance=_provenance(cases, declared),
         scope=scope_of(cases),
         structures=tuple(_structure(value, labels[value].name, cases, fits.get(value)) for value in scored),
+        volumes=volume_ranges(cases, manifest),
         ood=fit_ood([case.looks for case in cases], subjects=subjects),
     )
 
 
 def scope_of(cases: Sequence[DoneCase]) -> Scope:
-    """What the cases were imaged with; a property that any case lacks is left open."""
-
-    def values(name: str) -> tuple[str, ...]:
-        known = [case.groups.get(name, "") for case in cases]
-        return tuple(sorted(set(known))) if all(known) else ()
-
+    """What the cases were imaged with, as far as it is known, and of how many images it is not."""
+    known = {name: [case.groups[name] for case in cases if case.groups.get(name)] for name in _PROPERTIES}
+    listed = {name: tuple(sorted(set(values))) for name, values in known.items()}
     return Scope(
-        modalities=values("modality"),
-        manufacturers=values("manufacturer"),
-        sites=values("site"),
-        protocols=values("protocol"),
+        modalities=listed["modality"],
+        manufacturers=listed["manufacturer"],
+        sites=listed["site"],
+        protocols=listed["protocol"],
+        unknown={name: len(cases) - len(known[name]) for name in _PROPERTIES if len(known[name]) < len(cases)},
     )
+
+
+def volume_ranges(cases: Sequence[DoneCase], manifest: Manifest) -> tuple[VolumeRange, ...]:
+    """What volumes the structures of the cases have by their references, where there are patients enough."""
+    labels = [(value, la.name) for value, la in manifest.ref.labels if all(value in case.scores for case in cases)]
+    volumes = [[case.scores[value].reference_ml for value, _ in labels] for case in cases]
+    return fit_volume_ranges(volumes, labels, subjects=[case.subject for case in cases])
 
 
 def _provenance(cases: Sequence[DoneCase], declared: Declared) -> FitProvenance:
