@@ -24,12 +24,12 @@ from slicermedai.audit.log import log_path, verify
 from slicermedai.cli.deidentify import LEFT_OUT, deidentify_files
 from slicermedai.cli.execute import execute
 from slicermedai.cli.main import main
-from slicermedai.cli.workplace import unfinished
 from slicermedai.deid.keystore import ReidentificationTable, save_key
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 from slicermedai.domain.observer import silent
 from slicermedai.errors import FolderBusyError, IdentityError, InputError, JobCancelled, OutputError, ResultExistsError
+from slicermedai.jobs.places import unfinished
 from slicermedai.jobs.specs import DeidJob
 from Testing.deid.samples import KEY, a_series
 from Testing.fixtures.identity import Identity, identity_tokens
@@ -329,6 +329,48 @@ def interrupted(job: DeidJob) -> None:
 
     with pytest.raises(JobCancelled):
         run(job, stop)
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+@pytest.mark.parametrize("error", [JobCancelled("stopped"), OutputError("broken")])
+def test_a_job_that_ends_late_leaves_no_folder_for_review(
+    source: Path, tmp_path: Path, key: Path, with_key: bool, error: Exception
+) -> None:
+    (source / "notes.txt").write_text("no image")
+    job = job_of(source, tmp_path / "out", key=str(key) if with_key else "", review=str(tmp_path / "review"))
+
+    def stop(stage: str, part: float) -> None:
+        if (stage, part) == ("report", 1.0):
+            raise error
+
+    with pytest.raises((JobCancelled, OutputError)):
+        run(job, stop)
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir() if "review" in path.name] == []
+    run(job)
+    assert (tmp_path / "review" / LEFT_OUT).is_file()
+    assert os.name == "nt" or (tmp_path / "review").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: SIGKILL")
+def test_a_job_that_is_killed_late_leaves_no_folder_for_review(source: Path, tmp_path: Path, key: Path) -> None:
+    words = [str(source), str(tmp_path / "out"), str(key), "report", "2"]
+    script = KILLED.replace("deface=False)", f"deface=False, review={str(tmp_path / 'review')!r})")
+    killed = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=60)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "review").exists()
+    again = job_of(source, tmp_path / "out", key=str(key), review=str(tmp_path / "review"))
+    run(replace(again, preset="research", ocr=False, deface=False))
+    assert [path.name for path in tmp_path.iterdir() if "review" in path.name] == ["review"]
+
+
+def test_a_folder_for_review_that_is_used_is_refused_before_any_work(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "review").mkdir()
+    (tmp_path / "review" / "mine").write_text("precious")
+    seen: list[str] = []
+    with pytest.raises(ResultExistsError):
+        run(job_of(source, tmp_path / "out", review=str(tmp_path / "review")), lambda stage, part: seen.append(stage))
+    assert (seen, (tmp_path / "out").exists()) == ([], False)
 
 
 def test_a_file_that_changed_meanwhile_is_done_anew(source: Path, tmp_path: Path, key: Path) -> None:

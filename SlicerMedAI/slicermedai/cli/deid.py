@@ -14,10 +14,10 @@ from slicermedai.cli.options import add_options, job_from
 from slicermedai.cli.parser import Parser
 from slicermedai.cli.passphrase import asked, asked_twice
 from slicermedai.cli.supervise import supervise
-from slicermedai.cli.workplace import unfinished
 from slicermedai.errors import JobCancelled
 from slicermedai.jobs.interrupts import EXIT_CANCELLED
 from slicermedai.jobs.kinds import KINDS
+from slicermedai.jobs.places import unfinished
 from slicermedai.jobs.specs import DeidJob
 
 EXIT_NOT_ALL, EXIT_LEFT_OUT = 3, 4

@@ -55,11 +55,12 @@ def deidentify_files(job: DeidJob, *, job_id: str, progress: Progress) -> Path:
     refuse_used(output)
     files = files_of(job)
     settings = settings_of(job, files=len(files), passphrase=passphrase, brain_mask=_brain_finder(job))
-    with _workplace(job, settings, files) as (folder, journal):
+    with _review_of(job) as review, _workplace(job, settings, files) as (folder, journal):
         outcome = deidentify_into(files, folder / COPIES, settings, progress=progress, journal=journal)
         progress("report", 0.0)
         facts = facts_of(job, outcome, folder / COPIES, settings=settings, times=(began, _now()))
-        _write_review(job, outcome, files)
+        if review is not None:
+            _write_review(review, outcome, files, output=output)
         with _finished(folder, output) as final:
             write_deid_report(facts, final)
             progress("report", 1.0)  # the last chance to stop before the folder gets its name
@@ -106,14 +107,15 @@ def _name_of(job: DeidJob, settings: DeidSettings, key: ProjectKey, files: list[
     return key.digest("job", __version__, load_table().title, asked, steps_on, *inputs)[:8].hex()
 
 
-def _write_review(job: DeidJob, outcome: DeidOutcome, files: list[Path]) -> None:
+def _review_of(job: DeidJob) -> contextlib.AbstractContextManager[Path | None]:
+    """The folder for review, which gets its name after the output got its own: a job that is stopped leaves neither."""
+    return atomic_folder(Path(job.review)) if job.review else contextlib.nullcontext()
+
+
+def _write_review(folder: Path, outcome: DeidOutcome, files: list[Path], *, output: Path) -> None:
     """Pictures of doubtful text, and which refused file is which: patient data, in a folder of their own."""
-    if not job.review:
-        return
     from slicermedai.deid.pixels.review import write_review
 
-    folder, output = Path(job.review), Path(job.output)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for item in outcome.review:
         with unpacked(Origin(item.source, item.member)) as path:
             write_review(path, item.verdict, folder, output=output, number=item.number)

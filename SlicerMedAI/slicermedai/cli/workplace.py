@@ -10,6 +10,7 @@ from pathlib import Path
 from slicermedai.domain import locks
 from slicermedai.domain.storage import remove_halves
 from slicermedai.errors import FolderBusyError, JobCancelled, ResultExistsError
+from slicermedai.jobs.places import unfinished, unfinished_prefix
 
 COPIES = "dicom"
 """Folder of the output that holds the de-identified copies."""
@@ -27,16 +28,11 @@ def workplace(output: Path, name: str) -> Iterator[Path]:
     FolderBusyError
         Another run works there.
     """
-    folder = output.parent / f"{_prefix(output)}{name}"
+    folder = output.parent / f"{unfinished_prefix(output)}{name}"
     with _alone(folder), _removed_unless_stopped(folder):
         _sweep(output, keep=folder)
         remove_halves(folder / COPIES)
         yield folder
-
-
-def unfinished(output: Path) -> list[Path]:
-    """The folders that killed runs left beside ``output`` to be gone on with."""
-    return sorted(output.absolute().parent.glob(f"{_prefix(output)}*"))
 
 
 def refuse_used(output: Path) -> None:
@@ -83,7 +79,3 @@ def _sweep(output: Path, *, keep: Path) -> None:
     for folder in unfinished(output):
         if folder.name != keep.name and not locks.is_held(folder / _LOCK):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prefix(output: Path) -> str:
-    return f".{output.name}.unfinished-"

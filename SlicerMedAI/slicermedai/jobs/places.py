@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 from pathlib import Path
 
 from slicermedai.errors import OutputError
@@ -52,4 +53,9 @@ def _same(first: Path, second: Path) -> bool:
 
 def unfinished(output: Path) -> list[Path]:
     """The folders that stopped or killed runs left beside ``output``, to be gone on with by the same job."""
-    return sorted(output.absolute().parent.glob(f".{output.name}.unfinished-*"))
+    return sorted(output.absolute().parent.glob(f"{glob.escape(unfinished_prefix(output))}*"))
+
+
+def unfinished_prefix(output: Path) -> str:
+    """How the names of those folders begin."""
+    return f".{output.name}.unfinished-"
