@@ -83,7 +83,7 @@ def _map(path: Path, folder: Path) -> int:
 
 
 def _highdicom(path: Path, folder: Path) -> int:
-    return int(highdicom.seg.segread(path).number_of_segments != 2)
+    return int(len([number for number in highdicom.seg.segread(path).segment_numbers if number]) != 2)
 
 
 def _fhir(module: str) -> Check:
@@ -103,6 +103,7 @@ def _hl7apy(path: Path, folder: Path) -> int:
 
 CHECKS: dict[str, tuple[str, dict[str, Check]]] = {
     "seg": ("seg.dcm", {"dciodvfy": _dciodvfy, "dcmqi segimage2itkimage": _segments, "highdicom": _highdicom}),
+    "seg-labelmap": ("seg-labelmap.dcm", {"dciodvfy": _dciodvfy, "highdicom": _highdicom}),
     "sr": ("sr.dcm", {"dciodvfy": _dciodvfy, "PixelMed": _pixelmed, "dcmqi tid1500reader": _groups}),
     "sr-plain": ("sr-plain.dcm", {"dciodvfy": _dciodvfy, "PixelMed": _pixelmed, "dcmqi tid1500reader": _groups}),
     "text": ("text.dcm", {"dciodvfy": _dciodvfy, "PixelMed": _pixelmed}),

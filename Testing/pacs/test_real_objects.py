@@ -13,6 +13,7 @@ from pydicom import Dataset, dcmread, uid
 from pynetdicom import evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
+from slicermedai.cli.main import main
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.export.run import export_result
@@ -20,7 +21,7 @@ from slicermedai.pacs import receive
 from slicermedai.pacs.deliver import Patience, deliver, keep_delivering
 from slicermedai.pacs.objects import read_object
 from slicermedai.pacs.outbox import Outbox, State
-from slicermedai.pacs.peers import Peer, open_store
+from slicermedai.pacs.peers import Peer, open_store, save_peers
 from slicermedai.pacs.run_worthy import why_not_run
 from slicermedai.pacs.store import Pace, SendItem, Verdict
 from Testing.export.cases import a_case, with_label_map
@@ -110,6 +111,40 @@ def test_a_label_map_goes_where_it_is_negotiated_and_its_twin_where_it_is_not(
     }
     assert "Label Map Segmentation Storage is not accepted" in found["archive", uid_of(binary)].note
     assert an_archive.instances() == [uid_of(binary)]
+
+
+@pytest.mark.parametrize(
+    ("formats", "strict", "open_minded"),
+    [
+        (("seg-labelmap",), {"seg"}, {"seg-labelmap"}),
+        (("seg", "seg-labelmap", "sr"), {"seg", "sr"}, {"seg", "seg-labelmap", "sr"}),
+    ],
+)
+def test_an_exported_label_map_is_sent_by_command_and_its_twin_where_it_is_not_taken(
+    an_archive: Orthanc,
+    a_plain_archive: Orthanc,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    formats: tuple[str, ...],
+    strict: set[str],
+    open_minded: set[str],
+) -> None:
+    """What a report cites goes with it; where nothing does, the archive gets one of the two."""
+    a_plain_archive.clear()
+    save_peers([an_archive.dimse(), dataclasses.replace(a_plain_archive.dimse(), name="open-minded")])
+    case = with_label_map(a_case())
+    (tmp_path / "out").mkdir()
+    export_result(case.result, headers=case.headers, folder=tmp_path / "out", formats=formats)
+    uids = {str(dcmread(path).SOPInstanceUID): path.stem for path in (tmp_path / "out").glob("*.dcm")}
+    for name in ("archive", "open-minded"):
+        main(["outbox", "send", "--to", name, "--identity", "keep", str(tmp_path / "out")])
+    assert {uids[one] for one in an_archive.instances()} == strict
+    assert {uids[one] for one in a_plain_archive.instances()} == open_minded
+    capsys.readouterr()
+    main(["outbox", "list", "--to", "archive"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "refused" in line]
+    assert "Label Map Segmentation Storage is not accepted" in line
+    assert "another object was queued in its place" in line
 
 
 def test_a_slow_archive_is_left_in_time_looked_at_and_not_sent_to_twice(an_outbox: Outbox, tmp_path: Path) -> None:

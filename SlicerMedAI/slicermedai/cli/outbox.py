@@ -119,12 +119,15 @@ def _outbox() -> Outbox:
 
 
 def _queue(outbox: Outbox, peer: Peer, sources: list[Path], identity: str | None) -> None:
+    from slicermedai.pacs.twins import with_twins
+
     route = None if identity is None else Identity(identity)
     for source in sources:
         recorded = route
         if (source / RESULT / f"{RESULT}.json").is_file():
             recorded = AnalysisResult.load(source).study.identity
-        added = outbox.add(_files(source), peer, identity=recorded)
+        sending = with_twins(_files(source))
+        added = outbox.add(sending.files, peer, identity=recorded, fallbacks=sending.fallbacks)
         print(f"{source}: {added.new} queued, {added.known} known already")
 
 

@@ -81,6 +81,13 @@ FORMATS: dict[str, Format] = {
             needs_context=True,
         ),
         Format(
+            name="seg-labelmap",
+            title="DICOM Segmentation (LABELMAP, with its BINARY twin)",
+            writer="seg_labelmap:write",
+            reader="seg_read:read",
+            needs_context=True,
+        ),
+        Format(
             name="sr",
             title="DICOM Structured Report (TID 1500, Comprehensive 3D)",
             writer="sr:write",

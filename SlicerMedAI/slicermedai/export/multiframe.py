@@ -18,10 +18,10 @@ from slicermedai.export.source import SourceFrame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame to be written: the slice of the grid (from 0) and, for a segmentation, the segment (from 1)."""
+    """One frame to be written: the slice of the grid (from 0) and, for a BINARY segmentation, the segment (from 1)."""
 
     index: int
-    segment: int
+    segment: int | None = None
 
 
 def decimal_strings(values: ArrayLike) -> list[str]:
@@ -53,12 +53,14 @@ def shared_groups(geometry: Geometry) -> Dataset:
 def frame_groups(frame: Frame, geometry: Geometry, *, order: int, source: Dataset) -> Dataset:
     """What is a frame's own: its place, its segment, its source; ``order`` is its place along the slices, from 1."""
     position = decimal_strings(geometry.to_lps((frame.index, 0, 0)))
-    return item(
-        FrameContentSequence=[item(DimensionIndexValues=[frame.segment, order])],
+    made = item(
+        FrameContentSequence=[item(DimensionIndexValues=[*([frame.segment] if frame.segment else []), order])],
         PlanePositionSequence=[item(ImagePositionPatient=position)],
-        SegmentIdentificationSequence=[item(ReferencedSegmentNumber=frame.segment)],
         DerivationImageSequence=[source],
     )
+    if frame.segment is not None:
+        made.SegmentIdentificationSequence = [item(ReferencedSegmentNumber=frame.segment)]
+    return made
 
 
 def derivation(source: SourceFrame, code: Code) -> Dataset:
@@ -74,12 +76,13 @@ def derivation(source: SourceFrame, code: Code) -> Dataset:
     return item(SourceImageSequence=[image], DerivationCodeSequence=[concept(code)])
 
 
-def dimensions(uid: str) -> Dataset:
-    """Frames are told apart by segment, then by place along the slices (C.7.6.17)."""
-    pointers = (
-        ("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Segment"),
-        ("ImagePositionPatient", "PlanePositionSequence", "Position"),
-    )
+_BY_SEGMENT = ("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Segment")
+_BY_POSITION = ("ImagePositionPatient", "PlanePositionSequence", "Position")
+
+
+def dimensions(uid: str, *, by_segment: bool = True) -> Dataset:
+    """Frames are told apart by segment, where each has its own, then by place along the slices (C.7.6.17)."""
+    pointers = (_BY_SEGMENT, _BY_POSITION) if by_segment else (_BY_POSITION,)
     return item(
         DimensionOrganizationSequence=[item(DimensionOrganizationUID=uid)],
         DimensionIndexSequence=[

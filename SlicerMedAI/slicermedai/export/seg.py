@@ -65,9 +65,25 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
 
 
 def _segmentation(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> Dataset:
-    header, grid = context.header, subject.grid(result)
-    sources = source_frames(context.headers, grid)
+    sources = source_frames(context.headers, subject.grid(result))
     dataset = dimensions(context.uids.other("dimensions"))
+    describe(dataset, result, findings, context=context, sources=sources)
+    dataset.SegmentationType = "BINARY"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 1, 1, 0
+    _frames(dataset, findings, result=result, sources=sources)
+    return dataset
+
+
+def describe(
+    dataset: Dataset,
+    result: AnalysisResult,
+    findings: tuple[Finding, ...],
+    *,
+    context: ExportContext,
+    sources: tuple[SourceFrame, ...],
+) -> None:
+    """All that is the same for a BINARY segmentation and a label map: what the segments are, and where they lie."""
+    header = context.header
     _image_module(dataset, header)
     dataset.ContentDescription = words.said_of(result)
     if result.needs_a_look:
@@ -75,18 +91,15 @@ def _segmentation(result: AnalysisResult, findings: tuple[Finding, ...], context
     dataset.ContentCreatorName = subject.line(f"{MANUFACTURER}^{result.provenance.bundle}")
     dataset.SegmentSequence = [_segment(result, finding, n) for n, finding in enumerate(findings, 1)]
     dataset.ReferencedSeriesSequence = referenced_series(str(header.SeriesInstanceUID), sources)
-    dataset.SharedFunctionalGroupsSequence = [shared_groups(grid)]
-    _frames(dataset, findings, result=result, sources=sources)
-    return dataset
+    dataset.SharedFunctionalGroupsSequence = [shared_groups(subject.grid(result))]
 
 
 def _image_module(dataset: Dataset, header: Dataset) -> None:
     """Segmentation Image module (C.8.20.2); a source that lost something when compressed passes that on."""
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.ContentLabel = "SEGMENTATION"
-    dataset.SegmentationType = "BINARY"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 1, 1, 0, 0
+    dataset.PixelRepresentation = 0
     dataset.LossyImageCompression = "00"
     if header.get("LossyImageCompression") == "01":
         for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
@@ -141,16 +154,16 @@ def _frames(
         mask = subject.region(finding).to_array()
         overlap = overlap or bool((covered & mask).any())
         covered |= mask
-        wanted = _slices(mask, edges=number == 1)
+        wanted = slices_with(mask, edges=number == 1)
         frames += [Frame(index=int(index), segment=number) for index in wanted]
         bits.add(mask[wanted])
     dataset.SegmentsOverlap = "YES" if overlap else "NO"
     dataset.Rows, dataset.Columns, dataset.NumberOfFrames = grid.shape[1], grid.shape[2], len(frames)
-    dataset.PerFrameFunctionalGroupsSequence = _groups(frames, result=result, sources=sources)
+    dataset.PerFrameFunctionalGroupsSequence = groups_of(frames, result=result, sources=sources)
     dataset.PixelData = bits.finish()
 
 
-def _slices(mask: NDArray[Any], *, edges: bool) -> NDArray[np.intp]:
+def slices_with(mask: NDArray[Any], *, edges: bool) -> NDArray[np.intp]:
     """The slices to be written: those with voxels, and with ``edges`` the first and the last one."""
     used: NDArray[np.bool_] = np.array([bool(plane.any()) for plane in mask])
     if edges:
@@ -158,7 +171,8 @@ def _slices(mask: NDArray[Any], *, edges: bool) -> NDArray[np.intp]:
     return np.flatnonzero(used)
 
 
-def _groups(frames: list[Frame], *, result: AnalysisResult, sources: tuple[SourceFrame, ...]) -> list[Dataset]:
+def groups_of(frames: list[Frame], *, result: AnalysisResult, sources: tuple[SourceFrame, ...]) -> list[Dataset]:
+    """The functional groups of each of ``frames``."""
     grid = subject.grid(result)
     order = {index: place for place, index in enumerate(sorted({frame.index for frame in frames}), 1)}
     return [

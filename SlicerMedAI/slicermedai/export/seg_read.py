@@ -1,7 +1,8 @@
-"""A BINARY segmentation back as masks on their grid: of ours, and of others that keep to regular stacks."""
+"""A BINARY or LABELMAP segmentation back as masks on their grid: ours, and others that keep to regular stacks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from slicermedai.dicom.files import READ_ERRORS
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -42,26 +44,29 @@ class ReadSegmentation:
 
 
 def read(path: Path) -> ReadSegmentation:
-    """Read a BINARY segmentation.
+    """Read a BINARY or LABELMAP segmentation; a label map's background is no segment.
 
     Raises
     ------
     UnreadableFileError
         Not a DICOM file, or cut off.
     FormatError
-        Not a BINARY segmentation, or its frames are no regular stack.
+        Neither of these, or its frames are no regular stack.
     """
     dataset = read_dataset(path)
-    if dataset.get("Modality") != "SEG" or dataset.get("SegmentationType") != "BINARY":
-        raise FormatError("is no BINARY segmentation", file=path, attribute="SegmentationType")
+    if dataset.get("Modality") != "SEG" or dataset.get("SegmentationType") not in _READERS:
+        raise FormatError("is no BINARY or LABELMAP segmentation", file=path, attribute="SegmentationType")
     geometry, slices = stack_of(dataset, path)
-    owners = np.array([_segment_number(group) for group in dataset.PerFrameFunctionalGroupsSequence])
-    frames = _unpacked(dataset)
+    planes_of = _READERS[dataset.SegmentationType](dataset, slices)
     return ReadSegmentation(
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_uid=str(dataset.SeriesInstanceUID),
         geometry=geometry,
-        segments=tuple(_segment(one, geometry, slices, (owners, frames)) for one in dataset.SegmentSequence),
+        segments=tuple(
+            _segment(one, geometry, planes_of(int(one.SegmentNumber)))
+            for one in dataset.SegmentSequence
+            if one.SegmentNumber != dataset.get("PixelPaddingValue")
+        ),
     )
 
 
@@ -78,22 +83,43 @@ def read_dataset(path: Path) -> Dataset:
 def _segment(
     described: Dataset,
     geometry: Geometry,
-    slices: NDArray[np.intp],
-    content: tuple[NDArray[Any], NDArray[np.bool_]],
+    planes: tuple[NDArray[np.intp], NDArray[np.bool_]],
 ) -> ReadSegment:
-    owners, frames = content
-    number = int(described.SegmentNumber)
     mask = np.zeros(geometry.shape, dtype=bool)
-    own = owners == number
-    mask[slices[own]] = frames[own]
+    mask[planes[0]] = planes[1]
     return ReadSegment(
-        number=number,
+        number=int(described.SegmentNumber),
         name=str(described.SegmentLabel),
         category=from_item(described.SegmentedPropertyCategoryCodeSequence[0]),
         type=from_item(described.SegmentedPropertyTypeCodeSequence[0]),
         tracking_uid=str(described.get("TrackingUID", "")),
         mask=PackedMask.from_array(mask, geometry),
     )
+
+
+_Planes = Callable[[int], tuple[NDArray[np.intp], NDArray[np.bool_]]]
+"""Number of a segment -> the slices of its frames, and the frames."""
+
+
+def _of_binary(dataset: Dataset, slices: NDArray[np.intp]) -> _Planes:
+    owners = np.array([_segment_number(group) for group in dataset.PerFrameFunctionalGroupsSequence])
+    frames = _unpacked(dataset)
+    return lambda number: (slices[owners == number], frames[owners == number])
+
+
+def _of_label_map(dataset: Dataset, slices: NDArray[np.intp]) -> _Planes:
+    shape = (int(dataset.NumberOfFrames), int(dataset.Rows), int(dataset.Columns))
+    try:
+        frames = dataset.pixel_array.reshape(shape)
+    except READ_ERRORS as error:
+        raise FormatError("cannot be decoded", file=dataset.filename, attribute="PixelData") from error
+    return lambda number: (slices, frames == number)
+
+
+_READERS: dict[str, Callable[[Dataset, NDArray[np.intp]], _Planes]] = {
+    "BINARY": _of_binary,
+    "LABELMAP": _of_label_map,
+}
 
 
 def _unpacked(dataset: Dataset) -> NDArray[np.bool_]:

@@ -33,6 +33,7 @@ from slicermedai.pacs.peers import load_peer
 from slicermedai.pacs.piece_ledger import SCHEMA, PieceLedger
 from slicermedai.pacs.pieces import Piece, cut
 from slicermedai.pacs.run_worthy import what_was_made
+from slicermedai.pacs.twins import with_twins
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (
@@ -304,9 +305,10 @@ class Inbox:
             save_file_list(piece.files, source)
             minutes = self.rules.most_minutes
             submit(Task(source=source, bundle=rule.bundle, identity=rule.identity, output=output, minutes=minutes))
-        files = result_objects(output)
-        if files and rule.destination:
-            outbox.add(files, load_peer(rule.destination), identity=Identity(rule.identity))
+        made = with_twins(result_objects(output))
+        if made.files and rule.destination:
+            peer, route = load_peer(rule.destination), Identity(rule.identity)
+            outbox.add(made.files, peer, identity=route, fallbacks=made.fallbacks)
         self.pieces.settle(key, piece, outbox)
 
     def _senders(self, key: str, uids: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,164 @@
+"""A label map says the same as its BINARY twin: to us, to highdicom, and to the validator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.uid import RLELossless
+
+from slicermedai.domain.geometry import Geometry
+from slicermedai.errors import FormatError
+from slicermedai.export.run import export_result
+from slicermedai.export.seg_read import read
+from Testing.export.cases import GRIDS, SPECS, Case, a_ball, a_case, a_finding, a_result, with_label_map
+from Testing.export.test_seg import assert_same, assert_sources
+from Testing.export.validators import dciodvfy_errors
+from Testing.fixtures.grids import grid
+
+
+def exported(case: Case, folder: Path, formats: tuple[str, ...] = ("seg-labelmap",)) -> Path:
+    paths = export_result(case.result, headers=case.headers, folder=folder, formats=formats)
+    assert len(paths) == len(set(paths))
+    return folder / "seg-labelmap.dcm"
+
+
+def two_parts(geometry: Geometry = GRIDS["axial"], **more: object) -> Case:
+    masks = (a_ball(geometry), a_ball(geometry, middle=(0.6, 0.6, 0.6), radius=(0.3, 0.2, 0.3)))
+    return with_label_map(a_case(geometry, masks=masks, **more))  # type: ignore[arg-type]  # passed on
+
+
+@pytest.mark.parametrize("geometry", GRIDS.values(), ids=GRIDS)
+def test_it_comes_back_voxel_for_voxel_from_every_orientation(geometry: Geometry, tmp_path: Path) -> None:
+    case = two_parts(geometry)
+    path = exported(case, tmp_path)
+    assert_same(read(path), case)
+    assert dciodvfy_errors(path) == []
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_it_is_valid_for_every_kind_of_source_and_names_its_images(kind: str, tmp_path: Path) -> None:
+    case = two_parts(spec=SPECS[kind])
+    path = exported(case, tmp_path)
+    assert dciodvfy_errors(path) == []
+    assert_same(read(path), case)
+    assert_sources(dcmread(path), case)
+
+
+def test_it_has_a_twin_of_the_same_segments(tmp_path: Path) -> None:
+    path = exported(two_parts(), tmp_path)
+    ours, twin = read(path), read(tmp_path / "seg.dcm")
+    assert [(one.number, one.name, one.type, one.tracking_uid) for one in ours.segments] == [
+        (one.number, one.name, one.type, one.tracking_uid) for one in twin.segments
+    ]
+    assert (ours.sop_instance_uid, ours.series_uid) != (twin.sop_instance_uid, twin.series_uid)
+    assert dcmread(path).SegmentationType == "LABELMAP"
+    assert dcmread(tmp_path / "seg.dcm").SegmentationType == "BINARY"
+
+
+def test_the_twin_that_was_asked_for_is_written_once_and_both_are_the_same_each_time(tmp_path: Path) -> None:
+    case, contents = two_parts(), []
+    for name, formats in (("a", ("seg-labelmap",)), ("b", ("seg", "seg-labelmap"))):
+        (tmp_path / name).mkdir()
+        exported(case, tmp_path / name, formats)
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert set(contents[0]) == {"seg.dcm", "seg-labelmap.dcm"}
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("name", ["axial", "oblique", "flipped everywhere"])
+def test_highdicom_reads_the_same_volume(name: str, tmp_path: Path) -> None:
+    case = two_parts(GRIDS[name])
+    segmentation = highdicom.seg.segread(exported(case, tmp_path))
+    assert segmentation.segmentation_type == highdicom.seg.SegmentationTypeValues.LABELMAP
+    labels = case.masks[0] * 1 + case.masks[1] * 2
+    volume = segmentation.get_volume(combine_segments=True)
+    matched = volume.match_geometry(highdicom.Volume(labels, case.geometry.affine, "PATIENT"))
+    assert np.array_equal(matched.array, labels)
+
+
+def test_what_highdicom_writes_is_read(tmp_path: Path) -> None:
+    case = two_parts()
+    ours = highdicom.seg.segread(exported(case, tmp_path))
+    volume = highdicom.Volume(
+        case.masks[0] * np.uint8(1) + case.masks[1] * np.uint8(2),
+        case.geometry.affine,
+        "PATIENT",
+        frame_of_reference_uid=case.geometry.frame_of_reference_uid,
+    )
+    made = highdicom.seg.Segmentation(
+        source_images=list(case.headers),
+        pixel_array=volume,
+        segmentation_type="LABELMAP",
+        segment_descriptions=[ours.get_segment_description(number) for number in (1, 2)],
+        series_instance_uid="1.2.3",
+        series_number=1,
+        sop_instance_uid="1.2.4",
+        instance_number=1,
+        manufacturer="OTHER",
+        manufacturer_model_name="OTHER",
+        software_versions="1",
+        device_serial_number="1",
+    )
+    made.save_as(tmp_path / "theirs.dcm")
+    found = read(tmp_path / "theirs.dcm")
+    voxels = [np.argwhere(segment.mask.to_array()) for segment in found.segments]
+    for indices, mask in zip(voxels, case.masks, strict=True):
+        places = {tuple(np.round(place, 3)) for place in found.geometry.to_lps(indices)}
+        assert places == {tuple(np.round(place, 3)) for place in case.geometry.to_lps(np.argwhere(mask))}
+
+
+def test_a_compressed_one_is_read_and_one_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    case = two_parts()
+    path = exported(case, tmp_path)
+    dataset = dcmread(path)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(path)
+    assert_same(read(path), case)
+    dataset.decompress(generate_instance_uid=False)
+    dataset.PixelData = dataset.PixelData[:100]
+    dataset.save_as(path)
+    with pytest.raises(FormatError, match="PixelData: cannot be decoded"):
+        read(path)
+
+
+def test_findings_that_overlap_are_refused_with_what_to_ask_for(tmp_path: Path) -> None:
+    geometry = GRIDS["axial"]
+    case = a_case(masks=(a_ball(geometry), a_ball(geometry, radius=(0.1, 0.1, 0.1))))
+    with pytest.raises(FormatError) as caught:
+        exported(case, tmp_path)
+    assert caught.value.attribute == "SegmentsOverlap"
+    assert "seg (BINARY)" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_segments_than_a_byte_can_number_come_back(tmp_path: Path) -> None:
+    geometry = grid(shape=(1, 16, 20), spacing=(1, 1, 1))
+    base = a_case(geometry)
+    masks = [np.arange(320).reshape(geometry.shape) == number for number in range(300)]
+    placed, label = base.result.volume_geometry, base.result.findings[0].label
+    findings = tuple(a_finding(mask, placed, label=label, number=n) for n, mask in enumerate(masks, 1))
+    case = Case(result=a_result(placed, base.headers, findings), headers=base.headers, masks=tuple(masks))
+    path = exported(case, tmp_path)
+    assert dcmread(path).BitsAllocated == 16
+    assert_same(read(path), case)
+    assert dciodvfy_errors(path) == []
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9)),
+    seed=st.integers(0, 2**32 - 1),
+    most=st.integers(0, 3),
+)
+def test_any_label_map_of_any_size_comes_back(
+    shape: tuple[int, int, int], seed: int, most: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    labels = np.random.default_rng(seed).integers(0, most + 1, shape)
+    case = a_case(grid(shape=shape, spacing=(3, 1, 1)), masks=tuple(labels == n for n in (1, 2, 3)))
+    assert_same(read(exported(case, tmp_path_factory.mktemp("seg"))), case)
