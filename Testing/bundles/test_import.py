@@ -31,6 +31,7 @@ from slicermedai.errors import (
     CodeError,
     ConsentError,
     HashMismatchError,
+    InputError,
     MedAIError,
     UnknownBundleError,
 )
@@ -507,6 +508,25 @@ def test_what_was_taken_in_runs_in_the_engine(tmp_path: Path, own_home: Path, ki
     assert made.label_map.array.shape == values.shape
     assert set(np.unique(made.label_map.array)) <= {0, *(value for value, _ in ref.labels)}
     assert resolve(ref.title) == ref, "a run leaves the bundle's files as they are"
+
+
+def test_an_nnunet_model_of_two_contrasts_runs_and_each_goes_to_its_channel(tmp_path: Path, own_home: Path) -> None:
+    plan = plans(normalization_schemes=["ZScoreNormalization"] * 2, use_mask_for_norm=[False] * 2)
+    data = dataset(channel_names={"0": "T1", "1": "FLAIR"})
+    ref = import_bundle(write_results(tmp_path / "d", plan=plan, data=data), Answers(name="x", mirror=False))
+    rng = np.random.default_rng(0)
+    geometry = Geometry.from_axes((16, 40, 40), spacing=(3.0, 1.5, 1.5))
+    images = {
+        name: Volume(array=rng.random((16, 40, 40), dtype=np.float32), geometry=geometry, modality="MR")
+        for name in ("T1", "FLAIR")
+    }
+    found, again = predict(ref, images), predict(ref, dict(reversed(images.items())))
+    assert found.label_map.array.any()
+    assert np.array_equal(found.label_map.array, again.label_map.array)
+    turned = predict(ref, {"T1": images["FLAIR"], "FLAIR": images["T1"]})
+    assert not np.array_equal(found.label_map.array, turned.label_map.array)
+    with pytest.raises(InputError, match="'FLAIR', and none"):
+        predict(ref, {"T1": images["T1"]})
 
 
 def test_compiled_code_beside_agreed_scripts_is_not_run(zoo_folder: Path, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from slicermedai.errors import BundleError, InputError
 from slicermedai.inference import budget, runner
 from slicermedai.inference.adapter.inferer import Inferer
 from slicermedai.inference.adapter.report import Ledger
+from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.relabel import relabelled
 from slicermedai.inference.resample import resample
 from slicermedai.inference.runner import Runner, agreement
 from slicermedai.inference.shadow import Shadow
 from slicermedai.inference.task import RunSettings, predict
-from slicermedai.inference.windows import WindowPlan
+from slicermedai.inference.windows import WindowPlan, sweep
 from Testing.fixtures.grids import covering, rotated
 from Testing.inference.conftest import BODY, body_on, points_of
 from Testing.inference.zoo import write_zoo_bundle
@@ -53,6 +54,20 @@ def test_an_odd_image_is_filled_up_and_a_large_window_is_clamped() -> None:
     large = Inferer(name="SlidingWindowInferer", roi=(96, 96, 16), overlap=(0.5,))
     assert large.plan((17, 200, 23), shadow=shadow, divisor=8, ledger=ledger).roi == (24, 96, 16)
     assert {item.rule for item in ledger.applied} == {"divisible size", "small image"}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of tracing
+def test_an_image_smaller_than_the_windows_of_torchscript_is_filled_up() -> None:
+    """Nobody can ask such a network what it answers: clamped to 30x30x33, this one fails."""
+    with torch.no_grad():
+        scripted = torch.jit.trace(unet(), torch.rand(1, 1, 32, 32, 32))
+    windows = Inferer(name="SlidingWindowInferer", roi=(48, 48, 48), overlap=(0.5,))
+    plan = windows.plan((30, 30, 33), shadow=Shadow.of(scripted, channels=1), divisor=1, ledger=Ledger())
+    assert plan.roi == (48, 48, 48)
+    found = Collector(shape=(30, 30, 33), wanted=Wanted())
+    with torch.inference_mode():
+        sweep(torch.rand(1, 30, 30, 33), Runner(scripted, "cpu"), plan, found)
+    assert found.labels.shape == (30, 30, 33)
 
 
 def test_a_run_that_does_not_fit_is_refused_with_its_numbers() -> None:

@@ -12,7 +12,7 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
-from slicermedai.inference.task import Prediction, predict
+from slicermedai.inference.task import Prediction, RunSettings, predict
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import body_on, dice
 from Testing.inference.zoo import ZOO, Draft, write_zoo_bundle
@@ -107,6 +107,34 @@ def test_images_are_known_by_what_they_call_themselves(tmp_path: Path) -> None:
         predict(resolve(str(tmp_path / "zoo@0.1")), series)
     with pytest.raises(InputError, match="'FLAIR', and none"):
         predict(resolve(str(tmp_path / "zoo@0.1")), {name: small for name in draft.inputs[:3]})
+
+
+def placed(*, shift: float = 0.0, frame: str = "") -> Volume:
+    """The body on AXIAL, moved by ``shift`` mm in a frame of reference."""
+    volume, _ = body_on(AXIAL)
+    affine = AXIAL.affine.copy()
+    affine[0, 3] += shift
+    geometry = Geometry(shape=AXIAL.shape, affine=affine, frame_of_reference_uid=frame)
+    return Volume(array=volume.array, geometry=geometry, modality="MR")
+
+
+def test_images_that_do_not_lie_in_one_space_are_refused_by_name(tmp_path: Path) -> None:
+    write_zoo_bundle(tmp_path / "zoo@0.1", "of_several_files")
+    ref = resolve(str(tmp_path / "zoo@0.1"), consent="the test")
+    first = placed(frame="1.2.3")
+    with pytest.raises(InputError, match="'artery' and 'excret' are of different frames of reference"):
+        predict(ref, {"artery": first, "vein": placed(), "excret": placed(frame="1.2.4")})
+    with pytest.raises(InputError, match="'artery' and 'vein' have no place in common"):
+        predict(ref, {"artery": first, "vein": placed(shift=400, frame="1.2.3"), "excret": first})
+
+
+def test_images_of_two_frames_run_where_somebody_says_that_they_are_registered(tmp_path: Path) -> None:
+    write_zoo_bundle(tmp_path / "zoo@0.1", "of_several_files")
+    ref = resolve(str(tmp_path / "zoo@0.1"), consent="the test")
+    images = {"artery": placed(frame="1.2.3"), "vein": placed(frame="1.2.4"), "excret": placed(shift=90.0)}
+    found = predict(ref, images, settings=RunSettings(other_frames=True))
+    assert not found.is_empty
+    assert any("'artery' and 'excret' cover each other by" in line for line in found.warnings)
 
 
 # --- geometry: every orientation, whatever the pattern -------------------------------------------------------------

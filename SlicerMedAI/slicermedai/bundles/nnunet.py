@@ -99,6 +99,15 @@ def _metadata(found: Plans, name: str) -> dict[str, Any]:
         "version": "1",
         "name": str(found.plans.get("dataset_name", name)),
         "task": "segmentation",
+        "network_data_format": {
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "num_channels": len(found.channels),
+                    "channel_def": {str(n): channel for n, channel in enumerate(found.channels)},
+                }
+            }
+        },
         "description": str(found.dataset.get("description", "")) or "nnU-Net v2, run by its plans",
         "references": ["Isensee F. et al. nnU-Net. Nature Methods 18 (2021) 203. doi:10.1038/s41592-020-01008-z"],
     }

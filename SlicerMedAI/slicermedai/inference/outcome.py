@@ -18,6 +18,7 @@ from slicermedai.inference.adapter.report import CompatibilityReport
 from slicermedai.inference.contrast import check_acquisition
 from slicermedai.inference.device import Device
 from slicermedai.inference.fitness import check_image
+from slicermedai.inference.together import check_together
 
 _PACKAGES = ("torch", "monai", "numpy", "scipy")
 
@@ -30,11 +31,17 @@ class Checks:
     unchecked: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, manifest: Manifest, inputs: Mapping[str, Volume], *, flat: bool = False) -> Checks:
-        """Raises where the model cannot be run on an image; see :func:`slicermedai.inference.fitness.check_image`."""
+    def of(
+        cls, manifest: Manifest, inputs: Mapping[str, Volume], *, flat: bool = False, other_frames: bool = False
+    ) -> Checks:
+        """Raises where the model cannot be run on an image, or where images do not lie in one space.
+
+        See :func:`slicermedai.inference.fitness.check_image` and :func:`.together.check_together`.
+        """
         made = [check_acquisition(manifest, volume) for volume in inputs.values()]
         warnings = [line for one in made for line in one.warnings]
         warnings += [line for volume in inputs.values() for line in check_image(manifest, volume, flat=flat)]
+        warnings += [] if flat else check_together(inputs, other_frames=other_frames)
         return cls(warnings=warnings, unchecked=[line for one in made for line in one.unchecked])
 
 

@@ -27,7 +27,8 @@ class Segmentation:
     ) -> Prediction:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = manifest_of(ref)
-        checks, device = Checks.of(manifest, inputs), choose_device(settings.device)
+        checks = Checks.of(manifest, inputs, other_frames=settings.other_frames)
+        device = choose_device(settings.device)
         sweep = Sweep(
             Setting(
                 manifest=manifest,

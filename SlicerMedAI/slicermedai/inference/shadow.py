@@ -46,6 +46,11 @@ class Shadow:
         made = copy.deepcopy(network).to("meta") if plain else None
         return cls(network=made, channels=channels, across=across)
 
+    @property
+    def knows(self) -> bool:
+        """False for a network that cannot be asked (TorchScript)."""
+        return self.network is not None
+
     def fits(self, roi: Triple) -> bool:
         """True where the network answers a window of that size in full, or where that is not known beforehand."""
         if self.network is None:

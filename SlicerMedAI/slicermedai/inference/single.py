@@ -183,7 +183,7 @@ def _predicted(
     look = Look(manifest=manifest, device=device.name, listeners=listeners, load=task.load)
     with reproducible(settings, device), surroundings(Path(ref.path), look.ledger):
         adapted = adapt(manifest, look.ledger)
-        checks = Checks.of(manifest, inputs, flat=adapted.dimensions == 2)
+        checks = Checks.of(manifest, inputs, flat=adapted.dimensions == 2, other_frames=settings.other_frames)
         task.look(look, adapted, inputs)
         threads = torch.get_num_threads()
     report, first = look.ledger.report(), next(iter(inputs.values())).geometry

@@ -36,12 +36,15 @@ class RunSettings:
     precision:
         "float32"; "auto" takes bfloat16 where the device has it and the model's labels stay the same in one window;
         "bfloat16" takes it in any case, and says how well the labels agree.
+    other_frames:
+        Several images may be of different frames of reference: somebody has registered them, and says so.
     """
 
     device: str = "auto"
     seed: int = 0
     threads: int = 0
     precision: str = "float32"
+    other_frames: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -108,7 +108,7 @@ def adapt(manifest: Manifest, ledger: Ledger) -> Adapted:
         manifest=made,
         parser=parser_of(made),
         ledger=ledger,
-        format=InputFormat.of(Path(manifest.ref.path)),
+        format=InputFormat.of(Path(manifest.ref.path), names=manifest.inputs),
         dimensions=_dimensions(config, manifest),
     )
 

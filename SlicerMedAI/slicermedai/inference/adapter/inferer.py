@@ -33,6 +33,8 @@ class Inferer:
     def plan(self, shape: Triple, *, shadow: Shadow, divisor: int, ledger: Ledger) -> WindowPlan:
         """Windows for an image of that size, whose edges the network can halve as often as it has to."""
         roi = self._roi(shape)
+        if self.roi and not shadow.knows:
+            return self._laid(roi)  # what smaller windows it answers cannot be known: a small image is filled up
         wanted = tuple(min(n, r) if n < r else r for n, r in zip(shape, roi, strict=True)) if self.roi else shape
         fitted = self._fitted(wanted, roi, shadow, divisor)
         if self.roi and fitted != roi:
@@ -41,8 +43,11 @@ class Inferer:
             )
         if not self.roi and fitted != shape:
             ledger.did("divisible size", f"the image of {_by(shape)} is filled up to {_by(fitted)}")
+        return self._laid(fitted)
+
+    def _laid(self, roi: Triple) -> WindowPlan:
         return WindowPlan(
-            roi=fitted,
+            roi=roi,
             overlap=_three(self.overlap, self.across, 0.0),
             mode=self.mode,
             sigma_scale=_three(self.sigma_scale, self.across, 0.125),

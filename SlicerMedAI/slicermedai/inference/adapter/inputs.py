@@ -29,13 +29,16 @@ class InputFormat:
     colour: bool = False
 
     @classmethod
-    def of(cls, folder: Path) -> InputFormat:
-        """From the bundle in ``folder``; what is not stated is left at its default."""
+    def of(cls, folder: Path, *, names: tuple[str, ...] = ()) -> InputFormat:
+        """From the bundle in ``folder``; what is not stated is left at its default.
+
+        ``names`` are the channels that its manifest names: they count where the metadata says nothing of channels.
+        """
         try:
             stated = json.loads((folder / "configs" / "metadata.json").read_text("utf-8"))["network_data_format"]
             entry = next(iter(stated["inputs"].values()))
         except (OSError, ValueError, KeyError, TypeError, StopIteration, AttributeError):
-            return cls()
+            return cls(channels=max(1, len(names)), names=names)
         return cls._from_entry(entry if isinstance(entry, dict) else {})
 
     @classmethod
