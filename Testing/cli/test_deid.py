@@ -14,23 +14,26 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 
 import slicermedai
-from slicermedai.app.deid_result import read_result
+from slicermedai.app.deid_result import DECISIONS, read_result
 from slicermedai.app.deid_words import summary
 from slicermedai.audit.log import log_path, verify
 from slicermedai.cli.deidentify import LEFT_OUT, deidentify_files
 from slicermedai.cli.execute import execute
 from slicermedai.cli.main import main
 from slicermedai.deid.keystore import ReidentificationTable, save_key
+from slicermedai.deid.pixels.ocr import is_available
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 from slicermedai.domain.observer import silent
 from slicermedai.errors import FolderBusyError, IdentityError, InputError, JobCancelled, OutputError, ResultExistsError
 from slicermedai.jobs.places import unfinished
 from slicermedai.jobs.specs import DeidJob
+from Testing.deid.pixels.pictures import SC, Text, a_file, written_on
 from Testing.deid.samples import KEY, a_series
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.series_spec import SeriesSpec
@@ -495,3 +498,62 @@ def test_a_key_is_sealed_and_its_fingerprint_can_be_shown(
     assert main(["deid-key", str(path)]) == 1
     with pytest.raises(IdentityError):
         ProjectKey.from_file(path)
+
+
+# --- decisions on doubtful text -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> Path:
+    """A capture with a name that the header has, and two words that nobody knows."""
+    if not is_available():
+        pytest.skip("absent: rapidocr-onnxruntime (optional extra ocr)")
+    lines = [Text(12, 12, "QUILLFEATHER"), Text(12, 60, "Zwirbelknauf"), Text(12, 108, "Wobblethorpe")]
+    picture = written_on(np.zeros((160, 260), np.uint8), lines)
+    (tmp_path / "words").mkdir()
+    who = {"PatientName": "Quillfeather^Ambrosia", "PatientID": "QF-7391586", "StudyInstanceUID": "1.2.3"}
+    a_file(tmp_path / "words" / "1.dcm", picture, SOPClassUID=SC, SOPInstanceUID="1.2.3.1", **who)
+    return tmp_path / "words"
+
+
+def ink(output: Path) -> list[bool]:
+    """Whether something stands on each of the three lines."""
+    (path,) = (output / "dicom").iterdir()
+    pixels = dcmread(path).pixel_array
+    return [bool(np.ptp(pixels[row : row + 34]) > 100) for row in (8, 56, 104)]
+
+
+@pytest.mark.parametrize("words", [("keep", "remove"), ("harmless", "identity")])
+def test_what_a_person_decided_is_applied_to_the_pixels_and_not_asked_again(
+    doubtful: Path, tmp_path: Path, words: tuple[str, str]
+) -> None:
+    first = run(job_of(doubtful, tmp_path / "first", ocr=True, review=str(tmp_path / "review")))
+    pictures = sorted(path.name for path in (tmp_path / "review").glob("*.png"))
+    assert (ink(first), len(pictures)) == ([False] * 3, 2)
+    decided = tmp_path / "review" / DECISIONS
+    decided.write_text(json.dumps(dict(zip(pictures, words, strict=True))))
+    second = run(job_of(doubtful, tmp_path / "second", ocr=True, decisions=str(decided), review=str(tmp_path / "r2")))
+    assert ink(second) == [False, True, False]
+    assert report(second)["review"] == []
+    assert "113101" in report(second)["files"][0]["claimed"]
+    assert list((tmp_path / "r2").glob("*.png")) == []
+
+
+def test_a_decision_about_another_image_is_not_applied(doubtful: Path, tmp_path: Path) -> None:
+    run(job_of(doubtful, tmp_path / "first", ocr=True, review=str(tmp_path / "review")))
+    decided = tmp_path / "review" / DECISIONS
+    decided.write_text(json.dumps({path.name: "keep" for path in (tmp_path / "review").glob("*.png")}))
+    other = dcmread(doubtful / "1.dcm")
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = "1.2.3.99"
+    other.save_as(doubtful / "1.dcm")
+    second = run(job_of(doubtful, tmp_path / "second", ocr=True, decisions=str(decided)))
+    assert ink(second) == [False] * 3
+    assert len(report(second)["review"]) == 1
+
+
+def test_decisions_that_are_none_are_refused_before_any_work(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "pieces.json").write_text("{}")
+    for text, values in (("{", {"ocr": True}), ('{"1.png": "perhaps"}', {"ocr": True}), ("{}", {"ocr": False})):
+        (tmp_path / "decisions.json").write_text(text)
+        with pytest.raises(IdentityError, match="decisions"):
+            run(job_of(source, tmp_path / "out", decisions=str(tmp_path / "decisions.json"), **values))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ from slicermedai.deid.table import load_table
 from slicermedai.deid.window import Origin
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.scratch import sweep_scratch
-from slicermedai.domain.storage import atomic_file, atomic_folder, remove_halves, sha256_file
+from slicermedai.domain.storage import atomic_file, atomic_folder, remove_halves, sha256_file, write_text
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.specs import DeidJob
 from slicermedai.report.deid_facts import DeidFacts, facts_of
@@ -101,7 +102,7 @@ def _name_of(job: DeidJob, settings: DeidSettings, key: ProjectKey, files: list[
 
     excluded = sha256_file(Path(job.exclude)) if job.exclude else ""
     rules = (settings.date_rule.value, settings.ages.value, settings.text.value)
-    asked = (sorted(settings.profile.option_codes), *rules, job.names, excluded)
+    asked = (sorted(settings.profile.option_codes), *rules, job.names, excluded, sorted(settings.decisions.items()))
     steps_on = (settings.ocr is not None, settings.deface, settings.brain_mask is not None)
     inputs = [place_of(Origin(path), key) for path in files]
     return key.digest("job", __version__, load_table().title, asked, steps_on, *inputs)[:8].hex()
@@ -114,11 +115,16 @@ def _review_of(job: DeidJob) -> contextlib.AbstractContextManager[Path | None]:
 
 def _write_review(folder: Path, outcome: DeidOutcome, files: list[Path], *, output: Path) -> None:
     """Pictures of doubtful text, and which refused file is which: patient data, in a folder of their own."""
+    from slicermedai.deid.pixels.decisions import PIECES
     from slicermedai.deid.pixels.review import write_review
 
+    pieces: dict[str, str] = {}
     for item in outcome.review:
         with unpacked(Origin(item.source, item.member)) as path:
-            write_review(path, item.verdict, folder, output=output, number=item.number)
+            shown = write_review(path, item.verdict, folder, output=output, number=item.number)
+        pieces |= {one.picture.name: one.piece for one in shown}
+    if pieces:
+        write_text(folder / PIECES, json.dumps(pieces, indent=1) + "\n")
     names = dict(enumerate(dict.fromkeys(origins_of(files)), 1))
     rows = [(row.number, names[row.number].path, names[row.number].member, row.refused) for row in outcome.files]
     with atomic_file(folder / LEFT_OUT) as partial, partial.open("w", encoding="utf-8", newline="") as stream:

@@ -140,10 +140,12 @@ def _decide(patients: Patients, origin: Origin, path: Path, face: Any) -> Decisi
     if patients.settings.ocr is None:
         return Decision(face.replacement(path), frozenset(claimed))
     from slicermedai.deid.pixels.clean import clean
+    from slicermedai.deid.pixels.decisions import with_decisions
     from slicermedai.deid.pixels.inspect import inspect
 
     ocr, vocabulary = patients.settings.ocr, patients.vocabulary(origin)
-    verdict = inspect(path, vocabulary, ocr)
+    instance = patients.instances[origin].sop_instance
+    verdict = with_decisions(inspect(path, vocabulary, ocr), instance, patients.settings.decisions)
     pixels = clean(path, verdict, vocabulary, ocr, *others)
     if verdict.searched:
         claimed.add(_TEXT)

@@ -92,6 +92,7 @@ def settings_of(
         table=ReidentificationTable(Path(job.table), passphrase or "", away_from=away) if job.table else None,
         exclusion=ExclusionList.from_file(Path(job.exclude)) if job.exclude else None,
         ocr=_reader() if _TEXT in chosen.profile.options else None,
+        decisions=_decisions(job, chosen.profile),
         deface=_FACES in chosen.profile.options,
         brain_mask=brain_mask,
         processes=job.processes or _processes(files, reads=_TEXT in chosen.profile.options),
@@ -137,6 +138,20 @@ def _option(code: str) -> Option:
     except ValueError as error:
         known = ", ".join(f"{option.value} ({option.code.meaning})" for option in Option)
         raise IdentityError(f"there is no option {code!r}", attribute="options", advice=f"Known: {known}.") from error
+
+
+def _decisions(job: DeidJob, profile: Profile) -> dict[str, bool]:
+    if not job.decisions:
+        return {}
+    if _TEXT not in profile.options:
+        raise IdentityError(
+            "decisions on doubtful text are of no use where no text is searched",
+            attribute="decisions",
+            advice="Use ocr.",
+        )
+    from slicermedai.deid.pixels.decisions import load_decisions
+
+    return load_decisions(Path(job.decisions))
 
 
 def _reader() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -49,6 +49,8 @@ class DeidSettings:
     ocr:
         Text reader for burned-in text (:class:`slicermedai.deid.pixels.ocr.Ocr`); None leaves pixels as they are.
         With several processes it must be such that pickle can copy it.
+    decisions:
+        What a person decided about doubtful text, from :mod:`slicermedai.deid.pixels.decisions`.
     deface:
         Remove faces from head CT and MR.
     brain_mask:
@@ -67,6 +69,7 @@ class DeidSettings:
     table: ReidentificationTable | None = None
     exclusion: ExclusionList | None = None
     ocr: Any = None
+    decisions: Mapping[str, bool] = field(default_factory=dict, repr=False)
     deface: bool = False
     brain_mask: Callable[..., Any] | None = None
     processes: int = 1

@@ -140,6 +140,12 @@ class DeidJob(Job):
         default="",
         metadata=_option("folder for what people must look at (patient data): doubtful text, names of refused files"),
     )
+    decisions: str = field(
+        default="",
+        metadata=_option(
+            "decisions.json of an earlier folder for review: picture -> keep or remove, applied to the pixels"
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,6 +165,7 @@ def _choices(job: DeidJob, settings: DeidSettings, missed: tuple[Missed, ...]) -
         ("Ages", _AGES[settings.ages]),
         ("Free text", _TEXT[settings.text]),
         ("Burned-in text", undone.get(text) or ("searched" if settings.ocr is not None else "not searched")),
+        ("Decisions on doubtful text", f"{len(settings.decisions)} given" if settings.decisions else "none given"),
         ("Faces of head CT and MR", undone.get(faces) or ("removed" if settings.deface else "kept")),
         ("Project key", "one of its own, kept by whoever ran this" if job.key else "made for this job and not kept"),
         ("Re-identification table", "kept, encrypted, elsewhere" if job.table else "none"),

@@ -14,7 +14,7 @@ from slicermedai.deid.pixels.edited import edited, together
 from slicermedai.deid.pixels.fill import fill, fill_all
 from slicermedai.deid.pixels.frames import FileFrames, Frame
 from slicermedai.deid.pixels.inspect import find_text
-from slicermedai.deid.pixels.kinds import Edit, PixelReplacement, TextBox, TextClass, Verdict
+from slicermedai.deid.pixels.kinds import DECIDED, Edit, PixelReplacement, TextBox, TextClass, Verdict
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Ocr
 from slicermedai.deid.vocabulary import Vocabulary
@@ -87,7 +87,13 @@ class CleanedFrames:
 def _left(cleaned: CleanedFrames, matcher: Matcher, ocr: Ocr, verdict: Verdict) -> tuple[TextBox, ...]:
     found = replace(verdict, boxes=find_text(cleaned, matcher, ocr)).removed
     fresh = (box for box in found if not any(_within(box, other) for other in cleaned.boxes))
+    fresh = (box for box in fresh if not any(_may_stay(box, other) for other in verdict.boxes))
     return tuple(box for box in fresh if box.why != "label" or not any(_known(box, other) for other in verdict.boxes))
+
+
+def _may_stay(box: TextBox, other: TextBox) -> bool:
+    """True for doubtful text of which a person said that it stays."""
+    return other.why == DECIDED and _known(box, other) and box.kind is TextClass.UNCLASSIFIED
 
 
 def _known(box: TextBox, other: TextBox) -> bool:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 PIXEL_DATA = 0x7FE00010
 DARKEST, BRIGHTEST = -1, -2
 """Stand for the number of a frame: per pixel the least and the largest value of all frames."""
+DECIDED = "a person decided"
+"""Why a piece of text is what it is, where that is no guess."""
 Edit = Callable[[NDArray[Any], int], None]
 """Changes one frame in place: (rows, columns) or (rows, columns, samples) of stored values, and its number."""
 

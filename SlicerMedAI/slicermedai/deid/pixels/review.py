@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from slicermedai.deid.pixels.clips import frames_at
+from slicermedai.deid.pixels.decisions import piece_of
 from slicermedai.deid.pixels.frames import FileFrames, Picture, pictures
 from slicermedai.deid.pixels.kinds import TextBox, Verdict
 from slicermedai.domain.storage import atomic_file
@@ -27,6 +28,8 @@ class ReviewItem:
 
     Parameters
     ----------
+    piece:
+        Tells it from all other pieces, for decisions about it.
     picture:
         PNG of the text and a little around it, where it was read and as it was before it was cleaned. Patient data.
     box:
@@ -35,6 +38,7 @@ class ReviewItem:
         True where it was taken out, False where it was kept.
     """
 
+    piece: str
     picture: Path
     box: TextBox
     removed: bool
@@ -68,21 +72,27 @@ def write_review(path: Path, verdict: Verdict, folder: Path, *, output: Path, nu
         return ()
     Path(folder).mkdir(parents=True, exist_ok=True)
     source = FileFrames.open(path)
+    instance = str(source.dataset.get("SOPInstanceUID") or "")
     frames = frames_at(source, (box.seen for box in verdict.review))
     shown = {place: pictures(frame, source.dataset) for place, frame in frames.items()}
     return tuple(
-        _item(box, shown[box.seen], Path(folder) / f"{number:05d}-{place:02d}.png", removed=box in verdict.removed)
+        ReviewItem(
+            piece=piece_of(instance, box),
+            picture=_pictured(box, shown[box.seen], Path(folder) / f"{number:05d}-{place:02d}.png"),
+            box=box,
+            removed=box in verdict.removed,
+        )
         for place, box in enumerate(verdict.review, 1)
     )
 
 
-def _item(box: TextBox, shown: list[Picture], target: Path, *, removed: bool) -> ReviewItem:
+def _pictured(box: TextBox, shown: list[Picture], target: Path) -> Path:
     rows = slice(max(box.y0 - _MARGIN, 0), box.y1 + _MARGIN)
     columns = slice(max(box.x0 - _MARGIN, 0), box.x1 + _MARGIN)
     crops = [picture[rows, columns] for picture in shown] or [np.zeros((1, 1), np.uint8)]
     with atomic_file(target) as partial:
         partial.write_bytes(png(max(crops, key=lambda crop: float(crop.std()))))
-    return ReviewItem(picture=target, box=box, removed=removed)
+    return target
 
 
 def png(picture: Picture) -> bytes:

@@ -1,0 +1,79 @@
+"""What a person decided about doubtful text, applied when the same files are done again.
+
+A decision belongs to a piece of text in one instance, at its place: ``pieces.json`` beside the pictures says which one
+each of them shows. Where anything of that differs, the decision is not applied, and the text is doubtful again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from slicermedai.deid.pixels.kinds import DECIDED, TextBox, TextClass, Verdict
+from slicermedai.errors import IdentityError
+
+PIECES = "pieces.json"
+"""In the folder for review: name of a picture -> the piece of text that it shows."""
+_KEEP = {"harmless": True, "keep": True, "identity": False, "remove": False}
+
+
+def piece_of(sop_instance: str, box: TextBox) -> str:
+    """What tells a piece of text from all others, and says nothing about it: 64 hexadecimal digits."""
+    place = (box.x0, box.y0, box.x1, box.y1, box.text)
+    return hashlib.sha256(repr((sop_instance.strip(" \0"), place)).encode()).hexdigest()
+
+
+def load_decisions(path: Path) -> dict[str, bool]:
+    """Piece of text -> whether it stays, from ``decisions.json`` and the ``pieces.json`` beside it.
+
+    Raises
+    ------
+    IdentityError
+        One of them cannot be read, or a decision is neither "keep" ("harmless") nor "remove" ("identity").
+    """
+    decided, pieces = _read(path), _read(path.parent / PIECES)
+    for what in decided.values():
+        if what not in _KEEP:
+            raise IdentityError(
+                "holds a decision that is not known",
+                file=path,
+                attribute="decisions",
+                advice=f"Known: {', '.join(sorted(_KEEP))}.",
+            )
+    return {pieces[picture]: _KEEP[what] for picture, what in decided.items() if picture in pieces}
+
+
+def with_decisions(verdict: Verdict, sop_instance: str, decisions: Mapping[str, bool]) -> Verdict:
+    """``verdict`` where doubtful text is what a person said: an annotation that stays, or identity that goes.
+
+    What the vocabulary knows as identity goes, whatever was decided.
+    """
+    if not decisions:
+        return verdict
+    return replace(verdict, boxes=tuple(_decided(box, sop_instance, decisions) for box in verdict.boxes))
+
+
+def _decided(box: TextBox, sop_instance: str, decisions: Mapping[str, bool]) -> TextBox:
+    stays = decisions.get(piece_of(sop_instance, box)) if box.kind is TextClass.UNCLASSIFIED else None
+    if stays is None:
+        return box
+    return replace(box, kind=TextClass.ANNOTATION if stays else TextClass.IDENTITY, why=DECIDED)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IdentityError(
+            "cannot be read",
+            file=path,
+            attribute="decisions",
+            advice=f"It lies in the folder for review, beside {PIECES}.",
+        ) from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise IdentityError("is no list of decisions", file=path, attribute="decisions")
+    return found
