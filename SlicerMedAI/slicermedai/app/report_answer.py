@@ -1,0 +1,130 @@
+"""The child of the module MedAI Report: looks at results, keeps decisions, sends. What is heavy is loaded here alone.
+
+It is asked by :mod:`slicermedai.app.report_ask`; what it answers are plain values, in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slicermedai.app.answering import answer_one
+from slicermedai.domain.observer import Progress
+
+if TYPE_CHECKING:
+    from slicermedai.domain.finding import Finding
+    from slicermedai.domain.result import AnalysisResult, Review
+    from slicermedai.export.forecast import Forecast
+
+_DECIDED = "result reviewed"
+
+
+def main() -> int:
+    """Answer one request."""
+    return answer_one(_answer)
+
+
+def _answer(asked: dict[str, Any], progress: Progress) -> Any:
+    what = asked.pop("what")
+    if what == "look":
+        return _look(Path(asked["folder"]), [_review(one) for one in asked["reviews"]], progress)
+    if what == "keep":
+        return _keep(Path(asked["folder"]), [_review(one) for one in asked["reviews"]])
+    from slicermedai.app.report_sending import answer
+
+    return answer(what, asked, progress)
+
+
+def _look(folder: Path, reviews: list[Review], progress: Progress) -> dict[str, Any]:
+    from slicermedai.dicom.headers import load_headers
+    from slicermedai.domain.result import AnalysisResult
+    from slicermedai.domain.reviewed import newest
+    from slicermedai.export.forecast import forecast, unsaid
+    from slicermedai.export.reviews import verifiers
+    from slicermedai.pipeline import HEADERS
+    from slicermedai.report.build import pictures_beside
+
+    progress("read", 0.0)
+    source = newest(folder)
+    saved, headers = AnalysisResult.load(source), load_headers(source / HEADERS)
+    result = replace(saved, reviews=(*saved.reviews, *reviews))
+    told = forecast(result, headers=headers, pictures=pictures_beside(source), progress=progress)
+    return {
+        "folder": str(source),
+        **_about(result),
+        "patient_id": str(headers[0].get("PatientID", "")) if headers else result.study.patient_id,
+        "verifiers": [one.in_words for one in verifiers(result)],
+        "formats": [_foreseen(one) for one in told],
+        "unsaid": list(unsaid(headers)),
+    }
+
+
+def _about(result: AnalysisResult) -> dict[str, Any]:
+    from slicermedai.domain.decisions import WHOLE, last_decisions
+
+    made, last = result.provenance, last_decisions(result)
+    whole = last.get(WHOLE)
+    return {
+        "model": f"{made.bundle}@{made.bundle_version}",
+        "status": result.status.value,
+        "identity": result.study.identity.value,
+        "job_id": made.job_id,
+        "study_uid": result.study.study_uid,
+        "message": result.message,
+        "remark": made.remark,
+        "demonstration": made.demonstration,
+        "warnings": list(made.warnings),
+        "whole": whole.decision.value if whole else None,
+        "findings": [_finding(one, last.get(one.tracking_uid)) for one in result.findings],
+    }
+
+
+def _finding(finding: Finding, review: Review | None) -> dict[str, Any]:
+    return {
+        "uid": finding.tracking_uid,
+        "name": finding.label.name,
+        "confidence": finding.confidence.state.value,
+        "probability": finding.confidence.probability,
+        "measurements": [
+            (one.title, one.missing or f"{one.value:.1f} {one.unit.value}") for one in finding.measurements
+        ],
+        "decision": review.decision.value if review else None,
+        "person": review.person if review else "",
+        "reason": review.reason if review else "",
+    }
+
+
+def _foreseen(one: Forecast) -> dict[str, Any]:
+    error = one.error
+    return {
+        "name": one.name,
+        "files": list(one.files),
+        "reason": error.message if error else "",
+        "attribute": (error.attribute or "") if error else "",
+        "advice": (error.advice or "") if error else "",
+    }
+
+
+def _keep(folder: Path, reviews: list[Review]) -> str:
+    """Save the decisions as a new result beside the old one; the log says how many, and of which result."""
+    from slicermedai.audit.log import append
+    from slicermedai.domain.result import RESULT, AnalysisResult
+    from slicermedai.domain.reviewed import save_reviewed
+    from slicermedai.domain.storage import sha256_file
+
+    made = save_reviewed(folder, reviews)
+    job_id = AnalysisResult.load(made).provenance.job_id
+    append(_DECIDED, job_id=job_id, decisions=len(reviews), result_sha256=sha256_file(made / f"{RESULT}.json"))
+    return str(made)
+
+
+def _review(plain: dict[str, str]) -> Review:
+    from slicermedai.domain.result import Decision, Review
+
+    texts: dict[str, Any] = {name: plain[name] for name in ("tracking_uid", "person", "reason", "time")}
+    return Review(decision=Decision(plain["decision"]), **texts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
