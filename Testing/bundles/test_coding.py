@@ -37,7 +37,7 @@ def test_the_table_holds_dicoms_own_lists() -> None:
 def test_whatever_was_reviewed_leads_to_one_concept() -> None:
     reviewed = json.loads((TABLES / "reviewed.json").read_text())
     names = [*reviewed["names"], *reviewed["names"].values(), *reviewed["paired"]]
-    assert [name for name in names if len(coding._tables()[0].get(words_of(name), ())) != 1] == []
+    assert [name for name in names if len(coding._tables().concepts.get(words_of(name), ())) != 1] == []
 
 
 def test_reviewed_codes_that_dicom_names_elsewhere_are_not_contradicted() -> None:
@@ -64,6 +64,11 @@ def test_reviewed_codes_that_dicom_names_elsewhere_are_not_contradicted() -> Non
         ("rib_left_11", "58830002", "Left"),
         ("pancreatic tumor", "108369006", ""),
         ("subclavian_artery_right", "36765005", "Right"),
+        ("kidney_cyst_left", "367643001", "Left"),
+        ("kidney_cyst_right", "367643001", "Right"),
+        ("kidney cyst", "367643001", ""),
+        ("left lung nodule", "27925004", "Left"),
+        ("heart_ventricle_left", "87878005", ""),
     ],
 )
 def test_a_name_that_stands_in_the_lists_is_coded(name: str, code: str, side: str) -> None:
@@ -75,7 +80,20 @@ def test_a_name_that_stands_in_the_lists_is_coded(name: str, code: str, side: st
 
 @pytest.mark.parametrize(
     "name",
-    ["tools", "category 1", "central gland", "tumor core", "", "liver left", "left right kidney", "vein", "kidney 2"],
+    [
+        "tools",
+        "category 1",
+        "central gland",
+        "tumor core",
+        "",
+        "liver left",
+        "left right kidney",
+        "vein",
+        "kidney 2",
+        "ventricle",
+        "ventricles",
+        "cyst left",
+    ],
 )
 def test_a_name_that_no_list_has_is_not_guessed(name: str) -> None:
     assert code_label(name, 1) is None
@@ -84,6 +102,7 @@ def test_a_name_that_no_list_has_is_not_guessed(name: str) -> None:
 def test_a_name_of_several_concepts_is_asked_for() -> None:
     assert code_label("descending aorta", 1) is None
     assert {concept.type.value for concept in candidates("descending aorta")} == {"281130003", "32672002"}
+    assert {concept.type.meaning for concept in candidates("ventricle")} == {"Ventricle", "Brain ventricle"}
     assert candidates("tools") == ()
 
 

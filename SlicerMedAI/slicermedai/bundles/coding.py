@@ -2,7 +2,8 @@
 
 ``codes/dicom.json`` holds the structures of DICOM's own lists (PS3.16 CID 7191 to 7194 and 7197), and
 ``codes/reviewed.json`` what was read by hand: other names for them, SNOMED CT concepts that are missing there, which
-structures come in pairs, and names that mean too much to be trusted.
+structures come in pairs, names of findings that may have a side, names that mean several structures, and names that
+mean too much to be trusted.
 """
 
 from __future__ import annotations
@@ -58,15 +59,16 @@ class Concept:
 def code_label(name: str, value: int) -> Label | None:
     """The coded label for ``name``, or None where no list has it, or where several concepts have that name.
 
-    A side ("left", "right") becomes the modifier of structures that are known to come in pairs, unless the name with
-    its side is a concept of its own. ``value`` chooses the colour alone.
+    A side ("left", "right") becomes the modifier of structures that are known to come in pairs and of findings in
+    such, unless the name with its side is a concept of its own. ``value`` chooses the colour alone.
     """
     words = words_of(name)
     concept, side = _only(words), None
     if concept is None:
         side = _side_in(words)
-        concept = _only(tuple(word for word in words if word != side)) if side else None
-        if concept is None or concept.type not in _tables()[1]:
+        rest = tuple(word for word in words if word != side)
+        concept = _only(rest) if side else None
+        if concept is None or (concept.type not in _tables().paired and rest not in _tables().sided):
             return None
     modifier = SIDES[side] if side else None
     return Label(name=name, category=concept.category, type=concept.type, modifier=modifier, color=color_of(value))
@@ -76,7 +78,7 @@ def candidates(name: str) -> tuple[Concept, ...]:
     """All concepts of that exact name, sides left out: for the question that is asked."""
     words = words_of(name)
     side = _side_in(words)
-    found = _tables()[0]
+    found = _tables().concepts
     return tuple(found.get(words) or found.get(tuple(word for word in words if word != side)) or ())
 
 
@@ -95,8 +97,8 @@ def color_of(value: int) -> tuple[int, int, int]:
 
 
 def _only(words: Words) -> Concept | None:
-    found = _tables()[0].get(words, ())
-    return found[0] if len(found) == 1 and words not in _tables()[2] else None
+    found = _tables().concepts.get(words, ())
+    return found[0] if len(found) == 1 and words not in _tables().ask else None
 
 
 def _side_in(words: Words) -> str | None:
@@ -104,9 +106,18 @@ def _side_in(words: Words) -> str | None:
     return sides[0] if len(sides) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Concepts by words, types that come in pairs, words of findings that may have a side, words always asked for."""
+
+    concepts: dict[Words, tuple[Concept, ...]]
+    paired: frozenset[Code]
+    sided: frozenset[Words]
+    ask: frozenset[Words]
+
+
 @cache
-def _tables() -> tuple[dict[Words, tuple[Concept, ...]], frozenset[Code], frozenset[Words]]:
-    """Concepts by words, types that come in pairs, and words that are always asked for."""
+def _tables() -> Tables:
     dicom, reviewed = _read("dicom.json"), _read("reviewed.json")
     by_words: dict[Words, list[Concept]] = defaultdict(list)
     for category, scheme, code, meaning in dicom["rows"]:
@@ -116,9 +127,15 @@ def _tables() -> tuple[dict[Words, tuple[Concept, ...]], frozenset[Code], frozen
             by_words[words_of(name)] = [_concept(category, scheme, code, meaning)]
     for name, meaning in reviewed["names"].items():
         by_words[words_of(name)] = list(by_words[words_of(meaning)])
+    meant = {name: [by_words[words_of(one)][0] for one in several] for name, several in reviewed["several"].items()}
+    by_words |= {words_of(name): concepts for name, concepts in meant.items()}
     paired = {concept.type for name in reviewed["paired"] for concept in by_words[words_of(name)]}
-    ask = frozenset(words_of(name) for name in reviewed["ask"])
-    return {words: tuple(found) for words, found in by_words.items()}, frozenset(paired), ask
+    return Tables(
+        concepts={words: tuple(found) for words, found in by_words.items()},
+        paired=frozenset(paired),
+        sided=frozenset(words_of(name) for name in reviewed["sided"]),
+        ask=frozenset(words_of(name) for name in reviewed["ask"]),
+    )
 
 
 def _add(found: list[Concept], concept: Concept) -> None:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from slicermedai.bundles.coding import candidates, code_label, color_of
+from slicermedai.bundles.coding import candidates, code_label, color_of, words_of
 from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import BundleError, CodeError
@@ -23,6 +24,8 @@ _PARTS = {
 _FIELDS = {"scheme": "CodingSchemeDesignator", "value": "CodeValue", "meaning": "CodeMeaning"}
 _NOTE = "Candidates"
 COLUMNS = ("LabelValue", "Name", *(f"{part}.{field}" for part in _PARTS.values() for field in _FIELDS.values()), _NOTE)
+_NUMBERED = re.compile(r"(class|label|category|value|channel|output|organ|structure|segment)?[ _-]*\d+")
+"""Names that say no more than the number."""
 BACKGROUND = {"background", "unlabeled", "unlabelled", "clear label", ""}
 
 Labels = tuple[tuple[int, Label], ...]
@@ -37,9 +40,11 @@ def coded_labels(names: Mapping[int, str], table: Path | None, *, template: Path
         Some name has no code, or several: ``template`` was written, with a row for each label and those open left
         empty.
     BundleError
-        ``table`` cannot be read.
+        ``table`` cannot be read, or its row of a number has another name than the model has for that number.
     """
     given = read_table(table) if table else {}
+    if table:
+        _check_names(names, given, table)
     found = {value: given.get(value) or code_label(name, value) for value, name in names.items()}
     missing = [names[value] for value, label in found.items() if label is None]
     if missing:
@@ -49,13 +54,42 @@ def coded_labels(names: Mapping[int, str], table: Path | None, *, template: Path
 
 def read_table(path: Path) -> dict[int, Label]:
     """Label value -> label of those rows that have codes; raises :class:`BundleError`, :class:`CodeError`."""
+    labels = (_from_row(row, path) for row in _rows(path))
+    return {value: label for value, label in labels if label is not None}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            return list(csv.DictReader(stream))
     except (OSError, ValueError, csv.Error) as error:
         raise BundleError(f"cannot be read ({type(error).__name__})", file=path, attribute="labels") from error
-    labels = (_from_row(row, path) for row in rows)
-    return {value: label for value, label in labels if label is not None}
+
+
+def _check_names(names: Mapping[int, str], given: Mapping[int, Label], table: Path) -> None:
+    """A table that is right in its numbers alone may be another model's, or have its rows moved."""
+    stated = {_value_of(row, table): (row.get("Name") or "").strip() for row in _rows(table)}
+    for value in sorted(set(names) & set(given)):
+        if not _agrees(names[value], stated[value], given[value]):
+            said = stated[value] or given[value].type.meaning
+            raise BundleError(
+                f"the table says that label {value} is {said!r}, and the model calls it {names[value]!r}",
+                file=table,
+                attribute="labels",
+                advice="Correct the row. The column Name must keep the model's own name; the codes say what it is.",
+            )
+
+
+def _agrees(name: str, stated: str, label: Label) -> bool:
+    """Whether a row with the name ``stated`` and the codes of ``label`` may be for the model's ``name``."""
+    if not name.strip() or _NUMBERED.fullmatch(name.strip().lower()):
+        return True
+    if stated and (words_of(stated) or stated.casefold()) == (words_of(name) or name.strip().casefold()):
+        return True
+    own = code_label(name, 0)
+    if own is None:
+        return not stated
+    return (own.type, own.modifier) == (label.type, label.modifier)
 
 
 def write_table(path: Path, rows: Iterable[tuple[int, str, Label | None]]) -> None:
@@ -88,10 +122,7 @@ def _ask(names: Mapping[int, str], found: Mapping[int, Label | None], template: 
 
 
 def _from_row(row: dict[str, str], path: Path) -> tuple[int, Label | None]:
-    try:
-        value = int(row["LabelValue"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError("each row needs a number", file=path, attribute="LabelValue") from error
+    value = _value_of(row, path)
     codes = {part: _code(row, prefix) for part, prefix in _PARTS.items()}
     category, type_ = codes["category"], codes["type"]
     if category is None and type_ is None:
@@ -100,6 +131,13 @@ def _from_row(row: dict[str, str], path: Path) -> tuple[int, Label | None]:
         raise CodeError(f"label {value} needs a category and a type", file=path, attribute="labels")
     name = (row.get("Name") or "").strip() or type_.meaning
     return value, Label(name=name, category=category, type=type_, modifier=codes["modifier"], color=color_of(value))
+
+
+def _value_of(row: dict[str, str], path: Path) -> int:
+    try:
+        return int(row["LabelValue"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError("each row needs a number", file=path, attribute="LabelValue") from error
 
 
 def _code(row: dict[str, str], prefix: str) -> Code | None:
