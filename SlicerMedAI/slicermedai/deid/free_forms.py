@@ -18,10 +18,10 @@ _LETTER = r"[^\W\d_]"
 _CAPITAL = r"[A-Z\u00C0-\u00DE\u0100-\u017F\u0391-\u03A9\u0410-\u042F]"
 _NAME = rf"(?:{_CAPITAL}{_LETTER}*(?:['\u2019-]{_LETTER}+)*)"
 _PARTICLES = "van von der den de del di da la le al bin ibn ter zu"
-_PARTICLE = rf"(?:(?:{_PARTICLES.replace(' ', '|')})[ ]+)*"
+_PARTICLE = rf"(?:(?:{_PARTICLES.replace(' ', '|')})[ ]+){{0,3}}"
 _NAMES = rf"((?:{_PARTICLE}{_NAME}\.?)(?:(?:,[ ]?|[ ]+|\^|\.[ ]?){_PARTICLE}{_NAME}){{0,3}})"
 _PROPER = (
-    rf"((?:{_PARTICLE}{_CAPITAL}(?=['\u2019]?{_LETTER}*[a-z\u00DF-\u00FF]){_LETTER}[\w'\u2019-]*)"
+    rf"((?:{_PARTICLE}{_CAPITAL}(?=['\u2019]?{_LETTER}{{0,40}}[a-z\u00DF-\u00FF]){_LETTER}[\w'\u2019-]*)"
     rf"(?:[ ]+{_PARTICLE}{_NAME}){{0,2}})"
 )
 _NUMBER = r"([A-Za-z]{0,4}[-/ ]?[0-9][A-Za-z0-9./-]{2,}(?:[ -][0-9]{2,})*)"
@@ -29,13 +29,13 @@ _NUMBER = r"([A-Za-z]{0,4}[-/ ]?[0-9][A-Za-z0-9./-]{2,}(?:[ -][0-9]{2,})*)"
 _PLAIN = tuple(
     re.compile(pattern, flags)
     for pattern, flags in (
-        (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", 0),
+        (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}", 0),
         (r"(?:https?://|www\.)[^\s\\]+", re.IGNORECASE),
         (r"(?<![\w.])\+[0-9][0-9 ()./-]{6,}[0-9]", 0),
         (r"(?<![\w.])(?:\([0-9]{3}\) ?|[0-9]{3}[-. ])[0-9]{3}[-. ][0-9]{4}(?!\w)", 0),
         (r"(?<![\w.-])[0-9]{3}-[0-9]{7}(?![\w-])", 0),
         (r"(?<![\w.-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![\w-])", 0),
-        (rf"(?<!\w){_LETTER}{{2,}}[\w'-]*\^{_LETTER}[\w'-]*(?:\^[\w'.-]*)*", 0),
+        (rf"(?<!\w){_LETTER}[\w'-]{{1,63}}\^{_LETTER}[\w'-]{{0,63}}(?:\^[\w'.-]{{0,63}}){{0,3}}", 0),
     )
 )
 _TELEPHONE = (
