@@ -22,7 +22,11 @@ def test_no_object_of_this_source_has_an_error(kind: str, tmp_path: Path) -> Non
     objects = sorted(tmp_path.glob("*.dcm"))
     assert {path.name: validators.dciodvfy_errors(path) for path in objects} == {path.name: [] for path in objects}
     assert entity_errors(case, tmp_path) == 0
-    allowed = {"seg", "seg-labelmap", "sr", "sr-plain", "pmap", "rtstruct", "fhir", "fhir-r5"} if kind == "tilted CT" else set()
+    allowed = (
+        {"seg", "seg-labelmap", "sr", "sr-plain", "pmap", "rtstruct", "fhir", "fhir-r5"}
+        if kind == "tilted CT"
+        else set()
+    )
     assert set(refused) == allowed
     assert all("ImageOrientationPatient" in reason for reason in refused.values())
 
