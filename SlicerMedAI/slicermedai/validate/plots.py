@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from slicermedai.confidence.metrics import Reliability
 from slicermedai.domain.finding import Interval
+from slicermedai.domain.markup import el
 from slicermedai.validate.agreement import Agreement
 from slicermedai.validate.froc import RATES, Froc
-from slicermedai.validate.markup import el
 from slicermedai.validate.subgroups import Subgroup
 
 WIDTH, HEIGHT = 420.0, 300.0

@@ -6,10 +6,10 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from slicermedai.confidence.calibrate import Judgement
+from slicermedai.domain.markup import el, page, table
 from slicermedai.domain.storage import write_text
 from slicermedai.validate.cohort import Detection, StructureSummary, Validation
 from slicermedai.validate.froc import RATES
-from slicermedai.validate.markup import el, page, table
 from slicermedai.validate.plots import bland_altman_plot, forest_plot, froc_plot, reliability_plot
 from slicermedai.validate.resampling import Estimate
 from slicermedai.validate.segmentation import Kind
