@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 _FIELDS = {
-    "name": "Name",
-    "host": "Address",
-    "port": "Port",
-    "ae_title": "Called AETitle",
-    "calling_ae_title": "Calling AETitle",
+    "name": ("Name",),
+    "host": ("Address",),
+    "port": ("Port",),
+    "ae_title": ("Called", "AETitle"),
+    "calling_ae_title": ("Calling", "AETitle"),
 }
 
 
@@ -22,7 +22,7 @@ def slicers_servers(settings: Any) -> list[dict[str, str]]:
     """
     count = _number(settings.value("DICOM/ServerNodeCount"))
     nodes = [_node(settings.value(f"DICOM/ServerNodes/{number}")) for number in range(count)]
-    found = [{field: str(node.get(key) or "") for field, key in _FIELDS.items()} for node in nodes]
+    found = [{field: str(node.get(" ".join(words)) or "") for field, words in _FIELDS.items()} for node in nodes]
     return [one for one in found if one["host"] and one["ae_title"]]
 
 

@@ -15,12 +15,13 @@ from typing import Any
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.study import Identity
-from slicermedai.errors import NoImagesError, PeerError, UnknownPeerError
+from slicermedai.errors import PeerError
 from slicermedai.pacs.deliver import deliver
 from slicermedai.pacs.objects import result_objects
 from slicermedai.pacs.outbox import OPEN, Delivery, Outbox, State
 from slicermedai.pacs.peers import Peer, load_peer, load_peers, make_peer, open_store, peers_path, save_peers
 
+_TWINS = (("seg-labelmap.dcm", "seg.dcm"),)
 _REMOVABLE = (State.PROVED, State.REFUSED, State.FAILED)
 
 
@@ -40,12 +41,18 @@ def answer(what: str, asked: dict[str, Any], progress: Progress) -> dict[str, An
 
 def _send(outbox: Outbox, asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
     files = result_objects(Path(asked["folder"]))
-    if not files:
-        raise NoImagesError("holds no DICOM objects to send", file=asked["folder"], advice="Write some first.")
     peer = _known(asked["peer"], asked.get("servers", []))
     progress("queue", 0.0)
-    added = outbox.add(files, peer, identity=Identity(asked["identity"]), job_id=asked["job_id"])
+    added = outbox.add(
+        files, peer, identity=Identity(asked["identity"]), job_id=asked["job_id"], fallbacks=_fallbacks(files)
+    )
     return {"queued": added.new, "known": added.known, **_delivered(outbox, [peer], progress)}
+
+
+def _fallbacks(files: list[Path]) -> dict[Path, Path]:
+    """What is sent in place of an object whose class a destination does not take: BINARY for LABELMAP."""
+    twins = {path.name: path for path in files}
+    return {twins[first]: twins[second] for first, second in _TWINS if first in twins and second in twins}
 
 
 def _deliver(outbox: Outbox, asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -98,10 +105,9 @@ def _known(name: str, servers: list[dict[str, str]]) -> Peer:
     known = load_peers()
     if name in known:
         return known[name]
-    found = [peer for peer in _slicers(servers, known) if peer.name == name]
-    if not found:
-        raise UnknownPeerError("is not in Slicer's list of servers any more", attribute=name, advice="Look again.")
-    _note(found[0])
+    for peer in _slicers(servers, known):
+        if peer.name == name:
+            _note(peer)
     return load_peer(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from slicermedai.app.report_places import Found
 from slicermedai.app.report_state import OWN, DeliveryShown, FindingShown, FormatShown, PeerShown, ResultShown, Written
@@ -20,6 +21,10 @@ def format_text(name: str, tr: Translate = untranslated) -> tuple[str, str]:
 def _dicom(tr: Translate) -> dict[str, tuple[str, str]]:
     return {
         "seg": (tr("Segmentation"), tr("DICOM SEG: the voxels of each finding, for archives, viewers and Slicer.")),
+        "seg-labelmap": (
+            tr("Segmentation as a label map"),
+            tr("DICOM Label Map Segmentation, smaller; few readers know it, so the usual form is written beside it."),
+        ),
         "sr": (tr("Report with numbers"), tr("DICOM SR, TID 1500: all findings with their measurements.")),
         "sr-plain": (
             tr("Report with numbers, for older readers"),
@@ -225,7 +230,7 @@ def peer_text(peer: PeerShown, tr: Translate = untranslated) -> str:
     return tr("{name}, from Slicer's servers").format(name=told) if peer.is_slicers else told
 
 
-def sent_text(plain: dict[str, int | str], tr: Translate = untranslated) -> str:
+def sent_text(plain: dict[str, Any], tr: Translate = untranslated) -> str:
     """What one sending came to, for people."""
     parts = [tr("{count} sent").format(count=plain["sent"]), tr("{count} arrived").format(count=plain["proved"])]
     more = (
@@ -236,7 +241,8 @@ def sent_text(plain: dict[str, int | str], tr: Translate = untranslated) -> str:
     )
     parts += [text.format(count=count) for count, text in more if count]
     told = tr("{parts}.").format(parts=", ".join(parts))
-    return " ".join(filter(None, [told, str(plain["trouble"])]))
+    unknown = tr("{names}: not in peers.toml any more.").format(names=", ".join(plain.get("strangers", [])))
+    return " ".join(filter(None, [told, str(plain["trouble"]), unknown if plain.get("strangers") else ""]))
 
 
 def remove_question(count: int, tr: Translate = untranslated) -> str:
