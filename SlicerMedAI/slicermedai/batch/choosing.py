@@ -1,0 +1,254 @@
+"""From the files of one study to the series that is run, or to the reason why none is; nothing is read but headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slicermedai.batch.rules import Rule, SeriesRules
+from slicermedai.dicom.facts import SeriesFacts, facts_of
+from slicermedai.dicom.gate import judge
+from slicermedai.dicom.series import SeriesFiles, scan
+from slicermedai.dicom.sorting import StudyFiles, damaged_names
+from slicermedai.errors import MedAIError
+from slicermedai.pacs.run_worthy import why_not_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image of a case: its name among the model's inputs ("" where there is one), files, and series address.
+
+    ``digest`` is of what the files hold: their SOP Instance UIDs.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    series: str = ""
+    rule: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One series of a study in the preview: the input it was taken for, or why it was not taken."""
+
+    series: str
+    words: str
+    modality: str
+    slices: int
+    thickness_mm: float | None
+    kernel: str
+    taken_as: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is run of one study. ``refused`` says why nothing is; ``who`` names the patient and is shown to nobody."""
+
+    study_uid: str
+    study_time: str
+    who: dict[str, Any]
+    images: tuple[Image, ...] = ()
+    bundle: str = ""
+    refused: str = ""
+    judged: tuple[Judged, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """A stack of a series with what rules look at. ``useless`` says why it is never taken, ``trouble`` why a study
+    whose rules take it is refused: a worse series must not take the place of a damaged one.
+    """
+
+    series: SeriesFiles
+    facts: SeriesFacts
+    useless: str = ""
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class _Picked:
+    """What was taken for the inputs so far, and why others were not."""
+
+    by_input: dict[str, tuple[Rule, Candidate]] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
+    refused: str = ""
+
+    def tell(self, candidate: Candidate, reason: str) -> None:
+        self.reasons.setdefault(candidate.series.address, []).append(reason)
+
+
+def choose(study: StudyFiles, rules: SeriesRules, *, tilt: str = "refuse") -> Choice:
+    """Choose one series for each input that the rules name; a doubt refuses the study, by name."""
+    candidates = candidates_of(study)
+    picked = _Picked()
+    for name in rules.inputs:
+        _pick(name, rules.of(name), candidates, picked)
+    refused = picked.refused or _refusal(picked, candidates, rules, tilt)
+    first = candidates[0].facts if candidates else None
+    taken = {candidate.series.address: name for name, (_, candidate) in picked.by_input.items()}
+    main = next(iter(picked.by_input.values()), None)
+    return Choice(
+        study_uid=study.uid,
+        study_time=first.study_time if first else "",
+        who=first.who if first else {},
+        images=() if refused else tuple(_image(name, *pair, candidates) for name, pair in picked.by_input.items()),
+        bundle=main[0].bundle if main else "",
+        refused=refused,
+        judged=tuple(_judged(one, picked, taken) for one in candidates),
+        notes=(f"{len(study.copies)} files are copies of others and were left out",) if study.copies else (),
+    )
+
+
+def candidates_of(study: StudyFiles) -> list[Candidate]:
+    """Every stack of every series in ``study``, in the order of their series numbers."""
+    found = scan(study.files)
+    damaged = {item.file: damaged_names(item.file)[2] for item in found.skipped if item.broken}
+    return [_candidate(one, found.series, damaged, study.conflicts) for one in found.series]
+
+
+def _candidate(
+    one: SeriesFiles, every: Sequence[SeriesFiles], damaged: Mapping[Path, str], conflicts: Sequence[Path]
+) -> Candidate:
+    facts = facts_of(one)
+    return Candidate(
+        series=one,
+        facts=facts,
+        useless=_useless(one, facts),
+        trouble=_trouble(one, every, damaged, conflicts),
+    )
+
+
+def _useless(one: SeriesFiles, facts: SeriesFacts) -> str:
+    first = one.planes[0]
+    if any(plane.is_localizer for plane in one.planes):
+        return "localizer"
+    made = why_not_run(facts.header)
+    if made:
+        return made
+    if first.is_colour:
+        return "colour image"
+    return "single image" if len(one.planes) < 2 else "images without a place" if first.position is None else ""
+
+
+def _trouble(one: SeriesFiles, every: Sequence[SeriesFiles], damaged: Mapping[Path, str], conflicts: Sequence[Path]) -> str:
+    if one.apart:
+        return f"files of one series differ in {one.apart}"
+    if set(one.files) & set(conflicts):
+        return "two files have one SOPInstanceUID and other bytes"
+    frames = {other.planes[0].frame_of_reference_uid for other in every if other.uid == one.uid}
+    if len(frames) > 1:
+        return f"mixed frames of reference: the series has {len(frames)} values of FrameOfReferenceUID"
+    if one.uid in damaged.values():
+        return "a file of the series is damaged"
+    if {file.parent for file in one.files} & {file.parent for file, uid in damaged.items() if not uid}:
+        return "a file beside those of the series is damaged, and may belong to it"
+    return ""
+
+
+def _pick(name: str, rules: Sequence[Rule], candidates: Sequence[Candidate], picked: _Picked) -> None:
+    """The first rule that fits any usable series decides; the others are told why not."""
+    usable = [one for one in candidates if not one.useless]
+    for rule in rules:
+        fits = [one for one in usable if not rule.misfit(one.facts)]
+        for one in usable:
+            if one not in fits:
+                picked.tell(one, f"{rule.name}: {rule.misfit(one.facts)}")
+        if fits:
+            _settle(name, rule, fits, picked)
+            return
+    if not picked.refused:
+        picked.refused = f"no series fits{f' for the input {name}' if name else ''}"
+
+
+def _settle(name: str, rule: Rule, fits: Sequence[Candidate], picked: _Picked) -> None:
+    best = _best(rule.tie, fits)
+    if len(best) > 1:
+        for one in fits:
+            picked.tell(one, f"{rule.name}: fits as {len(best) - 1} others do")
+        addresses = ", ".join(one.series.address for one in best)
+        picked.refused = picked.refused or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {addresses}"
+        return
+    picked.by_input[name] = (rule, best[0])
+    for one in fits:
+        if one is not best[0]:
+            picked.tell(one, f"{rule.name}: fits, and the tie went to {best[0].series.address} ({rule.tie})")
+
+
+def _best(tie: str, fits: Sequence[Candidate]) -> list[Candidate]:
+    """Those that a tie leaves; more than one where it does not decide."""
+    if tie == "refuse":
+        return list(fits)
+    keys = {
+        "most slices": lambda one: -one.facts.slices,
+        "thinnest": lambda one: one.facts.thickness_mm or float("inf"),
+        "first": lambda one: one.facts.number if one.facts.number is not None else float("inf"),
+        "last": lambda one: -(one.facts.number if one.facts.number is not None else float("-inf")),
+    }
+    values = [keys[tie](one) for one in fits]
+    return [one for one, value in zip(fits, values, strict=True) if value == min(values)]
+
+
+def _refusal(picked: _Picked, candidates: Sequence[Candidate], rules: SeriesRules, tilt: str) -> str:
+    taken = [candidate for _, candidate in picked.by_input.values()]
+    if len({one.facts.who["PatientID"] for one in candidates} - {""}) > 1:
+        return "the study holds images of several patients"
+    if len({one.series.address for one in taken}) < len(taken):
+        return "one series fits several inputs"
+    troubles = [f"{one.series.address}: {trouble}" for one in taken if (trouble := one.trouble or _gate(one, tilt))]
+    if troubles:
+        return "; ".join(troubles)
+    frames = {one.facts.frame_of_reference_uid for one in taken}
+    if len(frames) > 1 and rules.frames_of_reference == "same":
+        return "mixed frames of reference: the inputs lie in several, and nothing says how they belong together"
+    return ""
+
+
+def _gate(one: Candidate, tilt: str) -> str:
+    """What the geometry gate says of it, as the run would."""
+    try:
+        stack = judge(one.series.planes)
+    except MedAIError as error:
+        return " ".join(filter(None, (error.attribute, error.message)))
+    if stack.tilt_degrees and tilt == "refuse":
+        return f"the gantry was tilted by {stack.tilt_degrees:.1f} degrees"
+    return ""
+
+
+def _image(name: str, rule: Rule, one: Candidate, every: Sequence[Candidate]) -> Image:
+    """Stacks that share files (frames of one object) are read with all of them, and then named by their address."""
+    files = set(one.series.files)
+    sharing = [other for other in every if other is not one and files & set(other.series.files)]
+    for other in sharing:
+        files |= set(other.series.files)
+    instances = sorted({plane.instance for other in (one, *sharing) for plane in other.series.planes})
+    return Image(
+        name=name,
+        files=tuple(sorted(files)),
+        series=one.series.address if sharing else "",
+        rule=rule.name,
+        digest=hashlib.sha256("
+".join(instances).encode()).hexdigest(),
+    )
+
+
+def _judged(one: Candidate, picked: _Picked, taken: dict[str, str]) -> Judged:
+    name, facts = taken.get(one.series.address), one.facts
+    reason = "; ".join(filter(None, (one.useless, *picked.reasons.get(one.series.address, ()))))
+    if name is not None:
+        reason = picked.by_input[name][0].name
+    return Judged(
+        series=one.series.address,
+        words=one.series.in_words.partition(" (")[0],
+        modality=facts.modality,
+        slices=facts.slices,
+        thickness_mm=facts.thickness_mm,
+        kernel=facts.kernel,
+        taken_as=name,
+        reason=reason,
+    )

@@ -1,0 +1,206 @@
+"""What would be run and what not, and why: made before anything runs, and shown to a person."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slicermedai.batch.choosing import Choice, choose
+from slicermedai.batch.listing import Source, list_studies, stray
+from slicermedai.batch.rules import SeriesRules
+from slicermedai.batch.settings import Settings
+from slicermedai.deid.exclusion import ExclusionList
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.storage import write_text
+from slicermedai.domain.words import Words
+from slicermedai.errors import InputError, MedAIError
+
+COLUMNS = (
+    "study",
+    "state",
+    "why",
+    "series",
+    "description",
+    "modality",
+    "slices",
+    "thickness_mm",
+    "kernel",
+    "taken_as",
+    "reason",
+)
+"""Of the preview's table, a row for each series; studies without one have a row too."""
+
+
+class Fate(Words):
+    """What the plan says of a study."""
+
+    WAITING = "waiting"
+    REFUSED = "refused"
+    EXCLUDED = "excluded"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One study of the plan. ``line`` names study, inputs and model; ``key`` also the very files that are read."""
+
+    choice: Choice
+    bundle: str
+    fate: Fate
+    reason: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """Of one line a later plan with other images supersedes an earlier one."""
+        return _hash(self.choice.study_uid, *(image.name for image in self.choice.images), self.bundle)
+
+    @property
+    def key(self) -> str:
+        """The same study with the same images is never another case."""
+        return _hash(self.line, *(image.digest for image in self.choice.images))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The plan of a cohort: every study that was found, in the order of patient and date. It is patient data."""
+
+    planned: tuple[Planned, ...]
+    rules: SeriesRules
+    others: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Fate -> how many studies."""
+        return dict(Counter(str(one.fate) for one in self.planned))
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A row for each series, with what it was taken for or why it was not; studies are numbered from 1."""
+        return [row for number, one in enumerate(self.planned, 1) for row in _rows(number, one)]
+
+    def to_csv(self) -> str:
+        """:meth:`to_rows` as CSV."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in self.to_rows())
+        return text.getvalue()
+
+    def write(self, path: Path) -> Path:
+        """Write :meth:`to_csv`, whole or not at all."""
+        return write_text(path, self.to_csv())
+
+
+def plan(source: Source, rules: SeriesRules, settings: Settings, *, progress: Progress = silent) -> Preview:
+    """Read all headers of ``source`` and choose; nothing is run and nothing is written.
+
+    Raises
+    ------
+    InputError, NoImagesError, UnreadableFileError
+        ``source`` or the list of people who opted out cannot be read. What is wrong with one study refuses that study.
+    """
+    exclusions = settings.exclusions()
+    listed = list_studies(source, progress=progress)
+    choices: list[Choice] = []
+    for index, study in enumerate(listed.studies):
+        progress("choose", index / len(listed.studies))
+        choices.append(_chosen(study.uid, lambda study=study: choose(study, rules, tilt=settings.tilt)))
+    choices += [*listed.plain, *map(stray, listed.strays)]
+    ordered = sorted(choices, key=lambda one: (str(one.who.get("PatientID", "")), one.study_time, one.study_uid))
+    planned = [_planned(one, settings, exclusions) for one in ordered]
+    return Preview(planned=tuple(_by_patient(planned, rules.same_patient)), rules=rules, others=listed.others)
+
+
+def why_excluded(who: dict[str, Any], exclusions: ExclusionList | None) -> str:
+    """Why somebody is not run, in words without identity; "" where nothing speaks against it.
+
+    Where a list must be kept and nothing says whose an image is, it is not run.
+    """
+    if exclusions is None:
+        return ""
+    if not any(str(value).strip("[]' ,") for name, value in who.items() if name != "StudyInstanceUID"):
+        return "nothing says whose it is, and people opted out"
+    return exclusions.matches(who) or ""
+
+
+def _chosen(uid: str, act: Any) -> Choice:
+    try:
+        made: Choice = act()
+    except MedAIError as error:
+        words = " ".join(filter(None, (error.attribute, error.message)))
+        return Choice(study_uid=uid, study_time="", who={"PatientID": ""}, refused=words)
+    return made
+
+
+def _planned(choice: Choice, settings: Settings, exclusions: ExclusionList | None) -> Planned:
+    bundle = choice.bundle or settings.bundle
+    if not bundle:
+        raise InputError("no model: neither the cohort nor the rule names one", attribute="bundle")
+    excluded = why_excluded(choice.who, exclusions)
+    fate = Fate.EXCLUDED if excluded else Fate.REFUSED if choice.refused else Fate.WAITING
+    return Planned(choice=choice, bundle=bundle, fate=fate, reason=excluded or choice.refused, notes=choice.notes)
+
+
+def _by_patient(planned: Sequence[Planned], policy: str) -> Iterator[Planned]:
+    """Several studies of one patient that could be run: kept and noted, or one of them, or none."""
+    groups: dict[str, list[Planned]] = {}
+    for one in planned:
+        patient = str(one.choice.who.get("PatientID", ""))
+        if one.fate is Fate.WAITING and patient:
+            groups.setdefault(patient, []).append(one)
+    for one in planned:
+        group = groups.get(str(one.choice.who.get("PatientID", "")), [])
+        yield _in_group(one, group, policy) if len(group) > 1 and one in group else one
+
+
+def _in_group(one: Planned, group: Sequence[Planned], policy: str) -> Planned:
+    told = f"one of {len(group)} studies of one patient"
+    if policy == "refuse":
+        return replace(one, fate=Fate.REFUSED, reason=told)
+    wanted = {"first": group[0], "last": group[-1]}.get(policy, one)
+    if one is not wanted:
+        return replace(one, fate=Fate.SUPERSEDED, reason=f"{told}: the {policy} one is taken")
+    return replace(one, notes=(*one.notes, told))
+
+
+def _rows(number: int, one: Planned) -> Iterator[dict[str, Any]]:
+    common = dict.fromkeys(COLUMNS, "") | {"study": number, "state": str(one.fate), "why": one.reason}
+    for judged in one.choice.judged:
+        taken = judged.taken_as is not None
+        yield common | {
+            "series": judged.series,
+            "description": judged.words,
+            "modality": judged.modality,
+            "slices": judged.slices,
+            "thickness_mm": "" if judged.thickness_mm is None else judged.thickness_mm,
+            "kernel": judged.kernel,
+            "taken_as": (judged.taken_as or "image") if taken else "",
+            "reason": judged.reason,
+        }
+    if not one.choice.judged:
+        yield common
+
+
+def plain_cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def words_of(counts: dict[str, int]) -> str:
+    """ "7 waiting, 2 refused"."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
+
+
+def bundles_of(planned: Iterable[Planned]) -> tuple[str, ...]:
+    """The models that a plan needs, each once."""
+    return tuple(dict.fromkeys(one.bundle for one in planned if one.fate is Fate.WAITING))

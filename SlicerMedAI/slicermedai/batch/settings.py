@@ -1,0 +1,98 @@
+"""What holds for a whole cohort: model, identity route, key, list of people who opted out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slicermedai.bundles.registry import resolve
+from slicermedai.bundles.verify import content_sha256
+from slicermedai.deid.exclusion import ExclusionList
+from slicermedai.deid.keystore import needs_passphrase
+from slicermedai.domain.study import Identity
+from slicermedai.errors import BundleError, IdentityError, InputError
+from slicermedai.jobs.specs import RunJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One choice for all cases; names and meanings are those of :class:`~slicermedai.jobs.specs.RunJob`.
+
+    ``exclude`` is a list of people who opted out, read again before each case. ``tries`` is how often a case whose
+    worker died is begun; ``minutes`` how long one may take.
+    """
+
+    bundle: str = ""
+    identity: str = "keep"
+    project_key: str = ""
+    exclude: str = ""
+    device: str = "auto"
+    precision: str = "float32"
+    formats: tuple[str, ...] = ()
+    tilt: str = "refuse"
+    report: bool = False
+    seed: int = 0
+    tries: int = 2
+    minutes: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no job takes, and a pseudonymous cohort without one key: its patients would not match."""
+        by_name = {field.name: field for field in dataclasses.fields(RunJob)}
+        for name in ("identity", "precision", "tilt"):
+            choices = by_name[name].metadata["choices"]
+            if getattr(self, name) not in choices:
+                raise InputError(f"must be one of {', '.join(choices)}", attribute=name)
+        if self.identity == Identity.DEIDENTIFY and not self.project_key:
+            raise IdentityError(
+                "a pseudonymous cohort needs one project key, or studies of one patient get different pseudonyms",
+                attribute="project_key",
+                advice="Make one with: slicermedai deid-key FILE",
+            )
+
+    def absolute(self) -> Settings:
+        """With paths that hold wherever a worker is started."""
+        paths = {
+            name: str(Path(value).expanduser().absolute())
+            for name in ("project_key", "exclude")
+            if (value := getattr(self, name))
+        }
+        return dataclasses.replace(self, **paths)
+
+    @property
+    def needs_passphrase(self) -> bool:
+        """Whether the project key is sealed; raises :class:`IdentityError` where it cannot be read."""
+        return bool(self.project_key) and needs_passphrase(Path(self.project_key))
+
+    def exclusions(self) -> ExclusionList | None:
+        """The list as it is now; errors are those of :class:`~slicermedai.deid.exclusion.ExclusionList`."""
+        return ExclusionList.from_file(Path(self.exclude)) if self.exclude else None
+
+    @staticmethod
+    def of(values: dict[str, Any]) -> Settings:
+        """From JSON values."""
+        return Settings(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def models_of(names: tuple[str, ...]) -> dict[str, str]:
+    """Model -> hash of all its files, so that a cohort is never run by two versions of one name.
+
+    Raises
+    ------
+    UnknownBundleError, BundleError, ConsentError
+        A model is not there, or cannot be used.
+    """
+    return {name: content_sha256(Path(resolve(name).path)) for name in names}
+
+
+def check_models(known: dict[str, str], *, file: Path) -> None:
+    """Raise :class:`BundleError` where a model is another one than when the cohort was made."""
+    for name, digest in known.items():
+        if content_sha256(Path(resolve(name).path)) != digest:
+            raise BundleError(
+                f"the model {name} was changed since this cohort was made",
+                file=file,
+                attribute="bundle",
+                advice="Put the model back, or make a new cohort.",
+            )
