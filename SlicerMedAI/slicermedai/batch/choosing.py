@@ -136,7 +136,9 @@ def _useless(one: SeriesFiles, facts: SeriesFacts) -> str:
     return "single image" if len(one.planes) < 2 else "images without a place" if first.position is None else ""
 
 
-def _trouble(one: SeriesFiles, every: Sequence[SeriesFiles], damaged: Mapping[Path, str], conflicts: Sequence[Path]) -> str:
+def _trouble(
+    one: SeriesFiles, every: Sequence[SeriesFiles], damaged: Mapping[Path, str], conflicts: Sequence[Path]
+) -> str:
     if one.apart:
         return f"files of one series differ in {one.apart}"
     if set(one.files) & set(conflicts):
@@ -232,8 +234,7 @@ def _image(name: str, rule: Rule, one: Candidate, every: Sequence[Candidate]) ->
         files=tuple(sorted(files)),
         series=one.series.address if sharing else "",
         rule=rule.name,
-        digest=hashlib.sha256("
-".join(instances).encode()).hexdigest(),
+        digest=hashlib.sha256("\n".join(instances).encode()).hexdigest(),
     )
 
 
