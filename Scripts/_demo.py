@@ -49,8 +49,9 @@ def run_demo(out: Path, source: Path | None, scratch: Path, *, series: str = "")
         tokens, remark = list[str](), ""
         if source is None:
             source, tokens, remark = _sample_study(scratch)
-        job = ["run", str(source), "--bundle", "brain", "--output", str(out), "--identity", "deidentify"]
-        code = obey(understand([*job, "--remark", remark, "--series", series]))
+        job = ["run", str(source), "--bundle", "brain", "--output", str(out)]
+        route = ["--identity", "deidentify", "--preset", "research"]
+        code = obey(understand([*job, *route, "--remark", remark, "--series", series]))
     except MedAIError as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ from slicermedai.domain.codec import write_object
 from slicermedai.domain.digests import digest_of
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.provenance import InputDigest, Provenance
-from slicermedai.domain.result import RESULT, AnalysisResult, Deidentification, Status
+from slicermedai.domain.result import RESULT, AnalysisResult, Status
 from slicermedai.domain.seal import seal
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
@@ -22,6 +22,7 @@ from slicermedai.jobs.specs import RunJob
 
 if TYPE_CHECKING:
     from slicermedai.confidence.run import RunTrust
+    from slicermedai.deid.reopen import Routed
     from slicermedai.dicom.inputs import Source
     from slicermedai.domain.bundle import BundleRef
     from slicermedai.inference.task import Prediction
@@ -59,7 +60,7 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     formats, refused = fitting(
         job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
     )
-    sources, deidentification = _routed(sources, job, folder, clock, progress)
+    sources, routed = _routed(sources, job, folder, clock, progress)
     source, read = next(iter(sources.values())), _digest(list(sources.values()))
     trust = RunTrust.of(bundle, source.volume, source.headers)
     prediction = _predict(job, bundle, sources, trust, progress)
@@ -70,8 +71,10 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
     told = _told(result.provenance, clock, (*suv, *refused))
     warned = dict.fromkeys(line for one in sources.values() for line in one.warnings)
-    made = replace(told, warnings=(*warned, *told.warnings), job_id=job_id, input=read, remark=job.remark)
-    result = replace(result, deidentification=deidentification, provenance=made)
+    made = replace(
+        told, warnings=(*warned, *routed.warnings, *told.warnings), job_id=job_id, input=read, remark=job.remark
+    )
+    result = replace(result, deidentification=routed.report, provenance=made)
     return _write(result, folder, source=source, formats=formats, progress=progress)
 
 
@@ -91,15 +94,23 @@ def _open(job: RunJob, clock: Clock, progress: Progress) -> dict[str, Source]:
 
 def _routed(
     sources: Mapping[str, Source], job: RunJob, folder: Path, clock: Clock, progress: Progress
-) -> tuple[dict[str, Source], Deidentification | None]:
-    from slicermedai.deid.reopen import all_on_route
+) -> tuple[dict[str, Source], Routed]:
+    from slicermedai.deid.reopen import Manner, on_route
+    from slicermedai.inference.brain import brain_finder
 
-    copies, route = folder / DICOM / SOURCE, Identity(job.identity)
-    given = list(sources.values())
-    routed, report = all_on_route(given, route, copies=copies, key_file=job.project_key, progress=progress)
-    if report is not None:
-        clock.step("deidentify", report.method)
-    return dict(zip(sources, routed, strict=True)), report
+    route = Identity(job.identity)
+    manner = Manner(
+        preset=job.preset,
+        ocr=job.ocr,
+        deface=job.deface,
+        key_file=job.project_key,
+        brain_mask=brain_finder() if route is Identity.DEIDENTIFY else None,
+    )
+    copies = folder / DICOM / SOURCE
+    routed = on_route(list(sources.values()), route, copies=copies, manner=manner, progress=progress)
+    if routed.report is not None:
+        clock.step("deidentify", routed.report.method)
+    return dict(zip(sources, routed.sources, strict=True)), routed
 
 
 def _digest(sources: Sequence[Source]) -> InputDigest:
@@ -119,7 +130,7 @@ def _predict(
 ) -> Prediction:
     from slicermedai.inference.task import Listeners, RunSettings, predict
 
-    settings = RunSettings(device=job.device, seed=job.seed, precision=job.precision)
+    settings = RunSettings(device=job.device, seed=job.seed, precision=job.precision, other_frames=job.other_frames)
     listeners = Listeners(progress=progress, observer=trust.observer)
     volumes = {name: source.volume for name, source in sources.items()}
     prediction = predict(bundle, volumes, settings=settings, listeners=listeners)

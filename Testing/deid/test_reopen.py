@@ -10,11 +10,13 @@ import pytest
 
 from slicermedai.deid.keystore import save_key
 from slicermedai.deid.pseudonym import ProjectKey
-from slicermedai.deid.reopen import on_route
+from slicermedai.deid.reopen import Manner, on_route
 from slicermedai.deid.routes import check_destination
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 from slicermedai.dicom.inputs import Source, open_source
+from slicermedai.domain.result import Deidentification
 from slicermedai.domain.study import Identity, Study
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import IdentityError
 from Testing.fixtures.grids import covering
 from Testing.fixtures.identity import identity_tokens
@@ -31,15 +33,23 @@ def source(tmp_path: Path) -> Source:
     return open_source(tmp_path / "series")
 
 
+def routed(
+    source: Source, identity: Identity, *, copies: Path, **manner: object
+) -> tuple[Source, Deidentification | None]:
+    done = on_route([source], identity, copies=copies, manner=Manner(**manner))  # type: ignore[arg-type]
+    assert done.warnings == ()
+    return done.sources[0], done.report
+
+
 def test_keep_hands_the_source_on_unchanged(source: Source, tmp_path: Path) -> None:
-    kept, report = on_route(source, Identity.KEEP, copies=tmp_path / "copies")
+    kept, report = routed(source, Identity.KEEP, copies=tmp_path / "copies")
     assert kept is source
     assert report is None
     assert not (tmp_path / "copies").exists()
 
 
 def test_deidentify_opens_the_copies_and_forgets_the_source(source: Source, tmp_path: Path) -> None:
-    opened, report = on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    opened, report = routed(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
     assert report is not None
     assert opened.study.identity is Identity.DEIDENTIFY
     assert opened.study.patient_id != source.study.patient_id
@@ -55,7 +65,7 @@ def test_a_file_that_calls_itself_deidentified_is_not_believed(source: Source, t
     """A flag alone opens no research destination: anybody can set it, with the name still there."""
     for header in source.headers:
         header.PatientIdentityRemoved = "YES"
-    kept, report = on_route(source, Identity.KEEP, copies=tmp_path / "never")
+    kept, report = routed(source, Identity.KEEP, copies=tmp_path / "never")
     assert report is None
     assert kept.study.identity is Identity.KEEP
     assert any("says of itself" in note for note in kept.notes)
@@ -65,7 +75,7 @@ def test_a_file_that_calls_itself_deidentified_is_not_believed(source: Source, t
 
 def test_notes_on_the_original_never_reach_the_pseudonymous_route(source: Source, tmp_path: Path) -> None:
     noted = replace(source, notes=("Not used: requested by Dr. Thornbury (MR, 63 slices, 1.2.276.0.7230010).",))
-    opened, _ = on_route(noted, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    opened, _ = routed(noted, Identity.DEIDENTIFY, copies=tmp_path / "copies")
     assert "Thornbury" not in " ".join(opened.notes)
     assert any("left out" in note for note in opened.notes)
 
@@ -78,7 +88,7 @@ def test_one_project_key_gives_one_pseudonym_sealed_or_plain(
     plain, sealed = key.save(tmp_path / "plain"), save_key(tmp_path / "sealed", key, "correct horse battery")
     monkeypatch.setenv(PASSPHRASE_VARIABLE, "correct horse battery")
     done = [
-        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / name, key_file=str(path or ""))
+        routed(source, Identity.DEIDENTIFY, copies=tmp_path / name, key_file=str(path or ""))
         for name, path in (("a", plain), ("b", sealed), ("c", None))
     ]
     assert [report.fingerprint for _, report in done if report] == [key.fingerprint, key.fingerprint, ""]
@@ -92,14 +102,14 @@ def test_a_key_that_is_sealed_or_lies_with_the_images_is_refused_by_name(source:
     key = ProjectKey.generate()
     sealed = save_key(tmp_path / "sealed", key, "correct horse battery")
     with pytest.raises(IdentityError, match="passphrase"):
-        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "a", key_file=str(sealed))
+        routed(source, Identity.DEIDENTIFY, copies=tmp_path / "a", key_file=str(sealed))
     among = key.save(source.files[0].parent / "key")
     with pytest.raises(IdentityError, match="folder of images"):
-        on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "a", key_file=str(among))
+        routed(source, Identity.DEIDENTIFY, copies=tmp_path / "a", key_file=str(among))
 
 
 def test_the_record_says_of_each_attribute_what_was_done_and_why_without_values(source: Source, tmp_path: Path) -> None:
-    _, report = on_route(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    _, report = routed(source, Identity.DEIDENTIFY, copies=tmp_path / "copies")
     assert report is not None
     assert report.verified == report.files == len(source.files)
     changes = {(one.attribute, one.action): one for one in report.changes}
@@ -112,15 +122,44 @@ def test_the_record_says_of_each_attribute_what_was_done_and_why_without_values(
 def test_copies_that_are_another_image_are_refused(source: Source, tmp_path: Path) -> None:
     shorter = replace(source, files=source.files[:-1])
     with pytest.raises(IdentityError, match="not the image"):
-        on_route(shorter, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+        routed(shorter, Identity.DEIDENTIFY, copies=tmp_path / "copies")
 
 
 def test_of_an_image_without_dicom_only_the_voxels_are_taken(source: Source, tmp_path: Path) -> None:
     bare = replace(source, headers=(), volume=replace(source.volume, name="Quillfeather head.nii"))
-    opened, report = on_route(bare, Identity.DEIDENTIFY, copies=tmp_path / "copies")
+    opened, report = routed(bare, Identity.DEIDENTIFY, copies=tmp_path / "copies")
     assert opened.study == Study(identity=Identity.DEIDENTIFY)
     assert (opened.volume.name, opened.volume.series_uid) == ("", "")
     assert opened.volume.geometry.frame_of_reference_uid == ""
     np.testing.assert_array_equal(opened.volume.array, source.volume.array)
     assert report is not None
     assert any("Faces" in sentence for sentence in report.not_done)
+
+
+def test_a_run_takes_faces_and_text_away_where_it_is_asked_to(tmp_path: Path) -> None:
+    """The pixels are others then: the copies are known by their files, and lie where the source lies."""
+    volume, truth = head_phantom(covering("SPL", spacing=(8.0, 4.0, 4.0)))
+    write_series(replace(volume, name="T1"), tmp_path / "series")
+    source = open_source(tmp_path / "series")
+
+    def brain(image: Volume) -> np.ndarray:
+        assert image.geometry.same_grid(volume.geometry)
+        return truth["brain"]
+
+    opened, report = routed(
+        source, Identity.DEIDENTIFY, copies=tmp_path / "copies", preset="research", ocr=False, brain_mask=brain
+    )
+    assert report is not None
+    assert "113102" in {code.value for code in report.codes} and "113101" not in {code.value for code in report.codes}
+    changed = opened.volume.array != source.volume.array
+    assert changed.any() and not changed[truth["brain"]].any()
+    assert opened.volume.geometry.same_grid(source.volume.geometry)
+
+
+def test_a_step_that_was_asked_for_and_not_done_is_a_warning(source: Source, tmp_path: Path) -> None:
+    done = on_route(
+        [source], Identity.DEIDENTIFY, copies=tmp_path / "copies", manner=Manner(preset="basic", deface=True)
+    )
+    (warning,) = done.warnings
+    assert "(113102) was asked for and not done" in warning
+    np.testing.assert_array_equal(done.sources[0].volume.array, source.volume.array)

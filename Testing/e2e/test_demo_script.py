@@ -59,8 +59,14 @@ def test_without_a_network_the_demo_runs_on_a_phantom_and_says_so(
     assert "A GENERATED HEAD PHANTOM" in said.err
     assert "none found" in said.err
     assert said.out.splitlines()[-1] == f"Report: {out / 'report.html'}"
-    assert load(out).findings
+    result = load(out)
+    assert result.findings and result.deidentification is not None
+    claimed = {code.value for code in result.deidentification.codes}
+    assert {"113100", "113102", "113105", "113107"} <= claimed, "the preset for research, with the face removed"
+    assert "113101" not in claimed, "where no pixel has strokes as text has, nothing was cleaned of text"
     page = (out / "report.html").read_text(encoding="utf-8")
+    for words in ("Clean Recognizable Visual Features", "searched all", "What became of each attribute", "PatientName"):
+        assert words in page
     assert "A GENERATED HEAD PHANTOM" in page[: page.index("</header>")]
 
 

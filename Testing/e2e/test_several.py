@@ -48,7 +48,8 @@ def write(folder: Path, name: str, number: int, identity: Identity | None = None
 
 def a_job(home: Path, output: Path, **fields: object) -> RunJob:
     others = tuple(f"{name}={home / name}" for name in CONTRASTS[1:])
-    given = {"source": str(home / "T1c"), "inputs": others, "shows": "T1c", "device": "cpu", "report": False, **fields}
+    given = {"source": str(home / "T1c"), "inputs": others, "shows": "T1c", "other_frames": True, **fields}
+    given |= {"device": "cpu", "report": False}
     return RunJob(bundle=str(home / "four@0.1"), output=str(output), **given)  # type: ignore[arg-type]
 
 
@@ -80,6 +81,13 @@ def test_the_pseudonymous_route_gives_all_images_one_pseudonym_and_leaks_none(ho
 def test_an_image_that_says_what_it_shows_needs_no_name(home: Path, tmp_path: Path) -> None:
     job = a_job(home, tmp_path / "out", shows="")
     assert AnalysisResult.load(execute(job, job_id="j")).findings
+
+
+def test_images_of_other_frames_of_reference_are_refused_unless_somebody_says_that_they_fit(
+    home: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="different frames of reference"):
+        execute(a_job(home, tmp_path / "out", other_frames=False), job_id="j")
 
 
 def test_an_image_of_another_patient_is_refused_before_anything_is_computed(home: Path, tmp_path: Path) -> None:
@@ -115,6 +123,7 @@ def test_a_name_stands_once(home: Path, tmp_path: Path) -> None:
 def test_the_command_line_takes_several_images(home: Path, tmp_path: Path) -> None:
     others = ",".join(f"{name}={home / name}" for name in CONTRASTS[1:])
     words = ["run", str(home / "T1c"), "--inputs", others, "--shows", "T1c", "--bundle", str(home / "four@0.1")]
+    words.append("--other-frames")
     assert resolve(str(home / "four@0.1")).task == "segmentation"
     assert understand([*words, "--output", str(tmp_path / "out"), "--no-report", "--device", "cpu"])() == 0
     assert len(AnalysisResult.load(tmp_path / "out").sources) == 4

@@ -32,7 +32,6 @@ from slicermedai.deid.window import Origin
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.scratch import sweep_scratch
 from slicermedai.domain.storage import atomic_file, atomic_folder, remove_halves, sha256_file, write_text
-from slicermedai.errors import MedAIError
 from slicermedai.jobs.specs import DeidJob
 from slicermedai.report.deid_facts import DeidFacts, facts_of
 from slicermedai.report.deid_page import write_deid_report
@@ -134,22 +133,12 @@ def _write_review(folder: Path, outcome: DeidOutcome, files: list[Path], *, outp
 
 
 def _brain_finder(job: DeidJob) -> Callable[..., Any] | None:
-    """From an image to where its brain is, by the brain model where that is installed and faces are to be removed."""
+    """The brain model, where it is installed and faces are to be removed."""
     if Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES not in choice_of(job).profile.options:
         return None
-    from slicermedai.bundles.registry import resolve
+    from slicermedai.inference.brain import brain_finder
 
-    try:
-        bundle = resolve("brain")
-    except MedAIError:
-        return None
-
-    def find(volume: Any) -> Any:
-        from slicermedai.inference.task import predict
-
-        return predict(bundle, volume).label_map.array > 0
-
-    return find
+    return brain_finder()
 
 
 def _record(facts: DeidFacts, output: Path, job_id: str) -> None:

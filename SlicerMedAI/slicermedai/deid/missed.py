@@ -30,6 +30,10 @@ def about_text(settings: DeidSettings, written: Sequence[Task]) -> list[str]:
     read = sum(_TEXT in task.claimed for task in written)
     if settings.ocr is None or read == len(written):
         return []
+    if not read:
+        return [
+            f"The pixels were searched for text; no frame has strokes as text has, so none claims {_TEXT.value}."
+        ]
     return [
         f"Text in the pixels was read in {read} of {len(written)} files, which claim {_TEXT.value}; the others have no "
         "pixels, or on no frame strokes as text has."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from slicermedai.deid.pseudonym import ProjectKey
+    from slicermedai.deid.settings import DeidOutcome, DeidSettings
     from slicermedai.dicom.inputs import Source
 
 _BARE = Deidentification(
@@ -36,38 +37,63 @@ _CLAIM = (
 _NOTES_LEFT_OUT = "Notes on the original are left out here: they may name what was de-identified."
 
 
-def on_route(
-    source: Source, identity: Identity, *, copies: Path, key_file: str = "", progress: Progress = silent
-) -> tuple[Source, Deidentification | None]:
-    """``source`` fit for the route ``identity``, and what was done to it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a run de-identifies: as :class:`~slicermedai.jobs.specs.DeidJob` has it.
 
-    KEEP hands the source on as it is, whatever its files say of themselves. DEIDENTIFY writes de-identified copies into
-    ``copies`` (a folder that must not exist) and opens the study from them; the identified one is not used any more.
-    Of a source without DICOM headers only the voxels and their place are taken.
+    ``brain_mask`` finds the brain, which the step that removes faces must not touch.
+    """
+
+    preset: str = "basic"
+    ocr: bool | None = None
+    deface: bool | None = None
+    key_file: str = ""
+    brain_mask: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """The sources fit for the route, what was done to them, and what must be read before any number."""
+
+    sources: tuple[Source, ...]
+    report: Deidentification | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def on_route(
+    sources: Sequence[Source],
+    identity: Identity,
+    *,
+    copies: Path,
+    manner: Manner | None = None,
+    progress: Progress = silent,
+) -> Routed:
+    """``sources``, of one patient, fit for the route ``identity``, and what was done to them.
+
+    KEEP hands them on as they are, whatever their files say of themselves. DEIDENTIFY writes de-identified copies into
+    ``copies`` (a folder that must not exist), with one key and one vocabulary of what identifies the patient, and opens
+    the study from them; the identified one is not used any more. Of a source without DICOM headers only the voxels and
+    their place are taken.
 
     Raises
     ------
     IdentityError
-        The key file holds no key, or the copies are not the same image.
+        The key file holds no key, there is no such preset, or the copies are not the same images.
+    InputError
+        Text is to be read from the pixels, and the reader is not installed.
     """
-    (routed,), report = all_on_route([source], identity, copies=copies, key_file=key_file, progress=progress)
-    return routed, report
-
-
-def all_on_route(
-    sources: Sequence[Source], identity: Identity, *, copies: Path, key_file: str = "", progress: Progress = silent
-) -> tuple[list[Source], Deidentification | None]:
-    """Several images of one patient, as :func:`on_route`: with one key, and one vocabulary of what identifies them."""
     if identity is Identity.KEEP:
-        return [_with_its_claim(source) for source in sources], None
+        return Routed(sources=tuple(map(_with_its_claim, sources)))
     named = [source for source in sources if source.headers]
     if not named:
-        return [_voxels_alone(source) for source in sources], _BARE
+        return Routed(sources=tuple(map(_voxels_alone, sources)), report=_BARE)
     files = list(dict.fromkeys(file for source in named for file in source.files))
-    report = _copied(files, copies, key_file, progress)
+    settings = _settings(manner or Manner(), files, copies)
+    done = _copied(files, copies, settings, progress)
     places = {file: copies / f"{number:05d}.dcm" for number, file in enumerate(files, 1)}
-    routed = [_from_copies(source, places) if source.headers else _voxels_alone(source) for source in sources]
-    return routed, report
+    touched = settings.ocr is not None or settings.deface
+    routed = [_from_copies(one, places, touched=touched) if one.headers else _voxels_alone(one) for one in sources]
+    return Routed(sources=tuple(routed), report=done.record, warnings=tuple(_warnings(done)))
 
 
 def _voxels_alone(source: Source) -> Source:
@@ -76,18 +102,37 @@ def _voxels_alone(source: Source) -> Source:
     return replace(source, study=study, volume=source.volume.voxels_alone(), files=(), notes=())
 
 
-def _copied(files: Sequence[Path], folder: Path, key_file: str, progress: Progress) -> Deidentification:
-    from slicermedai.deid.pseudonym import ProjectKey
-    from slicermedai.deid.run import deidentify
+def _settings(manner: Manner, files: Sequence[Path], copies: Path) -> DeidSettings:
+    from slicermedai.deid.request import settings_of
+    from slicermedai.jobs.specs import DeidJob
 
-    key = _key(key_file, {folder, *(file.parent for file in files)}) if key_file else ProjectKey.generate()
-    report = deidentify(files, folder, key=key, progress=progress)
+    asked = DeidJob(source="", output=str(copies), preset=manner.preset, ocr=manner.ocr, deface=manner.deface)
+    settings = settings_of(asked, files=len(files), brain_mask=manner.brain_mask)
+    if not manner.key_file:
+        return settings
+    return replace(settings, key=_key(manner.key_file, {copies, *(file.parent for file in files)}))
+
+
+def _copied(files: Sequence[Path], folder: Path, settings: DeidSettings, progress: Progress) -> DeidOutcome:
+    from slicermedai.deid.run import deidentify_strictly
+
+    done = deidentify_strictly(files, folder, settings, progress=progress)
     # nobody keeps a key that was made for this run: its fingerprint tells nothing
-    return report if key_file else replace(report, fingerprint="")
+    return done if settings.key is not None else replace(done, record=replace(done.record, fingerprint=""))
 
 
-def _from_copies(source: Source, places: Mapping[Path, Path]) -> Source:
-    copies = _reopened(source, [places[file] for file in source.files])
+def _warnings(done: DeidOutcome) -> Iterator[str]:
+    """Steps that were asked for and not done, and text that a person should look at."""
+    yield from (missed.sentence for missed in done.missed)
+    if done.review:
+        yield (
+            f"De-identification: text that could not be classified was removed from the pixels of {len(done.review)} "
+            f"of {done.record.files} files. To look at it, de-identify the study with a folder for review first."
+        )
+
+
+def _from_copies(source: Source, places: Mapping[Path, Path], *, touched: bool) -> Source:
+    copies = _reopened(source, [places[file] for file in source.files], touched=touched)
     if not all(says_removed(header) for header in copies.headers):
         raise IdentityError("a copy does not say that identity was removed", attribute="PatientIdentityRemoved")
     notes = (*copies.notes, _NOTES_LEFT_OUT) if source.notes else copies.notes
@@ -104,8 +149,8 @@ def _key(path: str, images: set[Path]) -> ProjectKey:
     return load_key(Path(path), os.environ.get(PASSPHRASE_VARIABLE), away_from=images)
 
 
-def _reopened(source: Source, files: Sequence[Path]) -> Source:
-    """The volume of the source's own copies, which must be the source's, voxel for voxel."""
+def _reopened(source: Source, files: Sequence[Path], *, touched: bool) -> Source:
+    """The volume of the source's own copies: on its grid and, unless pixels were ``touched``, with its voxels."""
     from slicermedai.dicom.inputs import open_source
     from slicermedai.dicom.series import scan
 
@@ -114,7 +159,7 @@ def _reopened(source: Source, files: Sequence[Path]) -> Source:
     for item in scan(there).series if there else ():
         copies = open_source(there, series=item.address, tilt=tilt)
         same_place = copies.volume.geometry.same_grid(source.volume.geometry)
-        if same_place and np.array_equal(copies.volume.array, source.volume.array):
+        if same_place and (touched or np.array_equal(copies.volume.array, source.volume.array)):
             return copies
     raise IdentityError(
         "the de-identified copies are not the image that was opened",

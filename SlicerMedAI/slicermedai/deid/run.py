@@ -28,7 +28,16 @@ from slicermedai.domain.result import AttributeChange, Deidentification
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import MedAIError, UnreadableFileError, WorkerCrashed
 
-__all__ = ["DeidOutcome", "DeidSettings", "FileRow", "ReviewItem", "deidentify", "deidentify_all", "describe"]
+__all__ = [
+    "DeidOutcome",
+    "DeidSettings",
+    "FileRow",
+    "ReviewItem",
+    "deidentify",
+    "deidentify_all",
+    "deidentify_strictly",
+    "describe",
+]
 
 
 def deidentify(
@@ -65,9 +74,17 @@ def deidentify(
     ResultExistsError, OutputError, DiskFullError
         ``folder`` cannot be made.
     """
-    settings = DeidSettings(profile=profile or Profile(), key=key)
+    return deidentify_strictly(
+        files, folder, DeidSettings(profile=profile or Profile(), key=key), progress=progress
+    ).record
+
+
+def deidentify_strictly(
+    files: Sequence[Path | Origin], folder: Path, settings: DeidSettings, *, progress: Progress = silent
+) -> DeidOutcome:
+    """As :func:`deidentify`, with all settings: one copy in which identity is found, and there is no output at all."""
     with atomic_folder(Path(folder)) as partial:
-        return _Run(files, partial, settings, progress, strict=True).outcome().record
+        return _Run(files, partial, settings, progress, strict=True).outcome()
 
 
 def deidentify_all(

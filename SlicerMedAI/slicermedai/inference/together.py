@@ -56,5 +56,5 @@ def _check_frames(first: str, one: Geometry, second: str, other: Geometry, *, ot
             f"the images {first!r} and {second!r} are of different frames of reference: one's place says nothing of"
             " the other's",
             attribute="FrameOfReferenceUID",
-            advice="Register them first, or say that they are registered (RunSettings.other_frames).",
+            advice="Register them first, or say that they are registered (other_frames).",
         )

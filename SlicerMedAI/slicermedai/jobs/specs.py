@@ -42,6 +42,12 @@ class RunJob(Job):
     shows: str = field(
         default="", metadata=_option("what SOURCE shows, where a model takes several images and it does not say (T1)")
     )
+    other_frames: bool = field(
+        default=False,
+        metadata=_option(
+            "the images of a model that takes several are registered, though their frames of reference differ"
+        ),
+    )
     identity: str = field(
         default="keep",
         metadata=_option(
@@ -63,6 +69,20 @@ class RunJob(Job):
     tilt: str = field(
         default="refuse",
         metadata=_option("what the gate does with a tilted gantry", choices=("refuse", "resample")),
+    )
+    preset: str = field(
+        default="basic",
+        metadata=_option(
+            "how a study is de-identified: basic, research, hipaa-safe-harbor, or the file of a site's own preset"
+        ),
+    )
+    ocr: bool | None = field(
+        default=None,
+        metadata=_option("with identity deidentify, search the pixels for burned-in text; default: as the preset says"),
+    )
+    deface: bool | None = field(
+        default=None,
+        metadata=_option("with identity deidentify, remove faces from head CT and MR; default: as the preset says"),
     )
     project_key: str = field(
         default="",
