@@ -14,9 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slicermedai.domain.words import Words
 from slicermedai.errors import GeometryError
 
 FloatArray = NDArray[np.float64]
+
+
+class Space(Words):
+    """What the numbers of a grid mean.
+
+    A projection or a photograph has no place in the patient: x then runs to the right of the picture and y down, in mm
+    of the plane that its header names (detector, film, or calibrated for an object), or in pixels where it names none.
+    """
+
+    PATIENT = "LPS mm in the patient"
+    PLANE = "mm in the plane of the picture"
+    PIXELS = "pixels of the picture"
+
 
 _AXIS_NAMES = (("R", "L"), ("A", "P"), ("I", "S"))
 
@@ -34,6 +48,8 @@ class Geometry:
         oblique or sheared (a tilted gantry); a singular matrix is refused.
     frame_of_reference_uid:
         DICOM Frame of Reference UID (0020,0052), or "" where the source has none.
+    space:
+        Where the grid lies: in the patient, or nowhere but in its picture.
 
     Raises
     ------
@@ -44,6 +60,7 @@ class Geometry:
     shape: tuple[int, int, int]
     affine: FloatArray
     frame_of_reference_uid: str = ""
+    space: Space = Space.PATIENT
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
@@ -109,6 +126,11 @@ class Geometry:
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     @property
+    def is_in_patient(self) -> bool:
+        """False for the plane of a projection or photograph, in which nothing has a place in the patient."""
+        return self.space is Space.PATIENT
+
+    @property
     def is_orthogonal(self) -> bool:
         """True where the three axes stand at right angles within 1e-4 (cosine)."""
         gram = self.directions.T @ self.directions
@@ -138,8 +160,18 @@ class Geometry:
     @property
     def in_words(self) -> str:
         """For people: "181 x 217 x 181 voxels of 1 x 1 x 1 mm", (slices, rows, columns)."""
+        if not self.is_in_patient:
+            return self._flat_words
         shape = " x ".join(str(count) for count in self.shape)
         return f"{shape} voxels of {' x '.join(f'{step:.3g}' for step in self.spacing)} mm"
+
+    @property
+    def _flat_words(self) -> str:
+        """(rows, columns) of one picture: "2048 x 1536 pixels of 0.14 x 0.14 mm in the plane of the picture"."""
+        picture = f"{self.shape[1]} x {self.shape[2]} pixels"
+        if self.space is Space.PIXELS:
+            return f"{picture}, whose size is not known"
+        return f"{picture} of {' x '.join(f'{step:.3g}' for step in self.spacing[1:])} {self.space.value}"
 
     def to_lps(self, index: ArrayLike) -> FloatArray:
         """N x 3 (or 3) fractional (slice, row, column) indices -> LPS mm, same shape."""
@@ -188,7 +220,9 @@ class Geometry:
         return self._with(shape, affine)
 
     def _with(self, shape: tuple[int, int, int], affine: FloatArray) -> Geometry:
-        return Geometry(shape=shape, affine=affine, frame_of_reference_uid=self.frame_of_reference_uid)
+        return Geometry(
+            shape=shape, affine=affine, frame_of_reference_uid=self.frame_of_reference_uid, space=self.space
+        )
 
     # --- comparison --------------------------------------------------------------------------------------------
 
@@ -211,11 +245,12 @@ class Geometry:
         return (
             self.shape == other.shape
             and self.frame_of_reference_uid == other.frame_of_reference_uid
+            and self.space is other.space
             and bool(np.array_equal(self.affine, other.affine))
         )
 
     def __hash__(self) -> int:
-        return hash((self.shape, self.affine.tobytes(), self.frame_of_reference_uid))
+        return hash((self.shape, self.affine.tobytes(), self.frame_of_reference_uid, self.space))
 
 
 def _check_affine(affine: FloatArray) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.flat import Flat
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import GeometryError, UnsupportedImageError
 
@@ -58,6 +59,9 @@ class Volume:
         How the image was made, by DICOM keyword ("EchoTime", ms); empty where the source does not say it.
     suv:
         PET alone: how the voxels become standardized uptake values.
+    flat:
+        Projections and photographs alone: how they are shown, their side and view. ``array`` is then one slice, high
+        where it is bright, and of a colour picture its brightness.
 
     Raises
     ------
@@ -75,6 +79,7 @@ class Volume:
     series_uid: str = ""
     acquisition: Acquisition = ()
     suv: SuvScale | None = None
+    flat: Flat | None = None
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:
@@ -82,6 +87,8 @@ class Volume:
                 f"the array has shape {self.array.shape}, the geometry {self.geometry.shape}",
                 attribute="shape",
             )
+        if self.flat is not None and self.flat.display.shape != self.geometry.shape:
+            raise GeometryError("the picture as it is shown has another size", attribute="flat.display")
         if self.array.dtype.kind not in "iuf":
             raise UnsupportedImageError(f"voxels of type {self.array.dtype} are no scalars", attribute="array")
         if self.array.dtype.kind == "f" and not np.isfinite(self.array).all():
