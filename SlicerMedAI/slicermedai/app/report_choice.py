@@ -37,12 +37,14 @@ class Choosing(Presenter):
         self.state: ReportState = ReportState(message=translate("Choose a result."))
         self.results: tuple[Found, ...] = ()
         """The last results, for the list to choose from."""
+        self._keys: frozenset[str] = frozenset()
 
     # --- choosing ----------------------------------------------------------------------------------------------------
 
     def refresh(self, keys: Collection[str] = ()) -> None:
         """Look again which results there are; ``keys`` are those that the scene shows."""
-        self.results = tuple(find_results(remembered(self._recall(RESULTS)), keys=keys))
+        self._keys = frozenset(keys)
+        self._list()
         if not self.state.asked.person:
             self._ask(person=self._recall(PERSON))
         self.changed.emit(self.state)
@@ -52,6 +54,7 @@ class Choosing(Presenter):
 
         Of a run the result with the last decisions is taken.
         """
+        folder = str(Path(folder).expanduser().absolute()) if folder else ""
         if not self.editable or folder == self.state.asked.folder:
             return
         if self.state.pending:
@@ -171,14 +174,18 @@ class Choosing(Presenter):
     def _take(self, shown: ResultShown) -> None:
         """A result was looked at: at first sight what can be filed is chosen, and the folder is remembered."""
         first = self.state.shown is None
-        self._set(shown=shown)
         if first:
             folder = Path(self.state.asked.folder)
             self._remember(RESULTS, to_remember(folder, remembered(self._recall(RESULTS))))
+            self._list()
+        self._set(shown=shown)
         if first and not self.to_write:
             written = {one.name for one in shown.formats if one.is_written}
             archive = frozenset(PROFILES["archive"])
             self._ask(formats=archive if written & archive else frozenset(written & _WITHOUT_PATIENT))
+
+    def _list(self) -> None:
+        self.results = tuple(find_results(remembered(self._recall(RESULTS)), keys=self._keys))
 
     def _ask(self, **values: Any) -> None:
         self._set(asked=replace(self.state.asked, **values))

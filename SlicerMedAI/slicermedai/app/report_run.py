@@ -10,7 +10,6 @@ from typing import Protocol
 from slicermedai.app.report_ask import shown_from, start_keeping, start_looking
 from slicermedai.app.report_choice import LOOK, Choosing
 from slicermedai.app.report_state import Written
-from slicermedai.app.report_words import written_text
 from slicermedai.app.state import Phase, Work
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
@@ -171,12 +170,13 @@ class ReportRun(Choosing):
             **{name: getattr(shown, name) for name in ("identity", "job_id", "study_uid", "patient_id")},
         )
         self._set(written=written)
-        self._done("")
+        kept = (
+            self.translate("Your decisions are saved in {folder}.").format(folder=self._kept.name) if self._kept else ""
+        )
+        self._done(" ".join(filter(None, [self.translate("Written: pass it on below."), kept])))
 
-    def _done(self, more: str) -> None:
-        told = written_text(self.state.written, self.translate)
-        message = "\n".join(filter(None, [told, more]))
-        self._set(phase=Phase.DONE, message=message, stage="done", progress=1.0, seconds_left=None)
+    def _done(self, told: str) -> None:
+        self._set(phase=Phase.DONE, message=told, stage="done", progress=1.0, seconds_left=None)
 
     def _look_again(self) -> None:
         """Nothing is installed here."""

@@ -147,7 +147,7 @@ def _from_slicer(server: dict[str, str], known: dict[str, Peer]) -> Peer | None:
 
 
 def _title(peer: Peer) -> str:
-    place = f"{peer.ae_title} {peer.host}:{peer.port}" if peer.kind == "dimse" else peer.url or peer.path
+    place = f"{peer.ae_title} {peer.host}:{peer.port}" if peer.kind == "dimse" else peer.url or Path(peer.path).name
     return f"{peer.name} ({place})"
 
 

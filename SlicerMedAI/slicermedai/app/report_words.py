@@ -190,11 +190,11 @@ def unsaid_text(shown: ResultShown | None, tr: Translate = untranslated) -> str:
 
 
 def written_text(written: Written | None, tr: Translate = untranslated) -> str:
-    """What was written and where."""
+    """What was written, and the name of its folder."""
     if written is None:
         return tr("Nothing was written yet.")
     told = tr("Written: {names}.").format(names=", ".join(written.files))
-    return " ".join([told, tr("Folder: {path}").format(path=written.folder)])
+    return " ".join([told, tr("Folder: {name}").format(name=written.folder.name)])
 
 
 # --- the outbox ------------------------------------------------------------------------------------------------------
