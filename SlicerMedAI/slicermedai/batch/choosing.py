@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,14 +187,18 @@ def _best(tie: str, fits: Sequence[Candidate]) -> list[Candidate]:
     """Those that a tie leaves; more than one where it does not decide."""
     if tie == "refuse":
         return list(fits)
-    keys = {
-        "most slices": lambda one: -one.facts.slices,
-        "thinnest": lambda one: one.facts.thickness_mm or float("inf"),
-        "first": lambda one: one.facts.number if one.facts.number is not None else float("inf"),
-        "last": lambda one: -(one.facts.number if one.facts.number is not None else float("-inf")),
-    }
-    values = [keys[tie](one) for one in fits]
+    values = [_place(tie, one.facts) for one in fits]
     return [one for one, value in zip(fits, values, strict=True) if value == min(values)]
+
+
+def _place(tie: str, facts: SeriesFacts) -> float:
+    """The smallest is taken."""
+    if tie == "most slices":
+        return -facts.slices
+    if tie == "thinnest":
+        return facts.thickness_mm or math.inf
+    number = math.inf if facts.number is None else float(facts.number)
+    return number if tie == "first" or facts.number is None else -number
 
 
 def _refusal(picked: _Picked, candidates: Sequence[Candidate], rules: SeriesRules, tilt: str) -> str:

@@ -26,7 +26,7 @@ Source = str | Path | Sequence[Sequence[str | Path]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What was found. ``plain`` are no DICOM, ``strays`` damaged and of no study, ``others`` the number of no images."""
+    """What was found. ``plain`` are no DICOM, ``strays`` damaged and of no study, ``others`` counts no images."""
 
     studies: tuple[StudyFiles, ...]
     plain: tuple[Choice, ...]

@@ -16,6 +16,7 @@ from slicermedai.batch.listing import Source, list_studies, stray
 from slicermedai.batch.rules import SeriesRules
 from slicermedai.batch.settings import Settings
 from slicermedai.deid.exclusion import ExclusionList
+from slicermedai.dicom.sorting import StudyFiles
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.words import Words
@@ -48,7 +49,7 @@ class Fate(Words):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One study of the plan. ``line`` names study, inputs and model; ``key`` also the very files that are read."""
+    """One study of the plan. ``key`` names study, model and the very images that are read."""
 
     choice: Choice
     bundle: str
@@ -57,14 +58,10 @@ class Planned:
     notes: tuple[str, ...] = ()
 
     @property
-    def line(self) -> str:
-        """Of one line a later plan with other images supersedes an earlier one."""
-        return _hash(self.choice.study_uid, *(image.name for image in self.choice.images), self.bundle)
-
-    @property
     def key(self) -> str:
         """The same study with the same images is never another case."""
-        return _hash(self.line, *(image.digest for image in self.choice.images))
+        images = (f"{image.name} {image.digest}" for image in self.choice.images)
+        return hashlib.sha256("\n".join((self.choice.study_uid, self.bundle, *images)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +107,7 @@ def plan(source: Source, rules: SeriesRules, settings: Settings, *, progress: Pr
     choices: list[Choice] = []
     for index, study in enumerate(listed.studies):
         progress("choose", index / len(listed.studies))
-        choices.append(_chosen(study.uid, lambda study=study: choose(study, rules, tilt=settings.tilt)))
+        choices.append(_chosen(study, rules, settings))
     choices += [*listed.plain, *map(stray, listed.strays)]
     ordered = sorted(choices, key=lambda one: (str(one.who.get("PatientID", "")), one.study_time, one.study_uid))
     planned = [_planned(one, settings, exclusions) for one in ordered]
@@ -129,13 +126,13 @@ def why_excluded(who: dict[str, Any], exclusions: ExclusionList | None) -> str:
     return exclusions.matches(who) or ""
 
 
-def _chosen(uid: str, act: Any) -> Choice:
+def _chosen(study: StudyFiles, rules: SeriesRules, settings: Settings) -> Choice:
+    """What is wrong with one study refuses that study."""
     try:
-        made: Choice = act()
+        return choose(study, rules, tilt=settings.tilt)
     except MedAIError as error:
         words = " ".join(filter(None, (error.attribute, error.message)))
-        return Choice(study_uid=uid, study_time="", who={"PatientID": ""}, refused=words)
-    return made
+        return Choice(study_uid=study.uid, study_time="", who={"PatientID": ""}, refused=words)
 
 
 def _planned(choice: Choice, settings: Settings, exclusions: ExclusionList | None) -> Planned:
@@ -190,10 +187,6 @@ def _rows(number: int, one: Planned) -> Iterator[dict[str, Any]]:
 def plain_cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula begins with an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 def words_of(counts: dict[str, int]) -> str:

@@ -158,7 +158,7 @@ def _rule(table: Any, number: int, file: Path | None) -> Rule:
         raise InputError("must be a table", file=file, attribute=f"rule {number}")
     place = f"rule {table.get('name', number)} "
     _check_keys(table, Rule, place, file)
-    values = {"name": f"rule {number}"} | table
+    values: dict[str, Any] = {"name": f"rule {number}"} | table
     for name in values:
         values[name] = _value(name, values[name], f"{place}{name}", file)
     for name, choices in _CHOICES.items():

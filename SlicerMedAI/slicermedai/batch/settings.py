@@ -10,7 +10,7 @@ from typing import Any
 from slicermedai.bundles.registry import resolve
 from slicermedai.bundles.verify import content_sha256
 from slicermedai.deid.exclusion import ExclusionList
-from slicermedai.deid.keystore import needs_passphrase
+from slicermedai.deid.keystore import load_key, needs_passphrase
 from slicermedai.domain.study import Identity
 from slicermedai.errors import BundleError, IdentityError, InputError
 from slicermedai.jobs.specs import RunJob
@@ -53,17 +53,17 @@ class Settings:
 
     def absolute(self) -> Settings:
         """With paths that hold wherever a worker is started."""
-        paths = {
-            name: str(Path(value).expanduser().absolute())
-            for name in ("project_key", "exclude")
-            if (value := getattr(self, name))
-        }
-        return dataclasses.replace(self, **paths)
+        return dataclasses.replace(self, project_key=_absolute(self.project_key), exclude=_absolute(self.exclude))
 
     @property
     def needs_passphrase(self) -> bool:
         """Whether the project key is sealed; raises :class:`IdentityError` where it cannot be read."""
         return bool(self.project_key) and needs_passphrase(Path(self.project_key))
+
+    def check_key(self, passphrase: str | None) -> None:
+        """Open the project key once, before hours of work; raises :class:`IdentityError` where that does not go."""
+        if self.project_key:
+            load_key(Path(self.project_key), passphrase)
 
     def exclusions(self) -> ExclusionList | None:
         """The list as it is now; errors are those of :class:`~slicermedai.deid.exclusion.ExclusionList`."""
@@ -72,7 +72,12 @@ class Settings:
     @staticmethod
     def of(values: dict[str, Any]) -> Settings:
         """From JSON values."""
-        return Settings(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return Settings(**read)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def models_of(names: tuple[str, ...]) -> dict[str, str]:

@@ -51,6 +51,10 @@ def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
     with atomic_folder(output) as partial:
         outcome = run(job, partial, job_id=job_id, progress=progress)
         _record(job, outcome, job_id)
+        if job.thumbnail:
+            from slicermedai.batch.thumbnail import write_thumbnail
+
+            write_thumbnail(outcome.result, outcome.volume, partial)
         with_pictures = partial_call(_export_pictured, job, outcome, partial)
         if job.report:
             from slicermedai.report.build import build

@@ -89,6 +89,9 @@ class RunJob(Job):
         metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone"),
     )
     report: bool = field(default=True, metadata=_option("leave a report, pictures and a Slicer scene"))
+    thumbnail: bool = field(
+        default=False, metadata=_option("leave a small picture of what was found, made without scene and report")
+    )
     remark: str = field(
         default="", metadata=_option("what every reader must know of this input; stands first in the report")
     )

@@ -138,6 +138,11 @@ class Running:
         _running.add(self)
 
     @property
+    def pid(self) -> int:
+        """The number of the worker's process, which leads its group."""
+        return self._process.pid
+
+    @property
     def state(self) -> State:
         """Where the job stands; changes only inside :meth:`poll`, :meth:`wait` and :meth:`close`."""
         return self._state

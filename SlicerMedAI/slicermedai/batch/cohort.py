@@ -1,0 +1,323 @@
+"""A cohort as a folder: what is to be run, where each case stands, and the results. Any process may look at any time.
+
+::
+
+    COHORT/cohort.json, rules.toml      what holds for all cases
+    COHORT/preview.csv                  every series, and why it was not taken
+    COHORT/queue/0001/case.json         one study: files, patient, series; never changed
+    COHORT/queue/0001/state.json        where it stands; replaced as a whole
+    COHORT/queue/0001/claim/            while somebody works on it (:mod:`slicermedai.batch.claims`)
+    COHORT/results/0001/                what the run left, whole or not at all
+    COHORT/table.csv, summary.csv, sheet.html
+
+``queue`` and ``preview.csv`` name patients on both identity routes; the other files follow the route. Paths within
+the folder are relative: it may be moved while nobody works in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import slicermedai
+from slicermedai.batch import claims
+from slicermedai.batch.choosing import Image
+from slicermedai.batch.planning import Fate, Planned, Preview, bundles_of
+from slicermedai.batch.settings import Settings, models_of
+from slicermedai.domain import locks
+from slicermedai.domain.storage import write_text
+from slicermedai.domain.words import Words
+from slicermedai.errors import InputError, OutputError, ResultExistsError, UnreadableFileError
+
+FORMAT = 1
+_FILE, _QUEUE, _RESULTS, _CASE, _STATE = "cohort.json", "queue", "results", "case.json", "state.json"
+_WAIT = 20.0
+
+
+class State(Words):
+    """Where a case stands. RUNNING is written nowhere: somebody living holds its claim."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    EXCLUDED = "excluded"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A state with its reason in words, without files and without patient data; ``error`` is the kind of error."""
+
+    state: State
+    reason: str = ""
+    error: str = ""
+    tries: int = 0
+    seconds: float = 0.0
+    job_id: str = ""
+    host: str = ""
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One study of a cohort. ``patient`` numbers the cohort's patients; ``who`` names this one and is never shown."""
+
+    name: str
+    key: str
+    patient: str
+    study_uid: str
+    study_time: str
+    bundle: str
+    images: tuple[Image, ...] = ()
+    notes: tuple[str, ...] = ()
+    who: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Cohort:
+    """A cohort's folder. Everything it says is read from there; it keeps nothing but what never changes.
+
+    Parameters
+    ----------
+    folder:
+        As :func:`make` or an earlier call left it.
+
+    Raises
+    ------
+    UnreadableFileError
+        There is no cohort, it is damaged, or a newer version wrote it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser().absolute()
+        body = _read(self.folder / _FILE)
+        if body.get("medai_cohort") != FORMAT:
+            raise UnreadableFileError(f"is no cohort of version {FORMAT}", file=self.folder / _FILE)
+        self.settings = Settings.of(body["settings"])
+        self.models: dict[str, str] = body["models"]
+        self._cases: dict[str, Case] = {}
+
+    @property
+    def is_there(self) -> bool:
+        """False where the folder was moved or removed."""
+        return (self.folder / _FILE).is_file()
+
+    def names(self) -> list[str]:
+        """The names of all cases, in their order."""
+        try:
+            found = sorted(path.name for path in (self.folder / _QUEUE).iterdir() if path.name[0].isdigit())
+        except FileNotFoundError:
+            self.check()
+            return []
+        return [name for name in found if (self.place(name) / _CASE).exists()]
+
+    def cases(self) -> list[Case]:
+        """All cases, in their order."""
+        return [self.case(name) for name in self.names()]
+
+    def case(self, name: str) -> Case:
+        """One case; raises :class:`UnreadableFileError` where it is not there or damaged."""
+        if name not in self._cases:
+            self._cases[name] = _case(_read(self.place(name) / _CASE))
+        return self._cases[name]
+
+    def place(self, name: str) -> Path:
+        """The folder of a case in the queue."""
+        return self.folder / _QUEUE / name
+
+    def result(self, name: str) -> Path:
+        """Where the result of a case lies, or will."""
+        return self.folder / _RESULTS / name
+
+    def standing(self, name: str) -> Standing:
+        """Where a case stands now. A result that is in its place is done, whatever was written of it."""
+        found = self.written(name)
+        if found.state is State.WAITING:
+            owner = claims.holder(self.place(name))
+            if owner is not None and not claims.is_stale(self.place(name), owner):
+                return replace(found, state=State.RUNNING, host=owner.host)
+        return found
+
+    def written(self, name: str) -> Standing:
+        """As :meth:`standing`, without asking who works on it."""
+        body = _read(self.place(name) / _STATE)
+        found = Standing(**{**body, "state": State(body["state"])})
+        if found.state is State.WAITING and self.result(name).is_dir():
+            return replace(found, state=State.DONE)
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """State -> how many cases."""
+        found = [self.standing(name).state for name in self.names()]
+        return {str(state): found.count(state) for state in State if state in found}
+
+    def write(self, name: str, standing: Standing) -> None:
+        """Write where a case stands; raises :class:`OutputError` or :class:`DiskFullError`, and the old state stays."""
+        self.check()
+        body = {**dataclasses.asdict(standing), "state": str(standing.state)}
+        write_text(self.place(name) / _STATE, json.dumps(body, indent=1))
+
+    def check(self) -> None:
+        """Raise :class:`OutputError` where the folder is not there any more."""
+        if not self.is_there:
+            raise OutputError(
+                "the cohort's folder is gone",
+                file=self.folder,
+                advice="Was it moved? Begin again in its new place; what was done is there.",
+            )
+
+    def retry(self, names: Sequence[str] = (), *, states: Sequence[State] = (State.FAILED,)) -> list[str]:
+        """Let cases wait again: all that failed, or those named (failed, refused or excluded); returns them.
+
+        A case that was refused when it was planned has no series: it needs a new plan.
+
+        Raises
+        ------
+        InputError
+            A name is not there, or of a case that cannot be run.
+        """
+        chosen = list(names) or [name for name in self.names() if self.written(name).state in states]
+        for name in chosen:
+            self._retry(name)
+        return chosen
+
+    def _retry(self, name: str) -> None:
+        if name not in self.names():
+            raise InputError("no such case", file=self.folder, attribute=name)
+        again = (State.FAILED, State.REFUSED, State.EXCLUDED)
+        if self.written(name).state not in again or not self.case(name).images:
+            raise InputError("cannot be run again", file=self.folder, attribute=name, advice="Plan anew instead.")
+        self.write(name, Standing(state=State.WAITING))
+
+    def add(self, preview: Preview) -> list[str]:
+        """Add what a plan holds; returns the names of new cases. What is there already stays as it is.
+
+        A study whose series changed is a new case, and the old one is superseded; its result stays.
+
+        Raises
+        ------
+        OutputError, DiskFullError, BundleError
+        """
+        with locks.locked(self.folder / "lock", wait=_WAIT):
+            known = self.cases()
+            self._note_models(preview)
+            added = [self._add(one, known) for one in preview.planned]
+            preview.write(self.folder / "preview.csv")
+        return [name for name in added if name]
+
+    def _note_models(self, preview: Preview) -> None:
+        missing = tuple(name for name in bundles_of(preview.planned) if name not in self.models)
+        if missing:
+            self.models |= models_of(missing)
+            _write_cohort(self.folder, self.settings, self.models)
+
+    def _add(self, one: Planned, known: list[Case]) -> str:
+        old = [case for case in known if case.study_uid == one.choice.study_uid]
+        same = next((case for case in old if case.key == one.key), None)
+        for case in old:
+            if case is not same and self.written(case.name).state is not State.SUPERSEDED:
+                self.write(case.name, Standing(state=State.SUPERSEDED, reason="a later plan reads other images"))
+        if same is not None:
+            self._follow(same, one)
+            return ""
+        case = _new_case(one, known)
+        self.place(case.name).mkdir(parents=True, mode=0o700, exist_ok=True)
+        self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
+        write_text(self.place(case.name) / _CASE, json.dumps(_plain(case), indent=1))
+        known.append(case)
+        return case.name
+
+    def _follow(self, case: Case, one: Planned) -> None:
+        """A later plan that refuses or excludes what still waits is followed, and so is one that no longer does."""
+        now = self.written(case.name)
+        open_ = now.state is State.WAITING or (now.state in (State.REFUSED, State.EXCLUDED, State.SUPERSEDED))
+        if open_ and (now.state, now.reason) != (State(str(one.fate)), one.reason):
+            self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
+
+
+def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text: str = "") -> Cohort:
+    """Make a cohort of a plan in a new folder, with every study that was found in it; nothing is run yet.
+
+    Raises
+    ------
+    ResultExistsError
+        Something else is in ``folder``. A cohort that is there takes a plan by :meth:`Cohort.add`.
+    BundleError, UnknownBundleError, ConsentError
+        A model is not there.
+    OutputError, DiskFullError
+        The folder cannot be written.
+    """
+    place = Path(folder).expanduser().absolute()
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise ResultExistsError("something is there already", file=place, advice="Choose another folder.")
+    models = models_of(bundles_of(preview.planned))
+    try:
+        for name in (_QUEUE, _RESULTS):
+            (place / name).mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise OutputError(f"cannot be made ({error.strerror})", file=place) from error
+    if rules_text:
+        write_text(place / "rules.toml", rules_text)
+    _write_cohort(place, settings.absolute(), models)
+    cohort = Cohort(place)
+    cohort.add(preview)
+    return cohort
+
+
+def _write_cohort(place: Path, settings: Settings, models: Mapping[str, str]) -> None:
+    body = {
+        "medai_cohort": FORMAT,
+        "software": slicermedai.__version__,
+        "settings": dataclasses.asdict(settings),
+        "models": dict(models),
+    }
+    write_text(place / _FILE, json.dumps(body, indent=1))
+
+
+def _new_case(one: Planned, known: Sequence[Case]) -> Case:
+    return Case(
+        name=f"{max((int(case.name) for case in known), default=0) + 1:04d}",
+        key=one.key,
+        patient=_patient(one, known),
+        study_uid=one.choice.study_uid,
+        study_time=one.choice.study_time,
+        bundle=one.bundle,
+        images=one.choice.images if one.fate is not Fate.REFUSED else (),
+        notes=one.notes,
+        who=one.choice.who,
+    )
+
+
+def _patient(one: Planned, known: Sequence[Case]) -> str:
+    """The number of the patient in this cohort; a study that does not say whose it is has one of its own."""
+    patient = str(one.choice.who.get("PatientID", ""))
+    same = next((case.patient for case in known if patient and case.who.get("PatientID") == patient), None)
+    return same or f"P{max((int(case.patient[1:]) for case in known), default=0) + 1:04d}"
+
+
+def _plain(case: Case) -> dict[str, Any]:
+    return dataclasses.asdict(case) | {
+        "images": [{**dataclasses.asdict(i), "files": list(map(str, i.files))} for i in case.images]
+    }
+
+
+def _case(body: dict[str, Any]) -> Case:
+    return Case(**{**body, "images": tuple(_images(body["images"])), "notes": tuple(body["notes"])})
+
+
+def _images(values: Sequence[dict[str, Any]]) -> Iterator[Image]:
+    for value in values:
+        yield Image(**{**value, "files": tuple(map(Path, value["files"]))})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(f"cannot be read ({type(error).__name__})", file=path) from error
+    return body
