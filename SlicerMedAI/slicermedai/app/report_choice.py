@@ -88,7 +88,10 @@ class Choosing(Presenter):
     # --- deciding ----------------------------------------------------------------------------------------------------
 
     def decide(self, uid: str, decision: Decision, reason: str = "") -> None:
-        """Accept or reject the finding ``uid``, or the result as a whole (:data:`WHOLE`); in no file until writing."""
+        """Accept or reject the finding ``uid``, or the result as a whole (:data:`WHOLE`); in no file until writing.
+
+        What was written before does not say so, and is not offered for sending any more.
+        """
         shown, person = self.state.shown, self.state.asked.person
         if shown is None or not self.can_decide:
             self._set(message=self.translate("Type your name first: a decision is a named person's."))
@@ -98,7 +101,7 @@ class Choosing(Presenter):
         made = Review(
             tracking_uid=uid, person=person, decision=decision, reason=" ".join(reason.split())[:500], time=when
         )
-        self._set(pending=(*self.state.pending, made), shown=_with(shown, made))
+        self._set(pending=(*self.state.pending, made), shown=_with(shown, made), written=None)
         self.look()
 
     def undo(self) -> None:

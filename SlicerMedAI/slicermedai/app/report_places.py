@@ -12,7 +12,7 @@ from slicermedai.console.sources import place
 from slicermedai.domain.result import RESULT, result_folder
 
 _MOST = 20
-_READ = 1 << 22
+_READ = 1 << 21
 """Bytes of a result's JSON that are searched for its name."""
 
 

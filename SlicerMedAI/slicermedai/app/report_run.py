@@ -115,7 +115,7 @@ class ReportRun(Choosing):
 
     def _end(self, working: Working) -> None:
         activity, error = self.state.activity, working.error
-        if activity == LOOK and self._is_stale:
+        if activity == LOOK and self._is_stale and not isinstance(error, JobCancelled):
             self._set(phase=Phase.IDLE)
             self.look()
         elif error is not None:
