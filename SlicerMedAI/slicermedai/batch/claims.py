@@ -56,7 +56,7 @@ class Claim:
     def __init__(self, place: Path, owner: Owner, lock: int) -> None:
         self.place = place
         self.owner = owner
-        self._lock = lock
+        self._lock: int | None = lock
         self._touched = time.monotonic()
 
     @property
@@ -100,13 +100,16 @@ class Claim:
             raise ClaimLost(f"the result cannot be put into its place ({error.strerror})", file=target) from error
 
     def release(self) -> None:
-        """Give the case back with all that is left of the attempt; a lost claim is let go."""
+        """Give the case back with all that is left of the attempt; a lost claim is let go. Once is enough."""
+        if self._lock is None:
+            return
         gone = self.place / f".released-{self.owner.token}"
         with contextlib.suppress(OSError, ClaimLost):
             self.check()
             self.folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
         _unlock(self.place, self.owner.token, self._lock)
+        self._lock = None
 
 
 def take(place: Path) -> Claim | None:

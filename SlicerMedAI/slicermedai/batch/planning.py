@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from slicermedai.batch.cells import csv_text
 from slicermedai.batch.choosing import Choice, choose
 from slicermedai.batch.listing import Source, list_studies, stray
 from slicermedai.batch.rules import SeriesRules
@@ -83,11 +82,7 @@ class Preview:
 
     def to_csv(self) -> str:
         """:meth:`to_rows` as CSV."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in self.to_rows())
-        return text.getvalue()
+        return csv_text(COLUMNS, self.to_rows())
 
     def write(self, path: Path) -> Path:
         """Write :meth:`to_csv`, whole or not at all."""
@@ -182,11 +177,6 @@ def _rows(number: int, one: Planned) -> Iterator[dict[str, Any]]:
         }
     if not one.choice.judged:
         yield common
-
-
-def plain_cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula begins with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def words_of(counts: dict[str, int]) -> str:

@@ -22,6 +22,11 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Job]) -> None:
             _add_option(parser, field)
 
 
+def add_option(parser: argparse.ArgumentParser, kind: type[Job], name: str) -> None:
+    """Add the option of one field of ``kind``, for commands that are no job themselves."""
+    _add_option(parser, next(field for field in dataclasses.fields(kind) if field.name == name))
+
+
 def job_from(kind: type[J], given: argparse.Namespace) -> J:
     """The job of the parsed arguments; raises :class:`~slicermedai.errors.ProtocolError`."""
     return make_job(kind, {field.name: getattr(given, field.name) for field in dataclasses.fields(kind)})

@@ -9,7 +9,7 @@ import atexit
 import contextlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from slicermedai.errors import WorkerCrashed
 from slicermedai.jobs import interpreter, tree
@@ -31,6 +31,8 @@ class Command:
     arguments:
         What follows the Python of workers, for instance ``("-m", "pip", "install", ...)``. It gets no input, and its
         temporary files lie in a folder that is removed at its end.
+    secrets:
+        Variables of its environment, which no file and no log holds.
 
     Raises
     ------
@@ -40,7 +42,7 @@ class Command:
         The temporary folder cannot be written.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], *, secrets: Mapping[str, str] | None = None) -> None:
         self.last_line = ""
         """What it said last, output and errors alike; "" where it said nothing yet."""
         self.returncode: int | None = None
@@ -51,13 +53,13 @@ class Command:
         self._folder = JobFolder.create()
         self._tail = Tail(self._folder.path / "output")
         try:
-            self._process = self._started([interpreter.python(), *arguments])
+            self._process = self._started([interpreter.python(), *arguments], dict(secrets or {}))
         except BaseException:
             self._folder.remove()
             raise
         _running.add(self)
 
-    def _started(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _started(self, command: list[str], secrets: dict[str, str]) -> subprocess.Popen[bytes]:
         try:
             with (self._folder.path / "output").open("wb") as output:
                 return subprocess.Popen(
@@ -65,7 +67,7 @@ class Command:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=interpreter.environment(self._folder.path),
+                    env={**interpreter.environment(self._folder.path), **secrets},
                     **tree.own_group(),
                 )
         except OSError as error:

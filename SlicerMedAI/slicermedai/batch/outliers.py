@@ -1,0 +1,79 @@
+"""Which cases a person looks at first: robust z-scores of volumes over the cohort, warnings, red lights, doubles."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from slicermedai.batch.cohort import State
+from slicermedai.batch.table import Report
+
+FEWEST = 5
+"""Cases of a structure below which nothing is said of outliers."""
+FAR = 3.5
+"""Modified z-score from which a value is called an outlier (Iglewicz and Hoaglin 1993)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Why a case is to be looked at: ``reasons`` in words, the worst first; ``z`` by structure, signed."""
+
+    report: Report
+    reasons: tuple[str, ...]
+    z: dict[str, float]
+
+    @property
+    def farthest(self) -> float:
+        """The largest of its absolute z-scores, 0 where there is none."""
+        return max(map(abs, self.z.values()), default=0.0)
+
+
+def robust_z(values: Sequence[float]) -> list[float]:
+    """How far each lies from the median, in units of 1.4826 MAD; of 1.2533 mean deviations where the MAD is 0.
+
+    All 0 for equal values, and for fewer than :data:`FEWEST`.
+    """
+    if len(values) < FEWEST:
+        return [0.0] * len(values)
+    middle = statistics.median(values)
+    away = [abs(value - middle) for value in values]
+    scale = 1.4826 * statistics.median(away) or 1.2533 * statistics.fmean(away)
+    return [(value - middle) / scale if scale else 0.0 for value in values]
+
+
+def ranked(reports: Sequence[Report]) -> list[Look]:
+    """The cases that were run, those with reasons first, then by how far their volumes lie from the others'."""
+    done = [one for one in reports if one.standing.state is State.DONE]
+    scores = _scores(done)
+    doubles = Counter(one.image for one in done if one.image)
+    looks = [_look(one, scores.get(one.case.name, {}), doubles) for one in done]
+    return sorted(looks, key=lambda look: (-len(look.reasons), -look.farthest, look.report.case.name))
+
+
+def _scores(done: Sequence[Report]) -> dict[str, dict[str, float]]:
+    """Case -> structure -> z, within the cases of one model; a structure that a case lacks has a volume of 0."""
+    found: dict[str, dict[str, float]] = {}
+    for bundle in {one.case.bundle for one in done}:
+        cases = [one for one in done if one.case.bundle == bundle]
+        for name in sorted({name for one in cases for name in one.volumes}):
+            values = robust_z([one.volumes.get(name, 0.0) for one in cases])
+            for one, value in zip(cases, values, strict=True):
+                found.setdefault(one.case.name, {})[name] = value
+    return found
+
+
+def _look(report: Report, z: Mapping[str, float], doubles: Mapping[str, int]) -> Look:
+    reasons = [f"{name}: red light" for name, light in report.lights if light == "red"]
+    reasons += report.warnings
+    reasons += [
+        f"{name}: {'not found' if name not in report.volumes else 'volume'} unlike the others (z {value:+.1f})"
+        for name, value in z.items()
+        if abs(value) >= FAR
+    ]
+    if doubles.get(report.image, 0) > 1:
+        reasons.append(f"the same image as {doubles[report.image] - 1} other cases")
+    if report.outcome != "complete":
+        reasons.append(f"outcome: {report.outcome}")
+    return Look(report=report, reasons=tuple(reasons), z=dict(z))

@@ -1,0 +1,163 @@
+"""What people type for many studies: preview, make, run, look; behind ``slicermedai batch`` and the module.
+
+>>> from slicermedai.console import cohorts
+>>> preview = cohorts.preview("STUDIES", "rules.toml", bundle="brain")     # reads headers, writes nothing
+>>> for row in preview.to_rows(): print(row["study"], row["series"], row["taken_as"] or row["reason"])
+>>> cohort = cohorts.make("COHORT", "STUDIES", "rules.toml", bundle="brain")
+>>> cohorts.run("COHORT", processes=2)                                     # BLOCKS; may be killed, and run again
+>>> rows = cohorts.to_rows("COHORT")
+
+Inside Slicer, :func:`start` returns at once: a timer calls ``job.poll()``, and reads ``Cohort(folder).counts()``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slicermedai.jobs.command import Command
+
+if TYPE_CHECKING:
+    from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.listing import Source
+    from slicermedai.batch.outputs import Outputs
+    from slicermedai.batch.planning import Preview
+    from slicermedai.batch.work import Change
+
+FILE = "cohort.json"
+
+
+def preview(source: Source, rules: str | Path, **settings: Any) -> Preview:
+    """What would be run of ``source`` and what not, with the reason for every series; nothing is written. BLOCKS.
+
+    Parameters
+    ----------
+    source:
+        A DICOM folder, a table (CSV with a column ``path``), or a list of lists of files, one list a study.
+    rules:
+        A TOML file (see :mod:`slicermedai.batch.rules`).
+    settings:
+        Fields of :class:`slicermedai.batch.settings.Settings`: bundle, identity, project_key, exclude, tilt ...
+
+    Raises
+    ------
+    InputError, IdentityError, NoImagesError, UnreadableFileError
+        Rules, settings or source cannot be used; the setting is named.
+    """
+    from slicermedai.batch.planning import plan
+    from slicermedai.batch.rules import load_rules
+
+    return plan(source, load_rules(Path(rules)), _settings(settings))
+
+
+def make(folder: str | Path, source: Source, rules: str | Path, **settings: Any) -> Cohort:
+    """Make a cohort in a new folder, or add to the one that is there; parameters as :func:`preview`. BLOCKS.
+
+    Adding the same studies again changes nothing; a study with other images is a new case, and supersedes the old one.
+    A cohort that is there keeps its settings: others are refused.
+
+    Raises
+    ------
+    InputError, IdentityError, NoImagesError, UnreadableFileError, BundleError
+    ResultExistsError, OutputError, DiskFullError
+        The folder holds something else, lies in the source, or cannot be written.
+    """
+    from slicermedai.batch import cohort as cohorts
+    from slicermedai.batch.planning import plan
+    from slicermedai.batch.rules import load_rules
+    from slicermedai.errors import InputError, OutputError
+    from slicermedai.jobs.places import holds
+
+    place = Path(folder).expanduser().absolute()
+    if isinstance(source, (str, Path)) and Path(source).is_dir() and holds(Path(source), place):
+        raise OutputError("lies in the folder that is read, and would be read as images", file=place)
+    given = _settings(settings).absolute()
+    if not (place / FILE).is_file():
+        text = Path(rules).read_text(encoding="utf-8") if Path(rules).is_file() else ""
+        return cohorts.make(place, plan(source, load_rules(Path(rules)), given), given, rules_text=text)
+    found = cohorts.Cohort(place)
+    if settings and given != found.settings:
+        raise InputError("has other settings", file=place, advice="Leave them out, or make a new cohort.")
+    found.add(plan(source, load_rules(Path(rules)), found.settings))
+    return found
+
+
+def run(
+    folder: str | Path,
+    *,
+    processes: int = 1,
+    passphrase: str = "",
+    on_change: Callable[[Change], object] = lambda change: None,
+) -> Outputs:
+    """Run all that waits and BLOCK until nothing does; then write table, summary and sheet.
+
+    Several may run on one folder, also on several machines. Killed at any moment, the next run goes on; no case is run
+    twice. An interrupt stops the jobs within two seconds.
+
+    Raises
+    ------
+    DiskFullError, OutputError, BundleError, IdentityError, InputError
+        What no single case can help; all that was done is kept, and the rest waits.
+    """
+    from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.outputs import write_outputs
+    from slicermedai.batch.work import PAUSE, Worker
+
+    cohort = Cohort(folder)
+    with Worker(cohort, processes=processes, secrets=_secrets(passphrase)) as worker:
+        while not worker.done:
+            for change in worker.poll():
+                on_change(change)
+            time.sleep(PAUSE)
+    if worker.error is not None:
+        raise worker.error
+    return write_outputs(cohort)
+
+
+def start(folder: str | Path, *, processes: int = 1, passphrase: str = "") -> Command:
+    """Run all that waits in a child process, and return at once: poll, cancel and close are those of :class:`Command`.
+
+    Raises
+    ------
+    WorkerCrashed, OutputError
+        The child cannot be started.
+    """
+    words = ("-m", "slicermedai", "batch", "run", str(Path(folder).absolute()), "--processes", str(processes))
+    return Command(words, secrets=_secrets(passphrase))
+
+
+def to_rows(folder: str | Path) -> list[dict[str, Any]]:
+    """The cohort's long table as it stands: a row for each measurement, and one for every other case."""
+    from slicermedai.batch import table
+    from slicermedai.batch.cohort import Cohort
+
+    return table.to_rows(Cohort(folder))
+
+
+def write_tables(folder: str | Path) -> Outputs:
+    """Write table, summary and quality sheet as the cohort stands; raises :class:`OutputError`."""
+    from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.outputs import write_outputs
+
+    return write_outputs(Cohort(folder))
+
+
+def _settings(values: dict[str, Any]) -> Any:
+    from slicermedai.batch.settings import Settings
+    from slicermedai.errors import InputError
+
+    known = Settings.__dataclass_fields__
+    for name in values:
+        if name not in known:
+            raise InputError("is no setting of a cohort", attribute=name, advice=f"There are: {', '.join(known)}.")
+    return Settings.of({name: str(value) if isinstance(value, Path) else value for name, value in values.items()})
+
+
+def _secrets(passphrase: str) -> dict[str, str]:
+    if not passphrase:
+        return {}
+    from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
+
+    return {PASSPHRASE_VARIABLE: passphrase}
