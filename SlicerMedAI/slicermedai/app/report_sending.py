@@ -20,8 +20,8 @@ from slicermedai.pacs.deliver import deliver
 from slicermedai.pacs.objects import result_objects
 from slicermedai.pacs.outbox import OPEN, Delivery, Outbox, State
 from slicermedai.pacs.peers import Peer, load_peer, load_peers, make_peer, open_store, peers_path, save_peers
+from slicermedai.pacs.twins import with_twins
 
-_TWINS = (("seg-labelmap.dcm", "seg.dcm"),)
 _REMOVABLE = (State.PROVED, State.REFUSED, State.FAILED)
 
 
@@ -40,19 +40,12 @@ def answer(what: str, asked: dict[str, Any], progress: Progress) -> dict[str, An
 
 
 def _send(outbox: Outbox, asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    files = result_objects(Path(asked["folder"]))
+    made = with_twins(result_objects(Path(asked["folder"])))
     peer = _known(asked["peer"], asked.get("servers", []))
     progress("queue", 0.0)
-    added = outbox.add(
-        files, peer, identity=Identity(asked["identity"]), job_id=asked["job_id"], fallbacks=_fallbacks(files)
-    )
+    route, job_id = Identity(asked["identity"]), asked["job_id"]
+    added = outbox.add(made.files, peer, identity=route, job_id=job_id, fallbacks=made.fallbacks)
     return {"queued": added.new, "known": added.known, **_delivered(outbox, [peer], progress)}
-
-
-def _fallbacks(files: list[Path]) -> dict[Path, Path]:
-    """What is sent in place of an object whose class a destination does not take: BINARY for LABELMAP."""
-    twins = {path.name: path for path in files}
-    return {twins[first]: twins[second] for first, second in _TWINS if first in twins and second in twins}
 
 
 def _deliver(outbox: Outbox, asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
