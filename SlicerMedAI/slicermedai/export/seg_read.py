@@ -21,9 +21,19 @@ from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.codes import from_item
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAlgorithm:
+    """What made a segment: ``kind`` is AUTOMATIC, SEMIAUTOMATIC or MANUAL; all is "" where the file does not say."""
+
+    kind: str = ""
+    name: str = ""
+    version: str = ""
+    parameters: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadSegment:
-    """One segment as the file has it."""
+    """One segment as the file has it; ``color`` is sRGB, None where the file recommends none."""
 
     number: int
     name: str
@@ -31,6 +41,9 @@ class ReadSegment:
     type: Code
     tracking_uid: str
     mask: PackedMask
+    modifier: Code | None = None
+    color: tuple[int, int, int] | None = None
+    algorithm: ReadAlgorithm = ReadAlgorithm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,13 +100,40 @@ def _segment(
 ) -> ReadSegment:
     mask = np.zeros(geometry.shape, dtype=bool)
     mask[planes[0]] = planes[1]
+    kind = described.SegmentedPropertyTypeCodeSequence[0]
+    modifiers = kind.get("SegmentedPropertyTypeModifierCodeSequence") or ()
     return ReadSegment(
         number=int(described.SegmentNumber),
         name=str(described.SegmentLabel),
         category=from_item(described.SegmentedPropertyCategoryCodeSequence[0]),
-        type=from_item(described.SegmentedPropertyTypeCodeSequence[0]),
+        type=from_item(kind),
         tracking_uid=str(described.get("TrackingUID", "")),
         mask=PackedMask.from_array(mask, geometry),
+        modifier=from_item(modifiers[0]) if modifiers else None,
+        color=_color(described),
+        algorithm=_algorithm(described),
+    )
+
+
+def _color(described: Dataset) -> tuple[int, int, int] | None:
+    """CIELab back as sRGB, which rounding may move by one."""
+    from highdicom.color import CIELabColor
+
+    lab = described.get("RecommendedDisplayCIELabValue")
+    if not lab:
+        return None
+    red, green, blue = CIELabColor.from_dicom_value([int(part) for part in lab]).to_rgb()
+    return int(red), int(green), int(blue)
+
+
+def _algorithm(described: Dataset) -> ReadAlgorithm:
+    said = (described.get("SegmentationAlgorithmIdentificationSequence") or [Dataset()])[0]
+    parameters = str(said.get("AlgorithmParameters", ""))
+    return ReadAlgorithm(
+        kind=str(described.get("SegmentAlgorithmType", "")),
+        name=str(said.get("AlgorithmName") or described.get("SegmentAlgorithmName", "")),
+        version=str(said.get("AlgorithmVersion", "")),
+        parameters=tuple(filter(None, parameters.split("; "))),
     )
 
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from slicermedai.domain.codes import NO_UNITS, Code
-from slicermedai.domain.finding import Measurement
+from slicermedai.domain.finding import Box, Measurement, Point
 from slicermedai.errors import FormatError, UnreadableFileError
-from slicermedai.export.codes import ALGORITHM_SUMMARY, from_item
+from slicermedai.export.codes import (
+    ALGORITHM_NAME,
+    ALGORITHM_PARAMETERS,
+    ALGORITHM_SUMMARY,
+    ALGORITHM_VERSION,
+    COMMENT,
+    QUALITATIVE_EVALUATIONS,
+    from_item,
+)
 
 _GROUP = ("125007", "DCM")
 _TRACKING_ID = ("112039", "DCM")
@@ -24,11 +33,22 @@ _SEGMENT = ("121191", "DCM")
 _METHOD = ("370129005", "SCT")
 _DERIVATION = ("121401", "DCM")
 _MODIFIERS = (_METHOD, _DERIVATION)
+_SITE = ("363698007", "SCT")
+_SIDES = (("272741003", "SCT"), ("106233006", "SCT"))
+_NAME, _VERSION, _PARAMETERS, _COMMENT, _EVALUATIONS = (
+    (one.value, one.scheme)
+    for one in (ALGORITHM_NAME, ALGORITHM_VERSION, ALGORITHM_PARAMETERS, COMMENT, QUALITATIVE_EVALUATIONS)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadGroup:
-    """One measurement group: what was measured on which segment of which segmentation (number 0: none)."""
+    """One measurement group: what was measured on which segment of which segmentation (number 0: none).
+
+    ``site`` and ``side`` say where, in codes. ``region`` is set where the group has a place of its own and no segment:
+    what holds its points (LPS mm), a place where all of them are one. ``parameters`` are the algorithm's, of which
+    ``calibration: ...`` is one, as the numbers have them.
+    """
 
     tracking_id: str
     tracking_uid: str
@@ -36,17 +56,30 @@ class ReadGroup:
     segment_number: int
     segmentation_uid: str
     measurements: tuple[Measurement, ...]
+    site: Code | None = None
+    side: Code | None = None
+    region: Box | Point | None = None
+    algorithm: tuple[str, str] = ("", "")
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReport:
-    """A report as the file has it; ``outcome`` is what a report without findings says instead."""
+    """A report as the file has it; ``outcome`` is what a report without findings says instead.
+
+    ``comments`` are what must be read before the numbers; ``verifiers`` pairs names (DICOM's form) with times.
+    ``algorithm`` and ``parameters`` are those of a report without findings.
+    """
 
     sop_instance_uid: str
     completion: str
     verification: str
     groups: tuple[ReadGroup, ...]
     outcome: Code | None
+    comments: tuple[str, ...] = ()
+    verifiers: tuple[tuple[str, str], ...] = ()
+    algorithm: tuple[str, str] = ("", "")
+    parameters: tuple[str, ...] = ()
 
 
 def read(path: Path) -> ReadReport:
@@ -67,6 +100,8 @@ def read(path: Path) -> ReadReport:
     if not template or template[0].get("TemplateIdentifier") != "1500":
         raise FormatError("is no TID 1500 report", file=path, attribute="ContentTemplateSequence")
     items = list(_walk(dataset))
+    evaluations = [child for item in items if _key(item) == _EVALUATIONS for child in item.get("ContentSequence") or ()]
+    people = dataset.get("VerifyingObserverSequence") or ()
     outcomes = [_coded(item) for item in items if _key(item) == (ALGORITHM_SUMMARY.value, ALGORITHM_SUMMARY.scheme)]
     return ReadReport(
         sop_instance_uid=str(dataset.SOPInstanceUID),
@@ -74,6 +109,10 @@ def read(path: Path) -> ReadReport:
         verification=str(dataset.VerificationFlag),
         groups=tuple(_group(item) for item in items if _key(item) == _GROUP),
         outcome=outcomes[0] if outcomes else None,
+        comments=tuple(_texts(evaluations, _COMMENT)),
+        verifiers=tuple((str(one.VerifyingObserverName), str(one.VerificationDateTime)) for one in people),
+        algorithm=_algorithm(evaluations),
+        parameters=tuple(_texts(evaluations, _PARAMETERS)),
     )
 
 
@@ -99,14 +138,43 @@ def _group(group: Dataset) -> ReadGroup:
     children = {_key(child): child for child in group.ContentSequence}
     segment = children.get(_SEGMENT)
     reference = segment.ReferencedSOPSequence[0] if segment is not None else Dataset()
+    numbers = [child for child in group.ContentSequence if child.ValueType == "NUM"]
+    said = list(numbers[0].get("ContentSequence") or ()) if numbers else []
+    site = children.get(_SITE)
+    sides = (
+        [child for child in (site.get("ContentSequence") or ()) if _key(child) in _SIDES] if site is not None else []
+    )
     return ReadGroup(
         tracking_id=str(children[_TRACKING_ID].TextValue) if _TRACKING_ID in children else "",
         tracking_uid=str(children[_TRACKING_UID].UID) if _TRACKING_UID in children else "",
         finding=_coded(children[_FINDING]) if _FINDING in children else None,
         segment_number=int(reference.get("ReferencedSegmentNumber", 0)),
         segmentation_uid=str(reference.get("ReferencedSOPInstanceUID", "")),
-        measurements=tuple(_measurement(child) for child in group.ContentSequence if child.ValueType == "NUM"),
+        measurements=tuple(map(_measurement, numbers)),
+        site=_coded(site) if site is not None else None,
+        side=_coded(sides[0]) if sides else None,
+        region=_region(group),
+        algorithm=_algorithm(said),
+        parameters=tuple(_texts(said, _PARAMETERS)),
     )
+
+
+def _region(group: Dataset) -> Box | Point | None:
+    """What holds the 3D coordinates of a group; None where it has none."""
+    placed = [child for child in group.ContentSequence if child.ValueType == "SCOORD3D"]
+    points = np.array([one for child in placed for one in child.GraphicData], dtype=np.float64).reshape(-1, 3)
+    if not len(points):
+        return None
+    low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return Point(position=tuple(low)) if low == high else Box(low=tuple(low), high=tuple(high))
+
+
+def _texts(items: Sequence[Dataset], name: tuple[str, str]) -> list[str]:
+    return [str(item.TextValue) for item in items if _key(item) == name and item.ValueType == "TEXT"]
+
+
+def _algorithm(items: Sequence[Dataset]) -> tuple[str, str]:
+    return "".join(_texts(items, _NAME)[:1]), "".join(_texts(items, _VERSION)[:1])
 
 
 def _measurement(item: Dataset) -> Measurement:

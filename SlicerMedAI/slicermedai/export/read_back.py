@@ -1,0 +1,333 @@
+"""Objects of one analysis back as an :class:`AnalysisResult`: ours whole, other people's as far as they go.
+
+What the objects do not hold, or hold in a way that is not understood, is listed and never made up. Nothing that is read
+counts as pseudonymous, whatever it says of itself (:func:`slicermedai.dicom.headers.study_of`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from slicermedai.dicom.headers import study_of
+from slicermedai.dicom.implementation import MANUFACTURER
+from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Point
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.provenance import Provenance, WeightsFile
+from slicermedai.domain.result import AnalysisResult, Decision, Map, Review, Status
+from slicermedai.domain.study import InstanceRef, SeriesRef
+from slicermedai.errors import FormatError, MixedPatientsError, NoImagesError, UnreadableFileError
+from slicermedai.export import pmap_read, seg_read, sr_read
+from slicermedai.export.codes import NONE_SUCCEEDED, PROBABILITY, SUCCEEDED_WITH_FINDINGS
+
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+MAP = "1.2.840.10008.5.1.4.1.1.30"
+REPORTS = ("1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.22")
+_CALIBRATION, _NONE, _WEIGHTS, _WARNING = "calibration: ", "none (", "weights sha256", "Warning: "
+_FINDING = Code(value="49755003", scheme="SCT", meaning="Morphologically Altered Structure")
+_STATUS = {SUCCEEDED_WITH_FINDINGS: Status.COMPLETE, NONE_SUCCEEDED: Status.FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBack:
+    """A result, and sentences on what the objects do not hold of it or what was not understood."""
+
+    result: AnalysisResult
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Objects:
+    """What was read, by kind, in the order of the files' names."""
+
+    heads: list[Dataset] = field(default_factory=list)
+    segmentations: list[seg_read.ReadSegmentation] = field(default_factory=list)
+    reports: list[sr_read.ReadReport] = field(default_factory=list)
+    maps: list[pmap_read.ReadMap] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def read_result(files: Sequence[Path]) -> ReadBack:
+    """Read segmentations, TID 1500 reports and parametric maps of one study and one analysis.
+
+    A segment that stands in a label map and its BINARY twin is read once. Objects of other kinds, and those that cannot
+    be understood, are named in :attr:`ReadBack.lost`.
+
+    Raises
+    ------
+    NoImagesError
+        None of the files holds a result.
+    MixedPatientsError
+        They are of more than one study.
+    UnreadableFileError
+        A file is no DICOM file, or cut off.
+    """
+    objects = _Objects()
+    for path in sorted(map(Path, files)):
+        _read(path, objects)
+    if not (objects.segmentations or objects.reports or objects.maps):
+        raise NoImagesError("holds no result that can be read", file=Path(files[0]) if files else None)
+    _check_one_study(objects.heads)
+    findings, lost = _findings(objects)
+    geometry, about_grid = _grid(objects, findings)
+    result = AnalysisResult(
+        status=_status(objects, findings),
+        study=replace(study_of(objects.heads[0]), series=_series(objects.heads)),
+        volume_geometry=geometry,
+        provenance=_provenance(objects),
+        findings=findings,
+        maps=tuple(_unique_names([one.map for one in objects.maps])),
+        reviews=tuple(_reviews(objects)),
+        sources=_series(objects.heads),
+    )
+    return ReadBack(result=result, lost=(*objects.lost, *lost, *about_grid))
+
+
+def _read(path: Path, objects: _Objects) -> None:
+    head = _head(path)
+    uid = str(head.get("SOPClassUID", ""))
+    try:
+        if uid in SEGMENTATIONS:
+            objects.segmentations.append(seg_read.read(path))
+        elif uid == MAP:
+            objects.maps.append(pmap_read.read(path))
+        elif uid in REPORTS:
+            objects.reports.append(sr_read.read(path))
+        else:
+            objects.lost.append(f"{path.name}: not read, since it is neither segmentation, report nor map.")
+            return
+    except (FormatError, AttributeError, KeyError, IndexError, ValueError) as error:
+        why = error.message if isinstance(error, FormatError) else "it lacks what its kind of object must have"
+        objects.lost.append(f"{path.name}: not understood: {why}.")
+        return
+    objects.heads.append(head)
+
+
+def _head(path: Path) -> Dataset:
+    try:
+        return dcmread(path, stop_before_pixels=True, defer_size="1 MB")
+    except (InvalidDicomError, OSError, EOFError) as error:
+        raise UnreadableFileError("cannot be read as DICOM", file=path) from error
+
+
+def _check_one_study(heads: Sequence[Dataset]) -> None:
+    for keyword in ("PatientID", "StudyInstanceUID"):
+        if len({str(head.get(keyword, "")) for head in heads}) > 1:
+            raise MixedPatientsError("the objects are not of one study", attribute=keyword)
+
+
+# --- findings ----------------------------------------------------------------------------------------------------
+
+
+def _findings(objects: _Objects) -> tuple[tuple[Finding, ...], list[str]]:
+    """Segments in their order with the numbers of the groups about them, then what lies in space without a segment."""
+    groups = {group.tracking_uid: group for report in objects.reports for group in report.groups if group.tracking_uid}
+    found: dict[str, Finding] = {}
+    for of, segment in _segments(objects):
+        uid = segment.tracking_uid or f"{of.sop_instance_uid}.{segment.number}"
+        if uid not in found:
+            found[uid] = _of_segment(uid, segment, groups.get(uid) or _cited(objects, of, segment.number))
+    placed = [group for uid, group in groups.items() if uid not in found and group.region is not None]
+    found |= {group.tracking_uid: _of_group(group) for group in placed}
+    left = sum(group.tracking_uid not in found for report in objects.reports for group in report.groups)
+    lost = [f"{left} measurement groups are about no segment of these objects, and have no place."] if left else []
+    drawn = sum(segment.algorithm.kind == "MANUAL" for _, segment in _segments(objects))
+    lost += [f"{drawn} segments were drawn by a person, and no algorithm made them."] if drawn else []
+    return tuple(found.values()), lost
+
+
+def _segments(objects: _Objects) -> Iterator[tuple[seg_read.ReadSegmentation, seg_read.ReadSegment]]:
+    for of in objects.segmentations:
+        for segment in of.segments:
+            yield of, segment
+
+
+def _cited(objects: _Objects, of: seg_read.ReadSegmentation, number: int) -> sr_read.ReadGroup | None:
+    """The group that cites a segment by number, of reports that track nothing by UID."""
+    cited = (of.sop_instance_uid, number)
+    groups = (group for report in objects.reports for group in report.groups)
+    return next((group for group in groups if (group.segmentation_uid, group.segment_number) == cited), None)
+
+
+def _of_segment(uid: str, segment: seg_read.ReadSegment, group: sr_read.ReadGroup | None) -> Finding:
+    name = segment.name or segment.type.meaning
+    label = Label(name=name, category=segment.category, type=segment.type, modifier=segment.modifier)
+    label = replace(label, color=segment.color) if segment.color else label
+    numbers = () if group is None else tuple(one for one in group.measurements if one.name != PROBABILITY)
+    return Finding(
+        tracking_uid=uid, label=label, region=segment.mask, measurements=numbers, confidence=_confidence(group)
+    )
+
+
+def _of_group(group: sr_read.ReadGroup) -> Finding:
+    kind = group.finding or _FINDING
+    label = Label(name=kind.meaning, category=_FINDING, type=kind, modifier=group.side)
+    numbers = tuple(one for one in group.measurements if one.name != PROBABILITY)
+    return Finding(
+        tracking_uid=group.tracking_uid,
+        label=label,
+        region=group.region,
+        measurements=numbers,
+        confidence=_confidence(group),
+    )
+
+
+def _confidence(group: sr_read.ReadGroup | None) -> Confidence:
+    """What the report says of it: a probability counts only where it names its calibration."""
+    if group is None:
+        return Confidence(reason="no report says how sure the algorithm was")
+    said = next((one.removeprefix(_CALIBRATION) for one in group.parameters if one.startswith(_CALIBRATION)), "")
+    sure = next((one for one in group.measurements if one.name == PROBABILITY), None)
+    if said.startswith(_NONE):
+        known = {str(state): state for state in ConfidenceState}
+        state = known.get(said.removeprefix(_NONE).removesuffix(")"), ConfidenceState.NOT_ASSESSED)
+        return Confidence(state=state if state is not ConfidenceState.CALIBRATED else ConfidenceState.NOT_ASSESSED)
+    if not said:
+        return Confidence(reason="the report names no calibration")
+    if sure is None or not 0 <= sure.value <= 1:
+        return Confidence(reason="the report names a calibration and no probability")
+    return Confidence(
+        state=ConfidenceState.CALIBRATED, probability=sure.value, calibration=said, interval=sure.interval
+    )
+
+
+# --- what holds for all of it ------------------------------------------------------------------------------------
+
+
+def _grid(objects: _Objects, findings: Sequence[Finding]) -> tuple[Geometry, list[str]]:
+    """The grid of the analysed image: that of segmentation or map, else one that holds what was found."""
+    grids = [one.geometry for one in objects.segmentations] + [one.map.geometry for one in objects.maps]
+    if grids:
+        others = [one for one in grids if not one.same_grid(grids[0])]
+        return grids[0], [f"{len(others)} objects lie on another grid than the first."] if others else []
+    corners = [place for one in findings for place in _extent(one.region)]
+    said = ["None of the objects names the grid of the image that was analysed."]
+    low, high = (np.min(corners, axis=0), np.max(corners, axis=0)) if corners else (np.zeros(3), np.zeros(3))
+    size = np.maximum(np.ceil(high - low), 1).astype(int) + 1
+    columns, rows, slices = (int(n) for n in size)
+    return Geometry.from_axes((slices, rows, columns), origin=tuple(low.tolist())), said
+
+
+def _extent(region: object) -> list[tuple[float, float, float]]:
+    if isinstance(region, Box):
+        return [region.low, region.high]
+    return [region.position] if isinstance(region, Point) else []
+
+
+def _status(objects: _Objects, findings: Sequence[Finding]) -> Status:
+    said = [_STATUS[one.outcome] for one in objects.reports if one.outcome in _STATUS]
+    if said:
+        return said[0]
+    return Status.COMPLETE if findings or objects.maps else Status.NO_FINDING
+
+
+def _series(heads: Sequence[Dataset]) -> tuple[SeriesRef, ...]:
+    """The images that the objects are about, as they cite them."""
+    for head in heads:
+        cited = head.get("ReferencedSeriesSequence") or ()
+        if cited:
+            return tuple(_series_ref(one, str(head.get("FrameOfReferenceUID", ""))) for one in cited)
+    return ()
+
+
+def _series_ref(cited: Dataset, frame_of_reference: str) -> SeriesRef:
+    instances = tuple(
+        InstanceRef(sop_class_uid=str(one.ReferencedSOPClassUID), sop_instance_uid=str(one.ReferencedSOPInstanceUID))
+        for one in cited.get("ReferencedInstanceSequence") or ()
+    )
+    return SeriesRef(
+        series_uid=str(cited.SeriesInstanceUID), frame_of_reference_uid=frame_of_reference, instances=instances
+    )
+
+
+def _provenance(objects: _Objects) -> Provenance:
+    """Which algorithm, as segments, groups or report name it."""
+    name, version, parameters = _algorithm(objects)
+    said = dict(one.split(": ", 1) for one in parameters if ": " in one)
+    comments = dict.fromkeys(text for report in objects.reports for text in report.comments)
+    warnings = tuple(text.removeprefix(_WARNING) for text in comments if text.startswith(_WARNING))
+    hashes = {key: value for key, value in said.items() if key.startswith(_WEIGHTS)}
+    others = tuple(
+        WeightsFile(file=key.removeprefix(f"{_WEIGHTS} of "), sha256=value)
+        for key, value in hashes.items()
+        if key != _WEIGHTS
+    )
+    return Provenance(
+        bundle=name or _maker(objects),
+        bundle_version=version,
+        weights_sha256=hashes.get(_WEIGHTS, ""),
+        weights=others,
+        device=said.get("device", ""),
+        precision=said.get("precision", ""),
+        seed=int(said["seed"]) if said.get("seed", "").isdigit() else 0,
+        warnings=warnings,
+        finished=_finished(objects.heads[0]),
+    )
+
+
+def _algorithm(objects: _Objects) -> tuple[str, str, tuple[str, ...]]:
+    for _, segment in _segments(objects):
+        if segment.algorithm.name:
+            return segment.algorithm.name, segment.algorithm.version, segment.algorithm.parameters
+    for report in objects.reports:
+        said = [(group.algorithm, group.parameters) for group in report.groups]
+        for (name, version), parameters in (*said, (report.algorithm, report.parameters)):
+            if name:
+                return name, version, parameters
+    for one in objects.maps:
+        return one.algorithm_name, one.algorithm_version, ()
+    return "", "", ()
+
+
+def _maker(objects: _Objects) -> str:
+    said = objects.heads[0]
+    return str(said.get("ManufacturerModelName") or said.get("Manufacturer") or "an algorithm that is not named")
+
+
+def _finished(head: Dataset) -> str:
+    """When the object was made, ISO 8601, with the object's own offset where it has one; "" where it does not say."""
+    stamp = f"{head.get('ContentDate') or head.get('InstanceCreationDate') or ''}"
+    clock = f"{head.get('ContentTime') or head.get('InstanceCreationTime') or ''}".partition(".")[0]
+    try:
+        moment = datetime.strptime(
+            f"{stamp}{clock:0<6}{head.get('TimezoneOffsetFromUTC') or '+0000'}", "%Y%m%d%H%M%S%z"
+        )
+    except ValueError:
+        return ""
+    return moment.isoformat(timespec="seconds")
+
+
+def _reviews(objects: _Objects) -> Iterator[Review]:
+    """A verified report was accepted as a whole by whoever verified it."""
+    people = dict.fromkeys(one for report in objects.reports for one in report.verifiers)
+    for name, time in people:
+        yield Review(tracking_uid="", person=name, decision=Decision.ACCEPTED, time=_moment(time))
+
+
+def _moment(value: str) -> str:
+    for form in ("%Y%m%d%H%M%S.%f%z", "%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S"):
+        try:
+            return datetime.strptime(value, form).isoformat()
+        except ValueError:
+            continue
+    return ""
+
+
+def _unique_names(maps: Sequence[Map]) -> Iterator[Map]:
+    seen: dict[str, int] = {}
+    for one in maps:
+        seen[one.name] = seen.get(one.name, 0) + 1
+        yield one if seen[one.name] == 1 else replace(one, name=f"{one.name} {seen[one.name]}")
+
+
+def is_ours(head: Dataset) -> bool:
+    """True where the object says that this program made it."""
+    return str(head.get("Manufacturer", "")) == MANUFACTURER
