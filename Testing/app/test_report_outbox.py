@@ -129,7 +129,8 @@ def test_a_server_of_slicers_is_a_clinical_destination_and_noted_when_something_
     assert "# mine" in peers_path().read_text(encoding="utf-8")
     assert [one.name for one in outbox.state.peers] == ["ward", "study", "archive-at-home"]
     assert "2 waiting" in outbox.state.message
-    assert {one.state for one in outbox.state.deliveries} == {"queued"}
+    assert {(one.state, one.tries) for one in outbox.state.deliveries} == {("queued", 1)}
+    assert all(one.wait > 0 and one.reason for one in outbox.state.deliveries)
     assert outbox.is_waiting
 
 

@@ -260,6 +260,28 @@ def test_decisions_become_a_new_result_and_are_in_the_objects(desk: Desk, run: P
     assert (again.folder.name, again.verifiers) == ("reviewed-1", ("Roe Jane van",))
 
 
+def test_what_was_written_before_a_decision_is_not_offered_any_more(desk: Desk, run: Path, tmp_path: Path) -> None:
+    report = desk.open(run)
+    report.choose_output(str(tmp_path / "out"))
+    report.write()
+    until_idle(report)
+    assert report.can_add
+    decide(report, 0, Decision.REJECTED)
+    assert report.state.written is None
+    assert not report.can_add
+
+
+def test_a_look_that_is_stopped_stays_stopped(desk: Desk, run: Path) -> None:
+    report = desk.open(run)
+    report.choose_person("Jane van Roe")
+    report.decide(WHOLE, Decision.ACCEPTED)
+    report.decide(WHOLE, Decision.REJECTED)
+    report.cancel()
+    until_idle(report, seconds=2.0)
+    assert report.state.phase is Phase.CANCELLED
+    assert len(report.state.pending) == 2, "what was decided is still there"
+
+
 def test_where_writing_fails_the_decisions_are_kept_and_it_says_so(desk: Desk, run: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")

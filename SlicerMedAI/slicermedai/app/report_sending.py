@@ -151,7 +151,7 @@ def _plain(one: Delivery) -> dict[str, Any]:
         "object": one.ref.kind,
         "destination": one.destination,
         "state": one.state.value,
-        "tries": one.tries + one.faults,
+        "tries": one.tries,
         "wait": max(one.next_try - time.time(), 0.0) if waits else 0.0,
         "reason": " ".join(filter(None, [one.reason, one.note])),
     }

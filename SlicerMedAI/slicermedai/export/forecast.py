@@ -28,6 +28,8 @@ from slicermedai.export.obstacle import obstacle_of
 from slicermedai.export.source import source_frames
 
 _TOLD = (*EVEN_IF_UNKNOWN, BODY_PART)
+_SAME_CONTENT = {"sr-plain": "sr"}
+"""Formats that are filed otherwise and say the same: one trial is enough for both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +77,12 @@ def forecast(
         progress("forecast", number / len(FORMATS))
         cited = [found[name] for name in made.cites if name in found and result.findings]
         refused = next((one.error for one in cited if one.error is not None), None)
-        found[made.name] = (
-            _foreseen(made, result, context) if refused is None else Forecast(name=made.name, error=refused)
-        )
+        if refused is not None:
+            found[made.name] = Forecast(name=made.name, error=refused)
+        elif made.name in _SAME_CONTENT:
+            found[made.name] = _like(found[_SAME_CONTENT[made.name]], made.name)
+        else:
+            found[made.name] = _foreseen(made, result, context)
     return tuple(found.values())
 
 
@@ -87,6 +92,10 @@ def unsaid(headers: Sequence[Dataset]) -> tuple[str, ...]:
     They keep nothing from being written (type 2, PS3.5 7.4.3), but results without them are hard to find again.
     """
     return tuple(name for name in _TOLD if headers and not str(headers[0].get(name) or "").strip())
+
+
+def _like(other: Forecast, name: str) -> Forecast:
+    return Forecast(name=name, files=(f"{name}.dcm",) if other.files else (), error=other.error)
 
 
 def _foreseen(made: Format, result: AnalysisResult, context: ExportContext) -> Forecast:
