@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from slicermedai.dicom.acquisition import acquisition_of
+from slicermedai.dicom.choice import choose, listing
 from slicermedai.dicom.file_list import is_file_list, load_file_list
 from slicermedai.dicom.files import integer_of, text_of
 from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.headers import series_ref, study_of
 from slicermedai.dicom.pixels import Pixels, background_of, read_pixels
 from slicermedai.dicom.planes import frame_value
-from slicermedai.dicom.series import Scan, SeriesFiles, Skipped, scan
+from slicermedai.dicom.series import Scan, SeriesFiles, scan
 from slicermedai.dicom.suv import suv_scale
 from slicermedai.dicom.volumes import is_volume_folder, load_volume
 from slicermedai.domain.codes import HOUNSFIELD, NO_UNITS, Code, ucum
@@ -27,20 +28,11 @@ from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import RESULT, result_folder
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import (
-    AmbiguousInputError,
-    GeometryError,
-    InputError,
-    MixedPatientsError,
-    NoImagesError,
-    UnreadableFileError,
-)
+from slicermedai.errors import GeometryError, InputError, NoImagesError
 
 TILTS = ("refuse", "resample")
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Files that are read as NIfTI, NRRD or MetaImage."""
-LISTED = 20
-"""How many series a message names."""
 
 _PET_UNITS = {"BQML": ucum("Bq/ml", "Becquerels/milliliter"), "GML": ucum("g/ml", "Grams/milliliter")}
 
@@ -88,6 +80,8 @@ class Source:
             return "an image from memory"
         if not self.headers:
             return "an image file, geometry from its header"
+        if self.volume.flat is not None:
+            return f"one picture{', ' if self.volume.flat.in_words else ''}{self.volume.flat.in_words}"
         return f"{len(self.files)} file{'s' if len(self.files) > 1 else ''}, geometry from positions"
 
 
@@ -118,7 +112,8 @@ def open_source(
     AmbiguousInputError
         Several series or stacks; the message lists them.
     UnsupportedImageError
-        Colour, localizer, a single slice, NaN voxels.
+        Colour slices, localizer, a single slice, NaN voxels; a capture that was not named; a picture whose sides,
+        views or greys contradict each other.
     GeometryError
         The gate refused: no positions, missing, doubled, moved slices, a tilted gantry.
     """
@@ -135,7 +130,9 @@ def open_source(
             path = load_file_list(single)
         _refuse_result(single)
     found = scan(path, progress=progress)
-    chosen = _choose(found, path, series)
+    chosen = choose(found, path, series)
+    if chosen.is_flat:
+        return _open_flat(chosen, found, asked=bool(series), progress=progress)
     return _open_series(chosen, found, tilt, progress)
 
 
@@ -182,95 +179,6 @@ def _read_image(path: Path) -> tuple[Volume, tuple[str, ...]]:
     return read_image(path), ()
 
 
-# --- which series --------------------------------------------------------------------------------------------------
-
-
-def _choose(found: Scan, path: object, series: str) -> SeriesFiles:
-    place = str(path) if isinstance(path, (str, Path)) else None
-    _check_broken(found.skipped)
-    if not found.series:
-        _refuse_empty(found, place)
-    if series:
-        return _named(found, place, series)
-    _check_patients(found.series)
-    candidates = _candidates(found.series)
-    if len(candidates) == 1:
-        return candidates[0]
-    if len(found.series) == 1:
-        return found.series[0]
-    raise AmbiguousInputError(
-        f"{len(found.series)} series or stacks are here and one must be named: {_listing(found.series)}",
-        file=place,
-        attribute="SeriesInstanceUID",
-        advice="Hand over one of these as `series`.",
-    )
-
-
-def _check_broken(skipped: Sequence[Skipped]) -> None:
-    """A broken image may be the end of a stack, which no gap would show: it is never left out in silence."""
-    broken = [item for item in skipped if item.broken]
-    if broken:
-        more = f" ({len(broken)} such files)" if len(broken) > 1 else ""
-        raise UnreadableFileError(
-            f"{broken[0].reason}{more}",
-            file=broken[0].file,
-            attribute="PixelData" if "PixelData" in broken[0].reason else None,
-            advice="Copy it again, or move it out of the folder.",
-        )
-
-
-def _refuse_empty(found: Scan, place: str | None) -> None:
-    if len(found.skipped) == 1 and place == str(found.skipped[0].file):
-        raise UnreadableFileError(
-            f"{found.skipped[0].reason}, and no NIfTI, NRRD or MetaImage file by its name",
-            file=place,
-            advice="Choose an image.",
-        )
-    what = f"none of its {len(found.skipped)} files is a DICOM image" if found.skipped else "the folder is empty"
-    raise NoImagesError(what, file=place, advice="Choose the folder of a series, or a NIfTI or NRRD file by its name.")
-
-
-def _named(found: Scan, place: str | None, series: str) -> SeriesFiles:
-    exact = [item for item in found.series if item.address == series]
-    if len(exact) == 1:
-        return exact[0]
-    inside = [item for item in found.series if item.uid == series]
-    _check_patients(exact or inside)
-    raise AmbiguousInputError(
-        f"{'several stacks in' if inside else 'no'} series {series}; there are: {_listing(inside or found.series)}",
-        file=place,
-        attribute="SeriesInstanceUID",
-        advice="Hand over one of these as `series`.",
-    )
-
-
-def _check_patients(series: Sequence[SeriesFiles]) -> None:
-    for other in series[1:]:
-        for index, keyword in enumerate(("PatientID", "PatientName", "PatientBirthDate")):
-            if "" != other.patient[index] != series[0].patient[index] != "":
-                raise MixedPatientsError(
-                    f"belongs to another patient than {series[0].planes[0].file.name}",
-                    file=other.planes[0].file,
-                    attribute=keyword,
-                    advice="Keep one patient to a folder, or name the series.",
-                )
-
-
-def _candidates(series: Sequence[SeriesFiles]) -> list[SeriesFiles]:
-    """Stacks that can be meant: no localizers and, where the whole series is that, no single images or captures."""
-    return [item for item in series if not item.planes[0].is_localizer and (item.stack or _is_volume(item))]
-
-
-def _is_volume(item: SeriesFiles) -> bool:
-    first = item.planes[0]
-    return len(item.planes) > 1 and first.position is not None and not first.is_colour
-
-
-def _listing(series: Sequence[SeriesFiles]) -> str:
-    more = f"; and {len(series) - LISTED} more" if len(series) > LISTED else ""
-    return "; ".join(item.in_words for item in series[:LISTED]) + more
-
-
 # --- reading it ----------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +203,24 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
         notes=_notes(chosen, found, stack, pixels),
         warnings=_warnings(chosen, found, pixels),
         resampled=bool(stack.tilt_degrees),
+    )
+
+
+def _open_flat(chosen: SeriesFiles, found: Scan, *, asked: bool, progress: Progress) -> Source:
+    from slicermedai.dicom.flat import open_flat
+
+    progress("read", 0.0)
+    plane = chosen.planes[0]
+    read = open_flat(plane, asked=asked)
+    progress("read", 1.0)
+    return Source(
+        volume=read.volume,
+        study=study_of(read.header, series=(series_ref((read.header,)),)),
+        headers=(read.header,),
+        files=(plane.file,),
+        slices=((0, plane.frame + 1),),
+        notes=(*read.notes, *_left_out(chosen, found)),
+        warnings=read.warnings,
     )
 
 
@@ -340,12 +266,15 @@ def _notes(chosen: SeriesFiles, found: Scan, stack: Stack, pixels: Pixels) -> tu
         notes.append(f"Slices lie up to {stack.deviation:.2f} mm off an even spacing; taken as even.")
     if pixels.padded:
         notes.append(f"Pixel padding in {pixels.padded} slices was replaced by the background value.")
+    return (*notes, *_left_out(chosen, found))
+
+
+def _left_out(chosen: SeriesFiles, found: Scan) -> Iterator[str]:
     others = [item for item in found.series if item is not chosen]
     if others:
-        notes.append(f"Not used: {_listing(others)}.")
+        yield f"Not used: {listing(others)}."
     if found.skipped:
-        notes.append(f"{len(found.skipped)} files are no images and were left out.")
-    return tuple(notes)
+        yield f"{len(found.skipped)} files are no images and were left out."
 
 
 def _warnings(chosen: SeriesFiles, found: Scan, pixels: Pixels) -> tuple[str, ...]:

@@ -96,17 +96,7 @@ def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
             file=plane.file,
             attribute="ModalityLUTSequence",
         )
-    _check_codec(dataset, plane.file)
-    try:
-        with quiet():
-            array = np.asarray(dataset.pixel_array)
-    except READ_ERRORS as error:
-        raise UnreadableFileError(
-            f"the pixels cannot be decoded ({type(error).__name__})",
-            file=plane.file,
-            attribute="PixelData",
-            advice="The file may be truncated or damaged: copy it again.",
-        ) from error
+    array = stored_pixels(dataset, plane.file)
     if array.size != plane.frames * plane.size[0] * plane.size[1]:
         raise UnreadableFileError(
             "fewer pixels than the header says",
@@ -115,6 +105,27 @@ def _decode(dataset: Dataset, plane: Plane) -> NDArray[Any]:
             advice="Copy the file again.",
         )
     return array.reshape(plane.frames, *plane.size)
+
+
+def stored_pixels(dataset: Dataset, file: Path) -> NDArray[Any]:
+    """All samples of ``dataset`` as pydicom decodes them: YBR as RGB, colours last; frames first where there are more.
+
+    Raises
+    ------
+    UnreadableFileError
+        Damaged pixel data, or a codec that is not installed (its plug-in is named).
+    """
+    _check_codec(dataset, file)
+    try:
+        with quiet():
+            return np.asarray(dataset.pixel_array)
+    except READ_ERRORS as error:
+        raise UnreadableFileError(
+            f"the pixels cannot be decoded ({type(error).__name__})",
+            file=file,
+            attribute="PixelData",
+            advice="The file may be truncated or damaged: copy it again.",
+        ) from error
 
 
 def _check_codec(dataset: Dataset, file: Path) -> None:
@@ -166,7 +177,7 @@ def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[N
         values: NDArray[Any] = _narrow(stored.astype(np.int64) + int(intercept))
     else:
         values = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
-    padding = _padding(stored, dataset)
+    padding = padding_of(stored, dataset)
     background = background_of(str(dataset.get("Modality") or ""))
     if padding is None or not (padding & (values != background)).any():
         return values, 0
@@ -196,7 +207,8 @@ def _number(dataset: Dataset, plane: Plane, keyword: str, default: float) -> flo
     return number
 
 
-def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_] | None:
+def padding_of(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_] | None:
+    """Where ``stored`` holds Pixel Padding Value, or its range (PS3.3 C.7.5.1.1.2); None where none is stated."""
     value, limit = _padded(stored, dataset, "PixelPaddingValue"), _padded(stored, dataset, "PixelPaddingRangeLimit")
     if value is None:
         return None

@@ -13,6 +13,10 @@ from typing import Any
 
 from pydicom import Dataset
 
+from slicermedai.dicom.flat_kinds import CAPTURES, FLAT
+from slicermedai.dicom.sides import TAGS as VIEW_TAGS
+from slicermedai.dicom.sides import short_view
+
 _GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -49,6 +53,7 @@ HEADER_TAGS = (
     *("FrameOfReferenceUID", "PixelSpacing", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "BitsAllocated", "SharedFunctionalGroupsSequence"),
     "PerFrameFunctionalGroupsSequence",
+    *VIEW_TAGS,
 )
 """What :func:`planes_of` reads; enough for ``pydicom.dcmread(specific_tags=...)``."""
 
@@ -60,7 +65,7 @@ class Plane:
     ``position`` and ``orientation`` are LPS mm and unit vectors (row direction, then column direction) or None
     where absent; ``spacing`` is (rows, columns) in mm; ``frame`` counts from 0. ``contrast`` holds what differs
     between stacks at one place (echo, image type, time, b value); ``acquisition`` what only may; ``instance`` is the
-    SOP Instance UID.
+    SOP Instance UID. ``view`` is the side and view of a projection, as "R MLO".
     """
 
     file: Path
@@ -78,6 +83,18 @@ class Plane:
     acquisition: tuple[str, ...]
     number: int
     instance: str = ""
+    sop_class: str = ""
+    view: str = ""
+
+    @property
+    def is_flat(self) -> bool:
+        """True for a projection, photograph or capture, which is a picture by itself and no slice of a stack."""
+        return self.position is None and self.sop_class in FLAT
+
+    @property
+    def is_capture(self) -> bool:
+        """True for a Secondary Capture without a place: a screen, a page, a converted file."""
+        return self.is_flat and self.sop_class in CAPTURES
 
     @property
     def is_localizer(self) -> bool:
@@ -119,6 +136,7 @@ def _group_items(dataset: Dataset, frame: int, group: str) -> Iterator[Dataset]:
 
 
 def _plane(dataset: Dataset, file: Path, frame: int, frames: int) -> Plane:
+    sop_class = str(dataset.get("SOPClassUID") or "")
     return Plane(
         file=file,
         frame=frame,
@@ -134,6 +152,8 @@ def _plane(dataset: Dataset, file: Path, frame: int, frames: int) -> Plane:
         contrast=_contrast(dataset, frame),
         acquisition=_texts(dataset, frame, _ACQUISITION),
         number=int(dataset.get("InstanceNumber") or 0),
+        sop_class=sop_class,
+        view=short_view(dataset) if sop_class in FLAT else "",
         instance=str(dataset.get("SOPInstanceUID") or ""),
     )
 

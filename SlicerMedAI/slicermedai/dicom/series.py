@@ -58,9 +58,21 @@ class SeriesFiles:
         """For people, without patient data: words of the description that name the patient are left out."""
         return (
             f"{_without(self.description, self.patient) or 'no description'} "
-            f"({self.modality or 'unknown modality'}, {len(self.planes)} slices, {self.address}"
+            f"({self.modality or 'unknown modality'}, {self._what}, {self.address}"
             f"{f', of another {self.apart} than others of this series' if self.apart else ''})"
         )
+
+    @property
+    def is_flat(self) -> bool:
+        """True for one projection, photograph or capture."""
+        return self.planes[0].is_flat
+
+    @property
+    def _what(self) -> str:
+        first = self.planes[0]
+        if not self.is_flat:
+            return f"{len(self.planes)} slices"
+        return ", ".join(filter(None, ("one capture" if first.is_capture else "one picture", first.view)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +175,7 @@ def _series(members: list[Header]) -> list[SeriesFiles]:
 
 def split(planes: tuple[Plane, ...]) -> list[tuple[Plane, ...]]:
     """The stacks among ``planes``: by kind and contrast, by orientation and spacing, and where that leaves no
-    regular stack, by acquisition if each of its parts is one.
+    regular stack, by acquisition if each of its parts is one. Projections and photographs stand each by itself.
     """
     stacks: list[list[Plane]] = []
     for plane in planes:
@@ -175,7 +187,8 @@ def split(planes: tuple[Plane, ...]) -> list[tuple[Plane, ...]]:
 
 def _belongs(plane: Plane, other: Plane) -> bool:
     return (
-        _kind(plane) == _kind(other)
+        not plane.is_flat
+        and _kind(plane) == _kind(other)
         and _close(plane.orientation, other.orientation, _SAME_DIRECTION)
         and _close(plane.spacing, other.spacing, _SAME_SPACING)
     )
