@@ -174,8 +174,11 @@ def _settle(name: str, rule: Rule, fits: Sequence[Candidate], picked: _Picked) -
     if len(best) > 1:
         for one in fits:
             picked.tell(one, f"{rule.name}: fits as {len(best) - 1} others do")
+        trouble = next((one.trouble for one in best if one.trouble), "")
         addresses = ", ".join(one.series.address for one in best)
-        picked.refused = picked.refused or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {addresses}"
+        picked.refused = (
+            picked.refused or trouble or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {addresses}"
+        )
         return
     picked.by_input[name] = (rule, best[0])
     for one in fits:

@@ -15,7 +15,9 @@ from slicermedai.dicom.files import READ_ERRORS, Header, NotAnImage, quiet, read
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import sha256_file
 
-_NAMES = ["StudyInstanceUID", "SOPInstanceUID"]
+_NAMES = ("StudyInstanceUID", "SOPInstanceUID")
+_LATER = ("SeriesInstanceUID", "Rows")
+"""Attributes that come later in a file than those of :data:`_NAMES`, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +82,19 @@ def _names_of(path: Path) -> tuple[str, str] | None:
 
 
 def damaged_names(path: Path) -> tuple[str, str, str]:
-    """Study, SOP and Series Instance UID that a damaged file still says of itself, "" each where it does not."""
+    """Study, SOP and Series Instance UID that a damaged file still says of itself, "" each where it does not.
+
+    Where a file ends within a value, that value is short and nothing says so: one is believed where later ones follow.
+    """
     try:
         with quiet():
-            header = dcmread(path, stop_before_pixels=True, specific_tags=[*_NAMES, "SeriesInstanceUID"], force=True)
+            header = dcmread(path, stop_before_pixels=True, specific_tags=[*_NAMES, *_LATER], force=True)
     except READ_ERRORS:
         return "", "", ""
-    study, instance, series = (text_of(header, name) for name in (*_NAMES, "SeriesInstanceUID"))
-    return study, instance, series
+    study, instance, series = (text_of(header, name) for name in (*_NAMES, _LATER[0]))
+    if _LATER[1] in header:
+        return study, instance, series
+    return (study, instance, "") if series else ("", "", "")
 
 
 def _folders(named: Mapping[str, Mapping[str, list[Path]]]) -> dict[Path, set[str]]:
