@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,10 @@ def test_what_is_torn_in_slicers_list_is_left_out(node: object) -> None:
     settings.values["DICOM/ServerNodes/0"] = node
     assert slicers_servers(settings) == []
     assert slicers_servers(Settings(DICOM_ServerNodeCount="many")) == []
+
+
+def test_the_packages_that_are_offered_are_those_of_the_extra() -> None:
+    root = Path(__file__).resolve().parents[2]
+    extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    lines = (root / "SlicerMedAI" / "Resources" / "requirements-pacs.txt").read_text(encoding="utf-8").splitlines()
+    assert sorted(line for line in lines if line and not line.startswith("#")) == sorted(extras["pacs"])

@@ -61,6 +61,12 @@ def test_no_finding_and_failed_are_said_as_such() -> None:
     assert words.outcome_text(None) == ""
 
 
+def test_the_route_is_said_and_a_source_without_a_patient() -> None:
+    assert "no DICOM can be written" in words.outcome_text(a_result())
+    assert "clinical destinations alone" in words.outcome_text(a_result(study_uid="1.2"))
+    assert "research destinations alone" in words.outcome_text(a_result(study_uid="1.2", identity=Identity.DEIDENTIFY))
+
+
 def test_demonstration_weights_and_a_remark_stand_among_the_warnings() -> None:
     shown = a_result(demonstration=True, remark="A phantom.", warnings=("a small field of view.",))
     assert words.warnings_text(shown).splitlines() == [

@@ -80,12 +80,15 @@ def outcome_text(shown: ResultShown | None, tr: Translate = untranslated) -> str
         Status.NO_FINDING: tr("The model ran and found nothing."),
         Status.FAILED: tr("The model failed: {reason}").format(reason=shown.message),
     }[shown.status]
-    route = (
-        tr("Pseudonymous: for research destinations alone.")
-        if shown.identity is Identity.DEIDENTIFY
-        else tr("Identified: it carries the patient, and goes to clinical destinations alone.")
-    )
-    return " ".join([f"{shown.model}.", outcome, route])
+    return " ".join([f"{shown.model}.", outcome, _route_text(shown, tr)])
+
+
+def _route_text(shown: ResultShown, tr: Translate) -> str:
+    if shown.identity is Identity.DEIDENTIFY:
+        return tr("Pseudonymous: for research destinations alone.")
+    if not shown.study_uid:
+        return tr("The source has no patient and no study: no DICOM can be written of it.")
+    return tr("Identified: it carries the patient, and goes to clinical destinations alone.")
 
 
 def warnings_text(shown: ResultShown | None, tr: Translate = untranslated) -> str:
