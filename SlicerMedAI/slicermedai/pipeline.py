@@ -56,13 +56,14 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     bundle = resolve(job.bundle)
     sources = _open(job, clock, progress)
     source = next(iter(sources.values()))
-    obstacle = obstacle_of(source.headers, source.files, resampled=source.resampled)
+    placed = source.volume.geometry.is_in_patient
+    obstacle = obstacle_of(source.headers, source.files, resampled=source.resampled, placed=placed)
     formats, refused = fitting(
         job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
     )
     sources, routed = _routed(sources, job, folder, clock, progress)
     source, read = next(iter(sources.values())), _digest(list(sources.values()))
-    trust = RunTrust.of(bundle, source.volume, source.headers)
+    trust = RunTrust.of(bundle, source.volume, source.headers, uncertainty=job.uncertainty)
     prediction = _predict(job, bundle, sources, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
@@ -130,8 +131,14 @@ def _predict(
 ) -> Prediction:
     from slicermedai.inference.task import Listeners, RunSettings, predict
 
-    settings = RunSettings(device=job.device, seed=job.seed, precision=job.precision, other_frames=job.other_frames)
-    listeners = Listeners(progress=progress, observer=trust.observer)
+    settings = RunSettings(
+        device=job.device,
+        seed=job.seed,
+        precision=job.precision,
+        other_frames=job.other_frames,
+        pixel_values="" if job.pixel_values == "model" else job.pixel_values,
+    )
+    listeners = Listeners(progress=progress, observer=trust.observer, samples=trust.samples)
     volumes = {name: source.volume for name, source in sources.items()}
     prediction = predict(bundle, volumes, settings=settings, listeners=listeners)
     if not prediction.label_map.geometry.same_grid(next(iter(volumes.values())).geometry):
@@ -159,7 +166,9 @@ def _compose(
         volume_geometry=source.volume.geometry,
         provenance=trust.noted(provenance_of(bundle, found)),
         findings=findings,
+        maps=trust.maps(source.volume.geometry),
         quality=quality,
+        uncertainty=trust.varied(findings),
         sources=tuple(series for one in sources for series in one.study.series),
         notes=tuple(dict.fromkeys([*(note for one in sources for note in one.notes), *doubts(sources)])),
     )

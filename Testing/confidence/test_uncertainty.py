@@ -52,8 +52,11 @@ def test_volumes_are_those_of_the_samples() -> None:
 
 
 def test_samples_that_agree_leave_no_band() -> None:
-    spread = counted(random_labels(1) * 4).spread(1)
-    assert (spread.pairwise_dice, spread.band.any(), spread.volume_deviation) == (1.0, False, 0.0)
+    alike = counted(random_labels(1) * 4)
+    spread = alike.spread(1)
+    assert (spread.pairwise_dice, spread.band_ml, spread.volume_deviation) == (1.0, 0.0, 0.0)
+    assert not alike.band(1).any()
+    assert alike.disagreement().max() == 0
 
 
 def test_a_structure_that_nobody_found_is_agreed_on() -> None:
@@ -65,7 +68,7 @@ def test_a_structure_found_once_is_not_agreed_on() -> None:
     empty, found = np.zeros(SHAPE, dtype=np.uint8), np.zeros(SHAPE, dtype=np.uint8)
     found[2, 2, 2] = 1
     spread = counted([found, empty, empty]).spread(1)
-    assert (spread.pairwise_dice, spread.found_in, int(spread.band.sum()), spread.band_ml) == (0.0, 1, 1, 0.5)
+    assert (spread.pairwise_dice, spread.found_in, spread.band_ml) == (0.0, 1, 0.5)
 
 
 def test_the_band_is_where_samples_differ() -> None:
@@ -73,7 +76,32 @@ def test_the_band_is_where_samples_differ() -> None:
     a[:3] = 1
     b = a.copy()
     b[3] = 1
-    assert np.array_equal(np.flatnonzero(counted([a, b]).spread(1).band.any(axis=(1, 2))), [3])
+    assert np.array_equal(np.flatnonzero(counted([a, b]).band(1).any(axis=(1, 2))), [3])
+
+
+def test_disagreement_is_the_share_that_is_not_with_the_most() -> None:
+    maps = random_labels(7, seed=5)
+    votes = np.stack([np.sum([m == value for m in maps], axis=0) for value in (0, 1, 2)])
+    assert np.allclose(counted(maps).disagreement(), 1 - votes.max(axis=0) / 7)
+
+
+def test_overlapping_labels_are_questions_of_their_own() -> None:
+    maps = random_labels(5, seed=6)
+    worst = np.maximum.reduce([np.minimum(k, 5 - k) for k in (sum((m == v).astype(int) for m in maps) for v in (1, 2))])
+    assert np.allclose(counted(maps).disagreement(exclusive=False), worst / 5)
+
+
+def test_boxes_grow_with_what_samples_find() -> None:
+    maps = [np.zeros(SHAPE, dtype=np.uint8) for _ in range(3)]
+    maps[0][2:4, 3:5, 3] = 1
+    maps[1][0:2, 6:8, 1:6] = 1
+    maps[2][2:6, 0:2, 0:2] = 1
+    agreement = counted(maps, (1,))
+    found = agreement.share(1)
+    assert found is not None
+    whole = np.zeros(SHAPE)
+    whole[found[0]] = found[1]
+    assert np.allclose(whole, np.mean([m == 1 for m in maps], axis=0))
 
 
 def test_memory_does_not_grow_with_samples() -> None:

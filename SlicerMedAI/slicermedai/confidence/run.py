@@ -14,16 +14,23 @@ from slicermedai.confidence.models import manifest_of, preprocessing_of, record_
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.ood import OodReport, volume_alarms
 from slicermedai.confidence.record import TrustRecord, applicability
+from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.scope import Situation
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import Finding, Interval, Mask, PackedMask
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
-from slicermedai.domain.result import Quality
+from slicermedai.domain.result import Map, Quality
+from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.volume import Volume
 
-_NOT_ASSESSED = "Uncertainty and saliency: not assessed."
+_NO_SALIENCY = "Saliency: not assessed."
+_NO_SAMPLES = {
+    False: "Uncertainty: not assessed, since no samples were asked for.",
+    True: "Uncertainty: not assessed, since nothing was found that could be asked about again.",
+}
 _NO_REFERENCE = "Out of distribution: not assessed, since no trust record says what inputs looked like."
 _YEARS = re.compile("([0-9]{3})Y")  # VR AS, PS3.5 6.2
 
@@ -62,10 +69,13 @@ class RunTrust:
     Without a trust record in use for the model there is no observer, and the run costs nothing more.
     """
 
-    def __init__(self, manifest: Manifest, volume: Volume, *, origin: Origin | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, volume: Volume, *, origin: Origin | None = None, uncertainty: str = "none"
+    ) -> None:
         self._model, self._origin = manifest.ref.title, origin or Origin()
         self._values = {label: value for value, label in manifest.ref.labels}
         self._record = record_of(manifest)
+        self.samples = sampler(uncertainty)
         self.observer = _observer(manifest, self._record)
         self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
         known = self._record.ood if self._record and self._applicability.applies else None
@@ -79,9 +89,12 @@ class RunTrust:
         return self._ood
 
     @staticmethod
-    def of(ref: BundleRef, volume: Volume, headers: Sequence[Any] = ()) -> RunTrust:
-        """For a model and an image; ``headers`` are the image's, by DICOM keyword, () for image files."""
-        return RunTrust(manifest_of(ref), volume, origin=origin_of(headers))
+    def of(ref: BundleRef, volume: Volume, headers: Sequence[Any] = (), *, uncertainty: str = "none") -> RunTrust:
+        """For a model and an image; ``headers`` are the image's, by DICOM keyword, () for image files.
+
+        ``uncertainty`` is one of :data:`~slicermedai.confidence.samples.METHODS`.
+        """
+        return RunTrust(manifest_of(ref), volume, origin=origin_of(headers), uncertainty=uncertainty)
 
     def noted(self, made: Provenance) -> Provenance:
         """``made`` with alarms of the input checks and red lights as warnings, and what was not assessed.
@@ -89,8 +102,21 @@ class RunTrust:
         After :meth:`judged`.
         """
         alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
-        missing = (_NOT_ASSESSED,) if self._joined else (_NOT_ASSESSED, self._why_not())
+        missing = [_NO_SALIENCY]
+        if self.samples is None or not self.samples.has_varied:
+            missing.append(_NO_SAMPLES[self.samples is not None])
+        if not self._joined:
+            missing.append(self._why_not())
         return replace(made, warnings=(*made.warnings, *alarms, *self._poor), refusals=(*made.refusals, *missing))
+
+    def varied(self, findings: Sequence[Finding]) -> Uncertainty | None:
+        """How the findings varied over the samples; None where none were taken."""
+        return self.samples.uncertainty({self._value(one): one for one in findings}) if self.samples else None
+
+    def maps(self, grid: Geometry) -> tuple[Map, ...]:
+        """What there is of maps, on ``grid``."""
+        disagreement = self.samples.map_on(grid) if self.samples else None
+        return (disagreement,) if disagreement is not None else ()
 
     def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
         """The findings with confidences and volume intervals, and the quality of each; no region is changed."""
@@ -126,6 +152,7 @@ class RunTrust:
             raw_score=finding.confidence.raw_score,
             volume_ml=_volume(finding),
             sketch=self.observer.sketch(value) if self.observer and self.observer.has_run else None,
+            pairwise_dice=self.samples.pairwise_dice(value) if self.samples else None,
         )
 
     def _value(self, finding: Finding) -> int:

@@ -1,9 +1,9 @@
 """How far the answers of a network vary when it is asked again in another way: flips, an ensemble, dropout.
 
-Samples are label maps that come one at a time and are forgotten at once: memory is one counter per voxel and structure
-of interest, however many samples there are. What is counted gives the pairwise Dice of all samples exactly, as a ratio
-of sums over pairs; it is the best single sign of a failed segmentation. Variation is no probability: sampling does not
-calibrate, and calibration does not see what varies. Both are done.
+Samples are label maps that come one at a time and are forgotten at once: memory is one counter for each voxel of
+each structure's box, however many samples there are. What is counted gives the pairwise Dice of all samples exactly, as
+a ratio of sums over pairs; it is the best single sign of a failed segmentation. Variation is no probability: sampling
+does not calibrate, and calibration does not see what varies. Both are done.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from slicermedai.confidence.margins import Box, box_around
 from slicermedai.errors import InputError
@@ -51,8 +52,8 @@ class Moments:
 class Spread:
     """How one structure varies over ``samples`` answers.
 
-    ``pairwise_dice`` is 1 where all agree, also where none found anything. Volumes are in ml; ``band`` (slices, rows,
-    columns) is where fewer than ``level`` of the samples agree, and ``band_ml`` its volume.
+    ``pairwise_dice`` is 1 where all agree, also where none found anything. Volumes are in ml; ``band_ml`` is that of
+    the voxels where fewer than the asked share of the samples agree.
     """
 
     value: int
@@ -63,26 +64,50 @@ class Spread:
     volume_low: float
     volume_high: float
     found_in: int
-    band: NDArray[np.bool_]
     band_ml: float
 
 
 @dataclass(slots=True, eq=False)
+class _Tally:
+    """How many answers have each voxel of one structure: kept in the smallest box around all of them."""
+
+    box: Box | None = None
+    counts: NDArray[np.uint16] = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=np.uint16))
+    volumes: Moments = field(default_factory=Moments)
+    found: int = 0
+
+    def add(self, box: Box, mask: NDArray[np.bool_]) -> None:
+        """Count ``mask``, the voxels of ``box``."""
+        if self.box is None:
+            self.box, self.counts = box, np.zeros(mask.shape, dtype=np.uint16)
+        elif not all(a.start <= b.start and b.stop <= a.stop for a, b in zip(self.box, box, strict=True)):
+            self._grow(box)
+        self.counts[_within(box, self.box)] += mask
+
+    def _grow(self, box: Box) -> None:
+        assert self.box is not None
+        pairs = list(zip(self.box, box, strict=True))
+        union = tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
+        grown = np.zeros(tuple(s.stop - s.start for s in union), dtype=np.uint16)
+        grown[_within(self.box, union)] = self.counts
+        self.box, self.counts = union, grown
+
+
+@dataclass(slots=True, eq=False)
 class Agreement:
-    """Counts label maps voxel by voxel; ``values`` are the labels of interest, ``voxel_ml`` a voxel's volume in ml."""
+    """Counts label maps voxel by voxel; ``values`` are the labels of interest, ``voxel_ml`` a voxel's volume in ml.
+
+    Memory is two bytes for each voxel of the box around all that was ever given to a structure.
+    """
 
     shape: tuple[int, int, int]
     values: Sequence[int]
     voxel_ml: float
     samples: int = 0
-    _counts: dict[int, NDArray[np.uint16]] = field(default_factory=dict)
-    _volumes: dict[int, Moments] = field(default_factory=dict)
-    _found: dict[int, int] = field(default_factory=dict)
+    _tallies: dict[int, _Tally] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._counts = {value: np.zeros(self.shape, dtype=np.uint16) for value in self.values}
-        self._volumes = {value: Moments() for value in self.values}
-        self._found = dict.fromkeys(self.values, 0)
+        self._tallies = {value: _Tally() for value in self.values}
 
     def add(self, labels: Array) -> Agreement:
         """Take in one answer, (slices, rows, columns) of label values; returns itself.
@@ -94,36 +119,84 @@ class Agreement:
         """
         if labels.shape != self.shape:
             raise InputError("a sample has another shape than the first", attribute="labels")
+        boxes = find_objects(labels.astype(np.intp), max_label=max(self.values, default=0))
+        return self.add_found((v, box, labels[box] == v) for v in self.values if (box := boxes[v - 1]) is not None)
+
+    def add_found(self, found: Iterable[tuple[int, Box, NDArray[np.bool_]]]) -> Agreement:
+        """Take in one answer as label values, boxes and the voxels in them; what is not named was not found.
+
+        A label that comes more than once is all of that together, if its parts do not overlap.
+        """
         if self.samples >= MOST_SAMPLES:
             raise InputError(f"at most {MOST_SAMPLES} samples can be counted", attribute="samples")
         self.samples += 1
-        for value in self.values:
-            here = labels == value
-            voxels = int(np.count_nonzero(here))
-            self._counts[value] += here
-            self._volumes[value].add(voxels * self.voxel_ml)
-            self._found[value] += voxels > 0
+        voxels = dict.fromkeys(self.values, 0)
+        for value, box, mask in found:
+            if value in voxels:
+                voxels[value] += int(np.count_nonzero(mask))
+                self._tallies[value].add(box, mask)
+        for value, count in voxels.items():
+            self._tallies[value].volumes.add(count * self.voxel_ml)
+            self._tallies[value].found += count > 0
         return self
 
     def spread(self, value: int, *, level: float = 0.9) -> Spread:
         """How structure ``value`` varies; raises :class:`InputError` where fewer than two samples came."""
-        if self.samples < 2:
-            raise InputError("two samples are the least that can vary", attribute="samples")
-        counts, volumes = self._counts[value], self._volumes[value]
-        share = counts / self.samples
-        band = (share > 1 - level) & (share < level)
+        self._check()
+        tally, volumes = self._tallies[value], self._tallies[value].volumes
         return Spread(
             value=value,
             samples=self.samples,
-            pairwise_dice=pairwise_dice(counts, self.samples),
+            pairwise_dice=pairwise_dice(tally.counts, self.samples),
             volume_mean=volumes.mean,
             volume_deviation=volumes.deviation,
             volume_low=volumes.low,
             volume_high=volumes.high,
-            found_in=self._found[value],
-            band=band,
-            band_ml=float(np.count_nonzero(band) * self.voxel_ml),
+            found_in=tally.found,
+            band_ml=float(np.count_nonzero(self._disputed(tally, level)) * self.voxel_ml),
         )
+
+    def band(self, value: int, *, level: float = 0.9) -> NDArray[np.bool_]:
+        """Where fewer than ``level`` of the samples agree about a structure: (slices, rows, columns) bool."""
+        self._check()
+        out, tally = np.zeros(self.shape, dtype=bool), self._tallies[value]
+        if tally.box is not None:
+            out[tally.box] = self._disputed(tally, level)
+        return out
+
+    def share(self, value: int) -> tuple[Box, NDArray[np.float32]] | None:
+        """The share of the samples that give each voxel to a structure, in the box around all of it; None for none."""
+        self._check()
+        tally = self._tallies[value]
+        return None if tally.box is None else (tally.box, (tally.counts / self.samples).astype(np.float32))
+
+    def disagreement(self, *, exclusive: bool = True) -> NDArray[np.float32]:
+        """The share of the samples that do not give a voxel what most of them give it: (slices, rows, columns).
+
+        Where labels overlap (not ``exclusive``) each is a question of its own, and the most disputed one counts.
+        """
+        self._check()
+        top = np.zeros(self.shape, dtype=np.uint16)
+        none = np.full(self.shape, self.samples, dtype=np.uint16)
+        for box, counts in ((t.box, t.counts) for t in self._tallies.values() if t.box is not None):
+            own = counts if exclusive else np.minimum(counts, self.samples - counts)
+            np.maximum(top[box], own, out=top[box])
+            none[box] -= counts if exclusive else 0
+        most = np.maximum(top, none, out=top) if exclusive else self.samples - top
+        return np.asarray(1 - most / np.float32(self.samples), dtype=np.float32)
+
+    def _disputed(self, tally: _Tally, level: float) -> NDArray[np.bool_]:
+        share = tally.counts / self.samples
+        return np.asarray((share > 1 - level) & (share < level))
+
+    def _check(self) -> None:
+        if self.samples < 2:
+            raise InputError("two samples are the least that can vary", attribute="samples")
+
+
+def _within(box: Box, outer: Box) -> Box:
+    """``box`` counted from the start of ``outer``."""
+    return tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
 
 
 def pairwise_dice(counts: NDArray[np.uint16], samples: int) -> float:

@@ -14,6 +14,7 @@ from slicermedai.domain.counting import is_counted, milliliters
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.domain.study import Identity
+from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.errors import FormatError
 
 WHOLE = ""
@@ -44,7 +45,8 @@ def decided(result: AnalysisResult) -> AnalysisResult:
         return result
     made = dataclasses.replace(result.provenance, warnings=(*result.provenance.warnings, *remarks))
     quality = tuple(_expected(one, last.get(one.tracking_uid)) for one in result.quality if not _rejected(one, last))
-    return dataclasses.replace(result, findings=kept, quality=quality, provenance=made)
+    spreads = _unchanged(result.uncertainty, last)
+    return dataclasses.replace(result, findings=kept, quality=quality, uncertainty=spreads, provenance=made)
 
 
 def is_edited(result: AnalysisResult, finding: Finding) -> bool:
@@ -90,6 +92,15 @@ def _expected(quality: Quality, review: Review | None) -> Quality:
     if review is None or review.decision is not Decision.EDITED:
         return quality
     return Quality(tracking_uid=quality.tracking_uid, state="not assessed (edited)", reason=_EDITED)
+
+
+def _unchanged(found: Uncertainty | None, last: dict[str, Review]) -> Uncertainty | None:
+    """The spreads of the structures that nobody rejected or edited: samples are of the network's answer alone."""
+    if found is None:
+        return None
+    changed = {uid for uid, review in last.items() if review.decision in _CHANGES}
+    kept = tuple(one for one in found.structures if one.tracking_uid not in changed)
+    return dataclasses.replace(found, structures=kept)
 
 
 def _again(one: Measurement, region: Mask | PackedMask) -> Measurement:

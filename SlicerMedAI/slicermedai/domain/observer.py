@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from slicermedai.domain.geometry import Geometry
@@ -34,6 +37,23 @@ class SweepObserver(Protocol):
 
     def end(self) -> None:
         """All boxes came; not called where the sweep was stopped or failed."""
+
+
+Found = tuple[int, tuple[slice, slice, slice], NDArray[np.bool_]]
+"""A label value, a box of the network's grid, and the label's voxels in it; outside of the box there are none."""
+
+
+class SampleObserver(Protocol):
+    """Who counts a network's further answers to an image that was turned: one at a time, each forgotten at once."""
+
+    def begin(self, geometry: Geometry, labels: Sequence[int], *, exclusive: bool) -> None:
+        """Samples follow on the network's grid; ``exclusive`` is False where a voxel may have several labels."""
+
+    def sample(self, found: Iterable[Found]) -> None:
+        """One answer, turned back; the first is the run's own. Labels that are not named were not found."""
+
+    def end(self, *, windows: int, whole: int) -> None:
+        """All samples came: they took ``windows`` windows beside the run's own, and one sweep takes ``whole``."""
 
 
 def silent(stage: str, fraction: float) -> None:

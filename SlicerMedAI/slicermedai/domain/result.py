@@ -13,6 +13,7 @@ from slicermedai.domain.finding import Finding, Interval, Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.study import SeriesRef, Study
+from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.words import Words
 
 RESULT = "result"
@@ -31,7 +32,8 @@ class Status(Words):
 class Map:
     """A quantity per voxel: (slices, rows, columns) on ``geometry``; one quantity, one unit.
 
-    ``calibration`` names what made its voxels probabilities, "none" where nothing did.
+    ``calibration`` names what made its voxels probabilities, "none" where nothing did. ``about`` pairs names and values
+    of what made the map: its method, its target, and what checks said of it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Map:
     array: NDArray[Any]
     geometry: Geometry
     calibration: str = "none"
+    about: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"Map({self.name!r}, {self.quantity.meaning}, {self.unit.value!r}, {self.geometry.in_words})"
@@ -134,6 +137,7 @@ class AnalysisResult:
     deidentification: Deidentification | None = None
     notes: tuple[str, ...] = ()
     message: str = ""
+    uncertainty: Uncertainty | None = None
 
     @property
     def needs_a_look(self) -> bool:

@@ -49,12 +49,13 @@ class Collector:
 
     Afterwards ``labels`` (uint8 or uint16) are the best classes, ``own`` (float16) the probability of each voxel's
     label, ``leads`` (labels, ...) and ``kept`` (value -> float16) what was wanted. Where labels overlap ``labels``
-    stays zero, and ``channels`` holds the probabilities of each, float16.
+    stays zero, and ``channels`` holds the probabilities of each, float16. ``outputs`` counts the network's channels.
     """
 
     shape: Triple
     wanted: Wanted
     classes: int = 0
+    outputs: int = 0
     labels: Array = field(init=False)
     own: Array = field(init=False)
     leads: Array | None = None
@@ -81,6 +82,7 @@ class Collector:
 
     def _begin(self, channels: int) -> None:
         wanted = self.wanted
+        self.outputs = channels
         self.classes = channels + 1 if channels == 1 or not wanted.exclusive else channels
         kind = np.uint8 if self.classes <= 256 else np.uint16
         self.labels = np.zeros(self.shape, dtype=kind)

@@ -25,6 +25,7 @@ from slicermedai.inference.adapter.post import PROBABILITIES, Postprocessing
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import Steps
+from slicermedai.inference.again import Answered, ask_flipped
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
 from slicermedai.inference.fitness import extent_warnings, label_warnings
@@ -39,6 +40,8 @@ from slicermedai.inference.task import FoundRegion, Listeners, ScoreVolume
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 Network = Callable[[torch.Tensor], torch.Tensor]
+_OF_SAMPLES = 6
+"""Values of 16 bits for each voxel that further answers take: one answer, its counts, and what they make together."""
 
 
 class NetworkLoader(Protocol):
@@ -154,6 +157,9 @@ class Sweep:
         del shadow
         self._choose_precision(runner, image, plan)
         found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
+        self._ask_again(
+            Answered(image=image, grid=grid, network=runner, plan=plan, post=post, found=found, labels=self._labels)
+        )
         del image, network, runner
         return self._back(found, post, grid, first)
 
@@ -177,7 +183,7 @@ class Sweep:
             inputs=sizes[2],
             classes=classes,
             exclusive=post.exclusive,
-            kept=len(listeners.keep_probabilities),
+            kept=len(listeners.keep_probabilities) + (_OF_SAMPLES if listeners.samples else 0),
         )
         fits, precise = budget.keeps_leads(layout)
         leads = post.exclusive and not post.nearest and fits
@@ -238,10 +244,17 @@ class Sweep:
                 observer.end()
         return collector
 
+    def _ask_again(self, answered: Answered) -> None:
+        """For those who want samples of the answer; nothing of the answer itself is changed."""
+        listeners = self.setting.listeners
+        _check_labels(answered.found.classes, self.setting.manifest)
+        if listeners.samples is not None:
+            with self._step("uncertainty", "mirror images of the windows that touch the answer"):
+                ask_flipped(answered, listeners.samples, progress=listeners.progress)
+
     # --- labels ------------------------------------------------------------------------------------------------
 
     def _back(self, found: Collector, post: Postprocessing, grid: Geometry, first: Volume) -> LabelMap:
-        _check_labels(found.classes, self.setting.manifest)
         if found.kept:
             array = np.stack(list(found.kept.values()))
             self.kept = ScoreVolume(array=array, geometry=grid, values=tuple(found.kept))

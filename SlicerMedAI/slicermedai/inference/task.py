@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Region
+from slicermedai.domain.flat import PixelValues
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.observer import Progress, SweepObserver, silent
+from slicermedai.domain.observer import Progress, SampleObserver, SweepObserver, silent
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError, InputError
@@ -38,6 +39,9 @@ class RunSettings:
         "bfloat16" takes it in any case, and says how well the labels agree.
     other_frames:
         Several images may be of different frames of reference: somebody has registered them, and says so.
+    pixel_values:
+        What the model takes of projections and photographs, "display" or "modality", where it does not say it itself
+        (:class:`~slicermedai.domain.flat.PixelValues`); "" leaves it to the model.
     """
 
     device: str = "auto"
@@ -45,10 +49,13 @@ class RunSettings:
     threads: int = 0
     precision: str = "float32"
     other_frames: bool = False
+    pixel_values: str = ""
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise InputError(f"must be one of {', '.join(PRECISIONS)}", attribute="precision")
+        if self.pixel_values not in ("", *PixelValues):
+            raise InputError(f"must be {' or '.join(PixelValues)}", attribute="pixel_values")
         if self.threads < 0:
             raise InputError("must be 0 or more", attribute="threads")
 
@@ -137,11 +144,13 @@ class Prediction:
 class Listeners:
     """Who wants to hear of a run: progress (and cancellation), the trust layer.
 
-    ``keep_probabilities`` names label values whose probabilities are kept at network resolution.
+    ``keep_probabilities`` names label values whose probabilities are kept at network resolution. ``samples`` counts
+    the answers to mirror images, which are asked for only where somebody counts them; segmentations alone have any.
     """
 
     progress: Progress = silent
     observer: SweepObserver | None = None
+    samples: SampleObserver | None = None
     keep_probabilities: tuple[int, ...] = ()
 
 

@@ -15,13 +15,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from slicermedai.errors import BundleError
 
 Triple = tuple[int, int, int]
 MODES = ("constant", "gaussian")
 PADDINGS = ("constant", "reflect", "replicate", "circular")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which windows are looked at, in their order, of a network with ``channels`` outputs.
+
+    The others count with weight 0: what none of the chosen reaches leaves with scores and a weight of 0.
+    """
+
+    windows: Sequence[bool]
+    channels: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,8 @@ class WindowPlan:
         Keep overlaps as float16 distances from each voxel's best class, beside the best score in float32: half the
         memory. What is best keeps its score, and the others keep three digits of their distance from it, be they
         logits or probabilities; only for classes that exclude each other.
+    chosen:
+        The windows that are looked at; None for all.
     """
 
     roi: Triple
@@ -54,6 +69,7 @@ class WindowPlan:
     cval: float = 0.0
     batch: int = 1
     half: bool = False
+    chosen: Chosen | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES or self.padding_mode not in PADDINGS:
@@ -124,13 +140,33 @@ def sweep(
     while done < total:
         before(done, total)
         places = order[done : done + plan.batch]
-        windows = torch.stack([padded[_window(starts, place, plan.roi)] for place in places])
-        output = network(windows)
-        _check_output(output, windows)
-        for place, scores in zip(places, output, strict=True):
-            blend.add(scores, (place[0], place[1], place[2]))
+        seen = [plan.chosen is None or plan.chosen.windows[done + n] for n in range(len(places))]
+        pieces = [padded[_window(starts, p, plan.roi)] for p, s in zip(places, seen, strict=True) if s]
+        output = iter(_answers(network, pieces))
+        for place, is_seen in zip(places, seen, strict=True):
+            blend.add(next(output) if is_seen else None, (place[0], place[1], place[2]))
         done += len(places)
     before(total, total)
+
+
+def _answers(network: Callable[[torch.Tensor], torch.Tensor], pieces: list[torch.Tensor]) -> Any:
+    if not pieces:
+        return ()
+    windows = torch.stack(pieces)
+    output = network(windows)
+    _check_output(output, windows)
+    return output
+
+
+def touching(plan: WindowPlan, mask: NDArray[np.bool_]) -> list[bool]:
+    """For each window of the sweep over an image of ``mask``'s shape, in order: whether any voxel of it is True."""
+    padded = plan.padded(mask.shape)
+    before = [(n - have) // 2 for n, have in zip(padded, mask.shape, strict=True)]
+    spans = [
+        [slice(max(0, start - skip), max(0, start - skip + roi)) for start in along]
+        for along, roi, skip in zip(plan.starts(mask.shape), plan.roi, before, strict=True)
+    ]
+    return [bool(mask[place].any()) for place in itertools.product(*spans)]
 
 
 # --- carrying overlaps -------------------------------------------------------------------------------------------
@@ -155,10 +191,10 @@ class _Blend:
         weights = self.plan.weights()
         self.weights = (torch.ones(self.plan.roi) if weights is None else weights).unsqueeze(-1)
 
-    def add(self, scores: torch.Tensor, place: Triple) -> None:
-        """Take the (classes, *roi) scores of the window at ``place`` of the grid of windows."""
-        box = self._passed(self.scores, self._class_last(scores), place)
-        weight = self._passed(self.weighed, self.weights.clone(), place)
+    def add(self, scores: torch.Tensor | None, place: Triple) -> None:
+        """Take the (classes, *roi) scores of the window at ``place`` of the grid of windows, None where passed over."""
+        box = self._passed(self.scores, self._empty() if scores is None else self._class_last(scores), place)
+        weight = self._passed(self.weighed, self.weights * (scores is not None), place)
         start = [along[n] - o for along, n, o in zip(self.starts, place, self.offset, strict=True)]
         inside = [
             slice(max(0, -s), max(0, min(n, m - s))) for s, n, m in zip(start, box.shape[:3], self.size, strict=True)
@@ -166,6 +202,10 @@ class _Blend:
         if all(piece.stop > piece.start for piece in inside):
             first = [s + piece.start for s, piece in zip(start, inside, strict=True)]
             self.sink(box[tuple(inside)], weight[tuple(inside)], (first[0], first[1], first[2]))
+
+    def _empty(self) -> torch.Tensor:
+        assert self.plan.chosen is not None
+        return torch.zeros((*self.plan.roi, self.plan.chosen.channels))
 
     def _class_last(self, scores: torch.Tensor) -> torch.Tensor:
         """(*roi, classes) float32 in CPU memory, weighted; in the network's own output where that is such already."""

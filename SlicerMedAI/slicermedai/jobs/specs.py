@@ -63,6 +63,14 @@ class RunJob(Job):
             choices=("float32", "auto", "bfloat16"),
         ),
     )
+    pixel_values: str = field(
+        default="model",
+        metadata=_option(
+            "what the model takes of X-ray pictures and photographs; model: as it says itself; display: as they are "
+            "shown, 0 to 255; modality: their values, before VOI LUT and window",
+            choices=("model", "display", "modality"),
+        ),
+    )
     formats: tuple[str, ...] = field(
         default=(), metadata=_option("output formats, comma-separated; default: seg,sr, or nifti,csv without patient")
     )
@@ -87,6 +95,13 @@ class RunJob(Job):
     project_key: str = field(
         default="",
         metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone"),
+    )
+    uncertainty: str = field(
+        default="none",
+        metadata=_option(
+            "flips: ask the network about mirror images too, where it found something, and report how its answers vary",
+            choices=("none", "flips"),
+        ),
     )
     report: bool = field(default=True, metadata=_option("leave a report, pictures and a Slicer scene"))
     thumbnail: bool = field(

@@ -1,0 +1,148 @@
+"""What the samples of one run say: each structure's spread, its inner and outer region, and a map of disagreement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from slicermedai.confidence.uncertainty import Agreement
+from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.observer import Found
+from slicermedai.domain.result import Map
+from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
+from slicermedai.errors import InputError, TrustError
+from slicermedai.inference.labels import mask_on
+from slicermedai.inference.resample import resample
+
+METHODS = ("none", "flips")
+LEVEL = 0.9
+DISAGREEMENT = Code(value="SAMPLE-DISAGREEMENT", scheme="99MEDAI", meaning="Share of samples that disagree")
+MAP_NAME = "Uncertainty: share of samples that disagree"
+_METHOD = "flip test-time augmentation"
+_NOTES = (
+    "Samples vary where the network's answer depends on how the image lies. That is no probability of an error, and "
+    "what all samples get wrong does not vary.",
+    "Only windows that touch the answer were asked again: a structure that the network missed altogether is not "
+    "looked for.",
+)
+_ROUNDING = 1e-6
+
+
+class FlipSamples:
+    """A :class:`~slicermedai.domain.observer.SampleObserver` of a run; its mask is never touched."""
+
+    def __init__(self) -> None:
+        self._agreement: Agreement | None = None
+        self._geometry: Geometry | None = None
+        self._exclusive = True
+        self._cost: float | None = None
+
+    def begin(self, geometry: Geometry, labels: Sequence[int], *, exclusive: bool) -> None:
+        """See :class:`~slicermedai.domain.observer.SampleObserver`."""
+        voxel_ml = geometry.voxel_volume / 1000
+        self._agreement = Agreement(shape=geometry.shape, values=tuple(labels), voxel_ml=voxel_ml)
+        self._geometry, self._exclusive = geometry, exclusive
+
+    def sample(self, found: Iterable[Found]) -> None:
+        """Count one answer."""
+        if self._agreement is None:
+            raise TrustError("samples came before they were announced", attribute="samples")
+        self._agreement.add_found(found)
+
+    def end(self, *, windows: int, whole: int) -> None:
+        """All came."""
+        self._cost = 1 + windows / max(1, whole)
+
+    @property
+    def has_varied(self) -> bool:
+        """False where nothing was found, so that nothing was asked again, or where the network was never run."""
+        return self._cost is not None and self._counted.samples > 1
+
+    def pairwise_dice(self, value: int) -> float | None:
+        """Of one label; None where there are no samples or none has it."""
+        if not self.has_varied or value not in self._counted.values:
+            return None
+        spread = self._counted.spread(value)
+        return spread.pairwise_dice if spread.found_in else None
+
+    def uncertainty(self, findings: Mapping[int, Finding]) -> Uncertainty | None:
+        """How the findings, by label value, varied; None where nothing was asked again.
+
+        Inner and outer regions are of findings with masks, on their grids.
+        """
+        if not self.has_varied or self._cost is None:
+            return None
+        return Uncertainty(
+            method=_METHOD,
+            samples=self._counted.samples,
+            cost=self._cost,
+            level=LEVEL,
+            structures=tuple(self._spread(value, one) for value, one in findings.items()),
+            notes=_NOTES,
+        )
+
+    def map_on(self, grid: Geometry) -> Map | None:
+        """The share of samples that disagree, float32 on ``grid``; None where nothing was asked again."""
+        if not self.has_varied or self._geometry is None or self._cost is None:
+            return None
+        values = self._counted.disagreement(exclusive=self._exclusive)
+        about = (
+            ("method", f"{_METHOD}, {self._counted.samples} samples, {self._cost:.1f} sweeps in all"),
+            ("values", "0: all samples agree; 0.5: half of them do"),
+        )
+        return Map(
+            name=MAP_NAME,
+            quantity=DISAGREEMENT,
+            unit=NO_UNITS,
+            array=np.clip(resample(values, self._geometry, grid), 0, 1),
+            geometry=grid,
+            about=about,
+        )
+
+    @property
+    def _counted(self) -> Agreement:
+        if self._agreement is None:
+            raise TrustError("no samples were taken", attribute="samples")
+        return self._agreement
+
+    def _spread(self, value: int, finding: Finding) -> StructureSpread:
+        spread = self._counted.spread(value, level=LEVEL)
+        inner, outer = self._contours(value, finding)
+        return StructureSpread(
+            tracking_uid=finding.tracking_uid,
+            pairwise_dice=spread.pairwise_dice,
+            volume_mean=spread.volume_mean,
+            volume_deviation=spread.volume_deviation,
+            volume_low=spread.volume_low,
+            volume_high=spread.volume_high,
+            found_in=spread.found_in,
+            band_ml=spread.band_ml,
+            inner=inner,
+            outer=outer,
+        )
+
+    def _contours(self, value: int, finding: Finding) -> tuple[PackedMask | None, PackedMask | None]:
+        found, region = self._counted.share(value), finding.region
+        if found is None or self._geometry is None or not isinstance(region, Mask | PackedMask):
+            return None, None
+        box, share = found
+        padded, near = np.pad(share, 1), self._widened(box)
+        mask, grid = region.to_array(), region.geometry
+        inner = mask & mask_on(padded, LEVEL - _ROUNDING, near, grid)
+        outer = mask | mask_on(padded, 1 - LEVEL + _ROUNDING, near, grid)
+        return PackedMask.from_array(inner, grid), PackedMask.from_array(outer, grid)
+
+    def _widened(self, box: tuple[slice, ...]) -> Geometry:
+        assert self._geometry is not None
+        start, stop = [s.start - 1 for s in box], [s.stop + 1 for s in box]
+        return self._geometry.cropped((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def sampler(method: str) -> FlipSamples | None:
+    """Who counts samples for a run that asks for ``method``; raises :class:`InputError` for one that is not known."""
+    if method not in METHODS:
+        raise InputError(f"must be one of {', '.join(METHODS)}", attribute="uncertainty")
+    return FlipSamples() if method == "flips" else None

@@ -1,0 +1,173 @@
+"""Samples by mirror images: where they are taken, what they cost, and that the answer itself stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from slicermedai.bundles.registry import resolve
+from slicermedai.domain.codes import ANATOMY, Code, Label
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import JobCancelled
+from slicermedai.inference.again import opposite_sides, side_axis
+from slicermedai.inference.task import Listeners, Prediction, predict
+from slicermedai.inference.windows import WindowPlan, touching
+from Testing.fixtures.grids import grid
+from Testing.inference.tiny_bundle import change_json, pinned, tiny_config
+
+SHAPE = (40, 64, 64)
+
+
+class Kept:
+    """Keeps every sample, as a counter would not."""
+
+    def __init__(self) -> None:
+        self.maps: list[np.ndarray] = []
+        self.windows = self.whole = 0
+
+    def begin(self, geometry: Geometry, labels: Iterable[int], *, exclusive: bool) -> None:
+        self.shape, self.exclusive = geometry.shape, exclusive
+
+    def sample(self, found: Iterable[tuple[int, tuple[slice, ...], np.ndarray]]) -> None:
+        made = np.zeros(self.shape, dtype=np.uint8)
+        for value, box, mask in found:
+            made[box][mask] = value
+        self.maps.append(made)
+
+    def end(self, *, windows: int, whole: int) -> None:
+        self.windows, self.whole = windows, whole
+
+
+def leaning(folder: Path, *, roi: int = 16) -> Path:
+    """The tiny bundle with a network that looks one voxel to a side: mirror images give other answers."""
+    weight = torch.zeros(2, 1, 3, 3, 3)
+    weight[1, 0, 1, 1, 0] = 20.0
+    torch.save({"weight": weight, "bias": torch.tensor([0.0, -10.0])}, folder / "models" / "model.pt")
+    change_json(folder / "medai.json", weights=pinned(folder, "models/model.pt"))
+    config = tiny_config()
+    config["network_def"] |= {"kernel_size": 3, "padding": 1}
+    config["inferer"]["roi_size"] = [roi] * 3
+    change_json(folder / "configs" / "inference.json", **config)
+    return folder
+
+
+def ball(radius: float = 9.0) -> Volume:
+    """A bright ball in a corner of the image, 2 mm voxels."""
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    inside = (z - 14) ** 2 + (y - 16) ** 2 + (x - 18) ** 2 < radius**2
+    geometry = grid(shape=SHAPE, spacing=(2.0, 2.0, 2.0))
+    return Volume(array=inside.astype(np.float32), geometry=geometry, modality="MR")
+
+
+def run(folder: Path, volume: Volume, **listeners: object) -> Prediction:
+    return predict(resolve(str(folder)), volume, listeners=Listeners(**listeners))
+
+
+def test_the_mask_is_the_same_with_and_without_samples(tiny: Path) -> None:
+    folder, volume = leaning(tiny), ball()
+    plain, sampled = run(folder, volume), run(folder, volume, samples=Kept())
+    assert np.array_equal(plain.label_map.array, sampled.label_map.array)
+    assert plain.scores == sampled.scores
+
+
+def test_a_network_that_leans_to_a_side_varies_along_it(tiny: Path) -> None:
+    kept = Kept()
+    run(leaning(tiny, roi=64), ball(), samples=kept)
+    assert len(kept.maps) == 8
+    where = [np.argwhere(made).mean(axis=0) for made in kept.maps]
+    shifts = np.array(where) - where[0]
+    assert np.allclose(shifts[:, :2], 0, atol=1e-6)
+    assert sorted(np.abs(np.round(shifts[:, 2], 3))) == [0, 0, 0, 0, 2, 2, 2, 2]
+
+
+def test_a_network_without_sides_gives_one_answer_eight_times(tiny: Path) -> None:
+    kept = Kept()
+    run(tiny, ball(), samples=kept)
+    assert len(kept.maps) == 8
+    assert all(np.array_equal(made, kept.maps[0]) for made in kept.maps)
+
+
+def test_only_windows_that_touch_the_answer_are_asked_again(tiny: Path) -> None:
+    kept = Kept()
+    run(leaning(tiny), ball(5.0), samples=kept)
+    assert 0 < kept.windows < 7 * kept.whole / 3
+    assert all(made.any() for made in kept.maps)
+
+
+def test_nothing_is_asked_again_where_nothing_was_found(tiny: Path) -> None:
+    kept = Kept()
+    run(tiny, Volume(array=ball().array * 0.2, geometry=ball().geometry, modality="MR"), samples=kept)
+    assert (len(kept.maps), kept.windows) == (1, 0)
+
+
+def test_samples_can_be_stopped_between_windows(tiny: Path) -> None:
+    seen: list[float] = []
+
+    def progress(stage: str, fraction: float) -> None:
+        if stage == "uncertainty" and fraction > 0:
+            seen.append(fraction)
+            if len(seen) == 5:
+                raise JobCancelled("stopped")
+
+    with pytest.raises(JobCancelled):
+        run(leaning(tiny), ball(), samples=Kept(), progress=progress)
+    assert seen == sorted(seen)
+
+
+def test_labels_that_overlap_are_sampled_too(tiny: Path) -> None:
+    config = tiny_config()
+    config["network_def"] |= {"out_channels": 1}
+    config["postprocessing"]["transforms"][:3] = [
+        {"_target_": "Activationsd", "keys": "pred", "sigmoid": True},
+        {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.3},
+    ]
+    config["inferer"]["roi_size"] = [16, 16, 16]
+    state = {"weight": torch.full((1, 1, 1, 1, 1), 20.0), "bias": torch.tensor([-10.0])}
+    torch.save(state, tiny / "models" / "model.pt")
+    change_json(tiny / "medai.json", weights=pinned(tiny, "models/model.pt"), overlapping=True)
+    change_json(tiny / "configs" / "inference.json", **config)
+    kept = Kept()
+    run(tiny, ball(), samples=kept)
+    assert not kept.exclusive
+    assert all(np.array_equal(made, kept.maps[0]) for made in kept.maps)
+    assert 0 < kept.maps[0].sum() < kept.maps[0].size / 4
+
+
+def test_windows_that_touch_are_those_whose_voxels_do() -> None:
+    plan = WindowPlan(roi=(8, 8, 8), overlap=(0.25, 0.25, 0.25))
+    mask = np.zeros((20, 6, 21), dtype=bool)
+    mask[9, 5, 20] = True
+    starts = plan.starts(mask.shape)
+    by_hand = [bool(a <= 9 < a + 8 and c <= 20 < c + 8) for a in starts[0] for _ in starts[1] for c in starts[2]]
+    assert touching(plan, mask) == by_hand
+    assert any(by_hand)
+
+
+# --- sides -------------------------------------------------------------------------------------------------------
+
+
+def label(name: str, code: str = "1", side: str = "") -> Label:
+    modifier = Code(value=side, scheme="SCT", meaning="side") if side else None
+    return Label(name=name, category=ANATOMY, type=Code(value=code, scheme="SCT", meaning=name), modifier=modifier)
+
+
+def test_sides_are_paired_by_code_and_by_name() -> None:
+    labels = [
+        (1, label("Kidney", "64033007", "7771000")),
+        (2, label("Kidney R", "64033007", "24028007")),
+        (3, label("left_lung", "44029006")),
+        (4, label("right lung", "3341006")),
+        (5, label("Liver", "10200004")),
+        (6, label("left atrium", "82471001")),
+    ]
+    assert opposite_sides(labels) == {1: 2, 2: 1, 3: 4, 4: 3}
+
+
+@pytest.mark.parametrize(("codes", "axis"), [("LPS", 0), ("SPL", 2), ("IRA", 1)])
+def test_the_axis_of_the_sides_is_found_in_any_orientation(codes: str, axis: int) -> None:
+    assert side_axis(grid(codes, shape=(4, 5, 6), spacing=(1.0, 2.0, 3.0))) == axis
