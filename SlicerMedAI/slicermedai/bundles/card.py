@@ -45,6 +45,7 @@ _KEYS = {
     "intensity",
     "outputs",
     "overlapping",
+    "pixel_values",
     "licence",
     "code_licence",
     "weights_licence",
@@ -53,7 +54,7 @@ _KEYS = {
     "labels",
     "network",
 }
-_COPIED = ("inputs", "outputs", "overlapping", "intended_use", "field_of_view_mm")
+_COPIED = ("inputs", "outputs", "overlapping", "pixel_values", "intended_use", "field_of_view_mm")
 
 
 def read_card(weights: Path, answers: Answers, *, origin: str) -> Draft:

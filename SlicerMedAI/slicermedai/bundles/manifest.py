@@ -19,6 +19,7 @@ from typing import Any
 from slicermedai.bundles.code import holds_torchscript, runs_code
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.flat import PixelValues
 from slicermedai.errors import BundleError, CodeError
 
 INFERENCE_CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
@@ -68,6 +69,9 @@ class Manifest:
         True where a voxel may have several labels: output channel n, from 0, is label n + 1, and sigmoid decides.
     inputs:
         What each input channel shows, in order ("CT", "T1", "FLAIR").
+    pixel_values:
+        What the network takes of a projection or photograph: "display" or "modality"
+        (:class:`~slicermedai.domain.flat.PixelValues`), "" where the bundle does not say it.
     code_licence, weights_licence:
         Where the bundle says them apart.
     """
@@ -85,6 +89,7 @@ class Manifest:
     listed: tuple[PinnedFile, ...] | None = None
     overlapping: bool = False
     inputs: tuple[str, ...] = ()
+    pixel_values: str = ""
     code_licence: str = ""
     weights_licence: str = ""
 
@@ -143,6 +148,7 @@ def read_manifest(folder: Path) -> Manifest:
         listed=_listed(entry, where),
         overlapping=bool(entry.get("overlapping", False)),
         inputs=tuple(str(name) for name in entry.get("inputs", ())),
+        pixel_values=_pixel_values(entry, where),
         code_licence=str(entry.get("code_licence", "")),
         weights_licence=str(entry.get("weights_licence", "")),
     )
@@ -294,6 +300,13 @@ def _outputs(entry: dict[str, Any], where: Path) -> str:
     if outputs not in ("logits", "probabilities"):
         raise BundleError("must be logits or probabilities", file=where, attribute="outputs")
     return outputs
+
+
+def _pixel_values(entry: dict[str, Any], where: Path) -> str:
+    stated = str(entry.get("pixel_values", ""))
+    if stated not in ("", *PixelValues):
+        raise BundleError(f"must be {' or '.join(PixelValues)}", file=where, attribute="pixel_values")
+    return stated
 
 
 def _contrast(entry: dict[str, Any], where: Path) -> str:

@@ -45,6 +45,8 @@ class Format:
         ``module:function`` below this package; no reader where it is "".
     needs_context:
         True where the format files its objects under a patient and a study.
+    needs_place:
+        True where the format puts regions into the patient's space.
     needs_pictures:
         True where the format shows pictures of the result, and is written after they were drawn.
     cites:
@@ -56,6 +58,7 @@ class Format:
     writer: str
     reader: str = ""
     needs_context: bool = False
+    needs_place: bool = False
     needs_pictures: bool = False
     cites: tuple[str, ...] = ()
 
@@ -79,6 +82,7 @@ FORMATS: dict[str, Format] = {
             writer="seg:write",
             reader="seg_read:read",
             needs_context=True,
+            needs_place=True,
         ),
         Format(
             name="seg-labelmap",
@@ -86,6 +90,7 @@ FORMATS: dict[str, Format] = {
             writer="seg_labelmap:write",
             reader="seg_read:read",
             needs_context=True,
+            needs_place=True,
         ),
         Format(
             name="sr",
@@ -93,6 +98,7 @@ FORMATS: dict[str, Format] = {
             writer="sr:write",
             reader="sr_read:read",
             needs_context=True,
+            needs_place=True,
             cites=("seg",),
         ),
         Format(
@@ -101,6 +107,7 @@ FORMATS: dict[str, Format] = {
             writer="sr_plain:write",
             reader="sr_read:read",
             needs_context=True,
+            needs_place=True,
             cites=("seg",),
         ),
         Format(
@@ -108,6 +115,7 @@ FORMATS: dict[str, Format] = {
             title="DICOM Structured Report of boxes and points (TID 1500, Comprehensive 3D)",
             writer="sr_regions:write",
             needs_context=True,
+            needs_place=True,
         ),
         Format(
             name="text",
@@ -121,12 +129,14 @@ FORMATS: dict[str, Format] = {
             writer="pmap:write",
             reader="pmap_read:read",
             needs_context=True,
+            needs_place=True,
         ),
         Format(
             name="rtstruct",
             title="DICOM RT Structure Set (contours in the image planes)",
             writer="rtstruct:write",
             needs_context=True,
+            needs_place=True,
         ),
         Format(
             name="capture",
@@ -140,6 +150,7 @@ FORMATS: dict[str, Format] = {
             title="FHIR R4 bundle (DiagnosticReport, Observation, ImagingStudy, Device)",
             writer="fhir:write",
             needs_context=True,
+            needs_place=True,
             cites=("seg", "sr"),
         ),
         Format(
@@ -147,10 +158,11 @@ FORMATS: dict[str, Format] = {
             title="FHIR R5 bundle (HL7's mapping of DICOM SR)",
             writer="fhir_r5:write",
             needs_context=True,
+            needs_place=True,
             cites=("seg", "sr"),
         ),
         Format(name="hl7", title="HL7 v2.5.1 message ORU^R01", writer="hl7v2:write", needs_context=True),
-        Format(name="nifti", title="NIfTI label map", writer="nifti:write"),
+        Format(name="nifti", title="NIfTI label map", writer="nifti:write", needs_place=True),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),
     )
 }
@@ -202,18 +214,18 @@ def fitting(
         return _DEFAULTS.get(task, ("seg", "sr")), ()
     if not names and obstacle is not None:
         refused = (f"No DICOM SEG and SR: {obstacle.in_words}.",)
-        if task in _DEFAULTS:
-            return ("csv",), refused
+        if task in _DEFAULTS or obstacle.of_place:
+            return ("csv",), (f"{refused[0]} As text it can be filed." if obstacle.of_place else refused[0],)
         return (("nifti", "csv"), refused) if orthogonal else (("csv",), (*refused, f"No NIfTI: {_SHEARED}."))
     for made in chosen(names):
         if not orthogonal and made.name == "nifti":
             raise FormatError(f"format 'nifti' cannot be written: {_SHEARED}", attribute="formats")
-        if obstacle is not None and made.needs_context:
+        if obstacle is not None and (made.needs_place if obstacle.of_place else made.needs_context):
             raise FormatError(
                 f"format {made.name!r} cannot be written: {obstacle.reason}",
                 file=obstacle.file,
                 attribute=obstacle.attribute or "formats",
-                advice=f"Ask for nifti,csv, {obstacle.advice}.",
+                advice=f"Ask for {'csv' if obstacle.of_place else 'nifti,csv'}, {obstacle.advice}.",
             )
     return names, ()
 

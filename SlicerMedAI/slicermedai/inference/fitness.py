@@ -115,7 +115,7 @@ def _unknown_modality(manifest: Manifest, volume: Volume) -> list[str]:
 
 
 def _field_of_view(manifest: Manifest, volume: Volume) -> list[str]:
-    if manifest.field_of_view is None:
+    if manifest.field_of_view is None or not volume.geometry.is_in_patient:
         return []
     low, high = manifest.field_of_view
     corners = volume.geometry.corners

@@ -14,6 +14,7 @@ import torch
 
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.finding import Box
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
@@ -27,6 +28,7 @@ from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, told
+from slicermedai.inference.pictures import as_wanted, is_colour, side_of
 from slicermedai.inference.runner import is_out_of_memory, refuse_probabilities
 from slicermedai.inference.shadow import scores_of
 from slicermedai.inference.sweep import NetworkLoader
@@ -38,7 +40,7 @@ DETECTOR, DETECTOR_STEPS = "detector", "detector_ops"
 
 @dataclass(slots=True, eq=False)
 class Look:
-    """One look of one bundle at its images."""
+    """One look of one bundle at its images; ``side`` is that of the body part, where they are pictures of one."""
 
     manifest: Manifest
     device: str
@@ -47,6 +49,7 @@ class Look:
     ledger: Ledger = field(default_factory=Ledger)
     steps: list[Step] = field(default_factory=list)
     regions: list[FoundRegion] = field(default_factory=list)
+    side: Code | None = None
 
     @contextlib.contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[None]:
@@ -59,7 +62,7 @@ class Look:
 
     def prepared(self, adapted: Adapted, inputs: Mapping[str, Volume], *, flat: bool) -> Any:
         """The network's input: (channels, a, b, c) MetaTensor, or (channels, a, b) of a flat image."""
-        steps = replace(adapted.steps(), flat=flat)
+        steps = replace(adapted.steps(colour=is_colour(inputs)), flat=flat)
         with self.step("prepare", ", ".join(steps.done)):
             return steps.apply(matched(steps.names, inputs))
 
@@ -73,7 +76,15 @@ class Look:
         label = dict(self.manifest.ref.labels).get(value)
         if label is None:
             raise BundleError(f"output {value} has no coded label", file=self.manifest.ref.path, attribute="labels")
-        self.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
+        self.regions.append(FoundRegion(value=value, label=self._sided(label), region=region, raw_score=score))
+
+    def _sided(self, label: Label) -> Label:
+        """The label with the side of the picture; a side of its own stays, and is held against the picture's."""
+        if label.modifier is None or self.side is None:
+            return replace(label, modifier=label.modifier or self.side)
+        if label.modifier != self.side:
+            self.ledger.warn(f"{label.name} is of another side than the picture's header says")
+        return label
 
 
 @contextlib.contextmanager
@@ -184,7 +195,8 @@ def _predicted(
     with reproducible(settings, device), surroundings(Path(ref.path), look.ledger):
         adapted = adapt(manifest, look.ledger)
         checks = Checks.of(manifest, inputs, flat=adapted.dimensions == 2, other_frames=settings.other_frames)
-        task.look(look, adapted, inputs)
+        look.side = side_of(inputs)
+        task.look(look, adapted, as_wanted(manifest, inputs, asked=settings.pixel_values, ledger=look.ledger))
         threads = torch.get_num_threads()
     report, first = look.ledger.report(), next(iter(inputs.values())).geometry
     scores: dict[int, float | None] = {value: None for value, _ in ref.labels}

@@ -13,10 +13,14 @@ from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import DiskFullError, OutputError
 from slicermedai.report.context import ReportContext
+from slicermedai.report.flat_picture import KIND, draw_flat
 from slicermedai.report.page import FILE_NAME, write_report
 from slicermedai.scene.pictures import Picture
 
 SCENE, PICTURES = "scene.mrb", "pictures"
+NO_SCENE = (
+    "There is no scene file: a projection or photograph has no place in the patient, and a scene would give it one."
+)
 
 
 def build(
@@ -48,7 +52,11 @@ def build(
     remark = "" if image is None else check_image(result, image)
     pictures: tuple[Picture, ...] = ()
     reason, failed = _obstacle(volume), ""
-    if image is not None and not reason:
+    if image is not None and not result.volume_geometry.is_in_patient:
+        progress("pictures", 0.0)
+        pictures, reason = draw_flat(image, folder / PICTURES), ""
+        failed = NO_SCENE
+    elif image is not None and not reason:
         progress("scene", 0.0)
         failed = _save_scene(result, image, folder / SCENE)
         progress("pictures", 0.0)
@@ -111,5 +119,5 @@ def _is_product(path: Path) -> bool:
 
 def pictures_beside(result: Path) -> tuple[Path, ...]:
     """The pictures that :func:`build` made of the run which left the folder ``result``, in the order of its report."""
-    files = [result.parent / PICTURES / f"{name}.png" for name in ("axial", "sagittal", "coronal", "3d")]
+    files = [result.parent / PICTURES / f"{name}.png" for name in ("axial", "sagittal", "coronal", "3d", KIND)]
     return tuple(file for file in files if file.is_file())

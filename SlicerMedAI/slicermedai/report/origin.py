@@ -168,6 +168,8 @@ def _counts(record: Deidentification) -> list[tuple[str, object]]:
 
 def _grid(result: AnalysisResult) -> str:
     geometry = result.volume_geometry
+    if not geometry.is_in_patient:
+        return f"{geometry.in_words}; it has no place in the patient"
     return f"{geometry.in_words}, axes towards {', '.join(geometry.axis_codes)} (slices, rows, columns)"
 
 

@@ -43,8 +43,8 @@ class Adapted:
         """The component under ``name``; raises :class:`BundleError` where it cannot be made."""
         return make_part(self.parser, name, file=self.file)
 
-    def steps(self, part: str = PREPROCESSING) -> Steps:
-        """The preprocessing, with the images that it wants."""
+    def steps(self, part: str = PREPROCESSING, *, colour: bool = False) -> Steps:
+        """The preprocessing, with the images that it wants; ``colour`` where the one image is a colour picture."""
         stacked = self.dimensions == 2 and self.manifest.ref.task != "classification"
         reader = Reader(self.parser, self.ledger, self.file, part, self.dimensions, stacked)
         steps = reader.read(self.make)
@@ -53,6 +53,13 @@ class Adapted:
         if self.format.parts and not any(rule.rule == "prompts" for rule in self.ledger.applied):
             self.ledger.did("several images", f"one channel each: {', '.join(self.format.parts)}")
             return replace(steps, names=self.format.parts, joined=True)
+        return self._coloured(steps) if colour else self._filled(steps)
+
+    def _coloured(self, steps: Steps) -> Steps:
+        if self.format.channels == 3:
+            self.ledger.did("colour", "red, green and blue are the three channels")
+            return replace(steps, colour=True)
+        self.ledger.did("colour", "the network takes grey: the picture's brightness (ITU-R BT.601)")
         return self._filled(steps)
 
     def _filled(self, steps: Steps) -> Steps:

@@ -7,6 +7,7 @@ library, for all images onto one grid in physical space; every other step is MON
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class Steps:
     repeat: int = 1
     joined: bool = False
     flat: bool = False
+    colour: bool = False
     attribute: str = "preprocessing"
     file: str = ""
 
@@ -108,7 +110,9 @@ class Steps:
         grid = self.turn.grid(volumes[self.names[0]].geometry)
         data: dict[str, Any] = {}
         for name in self.names:
-            data[name] = _onto(volumes[name], grid, self.turn, first=name == self.names[0])
+            planes = _colours(volumes[name]) if self.colour else [volumes[name]]
+            onto = [_onto(plane, grid, self.turn, first=name == self.names[0]) for plane in planes]
+            data[name] = onto[0] if len(onto) == 1 else metatensor_on(torch.cat([v.as_tensor() for v in onto]), grid)
         if self.joined:
             first = data[self.names[0]]
             data = {
@@ -297,6 +301,12 @@ def spaced(
     shape, offset = compute_shape_offset(geometry.shape, affine, target, False)
     target[:3, -1] = offset[:3]
     return Geometry(shape=(int(shape[0]), int(shape[1]), int(shape[2])), affine=FLIP @ target)
+
+
+def _colours(volume: Volume) -> list[Volume]:
+    """Red, green and blue of a colour picture, each as a grey one; a grey picture three times."""
+    colours = None if volume.flat is None else volume.flat.colours
+    return [volume] * 3 if colours is None else [dataclasses.replace(volume, array=plane) for plane in colours]
 
 
 def _onto(volume: Volume, grid: Geometry, turn: Turn, *, first: bool) -> Any:
