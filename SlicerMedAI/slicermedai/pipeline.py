@@ -61,6 +61,7 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     formats, refused = fitting(
         job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
     )
+    formats += ("pmap",) if not job.formats and obstacle is None and job.uncertainty != "none" else ()
     sources, routed = _routed(sources, job, folder, clock, progress)
     source, read = next(iter(sources.values())), _digest(list(sources.values()))
     trust = RunTrust.of(bundle, source.volume, source.headers, uncertainty=job.uncertainty)

@@ -164,7 +164,8 @@ def _mapping(result: AnalysisResult, one: Map, ends: tuple[float, float]) -> Dat
 
 
 def _algorithm(result: AnalysisResult, one: Map) -> list[tuple[Code, str]]:
-    parameters = [*subject.algorithm_parameters(result), f"calibration: {one.calibration}"]
+    about = [f"{name}: {value}" for name, value in one.about]
+    parameters = [*subject.algorithm_parameters(result), f"calibration: {one.calibration}", *about]
     return [
         (codes.ALGORITHM_NAME, subject.algorithm_name(result)),
         (codes.ALGORITHM_VERSION, subject.algorithm_version(result)),

@@ -11,7 +11,7 @@ from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
-from slicermedai.report import findings, origin
+from slicermedai.report import findings, origin, uncertainty
 from slicermedai.report.context import ReportContext
 from slicermedai.report.files import files_section
 from slicermedai.report.markup import Html, items, join, resource, section, tag, text
@@ -29,6 +29,8 @@ _CONTENTS = (
     ("findings", "Findings"),
     ("pictures", "Pictures"),
     ("quality", "Quality"),
+    ("uncertainty", "Uncertainty"),
+    ("maps", "Maps"),
     ("refused", "Refused or not assessed"),
     ("reviews", "Review"),
     ("patient", "Patient and study"),
@@ -57,6 +59,8 @@ def render_page(context: ReportContext, folder: Path) -> str:
         findings.findings_section(result),
         pictures_section(context),
         findings.quality_section(result),
+        uncertainty.uncertainty_section(result),
+        uncertainty.maps_section(result),
         findings.refusals_section(result),
         findings.reviews_section(context.result),
         origin.patient_section(result),

@@ -10,7 +10,7 @@ from slicermedai.domain.result import AnalysisResult
 RESULT = "MedAI.Result"
 ROLE = "MedAI.Role"
 VOLUME, SEGMENTATION, TABLE, MARKUP = "volume", "segmentation", "table", "markup"
-NOTICE, BANNER = "notice", "banner"
+NOTICE, BANNER, MAP = "notice", "banner", "map"
 
 
 def result_key(result: AnalysisResult) -> str:

@@ -14,6 +14,7 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError
 from slicermedai.scene import identity
 from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_study, series_uid_of
+from slicermedai.scene.maps import add_maps
 from slicermedai.scene.markups import add_markup
 from slicermedai.scene.notice import describe, fill_notice
 from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
@@ -37,6 +38,7 @@ class Shown:
     table_node: Any
     notice_node: Any
     markup_nodes: tuple[Any, ...] = ()
+    map_nodes: tuple[Any, ...] = ()
     remark: str = ""
 
 
@@ -76,8 +78,8 @@ def show(
     image = volume_node or _volume_node(result, scene, volume)
     segmentation = _segmentation(result, scene, surfaces=surfaces)
     table, notice = _words(result, scene)
-    markups = _markups(result, scene)
-    _file(result, scene, [segmentation, table, notice, *markups], image)
+    markups, maps = _markups(result, scene), add_maps(result, scene)
+    _file(result, scene, [segmentation, table, notice, *markups, *maps], image)
     return Shown(
         key=identity.result_key(result),
         volume_node=image,
@@ -85,6 +87,7 @@ def show(
         table_node=table,
         notice_node=notice,
         markup_nodes=markups,
+        map_nodes=maps,
         remark=remark,
     )
 

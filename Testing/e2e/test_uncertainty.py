@@ -1,0 +1,70 @@
+"""A run that asks its network about mirror images: result, map, report and scene, and the same mask as without."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+
+from slicermedai.cli.execute import execute
+from slicermedai.domain.decisions import decided
+from slicermedai.domain.result import AnalysisResult, Decision, Review
+from slicermedai.export.pmap_read import read
+from slicermedai.inference.resample import resample
+from slicermedai.jobs.specs import RunJob
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
+from Testing.inference.test_again import ball, leaning
+from Testing.inference.tiny_bundle import write_tiny_bundle
+
+
+def ran(folder: Path, series: Path, bundle: Path, **fields: object) -> tuple[Path, AnalysisResult]:
+    out = execute(
+        RunJob(source=str(series), bundle=str(bundle), output=str(folder), device="cpu", **fields), job_id="j"
+    )
+    return out, AnalysisResult.load(out)
+
+
+def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> None:
+    bundle = leaning(write_tiny_bundle(tmp_path / "tiny@0.1"), roi=32)
+    write_series(ball(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))
+    _, plain = ran(tmp_path / "plain", tmp_path / "series", bundle, report=False)
+    folder, result = ran(tmp_path / "flips", tmp_path / "series", bundle, uncertainty="flips")
+
+    masks = [one.findings[0].region.to_array() for one in (plain, result)]
+    assert np.array_equal(*masks)
+    assert plain.uncertainty is None and any("no samples were asked for" in line for line in plain.provenance.refusals)
+
+    found = result.uncertainty
+    assert found is not None and found.samples == 8 and 1 < found.cost < 8
+    (spread,) = found.structures
+    assert 0.5 < spread.pairwise_dice < 1 and spread.band_ml > 0
+    assert spread.volume_low <= spread.volume_mean <= spread.volume_high
+    inner, outer = spread.inner.to_array(), spread.outer.to_array()
+    assert inner.sum() < masks[0].sum() < outer.sum()
+    assert not (inner & ~masks[0]).any() and not (masks[0] & ~outer).any()
+
+    (uncertain,) = result.maps
+    assert uncertain.array.dtype == np.float32 and uncertain.geometry.same_grid(result.volume_geometry)
+    assert 0 < uncertain.array.max() <= 0.5
+    assert (
+        uncertain.array[~outer].max() < 0.2 and uncertain.array[inner].mean() < uncertain.array[outer & ~inner].mean()
+    )
+
+    back = read(folder / "dicom" / "pmap-1.dcm").map
+    assert np.allclose(resample(back.array, back.geometry, uncertain.geometry), uncertain.array, atol=1e-6)
+    texts = [str(one.value) for one in dcmread(folder / "dicom" / "pmap-1.dcm").iterall() if one.keyword == "TextValue"]
+    assert any("flip test-time augmentation, 8 samples" in text for text in texts)
+
+    page = (folder / "report.html").read_text("utf-8")
+    assert re.search("Pairwise Dice", page) and "8, the result itself among them" in page
+    assert (folder / "scene.mrb").is_file()
+
+    edit = Review(
+        tracking_uid=spread.tracking_uid, person="P", decision=Decision.EDITED, region=result.findings[0].region
+    )
+    edited = decided(replace(result, reviews=(edit,)))
+    assert edited.uncertainty is not None and edited.uncertainty.structures == ()
