@@ -18,7 +18,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from slicermedai.domain import bundle, codes, finding, flat, geometry, provenance, result, study, uncertainty, volume
+from slicermedai.domain import (
+    bundle,
+    codes,
+    finding,
+    flat,
+    geometry,
+    plan,
+    provenance,
+    result,
+    study,
+    uncertainty,
+    volume,
+)
 from slicermedai.domain.seal import check_seal, seal
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import InputError, MedAIError, UnreadableFileError
@@ -27,7 +39,7 @@ SCHEMA = 1
 _JSON_NAME = "{kind}.json"
 _ARRAYS_NAME = "arrays.npz"
 _DATE = (1980, 1, 1, 0, 0, 0)
-_MODULES = (codes, geometry, flat, volume, study, finding, provenance, bundle, uncertainty, result)
+_MODULES = (codes, geometry, flat, volume, study, finding, provenance, bundle, uncertainty, result, plan)
 _TYPES: dict[str, type] = {
     name: kind
     for module in _MODULES

@@ -1,0 +1,260 @@
+"""The table of a plan: worked out anew from the plan alone, so that it follows every edit and every undo.
+
+What is slow and depends on few regions alone (diameters, distances) is remembered for as long as it is among the last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from slicermedai.domain.codes import MILLILITER, MILLIMETER, VOLUME, Code, ucum
+from slicermedai.domain.finding import Mask, Measurement, PackedMask
+from slicermedai.domain.plan import Contours, Margin, Place, Plan, PlanStructure, Role
+from slicermedai.domain.words import Words
+from slicermedai.measure.methods import measure
+from slicermedai.plan.body import standard_liver
+from slicermedai.plan.checks import check_plan, structure
+from slicermedai.plan.distances import Distance, shortest, to_border
+from slicermedai.plan.margins import MarginZone, zone_of
+from slicermedai.plan.resection import Resection, functional_ml, resect
+
+DISTANCE = Code(value="121206", scheme="DCM", meaning="Distance")
+VOLUME_RATIO = Code(value="113288", scheme="DCM", meaning="Volume Ratio")
+PERCENT = ucum("%", "percent")
+SQUARE_METER = ucum("m2", "square meter")
+SIZES = ("volume", "long axis", "short axis", "3D diameter")
+NOT_ASSESSED = "not assessed"
+
+Region = Mask | PackedMask
+
+
+class Part(Words):
+    """The parts of the table, in their order."""
+
+    SIZES = "Volumes and diameters"
+    DISTANCES = "Distances"
+    MARGINS = "Safety margins"
+    RESECTION = "Resection"
+    BODY = "Standard liver"
+    CONTOURS = "Inner and outer 90 % contour"
+    ALIGNMENT = "Phases"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One number of the plan.
+
+    ``code`` is the concept that names the number in a structured report, None where no standard has one. ``points`` are
+    its ends in LPS mm. ``missing`` says why there is no number; ``value`` is then NaN.
+    """
+
+    part: Part
+    subject: str
+    name: str
+    value: float
+    unit: Code
+    code: Code | None = None
+    note: str = ""
+    points: tuple[Place, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTable:
+    """All numbers of a plan, and what must be read before them."""
+
+    rows: tuple[PlanRow, ...]
+    warnings: tuple[str, ...]
+
+    def value(self, subject: str, name: str) -> float:
+        """The number ``name`` of ``subject``; raises KeyError where there is none."""
+        for row in self.rows:
+            if (row.subject, row.name) == (subject, name):
+                return row.value
+        raise KeyError((subject, name))
+
+    def to_rows(self) -> list[dict[str, str | float]]:
+        """One dict of plain values for each number, for data frames and CSV; points as "x y z; x y z" in LPS mm."""
+        return [
+            {
+                "part": str(row.part),
+                "structure": row.subject,
+                "quantity": row.name,
+                "value": row.value,
+                "unit": row.unit.value,
+                "code": "" if row.code is None else f"{row.code.scheme}:{row.code.value}",
+                "points_lps_mm": "; ".join(" ".join(f"{x:.2f}" for x in point) for point in row.points),
+                "missing": row.missing,
+                "note": row.note,
+            }
+            for row in self.rows
+        ]
+
+
+def table_of(plan: Plan) -> PlanTable:
+    """All that follows from ``plan``.
+
+    Raises
+    ------
+    GeometryError, InputError
+        As :func:`slicermedai.plan.checks.check_plan`, :func:`slicermedai.plan.resection.resect` and
+        :func:`slicermedai.plan.body.standard_liver` do: the plan cannot be carried out as it stands.
+    """
+    check_plan(plan)
+    resection = resect(plan)
+    zones = tuple(zone_of(plan, margin) for margin in plan.margins)
+    rows = (
+        *(row for one in plan.structures for row in _sizes(one)),
+        *_distances(plan),
+        *(row for zone in zones for row in _margin(plan, zone)),
+        *_resection(plan, resection),
+        *_body(plan, resection),
+        *_contours(plan),
+        *_alignments(plan),
+    )
+    return PlanTable(rows=rows, warnings=tuple(_warnings(plan, zones, resection)))
+
+
+# --- the parts -----------------------------------------------------------------------------------------------------
+
+
+def _sizes(one: PlanStructure) -> Iterator[PlanRow]:
+    note = "edited by a person" if one.edited else ""
+    for name, found in zip(SIZES, measured(one.region), strict=True):
+        yield PlanRow(
+            part=Part.SIZES, subject=one.name, name=name, value=found.value, unit=found.unit, code=found.name,
+            note=note, points=found.points, missing=found.missing,
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=32)
+def measured(region: Region) -> tuple[Measurement, ...]:
+    """:data:`SIZES` of a region, remembered."""
+    return measure(region, wanted=SIZES)
+
+
+def _distances(plan: Plan) -> Iterator[PlanRow]:
+    organ = structure(plan, plan.organ)
+    for lesion in plan.having(Role.LESION):
+        for vessel in plan.having(Role.VESSEL):
+            yield _distance(f"{lesion.name} to {vessel.name}", distance(lesion.region, vessel.region))
+        yield _distance(f"{lesion.name} to the border of {organ.name}", border_distance(lesion.region, organ.region))
+    for first, second in plan.pairs:
+        found = distance(structure(plan, first).region, structure(plan, second).region)
+        yield _distance(f"{first} to {second}", found)
+
+
+@lru_cache(maxsize=64)
+def distance(one: Region, other: Region) -> Distance:
+    """The shortest between two regions on one grid, remembered; see :func:`slicermedai.plan.distances.shortest`."""
+    return shortest(one.to_array(), other.to_array(), one.geometry)
+
+
+@lru_cache(maxsize=32)
+def border_distance(one: Region, organ: Region) -> Distance:
+    """From a lesion to the border of its organ, remembered."""
+    return to_border(one.to_array(), organ.to_array(), one.geometry)
+
+
+def _distance(subject: str, found: Distance) -> PlanRow:
+    note = f"they overlap by {found.overlap_ml:.2f} ml" if found.overlap_ml else ""
+    return PlanRow(
+        part=Part.DISTANCES, subject=subject, name="shortest distance", value=found.mm, unit=MILLIMETER,
+        code=DISTANCE, note=note, points=(found.start, found.end),
+    )  # fmt: skip
+
+
+def title(margin: Margin) -> str:
+    """For people: "lesion + 10 mm"."""
+    return f"{margin.lesion} + {margin.width:g} mm"
+
+
+def _margin(plan: Plan, zone: MarginZone) -> Iterator[PlanRow]:
+    subject = title(zone.margin)
+    yield _milliliters(Part.MARGINS, subject, "lesion and margin in the organ", zone.ml)
+    for one in zone.vessels:
+        yield _milliliters(Part.MARGINS, subject, f"margin in {one.name}", one.ml)
+    if zone.beyond_organ is not None:
+        yield _milliliters(Part.MARGINS, subject, f"margin beyond {plan.organ}", zone.beyond_organ.ml)
+
+
+def _resection(plan: Plan, found: Resection | None) -> Iterator[PlanRow]:
+    whole, functional = (found.organ, found.functional) if found else functional_ml(plan)
+    yield _milliliters(Part.RESECTION, plan.organ, "whole volume with lesions", whole)
+    yield _milliliters(Part.RESECTION, plan.organ, "functional volume", functional, "whole volume less lesions")
+    if found is None:
+        return
+    yield _milliliters(Part.RESECTION, plan.organ, "resected volume", found.resected)
+    yield _milliliters(Part.RESECTION, plan.organ, "remnant volume", found.remnant, "functional volume that stays")
+    yield _percent(Part.RESECTION, plan.organ, "remnant of functional volume", found.of_functional)
+    yield _percent(Part.RESECTION, plan.organ, "remnant of whole volume", found.of_organ)
+
+
+def _body(plan: Plan, found: Resection | None) -> Iterator[PlanRow]:
+    if plan.body is None:
+        return
+    standard = standard_liver(plan.body)
+    yield PlanRow(
+        part=Part.BODY, subject="patient", name="body surface area", value=standard.surface_m2, unit=SQUARE_METER,
+        note=standard.formulae,
+    )  # fmt: skip
+    yield _milliliters(Part.BODY, "patient", "standard liver volume", standard.ml, standard.formulae)
+    if found is not None:
+        share = found.remnant / standard.ml
+        yield _percent(Part.BODY, plan.organ, "remnant of standard liver volume", share, standard.formulae)
+
+
+def _contours(plan: Plan) -> Iterator[PlanRow]:
+    known = {one.structure: one for one in plan.contours}
+    for one in plan.structures:
+        yield from _contour(one, known.get(one.name))
+
+
+def _contour(one: PlanStructure, found: Contours | None) -> Iterator[PlanRow]:
+    if found is None or one.edited:
+        reason = f"{NOT_ASSESSED} (edited)" if one.edited else NOT_ASSESSED
+        yield PlanRow(
+            part=Part.CONTOURS, subject=one.name, name="inner and outer volume", value=math.nan, unit=MILLILITER,
+            missing=reason,
+        )  # fmt: skip
+        return
+    for name, region in (("inner volume", found.inner), ("outer volume", found.outer)):
+        ml = float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
+        yield _milliliters(Part.CONTOURS, one.name, name, ml, f"calibrated probability {found.level:g}, voxel by voxel")
+
+
+def _alignments(plan: Plan) -> Iterator[PlanRow]:
+    for one in plan.alignments:
+        left = one.residual
+        yield PlanRow(
+            part=Part.ALIGNMENT, subject=one.moving, name="residual", value=math.nan if left is None else left.mean,
+            unit=MILLIMETER, note=one.in_words, missing="not measured" if left is None else "",
+        )  # fmt: skip
+
+
+def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None) -> Iterator[str]:
+    for zone in zones:
+        for one in zone.vessels:
+            yield f"The margin {title(zone.margin)} reaches {one.name}: {one.ml:.1f} ml of it lie there."
+        if zone.beyond_organ is not None:
+            yield f"The margin {title(zone.margin)} goes beyond {plan.organ}: by {zone.beyond_organ.ml:.1f} ml."
+    for rest in found.left_behind if found else ():
+        yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
+    yield from (f"{one.in_words}" for one in plan.alignments if not one.accepted)
+
+
+def _milliliters(part: Part, subject: str, name: str, ml: float, note: str = "") -> PlanRow:
+    return PlanRow(part=part, subject=subject, name=name, value=ml, unit=MILLILITER, code=VOLUME, note=note)
+
+
+def _percent(part: Part, subject: str, name: str, share: float, note: str = "") -> PlanRow:
+    return PlanRow(part=part, subject=subject, name=name, value=100 * share, unit=PERCENT, code=VOLUME_RATIO, note=note)
+
+
+def forget() -> None:
+    """Drop what is remembered of regions: when a case is closed."""
+    for remembered in (measured, distance, border_distance):
+        remembered.cache_clear()

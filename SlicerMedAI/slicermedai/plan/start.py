@@ -1,0 +1,103 @@
+"""A plan from what a run found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slicermedai.confidence.structure import contours
+from slicermedai.domain.decisions import decided, is_edited
+from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.plan import Contours, Plan, PlanStructure, Role
+from slicermedai.domain.result import AnalysisResult, Map
+from slicermedai.domain.suggest import did_you_mean
+from slicermedai.errors import InputError
+from slicermedai.plan.checks import check_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """Which findings, by the names of their labels, are what; all others with voxels are left out of the plan."""
+
+    organ: str
+    lesions: Sequence[str] = ()
+    vessels: Sequence[str] = ()
+    others: Sequence[str] = ()
+
+    def by_name(self) -> Mapping[str, Role]:
+        """Each name and its role, the organ first."""
+        return {
+            self.organ: Role.ORGAN,
+            **dict.fromkeys(self.lesions, Role.LESION),
+            **dict.fromkeys(self.vessels, Role.VESSEL),
+            **dict.fromkeys(self.others, Role.OTHER),
+        }
+
+
+def start_plan(result: AnalysisResult, roles: Roles) -> Plan:
+    """A plan on the grid of ``result``, with what people decided about its findings applied.
+
+    Of several findings of one name each becomes a structure of its own: "Lesion", "Lesion 2" ... Contours are taken
+    where the result has a calibrated probability map of the finding's name; else they are not assessed.
+
+    Raises
+    ------
+    InputError
+        A name that no finding has, a finding without voxels, or a lesion outside of the organ.
+    GeometryError
+        A region on another grid.
+    """
+    result = decided(result)
+    found = [one for name, role in roles.by_name().items() for one in _structures(result, name, role)]
+    return check_plan(
+        Plan(
+            geometry=result.volume_geometry,
+            organ=roles.organ,
+            structures=tuple(found),
+            contours=tuple(_contours(result, found)),
+        )
+    )
+
+
+def _structures(result: AnalysisResult, name: str, role: Role) -> list[PlanStructure]:
+    findings = [one for one in result.findings if one.label.name == name]
+    if not findings:
+        known = [one.label.name for one in result.findings]
+        advice = did_you_mean(name, known) or f"It has {', '.join(sorted(set(known))) or 'no findings'}."
+        raise InputError(f"the result has no finding {name!r}", attribute="findings", advice=advice)
+    return [_structure(result, one, name if n == 1 else f"{name} {n}", role) for n, one in enumerate(findings, 1)]
+
+
+def _structure(result: AnalysisResult, finding: Finding, name: str, role: Role) -> PlanStructure:
+    region = finding.region
+    if not isinstance(region, (Mask, PackedMask)):
+        raise InputError(
+            f"the finding {name!r} has no voxels", attribute="findings", advice="Segment it first, or leave it out."
+        )
+    return PlanStructure(
+        name=name,
+        role=role,
+        label=finding.label,
+        region=region,
+        tracking_uid=finding.tracking_uid,
+        edited=is_edited(result, finding),
+    )
+
+
+def _contours(result: AnalysisResult, structures: Sequence[PlanStructure]) -> list[Contours]:
+    maps = {one.name: one for one in result.maps if one.calibration != "none"}
+    return [_contour(one, maps[one.label.name]) for one in structures if _fits(one, maps.get(one.label.name))]
+
+
+def _fits(one: PlanStructure, found: Map | None) -> bool:
+    return found is not None and not one.edited and found.geometry.same_grid(one.region.geometry)
+
+
+def _contour(one: PlanStructure, found: Map) -> Contours:
+    inner, outer = contours(np.asarray(found.array), one.region.to_array(), level=0.9)
+    grid = one.region.geometry
+    return Contours(
+        structure=one.name, inner=PackedMask.from_array(inner, grid), outer=PackedMask.from_array(outer, grid)
+    )
