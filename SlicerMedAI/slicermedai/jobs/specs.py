@@ -71,14 +71,6 @@ class RunJob(Job):
             choices=("model", "display", "modality"),
         ),
     )
-    pixel_values: str = field(
-        default="model",
-        metadata=_option(
-            "what the model takes of X-ray pictures and photographs; model: as it says itself; display: as they are "
-            "shown, 0 to 255; modality: their values, before VOI LUT and window",
-            choices=("model", "display", "modality"),
-        ),
-    )
     formats: tuple[str, ...] = field(
         default=(), metadata=_option("output formats, comma-separated; default: seg,sr, or nifti,csv without patient")
     )
