@@ -140,6 +140,8 @@ def _series(dataset: Dataset, context: ExportContext, *, result: AnalysisResult,
     dataset.SeriesNumber = _series_number(context.header) + kind.offset
     dataset.SeriesDescription = subject.line(f"MedAI {result.provenance.bundle}")
     dataset.SeriesDate, dataset.SeriesTime = _date_time(context)
+    dataset.PerformedProcedureStepID = context.uids.step
+    dataset.PerformedProcedureStepDescription = words.summary(result)
 
 
 def _series_number(header: Dataset) -> int:

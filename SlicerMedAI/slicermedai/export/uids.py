@@ -44,6 +44,11 @@ class UidPlan:
             hasher.feed(content)
         return cls(root=hasher.hexdigest())
 
+    @property
+    def step(self) -> str:
+        """Performed Procedure Step ID (VR SH): the same in all objects of one result, and in no other's."""
+        return self.root[:16].upper()
+
     def series(self, kind: str) -> str:
         """Series Instance UID of the objects of ``kind`` ("seg", "sr")."""
         return named_uid(self.root, kind, "series")

@@ -62,6 +62,21 @@ def said_of(result: AnalysisResult) -> str:
     return f"Made by an algorithm, {'' if verifiers(result) else 'not '}verified, research use only"
 
 
+def calibration(result: AnalysisResult) -> str:
+    """How far its numbers are calibrated: of findings, or of maps where there are no findings."""
+    known = [one.confidence.state is ConfidenceState.CALIBRATED for one in result.findings]
+    known = known or [one.calibration != "none" for one in result.maps]
+    if not any(known):
+        return "not calibrated"
+    return "calibrated" if all(known) else "partly calibrated"
+
+
+def summary(result: AnalysisResult) -> str:
+    """What a list of objects says of each, in as many words as VR LO has room for."""
+    verified = "verified" if verifiers(result) else "not verified"
+    return f"AI result, {calibration(result)}, {verified}, research use only"
+
+
 def lines(result: AnalysisResult) -> Iterator[str]:
     """The whole result, one statement a line, indented by two spaces below its finding."""
     yield outcome(result)
