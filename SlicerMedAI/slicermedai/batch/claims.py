@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slicermedai.domain import locks
-from slicermedai.domain.storage import process_alive
+from slicermedai.domain.storage import process_alive, sweep_partials
 from slicermedai.errors import OutputError
 
 LEASE = 180.0
@@ -31,9 +31,11 @@ BEAT = 5.0
 """Seconds between two touches."""
 CLAIM = "claim"
 
-_HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost"
+_HOST = (re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost")[:24]
 _OWNER, _LOCK, _CLOCK = "owner.json", "lock", "clock"
 _WAIT = 20.0
+_BEING_MADE = 5.0
+_LEFT = re.compile(r"^\.(claim|released|stale|lock|clock)-(?P<token>(?P<host>\w+)-[0-9a-f]+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ def take(place: Path) -> Claim | None:
     OutputError
         The folder cannot be written, or its file system has no locks.
     """
-    token = uuid.uuid4().hex[:12]
+    token = f"{_HOST}-{uuid.uuid4().hex[:12]}"
     prepared = place / f".claim-{token}"
     owner = Owner(token=token, host=_HOST, pid=os.getpid())
     lock: int | None = None
@@ -180,11 +182,21 @@ def is_stale(place: Path, owner: Owner) -> bool:
 
 
 def sweep(place: Path) -> None:
-    """Remove what dead processes left of claims that were being made or given back, after :data:`LEASE` seconds."""
-    for path in [path for kind in ("claim", "released", "stale") for path in place.glob(f".{kind}-*")]:
+    """Remove what dead processes left of claims that were being made or given back, and of files half-written."""
+    sweep_partials(place)
+    for path in place.glob(".*"):
+        match = _LEFT.match(path.name)
         with contextlib.suppress(OSError):
-            if _now(place) - path.stat().st_mtime > LEASE:
-                shutil.rmtree(path, ignore_errors=True)
+            if match and _is_left(place, path, match["host"], match["token"]):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _is_left(place: Path, path: Path, host: str, token: str) -> bool:
+    """On this machine the lock tells, but for what was made just now; of another one only the age is known."""
+    age = _now(place) - path.stat().st_mtime
+    if host != _HOST:
+        return age > LEASE
+    return age > _BEING_MADE and not locks.is_held(_lock_of(place, token))
 
 
 def _silence(place: Path) -> float:

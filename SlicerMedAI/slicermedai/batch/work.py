@@ -93,6 +93,7 @@ class Worker:
         self._exclusions: ExclusionList | None = cohort.settings.exclusions()
         self._read_at = _modified(cohort.settings.exclude)
         self._open = cohort.names()
+        self._sweep()
         self._next_look = 0.0
         self._stopping = False
         self.error: MedAIError | None = None
@@ -138,6 +139,15 @@ class Worker:
         for slot in list(self._slots):
             slot.running.close()
             self._drop(slot)
+        if self.cohort.is_there:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what killed workers left half-made in the queue."""
+        for place in map(self.cohort.place, self.cohort.names()):
+            if claims.holder(place) is not None:
+                claims.take_back(place)
+            claims.sweep(place)
 
     def __enter__(self) -> Worker:
         return self
@@ -196,7 +206,6 @@ class Worker:
         if now.tries >= MOST_BEGUN:
             reason = f"was begun {now.tries} times and never came to an end"
             return [self._end(name, claim, Standing(state=State.FAILED, reason=reason, tries=now.tries))]
-        claims.sweep(claim.place)
         started = Standing(state=State.WAITING, tries=now.tries + 1)
         self.cohort.write(name, started)
         running = self._start_job(case, claim)

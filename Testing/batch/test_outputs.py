@@ -1,0 +1,239 @@
+"""Table, summary and quality sheet: every case is in them once, numbers are right, and the doubtful stand first."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import struct
+import zlib
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slicermedai.batch.cells import csv_text
+from slicermedai.batch.cohort import Case, Cohort, Standing, State
+from slicermedai.batch.outliers import ranked, robust_z
+from slicermedai.batch.outputs import write_outputs
+from slicermedai.batch.sheet import sheet_page
+from slicermedai.batch.summary import summarise
+from slicermedai.batch.table import COLUMNS, Report
+from slicermedai.batch.thumbnail import draw, png_of
+from slicermedai.console import cohorts
+from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.result import AnalysisResult
+from Testing.batch.conftest import MakeWorker, drive
+from Testing.fixtures.grids import grid, rotated
+from Testing.scene.samples import small_head
+
+
+def a_report(number: int, volume: float | None, **fields: Any) -> Report:
+    case = Case(name=f"{number:04d}", key="k", patient=f"P{number:04d}", study_uid="1.2", study_time="", bundle="b")
+    volumes = {} if volume is None else {"Liver": volume}
+    given: dict[str, Any] = {
+        "standing": Standing(state=State.DONE),
+        "outcome": "complete",
+        "volumes": volumes,
+        **fields,
+    }
+    return Report(case=case, rows=(), **given)
+
+
+def order(reports: list[Report]) -> list[str]:
+    return [look.report.case.name for look in ranked(reports)]
+
+
+def test_the_z_score_is_that_of_iglewicz_and_hoaglin() -> None:
+    values = [2.1, 2.6, 2.4, 2.5, 2.3, 2.1, 2.3, 2.6, 8.2, 8.3]
+    found = robust_z(values)
+    assert found[8] == pytest.approx((8.2 - 2.45) / (1.4826 * 0.15), rel=1e-6)
+    assert [abs(z) >= 3.5 for z in found] == [False] * 8 + [True] * 2
+
+
+def test_equal_values_and_few_values_have_no_outlier() -> None:
+    assert robust_z([3.0] * 9) == [0.0] * 9
+    assert robust_z([1.0, 1.0, 1.0, 99.0]) == [0.0] * 4
+    assert robust_z([1.0] * 9 + [2.0])[-1] == pytest.approx(1.0 / (1.2533 * 0.1))
+
+
+def test_warnings_red_lights_and_outliers_come_first() -> None:
+    reports = [a_report(number, 1000.0 + 10 * number) for number in range(1, 9)]
+    reports += [
+        a_report(9, 4000.0),
+        a_report(10, 1040.0, lights=(("Liver", "red"),), warnings=("unlike the patients of the record",)),
+        a_report(11, None),
+    ]
+    assert order(reports)[:3] == ["0010", "0009", "0011"] or order(reports)[:3] == ["0010", "0011", "0009"]
+    by_name = {look.report.case.name: look.reasons for look in ranked(reports)}
+    assert "Liver: red light" in by_name["0010"]
+    assert "volume unlike the others" in by_name["0009"][0]
+    assert "not found unlike the others" in by_name["0011"][0]
+    assert by_name["0004"] == ()
+
+
+def test_two_cases_of_one_image_are_told() -> None:
+    looks = ranked([a_report(1, 5.0, image="a"), a_report(2, 5.0, image="a"), a_report(3, 5.0, image="b")])
+    assert [look.reasons for look in looks] == [("the same image as 1 other cases",)] * 2 + [()]
+
+
+def test_every_case_is_on_the_sheet_once_also_those_without_a_result() -> None:
+    reports = [
+        a_report(number, 100.0 + number, standing=Standing(state=state, reason=f"why {number} & <so>"))
+        for number, state in enumerate(State, 1)
+    ]
+    text = sheet_page(reports, [], title="Sheet")
+    assert sorted(re.findall(r'id="case-(\d+)"', text)) == [one.case.name for one in reports]
+    assert "why 4 &amp; &lt;so&gt;" in text
+
+
+def test_summary_counts_cases_patients_and_missing_values() -> None:
+    row = {name: "" for name in COLUMNS} | {"structure": "Liver", "measurement": "Volume", "unit": "ml"}
+    values = [(1, "P1", 10.0), (2, "P1", 20.0), (3, "P2", 60.0), (4, "P3", None)]
+    (found,) = summarise([{**row, "case": case, "patient": patient, "value": value} for case, patient, value in values])
+    assert (found["cases"], found["patients"], found["missing"]) == (4, 3, 1)
+    assert (found["mean"], found["median"], found["q1"], found["q3"]) == (30.0, 20.0, 15.0, 40.0)
+    assert found["sd"] == pytest.approx(26.457513)
+    assert summarise([{**row, "measurement": ""}]) == []
+
+
+def test_a_cell_is_never_a_formula() -> None:
+    text = csv_text(("a", "b"), [{"a": "=1+1", "b": -1.5}, {"a": "@x", "b": None}])
+    assert text.splitlines() == ["a,b", "'=1+1,-1.5", "'@x,"]
+
+
+@pytest.fixture
+def worked(cohort: Cohort, quick: MakeWorker) -> Cohort:
+    """Three cases: done, failed, done."""
+    drive(quick(cohort, "if '/0002/' in job.output:\n    raise BundleError('the network is broken')"))
+    return cohort
+
+
+def test_the_table_holds_what_the_results_hold_and_every_other_case(worked: Cohort) -> None:
+    rows = cohorts.to_rows(worked.folder)
+    assert [name for name in dict.fromkeys(row["case"] for row in rows)] == worked.names()
+    result = AnalysisResult.load(worked.result("0001"))
+    told = [(row["structure"], row["measurement"], row["value"], row["unit"]) for row in rows if row["case"] == "0001"]
+    assert told == [
+        (finding.label.name, one.title, one.value, one.unit.value)
+        for finding in result.findings
+        for one in finding.measurements
+    ]
+    (failed,) = [row for row in rows if row["case"] == "0002"]
+    assert (failed["state"], failed["reason"], failed["value"]) == ("failed", "the network is broken", None)
+    assert failed["patient_id"] == "ZZ-1"
+
+
+def test_files_are_written_with_the_same_rows_and_what_is_absent_is_named(worked: Cohort) -> None:
+    made = write_outputs(worked)
+    rows = cohorts.to_rows(worked.folder)
+    with made.table.open(newline="", encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    assert [row["case"] for row in read] == [row["case"] for row in rows]
+    assert [float(row["value"]) for row in read if row["value"]] == [
+        row["value"] for row in rows if row["value"] is not None
+    ]
+    if find_spec("pyarrow") is None:
+        assert (made.parquet, made.absent) == (None, ("table.parquet: the package pyarrow is not installed",))
+    else:
+        assert made.parquet is not None
+    text = made.sheet.read_text(encoding="utf-8")
+    assert sorted(re.findall(r'id="case-(\d+)"', text)) == worked.names()
+    assert "Liver" not in text
+    assert "ZZ-1" not in text
+
+
+def test_a_damaged_result_is_told_and_stops_no_table(worked: Cohort) -> None:
+    (worked.result("0001") / "result" / "result.json").write_text("{")
+    by_case = {row["case"]: row["state"] for row in cohorts.to_rows(worked.folder)}
+    assert by_case == {"0001": "failed", "0002": "failed", "0003": "done"}
+
+
+def test_of_who_opted_out_after_the_run_no_number_is_told(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path, quick: MakeWorker
+) -> None:
+    listed = tmp_path / "out.txt"
+    listed.write_text("somebody else\n")
+    cohort = cohorts.make(tmp_path / "c", three_studies, rules, bundle=str(tiny), exclude=listed)
+    drive(quick(cohort))
+    listed.write_text("ZZ-1\n")
+    rows = [row for row in cohorts.to_rows(cohort.folder) if row["case"] == "0002"]
+    assert [(row["state"], row["value"]) for row in rows] == [("excluded", None)]
+    assert "its result was made before" in rows[0]["reason"]
+
+
+def test_a_cohort_keeps_its_outputs_where_it_cannot_write(worked: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = write_outputs(worked).table.read_bytes()
+    shutil.rmtree(worked.result("0003"))
+
+    def full(self: Path, *rest: object, **named: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    from slicermedai.errors import DiskFullError
+
+    with monkeypatch.context() as patched, pytest.raises(DiskFullError):
+        patched.setattr(Path, "write_text", full)
+        write_outputs(worked)
+    assert (worked.folder / "table.csv").read_bytes() == before
+
+
+def test_the_picture_shows_the_patients_left_on_the_right_and_superior_up() -> None:
+    """The head's bright capsule lies at its left temple; its neck is cut off below."""
+    made = small_head(spacing=5.0)
+    picture = draw(made.result, made.volume)
+    others = [
+        draw(_on(made.result, grid_), _volume_on(made.volume, grid_))
+        for grid_ in (made.volume.geometry.flipped((0, 2)),)
+    ]
+    assert picture.shape[2] == 3
+    for other in others:
+        assert np.array_equal(picture, other)
+
+
+def _volume_on(volume: Any, geometry: Geometry) -> Any:
+    return replace(volume, array=np.ascontiguousarray(volume.array[::-1, :, ::-1]), geometry=geometry)
+
+
+def _on(result: AnalysisResult, geometry: Geometry) -> AnalysisResult:
+    def turned(region: Any) -> PackedMask:
+        return PackedMask.from_array(np.ascontiguousarray(region.to_array()[::-1, :, ::-1]), geometry)
+
+    return replace(result, findings=tuple(replace(one, region=turned(one.region)) for one in result.findings))
+
+
+def test_a_plane_is_where_it_belongs() -> None:
+    """One bright voxel, left, anterior and superior of the middle."""
+    geometry = rotated(grid("IAR", shape=(30, 20, 24), spacing=(4.0, 4.0, 4.0)), (4.0, -3.0, 5.0))
+    middle = geometry.to_lps((np.array(geometry.shape) - 1) / 2)
+    index = tuple(np.rint(geometry.to_index(middle + np.array([24.0, -20.0, 32.0]))).astype(int))
+    made = small_head(spacing=8.0)
+    array = np.zeros(geometry.shape, dtype=np.float32)
+    array[index] = 100.0
+    mask = np.zeros(geometry.shape, dtype=bool)
+    mask[tuple(slice(i - 1, i + 2) for i in index)] = True
+    finding = replace(made.result.findings[0], region=PackedMask.from_array(mask, geometry))
+    picture = draw(
+        replace(made.result, findings=(finding,), volume_geometry=geometry),
+        replace(made.volume, array=array, geometry=geometry),
+    )
+    red = (picture[:, :, 0].astype(int) - picture[:, :, 1]) > 100
+    widths = [round(128 * 24 / 24), round(128 * 24 / 30), round(128 * 20 / 30)]
+    starts = np.cumsum([0, widths[0] + 2, widths[1] + 2])
+    for start, width, (right, low) in zip(starts, widths, [(True, False), (True, False), (False, False)], strict=True):
+        rows, columns = np.nonzero(red[:, start : start + width])
+        assert bool(columns.mean() > width / 2) is right
+        assert bool(rows.mean() > red.shape[0] / 2) is low
+
+
+def test_a_picture_is_a_png_that_others_read(tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = np.random.default_rng(1).integers(0, 255, (20, 31, 3), dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(png_of(picture))
+    with Image.open(tmp_path / "a.png") as read:
+        assert np.array_equal(np.asarray(read), picture)
+    assert struct.unpack(">I", png_of(picture)[-4:]) == (zlib.crc32(b"IEND"),)
