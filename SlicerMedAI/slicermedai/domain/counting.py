@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
 from slicermedai.domain.finding import Mask, Measurement, PackedMask
 
@@ -14,4 +16,11 @@ def is_counted(one: Measurement) -> bool:
 
 def milliliters(region: Mask | PackedMask) -> float:
     """The volume of the voxels of ``region``, ml."""
-    return float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
+    return voxels(region) * region.geometry.voxel_volume / 1000
+
+
+def voxels(region: Mask | PackedMask) -> int:
+    """How many voxels ``region`` has; of a packed one no array is made."""
+    if isinstance(region, PackedMask):
+        return int(np.bitwise_count(region.bits).sum(dtype=np.int64))
+    return int(np.count_nonzero(region.to_array()))

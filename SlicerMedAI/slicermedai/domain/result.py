@@ -15,9 +15,12 @@ from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.study import SeriesRef, Study
 from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.words import Words
+from slicermedai.errors import InputError
 
 RESULT = "result"
 """The folder of the result in the output of a run, and the stem of its JSON file."""
+RATINGS = range(1, 6)
+"""What a person may rate a finding with; 1 is the worst."""
 
 
 class Status(Words):
@@ -56,9 +59,26 @@ class Decision(Words):
     REJECTED = "rejected"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditDistance:
+    """How far a person's voxels are from the network's: their Dice, and the volumes added and removed, ml."""
+
+    dice: float
+    added: float
+    removed: float
+
+    @property
+    def changed(self) -> float:
+        """The volume of all voxels that are not as they were, ml."""
+        return self.added + self.removed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Review:
-    """One decision by a named person about one finding; ``region`` only where it was edited."""
+    """One decision by a named person about one finding; ``region`` and ``edit`` only where it was edited.
+
+    ``rating`` is from 1 (unusable) to 5 (excellent), where the person gave one; it is about the network's answer.
+    """
 
     tracking_uid: str
     person: str
@@ -66,6 +86,12 @@ class Review:
     reason: str = ""
     time: str = ""
     region: Region | None = None
+    rating: int | None = None
+    edit: EditDistance | None = None
+
+    def __post_init__(self) -> None:
+        if self.rating is not None and self.rating not in RATINGS:
+            raise InputError("a rating is a whole number from 1 to 5", attribute="rating")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

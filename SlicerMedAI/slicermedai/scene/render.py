@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from slicermedai.domain.center import finding_center
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Box, Finding, Mask, PackedMask, Point
 from slicermedai.domain.geometry import FloatArray
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import InputError
 from slicermedai.scene.letters import edge_letters, letter_actors
 from slicermedai.scene.offscreen import quiet_vtk
 from slicermedai.scene.pictures import Picture
@@ -82,26 +82,6 @@ def main_finding(result: AnalysisResult) -> Finding | None:
     if masks and max(sizes) > 0:
         return masks[sizes.index(max(sizes))]
     return next((f for f in result.findings if isinstance(f.region, (Box, Point))), None)
-
-
-def finding_center(finding: Finding) -> FloatArray:
-    """LPS mm, 3 numbers: a place inside the finding, nearest to the middle of what it covers.
-
-    Raises
-    ------
-    InputError
-        The finding has no region.
-    """
-    region = finding.region
-    if isinstance(region, Point):
-        return np.array(region.position)
-    if isinstance(region, Box):
-        return (np.array(region.low) + np.array(region.high)) / 2
-    if region is None:
-        raise InputError("a finding without a region has no centre", attribute="region")
-    places = np.argwhere(region.to_array())
-    nearest = np.square(places - places.mean(axis=0)).sum(axis=1).argmin()
-    return region.geometry.to_lps(places[nearest])
 
 
 def position_words(point: FloatArray, orientation: str) -> str:

@@ -65,6 +65,20 @@ def fill_segmentation(node: Any, findings: Iterable[Finding], *, geometry: Geome
     node.CreateDefaultDisplayNodes()
 
 
+def put_segment(node: Any, finding: Finding, *, made_by: Provenance, before: str = "") -> None:
+    """Make the segment of ``finding``, which has a mask, anew in ``node``, in front of the segment ``before``."""
+    segmentation = node.GetSegmentation()
+    segmentation.RemoveSegment(finding.tracking_uid)
+    segmentation.AddSegment(_segment(finding, made_by), finding.tracking_uid, before)
+
+
+def tag_segment(node: Any, finding: Finding, *, made_by: Provenance) -> None:
+    """Bring the DICOM tags of the segment of ``finding`` up to date; its voxels stay as they are."""
+    segment = node.GetSegmentation().GetSegment(finding.tracking_uid)
+    for name, value in _tags(finding, made_by).items():
+        segment.SetTag(name, value)
+
+
 def know_surfaces() -> None:
     """Let segmentations that are made from now on have surfaces.
 
