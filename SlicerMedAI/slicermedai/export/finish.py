@@ -71,6 +71,8 @@ def finish(
     _copy(header, dataset, attributes.FILED_UNDER)
     _check_study(dataset)
     _copy(header, dataset, kind.place)
+    if attributes.LATERALITY in kind.place:
+        _side(header, dataset)
     if "FrameOfReferenceUID" in kind.place:
         _check_space(dataset)
     _series(dataset, context, result=result, kind=kind)
@@ -91,6 +93,13 @@ def _copy(header: Dataset, dataset: Dataset, keywords: tuple[str, ...]) -> None:
     for keyword in keywords:
         if keyword in header:
             dataset.add(_element(header[keyword]))
+
+
+def _side(header: Dataset, dataset: Dataset) -> None:
+    """A projection says its side itself (Image Laterality, C.8.11.5.1); a series made of it alone is of that side."""
+    side = str(header.get("ImageLaterality") or "")
+    if attributes.LATERALITY not in dataset and side in ("L", "R"):
+        dataset.Laterality = side
 
 
 def _check_study(dataset: Dataset) -> None:

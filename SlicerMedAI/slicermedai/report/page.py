@@ -82,13 +82,17 @@ def render_page(context: ReportContext, folder: Path) -> str:
     )
 
 
+_CONVENTION = "Radiological convention: in axial and coronal slices the patient's left (L) is on the right."
+_BY_HEADER = "Side and letters at the edges are those of the header; they were not read from the picture."
+
+
 def pictures_section(context: ReportContext) -> Html:
     """The pictures, or why there are none."""
     if not context.pictures:
         reason = context.no_pictures or "none were asked for"
         return section("pictures", "Pictures", tag("p", f"Pictures could not be made: {reason}", class_="warn"))
     figures = [_figure(picture) for picture in context.pictures]
-    words = "Radiological convention: in axial and coronal slices the patient's left (L) is on the right."
+    words = _CONVENTION if context.result.volume_geometry.is_in_patient else _BY_HEADER
     said = tag("p", " ".join(filter(None, [origin.image_words(context.result), words])))
     return section("pictures", "Pictures", said, tag("div", *figures, class_="pictures"))
 
