@@ -10,7 +10,7 @@ from slicermedai.domain.result import AnalysisResult
 RESULT = "MedAI.Result"
 ROLE = "MedAI.Role"
 VOLUME, SEGMENTATION, TABLE, MARKUP = "volume", "segmentation", "table", "markup"
-NOTICE, BANNER, MAP = "notice", "banner", "map"
+NOTICE, BANNER, MAP, COLORS = "notice", "banner", "map", "colors"
 
 
 def result_key(result: AnalysisResult) -> str:
@@ -18,7 +18,8 @@ def result_key(result: AnalysisResult) -> str:
     if result.provenance.job_id:
         return result.provenance.job_id
     found = {one.tracking_uid for one in result.findings} | {one.tracking_uid for one in result.reviews}
-    parts = [result.provenance.weights_sha256, result.study.study_uid, *sorted(found - {""})]
+    made = result.provenance
+    parts = [made.weights_sha256, result.study.study_uid, made.finished, *sorted(found - {""})]
     return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()[:32]
 
 

@@ -11,6 +11,7 @@ from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
 from slicermedai.scene import identity
+from slicermedai.scene.map_colors import paint
 from slicermedai.scene.notice import describe
 from slicermedai.scene.segments import fill_segmentation
 from slicermedai.scene.volumes import volume_to_node
@@ -24,6 +25,8 @@ def add_maps(result: AnalysisResult, scene: Any) -> tuple[Any, ...]:
     for old in identity.marked_nodes(scene, identity.result_key(result), identity.MAP):
         scene.RemoveNode(old)
     made = [_map_node(one, scene, result.study) for one in result.maps]
+    for node, one in zip(made, result.maps, strict=True):
+        paint(node, one, result)
     made += [node for node in (_contours(result, scene),) if node is not None]
     for node in made:
         described = node.GetDescription() or ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def render_views(
     OutputError, DiskFullError
         No offscreen OpenGL is to be had, or the folder cannot be written.
     """
-    result = decided(result)
+    result = replace(decided(result), maps=())  # which no picture shows
     plan = _plan(result, volume, Path(folder), size)
     with quiet_vtk(), DrawingScene() as drawing:
         shown = show(result, drawing.scene, volume=volume)

@@ -65,7 +65,7 @@ def volume_to_node(volume: Volume, scene: Any, *, study: Study | None = None) ->
     slicer.util.updateVolumeFromArray(node, array)
     node.SetIJKToRASMatrix(to_matrix(LPS_TO_RAS @ volume.geometry.ijk_to_lps))
     if volume.unit != NO_UNITS:
-        node.SetVoxelValueUnits(_coded_entry(volume.unit))
+        node.SetVoxelValueUnits(coded_entry(volume.unit))
     node.CreateDefaultDisplayNodes()
     file_under_study(node, scene, study, series=_series_item(volume, study))
     return node
@@ -188,7 +188,8 @@ def _refuse_other_than_scalar(node: Any) -> None:
         )
 
 
-def _coded_entry(code: Code) -> Any:
+def coded_entry(code: Code) -> Any:
+    """A vtkCodedEntry of ``code``."""
     entry = slicer.vtkCodedEntry()
     entry.SetValueSchemeMeaning(code.value, code.scheme, code.meaning)
     return entry

@@ -1,0 +1,129 @@
+"""Maps of a result in the scene: in which colours, and laid over an image only where somebody asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+import slicer
+from numpy.typing import NDArray
+
+from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.result import AnalysisResult, Map
+from slicermedai.scene import identity, map_colors
+from slicermedai.scene.clear import clear
+from slicermedai.scene.map_colors import MapKind, overlay, ramp
+from slicermedai.scene.show import show
+from slicermedai.scene.volumes import geometry_of_node, volume_to_node
+from Testing.scene.samples import SmallHead, small_head
+
+FLOAT = NDArray[np.float64]
+CODES = {
+    MapKind.PROBABILITY: Code(value="110854", scheme="DCM", meaning="Fractional Probabilistic Segmentation"),
+    MapKind.UNCERTAINTY: Code(value="255238004", scheme="SCT", meaning="Continuous"),
+    MapKind.SALIENCY: Code(value="130403", scheme="DCM", meaning="Grad-CAM"),
+}
+
+
+def a_map(head: SmallHead, kind: MapKind = MapKind.SALIENCY, name: str = "Saliency") -> Map:
+    """Every voxel has a number of its own."""
+    geometry = head.result.volume_geometry
+    array = np.linspace(0, 1, int(np.prod(geometry.shape)), dtype=np.float32).reshape(geometry.shape)
+    calibration = "site A" if kind is MapKind.PROBABILITY else "none"
+    return Map(name=name, quantity=CODES[kind], unit=NO_UNITS, array=array, geometry=geometry, calibration=calibration)
+
+
+def mapped(head: SmallHead, *found: Map) -> AnalysisResult:
+    return replace(head.result, maps=found)
+
+
+@pytest.mark.parametrize("head", [small_head(), small_head(oblique=True), small_head(codes="IAR")])
+def test_a_map_lies_where_its_voxels_do(scene: slicer.vtkMRMLScene, head: SmallHead) -> None:
+    (node,) = show(mapped(head, a_map(head)), scene).map_nodes
+    assert np.array_equal(slicer.util.arrayFromVolume(node), a_map(head).array)
+    assert np.abs(geometry_of_node(node).affine - head.result.volume_geometry.affine).max() < 1e-9
+
+
+@pytest.mark.parametrize("kind", list(MapKind))
+def test_each_kind_has_its_colours_and_says_whether_it_is_calibrated(scene: slicer.vtkMRMLScene, kind: MapKind) -> None:
+    head = small_head()
+    (node,) = show(mapped(head, a_map(head, kind)), scene).map_nodes
+    table = node.GetDisplayNode().GetColorNode()
+    color = [0.0] * 4
+    assert table.GetColor(170, color)
+    assert color[:3] == pytest.approx(ramp(kind)[170].tolist(), abs=1e-6)
+    assert node.GetAttribute(map_colors.CALIBRATION) == ("site A" if kind is MapKind.PROBABILITY else "none")
+    assert node.GetVoxelValueQuantity().GetCodeValue() == CODES[kind].value
+    assert "Research use only" in node.GetDescription()
+
+
+def test_no_view_shows_a_map_unasked_and_a_click_lays_it_over_the_image(scene: slicer.vtkMRMLScene) -> None:
+    head = small_head()
+    view = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+    image = volume_to_node(head.volume, scene)
+    (node,) = show(mapped(head, a_map(head)), scene).map_nodes
+    assert view.GetForegroundVolumeID() is None and view.GetBackgroundVolumeID() is None
+    assert overlay(node, image) == 1
+    assert (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) == (image.GetID(), node.GetID())
+    assert view.GetForegroundOpacity() == map_colors.OPACITY
+
+
+def test_a_probability_is_shown_from_0_to_1_and_nothing_below_0_is_left_out(scene: slicer.vtkMRMLScene) -> None:
+    head = small_head()
+    one = a_map(head, MapKind.PROBABILITY)
+    other = replace(a_map(head), array=a_map(head).array - np.float32(0.5))
+    sure, signed = (
+        node.GetDisplayNode() for node in show(mapped(head, replace(one, array=one.array / 2), other), scene).map_nodes
+    )
+    assert (sure.GetWindowLevelMin(), sure.GetWindowLevelMax(), sure.GetApplyThreshold()) == (0, 1, 1)
+    assert (signed.GetWindowLevelMin(), signed.GetWindowLevelMax(), signed.GetApplyThreshold()) == (-0.5, 0.5, 0)
+
+
+def test_tables_are_used_again_and_go_with_the_result(scene: slicer.vtkMRMLScene) -> None:
+    head = small_head()
+    result = mapped(head, a_map(head), a_map(head, MapKind.UNCERTAINTY, "Disagreement"))
+    show(result, scene)
+    shown = show(result, scene)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") == 2
+    clear(shown, scene)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") == 0
+    assert not identity.marked_nodes(scene, shown.key)
+
+
+# --- colours ------------------------------------------------------------------------------------------------------
+
+_TO_CONES = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
+_LACKING = {
+    "nothing": np.eye(3),
+    "red": np.array([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]]),
+    "green": np.array([[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]]),
+    "blue": np.array([[1, 0, 0], [0, 1, 0], [-0.395913, 0.801109, 0]]),
+}
+"""Vienot, Brettel, Mollon 1999 (Color Research and Application 24, 243): linear RGB to cones, and cones without one."""
+
+
+def seen(kind: MapKind, lacking: str) -> FLOAT:
+    """CIELab of the table as somebody sees it who lacks a kind of cone."""
+    table = ramp(kind)
+    linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(linear @ (np.linalg.inv(_TO_CONES) @ _LACKING[lacking] @ _TO_CONES).T, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = linear @ to_xyz.T / np.array([0.9505, 1.0, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+@pytest.mark.parametrize("lacking", list(_LACKING))
+def test_kinds_of_maps_are_told_apart_whichever_cone_is_lacking(lacking: str) -> None:
+    for one, other in combinations(MapKind, 2):
+        middle = slice(64, 200)
+        apart = np.linalg.norm(seen(one, lacking)[middle, None] - seen(other, lacking)[None, middle], axis=-1)
+        assert apart.min() > 20, (one, other)
+
+
+@pytest.mark.parametrize("kind", list(MapKind))
+@pytest.mark.parametrize("lacking", list(_LACKING))
+def test_more_is_lighter_whichever_cone_is_lacking(kind: MapKind, lacking: str) -> None:
+    assert (np.diff(seen(kind, lacking)[:, 0]) > 0).all()
