@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 
 from slicermedai.dicom.inputs import Source, open_source
@@ -64,6 +67,30 @@ def test_a_picture_looks_the_same_however_it_is_stored(
     expected = formula(chest().astype(float))
     assert np.abs(read_back.flat.display[0] / 255 - expected).max() < 1e-5
     assert np.array_equal(read_back.array[0], chest())
+
+
+@pytest.mark.parametrize("white_is_low", [False, True], ids=["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"window": (1800.0, 2000.0)},
+        {"window": (1800.0, 2000.0), "function": "SIGMOID"},
+        {"window": (2000.0, 1500.0), "slope": 0.5, "intercept": -100.0},
+        {"window": None, "table": (CURVE, 8)},
+        {"window": None, "table": (STEEP, 10)},
+    ],
+    ids=["linear", "sigmoid", "rescaled", "8-bit table", "10-bit table"],
+)
+def test_another_program_shows_the_same_greys(spec: dict[str, Any], white_is_low: bool, tmp_path: Path) -> None:
+    """dcmtk's dcmj2pnm rounds down, and by tables in steps: up to two of 255."""
+    program = shutil.which("dcmj2pnm")
+    if program is None:
+        pytest.skip("absent: dcmj2pnm (Debian dcmtk)")
+    file = write_flat(chest(), tmp_path, spec=FlatSpec(white_is_low=white_is_low, signed=True, **spec))
+    shown_by = ["+Wi", "1"] if spec["window"] else ["+Wl", "1"]
+    subprocess.run([program, "+op", *shown_by, str(file), str(tmp_path / "other.pgm")], check=True, capture_output=True)
+    other = np.asarray(Image.open(tmp_path / "other.pgm")).astype(float)
+    assert np.abs(open_source(file).volume.flat.display[0] - other).max() < 2
 
 
 @pytest.mark.parametrize("white_is_low", [False, True])

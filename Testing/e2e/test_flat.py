@@ -13,11 +13,14 @@ from pydicom import dcmread
 from slicermedai.bundles.consent import agree
 from slicermedai.bundles.store import Title
 from slicermedai.cli.execute import execute
+from slicermedai.deid.pixels.ocr import is_available
+from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.geometry import Space
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import AmbiguousInputError, FormatError, InputError
 from slicermedai.jobs.specs import RunJob
+from Testing.deid.pixels.pictures import Text, written_on
 from Testing.fixtures.flat_writer import FlatSpec, chest, retina, write_flat
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.leaks import leaks
@@ -88,6 +91,19 @@ def test_a_retina_in_colour_runs_whole(tmp_path: Path, monkeypatch: pytest.Monke
     picture = np.asarray(Image.open(folder / "pictures" / "projection.png")).astype(int)
     red, green, blue = picture[30:-30, 40:-40].mean(axis=(0, 1))
     assert red > green > blue
+
+
+def test_a_name_burned_into_a_picture_is_read_and_removed_in_either_polarity(tmp_path: Path, bundle: Path) -> None:
+    if not is_available():
+        pytest.skip("absent: rapidocr-onnxruntime (optional extra ocr)")
+    ground = (chest((360, 420)) // 16).astype(np.uint8)
+    written = written_on(ground, [Text(20, 20, "QUILLFEATHER AMBROSIA")], size=24).astype(np.uint16) * 16
+    write_flat(written, tmp_path / "study", spec=FlatSpec(side="L", white_is_low=True))
+    folder = run(tmp_path, bundle, identity="deidentify", ocr=True, report=False)
+    copy = open_source(folder / "dicom" / "source").volume.array[0]
+    assert written[20:50, 20:380].max() > 4000 > 3700 > copy[20:50, 20:380].max()
+    assert np.array_equal(copy[70:], written[70:]), "and nothing else is touched"
+    assert len(AnalysisResult.load(folder).findings) == 2
 
 
 def test_regions_are_refused_by_name_and_words_are_filed(tmp_path: Path, bundle: Path) -> None:

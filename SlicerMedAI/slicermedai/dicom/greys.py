@@ -115,7 +115,7 @@ def _modality(stored: NDArray[Any], dataset: Dataset) -> _Modality:
     if slope == 0:
         raise ValueError("RescaleSlope")
     if slope == 1 and intercept == round(intercept):
-        values: NDArray[Any] = stored.astype(np.int32) + int(intercept)
+        values: NDArray[Any] = stored.astype(np.int32 if bits <= 16 else np.int64) + int(intercept)
     else:
         values = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
     low, high = sorted(end * slope + intercept for end in ends)
@@ -162,7 +162,9 @@ def _turned(modality: _Modality) -> NDArray[Any]:
     """The values mirrored in the middle of their possible range, not in that of this picture's own."""
     if modality.values.dtype.kind == "f":
         return (modality.low + modality.high - modality.values.astype(np.float64)).astype(np.float32)
-    return int(modality.low + modality.high) - modality.values.astype(np.int32)
+    return np.asarray(int(modality.low + modality.high) - modality.values.astype(np.int64)).astype(
+        np.int32 if modality.high < 2**31 else np.int64
+    )
 
 
 def _warnings(dataset: Dataset, *, has_voi: bool) -> list[str]:
