@@ -63,6 +63,20 @@ def enclosed(cells: NDArray[np.int64], axes: FloatArray) -> float:
     return float(_cells().volumes @ cells) * abs(float(np.linalg.det(axes)))
 
 
+def triangles(mask: NDArray[np.bool_]) -> FloatArray:
+    """(N, 3, 3): the surface of ``mask`` as triangles of fractional (slice, row, column) corners, closed.
+
+    Counter-clockwise from outside as (slice, row, column) axes are drawn right-handed. For one structure at a time:
+    unlike the counts of :func:`cells_of` this holds every triangle.
+    """
+    table, kinds = _cells(), _kinds(np.pad(mask, 1).astype(np.uint8))
+    made = [np.empty((0, 3, 3))]
+    for kind in np.unique(kinds[(kinds > 0) & (kinds < 255)]):
+        cells = np.argwhere(kinds == kind) - 1
+        made.append((cells[:, None, None] + table.triangles[table.kinds == kind]).reshape(-1, 3, 3))
+    return np.concatenate(made)
+
+
 def _kinds(padded: NDArray[np.uint8]) -> NDArray[np.uint8]:
     lines = padded[:, :, :-1] | (padded[:, :, 1:] << 1)
     squares = lines[:, :-1] | (lines[:, 1:] << 2)

@@ -1,0 +1,110 @@
+"""A plan beside the result it was made from: a new result folder, whole or not at all; the old one stays as it was.
+
+``planned-1``, ``planned-2`` ... hold the result with the planned regions as findings, so that scene, SEG and SR have
+them, and in ``plan/`` the plan itself without loss and its table. What follows from the plan is worked out from it
+again.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+from slicermedai.domain.codec import load_object, write_object
+from slicermedai.domain.plan import Plan
+from slicermedai.domain.result import RESULT, AnalysisResult, result_folder
+from slicermedai.domain.reviewed import newest
+from slicermedai.domain.seal import check_seal, seal
+from slicermedai.domain.storage import atomic_folder
+from slicermedai.errors import UnreadableFileError
+from slicermedai.plan.numbers import PlanTable, table_of
+from slicermedai.plan.planned import planned_result
+
+PLAN = "plan"
+"""The folder of the plan in that of its result, and the stem of its JSON file."""
+TABLE = "table.csv"
+
+_NUMBERED = re.compile(r"(?:(.+)-)?planned-(\d{1,6})")
+_OF_A_RUN = re.compile(rf"{RESULT}|reviewed-\d+|planned-\d+")
+
+
+def save_plan(plan: Plan, folder: Path) -> Path:
+    """Save ``plan`` beside the result in ``folder``; returns the new folder.
+
+    ``folder`` is a result folder, or the output of a run, whose last decisions then count. Height and weight are
+    patient data, as is all of a result folder.
+
+    Raises
+    ------
+    UnreadableFileError
+        No result is there, or it is damaged.
+    GeometryError
+        The plan is of another image than the result.
+    InputError
+        The plan cannot be carried out as it stands, see :func:`slicermedai.plan.numbers.table_of`.
+    OutputError, DiskFullError
+        The place cannot be written; nothing is left behind.
+    """
+    source = newest(Path(folder))
+    table = table_of(plan)
+    made = planned_result(AnalysisResult.load(source), plan, table)
+    target = _next(source)
+    with atomic_folder(target) as partial:
+        for extra in [path for path in source.iterdir() if path.is_dir() and not path.name.startswith(".")]:
+            if extra.name != PLAN:
+                shutil.copytree(extra, partial / extra.name)
+        (partial / PLAN).mkdir()
+        write_object(plan, partial / PLAN, kind=PLAN)
+        write_table(table, partial / PLAN / TABLE)
+        seal(partial / PLAN)
+        write_object(made, partial, kind=RESULT)
+        seal(partial)
+    return target
+
+
+def load_plan(folder: Path) -> Plan:
+    """The plan in ``folder``: one that :func:`save_plan` made, or the output of a run, of which the last counts.
+
+    Raises
+    ------
+    UnreadableFileError
+        No plan is there, or it is damaged or was changed afterwards.
+    """
+    place = _planned(Path(folder))
+    check_seal(place)
+    return load_object(place / PLAN, Plan, kind=PLAN)
+
+
+def write_table(table: PlanTable, path: Path) -> None:
+    """CSV (RFC 4180), a line for each number; no patient data but what follows from height and weight."""
+    rows = table.to_rows()
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows({**row, "value": "" if row["missing"] else repr(row["value"])} for row in rows)
+
+
+def _planned(folder: Path) -> Path:
+    if (folder / PLAN / f"{PLAN}.json").is_file():
+        return folder
+    found = [path for path in folder.glob("*planned-*") if (path / PLAN / f"{PLAN}.json").is_file()]
+    if not found:
+        raise UnreadableFileError(
+            "holds no plan", file=folder, advice="Give the folder that saving the plan made, or the output of its run."
+        )
+    return max(found, key=_number)
+
+
+def _next(source: Path) -> Path:
+    """Beside ``source``, under the next number that is free."""
+    source = result_folder(source)
+    stem = "" if _OF_A_RUN.fullmatch(source.name) else f"{source.name}-"
+    number = 1 + max((_number(path) for path in source.parent.glob(f"{stem}planned-*")), default=0)
+    return source.parent / f"{stem}planned-{number}"
+
+
+def _number(folder: Path) -> int:
+    match = _NUMBERED.fullmatch(folder.name)
+    return int(match[2]) if match else 0

@@ -1,0 +1,157 @@
+"""A result with what is planned as findings of their own: remnant, what is taken away, margins and what they meet.
+
+Each planned region is coded as the anatomy that it lies in; its name and definition say that it is planned. All
+findings with voxels get the same measurements in the same order, as tables and TID 1411 groups want: to those of the
+run come the volume ratio and the distance to the nearest vessel, said to be missing where they have no meaning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Code, Label
+from slicermedai.domain.finding import Confidence, Finding, Mask, Measurement, PackedMask, tracking_uid
+from slicermedai.domain.plan import Plan, Role
+from slicermedai.domain.provenance import Provenance, Step
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import GeometryError
+from slicermedai.measure.codes import MINIMUM
+from slicermedai.measure.methods import METHODS, measure
+from slicermedai.plan.checks import structure
+from slicermedai.plan.margins import zone_of
+from slicermedai.plan.numbers import DISTANCE, VOLUME_RATIO, PlanTable, distance, title
+from slicermedai.plan.resection import resect
+
+_SIZES = tuple(name for name in METHODS if name in {"volume", "long axis", "short axis", "3D diameter", "surface area"})
+_STEP, _PREFIX = "planned finding", "Plan: "
+_NOT_PLANNED = "not planned for this structure"
+_NOT_MEASURED = "not measured of a planned region"
+_UNSURE = Confidence(reason="planned by a person, not found by the model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Region:
+    """A planned region, and its ml counted in parts of voxels; ``ratio`` is to the functional volume."""
+
+    name: str
+    label: Label
+    region: PackedMask
+    ml: float
+    definition: str
+    ratio: float = math.nan
+
+
+def planned_result(result: AnalysisResult, plan: Plan, table: PlanTable) -> AnalysisResult:
+    """``result`` with the plan's regions as findings and its numbers as measurements.
+
+    Findings of an earlier plan are replaced. The plan's warnings become warnings of the result, which must be read
+    before its numbers; a step of the provenance says that there is a plan.
+
+    Raises
+    ------
+    GeometryError
+        The plan lies on another grid than the result.
+    """
+    if not plan.geometry.same_grid(result.volume_geometry):
+        raise GeometryError(
+            "the plan is of another image than the result",
+            attribute="geometry",
+            advice="Give the result it was made of.",
+        )
+    regions = list(_regions(plan))
+    uids = {_uid(result, one.name) for one in regions}
+    earlier = {step.detail for step in result.provenance.steps if step.name == _STEP}
+    kept = [one for one in result.findings if one.tracking_uid not in uids | earlier]
+    columns = next((one.measurements for one in kept if one.measurements), ())
+    own = [replace(one, measurements=_with_plan(one, plan)) if one.measurements else one for one in kept]
+    made = [_finding(result, one, columns) for one in regions]
+    return replace(result, findings=(*own, *made), provenance=_provenance(result, table, made))
+
+
+def _regions(plan: Plan) -> Iterator[_Region]:
+    organ = structure(plan, plan.organ)
+    found = resect(plan)
+    if found is not None:
+        yield _Region(
+            name=f"{plan.organ}: planned remnant", label=organ.label, region=found.remnant_region, ml=found.remnant,
+            ratio=found.of_functional, definition="Functional part of the organ that stays; parts of voxels count.",
+        )  # fmt: skip
+        yield _Region(
+            name=f"{plan.organ}: planned resection", label=organ.label, region=found.resected_region,
+            ml=found.resected, definition="What is taken away, lesions included; parts of voxels count.",
+        )  # fmt: skip
+    for zone in (zone_of(plan, margin) for margin in plan.margins):
+        words = f"Lesion and all within {zone.margin.width:g} mm of its border, in the organ."
+        yield _Region(
+            name=f"{title(zone.margin)}: planned margin", label=organ.label, region=zone.region, ml=zone.ml,
+            definition=words,
+        )  # fmt: skip
+        for one in zone.vessels:
+            yield _Region(
+                name=f"{title(zone.margin)}: margin in {one.name}", label=structure(plan, one.name).label,
+                region=one.region, ml=one.ml, definition="The part of the vessel that the safety margin reaches.",
+            )  # fmt: skip
+
+
+def _finding(result: AnalysisResult, one: _Region, columns: Sequence[Measurement]) -> Finding:
+    geometric = {found.name: found for found in measure(one.region, wanted=_SIZES)}
+    volume = Measurement(name=VOLUME, value=one.ml, unit=MILLILITER)
+    known = {**geometric, VOLUME: volume}
+    if not columns:
+        columns = tuple(known.values())
+    measurements = [_column(column, known) for column in columns if column.name not in (VOLUME_RATIO, DISTANCE)]
+    label = replace(one.label, name=one.name, definition=one.definition)
+    return Finding(
+        tracking_uid=_uid(result, one.name),
+        label=label,
+        region=one.region,
+        measurements=(*measurements, _ratio(one.ratio), _shortest(None)),
+        confidence=_UNSURE,
+    )
+
+
+def _column(column: Measurement, known: dict[Code, Measurement]) -> Measurement:
+    found = known.get(column.name)
+    if found is not None and column.derivation is None and found.unit == column.unit:
+        return found
+    return replace(column, value=math.nan, interval=None, points=(), missing=_NOT_MEASURED)
+
+
+def _with_plan(finding: Finding, plan: Plan) -> tuple[Measurement, ...]:
+    """Its measurements, then ratio and distance; those of an earlier plan are dropped."""
+    kept = [one for one in finding.measurements if one.name not in (VOLUME_RATIO, DISTANCE)]
+    mine = next((one for one in plan.structures if one.tracking_uid == finding.tracking_uid), None)
+    lesion = mine.region if mine is not None and mine.role is Role.LESION else None
+    return (*kept, _ratio(math.nan), _shortest(lesion, plan))
+
+
+def _ratio(value: float) -> Measurement:
+    missing = _NOT_PLANNED if math.isnan(value) else ""
+    return Measurement(name=VOLUME_RATIO, value=value, unit=NO_UNITS, missing=missing)
+
+
+def _shortest(lesion: Mask | PackedMask | None, plan: Plan | None = None) -> Measurement:
+    """From a lesion to the nearest of all vessels."""
+    vessels = plan.having(Role.VESSEL) if plan is not None and lesion is not None else ()
+    if lesion is None or not vessels:
+        return Measurement(name=DISTANCE, value=math.nan, unit=MILLIMETER, derivation=MINIMUM, missing=_NOT_PLANNED)
+    found = min((distance(lesion, one.region) for one in vessels), key=lambda one: one.mm)
+    return Measurement(
+        name=DISTANCE, value=found.mm, unit=MILLIMETER, derivation=MINIMUM, points=(found.start, found.end)
+    )
+
+
+def _provenance(result: AnalysisResult, table: PlanTable, made: Sequence[Finding]) -> Provenance:
+    old = result.provenance
+    kept = tuple(step for step in old.steps if step.name != _STEP)
+    steps = tuple(Step(name=_STEP, detail=one.tracking_uid) for one in made)
+    told = tuple(f"{_PREFIX}{line}" for line in table.warnings)
+    before = tuple(line for line in old.warnings if not line.startswith(_PREFIX))
+    return replace(old, steps=(*kept, *steps), warnings=(*before, *told))
+
+
+def _uid(result: AnalysisResult, name: str) -> str:
+    series = result.sources[0].series_uid if result.sources else ""
+    return tracking_uid("plan", series, result.provenance.bundle, name)
