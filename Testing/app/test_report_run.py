@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from slicermedai.app.report_choice import PERSON, RESULTS
 from slicermedai.app.report_run import ReportRun
 from slicermedai.app.report_state import OWN, Written
+from slicermedai.app.result_choice import PERSON, RESULTS
 from slicermedai.app.state import Phase
 from slicermedai.console.verbs import submit_job
 from slicermedai.domain.decisions import WHOLE

@@ -10,6 +10,7 @@ import pytest
 from slicermedai.app import report_words as words
 from slicermedai.app.report_places import Found
 from slicermedai.app.report_state import OWN, DeliveryShown, FindingShown, FormatShown, PeerShown, ResultShown, Written
+from slicermedai.app.words import found_text
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.result import Decision, Status
 from slicermedai.domain.study import Identity
@@ -136,7 +137,7 @@ def test_what_a_sending_came_to_leaves_out_what_did_not_happen() -> None:
 
 def test_a_result_in_the_scene_is_said_to_be() -> None:
     found = Found(folder=Path("MedAI-1"), made=datetime(2026, 1, 2, 3, 4))
-    assert words.found_text(found) == "MedAI-1 – 2026-01-02 03:04"
+    assert found_text(found) == "MedAI-1 – 2026-01-02 03:04"
     assert words.written_text(None) == "Nothing was written yet."
     written = Written(folder=Path("a/out"), identity=Identity.KEEP, files=("seg.dcm", "sr.dcm"))
     assert words.written_text(written) == "Written: seg.dcm, sr.dcm. Folder: out"

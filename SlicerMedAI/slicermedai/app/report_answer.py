@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from slicermedai.domain.result import AnalysisResult, Review
     from slicermedai.export.forecast import Forecast
 
-_DECIDED = "result reviewed"
-
 
 def main() -> int:
     """Answer one request."""
@@ -30,7 +28,9 @@ def _answer(asked: dict[str, Any], progress: Progress) -> Any:
     if what == "look":
         return _look(Path(asked["folder"]), [_review(one) for one in asked["reviews"]], progress)
     if what == "keep":
-        return _keep(Path(asked["folder"]), [_review(one) for one in asked["reviews"]])
+        from slicermedai.app.keeping import keep
+
+        return str(keep(Path(asked["folder"]), [_review(one) for one in asked["reviews"]]))
     from slicermedai.app.report_sending import answer
 
     return answer(what, asked, progress)
@@ -104,19 +104,6 @@ def _foreseen(one: Forecast) -> dict[str, Any]:
         "attribute": (error.attribute or "") if error else "",
         "advice": (error.advice or "") if error else "",
     }
-
-
-def _keep(folder: Path, reviews: list[Review]) -> str:
-    """Save the decisions as a new result beside the old one; the log says how many, and of which result."""
-    from slicermedai.audit.log import append
-    from slicermedai.domain.result import RESULT, AnalysisResult
-    from slicermedai.domain.reviewed import save_reviewed
-    from slicermedai.domain.storage import sha256_file
-
-    made = save_reviewed(folder, reviews)
-    job_id = AnalysisResult.load(made).provenance.job_id
-    append(_DECIDED, job_id=job_id, decisions=len(reviews), result_sha256=sha256_file(made / f"{RESULT}.json"))
-    return str(made)
 
 
 def _review(plain: dict[str, str]) -> Review:

@@ -2,74 +2,31 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-from slicermedai.app.presenter import Presenter
-from slicermedai.app.report_places import Found, find_results, remembered, to_remember
 from slicermedai.app.report_state import OWN, FormatShown, ReportState, ResultShown
 from slicermedai.app.report_words import format_text
+from slicermedai.app.result_choice import ResultChoice
 from slicermedai.app.words import Translate
 from slicermedai.domain.decisions import WHOLE
 from slicermedai.domain.result import Decision, Review
 from slicermedai.export.formats import FORMATS
 from slicermedai.export.profiles import PROFILES
 
-LOOK = "look"
-"""The activity that leaves everything editable."""
-PERSON, RESULTS = "MedAI/Reviewer", "MedAI/Results"
-"""Settings: the name of who reviews, and the folders that were opened, one a line."""
 _WITHOUT_PATIENT = frozenset({"nifti", "csv"})
 
 
-class Choosing(Presenter):
+class Choosing(ResultChoice):
     """The half of the presenter that holds what is chosen and decided; see :class:`~.report_run.ReportRun`."""
 
     def __init__(
         self, *, recall: Callable[[str], str], remember: Callable[[str, str], object], translate: Translate
     ) -> None:
-        super().__init__(translate=translate)
-        self._recall, self._remember = recall, remember
+        super().__init__(recall=recall, remember=remember, translate=translate)
         self.state: ReportState = ReportState(message=translate("Choose a result."))
-        self.results: tuple[Found, ...] = ()
-        """The last results, for the list to choose from."""
-        self._keys: frozenset[str] = frozenset()
 
     # --- choosing ----------------------------------------------------------------------------------------------------
-
-    def refresh(self, keys: Collection[str] = ()) -> None:
-        """Look again which results there are; ``keys`` are those that the scene shows."""
-        self._keys = frozenset(keys)
-        self._list()
-        if not self.state.asked.person:
-            self._ask(person=self._recall(PERSON))
-        self.changed.emit(self.state)
-
-    def choose_folder(self, folder: str) -> None:
-        """A run's folder, or a result folder; "" chooses none. Decisions that are in no file yet are not thrown away.
-
-        Of a run the result with the last decisions is taken.
-        """
-        folder = str(Path(folder).expanduser().absolute()) if folder else ""
-        if not self.editable or folder == self.state.asked.folder:
-            return
-        if self.state.pending:
-            told = self.translate("Your decisions are saved nowhere yet: write, or undo them, before you go on.")
-            self._set(message=told)
-            self.changed.emit(self.state)  # the folder is shown as it was
-            return
-        self._ask(folder=folder)
-        self._set(shown=None, written=None, message=self.translate("Choose a result."))
-        if folder:
-            self.look()
-
-    def choose_person(self, name: str) -> None:
-        """Who decides, as people write names: "Jane van Roe"."""
-        self._ask(person=" ".join(name.split()))
 
     def choose_profile(self, name: str) -> None:
         """The formats of a profile; any other name leaves what is ticked."""
@@ -92,15 +49,11 @@ class Choosing(Presenter):
 
         What was written before does not say so, and is not offered for sending any more.
         """
-        shown, person = self.state.shown, self.state.asked.person
+        shown = self.state.shown
         if shown is None or not self.can_decide:
             self._set(message=self.translate("Type your name first: a decision is a named person's."))
             return
-        self._remember(PERSON, person)
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
-        made = Review(
-            tracking_uid=uid, person=person, decision=decision, reason=" ".join(reason.split())[:500], time=when
-        )
+        made = self._review(uid, decision, reason)
         self._set(pending=(*self.state.pending, made), shown=_with(shown, made), written=None)
         self.look()
 
@@ -110,16 +63,7 @@ class Choosing(Presenter):
             self._set(pending=self.state.pending[:-1])
             self.look()
 
-    @abstractmethod
-    def look(self) -> None:
-        """Look at the result again, as it is with the decisions so far."""
-
     # --- what follows from it ----------------------------------------------------------------------------------------
-
-    @property
-    def editable(self) -> bool:
-        """True where things may be chosen and decided: also while a result is only looked at."""
-        return not self.busy or self.state.activity == LOOK
 
     @property
     def can_decide(self) -> bool:
@@ -178,20 +122,18 @@ class Choosing(Presenter):
         """A result was looked at: at first sight what can be filed is chosen, and the folder is remembered."""
         first = self.state.shown is None
         if first:
-            folder = Path(self.state.asked.folder)
-            self._remember(RESULTS, to_remember(folder, remembered(self._recall(RESULTS))))
-            self._list()
+            self._remember_folder()
         self._set(shown=shown)
         if first and not self.to_write:
             written = {one.name for one in shown.formats if one.is_written}
             archive = frozenset(PROFILES["archive"])
             self._ask(formats=archive if written & archive else frozenset(written & _WITHOUT_PATIENT))
 
-    def _list(self) -> None:
-        self.results = tuple(find_results(remembered(self._recall(RESULTS)), keys=self._keys))
+    def _let_go(self) -> None:
+        self._set(shown=None, written=None)
 
-    def _ask(self, **values: Any) -> None:
-        self._set(asked=replace(self.state.asked, **values))
+    def _unsaved(self) -> str:
+        return self.translate("Your decisions are saved nowhere yet: write, or undo them, before you go on.")
 
 
 def _with(shown: ResultShown, made: Review) -> ResultShown:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from slicermedai.app import report_words as words
+from slicermedai.app.panel import ResultPanel
 from slicermedai.app.report_outbox import OutboxRun
 from slicermedai.app.report_run import ReportRun
 from slicermedai.app.report_state import OWN, DeliveryShown, OutboxState, ReportState
 from slicermedai.app.words import install_text
-from slicermedai.domain.notice import RESEARCH_USE
 from slicermedai.export.profiles import PROFILES
-from slicermedai.scene.items import fill_table, option_box
+from slicermedai.scene.items import option_box
 
 _CHOICES = ("resultSelector", "folderSelector", "profileSelector", "outputSelector", "personEdit", "reasonEdit")
 """Widgets that nobody uses while something is written."""
 
 
-class Panel:
+class Panel(ResultPanel):
     """Shows what ``report`` and ``outbox`` say in ``ui``, the widgets of the .ui file by name; decides nothing."""
 
     def __init__(self, ui: Any, report: ReportRun, outbox: OutboxRun) -> None:
-        self.ui, self.report, self.outbox = ui, report, outbox
+        super().__init__(ui)
+        self.report, self.outbox = report, outbox
         self.boxes: dict[str, Any] = {}
         """The tick box of each format."""
-        self._rows: dict[str, Sequence[Sequence[str]]] = {}
         tr = report.translate
-        ui.noticeLabel.text = tr(RESEARCH_USE)
-        for name, heads in (
-            ("findingsTable", words.finding_columns(tr)),
-            ("planTable", words.plan_columns(tr)),
-            ("outboxTable", words.outbox_columns(tr)),
-        ):
-            table = getattr(ui, name)
-            table.setColumnCount(len(heads))
-            table.setHorizontalHeaderLabels(heads)
-            table.horizontalHeader().setStretchLastSection(True)
+        heads = words.finding_columns(tr), words.plan_columns(tr), words.outbox_columns(tr)
+        self._begin(report, list(zip(("findingsTable", "planTable", "outboxTable"), heads, strict=True)))
         for name in (*PROFILES, OWN):
             ui.profileSelector.addItem(words.profile_text(name, tr)[0], name)
 
@@ -101,13 +93,8 @@ class Panel:
 
     def _show_choice(self, state: ReportState) -> None:
         ui, report, tr = self.ui, self.report, self.report.translate
-        results = [("", tr("Choose ..."))] + [(str(one.folder), words.found_text(one, tr)) for one in report.results]
-        self._choose(ui.resultSelector, results, state.asked.folder)
-        listed = any(str(one.folder) == state.asked.folder for one in report.results)
-        self._set_path(ui.folderSelector, "" if listed else state.asked.folder)
+        self._show_result_choice(report)
         self._set_path(ui.outputSelector, state.asked.output)
-        if " ".join(ui.personEdit.text.split()) != state.asked.person:
-            ui.personEdit.text = state.asked.person
         ui.profileSelector.setCurrentIndex(ui.profileSelector.findData(report.profile))
         ui.profileDescription.text = words.profile_text(report.profile, tr)[1]
         for name, box in self.boxes.items():
@@ -143,32 +130,3 @@ class Panel:
     def _listed(self) -> list[DeliveryShown]:
         hidden = self.ui.arrivedCheckBox.checked
         return [one for one in self.outbox.state.deliveries if not (hidden and one.state == "proved")]
-
-    # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _fill(self, name: str, rows: Sequence[Sequence[str]]) -> None:
-        """Fill a table where its rows have changed; the row that was chosen stays so."""
-        if self._rows.get(name) == rows:
-            return
-        table, self._rows[name] = getattr(self.ui, name), rows
-        chosen, blocked = table.currentRow(), table.blockSignals(True)
-        fill_table(table, rows)
-        if 0 <= chosen < len(rows):
-            table.setCurrentCell(chosen, 0)
-        table.blockSignals(blocked)
-
-    def _set_path(self, selector: Any, path: str) -> None:
-        blocked = selector.blockSignals(True)
-        if selector.currentPath != path:
-            selector.setCurrentPath(path)
-        selector.blockSignals(blocked)
-
-    def _choose(self, box: Any, items: Sequence[tuple[str, str]], chosen: str) -> None:
-        """Fill a box with (data, text) where that changed, and show what is chosen, without telling."""
-        blocked = box.blockSignals(True)
-        if [(box.itemData(row), box.itemText(row)) for row in range(box.count)] != list(items):
-            box.clear()
-            for data, text in items:
-                box.addItem(text, data)
-        box.setCurrentIndex(max(box.findData(chosen), 0))
-        box.blockSignals(blocked)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from slicermedai.app.report_ask import shown_from, start_keeping, start_looking
-from slicermedai.app.report_choice import LOOK, Choosing
+from slicermedai.app.report_choice import Choosing
 from slicermedai.app.report_state import Written
+from slicermedai.app.result_choice import LOOK
 from slicermedai.app.state import Phase, Work
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
-from slicermedai.domain.result import result_folder
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.jobs.inquiry import Inquiry
 from slicermedai.jobs.specs import ExportJob
@@ -153,9 +153,7 @@ class ReportRun(Choosing):
     def _take_kept(self, folder: Path) -> None:
         """The decisions are in a result of their own: it is the one that is written, and shown from now on."""
         self._kept = folder
-        named = Path(self.state.asked.folder)
-        if result_folder(named) == named:
-            self._ask(folder=str(folder))
+        self._follow(folder)
         shown = replace(self.state.shown, folder=folder) if self.state.shown else None
         self._set(pending=(), shown=shown)
 

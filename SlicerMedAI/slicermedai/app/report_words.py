@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from slicermedai.app.report_places import Found
 from slicermedai.app.report_state import OWN, DeliveryShown, FindingShown, FormatShown, PeerShown, ResultShown, Written
-from slicermedai.app.words import Translate, confidence_text, untranslated
+from slicermedai.app.words import Translate, confidence_text, decision_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
 from slicermedai.domain.result import Decision, Status
 from slicermedai.domain.study import Identity
@@ -65,12 +64,6 @@ def profile_text(name: str, tr: Translate = untranslated) -> tuple[str, str]:
 # --- the result ------------------------------------------------------------------------------------------------------
 
 
-def found_text(found: Found, tr: Translate = untranslated) -> str:
-    """A result in the list of the last ones."""
-    told = f"{found.folder.name} – {found.made:%Y-%m-%d %H:%M}"
-    return tr("In the scene: {name}").format(name=told) if found.is_in_scene else told
-
-
 def outcome_text(shown: ResultShown | None, tr: Translate = untranslated) -> str:
     """What came of the run, and on which route it was made."""
     if shown is None:
@@ -118,17 +111,6 @@ def _finding_row(one: FindingShown, tr: Translate) -> tuple[str, ...]:
     said = decision_text(one.decision, tr)
     numbers = "; ".join(f"{title} {text}" for title, text in one.measurements)
     return one.name, sure, ": ".join(filter(None, [said, one.reason])), numbers
-
-
-def decision_text(decision: Decision | None, tr: Translate = untranslated) -> str:
-    """What was decided, in a word."""
-    if decision is None:
-        return tr("not reviewed")
-    return {
-        Decision.ACCEPTED: tr("accepted"),
-        Decision.EDITED: tr("edited"),
-        Decision.REJECTED: tr("rejected"),
-    }[decision]
 
 
 def standing_text(shown: ResultShown | None, pending: int, tr: Translate = untranslated) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from slicermedai.app.report_places import Found
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import ConfidenceState
-from slicermedai.domain.result import AnalysisResult, Status
+from slicermedai.domain.result import AnalysisResult, Decision, Status
 
 Translate = Callable[[str], str]
 
@@ -85,6 +86,23 @@ def confidence_text(state: ConfidenceState, tr: Translate = untranslated) -> str
         ConfidenceState.NOT_ASSESSED: tr("not assessed"),
         ConfidenceState.NOT_ASSESSED_EDITED: tr("not assessed (edited)"),
     }[state]
+
+
+def found_text(found: Found, tr: Translate = untranslated) -> str:
+    """A result in the list of the last ones."""
+    told = f"{found.folder.name} – {found.made:%Y-%m-%d %H:%M}"
+    return tr("In the scene: {name}").format(name=told) if found.is_in_scene else told
+
+
+def decision_text(decision: Decision | None, tr: Translate = untranslated) -> str:
+    """What was decided, in a word."""
+    if decision is None:
+        return tr("not reviewed")
+    return {
+        Decision.ACCEPTED: tr("accepted"),
+        Decision.EDITED: tr("edited"),
+        Decision.REJECTED: tr("rejected"),
+    }[decision]
 
 
 def stage_text(stage: str, tr: Translate = untranslated) -> str:

@@ -21,7 +21,7 @@ def finding_center(finding: Finding) -> FloatArray:
     if isinstance(region, Point):
         return np.array(region.position)
     if isinstance(region, Box):
-        return (np.array(region.low) + np.array(region.high)) / 2
+        return np.asarray((np.array(region.low) + np.array(region.high)) / 2, dtype=np.float64)
     if region is None:
         raise InputError("a finding without a region has no centre", attribute="region")
     places = np.argwhere(region.to_array())

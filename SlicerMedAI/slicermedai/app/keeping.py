@@ -1,0 +1,36 @@
+"""Decisions are kept: as a new result beside the old one, and as a line in the audit log. A child process does this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slicermedai.audit.log import append
+from slicermedai.domain.result import RESULT, AnalysisResult, Decision, Review
+from slicermedai.domain.reviewed import save_reviewed
+from slicermedai.domain.storage import sha256_file
+
+_DECIDED = "result reviewed"
+
+
+def keep(folder: Path, reviews: Sequence[Review]) -> Path:
+    """Save ``reviews`` with the result in ``folder`` as a new one; returns its folder.
+
+    The log says who sat at the computer (the account), of which result, and how many findings were decided how: no
+    reason, no name of a finding and none of a person.
+
+    Raises
+    ------
+    UnreadableFileError, FormatError, OutputError, AuditError
+    """
+    made = save_reviewed(folder, reviews)
+    counts = {str(one): sum(review.decision is one for review in reviews) for one in Decision}
+    append(
+        _DECIDED,
+        job_id=AnalysisResult.load(made).provenance.job_id,
+        decisions=len(reviews),
+        rated=sum(review.rating is not None for review in reviews),
+        result_sha256=sha256_file(made / f"{RESULT}.json"),
+        **counts,
+    )
+    return made
