@@ -17,7 +17,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from slicermedai.dicom.planes import HEADER_TAGS, Plane, planes_of
-from slicermedai.errors import UnreadableFileError
+from slicermedai.errors import FormatError, UnreadableFileError
 
 READ_ERRORS = (
     *(InvalidDicomError, BytesLengthException, EOFError, OSError, ValueError, TypeError, KeyError),
@@ -62,6 +62,25 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.removeFilter(nothing)
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """What a data set of ``path`` makes pydicom (and whoever takes its values for granted) raise, by name.
+
+    Raises
+    ------
+    FormatError
+        In place of whatever was raised.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise FormatError("says that it is larger than memory", file=path) from error
+    except READ_ERRORS as error:
+        raise FormatError(
+            f"holds what its kind of object must not hold, or is damaged ({type(error).__name__})", file=path
+        ) from error
 
 
 class _Nothing(logging.Filter):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from slicermedai.dicom.files import understood
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import Map
 from slicermedai.errors import FormatError
@@ -41,9 +42,14 @@ def read(path: Path) -> ReadMap:
     UnreadableFileError
         Not a DICOM file, or cut off.
     FormatError
-        Another kind of object, no quantity or several, or frames that are no regular stack.
+        Another kind of object, no quantity or several, frames that are no regular stack, or what it must not hold.
     """
     dataset = read_dataset(path)
+    with understood(path):
+        return _map(dataset, path)
+
+
+def _map(dataset: Dataset, path: Path) -> ReadMap:
     if dataset.get("SOPClassUID") != _SOP_CLASS:
         raise FormatError("is no Parametric Map", file=path, attribute="SOPClassUID")
     mapping = _mapping(dataset, path)

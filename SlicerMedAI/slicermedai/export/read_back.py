@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
+from slicermedai.dicom.files import READ_ERRORS, understood
 from slicermedai.dicom.headers import study_of
 from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code, Label
@@ -24,7 +24,15 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance, WeightsFile
 from slicermedai.domain.result import AnalysisResult, Decision, Map, Review, Status
 from slicermedai.domain.study import InstanceRef, SeriesRef
-from slicermedai.errors import FormatError, MixedPatientsError, NoImagesError, UnreadableFileError
+from slicermedai.errors import (
+    CodeError,
+    FormatError,
+    GeometryError,
+    InputError,
+    MixedPatientsError,
+    NoImagesError,
+    UnreadableFileError,
+)
 from slicermedai.export import pmap_read, seg_read, sr_read
 from slicermedai.export.codes import NONE_SUCCEEDED, PROBABILITY, SUCCEEDED_WITH_FINDINGS
 
@@ -75,6 +83,11 @@ def read_result(files: Sequence[Path]) -> ReadBack:
         _read(path, objects)
     if not (objects.segmentations or objects.reports or objects.maps):
         raise NoImagesError("holds no result that can be read", file=Path(files[0]) if files else None)
+    with understood(Path(files[0])):
+        return _joined(objects)
+
+
+def _joined(objects: _Objects) -> ReadBack:
     _check_one_study(objects.heads)
     findings, lost = _findings(objects)
     geometry, about_grid = _grid(objects, findings)
@@ -104,17 +117,18 @@ def _read(path: Path, objects: _Objects) -> None:
         else:
             objects.lost.append(f"{path.name}: not read, since it is neither segmentation, report nor map.")
             return
-    except (FormatError, AttributeError, KeyError, IndexError, ValueError) as error:
-        why = error.message if isinstance(error, FormatError) else "it lacks what its kind of object must have"
-        objects.lost.append(f"{path.name}: not understood: {why}.")
+    except (FormatError, GeometryError, CodeError, InputError) as error:
+        objects.lost.append(f"{path.name}: not understood: {error.message}.")
         return
     objects.heads.append(head)
 
 
 def _head(path: Path) -> Dataset:
     try:
-        return dcmread(path, stop_before_pixels=True, defer_size="1 MB")
-    except (InvalidDicomError, OSError, EOFError) as error:
+        head = dcmread(path, stop_before_pixels=True)
+        head.decode()
+        return head
+    except READ_ERRORS as error:
         raise UnreadableFileError("cannot be read as DICOM", file=path) from error
 
 

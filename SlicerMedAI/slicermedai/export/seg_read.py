@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from slicermedai.dicom.files import READ_ERRORS
+from slicermedai.dicom.files import READ_ERRORS, understood
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -64,9 +63,14 @@ def read(path: Path) -> ReadSegmentation:
     UnreadableFileError
         Not a DICOM file, or cut off.
     FormatError
-        Neither of these, or its frames are no regular stack.
+        Neither of these, or its frames are no regular stack, or it holds what it must not.
     """
     dataset = read_dataset(path)
+    with understood(path):
+        return _segmentation(dataset, path)
+
+
+def _segmentation(dataset: Dataset, path: Path) -> ReadSegmentation:
     if dataset.get("Modality") != "SEG" or dataset.get("SegmentationType") not in _READERS:
         raise FormatError("is no BINARY or LABELMAP segmentation", file=path, attribute="SegmentationType")
     geometry, slices = stack_of(dataset, path)
@@ -88,7 +92,7 @@ def read_dataset(path: Path) -> Dataset:
     try:
         dataset = dcmread(path)
         dataset.get("PixelData")
-    except (InvalidDicomError, OSError, EOFError) as error:
+    except READ_ERRORS as error:
         raise UnreadableFileError("cannot be read as DICOM", file=path) from error
     return dataset
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
+from slicermedai.dicom.files import READ_ERRORS, understood
 from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.finding import Box, Measurement, Point
 from slicermedai.errors import FormatError, UnreadableFileError
@@ -90,12 +90,17 @@ def read(path: Path) -> ReadReport:
     UnreadableFileError
         Not a DICOM file, or cut off.
     FormatError
-        Another kind of object, or another template.
+        Another kind of object, or another template, or it holds what it must not.
     """
     try:
         dataset = dcmread(path)
-    except (InvalidDicomError, OSError, EOFError) as error:
+    except READ_ERRORS as error:
         raise UnreadableFileError("cannot be read as DICOM", file=path) from error
+    with understood(path):
+        return _report(dataset, path)
+
+
+def _report(dataset: Dataset, path: Path) -> ReadReport:
     template = dataset.get("ContentTemplateSequence")
     if not template or template[0].get("TemplateIdentifier") != "1500":
         raise FormatError("is no TID 1500 report", file=path, attribute="ContentTemplateSequence")
