@@ -1,0 +1,106 @@
+"""``slicermedai batch`` and the console: the same cohort by either, on either identity route."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from slicermedai.batch.cohort import Cohort
+from slicermedai.batch.settings import Settings
+from slicermedai.cli.commands import understand
+from slicermedai.console import cohorts
+from slicermedai.deid.keystore import save_key
+from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.deid.sealed import Cost
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import IdentityError, InputError
+from Testing.batch.studies import RULES, write_study
+from Testing.fixtures.identity import Identity, identity_tokens
+from Testing.fixtures.leaks import leaks
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSPHRASE = "correct horse battery staple"
+
+
+def say(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """What a command prints, which must succeed."""
+    assert understand(["batch", *map(str, words)])() == 0
+    return capsys.readouterr().out
+
+
+def test_preview_make_list_and_table_are_commands(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (three_studies, "--rules", rules, "--bundle", tiny)
+    printed = say(capsys, "preview", *given)
+    assert printed.splitlines()[0].startswith("study,state,why,series")
+    assert printed.count("localizer") == 3
+    assert say(capsys, "preview", *given, "--output", tmp_path / "p.csv").strip() == str(tmp_path / "p.csv")
+    assert "3 waiting" in say(capsys, "make", *given, "--output", tmp_path / "c")
+    assert "3 waiting" in say(capsys, "make", *given, "--output", tmp_path / "c")
+    assert say(capsys, "list", tmp_path / "c").splitlines() == [f"000{n}  P000{n}  waiting" for n in (1, 2, 3)]
+    assert "0 wait again" in say(capsys, "retry", tmp_path / "c")
+    assert len(say(capsys, "table", tmp_path / "c").splitlines()) == 3
+    assert (tmp_path / "c" / "sheet.html").is_file()
+
+
+def test_what_a_cohort_takes_is_what_a_run_takes(three_studies: Path, rules: Path) -> None:
+    words = ["batch", "preview", str(three_studies), "--rules", str(rules), "--tilt", "sideways"]
+    with pytest.raises(SystemExit):
+        understand(words)
+    with pytest.raises(InputError, match="must be one of"):
+        Settings(bundle="b", tilt="sideways")
+
+
+def test_a_child_runs_a_pseudonymous_cohort_with_one_key_and_leaks_nobody(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two studies of one patient get one pseudonym; what may be handed on names nobody."""
+    for number in range(2):
+        write_study(tmp_path / "in" / f"s{number}", patient=Identity().patient_id, study=f"s{number}")
+    (tmp_path / "rules.toml").write_text(RULES)
+    key = save_key(tmp_path / "keys" / "project.key", ProjectKey.generate(), PASSPHRASE, cost=Cost(n=2**4))
+    settings = {"bundle": str(tiny), "identity": "deidentify", "project_key": key, "device": "cpu"}
+    cohort = cohorts.make(tmp_path / "c", tmp_path / "in", tmp_path / "rules.toml", **settings)
+    with pytest.raises(IdentityError):
+        cohorts.run(cohort.folder)
+    job = cohorts.start(cohort.folder, processes=2, passphrase=PASSPHRASE)
+    deadline = time.monotonic() + 120
+    while job.returncode is None:
+        assert time.monotonic() < deadline
+        job.poll()
+        time.sleep(0.1)
+    assert job.returncode == 0, job.last_line
+    assert cohort.counts() == {"done": 2}
+    rows = cohorts.to_rows(cohort.folder)
+    assert len({row["patient_id"] for row in rows}) == 1
+    assert len({row["study_uid"] for row in rows}) == 2
+    shown = [cohort.folder / name for name in ("table.csv", "summary.csv", "sheet.html")]
+    written = [path for path in cohort.result("0001").parent.rglob("*") if path.is_file()]
+    assert not leaks([*shown, *written], identity_tokens(Identity()))
+    assert all((cohort.result(name) / "thumbnail.png").is_file() for name in cohort.names())
+    assert AnalysisResult.load(cohort.result("0001")).deidentification is not None
+
+
+def test_the_documented_script_names_what_is_there(three_studies: Path, rules: Path) -> None:
+    """Every name that the page uses of the console is one, and its rules are right."""
+    text = (ROOT / "Resources" / "Docs" / "batch.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"cohorts\.(\w+)\(", text))
+    assert used == {"preview", "make", "run", "start", "to_rows", "write_tables"}
+    assert all(callable(getattr(cohorts, name)) for name in used)
+    from slicermedai.batch.rules import parse_rules
+
+    block = re.search(r"```toml\n(.*?)```", text, re.S)
+    assert block is not None
+    assert len(parse_rules(block[1]).rules) == 2
+
+
+def test_a_setting_that_changes_nothing_of_a_plan_is_kept_for_its_runs(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path
+) -> None:
+    made = cohorts.make(tmp_path / "c", three_studies, rules, bundle=str(tiny), seed=7, formats=("seg",), minutes=3.5)
+    again = Cohort(made.folder).settings
+    assert (again.seed, again.formats, again.minutes) == (7, ("seg",), 3.5)
