@@ -1,0 +1,162 @@
+"""Two phases: how they lie is measured, said, and nothing is carried over where it is unknown or too far off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.plan import Role
+from slicermedai.errors import GeometryError, InputError, JobCancelled
+from slicermedai.plan import edits, phases
+from slicermedai.plan.numbers import table_of
+from slicermedai.plan.register import registered
+from Testing.fixtures import liver
+from Testing.fixtures.grids import covering, rotated
+from Testing.plan.cases import LABELS, a_plan
+
+MOVE = liver.rigid((4.0, -3.0, 6.0), (5.0, -7.0, 4.0))
+STILL = np.eye(4)
+ARTERIAL = rotated(covering(spacing=(4.0, 2.5, 2.5), extent=(250.0, 190.0, 180.0)), (3.0, 0.0, 0.0))
+LANDMARKS = np.array([liver.LESION.center, (-22.0, 0.0, 52.0), (-70.0, 10.0, -22.0), (20.0, 10.0, -22.0)])
+
+
+def after(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def in_the_other_phase(solid, transform: np.ndarray = MOVE, grid=ARTERIAL) -> PackedMask:
+    """The solid on the arterial phase's own grid, after the move."""
+    places = grid.to_lps(np.argwhere(np.ones(grid.shape, dtype=bool)))
+    inside = solid.distance(after(places, np.linalg.inv(transform))) <= 0
+    return PackedMask.from_array(inside.reshape(grid.shape), grid)
+
+
+@pytest.fixture(scope="module", params=["axial", "oblique", "anisotropic"])
+def case(request):
+    """Plan in the venous phase, and how the arterial phase was found to lie."""
+    plan = a_plan(liver.GRIDS[request.param])
+    venous = liver.phase("venous", plan.geometry)
+    arterial = liver.phase("arterial", ARTERIAL, transform=MOVE)
+    return plan, registered(venous, arterial, moving="arterial", within=plan.structures[0].region)
+
+
+def test_registration_finds_the_move_and_says_what_is_left(case):
+    plan, found = case
+    there = after(LANDMARKS, MOVE)
+    assert phases.between_points(LANDMARKS, there).mean > 8
+    left = phases.between_points(LANDMARKS, there, transform=found.transform)
+    assert left.mean < 2.0
+    organ = plan.structures[0].region
+    moved = in_the_other_phase(liver.LIVER)
+    before = phases.between_borders(organ, moved, structure="liver")
+    behind = phases.between_borders(organ, moved, structure="liver", transform=found.transform)
+    assert behind.mean < 1.2 < 3 < before.mean
+    assert np.allclose(found.transform[:3, :3] @ found.transform[:3, :3].T, np.eye(3))
+
+
+def test_a_structure_of_the_other_phase_comes_over_and_is_planned_with(case):
+    plan, found = case
+    there = after(LANDMARKS, MOVE)
+    found = phases.with_residual(found, phases.between_points(LANDMARKS, there, transform=found.transform))
+    artery = phases.brought(in_the_other_phase(liver.ARTERY), found, plan.geometry)
+    places = plan.geometry.to_lps(np.argwhere(artery.to_array()))
+    assert np.abs(liver.ARTERY.distance(places)).max() < 3.0 + plan.geometry.spacing.max()
+    made = edits.with_structure(
+        plan, "artery", role=Role.VESSEL, label=replace(LABELS["portal vein"], name="artery"), region=artery
+    )
+    table = table_of(phases.with_alignment(made, found))
+    known = liver.ARTERY.distance(np.array([liver.LESION.center]))[0] - 15.0
+    assert abs(table.value("lesion to artery", "shortest distance") - known) < plan.geometry.spacing.max() + 2.0
+    assert table.value("arterial", "residual") == found.residual.mean
+    assert table.warnings == ()
+
+
+def test_a_known_transform_brings_a_structure_over_within_a_voxel():
+    plan = a_plan()
+    exact = replace(phases.compared(plan.geometry, ARTERIAL, moving="arterial"), transform=MOVE)
+    exact = phases.with_residual(exact, phases.between_points(LANDMARKS, after(LANDMARKS, MOVE), transform=MOVE))
+    assert exact.residual.mean == pytest.approx(0, abs=1e-9)
+    back = phases.brought(in_the_other_phase(liver.LESION), exact, plan.geometry)
+    places = plan.geometry.to_lps(np.argwhere(back.to_array()))
+    assert places.mean(axis=0) == pytest.approx(liver.LESION.center, abs=0.7)
+    assert len(places) * plan.geometry.voxel_volume / 1000 == pytest.approx(liver.LESION.volume_ml, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("frames", "known"),
+    [(("2.25.1", "2.25.1"), True), (("2.25.1", "2.25.2"), False), (("2.25.1", ""), None), (("", ""), None)],
+)
+def test_frames_of_reference_are_compared_and_told(frames, known):
+    one, other = (replace(ARTERIAL, frame_of_reference_uid=uid) for uid in frames)
+    found = phases.compared(one, other, moving="arterial")
+    assert found.same_frame is known
+    assert "frame of reference" in found.in_words
+
+
+def test_one_frame_of_reference_is_no_proof_and_nothing_comes_over_unmeasured():
+    plan = a_plan()
+    found = phases.compared(plan.geometry, ARTERIAL, moving="arterial")
+    with pytest.raises(GeometryError, match="was not measured"):
+        phases.brought(in_the_other_phase(liver.LESION), found, plan.geometry)
+    table = table_of(phases.with_alignment(plan, found))
+    assert any("residual not measured: refused" in line for line in table.warnings)
+    assert [row.missing for row in table.rows if row.subject == "arterial"] == ["not measured"]
+
+
+def test_phases_too_far_apart_are_refused_with_the_number():
+    plan = a_plan()
+    residual = phases.between_borders(plan.structures[0].region, in_the_other_phase(liver.LIVER), structure="liver")
+    found = phases.compared(plan.geometry, ARTERIAL, moving="arterial", residual=residual)
+    assert not found.accepted
+    with pytest.raises(GeometryError, match=r"are 4\.\d mm apart by the border of liver.*more than 3 mm"):
+        phases.brought(in_the_other_phase(liver.LESION), found, plan.geometry)
+    assert any("refused" in line for line in table_of(phases.with_alignment(plan, found)).warnings)
+
+
+def test_the_border_of_the_same_structure_on_two_grids_is_nothing_apart():
+    found = phases.between_borders(
+        a_plan().structures[0].region, in_the_other_phase(liver.LIVER, STILL), structure="liver"
+    )
+    assert found.mean < 1.0
+
+
+def test_images_that_do_not_overlap_are_refused():
+    grid = covering(spacing=(8.0, 8.0, 8.0), extent=(230.0, 150.0, 144.0))
+    away = np.eye(4)
+    away[:3, 3] = 900.0
+    venous = liver.phase("venous", grid)
+    arterial = replace(liver.phase("arterial", grid), geometry=liver.moved(grid, away))
+    with pytest.raises(GeometryError, match="do not overlap"):
+        registered(venous, arterial, moving="arterial")
+
+
+def test_images_with_two_frames_of_reference_are_laid_middle_to_middle_first():
+    grid = covering(spacing=(6.0, 5.0, 5.0), extent=(230.0, 150.0, 144.0))
+    away = np.eye(4)
+    away[:3, 3] = 700.0, -300.0, 1500.0
+    venous = liver.phase("venous", replace(grid, frame_of_reference_uid="2.25.1"))
+    other = replace(liver.moved(grid, away), frame_of_reference_uid="2.25.2")
+    found = registered(venous, replace(liver.phase("arterial", grid), geometry=other), moving="arterial")
+    assert found.same_frame is False
+    assert phases.between_points(LANDMARKS, after(LANDMARKS, away), transform=found.transform).mean < 3.0
+
+
+def test_a_registration_can_be_stopped():
+    def stop(stage: str, fraction: float) -> None:
+        raise JobCancelled("stopped by a person")
+
+    grid = covering(spacing=(8.0, 8.0, 8.0), extent=(230.0, 150.0, 144.0))
+    with pytest.raises(JobCancelled, match="stopped by a person"):
+        registered(liver.phase("venous", grid), liver.phase("arterial", grid), moving="arterial", progress=stop)
+
+
+def test_landmarks_that_are_no_pairs_and_empty_structures_are_refused():
+    for other in (LANDMARKS[:2], LANDMARKS[:, :2]):
+        with pytest.raises(InputError, match="at least three points"):
+            phases.between_points(LANDMARKS, other)
+    empty = PackedMask.from_array(np.zeros(ARTERIAL.shape, dtype=bool), ARTERIAL)
+    with pytest.raises(InputError, match="liver has no voxels"):
+        phases.between_borders(a_plan().structures[0].region, empty, structure="liver")
