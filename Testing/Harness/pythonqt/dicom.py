@@ -1,7 +1,7 @@
 """Slicer's DICOM database and CTK's indexer, in memory: patients, studies, series and files as CTK keeps them.
 
-What is left out of CTK's behaviour: nothing is on a disk but copied files, tags are not cached, and the indexer reads
-in turns of the event loop instead of in a thread of its own.
+What is left out of CTK's behaviour: nothing is on a disk but copied files, tags are read anew each time, and the
+indexer reads in turns of the event loop instead of in a thread of its own.
 """
 
 import shutil
@@ -83,9 +83,37 @@ class DicomDatabase(QtCore.QObject):
         """The patient's name in the database."""
         return self.above.get(study, "")
 
-    def filesForSeries(self, series: str, _hits: int = -1) -> list[str]:
-        """Paths of the series' files."""
-        return list(self.files.get(series, {}).values())
+    def filesForSeries(self, series: str, hits: int = -1) -> list[str]:
+        """Paths of the series' files, the first ``hits`` where that is not negative."""
+        found = list(self.files.get(series, {}).values())
+        return found if hits < 0 else found[:hits]
+
+    def instancesForSeries(self, series: str, hits: int = -1) -> list[str]:
+        """SOP Instance UIDs, the first ``hits`` where that is not negative."""
+        found = list(self.files.get(series, {}))
+        return found if hits < 0 else found[:hits]
+
+    def fileForInstance(self, instance: str) -> str:
+        """The path of the instance's file."""
+        return next((files[instance] for files in self.files.values() if instance in files), "")
+
+    def instanceForFile(self, path: str) -> str:
+        """The SOP Instance UID of a file of the database."""
+        pairs = (pair for files in self.files.values() for pair in files.items())
+        return next((uid for uid, file in pairs if file == path), "")
+
+    def fileValue(self, path: str, tag: Any, element: int = -1) -> str:
+        """A top-level attribute of a file of the database as text, several values with backslashes between; "" for
+        sequences, for what is not there, and for files that the database does not know."""
+        from pydicom import dcmread
+
+        if not self.instanceForFile(path):
+            return ""
+        group, number = (tag, element) if element >= 0 else (int(part, 16) for part in tag.split(","))
+        found = dcmread(path, stop_before_pixels=True, specific_tags=[(group, number)]).get((group, number))
+        if found is None or found.VR == "SQ" or found.value is None:
+            return ""
+        return "\\".join(map(str, found.value)) if found.VM > 1 else str(found.value)
 
     def nameForPatient(self, patient: str) -> str:
         """The patient's name."""
