@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,10 @@ _READERS: dict[str, Callable[[Dataset, NDArray[np.intp]], _Planes]] = {
 def _unpacked(dataset: Dataset) -> NDArray[np.bool_]:
     """(frames, rows, columns)."""
     shape = (int(dataset.NumberOfFrames), int(dataset.Rows), int(dataset.Columns))
-    bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), count=int(np.prod(shape)), bitorder="little")
+    packed, count = np.frombuffer(dataset.PixelData, np.uint8), math.prod(shape)
+    if packed.size * 8 < count:
+        raise FormatError("has fewer voxels than it says", file=dataset.filename, attribute="PixelData")
+    bits = np.unpackbits(packed, count=count, bitorder="little")
     return bits.reshape(shape).astype(bool)
 
 
