@@ -1,7 +1,7 @@
 """Look-up tables and windows of projections: stored value to modality value to what is shown (PS3.3 C.11.1, C.11.2).
 
-pydicom's ``apply_windowing`` is right and is used. Its ``apply_voi`` and ``apply_modality_lut`` are not for tables of
-8 bits with more than 256 entries (the index wraps), of 10 to 15 bits, with 65536 entries or a first value below 0.
+pydicom's ``apply_windowing`` is right and is used. Of its tables, ``apply_voi`` is wrong for outputs of 8 bits from
+more than 256 entries (the index wraps), and ``apply_modality_lut`` fails for outputs of 10 to 15 bits.
 """
 
 from __future__ import annotations

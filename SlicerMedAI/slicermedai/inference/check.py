@@ -50,7 +50,20 @@ def check_bundle(ref: BundleRef, *, task: Task | None = None, settings: RunSetti
         found = run.predict(ref, inputs, settings=settings or RunSettings(device="cpu"), listeners=Listeners())
     except MedAIError as error:
         return Checked(report=ledger.report(str(error)), seconds=time.perf_counter() - began)
-    return _checked(found, time.perf_counter() - began)
+    checked = _checked(found, time.perf_counter() - began)
+    unsaid = _unsaid(manifest, inputs)
+    return replace(checked, report=replace(checked.report, warnings=(*checked.report.warnings, *unsaid)))
+
+
+def _unsaid(manifest: Manifest, inputs: dict[str, Volume]) -> tuple[str, ...]:
+    """What a bundle of single pictures must say before it can be run on an X-ray picture without being asked."""
+    flat = manifest.ref.task == "classification" and all(one.geometry.shape[0] == 1 for one in inputs.values())
+    if manifest.pixel_values or not flat:
+        return ()
+    return (
+        "the bundle does not say whether it takes grey pictures as they are shown or their values (pixel_values): "
+        "a job on such a picture must say it",
+    )
 
 
 def _checked(found: Prediction, seconds: float) -> Checked:
