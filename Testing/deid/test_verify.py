@@ -14,6 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 
 from slicermedai.deid import rewrite
 from slicermedai.deid.rules import BASIC_RULES, ScrubText
+from slicermedai.deid.surnames import surname_tokens
 from slicermedai.deid.tokens import Token
 from slicermedai.deid.verify import check_file, elements, find
 from slicermedai.deid.vocabulary import Vocabulary, date_tokens, identifier_tokens, name_tokens, uid_tokens
@@ -208,3 +209,11 @@ def test_the_half_of_a_name_that_touches_a_mask_is_a_leak(tmp_path: Path, half: 
     path = planted(a_clean_file(tmp_path), "ImageComments", half)
     assert [hit.kind for hit in find(path, tokens)] == ["name"]
     assert list(find(planted(path, "ImageComments", "XXXX Loperamide"), tokens)) == []
+
+
+def test_a_common_surname_is_found_in_capitals_and_not_as_a_word(tmp_path: Path) -> None:
+    tokens = frozenset(surname_tokens("Brown^Rose"))
+    named = an_image(tmp_path / "named", ImageComments="for BROWN, chest")
+    worded = an_image(tmp_path / "worded", ImageComments="brown fat")
+    assert [hit.kind for hit in find(named, tokens)] == ["family name"]
+    assert not list(find(worded, tokens))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slicermedai.deid.surnames import surname_tokens
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, fold_with_positions
 from slicermedai.deid.vocabulary import (
     Vocabulary,
@@ -289,3 +290,53 @@ def test_a_vocabulary_travels_to_another_process_and_finds_the_same() -> None:
     one = vocabulary_of(name_tokens("Quillfeather^Ambrosia"), date_tokens("19510823"))
     other = pickle.loads(pickle.dumps(one))  # noqa: S301  # our own bytes
     assert other.scrub("Ambrosia, 23.8.1951") == one.scrub("Ambrosia, 23.8.1951") == "XXXX, XXXX"
+
+
+def of_patient(name: str, *groups: set[Token]) -> Vocabulary:
+    return vocabulary_of(name_tokens(name), surname_tokens(name), *groups)
+
+
+@pytest.mark.parametrize("name", ["Smith^John", "Brown^Rose", "King^Linda", "Young^Amanda"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{F} CHEST", "Mr {f}", "Mr. {f}", "Ms {f}", "Mrs {f}", "Patient {f}", "{F} {g}", "{f}, {g}", "{g} {f}"),
+        *("{f} {g}.", "{f}'s CT", "Dr. {f}", "pt {f}", "Hr. {f}", "{f} 81y M", "T1_{F}_2", "seen ({f})", "patient {l}"),
+    ],
+)
+def test_a_patients_common_surname_is_masked_wherever_it_is_written_as_a_name(name: str, text: str) -> None:
+    family, given = name.split("^")
+    written = text.format(f=family, F=family.upper(), g=given[0], l=family.lower())
+    vocabulary = of_patient(name)
+    scrubbed = vocabulary.scrub(written)
+    assert family.lower() not in scrubbed.lower()
+    assert vocabulary.hits(written)
+    assert not vocabulary.hits(scrubbed)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("Brown^Rose", "brown fat, brown nevus"), ("Brown^Rose", "Brown fat"), ("White^Jo", "WHITE MATTER lesion")),
+        *(("Young^Amanda", "young adult"), ("Li^Wei", "LI-RADS 3, lithium"), ("He^An", "He has an effusion")),
+        *(("Head^Mary", "HEAD, Head and neck"), ("Prisma^Jo", "MAGNETOM Prisma"), ("Hand^May", "MR HAND left")),
+        *(("De La Cruz^Ana", "La pelvis. De la aorta"), ("Bright^Jo", "GE BrightSpeed 16")),
+    ],
+)
+def test_terms_and_lower_case_words_that_are_surnames_too_stay(name: str, text: str) -> None:
+    assert of_patient(name).scrub(text) == text
+
+
+def test_in_capitals_a_colour_before_a_tissue_is_taken_for_the_patient_of_that_name() -> None:
+    assert of_patient("Brown^Rose").scrub("BROWN FAT") == "XXXX FAT"
+
+
+@pytest.mark.parametrize(
+    "text", ["Mr Li", "patient Li complained", "W. Li", "Li was seen", "Li Wei", "LI, WEI", "wei li"]
+)
+def test_names_of_two_letters_are_masked_as_names(text: str) -> None:
+    assert "li" not in of_patient("Li^Wei").scrub(text).lower()
+
+
+def test_a_technical_word_is_a_name_after_a_form_of_address() -> None:
+    assert of_patient("Hand^May").scrub("Mr Hand: hand") == "XXXX: hand"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from slicermedai.deid.dateforms import found_dates
-from slicermedai.deid.tokens import common_words, fold, fold_with_positions
+from slicermedai.deid.tokens import fold, fold_with_positions, technical_words
 
 MASK = "XXXX"
 Span = tuple[int, int]
@@ -52,7 +52,7 @@ _BORN = (
     r"\*)[:= ]*(?:on[ ])?([0-9]{1,4}[-./ ][0-9]{1,2}[-./ ][0-9]{1,4})"
 )
 _TITLED = (
-    r"(?<![^\W_])(?:Dr|Drs|DR\.|Doctor|Prof|PROF|Professor|Mr|Mrs|Ms|Miss|Herr|Frau|Mme|Sra|Dott|Dra)\.?[ ]+"
+    r"(?<![^\W_])(?:Dr|Drs|DR\.|Doctor|Prof|PROF|Professor|Mr|Mrs|Ms|Miss|Herr|Hr|Frau|Fr(?=\.)|Mme|Sra|Dott|Dra)\.?[ ]+"
     rf"(?:med\.[ ]*)?{_NAMES}"
 )
 _RELATED = (
@@ -98,14 +98,14 @@ def _of_numbers(text: str) -> Iterator[Span]:
 
 
 def _of_people(text: str) -> Iterator[Span]:
-    """The words up to the first one that is common, such as a part of the body."""
+    """The words up to the first one that is common and no surname, such as a part of the body."""
     for pattern in _PEOPLE:
         for match in pattern.finditer(text):
             start, end = match.start(1), 0
             for word in _WORD.finditer(match[1]):
                 if word[0] in _PARTICLES.split():
                     continue
-                if fold(word[0]) in common_words() or word[0] == MASK:
+                if fold(word[0]) in technical_words() or word[0] == MASK:
                     break
                 end = word.end()
             if end:

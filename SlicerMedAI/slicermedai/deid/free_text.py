@@ -48,9 +48,15 @@ def _vocabularies(source: Source) -> list[Vocabulary]:
 def _of_study(study: Study) -> Vocabulary:
     """The identity that came with an image from memory."""
     from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, uid_tokens
+    from slicermedai.deid.surnames import surname_tokens
     from slicermedai.deid.vocabulary import Vocabulary
 
-    tokens = name_tokens(study.patient_name) | date_tokens(study.birth_date) | date_tokens(study.date)
+    tokens = (
+        surname_tokens(study.patient_name)
+        | name_tokens(study.patient_name)
+        | date_tokens(study.birth_date)
+        | date_tokens(study.date)
+    )
     for identifier in (study.patient_id, study.accession):
         tokens |= identifier_tokens(identifier)
     for uid in (study.study_uid, *(series.series_uid for series in study.series)):

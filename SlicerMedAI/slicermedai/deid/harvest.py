@@ -13,6 +13,7 @@ from slicermedai.deid.charsets import DEFAULT, Charset, charset_of
 from slicermedai.deid.dictionary import keyword_of, label_of, tag_of, vr_of
 from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.profile import Profile
+from slicermedai.deid.surnames import surname_tokens
 from slicermedai.deid.table import Table
 from slicermedai.deid.tokens import Kind, Token, fold
 from slicermedai.deid.vocabulary import Vocabulary
@@ -31,6 +32,9 @@ _VERSIONS = frozenset({"ContextGroupVersion", "ContextGroupLocalVersion", "Effec
 _CODES = frozenset({"CodeValue", "LongCodeValue", "CodeMeaning"})
 _PERSONS = re.compile(r"(Person|Physician|Physicians|Operator|Observer|Creator)\w*Identification\w*Sequence")
 _INSTITUTIONS = re.compile(r"Institution\w*CodeSequence")
+_OWN_NAMES = frozenset(
+    {"PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"}
+)
 _NOT_TEXT = frozenset({"SQ", "OB", "OW", "UN", "OD", "OF", "OL", "OV"})
 
 
@@ -102,8 +106,15 @@ def joined(harvests: Sequence[Harvest]) -> Harvest:
 def _maker_of(table: Table, tag: int, vr: str) -> Maker | None:
     if tag >> 16 & 1:
         return None
+    said = vr_of(tag)
+    if vr == said or vr == "UN" or said in ("SQ", "UN"):
+        return _maker_by_vr(table, tag, said if vr == "UN" else vr)
+    makers = [maker for maker in (_maker_by_vr(table, tag, one) for one in (said, vr)) if maker is not None]
+    return makers[0] if makers else None  # the dictionary knows better what it is than a file that says another VR
+
+
+def _maker_by_vr(table: Table, tag: int, vr: str) -> Maker | None:
     keyword = label_of(tag)
-    vr = vr_of(tag) if vr == "UN" else vr
     if vr in _NOT_TEXT:
         return None
     if tag in _equipment():
@@ -113,9 +124,15 @@ def _maker_of(table: Table, tag: int, vr: str) -> Maker | None:
     if vr == "UI":
         row = table.row(tag)
         return uid_tokens if row is not None and row.basic == "U" else None
+    if keyword in _OWN_NAMES:
+        return _own_name_tokens
     if vr in _BY_VR and keyword not in _VERSIONS:
         return _BY_VR[vr]
     return _by_parents if keyword in _CODES else None
+
+
+def _own_name_tokens(value: str) -> set[Token]:
+    return name_tokens(value) | surname_tokens(value)
 
 
 def _nothing(_: str) -> set[Token]:

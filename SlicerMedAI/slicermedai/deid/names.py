@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from slicermedai.deid.tokens import Kind, Token, common_words, fold
+from slicermedai.deid.tokens import Kind, Token, common_words, fold, technical_words
 
 WORD = re.compile(r"[^\W_]+")
 _HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
@@ -98,6 +98,7 @@ _ADDRESSES = (
     *("pat. ", "pat.: ", "pat: ", "pt: ", "patient: ", "patient name: ", "patient's name: ", "patient=", "name: "),
     *("name=", "name:", "nachname: ", "surname: ", "last name: ", "first name: ", "family name: ", "given name: "),
 )
+_BEFORE_SURNAMES = ("mr ", "ms ", "hr ", "hr. ", "pt ", "pt. ", "patient ", "paciente ", "paziente ")
 _DUMMY_DATE = "19000101"
 _MOST_WORDS = 8
 
@@ -193,13 +194,18 @@ def _joined(components: list[str]) -> set[str]:
 
 def _addressed(word: str) -> set[str]:
     """A word that is too common or too short to be searched for alone, where it stands as a name."""
-    return {f"{address}{word}" for address in _ADDRESSES} if len(word) > 1 and _is_guarded(word) else set()
+    return {f"{address}{word}" for address in _addresses(word)} if len(word) > 1 and _is_guarded(word) else set()
+
+
+def _addresses(word: str) -> tuple[str, ...]:
+    """Before a word of anatomy or acquisition "MR" is a modality, and "patient" tells whose body it is."""
+    return _ADDRESSES if word in technical_words() else _ADDRESSES + _BEFORE_SURNAMES
 
 
 def _addressed_phrases(family: str, given: str) -> set[str]:
     """The whole name after a form of address; the shorter form would leave the rest of it."""
     pairs = [(a, b) for a, b in ((family, given), (given, family)) if _is_guarded(a)]
-    return {f"{address}{a}{mark}{b}" for address in _ADDRESSES for a, b in pairs for mark in (", ", ",", " ", "^")}
+    return {f"{address}{a}{mark}{b}" for a, b in pairs for address in _addresses(a) for mark in (", ", ",", " ", "^")}
 
 
 def _is_guarded(word: str) -> bool:

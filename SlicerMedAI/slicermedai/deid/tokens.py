@@ -44,6 +44,7 @@ class Kind(str, Enum):
     """Where a token comes from."""
 
     NAME = "name"
+    SURNAME = "family name"
     IDENTIFIER = "identifier"
     DEVICE = "device"
     PLACE = "place"
@@ -53,15 +54,18 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Token:
-    """A piece of identity; ``text`` is lower case, with its diacritics."""
+    """A piece of identity; ``text`` is lower case, with its diacritics.
+
+    One of kind SURNAME is also a common word, and found by :mod:`slicermedai.deid.surnames` as names are written.
+    """
 
     text: str
     kind: Kind
 
     def searched_in(self, scope: Scope) -> bool:
         """True where a hit in a value of that scope is no accident."""
-        if scope is Scope.TEXT:
-            return True
+        if scope is Scope.TEXT or self.kind is Kind.SURNAME:
+            return scope is Scope.TEXT
         size = len(self.text)
         if self.kind is Kind.UID:
             return scope is Scope.NUMBER or size >= 16
@@ -111,10 +115,26 @@ def _fold_character(character: str) -> str:
 
 
 @functools.cache
-def common_words() -> frozenset[str]:
-    """Words of anatomy, scanners, hospitals and DICOM itself: never searched on their own."""
+def _groups() -> dict[str, frozenset[str]]:
     groups = json.loads(COMMON_WORDS.read_text(encoding="utf-8"))
-    return frozenset(word for words in groups.values() for word in words.split())
+    return {name: frozenset(words.split()) for name, words in groups.items()}
+
+
+@functools.cache
+def common_words() -> frozenset[str]:
+    """Words of anatomy, scanners, hospitals and DICOM itself, and surnames that are words: never searched alone."""
+    return frozenset().union(*_groups().values())
+
+
+def common_surnames() -> frozenset[str]:
+    """The common words that are better known as names of people (Smith, Brown)."""
+    return _groups()["surnames"]
+
+
+@functools.cache
+def technical_words() -> frozenset[str]:
+    """The common words that no capital letter makes a name of."""
+    return common_words() - common_surnames()
 
 
 def is_masked(text: AnyStr, position: int, *, before: bool) -> bool:

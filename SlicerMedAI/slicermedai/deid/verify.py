@@ -16,6 +16,7 @@ from typing import AnyStr, Generic
 
 import numpy as np
 
+from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
 from slicermedai.deid.verify_bytes import Element, elements
 from slicermedai.errors import IdentityError
@@ -139,6 +140,7 @@ class _Searcher:
         self._needles = {scope: _Needles(_byte_forms(tokens, scope)) for scope in Scope}
         self._text = _Index(_text_forms(tokens))
         self._tokens = tokens
+        self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
         self._clean: set[tuple[Scope, bytes]] = set()
 
     def search(self, element: Element) -> tuple[int, str] | None:
@@ -164,6 +166,9 @@ class _Searcher:
         found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
         if found is not None:
             return found[0], self._kind(found[1].lower())
+        named = surname_spans(element.value.decode("latin-1"), self._surnames) if scope is Scope.TEXT else []
+        if named:
+            return named[0][0], Kind.SURNAME.value
         if scope is Scope.TEXT and not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
         return None
@@ -287,7 +292,7 @@ def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, byte
     """(what may not stand before, bytes, what may not stand after); edges hold for one byte a character."""
     forms: set[tuple[bytes, bytes, bytes]] = set()
     for token in tokens:
-        if not token.searched_in(scope):
+        if not token.searched_in(scope) or token.kind is Kind.SURNAME:
             continue
         if scope is Scope.PIXELS:
             variants = (token.text, token.text.upper(), token.text.title())
@@ -304,7 +309,9 @@ def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, byte
 
 
 def _text_forms(tokens: frozenset[Token]) -> set[tuple[str, str, str]]:
-    return {(t.edges[0], fold(t.text), t.edges[1]) for t in tokens if not t.text.isdigit()}
+    return {
+        (t.edges[0], fold(t.text), t.edges[1]) for t in tokens if not t.text.isdigit() and t.kind is not Kind.SURNAME
+    }
 
 
 def _narrow(text: str) -> set[bytes]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import (
     Kind,
     Scope,
@@ -65,11 +66,12 @@ class _Form(NamedTuple):
 class Vocabulary:
     """The tokens of one patient that are searched, and how many were left out as too short or too common."""
 
-    __slots__ = ("_scopes", "left_out", "tokens")
+    __slots__ = ("_scopes", "_surnames", "left_out", "tokens")
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0) -> None:
         self.tokens, self.left_out = tokens, left_out
         self._scopes: dict[Scope, _Index] = {}
+        self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int]]:
         return Vocabulary, (self.tokens, self.left_out)
@@ -98,13 +100,18 @@ class Vocabulary:
 
     def _scrubbed(self, text: str, scope: Scope) -> str:
         if text.isascii():
-            return _splice(text, self._index(scope).spans(text.lower()), None)
-        folded, positions = fold_with_positions(text)
-        return _splice(text, self._index(scope).spans(folded), positions)
+            text = _splice(text, self._index(scope).spans(text.lower()), None)
+        else:
+            folded, positions = fold_with_positions(text)
+            text = _splice(text, self._index(scope).spans(folded), positions)
+        return _splice(text, surname_spans(text, self._surnames), None) if scope is Scope.TEXT else text
 
     def hits(self, text: str, scope: Scope = Scope.TEXT) -> bool:
         """True where ``text`` holds a token."""
-        return bool(text and self.tokens) and bool(self._index(scope).spans(fold(text)))
+        if not text or not self.tokens:
+            return False
+        named = scope is Scope.TEXT and surname_spans(text, self._surnames)
+        return bool(named or self._index(scope).spans(fold(text)))
 
     def hits_bytes(self, raw: bytes, scope: Scope) -> bool:
         """True where bytes of unknown meaning hold a token as text of one or two bytes a character, or UTF-8."""
@@ -114,7 +121,7 @@ class Vocabulary:
         index = self._index(scope)
         if scope is not Scope.TEXT:
             return any(needle in low for needle in index.needles)
-        return any(index.spans(fold(text)) for text in _readings(raw))
+        return any(index.spans(fold(text)) or surname_spans(text, self._surnames) for text in _readings(raw))
 
     @property
     def long_numbers(self) -> frozenset[str]:
@@ -124,7 +131,9 @@ class Vocabulary:
     def _index(self, scope: Scope) -> _Index:
         found = self._scopes.get(scope)
         if found is None:
-            found = self._scopes[scope] = _Index([t for t in self.tokens if t.searched_in(scope)], scope)
+            found = self._scopes[scope] = _Index(
+                [t for t in self.tokens if t.searched_in(scope) and t.kind is not Kind.SURNAME], scope
+            )
         return found
 
 
@@ -252,6 +261,8 @@ def _readings(raw: bytes) -> set[str]:
 def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
     """PS3.15 does not say how: fewer than 3 letters (2 ideographs), fewer than 4 digits and common words are out."""
     text = token.text
+    if token.kind is Kind.SURNAME:
+        return True
     if text.isdigit():
         return len(text) >= 4 and not _YEAR.fullmatch(text) and text not in common_words()
     folded = fold(text)

@@ -1,0 +1,39 @@
+"""What the first pass takes from headers: by what an attribute is, whatever the file says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from slicermedai.deid.charsets import DEFAULT
+from slicermedai.deid.dictionary import tag_of
+from slicermedai.deid.harvest import Harvest
+from slicermedai.deid.table import load_table
+from slicermedai.deid.vocabulary import Vocabulary
+
+
+def harvested(**values: tuple[str, str]) -> Vocabulary:
+    """The vocabulary of (VR, value) by keyword."""
+    harvest = Harvest(load_table())
+    for keyword, (vr, value) in values.items():
+        harvest.add(tag_of(keyword), vr, value.encode(), DEFAULT, ())
+    return harvest.vocabulary()
+
+
+@pytest.mark.parametrize("vr", ["PN", "LO", "UN", "SH", "CS", "OB"])
+def test_a_name_is_a_name_whatever_vr_the_file_gives_it(vr: str) -> None:
+    scrub = harvested(PatientName=(vr, "Wrongvalli^Teodora")).scrub
+    assert scrub("called Wrongvalli Teodora, TEODORA") == "called XXXX, XXXX"
+
+
+@pytest.mark.parametrize("vr", ["DA", "LO", "UN", "DT", "SH"])
+def test_a_birth_date_is_a_date_whatever_vr_the_file_gives_it(vr: str) -> None:
+    assert harvested(PatientBirthDate=(vr, "19500203")).scrub("born 3 Feb 1950") == "born XXXX"
+
+
+def test_an_identifier_written_as_a_code_string_is_searched() -> None:
+    assert harvested(PatientID=("CS", "WV7712")).scrub("id WV7712") == "id XXXX"
+
+
+def test_a_common_surname_of_the_patient_is_searched_and_of_an_operator_is_not() -> None:
+    assert harvested(PatientName=("PN", "Stone^Ann")).scrub("Stone was seen") == "XXXX was seen"
+    assert harvested(OperatorsName=("PN", "Stone^Ann")).scrub("Stone protocol") == "Stone protocol"
