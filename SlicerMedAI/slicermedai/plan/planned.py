@@ -25,7 +25,10 @@ from slicermedai.plan.numbers import DISTANCE, VOLUME_RATIO, PlanTable, distance
 from slicermedai.plan.resection import resect
 
 _SIZES = tuple(name for name in METHODS if name in {"volume", "long axis", "short axis", "3D diameter", "surface area"})
-_STEP, _PREFIX = "planned finding", "Plan: "
+PREFIX = "Plan: "
+"""Begins the warnings of a result that come from its plan."""
+
+_STEP = "planned finding"
 _NOT_PLANNED = "not planned for this structure"
 _NOT_MEASURED = "not measured of a planned region"
 _UNSURE = Confidence(reason="planned by a person, not found by the model")
@@ -147,8 +150,8 @@ def _provenance(result: AnalysisResult, table: PlanTable, made: Sequence[Finding
     old = result.provenance
     kept = tuple(step for step in old.steps if step.name != _STEP)
     steps = tuple(Step(name=_STEP, detail=one.tracking_uid) for one in made)
-    told = tuple(f"{_PREFIX}{line}" for line in table.warnings)
-    before = tuple(line for line in old.warnings if not line.startswith(_PREFIX))
+    told = tuple(f"{PREFIX}{line}" for line in table.warnings)
+    before = tuple(line for line in old.warnings if not line.startswith(PREFIX))
     return replace(old, steps=(*kept, *steps), warnings=(*before, *told))
 
 

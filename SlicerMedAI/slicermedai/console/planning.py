@@ -1,0 +1,208 @@
+"""Planning from the console: a plan from a result, edits that give a new plan, its table, surfaces, page and folder.
+
+>>> from slicermedai.console import planning
+>>> plan = planning.start("OUT", organ="Liver", lesions=["Lesion"], vessels=["Hepatic vein"])
+>>> plan = planning.cut_by_plane(plan, "right half", point=(-24, 2, 8), normal=(-1, 0, 0))
+>>> planning.table(plan).value("Liver", "remnant volume")
+
+All places are LPS mm, all widths mm. A plan never changes: keep the earlier one, and going back to it is the undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slicermedai.domain.finding import Box
+from slicermedai.domain.plan import (
+    Body,
+    BoxCut,
+    LiverFormula,
+    MarginCut,
+    Place,
+    Plan,
+    PlaneCut,
+    SurfaceFormula,
+)
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.reviewed import newest
+from slicermedai.errors import FormatError
+from slicermedai.plan import edits
+from slicermedai.plan.history import History
+from slicermedai.plan.keep import load_plan, save_plan
+from slicermedai.plan.mesh import Space, surface_of
+from slicermedai.plan.mesh_files import write_surfaces
+from slicermedai.plan.numbers import PlanTable, table_of
+from slicermedai.plan.start import Roles, start_plan
+from slicermedai.scene.pictures import Picture
+
+__all__ = [
+    "History",
+    "add_margin",
+    "add_size",
+    "cut_box",
+    "cut_by_plane",
+    "cut_margin",
+    "load",
+    "print_page",
+    "redraw",
+    "remove_cut",
+    "save",
+    "save_surfaces",
+    "start",
+    "table",
+]
+
+
+def start(
+    result: AnalysisResult | str | Path,
+    *,
+    organ: str,
+    lesions: Sequence[str] = (),
+    vessels: Sequence[str] = (),
+    others: Sequence[str] = (),
+) -> Plan:
+    """A plan from a result or the folder of one; findings are named as their labels are.
+
+    Raises
+    ------
+    UnreadableFileError
+        No result is there.
+    InputError, GeometryError
+        A name that no finding has, or a lesion outside of the organ.
+    """
+    found = result if isinstance(result, AnalysisResult) else AnalysisResult.load(newest(Path(result)))
+    return start_plan(found, Roles(organ=organ, lesions=lesions, vessels=vessels, others=others))
+
+
+def cut_by_plane(plan: Plan, name: str, *, point: Place, normal: Place) -> Plan:
+    """With a cut along the plane through ``point``: what lies where ``normal`` points to goes. Again: it is moved.
+
+    Raises InputError where it misses the organ or leaves nothing of it.
+    """
+    return edits.with_cut(plan, PlaneCut(name=name, point=point, normal=normal))
+
+
+def cut_box(plan: Plan, name: str, *, low: Place, high: Place) -> Plan:
+    """With a box along the patient's axes taken away, from ``low`` to ``high``. Raises as :func:`cut_by_plane` does."""
+    return edits.with_cut(plan, BoxCut(name=name, box=Box(low=low, high=high)))
+
+
+def cut_margin(plan: Plan, name: str, *, lesion: str, width: float) -> Plan:
+    """With ``lesion`` and ``width`` mm around it taken away. Raises as :func:`cut_by_plane` does."""
+    return edits.with_cut(plan, MarginCut(name=name, lesion=lesion, width=width))
+
+
+def remove_cut(plan: Plan, name: str) -> Plan:
+    """Without that cut; raises InputError where there is none of the name."""
+    return edits.without_cut(plan, name)
+
+
+def add_margin(plan: Plan, lesion: str, width: float) -> Plan:
+    """With a safety margin of ``width`` mm around ``lesion``, and what it meets, in the table."""
+    return edits.with_margin(plan, lesion, width)
+
+
+def add_size(
+    plan: Plan,
+    *,
+    height_cm: float,
+    weight_kg: float,
+    liver: str = LiverFormula.VAUTHEY,
+    surface: str = SurfaceFormula.MOSTELLER,
+) -> Plan:
+    """With the patient's size, and so the standard liver volume by the formula ``liver``.
+
+    Raises
+    ------
+    InputError
+        A size that no patient has, or for which the formula was not made.
+    """
+    body = Body(height_cm=height_cm, weight_kg=weight_kg, liver=LiverFormula(liver), surface=SurfaceFormula(surface))
+    return edits.with_body(plan, body)
+
+
+redraw = edits.with_region
+
+
+def table(plan: Plan) -> PlanTable:
+    """All numbers of the plan, worked out anew: ``.to_rows()`` for a data frame, ``.warnings`` to be read first."""
+    return table_of(plan)
+
+
+def save(plan: Plan, folder: str | Path) -> Path:
+    """Save beside the result in ``folder`` (the output of a run); returns the new folder, ``planned-1`` or the next.
+
+    Raises as :func:`slicermedai.plan.keep.save_plan` does.
+    """
+    return save_plan(plan, Path(folder))
+
+
+def load(folder: str | Path) -> Plan:
+    """The plan that was saved last in the output of a run, or the one in that folder; UnreadableFileError for none."""
+    return load_plan(Path(folder))
+
+
+def save_surfaces(
+    plan: Plan, folder: str | Path, *, kind: str = "stl", space: str = Space.LPS, names: Sequence[str] = ()
+) -> tuple[Path, ...]:
+    """Write structures (all of them without ``names``) as "stl", "obj" or "3mf" in mm, LPS or RAS; returns the files.
+
+    Raises
+    ------
+    FormatError
+        Another kind or space, or no structure of a name.
+    OutputError
+        The folder cannot be written.
+    """
+    wanted = set(names or plan.names)
+    if wanted - set(plan.names) or space not in list(Space):
+        raise FormatError(
+            "no such structure or space", attribute="names", advice=f"Choose of {', '.join(plan.names)}; LPS or RAS."
+        )
+    surfaces = [surface_of(one) for one in plan.structures if one.name in wanted]
+    return write_surfaces(surfaces, Path(folder), kind=kind, space=Space(space))
+
+
+def print_page(
+    plan: Plan,
+    folder: str | Path,
+    *,
+    pictures: Sequence[Picture | str | Path] = (),
+    person: str = "",
+    day: str = "",
+) -> Path:
+    """Write ``plan.html`` into ``folder``, which holds the result: one A4 page, to be printed by any browser.
+
+    Parameters
+    ----------
+    pictures:
+        PNG files; the file's name is the caption where no title is given.
+    person, day:
+        Who planned (family name first, as DICOM has it: "Hopper^Grace") and when (YYYYMMDD).
+
+    Raises
+    ------
+    UnreadableFileError
+        No result is there.
+    OutputError
+        It cannot be written, or a picture is missing.
+    """
+    from slicermedai.report.plan_page import PlanContext, write_plan_page
+
+    context = PlanContext(
+        plan=plan,
+        table=table_of(plan),
+        result=AnalysisResult.load(newest(Path(folder))),
+        pictures=tuple(_picture(one) for one in pictures),
+        person=person,
+        day=day,
+    )
+    return write_plan_page(context, Path(folder))
+
+
+def _picture(one: Picture | str | Path) -> Picture:
+    if isinstance(one, Picture):
+        return one
+    path = Path(one)
+    return Picture(path=path, title=path.stem.replace("-", " "), kind="3d")

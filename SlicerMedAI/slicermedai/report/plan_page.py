@@ -1,0 +1,275 @@
+"""``plan.html``: what is planned for one case on one A4 page, with pictures; it loads nothing and is made to be
+printed.
+
+What one page cannot hold is counted and said, with the file that holds it: nothing is left out in silence.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
+from slicermedai.domain.plan import BoxCut, Cut, MarginCut, Place, Plan
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.storage import write_text
+from slicermedai.errors import OutputError
+from slicermedai.plan.distances import ACCURACY
+from slicermedai.plan.numbers import NOT_ASSESSED, Part, PlanRow, PlanTable
+from slicermedai.plan.planned import PREFIX
+from slicermedai.report.markup import Html, items, join, number, resource, rounded, tag, text
+from slicermedai.report.people import date, person
+from slicermedai.scene.pictures import Picture
+
+FILE_NAME = "plan.html"
+_PICTURES = 4
+_MOST = {
+    Part.SIZES: 12,
+    Part.DISTANCES: 12,
+    Part.MARGINS: 9,
+    Part.RESECTION: 8,
+    Part.BODY: 4,
+    Part.ALIGNMENT: 2,
+}
+_LINES = 5  # warnings, cuts, notes
+_LETTERS = 180  # of each of them
+_NAME, _LONG_NAME = 21, 48  # letters of a name in a narrow and in a wide column
+_DENSE = 26  # numbers and lines from which on the print is smaller
+_TILES = (
+    ("functional volume", "functional volume"),
+    ("resected volume", "resected"),
+    ("remnant volume", "remnant"),
+    ("remnant of functional volume", "remnant of functional"),
+    ("remnant of standard liver volume", "remnant of standard liver"),
+)
+_SIZES = ("volume", "long axis", "short axis", "3D diameter")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanContext:
+    """What the page is written from.
+
+    Parameters
+    ----------
+    table:
+        Of ``plan``: :func:`slicermedai.plan.numbers.table_of`.
+    result:
+        Whose liver it is, and by which model it was segmented.
+    pictures:
+        PNG files, of which the first four are shown.
+    no_pictures:
+        Why there are none.
+    person, day:
+        Who planned and when (YYYYMMDD); left free for a pen where they are "".
+    """
+
+    plan: Plan
+    table: PlanTable
+    result: AnalysisResult
+    pictures: tuple[Picture, ...] = ()
+    no_pictures: str = ""
+    person: str = ""
+    day: str = ""
+    title: str = "Surgical plan"
+
+
+def write_plan_page(context: PlanContext, folder: Path) -> Path:
+    """Write ``folder/plan.html``, whole or not at all, and return its path.
+
+    Raises
+    ------
+    OutputError, DiskFullError
+        The folder cannot be written, or a picture is not there.
+    """
+    return write_text(Path(folder) / FILE_NAME, render_plan_page(context))
+
+
+def render_plan_page(context: PlanContext) -> str:
+    """The page as text."""
+    plan, table = context.plan, context.table
+    return Template(resource("plan_page.html")).substitute(
+        title=text(context.title),
+        style=resource("plan_page.css"),
+        density="dense" if _count(context) > _DENSE else "",
+        banner=text(RESEARCH_USE),
+        patient=_patient(context.result),
+        warnings=_lines(_warnings(context), class_="warn"),
+        tiles=_tiles(table),
+        pictures=_pictures(context),
+        left=join([_sizes(table), _numbers(table, Part.DISTANCES)]),
+        right=join(_numbers(table, part) for part in (Part.RESECTION, Part.BODY, Part.MARGINS, Part.ALIGNMENT)),
+        cuts=_titled("Cuts", [_cut(one) for one in plan.cuts]),
+        notes=_titled("Notes", list(plan.notes)),
+        person=text(person(context.person)),
+        date=text(date(context.day)),
+        accuracy=text(f"Distances: {ACCURACY}. Points are LPS mm. Segmented by {_model(context.result)}."),
+    )
+
+
+def _count(context: PlanContext) -> int:
+    """What there is to be shown, but for the parts that are always there."""
+    fixed = (Part.RESECTION, Part.BODY, Part.CONTOURS)
+    names = {row.subject for row in context.table.rows if row.part is Part.SIZES}
+    numbers = sum(row.part not in (*fixed, Part.SIZES) for row in context.table.rows)
+    return len(names) + numbers + len(_warnings(context)) + len(context.plan.notes) + len(context.plan.cuts)
+
+
+def _warnings(context: PlanContext) -> tuple[str, ...]:
+    """Of the plan, then of the run that it rests on."""
+    made = context.result.provenance
+    own = [line for line in made.warnings if not line.startswith(PREFIX)]
+    return tuple(filter(None, (*context.table.warnings, DEMONSTRATION if made.demonstration else "", *own)))
+
+
+def _patient(result: AnalysisResult) -> Html:
+    study = result.study
+    parts = (
+        person(study.patient_name),
+        f"ID {study.patient_id}" if study.patient_id else "",
+        f"born {date(study.birth_date)}" if study.birth_date else "",
+        study.sex,
+        study.description,
+        date(study.date),
+    )
+    return tag("p", " · ".join(part for part in parts if part), class_="patient")
+
+
+def _model(result: AnalysisResult) -> str:
+    made = result.provenance
+    return f"{made.bundle} {made.bundle_version}".strip() or "hand"
+
+
+def _tiles(table: PlanTable) -> Html:
+    """The numbers of the resection that are looked for first."""
+    rows = {row.name: row for row in table.rows if row.part in (Part.RESECTION, Part.BODY)}
+    shown = [
+        tag(
+            "p",
+            tag("strong", f"{rounded(rows[name].value)} {rows[name].unit.value}"),
+            tag("span", words),
+            class_="tile",
+        )
+        for name, words in _TILES
+        if name in rows
+    ]
+    return tag("div", *shown, class_="tiles")
+
+
+def _pictures(context: PlanContext) -> Html:
+    if not context.pictures:
+        return tag("p", f"No pictures: {context.no_pictures or 'none were asked for'}.", class_="none")
+    figures = [_figure(one) for one in context.pictures[:_PICTURES]]
+    left = len(context.pictures) - _PICTURES
+    more = tag("p", f"and {left} more pictures that this page has no room for", class_="more") if left > 0 else Html("")
+    return join([tag("div", *figures, class_="pictures"), more])
+
+
+def _figure(picture: Picture) -> Html:
+    try:
+        encoded = base64.b64encode(picture.path.read_bytes()).decode("ascii")
+    except OSError as error:
+        raise OutputError("was to be shown on the plan and is not there", file=picture.path) from error
+    described = text(picture.description or picture.title)
+    image = Html(f'<img src="data:image/png;base64,{encoded}" alt="{described}">')
+    return tag("figure", image, tag("figcaption", picture.title))
+
+
+def _sizes(table: PlanTable) -> Html:
+    """A line for each structure: volume, diameters, inner and outer contour."""
+    names = list(dict.fromkeys(row.subject for row in table.rows if row.part is Part.SIZES))
+    most = _MOST[Part.SIZES]
+    rows = [
+        (_short(name, _NAME), *(_value(row) for row in _sizes_of(table, name)), _contour(table, name))
+        for name in names[:most]
+    ]
+    headings = ("", "ml", "long mm", "short mm", "3D mm", "90 % ml")
+    return join([tag("h2", Part.SIZES), _table(headings, rows), _more(len(names) - most, "structures")])
+
+
+def _sizes_of(table: PlanTable, name: str) -> Iterator[PlanRow]:
+    found = {row.name: row for row in table.rows if row.part is Part.SIZES and row.subject == name}
+    return (found[one] for one in _SIZES)
+
+
+def _contour(table: PlanTable, name: str) -> object:
+    rows = [row for row in table.rows if row.part is Part.CONTOURS and row.subject == name]
+    return " to ".join(NOT_ASSESSED if math.isnan(row.value) else rounded(row.value) for row in rows)
+
+
+def _numbers(table: PlanTable, part: Part) -> Html:
+    rows = [row for row in table.rows if row.part is part]
+    if not rows:
+        return Html("")
+    if part is Part.DISTANCES:  # the nearest first: they decide
+        rows.sort(key=lambda row: row.value)
+    most = _MOST[part]
+    shown = [(_name(row), _value(row), row.unit.value) for row in rows[:most]]
+    notes = dict.fromkeys(row.note for row in rows[:most] if row.note and part in (Part.BODY, Part.ALIGNMENT))
+    said = join(tag("p", note, class_="more") for note in notes)
+    return join([tag("h2", part), _table(("", "", ""), shown), said, _more(len(rows) - most, "numbers")])
+
+
+def _name(row: PlanRow) -> Html:
+    if row.part in (Part.RESECTION, Part.BODY):
+        return text(row.name)
+    said = f"{row.subject}: {row.name}"
+    if row.part is Part.DISTANCES:
+        said = f"{row.subject} ({row.note})" if row.note else row.subject
+    return _short(said, _LONG_NAME)
+
+
+def _short(name: str, letters: int) -> Html:
+    """``name`` without its middle where it is longer; whole for those who point at it."""
+    if len(name) <= letters:
+        return text(name)
+    last = letters // 3
+    return tag("span", f"{name[: letters - 1 - last]}…{name[-last:]}", title=name)
+
+
+def _value(row: PlanRow) -> object:
+    return row.missing if row.missing else number(row.value)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
+    head = tag("thead", tag("tr", *(tag("th", one, scope="col") for one in headings))) if any(headings) else Html("")
+    lines = [
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell, class_="number") for cell in row[1:]))
+        for row in rows
+    ]
+    return tag("table", head, tag("tbody", *lines))
+
+
+def _titled(heading: str, lines: Sequence[str]) -> Html:
+    return join([tag("h2", heading), _lines(lines)]) if lines else Html("")
+
+
+def _lines(lines: Sequence[str], *, class_: str = "") -> Html:
+    if not lines:
+        return Html("")
+    shown = [line if len(line) <= _LETTERS else f"{line[:_LETTERS]}..." for line in lines[:_LINES]]
+    more = [f"and {len(lines) - _LINES} more: see the saved plan"] if len(lines) > _LINES else []
+    return items([*shown, *more], class_=class_)
+
+
+def _more(count: int, words: str) -> Html:
+    if count <= 0:
+        return Html("")
+    return tag("p", f"and {count} more {words}: see table.csv of the saved plan", class_="more")
+
+
+def _cut(cut: Cut) -> str:
+    if isinstance(cut, MarginCut):
+        return f"{cut.name}: {cut.lesion} and {cut.width:g} mm around it"
+    if isinstance(cut, BoxCut):
+        return f"{cut.name}: box from {_place(cut.box.low)} to {_place(cut.box.high)}"
+    length = math.hypot(*cut.normal)
+    way = ", ".join(f"{value / length:.2f}" for value in cut.normal)
+    return f"{cut.name}: plane through {_place(cut.point)}, takes away what lies along ({way})"
+
+
+def _place(place: Place) -> str:
+    return f"({', '.join(f'{value:.1f}' for value in place)})"

@@ -1,0 +1,125 @@
+"""The printed plan: one A4 page, whatever the plan holds, with every number that it shows true to the table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.plan import Body, MarginCut, Plan, PlaneCut, Role
+from slicermedai.errors import OutputError
+from slicermedai.plan import edits
+from slicermedai.plan.numbers import table_of
+from slicermedai.report.plan_page import PlanContext, render_plan_page, write_plan_page
+from slicermedai.scene.pictures import Picture
+from Testing.browser import printed, screenshot
+from Testing.fixtures import liver
+from Testing.plan.cases import SMALL, a_plan, a_result
+
+PLANE = PlaneCut(name="right half", point=(-24.0, 2.0, 8.0), normal=(-0.8, 0.36, 0.48))
+GREEN = (10, 220, 30)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    made = edits.with_margin(edits.with_cut(a_plan(), PLANE), "lesion", 14.0)
+    made = edits.with_cut(made, MarginCut(name="wide", lesion="lesion", width=5.0))
+    return edits.with_notes(edits.with_body(made, Body(height_cm=171, weight_kg=68)), ["Vena <cava> is free."])
+
+
+def pictures(folder: Path, count: int = 4) -> tuple[Picture, ...]:
+    made = []
+    for number in range(count):
+        path = folder / f"{number}.png"
+        Image.new("RGB", (300, 300), GREEN).save(path)
+        made.append(Picture(path=path, title=f"View {number}", kind="axial"))
+    return tuple(made)
+
+
+def context_of(plan: Plan, folder: Path, **fields: object) -> PlanContext:
+    given = {"pictures": pictures(folder), "person": "Hopper^Grace", "day": "20261122", **fields}
+    return PlanContext(plan=plan, table=table_of(plan), result=a_result(), **given)
+
+
+def pages(paper: Path) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", paper.read_bytes()))
+
+
+def test_it_prints_on_one_a4_page(plan, tmp_path):
+    paper = printed(write_plan_page(context_of(plan, tmp_path), tmp_path), tmp_path)
+    assert pages(paper) == 1
+    width, height = map(float, re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", paper.read_bytes())[0])
+    assert (width, height) == pytest.approx((595, 842), abs=2)
+
+
+def a_crowded_plan(plan: Plan) -> Plan:
+    """Far more structures, margins, warnings and notes than a page holds, with long names."""
+    small = replace(liver.LESION, radii=(6.0, 6.0, 6.0))
+    label = plan.structures[1].label
+    for number in range(16):
+        place = replace(small, center=(-75.0 + 24 * (number % 4), -20.0 + 14 * (number // 4), 10.0))
+        region = PackedMask.from_array(liver.inside(place, SMALL), SMALL)
+        name = f"metastasis number {number} in a segment with a long name"
+        plan = edits.with_structure(plan, name, role=Role.LESION, label=label, region=region)
+        plan = edits.with_margin(plan, name, 10.0)
+    return edits.with_notes(plan, [f"Note {number}: {'very long words ' * 30}" for number in range(12)])
+
+
+def test_a_crowded_plan_still_prints_on_one_page_and_says_what_is_not_on_it(plan, tmp_path):
+    crowded = a_crowded_plan(plan)
+    page = write_plan_page(context_of(crowded, tmp_path, pictures=pictures(tmp_path, 6)), tmp_path)
+    assert pages(printed(page, tmp_path)) == 1
+    said = page.read_text(encoding="utf-8")
+    table = table_of(crowded)
+    distances = sum(row.name == "shortest distance" for row in table.rows)
+    assert f"and {distances - 12} more numbers: see table.csv" in said
+    assert f"and {len(crowded.structures) - 12} more structures" in said
+    assert "and 2 more pictures" in said
+    assert f"and {len(table.warnings) - 5} more: see the saved plan" in said
+
+
+def test_every_number_on_it_is_one_of_the_table(plan, tmp_path):
+    said = render_plan_page(context_of(plan, tmp_path))
+    shown = [float(value) for value in re.findall(r'<data value="([^"]+)"', said)]
+    known = {row.value for row in table_of(plan).rows}
+    assert len(shown) > 25
+    assert set(shown) <= known
+    remnant = table_of(plan).value("liver", "remnant volume")
+    assert f"<strong>{remnant:.1f} ml</strong>" in said
+
+
+def test_what_was_not_assessed_and_who_it_is_are_said(plan, tmp_path):
+    said = render_plan_page(context_of(plan, tmp_path))
+    for words in ("not assessed", "Quillfeather, Ambrosia", "ID QF-7391586", "Hopper, Grace", "2026-11-22"):
+        assert words in said
+    for words in ("Research use only", "Vauthey 2002", "reaches hepatic vein", "plane through (-24.0, 2.0, 8.0)"):
+        assert words in said
+    assert "Vena &lt;cava&gt; is free." in said
+
+
+def test_the_warnings_of_the_run_stand_above_the_numbers_too(plan, tmp_path):
+    result = a_result()
+    made = replace(result.provenance, warnings=("The image looks like noise.", "Plan: old"), demonstration=True)
+    said = render_plan_page(replace(context_of(plan, tmp_path), result=replace(result, provenance=made)))
+    assert "The image looks like noise." in said and "trained for demonstration" in said and "Plan: old" not in said
+    assert said.index("looks like noise") < said.index("<strong>")
+
+
+def test_without_pictures_it_says_why_and_a_missing_picture_is_refused(plan, tmp_path):
+    said = render_plan_page(context_of(plan, tmp_path, pictures=(), no_pictures="no OpenGL here"))
+    assert "No pictures: no OpenGL here." in said
+    lost = Picture(path=tmp_path / "lost.png", title="x", kind="3d")
+    with pytest.raises(OutputError, match=r"lost\.png"):
+        write_plan_page(context_of(plan, tmp_path, pictures=(lost,)), tmp_path)
+
+
+def test_a_browser_draws_it(plan, tmp_path):
+    page = write_plan_page(context_of(plan, tmp_path), tmp_path)
+    seen = np.asarray(Image.open(screenshot(page, tmp_path, "--window-size=780,1100")).convert("RGB")).astype(int)
+    assert (np.abs(seen - np.array(GREEN)).max(axis=-1) <= 3).mean() > 0.08, "the pictures are there"
+    assert (seen.min(axis=-1) > 250).mean() > 0.3, "on white paper"
