@@ -19,7 +19,7 @@ from pydicom import dcmread
 
 from slicermedai.app import dicom_results
 from slicermedai.domain.finding import Confidence, ConfidenceState
-from slicermedai.domain.result import Decision, Review
+from slicermedai.domain.result import Decision, Review, Status
 from slicermedai.domain.study import Identity, SeriesRef, Study
 from slicermedai.domain.volume import Volume
 from slicermedai.export import read_back
@@ -268,8 +268,19 @@ def test_the_images_are_named_so_that_the_browser_can_load_them_too(browser: Any
         images.append(tmp_path / f"image{number}.dcm")
         header.save_as(images[-1])
     (offer,) = whole(browser, inserted(browser, [*written(case, tmp_path / "objects"), *images]))
-    wanted = {str(one.SOPInstanceUID) for one in case.headers}
-    assert set(offer.referencedInstanceUIDs) == (wanted if case.headers[0].get("SeriesNumber") else set())
+    assert set(offer.referencedInstanceUIDs) == {str(one.SOPInstanceUID) for one in case.headers}
+
+
+def test_images_are_not_asked_one_by_one(browser: Any, tmp_path: Path) -> None:
+    images = []
+    for number, header in enumerate(a_case().headers):
+        images.append(tmp_path / f"image{number}.dcm")
+        header.save_as(images[-1])
+    file_lists = inserted(browser, images)
+    asked: list[str] = []
+    database = SimpleNamespace(fileValue=lambda path, tag: asked.append(tag) or browser.database.fileValue(path, tag))
+    assert dicom_results.find(database, file_lists) == []
+    assert len(file_lists[0]) > 5 and len(asked) == 1
 
 
 def test_the_kinds_of_objects_are_those_that_can_be_read_back() -> None:
@@ -372,6 +383,17 @@ def test_boxes_are_shown_without_the_image_too_and_what_is_missing_is_said(
     assert len(nodes(browser, "vtkMRMLMarkupsROINode")) == 1
     assert "names the grid" in caplog.text
     assert "names the grid" in nodes(browser, "vtkMRMLTextNode")[0].GetText()
+
+
+@pytest.mark.parametrize("status", [Status.NO_FINDING, Status.FAILED])
+def test_nothing_found_and_failed_are_shown_as_such(browser: Any, tmp_path: Path, status: Status) -> None:
+    case = a_case(masks=(), status=status)
+    image_of(case, browser)
+    assert load_all(browser, inserted(browser, written(case, tmp_path / "objects"))) == []
+    (notice,) = nodes(browser, "vtkMRMLTextNode")
+    assert f"Result: {status}" in notice.GetText()
+    (node,) = nodes(browser, "vtkMRMLSegmentationNode")
+    assert node.GetSegmentation().GetNumberOfSegments() == 0
 
 
 @pytest.mark.parametrize("grid", ["oblique", "flipped everywhere"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from slicermedai.scene import identity, map_colors
 from slicermedai.scene.clear import clear
 from slicermedai.scene.map_colors import MapKind, overlay, ramp
 from slicermedai.scene.show import show
+from slicermedai.scene.views import DrawingScene, SliceView, opened
 from slicermedai.scene.volumes import geometry_of_node, volume_to_node
 from Testing.scene.samples import SmallHead, small_head
+from Testing.scene.test_render import middle, pixels
 
 FLOAT = NDArray[np.float64]
 CODES = {
@@ -90,6 +93,32 @@ def test_tables_are_used_again_and_go_with_the_result(scene: slicer.vtkMRMLScene
     clear(shown, scene)
     assert scene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") == 0
     assert not identity.marked_nodes(scene, shown.key)
+
+
+@pytest.mark.parametrize("codes", ["SPL", "IAR", "PSR"])
+@pytest.mark.parametrize("kind", [MapKind.PROBABILITY, MapKind.UNCERTAINTY])
+def test_a_map_of_the_left_ventricle_is_drawn_on_the_right_in_its_hue(
+    tmp_path: Path, codes: str, kind: MapKind
+) -> None:
+    head = small_head(codes=codes, spacing=8.0)
+    left = head.result.findings[1].region.to_array()
+    one = replace(a_map(head, kind), array=np.where(left, 0.75, 0).astype(np.float32))
+    with DrawingScene() as drawing:
+        shown = show(replace(head.result, findings=(), maps=(one,)), drawing.scene, volume=head.volume)
+        with opened(SliceView(drawing, "Axial", (300, 300))) as view:
+            view.show_volume(shown.volume_node, _middle_ras(left, head))
+            grey = pixels(view.save(tmp_path / "before.png"))
+            assert overlay(shown.map_nodes[0]) == 1
+            picture = pixels(view.save(tmp_path / "after.png"))
+    hit = np.abs(picture - grey).max(axis=-1) > 20
+    assert 0.5 < middle(hit)[0] < 0.65 and hit.mean() < 0.05
+    red, _, blue = (picture - grey)[hit].mean(axis=0)
+    assert (blue > red) == (kind is MapKind.PROBABILITY)
+
+
+def _middle_ras(mask: NDArray[np.bool_], head: SmallHead) -> tuple[float, float, float]:
+    left, posterior, superior = head.result.volume_geometry.to_lps(np.argwhere(mask).mean(axis=0))
+    return -float(left), -float(posterior), float(superior)
 
 
 # --- colours ------------------------------------------------------------------------------------------------------
