@@ -208,7 +208,7 @@ class Worker:
             return [self._end(name, claim, Standing(state=State.FAILED, reason=reason, tries=now.tries))]
         started = Standing(state=State.WAITING, tries=now.tries + 1)
         self.cohort.write(name, started)
-        running = self._start_job(case, claim)
+        running = self._start_job(case, claim.attempt)
         claim.name_child(running.pid)
         self._slots.append(_Slot(case, claim, running, time.monotonic(), started.tries))
         return [Change(case=name, standing=Standing(state=State.RUNNING, tries=started.tries))]
@@ -220,13 +220,13 @@ class Worker:
         claim.release()
         return []
 
-    def _start_job(self, case: Case, claim: claims.Claim) -> supervisor.Running:
-        folder = JobFolder.create()
-        try:
-            return self._start(job_of(case, self.cohort, claim.attempt, folder), folder=folder, secrets=self._secrets)
-        except BaseException:
-            folder.remove()
-            raise
+    def _start_job(self, case: Case, output: Path) -> supervisor.Running:
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(JobFolder.create())
+            job = job_of(case, self.cohort, output, folder)
+            running = self._start(job, folder=folder, secrets=self._secrets)
+            stack.pop_all()
+        return running
 
     def _current_exclusions(self) -> ExclusionList | None:
         """As the list stands now: somebody may have opted out since the last case."""
@@ -269,7 +269,7 @@ class Worker:
         slot.claim.check()
         if error is None:
             slot.claim.commit(self.cohort.result(name))
-            return [self._end(name, slot.claim, self._standing(slot, State.DONE))]
+            return [self._end(name, slot.claim, _standing(slot, State.DONE))]
         if slot.late:
             error = MedAIError(f"took longer than {self.cohort.settings.minutes:g} minutes")
         elif slot.running.state is supervisor.State.CANCELLED:
@@ -281,21 +281,7 @@ class Worker:
         if isinstance(error, WorkerCrashed) and slot.tries < self.cohort.settings.tries:
             return [Change(case=name, standing=Standing(state=State.WAITING, reason=error.message, tries=slot.tries))]
         state = State.REFUSED if isinstance(error, InputError) else State.FAILED
-        return [self._end(name, slot.claim, self._standing(slot, state, error))]
-
-    def _standing(self, slot: _Slot, state: State, error: MedAIError | None = None) -> Standing:
-        """Files are left out of the reason: their names may tell who it is."""
-        words = "" if error is None else " ".join(filter(None, (error.attribute, error.message)))
-        return Standing(
-            state=state,
-            reason=words,
-            error="" if error is None else type(error).__name__,
-            tries=slot.tries,
-            seconds=round(time.monotonic() - slot.began, 2),
-            job_id=slot.running.job_id,
-            host=slot.claim.owner.host,
-            ended=_now(),
-        )
+        return [self._end(name, slot.claim, _standing(slot, state, error))]
 
     def _end(self, name: str, claim: claims.Claim, standing: Standing) -> Change:
         claim.check()
@@ -314,6 +300,20 @@ class Worker:
         self._slots.remove(slot)
         self._wait_again(slot)
         slot.claim.release()
+
+
+def _standing(slot: _Slot, state: State, error: MedAIError | None = None) -> Standing:
+    """What is written of a case that ended. Files are left out of the reason: their names may tell who it is."""
+    return Standing(
+        state=state,
+        reason="" if error is None else " ".join(filter(None, (error.attribute, error.message))),
+        error="" if error is None else type(error).__name__,
+        tries=slot.tries,
+        seconds=round(time.monotonic() - slot.began, 2),
+        job_id=slot.running.job_id,
+        host=slot.claim.owner.host,
+        ended=_now(),
+    )
 
 
 def job_of(case: Case, cohort: Cohort, output: Path, folder: JobFolder) -> RunJob:
