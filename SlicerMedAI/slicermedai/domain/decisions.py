@@ -50,8 +50,10 @@ def decided(result: AnalysisResult) -> AnalysisResult:
 
 
 def is_edited(result: AnalysisResult, finding: Finding) -> bool:
-    """True where a person changed the voxels of ``finding``."""
+    """True where the voxels of ``finding`` are not what the model found: a person changed or planned them."""
     review = last_decisions(result).get(finding.tracking_uid)
+    if finding.confidence.state is ConfidenceState.NOT_ASSESSED_EDITED:
+        return True
     return review is not None and review.decision is Decision.EDITED
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Code, Label
-from slicermedai.domain.finding import Confidence, Finding, Mask, Measurement, PackedMask, tracking_uid
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask, tracking_uid
 from slicermedai.domain.plan import Plan, Role
 from slicermedai.domain.provenance import Provenance, Step
 from slicermedai.domain.result import AnalysisResult
@@ -31,7 +31,9 @@ PREFIX = "Plan: "
 _STEP = "planned finding"
 _NOT_PLANNED = "not planned for this structure"
 _NOT_MEASURED = "not measured of a planned region"
-_UNSURE = Confidence(reason="planned by a person, not found by the model")
+_BY_A_PERSON = Confidence(
+    state=ConfidenceState.NOT_ASSESSED_EDITED, reason="planned by a person, not found by the model"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +113,7 @@ def _finding(result: AnalysisResult, one: _Region, columns: Sequence[Measurement
         label=label,
         region=one.region,
         measurements=(*measurements, _ratio(one.ratio), _shortest(None)),
-        confidence=_UNSURE,
+        confidence=_BY_A_PERSON,
     )
 
 
