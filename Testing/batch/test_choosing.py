@@ -151,6 +151,17 @@ def test_a_damaged_file_of_no_study_is_a_case_of_its_own(tmp_path: Path) -> None
     assert planned(tmp_path).counts == {"refused": 1, "waiting": 1}
 
 
+def test_a_single_image_is_taken_by_a_rule_that_wants_one_alone(tmp_path: Path) -> None:
+    faults.drop_slices(files := write(tmp_path, 3, patient="ZZ-1", study="one"), *range(1, 12))
+    (row,) = planned(tmp_path, '[[rule]]\nname = "r"\nmodality = "MR"\n').to_rows()
+    assert row["reason"] == "r: single image"
+    (row,) = planned(tmp_path, '[[rule]]\nname = "r"\nslices = [1, 1]\n').to_rows()
+    assert row["taken_as"] == "image"
+    faults.make_localizer(files[:1])
+    (row,) = planned(tmp_path, '[[rule]]\nname = "r"\nslices = [1, 1]\n').to_rows()
+    assert (row["taken_as"], row["reason"]) == ("", "localizer")
+
+
 def test_the_same_series_in_two_folders_is_one_case(tmp_path: Path) -> None:
     files = write_study(tmp_path / "a", patient="ZZ-1", study="one")
     shutil.copytree(files["wanted"][0].parent, tmp_path / "b")

@@ -62,14 +62,22 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
-    """A stack of a series with what rules look at. ``useless`` says why it is never taken, ``trouble`` why a study
-    whose rules take it is refused: a worse series must not take the place of a damaged one.
+    """A stack of a series with what rules look at. ``useless`` says why it is never taken, ``picture`` why only rules
+    that want single images take it, ``trouble`` why a study whose rules take it is refused: a worse series must not
+    take the place of a damaged one.
     """
 
     series: SeriesFiles
     facts: SeriesFacts
     useless: str = ""
+    picture: str = ""
     trouble: str = ""
+
+    def why_not(self, rule: Rule) -> str:
+        """Why ``rule`` does not take it; "" where it does."""
+        if self.useless or (self.picture and not rule.takes_pictures):
+            return self.useless or self.picture
+        return rule.misfit(self.facts)
 
 
 @dataclass(slots=True)
@@ -121,17 +129,17 @@ def _candidate(
         series=one,
         facts=facts,
         useless=_useless(one, facts),
+        picture=_picture(one),
         trouble=_trouble(one, every, damaged, conflicts),
     )
 
 
 def _useless(one: SeriesFiles, facts: SeriesFacts) -> str:
+    return "localizer" if any(plane.is_localizer for plane in one.planes) else why_not_run(facts.header)
+
+
+def _picture(one: SeriesFiles) -> str:
     first = one.planes[0]
-    if any(plane.is_localizer for plane in one.planes):
-        return "localizer"
-    made = why_not_run(facts.header)
-    if made:
-        return made
     if first.is_colour:
         return "colour image"
     return "single image" if len(one.planes) < 2 else "images without a place" if first.position is None else ""
@@ -155,13 +163,12 @@ def _trouble(
 
 
 def _pick(name: str, rules: Sequence[Rule], candidates: Sequence[Candidate], picked: _Picked) -> None:
-    """The first rule that fits any usable series decides; the others are told why not."""
-    usable = [one for one in candidates if not one.useless]
+    """The first rule that fits any series decides; the others are told why not."""
     for rule in rules:
-        fits = [one for one in usable if not rule.misfit(one.facts)]
-        for one in usable:
-            if one not in fits:
-                picked.tell(one, f"{rule.name}: {rule.misfit(one.facts)}")
+        fits = [one for one in candidates if not one.why_not(rule)]
+        for one in candidates:
+            if one not in fits and not one.useless:
+                picked.tell(one, f"{rule.name}: {one.why_not(rule)}")
         if fits:
             _settle(name, rule, fits, picked)
             return
@@ -220,7 +227,9 @@ def _refusal(picked: _Picked, candidates: Sequence[Candidate], rules: SeriesRule
 
 
 def _gate(one: Candidate, tilt: str) -> str:
-    """What the geometry gate says of it, as the run would."""
+    """What the geometry gate says of it, as the run would; of pictures, which have no place, nothing."""
+    if one.picture:
+        return ""
     try:
         stack = judge(one.series.planes)
     except MedAIError as error:

@@ -16,6 +16,7 @@ the folder are relative: it may be moved while nobody works in it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,11 +32,11 @@ from slicermedai.batch.settings import Settings, models_of
 from slicermedai.domain import locks
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.words import Words
-from slicermedai.errors import InputError, OutputError, ResultExistsError, UnreadableFileError
+from slicermedai.errors import FolderBusyError, InputError, OutputError, ResultExistsError, UnreadableFileError
 
 FORMAT = 1
 _FILE, _QUEUE, _RESULTS, _CASE, _STATE = "cohort.json", "queue", "results", "case.json", "state.json"
-_WAIT = 20.0
+_WAIT = 60.0
 
 
 class State(Words):
@@ -171,6 +172,18 @@ class Cohort:
                 advice="Was it moved? Begin again in its new place; what was done is there.",
             )
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock of the whole cohort; raises :class:`FolderBusyError` where somebody else keeps it."""
+        self.check()
+        try:
+            with locks.locked(self.folder / "lock", wait=_WAIT):
+                yield
+        except BlockingIOError as error:
+            raise FolderBusyError(
+                "somebody else plans or writes there", file=self.folder, advice="Try again."
+            ) from error
+
     def retry(self, names: Sequence[str] = (), *, states: Sequence[State] = (State.FAILED,)) -> list[str]:
         """Let cases wait again: all that failed, or those named (failed, refused or excluded); returns them.
 
@@ -203,7 +216,7 @@ class Cohort:
         ------
         OutputError, DiskFullError, BundleError
         """
-        with locks.locked(self.folder / "lock", wait=_WAIT):
+        with self.alone():
             known = self.cases()
             self._note_models(preview)
             added = [self._add(one, known) for one in preview.planned]

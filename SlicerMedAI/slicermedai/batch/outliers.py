@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from slicermedai.batch.cohort import State
 from slicermedai.batch.table import Report
@@ -44,12 +45,17 @@ def robust_z(values: Sequence[float]) -> list[float]:
 
 
 def ranked(reports: Sequence[Report]) -> list[Look]:
-    """The cases that were run, those with reasons first, then by how far their volumes lie from the others'."""
+    """The cases that were run: by red lights, by warnings, by how far their volumes lie from the others'."""
     done = [one for one in reports if one.standing.state is State.DONE]
     scores = _scores(done)
     doubles = Counter(one.image for one in done if one.image)
     looks = [_look(one, scores.get(one.case.name, {}), doubles) for one in done]
-    return sorted(looks, key=lambda look: (-len(look.reasons), -look.farthest, look.report.case.name))
+    return sorted(looks, key=_urgency)
+
+
+def _urgency(look: Look) -> tuple[Any, ...]:
+    reds = sum(light == "red" for _, light in look.report.lights)
+    return -reds, -len(look.report.warnings), -look.farthest, not look.reasons, look.report.case.name
 
 
 def _scores(done: Sequence[Report]) -> dict[str, dict[str, float]]:

@@ -12,11 +12,9 @@ from slicermedai.batch import summary, table
 from slicermedai.batch.cells import csv_text
 from slicermedai.batch.cohort import Cohort
 from slicermedai.batch.sheet import sheet_page
-from slicermedai.domain import locks
 from slicermedai.domain.storage import atomic_file, write_text
 
 TABLE, SUMMARY, SHEET, PARQUET = "table.csv", "summary.csv", "sheet.html", "table.parquet"
-_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +36,7 @@ def write_outputs(cohort: Cohort) -> Outputs:
     OutputError, DiskFullError
         The folder cannot be written; older files stay.
     """
-    cohort.check()
-    with locks.locked(cohort.folder / "lock", wait=_WAIT):
+    with cohort.alone():
         reports = list(table.reports_of(cohort))
         rows = [row for report in reports for row in report.rows]
         numbers = summary.summarise(rows)

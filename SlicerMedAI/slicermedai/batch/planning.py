@@ -116,9 +116,14 @@ def why_excluded(who: dict[str, Any], exclusions: ExclusionList | None) -> str:
     """
     if exclusions is None:
         return ""
-    if not any(str(value).strip("[]' ,") for name, value in who.items() if name != "StudyInstanceUID"):
+    said = (part for name, value in who.items() if name != "StudyInstanceUID" for part in _several(value))
+    if not any(said):
         return "nothing says whose it is, and people opted out"
     return exclusions.matches(who) or ""
+
+
+def _several(value: Any) -> list[str]:
+    return [str(part).strip() for part in (value if isinstance(value, list) else [value])]
 
 
 def _chosen(study: StudyFiles, rules: SeriesRules, settings: Settings) -> Choice:
@@ -134,7 +139,8 @@ def _planned(choice: Choice, settings: Settings, exclusions: ExclusionList | Non
     bundle = choice.bundle or settings.bundle
     if not bundle:
         raise InputError("no model: neither the cohort nor the rule names one", attribute="bundle")
-    excluded = why_excluded(choice.who, exclusions)
+    listed = (exclusions.matches(choice.who) if exclusions else None) or ""
+    excluded = listed if choice.refused else why_excluded(choice.who, exclusions)
     fate = Fate.EXCLUDED if excluded else Fate.REFUSED if choice.refused else Fate.WAITING
     return Planned(choice=choice, bundle=bundle, fate=fate, reason=excluded or choice.refused, notes=choice.notes)
 

@@ -21,8 +21,9 @@
     input = ""                       # the name of the image, for models that take several
     bundle = ""                      # the model for studies that this rule fits; left out: the cohort's
 
-Rules with the same ``input`` are one list of preferences; a study needs one series for each input. Localizers, colour
-images, single images, screen captures and what this program made are never taken, whatever a rule says.
+Rules with the same ``input`` are one list of preferences; a study needs one series for each input. Localizers, screen
+captures and what this program made are never taken, whatever a rule says; single images, colour images and images
+without a place (projections, photographs) by rules whose ``slices`` begin with 1 alone.
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Rule:
     without_words: tuple[str, ...] = ()
     origin: str = ""
     tie: str = "refuse"
+
+    @property
+    def takes_pictures(self) -> bool:
+        """True where it says that one image is enough: projections and photographs are then taken too."""
+        return bool(self.slices) and self.slices[0] <= 1
 
     def misfit(self, facts: SeriesFacts) -> str:
         """Why a series does not fit, in words without patient data; "" where it does."""
