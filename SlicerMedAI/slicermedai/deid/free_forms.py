@@ -52,7 +52,7 @@ _BORN = (
     r"\*)[:= ]*(?:on[ ])?([0-9]{1,4}[-./ ][0-9]{1,2}[-./ ][0-9]{1,4})"
 )
 _TITLED = (
-    r"(?<![^\W_])(?:Dr|Drs|DR\.|Doctor|Prof|PROF|Professor|Mr|Mrs|Ms|Miss|Herr|Hr|Frau|Fr(?=\.)|Mme|Sra|Dott|Dra)\.?[ ]+"
+    r"(?<![^\W_])(?:Drs?|DR\.|Doctor|Prof(?:essor)?|PROF|Mr|Mrs|Ms|Miss|Herr|Hr|Frau|Fr(?=\.)|Mme|Sra|Dott|Dra)\.?[ ]+"
     rf"(?:med\.[ ]*)?{_NAMES}"
 )
 _RELATED = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slicermedai.deid.charsets import DEFAULT, Charset, charset_of
+from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dictionary import keyword_of, label_of, tag_of, vr_of
 from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.profile import Profile
@@ -35,6 +36,7 @@ _INSTITUTIONS = re.compile(r"Institution\w*CodeSequence")
 _OWN_NAMES = frozenset(
     {"PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"}
 )
+_OWN_NUMBERS = frozenset({"PatientID", "OtherPatientIDs"})
 _NOT_TEXT = frozenset({"SQ", "OB", "OW", "UN", "OD", "OF", "OL", "OV"})
 
 
@@ -46,6 +48,8 @@ class Harvest:
     ----------
     days:
         Days of which the values stay because an option retains them; a DA that shows one of them is no leak.
+    crowd:
+        The patient's own names and IDs, for the copies of other patients' files.
     """
 
     table: Table
@@ -53,6 +57,7 @@ class Harvest:
     tokens: set[Token] = field(default_factory=set)
     equipment: set[str] = field(default_factory=set)
     days: set[Token] = field(default_factory=set)
+    crowd: Crowd = field(default_factory=Crowd)
     _seen: set[tuple[int, bytes]] = field(default_factory=set)
 
     def add(self, tag: int, vr: str, raw: bytes, charset: Charset, parents: tuple[int, ...]) -> None:
@@ -69,11 +74,15 @@ class Harvest:
         for text in texts if made is not None else ():
             self._take(tag, made(text) if made else set(), text)
 
-    def vocabulary(self) -> Vocabulary:
-        """What was gathered, ready to search with."""
-        return Vocabulary.of(self.tokens, equipment=frozenset(self.equipment))
+    def vocabulary(self, crowd: Crowd | None = None) -> Vocabulary:
+        """What was gathered, ready to search with, and what is searched for of other patients."""
+        return Vocabulary.of(self.tokens, equipment=frozenset(self.equipment), crowd=crowd)
 
     def _take(self, tag: int, tokens: set[Token], text: str) -> None:
+        if label_of(tag) in _OWN_NAMES:
+            self.crowd.add_name(text)
+        elif label_of(tag) in _OWN_NUMBERS:
+            self.crowd.add_number(text)
         if tag in _equipment():
             self.equipment.update(re.findall(r"\w+", fold(text)))
         elif self._is_retained(tag, tokens):

@@ -6,92 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from slicermedai.deid.tokens import Kind, Token, common_words, fold, technical_words
+from slicermedai.deid.tokens import Kind, Token, common_words, technical_words
+from slicermedai.deid.transliteration import is_other_script, spellings, stems
 
 WORD = re.compile(r"[^\W_]+")
 _HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _DIGITS = re.compile(r"[0-9]{5,}")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
-_DIGRAPHS = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a"))
-_CYRILLIC = dict(
-    zip(
-        "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґ",
-        [
-            "a",
-            "b",
-            "v",
-            "g",
-            "d",
-            "e",
-            "e",
-            "zh",
-            "z",
-            "i",
-            "y",
-            "k",
-            "l",
-            "m",
-            "n",
-            "o",
-            "p",
-            "r",
-            "s",
-            "t",
-            "u",
-            "f",
-            "kh",
-            "ts",
-            "ch",
-            "sh",
-            "shch",
-            "",
-            "y",
-            "",
-            "e",
-            "yu",
-            "ya",
-            "i",
-            "yi",
-            "ye",
-            "g",
-        ],
-        strict=True,
-    )
-)
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρσςτυφχψω",
-        [
-            "a",
-            "v",
-            "g",
-            "d",
-            "e",
-            "z",
-            "i",
-            "th",
-            "i",
-            "k",
-            "l",
-            "m",
-            "n",
-            "x",
-            "o",
-            "p",
-            "r",
-            "s",
-            "s",
-            "t",
-            "y",
-            "f",
-            "ch",
-            "ps",
-            "o",
-        ],
-        strict=True,
-    )
-)
-_LATIN = str.maketrans(_CYRILLIC | _GREEK)
 _MARKS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _ADDRESSES = (
     *("mr. ", "mrs ", "mrs. ", "ms. ", "miss ", "dr ", "dr. ", "prof. ", "herr ", "frau ", "mme ", "sra. ", "sr. "),
@@ -118,7 +38,12 @@ def name_tokens(value: str) -> set[Token]:
             found.add(parts[0])
         found.update(form for word in words for form in _addressed(word))
         found.update(_joined(components))
-    return {Token(form, Kind.NAME) for text in found for form in _spellings(text)}
+    found.update(
+        form for text in tuple(found) if text.isalnum() or not is_other_script(text) for form in spellings(text)
+    )
+    return {
+        Token(text, Kind.NAME) for text in found | {stem for text in found if text.isalpha() for stem in stems(text)}
+    }
 
 
 def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:
@@ -139,7 +64,7 @@ def place_tokens(value: str) -> set[Token]:
     text = value.strip().lower()
     lines = {line.strip() for line in re.split(r"[\r\n,;]+", text) if len(line.strip()) >= 6}
     words = {word for word in _words(text) if len(word) >= 4}
-    return {Token(form, Kind.PLACE) for line in lines | {text} | words for form in _spellings(line)}
+    return {Token(form, Kind.PLACE) for line in lines | {text} | words for form in spellings(line)}
 
 
 def date_tokens(value: str) -> set[Token]:
@@ -210,16 +135,3 @@ def _addressed_phrases(family: str, given: str) -> set[str]:
 
 def _is_guarded(word: str) -> bool:
     return word.isascii() and word.isalpha() and (len(word) < 3 or word in common_words())
-
-
-def _spellings(text: str) -> set[str]:
-    """``text`` as it is, with umlauts written out and contracted, and in Latin letters."""
-    found = {text, text.translate(_UMLAUTS)}
-    if text.isascii():
-        for pair, single in _DIGRAPHS:
-            if pair in text and len(text) >= 6:
-                found.add(text.replace(pair, single))
-    else:
-        latin = fold(text).translate(_LATIN)
-        found.update({latin} if latin.isascii() and len(latin) >= 3 else ())
-    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.deid.context import Context
+from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dictionary import is_image, tag_of
 from slicermedai.deid.documents import is_document
 from slicermedai.deid.harvest import Facts, Harvest, joined, read_facts
@@ -247,7 +248,8 @@ class _Gathering:
         """What was gathered. Of whoever shares a study, one copy holds the identity of none."""
         key = self.settings.key or ProjectKey.generate()
         near = {owner: self._together(told) for owner, told in self.owners.near().items()}
-        made = {id(harvest): harvest.vocabulary() for harvest in near.values()}
+        crowd = self._crowd()
+        made = {id(harvest): harvest.vocabulary(crowd) for harvest in near.values()}
         vocabularies = {owner: made[id(harvest)] for owner, harvest in near.items()}
         pseudonyms = {owner: Pseudonyms(key, v.long_numbers) for owner, v in vocabularies.items()}
         people = {owner: self._people(told) for owner, told in self.owners.own().items()}
@@ -263,6 +265,15 @@ class _Gathering:
             names={owner: _names_and_births(known) for owner, known in people.items()},
             mixed=tuple(owner for owner, known in people.items() if are_several(known)),
         )
+
+    def _crowd(self) -> Crowd | None:
+        """What is searched for of every patient in the files of each, where there are several."""
+        if len(self.harvests) < 2:
+            return None
+        found = Crowd()
+        for harvest in self.harvests.values():
+            found.update(harvest.crowd)
+        return found
 
     def _together(self, told: frozenset[Told]) -> Harvest:
         """One object for all that share it."""

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import AnyStr
 
 COMMON_WORDS = Path(__file__).with_name("common_words.json")
-_UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
+_HAN = (  # traditional and simplified characters of family names
+    "張张陳陈劉刘楊杨黃黄趙赵吳吴孫孙馬马羅罗鄭郑謝谢許许鄧邓馮冯蕭萧葉叶蘇苏盧卢蔣蒋賈贾閻阎鍾钟譚谭陸陆範范韋韦鄒邹龍龙"
+    "顧顾萬万賀贺錢钱湯汤嚴严龔龚歐欧陽阳呂吕餘余戴戴諸诸聞闻東东門门馬马衛卫魯鲁喬乔齊齐寧宁麗丽華华偉伟國国強强傑杰曉晓"
+    "軍军紅红蘭兰鳳凤靜静玲玲雲云夢梦婭娅榮荣貴贵學学義义愛爱澤泽慶庆飛飞輝辉潔洁嬌娇賢贤勝胜樹树濤涛寶宝堅坚莊庄團团"
+)
+_UNDECOMPOSED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"}
+    | {"ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه"}
+    | dict(zip(_HAN[::2], _HAN[1::2], strict=True))
+)
 _TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _NUMBER_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _SMALL = 1024

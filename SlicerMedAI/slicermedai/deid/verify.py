@@ -16,6 +16,7 @@ from typing import AnyStr, Generic
 
 import numpy as np
 
+from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
 from slicermedai.deid.verify_bytes import Element, elements
@@ -98,7 +99,12 @@ NOTHING_RETAINED = Retained()
 
 
 def check_file(
-    path: Path, tokens: frozenset[Token], *, source: Path | None = None, retained: Retained = NOTHING_RETAINED
+    path: Path,
+    tokens: frozenset[Token],
+    *,
+    source: Path | None = None,
+    retained: Retained = NOTHING_RETAINED,
+    crowd: Crowd | None = None,
 ) -> None:
     """Refuse a file that still holds identity.
 
@@ -106,6 +112,8 @@ def check_file(
     ----------
     source:
         The file that it was made from, which the error then names.
+    crowd:
+        What is searched for in text of the other patients of the run.
 
     Raises
     ------
@@ -114,7 +122,7 @@ def check_file(
     UnreadableFileError
         Its bytes are no whole DICOM file.
     """
-    for hit in find(path, tokens, retained):
+    for hit in find(path, tokens, retained, crowd):
         raise IdentityError(
             f"a {hit.kind} of the patient is still in the value at byte {hit.offset}",
             file=source or path,
@@ -123,9 +131,11 @@ def check_file(
         )
 
 
-def find(path: Path, tokens: frozenset[Token], retained: Retained = NOTHING_RETAINED) -> Iterator[Hit]:
+def find(
+    path: Path, tokens: frozenset[Token], retained: Retained = NOTHING_RETAINED, crowd: Crowd | None = None
+) -> Iterator[Hit]:
     """Every element of the file that holds a token, at most one hit for each."""
-    searcher, last = _searcher(tokens), -1
+    searcher, last = _searcher(tokens, crowd), -1
     for element in elements(Path(path)):
         found = None if element.start == last >= 0 or retained.covers(element) else searcher.search(element)
         if found is not None:
@@ -136,7 +146,8 @@ def find(path: Path, tokens: frozenset[Token], retained: Retained = NOTHING_RETA
 class _Searcher:
     """The tokens as bytes, for each scope, and as folded text."""
 
-    def __init__(self, tokens: frozenset[Token]) -> None:
+    def __init__(self, tokens: frozenset[Token], crowd: Crowd | None) -> None:
+        self._crowd = crowd
         self._needles = {scope: _Needles(_byte_forms(tokens, scope)) for scope in Scope}
         self._text = _Index(_text_forms(tokens))
         self._tokens = tokens
@@ -169,9 +180,15 @@ class _Searcher:
         named = surname_spans(element.value.decode("latin-1"), self._surnames) if scope is Scope.TEXT else []
         if named:
             return named[0][0], Kind.SURNAME.value
+        if scope is Scope.TEXT and self._crowd is not None and self._crowd_hit(element.value):
+            return 0, "name or number"
         if scope is Scope.TEXT and not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
         return None
+
+    def _crowd_hit(self, value: bytes) -> bool:
+        codecs = ("latin-1",) if value.isascii() else ("utf-8", "latin-1")
+        return self._crowd is not None and any(self._crowd.spans(value.decode(c, "replace")) for c in codecs)
 
     def _folded_hit(self, value: bytes) -> bool:
         texts = {value.decode(codec, "replace") for codec in ("utf-8", "latin-1")}
@@ -249,8 +266,8 @@ class _Needles(_Index[bytes]):
 
 
 @functools.lru_cache(maxsize=8)
-def _searcher(tokens: frozenset[Token]) -> _Searcher:
-    return _Searcher(tokens)
+def _searcher(tokens: frozenset[Token], crowd: Crowd | None) -> _Searcher:
+    return _Searcher(tokens, crowd)
 
 
 def _is_part_of_common_word(value: AnyStr, start: int, end: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from slicermedai.deid.charsets import charset_of
+from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.surnames import surname_spans
@@ -64,20 +65,25 @@ class _Form(NamedTuple):
 
 
 class Vocabulary:
-    """The tokens of one patient that are searched, and how many were left out as too short or too common."""
+    """The tokens of one patient that are searched, and how many were left out as too short or too common.
 
-    __slots__ = ("_scopes", "_surnames", "left_out", "tokens")
+    In text, ``crowd`` is searched for too: what is distinctive of the other patients of the run.
+    """
 
-    def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0) -> None:
-        self.tokens, self.left_out = tokens, left_out
+    __slots__ = ("_scopes", "_surnames", "crowd", "left_out", "tokens")
+
+    def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
+        self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
         self._scopes: dict[Scope, _Index] = {}
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
-    def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int]]:
-        return Vocabulary, (self.tokens, self.left_out)
+    def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int, Crowd | None]]:
+        return Vocabulary, (self.tokens, self.left_out, self.crowd)
 
     @staticmethod
-    def of(tokens: Iterable[Token], *, equipment: frozenset[str] = frozenset()) -> Vocabulary:
+    def of(
+        tokens: Iterable[Token], *, equipment: frozenset[str] = frozenset(), crowd: Crowd | None = None
+    ) -> Vocabulary:
         """A vocabulary of what is distinctive among ``tokens``.
 
         Parameters
@@ -87,11 +93,11 @@ class Vocabulary:
         """
         given = {token for token in tokens if token.text.strip()}
         kept = frozenset(token for token in given if _distinctive(token, equipment))
-        return Vocabulary(kept, len({t.text for t in given} - {t.text for t in kept}))
+        return Vocabulary(kept, len({t.text for t in given} - {t.text for t in kept}), crowd)
 
     def scrub(self, text: str, scope: Scope = Scope.TEXT) -> str:
         """``text`` with every token masked; identical where none is in it."""
-        if not text or not self.tokens:
+        if not text or not (self.tokens or self.crowd):
             return text
         new = self._scrubbed(text, scope)
         while new != text:  # a half of a name may be told from other words only now that the other half is masked
@@ -104,24 +110,30 @@ class Vocabulary:
         else:
             folded, positions = fold_with_positions(text)
             text = _splice(text, self._index(scope).spans(folded), positions)
-        return _splice(text, surname_spans(text, self._surnames), None) if scope is Scope.TEXT else text
+        if scope is not Scope.TEXT:
+            return text
+        text = _splice(text, surname_spans(text, self._surnames), None)
+        found = self.crowd.spans(text) if self.crowd is not None else []
+        return _splice(text, _merged(found), None) if found else text
 
     def hits(self, text: str, scope: Scope = Scope.TEXT) -> bool:
         """True where ``text`` holds a token."""
-        if not text or not self.tokens:
+        if not text or not (self.tokens or self.crowd):
             return False
-        named = scope is Scope.TEXT and surname_spans(text, self._surnames)
-        return bool(named or self._index(scope).spans(fold(text)))
+        return bool(self._index(scope).spans(fold(text)) or (scope is Scope.TEXT and self._named(text)))
+
+    def _named(self, text: str) -> bool:
+        return bool(surname_spans(text, self._surnames) or (self.crowd is not None and self.crowd.spans(text)))
 
     def hits_bytes(self, raw: bytes, scope: Scope) -> bool:
         """True where bytes of unknown meaning hold a token as text of one or two bytes a character, or UTF-8."""
         low = raw.lower()
-        if not self.tokens or (scope is not Scope.TEXT and not _BYTES_WORTH.search(low)):
+        if not (self.tokens or self.crowd) or (scope is not Scope.TEXT and not _BYTES_WORTH.search(low)):
             return False
         index = self._index(scope)
         if scope is not Scope.TEXT:
             return any(needle in low for needle in index.needles)
-        return any(index.spans(fold(text)) or surname_spans(text, self._surnames) for text in _readings(raw))
+        return any(index.spans(fold(text)) or self._named(text) for text in _readings(raw))
 
     @property
     def long_numbers(self) -> frozenset[str]:

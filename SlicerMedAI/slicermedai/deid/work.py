@@ -92,7 +92,8 @@ def verify(patients: Patients, task: Task) -> Done:
     codes = patients.profile.option_codes
     retained = Retained(days=patients.days[owner], uids=Option.RETAIN_UIDS.value in codes)
     try:
-        check_file(task.target, patients.vocabularies[owner].tokens, source=task.origin.path, retained=retained)
+        known = patients.vocabularies[owner]
+        check_file(task.target, known.tokens, source=task.origin.path, retained=retained, crowd=known.crowd)
     except (IdentityError, InputError) as error:
         task.target.unlink(missing_ok=True)
         return Done(error=error.to_dict())
