@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from slicermedai.deid.sink import Sink
-from slicermedai.deid.transcode import swapped
 from slicermedai.deid.window import Window
+
+Change = Callable[[bytes | memoryview], bytes | memoryview]
+"""Bytes in, as many bytes out; it is given whole numbers of up to 8 bytes, but for what a damaged value ends with."""
 
 _RUN = 1 << 18
 _WIDEST = 8
@@ -56,18 +58,18 @@ class Copier:
         """Nothing is to be kept until :meth:`resume`: the window may move on."""
         self._window.kept = -1
 
-    def copy(self, start: int, size: int, *, swap: str = "") -> None:
-        """Copy a value of any size in pieces; ``swap`` is its VR where its byte order is to be turned."""
+    def copy(self, start: int, size: int, *, change: Change | None = None) -> None:
+        """Copy a value of any size in pieces, each after ``change``."""
         self.let_go()
         rest = b""
         for piece in self._window.chunks(start, size):
-            if not swap:
+            if change is None:
                 self._sink.write(piece)
                 continue
             joined = rest + bytes(piece)
             whole = len(joined) - len(joined) % _WIDEST
             rest = joined[whole:]
-            self._sink.write(swapped(swap, joined[:whole]))
-        if rest:
-            self._sink.write(swapped(swap, rest))
+            self._sink.write(change(joined[:whole]))
+        if rest and change is not None:
+            self._sink.write(change(rest))
         self.resume(start + size)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.profile import Option
 from slicermedai.deid.window import DAMAGE, Origin, unreadable
+from slicermedai.deid.wire import NATIVE
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.errors import InputError
 
@@ -48,11 +49,11 @@ def decided(patients: Patients, origin: Origin, face: Any = None) -> Iterator[De
     UnreadableFileError
         The pixels cannot be decoded.
     """
-    if patients.settings.ocr is None and face is None:
-        yield Decision()
-        return
     with contextlib.ExitStack() as stack:
         try:
+            if patients.settings.ocr is None and face is None and not _may_hide_bits(patients, origin):
+                yield Decision()
+                return
             path = stack.enter_context(unpacked(origin))
             decision = _decide(patients, origin, path, face)
         except InputError as error:
@@ -134,11 +135,33 @@ class Faces:
         return {paths[path]: edit for path, edit in edits.items()}
 
 
+def _may_hide_bits(patients: Patients, origin: Origin) -> bool:
+    """True where compressed samples have more bits than their values: an old overlay may lie in them."""
+    if patients.instances[origin].syntax in NATIVE:
+        return False
+    from slicermedai.deid.pixels.unused import may_hide_bits
+
+    try:
+        return may_hide_bits(origin)
+    except DAMAGE as error:
+        raise unreadable(origin, error) from error
+
+
 def _decide(patients: Patients, origin: Origin, path: Path, face: Any) -> Decision:
+    decision = _by_steps(patients, origin, path, face)
+    if decision.pixels is not None or not _may_hide_bits(patients, origin):
+        return decision
+    from slicermedai.deid.pixels.frames import FileFrames
+    from slicermedai.deid.pixels.unused import without_unused_bits
+
+    return decision._replace(pixels=without_unused_bits(FileFrames.open(path)))
+
+
+def _by_steps(patients: Patients, origin: Origin, path: Path, face: Any) -> Decision:
     others = [face] if face is not None else []
     claimed = {_FACES} if others else set()
     if patients.settings.ocr is None:
-        return Decision(face.replacement(path), frozenset(claimed))
+        return Decision(face.replacement(path) if face is not None else None, frozenset(claimed))
     from slicermedai.deid.pixels.clean import clean
     from slicermedai.deid.pixels.decisions import with_decisions
     from slicermedai.deid.pixels.inspect import inspect

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from slicermedai.deid.ages import CODE_VALUE, NUMBERS, UNITS, capped, unit_of
 from slicermedai.deid.charsets import charset_of
+from slicermedai.deid.codestreams import blanked
 from slicermedai.deid.copier import Copier
 from slicermedai.deid.dates import AgeRule
 from slicermedai.deid.dictionary import label_of, vr_of
@@ -21,9 +23,11 @@ from slicermedai.deid.places import Place, Treatment, edited
 from slicermedai.deid.sink import Sink
 from slicermedai.deid.tokens import Scope, scope_of
 from slicermedai.deid.transcode import explicit_vr, swapped
+from slicermedai.deid.unused_bits import CELL, Cells
 from slicermedai.deid.wire import (
     ITEM,
     ITEM_END,
+    PIXEL_DATA,
     SEQUENCE_END,
     UNDEFINED,
     Encoding,
@@ -79,6 +83,7 @@ class Rewriter:
         self._skipped = 0
         self._out = Copier(file.window, sink, file.start)
         self._signed = False
+        self._cells = Cells(file.encoding.order)
         self._caps = place.context.ages is AgeRule.CAP
         self.tally: Tally = Counter()
 
@@ -179,8 +184,12 @@ class Rewriter:
         kind, tag, _, _, start, size = event
         if tag == _CHARSET:
             self._set_charset(level, self._window.bytes_at(start, size))
+        elif tag in CELL and len(self._levels) == 1:
+            self._cells.learn(tag, self._window.bytes_at(start, size))
         if kind == Kind.FRAGMENTS:
             self._fragments(event, level)
+        elif tag == PIXEL_DATA and len(self._levels) == 1:
+            self._pixels(event, level)
         elif level.anew:
             self._keep_anew(event, level)
         elif size > LARGE:
@@ -197,19 +206,27 @@ class Rewriter:
         self._out.cut(head, start)
         if size > LARGE:
             self._out.write(head_of(tag, vr, size, level.place.encoding))
-            self._out.copy(start, size, swap=vr if self._swaps else "")
+            self._out.copy(start, size, change=partial(swapped, vr) if self._swaps else None)
         else:
             raw = self._window.bytes_at(start, size)
             value = bytes(swapped(vr, raw)) if self._swaps else raw
             self._out.write(encoded(tag, vr, value, level.place.encoding))
             self._out.resume(start + size)
 
+    def _pixels(self, event: Event, level: _Level) -> None:
+        """Uncompressed pixel data, without what lies in bits that are no part of the values."""
+        _, tag, vr, head, start, size = event
+        self._out.cut(head, start)
+        vr = explicit_vr(tag, vr, signed=self._signed)
+        self._out.write(head_of(tag, vr, size, level.place.encoding))
+        self._out.copy(start, size, change=self._cells.change(partial(swapped, vr) if self._swaps else None))
+
     def _fragments(self, event: Event, level: _Level) -> None:
         _, tag, vr, head, start, _ = event
         self._out.cut(head, start)
         self._out.write(head_of(tag, vr, UNDEFINED, level.place.encoding))
         self._out.let_go()
-        for piece in self._walk.fragments(start):
+        for piece in blanked(self._walk.fragments(start)):
             self._out.write(piece)
         self._out.resume(self._walk.position)
 

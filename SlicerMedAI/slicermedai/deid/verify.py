@@ -20,6 +20,7 @@ from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
 from slicermedai.deid.verify_bytes import Element, elements
+from slicermedai.deid.verify_pixels import PixelCheck
 from slicermedai.errors import IdentityError
 
 __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
@@ -53,16 +54,22 @@ _SCRIPTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A token found: where, and of what kind it is, never which."""
+    """A token found: where, and of what kind it is, never which; or ``why`` a value may hold what nobody can search."""
 
     tag: int
     offset: int
     kind: str
+    why: str = ""
 
     @property
     def attribute(self) -> str:
         """(gggg,eeee)"""
         return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and where."""
+        return f"{self.why or f'a {self.kind} of a patient is still'} in the value at byte {self.offset}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +131,7 @@ def check_file(
     """
     for hit in find(path, tokens, retained, crowd):
         raise IdentityError(
-            f"a {hit.kind} of the patient is still in the value at byte {hit.offset}",
+            hit.sentence,
             file=source or path,
             attribute=hit.attribute,
             advice="Nothing was handed out; leave this file out, or look at that attribute.",
@@ -134,9 +141,14 @@ def check_file(
 def find(
     path: Path, tokens: frozenset[Token], retained: Retained = NOTHING_RETAINED, crowd: Crowd | None = None
 ) -> Iterator[Hit]:
-    """Every element of the file that holds a token, at most one hit for each."""
+    """Every element of the file that holds a token, at most one hit for each; pixel data that hold more than pixels."""
+    pixels = PixelCheck()
     searcher, last = _searcher(tokens, crowd), -1
     for element in elements(Path(path)):
+        why = pixels.objection(element)
+        if why and element.start != last:
+            last = element.start
+            yield Hit(tag=element.tag, offset=element.offset, kind="pixels", why=why)
         found = None if element.start == last >= 0 or retained.covers(element) else searcher.search(element)
         if found is not None:
             last = element.start

@@ -174,14 +174,15 @@ class Walk:
             return 0, "", head, 0
         return (0, "", head, 0) if found[0] == 0 and not self.stack and self._only_zeros(head) else found
 
-    def fragments(self, start: int) -> Iterator[bytes | memoryview]:
-        """The bytes of encapsulated pixel data (PS3.5 A.4) whose value begins at ``start``, delimiter included."""
-        for head, size in self._fragments(start):
-            yield from self.window.chunks(head, size)
+    def fragments(self, start: int) -> Iterator[tuple[bytes, Iterator[bytes | memoryview]]]:
+        """(header, pieces of the value) of every item of encapsulated pixel data (PS3.5 A.4) whose value begins at
+        ``start``, delimiter included; the pieces are to be taken before the next one."""
+        for head, size in self.fragment_places(start):
+            yield self.window.bytes_at(head, 8), self.window.chunks(head + 8, size - 8)
 
     def skip_fragments(self, start: int) -> None:
         """Move behind encapsulated pixel data whose value begins at ``start``."""
-        for _ in self._fragments(start):
+        for _ in self.fragment_places(start):
             pass
 
     def _at_end(self) -> bool:
@@ -238,8 +239,8 @@ class Walk:
         self.position = position
         return kind, tag, "", position, position, 0
 
-    def _fragments(self, start: int) -> Iterator[tuple[int, int]]:
-        """(offset, size) of every fragment with its header, and of the delimiter at the end."""
+    def fragment_places(self, start: int) -> Iterator[tuple[int, int]]:
+        """(offset, size) of every fragment with its header of 8 bytes, and of the delimiter at the end."""
         position, tag = start, ITEM
         while tag == ITEM:
             tag, _, begin, length = header(self.window, position, self.encoding)

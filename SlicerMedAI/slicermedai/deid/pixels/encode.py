@@ -21,6 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from slicermedai.deid.codestreams import without_remarks
 from slicermedai.deid.pixels.frames import Frame
 from slicermedai.deid.pixels.kinds import PixelReplacement
 
@@ -117,7 +118,7 @@ def _encoder(dataset: Dataset, target: UID, colours: Colours) -> Callable[[Frame
     }
 
     def encode(frame: Frame) -> bytes:
-        return bytes(encoder.encode(np.ascontiguousarray(frame), **options))
+        return without_remarks(bytes(encoder.encode(np.ascontiguousarray(frame), **options)))
 
     return encode
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 from slicermedai.deid.datasets import PYDICOM_DAMAGE, as_found
 from slicermedai.errors import UnreadableFileError
@@ -82,13 +82,15 @@ class FileFrames:
             yield self._coloured(frame)
 
     def decoded(self, indices: Iterable[int] | None = None, *, raw: bool) -> Iterator[Frame]:
-        """Frames as the decoder hands them out; ``raw``: without conversion of the colour space."""
+        """Frames as the decoder hands them out; ``raw``: without conversion of the colour space, and of RLE with what
+        lies in bits that are no part of the samples."""
+        options = {"correct_unused_bits": False} if raw and self.syntax == RLELossless else {}
         chosen = None if indices is None else list(indices)
         if chosen == []:
             return
         try:
             with as_found():
-                yield from iter_pixels(self._decodable(), indices=chosen, raw=raw)
+                yield from iter_pixels(self._decodable(), indices=chosen, raw=raw, **options)
         except PYDICOM_DAMAGE as error:
             raise _unreadable(self.path, error) from error
 

@@ -1,0 +1,270 @@
+"""Remarks in compressed frames: comments, EXIF and the like are blanked, and no other byte changes.
+
+JPEG (ISO/IEC 10918-1), JPEG-LS (ISO/IEC 14495-1) and JPEG 2000 (ISO/IEC 15444-1), also in JP2 boxes. Every frame keeps
+its length, so that offset tables and the lengths of tile-parts stay true.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator
+
+_JPEG, _J2K, _JP2 = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  "
+_COM, _APP, _J2K_COM = 0xFE, range(0xE0, 0xF0), 0x64
+_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_BARE_J2K = frozenset(range(0x30, 0x40))
+_SOS, _EOI, _SOT, _SOD = 0xDA, 0xD9, 0x90, 0x93
+_SCAN_END = {False: re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]"), True: re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")}
+_JPEG_LS = 0xF7
+_SIZES = frozenset({*range(0xC0, 0xD0), _JPEG_LS}) - {0xC4, 0xC8, 0xCC}
+_KEPT_APP = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12), 0xE8: (b"mrfx", 5)}
+"""Of these application segments, which begin like that, as many bytes say how the samples are to be understood."""
+_KEPT_BOXES = frozenset({b"jP  ", b"ftyp", b"jp2h"})
+_BLOCK = 1 << 16
+
+
+def precision_of(head: bytes) -> int:
+    """Bits of a sample, as the beginning of a codestream says; 0 where it does not."""
+    if head[:2] == _J2K:
+        return (head[42] & 0x7F) + 1 if len(head) > 42 else 0
+    position = 2 if head[:2] == _JPEG else len(head)
+    while position + 5 <= len(head) and head[position] == 0xFF:
+        if head[position + 1] in _SIZES:
+            return head[position + 4]
+        position += 2 + int.from_bytes(head[position + 2 : position + 4], "big")
+    return 0
+
+
+def without_remarks(frame: bytes) -> bytes:
+    """One whole frame with its remarks blanked."""
+    blanker = Blanker()
+    return b"".join(blanker.feed(frame)) + b"".join(blanker.boundary())
+
+
+class Blanker:
+    """Blanks remarks in the fragments of frames, given piece by piece; as many bytes come out as go in.
+
+    What is no JPEG, JPEG-LS or JPEG 2000, or cannot be followed, comes out as it is.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._step: Callable[[], bytes] = self._start
+        self._left = 0
+        self._part = 0
+        self._is_ls = False
+
+    def feed(self, piece: bytes | memoryview) -> Iterator[bytes]:
+        """The next bytes of a fragment; what is not understood yet is held back."""
+        self._held += bytes(piece)
+        while self._held:
+            done = self._step()
+            if not done:
+                return
+            yield done
+
+    def boundary(self) -> Iterator[bytes]:
+        """A fragment ends: after the end of a frame, and where nothing was understood, another one may begin."""
+        if self._step in (self._start, self._behind, self._as_it_is):
+            if self._held:
+                yield self._take(len(self._held))
+            self._step = self._start
+
+    def end(self) -> Iterator[bytes]:
+        """Nothing follows: what is held back comes out; an unfinished remark is blanked."""
+        if self._held:
+            is_remark = self._step in (self._markers, self._j2k_markers) and self._is_remark(self._held[:2])
+            yield _blank(self._take(len(self._held)), 4) if is_remark else self._take(len(self._held))
+
+    def _take(self, size: int) -> bytes:
+        taken, self._held = self._held[:size], self._held[size:]
+        self._part -= len(taken)
+        return taken
+
+    def _start(self) -> bytes:
+        held = self._held
+        if len(held) < 12 and any(sign.startswith(held[: len(sign)]) for sign in (_JPEG, _J2K, _JP2)):
+            return b""
+        if held.startswith(_JPEG):
+            self._step, self._is_ls = self._markers, False
+            return self._take(2)
+        if held.startswith(_J2K):
+            self._step = self._j2k_markers
+            return self._take(2)
+        self._step = self._boxes if held.startswith(_JP2) else self._as_it_is
+        return self._step()
+
+    def _as_it_is(self) -> bytes:
+        return self._take(len(self._held))
+
+    def _behind(self) -> bytes:
+        """Between the end of a frame and that of its fragment nothing is meant."""
+        if self._held == b"\xff":
+            return b""
+        if self._held.startswith(_JPEG):
+            self._step = self._start
+            return self._start()
+        return bytes(len(self._take(len(self._held))))
+
+    def _is_remark(self, marker: bytes) -> bool:
+        code = marker[1] if len(marker) == 2 else 0
+        return code == _J2K_COM if self._step == self._j2k_markers else code == _COM or code in _APP
+
+    def _segment(self) -> bytes:
+        """A marker with its segment, once all of it is there."""
+        if len(self._held) < 4:
+            return b""
+        size = 2 + int.from_bytes(self._held[2:4], "big")
+        return self._take(size) if len(self._held) >= size else b""
+
+    def _markers(self) -> bytes:
+        held = self._held
+        if len(held) < 2:
+            return b""
+        if held[0] != 0xFF:
+            self._step = self._as_it_is
+            return self._as_it_is()
+        code = held[1]
+        if code in _BARE or code == 0xFF:
+            return self._take(1 if code == 0xFF else 2)
+        if code == _EOI:
+            self._step = self._behind
+            return self._take(2)
+        segment = self._segment()
+        if segment and code == _SOS:
+            self._step = self._scan
+        self._is_ls = self._is_ls or code == _JPEG_LS
+        return _cleaned(segment)
+
+    def _scan(self) -> bytes:
+        """Coded samples, up to the next marker."""
+        found = _SCAN_END[self._is_ls].search(self._held)
+        if found is None:
+            return self._take(len(self._held) - self._held.endswith(b"\xff"))
+        self._step = self._markers
+        return self._take(found.start()) or self._markers()
+
+    def _j2k_markers(self) -> bytes:
+        held = self._held
+        if len(held) < 2:
+            return b""
+        code = held[1]
+        if held[0] != 0xFF:
+            self._step = self._as_it_is
+            return self._as_it_is()
+        if code == _EOI:
+            self._step = self._behind
+            return self._take(2)
+        if code in _BARE_J2K:
+            return self._take(2)
+        if code == _SOD:
+            self._step = self._tile_part if self._left else self._as_it_is
+            return self._take(2)
+        segment = self._segment()
+        if segment and code == _SOT and len(segment) >= 10:
+            (self._left,) = struct.unpack_from(">I", segment, 6)
+            self._part = self._left - len(segment)
+        return _blank(segment, 4) if code == _J2K_COM else segment
+
+    def _tile_part(self) -> bytes:
+        """Coded samples, up to the end of the tile-part."""
+        if self._part <= 0:
+            self._step = self._j2k_markers
+            return self._j2k_markers()
+        return self._take(self._part)
+
+    def _boxes(self) -> bytes:
+        if len(self._held) < 16:
+            return b""
+        size, kind = struct.unpack_from(">I4s", self._held)
+        head = 8
+        if size == 1:
+            (size,), head = struct.unpack_from(">Q", self._held, 8), 16
+        if kind == b"jp2c":
+            self._step = self._start
+            return self._take(head)
+        self._left, self._step = size or (1 << 62), self._box if kind in _KEPT_BOXES else self._other_box
+        return self._box_piece(self._take(min(head, self._left)))
+
+    def _box(self) -> bytes:
+        return self._box_piece(self._take(self._left))
+
+    def _other_box(self) -> bytes:
+        return self._box_piece(bytes(len(self._take(self._left))))
+
+    def _box_piece(self, piece: bytes) -> bytes:
+        self._left -= len(piece)
+        if self._left <= 0:
+            self._step = self._boxes
+        return piece
+
+
+def blanked(fragments: Iterator[tuple[bytes, Iterator[bytes | memoryview]]]) -> Iterator[bytes | memoryview]:
+    """Encapsulated pixel data (PS3.5 A.4) without remarks in its frames.
+
+    Parameters
+    ----------
+    fragments:
+        (header, pieces of its value) of each item, the offset table first, the delimiter last.
+    """
+    blanker, heads = Blanker(), deque[tuple[int, bytes]]()
+    given = written = 0
+    first = next(fragments)
+    yield first[0]
+    yield from first[1]
+
+    def placed(out: bytes) -> Iterator[bytes]:
+        nonlocal written
+        while out or (heads and heads[0][0] <= written):
+            if heads and heads[0][0] <= written:
+                yield heads.popleft()[1]
+                continue
+            size = min(len(out), heads[0][0] - written) if heads else len(out)
+            yield out[:size]
+            out, written = out[size:], written + size
+
+    for head, pieces in fragments:
+        heads.append((given, head))
+        for piece in pieces:
+            given += len(piece)
+            for out in blanker.feed(piece):
+                yield from placed(out)
+        for out in blanker.boundary():
+            yield from placed(out)
+    for out in blanker.end():
+        yield from placed(out)
+    yield from placed(b"")
+
+
+def _cleaned(segment: bytes) -> bytes:
+    """A marker segment of JPEG or JPEG-LS; comments and application data are blanked."""
+    if len(segment) < 2 or (segment[1] != _COM and segment[1] not in _APP):
+        return segment
+    sign, kept = _KEPT_APP.get(segment[1], (b"-", 0))
+    if segment[1] == 0xE2 and segment[4:16] == b"ICC_PROFILE\0":
+        return segment[:18] + without_words(segment[18:]) if segment[16:18] == b"\1\1" else _blank(segment, 4)
+    return _blank(segment, 4 + kept if segment[4:].startswith(sign) else 4)
+
+
+def without_words(profile: bytes) -> bytes:
+    """An ICC profile (ISO 15076-1) with the text in its descriptions blanked; colours are not touched."""
+    if len(profile) < 132:
+        return _blank(profile, 0)
+    result = bytearray(profile)
+    (count,) = struct.unpack_from(">I", profile, 128)
+    for entry in range(min(count, (len(profile) - 132) // 12)):
+        _, begin, size = struct.unpack_from(">4sII", profile, 132 + 12 * entry)
+        kind = profile[begin : begin + 4]
+        keeps = {b"text": 8, b"desc": 12}.get(kind)
+        if kind == b"mluc" and begin + 12 <= len(profile):
+            keeps = 16 + 12 * struct.unpack_from(">I", profile, begin + 8)[0]
+        if keeps is not None:
+            end = min(begin + size, len(profile))
+            result[begin + keeps : end] = bytes(max(end - begin - keeps, 0))
+    return bytes(result)
+
+
+def _blank(segment: bytes, kept: int) -> bytes:
+    return segment[:kept] + bytes(max(len(segment) - kept, 0))

@@ -1,0 +1,120 @@
+"""Bits of a pixel's cell that are no part of its value (PS3.5 8.1.1): old overlays, and with them text, lie there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.errors import UnsupportedImageError
+
+CELL = (0x00280100, 0x00280101, 0x00280102, 0x00280103)
+"""Bits Allocated, Bits Stored, High Bit, Pixel Representation."""
+CELLS = (8, 16, 32, 64)
+"""Bits Allocated that are whole numbers of a computer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedBits:
+    """Clears the bits outside of Bits Stored; above a signed value they repeat its sign, elsewhere they are 0.
+
+    Parameters
+    ----------
+    allocated, stored, high:
+        Bits Allocated (0028,0100), Bits Stored (0028,0101) and High Bit (0028,0102); ``allocated`` one of
+        :data:`CELLS`.
+    signed:
+        Pixel Representation (0028,0103) is 1.
+    """
+
+    allocated: int
+    stored: int
+    high: int
+    signed: bool
+
+    @staticmethod
+    def of(allocated: int, stored: int, high: int, *, signed: bool) -> UnusedBits | None:
+        """None where all bits are used, or the numbers contradict each other.
+
+        Raises
+        ------
+        UnsupportedImageError
+            Cells that are no whole numbers.
+        """
+        if not 0 < stored < allocated or not stored - 1 <= high < allocated:
+            return None
+        if allocated not in CELLS:
+            raise UnsupportedImageError(
+                "bits that are no part of the values cannot be cleared in samples that are packed like this",
+                attribute="BitsAllocated",
+                advice="The file was left out; export it with 8 or 16 bits for each sample.",
+            )
+        return UnusedBits(allocated=allocated, stored=stored, high=high, signed=signed)
+
+    @property
+    def width(self) -> int:
+        """Bytes of a cell."""
+        return self.allocated // 8
+
+    def cleared(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The same samples with their unused bits cleared, as unsigned or signed integers of the same size."""
+        bits = values.view(np.dtype(values.dtype.str.replace("i", "u")))
+        used = ((1 << self.stored) - 1) << (self.high + 1 - self.stored)
+        kept = bits & bits.dtype.type(used)
+        if self.signed and self.high + 1 < self.allocated:
+            above = bits.dtype.type(((1 << self.allocated) - 1) ^ ((1 << (self.high + 1)) - 1))
+            kept |= np.where(bits & bits.dtype.type(1 << self.high), above, bits.dtype.type(0))
+        return kept.astype(bits.dtype, copy=False).view(values.dtype)
+
+    def edit(self, frame: NDArray[Any], number: int) -> None:
+        """Clear them in one frame, in place."""
+        frame[...] = self.cleared(np.ascontiguousarray(frame))
+
+    def cleared_bytes(self, raw: bytes | memoryview, order: str) -> bytes | memoryview:
+        """Whole cells as bytes in the byte order ``order``; ``raw`` itself where nothing was there."""
+        cells = np.frombuffer(raw, dtype=f"{order}u{self.width}", count=len(raw) // self.width)
+        kept = self.cleared(cells)
+        if np.array_equal(kept, cells):
+            return raw
+        return kept.tobytes() + bytes(raw[len(cells) * self.width :])
+
+
+Change = Callable[[bytes | memoryview], bytes | memoryview]
+_ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
+
+
+class Cells:
+    """What a dataset says of its cells, as its elements go by; ``order`` is its byte order."""
+
+    __slots__ = ("_order", "_said")
+
+    def __init__(self, order: str) -> None:
+        self._order, self._said = order, dict.fromkeys(CELL, 0)
+
+    def learn(self, tag: int, raw: bytes) -> None:
+        """Take the value of one of :data:`CELL`."""
+        self._said[tag] = int.from_bytes(raw[:2], _ORDERS[self._order])
+
+    def unused(self) -> UnusedBits | None:
+        """As :meth:`UnusedBits.of`."""
+        allocated, stored, high, signed = self._said.values()
+        return UnusedBits.of(allocated, stored, high, signed=bool(signed))
+
+    def change(self, after: Change | None) -> Change | None:
+        """What is done to pieces of the pixel data: unused bits are cleared, then ``after``; None for nothing.
+
+        Raises
+        ------
+        UnsupportedImageError
+            As in :meth:`UnusedBits.of`.
+        """
+        unused = self.unused()
+        if unused is None:
+            return after
+        order = self._order
+        if after is None:
+            return lambda piece: unused.cleared_bytes(piece, order)
+        return lambda piece: after(unused.cleared_bytes(piece, order))

@@ -1,0 +1,194 @@
+"""What lies in pixel data beside the pixels: text in bits that no value uses, and remarks in compressed frames."""
+
+from __future__ import annotations
+
+import random
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_fragments
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from slicermedai.deid.codestreams import Blanker, precision_of, without_remarks
+from slicermedai.deid.profile import Profile
+from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.verify import check_file, find
+from slicermedai.errors import IdentityError
+from Testing.deid.pixels.pictures import CT, SC, Text, a_file, tissue, written_on
+from Testing.deid.samples import KEY
+
+SHAPE = (48, 200)
+PLAIN = DeidSettings(profile=Profile(), key=KEY)
+
+
+def with_a_hidden_name(values: np.ndarray, bit: int) -> np.ndarray:
+    name = written_on(np.zeros(SHAPE, np.uint8), [Text(4, 12, "QUILLFEATHER")]) > 128
+    return values | (name.astype(values.dtype) << np.array(bit, values.dtype))
+
+
+def values(*, signed: bool = False) -> np.ndarray:
+    found = np.random.default_rng(3).integers(-2000 if signed else 0, 2000, SHAPE)
+    return found.astype(np.int16).view(np.uint16) if signed else found.astype(np.uint16)
+
+
+def copy_of(path: Path, folder: Path) -> Dataset:
+    outcome = deidentify_all([path], folder, PLAIN)
+    assert [row.refused for row in outcome.files] == [""]
+    return dcmread(folder / "00001.dcm")
+
+
+def cells(dataset: Dataset) -> np.ndarray:
+    order = ">" if dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian else "<"
+    return np.frombuffer(dataset.PixelData, dtype=f"{order}u2").reshape(SHAPE).astype(np.uint16)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("signed", [False, True])
+def test_text_in_bits_that_no_value_uses_is_gone_and_no_value_changes(
+    tmp_path: Path, syntax: str, signed: bool
+) -> None:
+    clean = values(signed=signed) & 0x0FFF
+    hidden = with_a_hidden_name(clean, 12)
+    bits = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": int(signed), "SOPClassUID": CT}
+    path = a_file(tmp_path / "a.dcm", hidden, syntax=syntax, **bits)
+    copy = copy_of(path, tmp_path / "out")
+    left = cells(copy)
+    assert np.array_equal(left & 0x0FFF, clean)
+    sign = (clean & 0x0800).astype(bool) & signed
+    assert np.array_equal(left >> 12, np.where(sign, 15, 0))
+
+
+def test_text_below_values_that_lie_at_the_top_of_their_cells_is_gone(tmp_path: Path) -> None:
+    clean = (values() & 0x0FFF) << 4
+    path = a_file(tmp_path / "a.dcm", with_a_hidden_name(clean, 0), BitsStored=12, HighBit=15, SOPClassUID=CT)
+    assert np.array_equal(cells(copy_of(path, tmp_path / "out")), clean)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+def test_text_in_unused_bits_of_compressed_cells_is_gone(tmp_path: Path, syntax: str) -> None:
+    clean = values()
+    path = a_file(tmp_path / "a.dcm", with_a_hidden_name(clean, 13), syntax=syntax, SOPClassUID=CT)
+    dataset = dcmread(path)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    dataset.save_as(path)
+    copy = copy_of(path, tmp_path / "out")
+    assert copy.file_meta.TransferSyntaxUID == syntax
+    copy.BitsStored, copy.HighBit = 16, 15
+    assert np.array_equal(np.asarray(copy.pixel_array), clean)
+
+
+def test_compressed_cells_without_anything_hidden_stay_byte_for_byte(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.dcm", values(), syntax=RLELossless, BitsStored=12, HighBit=11, SOPClassUID=CT)
+    assert copy_of(path, tmp_path / "out").PixelData == dcmread(path).PixelData
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_the_verifier_finds_set_bits_by_itself(tmp_path: Path, syntax: str) -> None:
+    bits = {"BitsStored": 12, "HighBit": 11, "syntax": syntax}
+    check_file(a_file(tmp_path / "clean.dcm", values(), **bits), frozenset())
+    path = a_file(tmp_path / "a.dcm", with_a_hidden_name(values(), 12), **bits)
+    with pytest.raises(IdentityError, match="bits that are no part"):
+        check_file(path, frozenset())
+
+
+def jpeg(frame: np.ndarray, comment: bytes = b"seen by Dr Hals, ward 12-34") -> bytes:
+    exif = Image.Exif()
+    exif[0x10E] = "of Eva B."
+    buffer = BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=90, comment=comment, exif=exif)
+    return buffer.getvalue()
+
+
+def j2k(frame: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG2000", comment="Dr Hals, ward 12-34", irreversible=False, no_jp2=True)
+    return buffer.getvalue()
+
+
+def a_clip(path: Path, *, extended: bool, syntax: str) -> Path:
+    frames = np.stack([tissue(SHAPE, seed=n) for n in range(3)])
+    coded = [(jpeg if syntax == JPEGBaseline8Bit else j2k)(frame) for frame in frames]
+    dataset = dcmread(a_file(path, frames, SOPClassUID=SC))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    if extended:
+        parts = encapsulate_extended(coded)
+        dataset.PixelData, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = parts
+    else:
+        dataset.PixelData = encapsulate(coded)
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
+@pytest.mark.parametrize("extended", [False, True])
+def test_remarks_in_compressed_frames_are_gone_and_every_pixel_stays(
+    tmp_path: Path, syntax: str, extended: bool
+) -> None:
+    path = a_clip(tmp_path / "a.dcm", extended=extended, syntax=syntax)
+    copy = copy_of(path, tmp_path / "out")
+    assert b"Hals" in path.read_bytes()
+    raw = (tmp_path / "out" / "00001.dcm").read_bytes()
+    assert not [word for word in (b"Hals", b"Eva", b"12-34", b"Exif") if word in raw]
+    assert np.array_equal(copy.pixel_array, dcmread(path).pixel_array)
+    assert copy.get("ExtendedOffsetTable") == dcmread(path).get("ExtendedOffsetTable")
+    assert list(find(tmp_path / "out" / "00001.dcm", frozenset())) == []
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
+def test_the_verifier_finds_remarks_by_itself(tmp_path: Path, syntax: str) -> None:
+    with pytest.raises(IdentityError, match="remark"):
+        check_file(a_clip(tmp_path / "a.dcm", extended=False, syntax=syntax), frozenset())
+
+
+@pytest.mark.parametrize("code", [jpeg, j2k])
+def test_frames_come_out_alike_in_whatever_pieces_they_go_in(code: object) -> None:
+    frame = code(tissue(SHAPE)) + b"left behind"  # type: ignore[operator]  # one of two functions
+    whole, pieces, place, chance = without_remarks(frame), b"", 0, random.Random(4)
+    blanker = Blanker()
+    while place < len(frame):
+        size = chance.choice((1, 2, 7, 400))
+        pieces += b"".join(blanker.feed(frame[place : place + size]))
+        place += size
+    pieces += b"".join(blanker.boundary())
+    assert pieces == whole
+    assert len(whole) == len(frame)
+    assert not [word for word in (b"Hals", b"left behind") if word in whole]
+
+
+def test_a_frame_in_several_fragments_loses_its_remark_and_keeps_its_fragments(tmp_path: Path) -> None:
+    path = a_clip(tmp_path / "a.dcm", extended=False, syntax=JPEGBaseline8Bit)
+    dataset = dcmread(path)
+    frame = jpeg(tissue(SHAPE))
+    dataset.NumberOfFrames = 1
+    place = frame.index(b"Hals") // 2 * 2
+    dataset.PixelData = encapsulate([frame], fragments_per_frame=len(frame) // place)
+    dataset.save_as(path)
+    copy = copy_of(path, tmp_path / "out")
+    old, new = (list(generate_fragments(one.PixelData)) for one in (dcmread(path), copy))
+    assert [len(one) for one in old] == [len(one) for one in new]
+    assert len(old) > 1
+    assert b"".join(new[1:]).rstrip(b"\0") == without_remarks(frame).rstrip(b"\0")
+
+
+def test_what_is_no_codestream_that_is_known_stays_as_it_is() -> None:
+    film = b"\0\0\x01\xb3" + bytes(range(256))
+    assert without_remarks(film) == film
+
+
+@pytest.mark.parametrize(("code", "bits"), [(jpeg, 8), (j2k, 8)])
+def test_a_codestream_says_how_many_bits_its_samples_have(code: object, bits: int) -> None:
+    assert precision_of(code(tissue(SHAPE))) == bits  # type: ignore[operator]  # one of two functions
