@@ -46,6 +46,14 @@ def fill_table(table: Any, rows: Sequence[Sequence[str]]) -> None:
         table.setColumnWidth(column, min(table.columnWidth(column), _WIDEST))
 
 
+def set_icons(table: Any, column: int, pictures: Sequence[Path]) -> None:
+    """Put a picture in front of the text of each row of a column of a ``QTableWidget``."""
+    import qt
+
+    for row, picture in enumerate(pictures):
+        table.item(row, column).setIcon(qt.QIcon(str(picture)))
+
+
 def option_box(layout: Any, title: str, sentence: str) -> Any:
     """Add a ``QCheckBox`` and, below it, a sentence to a layout; returns the box."""
     import qt

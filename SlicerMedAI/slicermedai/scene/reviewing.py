@@ -59,6 +59,14 @@ class ReviewScene:
             else None
         )
 
+    def has_image(self, result: AnalysisResult) -> bool:
+        """True where the scene shows ``result`` or may hold its image: then nobody need read that again."""
+        self._result, before = result, self._result
+        try:
+            return self._is_shown(result) or any(True for _ in self._candidates(result))
+        finally:
+            self._result = before
+
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         """Show ``result`` with its decisions, on the image that the scene holds, or on ``image``; returns a remark.
 

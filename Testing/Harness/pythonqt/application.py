@@ -103,6 +103,32 @@ class Application(QtWidgets.QApplication):
 class MainWindow(QtWidgets.QMainWindow):
     """The main window, never shown; Slicer's message functions need one."""
 
+    _selector: Any = None
+
+    def moduleSelector(self) -> Any:
+        """The box in which a module is chosen."""
+        if self._selector is None:
+            self._selector = registry.implementation("qSlicerModuleSelectorToolBar")()
+        return self._selector
+
+
+@implements("qSlicerModuleSelectorToolBar")
+class ModuleSelector(QtWidgets.QToolBar):
+    """Knows which module was chosen; nothing is entered or left."""
+
+    moduleSelected = Signal(str)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._chosen = ""
+
+    def selectModule(self, name: str) -> None:
+        """Chooses a module by its name."""
+        self._chosen = name
+        self.moduleSelected.emit(name)
+
+    selectedModule = Property(str, lambda self: self._chosen, selectModule)
+
 
 @implements("qSlicerLayoutManager")
 class LayoutManager(QtCore.QObject):

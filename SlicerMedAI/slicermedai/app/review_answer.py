@@ -1,0 +1,73 @@
+"""The child of the module MedAI Review: opens results, reads images again, keeps decisions. It loads what is heavy.
+
+It is asked by :mod:`slicermedai.app.review_ask`, and leaves what is large in a folder that it was given, uncompressed:
+the window's process reads that in a moment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slicermedai.app.answering import answer_one
+from slicermedai.app.review_ask import IMAGE, OPENED, REVIEWS
+from slicermedai.domain.observer import Progress
+
+if TYPE_CHECKING:
+    from slicermedai.domain.finding import Finding
+
+
+def main() -> int:
+    """Answer one request."""
+    return answer_one(_answer)
+
+
+def _answer(asked: dict[str, Any], progress: Progress) -> Any:
+    folder, place = Path(asked["folder"]), Path(asked["place"])
+    if asked["what"] == "open":
+        return _open(folder, place, progress)
+    if asked["what"] == "image":
+        return _image(folder, [Path(file) for file in asked["files"]], place, progress)
+    from slicermedai.app.keeping import keep
+    from slicermedai.domain.codec import load_object
+
+    progress("save", 0.0)
+    return str(keep(folder, load_object(place, tuple, kind=REVIEWS)))
+
+
+def _open(folder: Path, place: Path, progress: Progress) -> dict[str, Any]:
+    from slicermedai.domain.codec import write_object
+    from slicermedai.domain.result import AnalysisResult
+    from slicermedai.domain.reviewed import newest
+
+    progress("read", 0.0)
+    source = newest(folder)
+    result = AnalysisResult.load(source)
+    write_object(result, place, kind=OPENED, compress=False)
+    progress("read", 0.5)
+    return {"folder": str(source), "places": {one.tracking_uid: _place(one) for one in result.findings}}
+
+
+def _place(finding: Finding) -> list[float] | None:
+    """Where to look, LPS mm; None for a finding of the whole image, or of nothing."""
+    from slicermedai.domain.center import finding_center
+    from slicermedai.errors import InputError
+
+    try:
+        return [float(value) for value in finding_center(finding)]
+    except InputError:
+        return None
+
+
+def _image(folder: Path, files: list[Path], place: Path, progress: Progress) -> bool:
+    """The image that was analysed: the de-identified copies of the run where it has them, else ``files``."""
+    from slicermedai.console.verbs import image_of
+    from slicermedai.domain.codec import write_object
+
+    progress("image", 0.0)
+    write_object(image_of(files, folder.parent), place, kind=IMAGE, compress=False)
+    return True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

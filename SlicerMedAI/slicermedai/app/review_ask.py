@@ -1,0 +1,66 @@
+"""What the module MedAI Review asks a child process: to open a result, to read its image again, to keep decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from slicermedai.domain.codec import load_object, write_object
+from slicermedai.domain.result import AnalysisResult, Review
+from slicermedai.domain.scratch import ScratchFolder
+from slicermedai.domain.volume import Volume
+from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.inquiry import Inquiry
+
+CHILD = "slicermedai.app.review_answer"
+OPENED, IMAGE, REVIEWS = "opened", "image", "reviews"
+"""The kinds of what lies in the folder between both processes."""
+_COPIES = ("dicom", "source")
+
+
+class Errand(Inquiry):
+    """An inquiry with a folder of its own for what is too large for a line; :meth:`clean` removes it."""
+
+    def __init__(self, what: str, folder: Path, *, reviews: Sequence[Review] | None = None, **more: Any) -> None:
+        self._place = ScratchFolder.create("review")
+        try:
+            if reviews is not None:
+                write_object(tuple(reviews), self._place.path, kind=REVIEWS, compress=False)
+            asked = {"what": what, "folder": str(folder), "place": str(self._place.path), **more}
+            super().__init__(CHILD, asked, JobFolder.create("review"))
+        except BaseException:
+            self.clean()
+            raise
+
+    def opened(self) -> AnalysisResult:
+        """The result that the child opened."""
+        return load_object(self._place.path, AnalysisResult, kind=OPENED)
+
+    def image(self) -> Volume:
+        """The image that the child read."""
+        return load_object(self._place.path, Volume, kind=IMAGE)
+
+    def clean(self) -> None:
+        """Remove what lies between both processes."""
+        self._place.remove()
+
+
+def start_opening(folder: Path) -> Errand:
+    """Start to open the result in ``folder``; it answers {"folder": ..., "places": LPS mm by finding}."""
+    return Errand("open", folder)
+
+
+def start_reading(folder: Path, files: Sequence[str | Path]) -> Errand:
+    """Start to read the image of the result in ``folder`` again, from the run's own copies or from ``files``."""
+    return Errand("image", folder, files=[str(file) for file in files])
+
+
+def start_keeping(folder: Path, reviews: Sequence[Review]) -> Errand:
+    """Start to save ``reviews`` as a new result beside the one in ``folder``; the answer is the new folder."""
+    return Errand("keep", folder, reviews=reviews)
+
+
+def has_copies(folder: Path) -> bool:
+    """True where the run of the result in ``folder`` left de-identified copies of its image."""
+    return folder.parent.joinpath(*_COPIES).is_dir()

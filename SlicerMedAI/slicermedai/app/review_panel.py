@@ -1,0 +1,117 @@
+"""What the module MedAI Review writes into its widgets: the state of its presenter, in the person's language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicermedai.app import review_words as words
+from slicermedai.app.panel import ResultPanel
+from slicermedai.app.review_run import ReviewRun
+from slicermedai.app.review_state import ReviewState
+from slicermedai.domain.result import RATINGS
+from slicermedai.scene.items import set_icons
+
+_LIGHT = 1
+"""The column of the worklist that has the lights."""
+_CHOICES = ("resultSelector", "folderSelector", "personEdit", "reasonSelector", "ratingSelector")
+
+
+class Panel(ResultPanel):
+    """Shows what ``review`` says in ``ui``, the widgets of the .ui file by name; decides nothing.
+
+    ``icons`` is the folder with the pictures of the lights, each of a colour and a shape of its own.
+    """
+
+    def __init__(self, ui: Any, review: ReviewRun, icons: Path) -> None:
+        super().__init__(ui)
+        self.review, self._icons = review, icons
+        self._lights: list[str] = []
+        tr = review.translate
+        self._begin(review, [("findingsTable", words.columns(tr))])
+        for reason in ("", *words.reasons(tr)):
+            ui.reasonSelector.addItem(reason)
+        ui.ratingSelector.addItem(words.rating_text(0, tr), 0)
+        for rating in RATINGS:
+            ui.ratingSelector.addItem(words.rating_text(rating, tr), rating)
+
+    @property
+    def finding(self) -> str:
+        """The finding whose row is chosen in the table; "" where none is."""
+        rows, row = self.review.rows, self.ui.findingsTable.currentRow()
+        return rows[row].uid if 0 <= row < len(rows) else ""
+
+    @property
+    def reason(self) -> str:
+        """What was typed or chosen as a reason or comment."""
+        return str(self.ui.reasonSelector.currentText)
+
+    def clear_reason(self) -> None:
+        """It was used."""
+        self.ui.reasonSelector.setCurrentIndex(0)
+        self.ui.reasonSelector.setEditText("")
+
+    def show(self, state: ReviewState) -> None:
+        """Show the worklist, the chosen finding, and what may be done."""
+        ui, review, tr = self.ui, self.review, self.review.translate
+        for name in _CHOICES:
+            getattr(ui, name).enabled = review.editable
+        self._show_result_choice(review)
+        ui.outcomeLabel.text = words.result_text(state.result, tr)
+        ui.warningLabel.text = words.warnings_text(state, tr)
+        ui.warningLabel.visible = bool(ui.warningLabel.text)
+        self._show_worklist(state)
+        ui.standingLabel.text = words.standing_text(state, review.rows, tr)
+        self._show_maps(state)
+        self._show_actions(state)
+        ui.progressBar.visible = review.busy
+        ui.progressBar.value = round(state.progress * ui.progressBar.maximum)
+        ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, tr)
+        ui.messageLabel.text = state.message
+
+    def _show_worklist(self, state: ReviewState) -> None:
+        table, rows, tr = self.ui.findingsTable, self.review.rows, self.review.translate
+        is_new = self._fill("findingsTable", words.table(rows, tr))
+        lights = [words.light_of(row) for row in rows]
+        if is_new or lights != self._lights:
+            set_icons(table, _LIGHT, [self._icons / f"Light-{light}.png" for light in lights])
+            self._lights = lights
+        blocked = table.blockSignals(True)
+        uids = [row.uid for row in rows]
+        if state.chosen in uids and table.currentRow() != uids.index(state.chosen):
+            table.setCurrentCell(uids.index(state.chosen), 0)
+        table.blockSignals(blocked)
+        row = self.review.row
+        self.ui.detailLabel.text = words.detail_text(row, state, tr) if state.result else ""
+        box, rating = self.ui.ratingSelector, row.review.rating if row and row.review else None
+        box.setCurrentIndex(max(box.findData(rating or 0), 0))
+
+    def _show_maps(self, state: ReviewState) -> None:
+        ui, tr = self.ui, self.review.translate
+        maps = state.result.maps if state.result else ()
+        items = [("-1", tr("none")), *((str(number), one.name) for number, one in enumerate(maps))]
+        self._choose(ui.mapSelector, items, str(state.laid.number))
+        ui.mapSelector.enabled = bool(maps) and state.in_scene
+        ui.thresholdSlider.enabled = state.laid.threshold is not None
+        ui.mapLabel.text = words.maps_text(state, tr)
+
+    def _show_actions(self, state: ReviewState) -> None:
+        ui, review = self.ui, self.review
+        has_rows = bool(review.rows)
+        for name, on in (
+            ("accept", review.can_decide),
+            ("reject", review.can_decide),
+            ("edit", review.can_edit),
+            ("done", review.is_drawn and not review.busy),
+            ("undo", bool(state.pending) and not review.busy),
+            ("redo", bool(state.undone) and not review.busy),
+            ("previous", has_rows),
+            ("next", has_rows),
+            ("show", bool(state.asked.folder) and not review.busy),
+            ("save", review.can_save),
+            ("table", has_rows and not review.busy),
+            ("cancel", review.can_cancel),
+            ("report", state.result is not None and not state.pending and not review.busy),
+        ):
+            getattr(ui, f"{name}Button").enabled = on
+        ui.ratingSelector.enabled = review.can_rate

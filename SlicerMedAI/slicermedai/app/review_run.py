@@ -1,0 +1,193 @@
+"""The presenter of the module MedAI Review: open, look, decide, edit, save. No Qt and no MRML in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from slicermedai.app import review_words as words
+from slicermedai.app.result_choice import LOOK
+from slicermedai.app.review_ask import Errand, has_copies, start_keeping, start_opening, start_reading
+from slicermedai.app.review_choice import Reviewing
+from slicermedai.app.review_state import Around, Laid, Stage
+from slicermedai.app.review_table import write_table
+from slicermedai.app.state import Phase
+from slicermedai.app.words import Translate, untranslated
+from slicermedai.domain.decisions import decided
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Identity
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import JobCancelled, MedAIError
+
+IMAGE, KEEP = "image", "keep"
+"""What can be going on beside looking."""
+
+
+class ReviewRun(Reviewing):
+    """One thing at a time: opening a result (and its image, where the scene has it not), saving decisions.
+
+    ``stage`` is where the result is seen, ``around`` what is needed of the application, and ``translate`` gives an
+    English text in the language of the person.
+    """
+
+    def __init__(self, stage: Stage, *, around: Around | None = None, translate: Translate = untranslated) -> None:
+        super().__init__(stage, around=around or Around(), translate=translate)
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Start to open the chosen result, or to show it again; decisions that are in no file yet are kept."""
+        if not self.busy and self.state.asked.folder:
+            self._try(lambda: start_opening(self._source), LOOK)
+
+    def scene_closed(self) -> None:
+        """The scene was emptied; what was decided stays, and :meth:`look` shows it again."""
+        self._scene.forget()
+        told = self.translate("The scene was closed; your decisions are still here. Show the result again to go on.")
+        more = {"message": told} if self.state.result is not None and not self.busy else {}
+        self._set(in_scene=False, has_image=False, has_regions=False, editing="", laid=Laid(), **more)
+
+    def refresh(self, keys: Collection[str] = ()) -> None:
+        """Look again which results there are; where nothing is chosen, one that the scene shows is opened."""
+        super().refresh(keys)
+        if not self.state.asked.folder and self.results and self.results[0].is_in_scene:
+            self.choose_folder(str(self.results[0].folder))
+
+    def close(self) -> None:
+        """Stop what is going on, and let go of the scene."""
+        self.cancel()
+        self._scene.forget()
+
+    # --- saving ------------------------------------------------------------------------------------------------------
+
+    @property
+    def can_save(self) -> bool:
+        """True where a decision is in no file yet."""
+        return not self.busy and bool(self.state.pending)
+
+    def save(self) -> None:
+        """Start to save the decisions as a new result beside the old one; drawn voxels that nobody took stop it."""
+        if not self.can_save:
+            return
+        unread = self._unread()
+        if unread:
+            self._set(message=words.unread_text(unread, self.translate))
+            return
+        self._try(lambda: start_keeping(self._source, self.state.pending), KEEP)
+
+    def write_table(self) -> None:
+        """Write the table of all decisions beside the result, as CSV; a file of that name is replaced."""
+        folder, result = self.state.folder, self.state.result
+        if folder is None or result is None or self.busy:
+            return
+        try:
+            path = write_table(folder.parent, self.rows, is_named=result.study.identity is Identity.KEEP)
+        except MedAIError as error:
+            self._set(message=str(error))
+        else:
+            self._set(message=self.translate("Written: {name}").format(name=path.name))
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _source(self) -> Path:
+        """The folder that was named, and once it was opened, the result in it."""
+        return self.state.folder or Path(self.state.asked.folder).expanduser().absolute()
+
+    def _let_go(self) -> None:
+        self._scene.lay_map(-1, share=0)
+        self._scene.forget()
+        self._places = {}
+        gone = {"folder": None, "result": None, "saved": None, "remark": "", "chosen": "", "editing": ""}
+        self._set(**gone, undone=(), in_scene=False, has_image=False, has_regions=False, laid=Laid())
+
+    def _try(self, begin: Callable[[], Errand], activity: str) -> None:
+        try:
+            self._working = begin()
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": ""}
+        self._set(activity=activity, **begun)
+
+    def _end(self, working: Errand) -> None:
+        try:
+            if working.error is not None:
+                self._fail(working.error)
+            else:
+                self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
+                self._take(working)
+        except MedAIError as error:
+            self._fail(error)
+        finally:
+            working.clean()
+
+    def _take(self, working: Errand) -> None:
+        if self.state.activity == KEEP:
+            self._take_kept(Path(working.answer))
+        elif self.state.activity == IMAGE:
+            self._show(working.image())
+        else:
+            self._take_opened(working)
+
+    def _fail(self, error: MedAIError) -> None:
+        stopped = isinstance(error, JobCancelled)
+        if self.state.activity == IMAGE and not stopped:
+            self._set(phase=Phase.IDLE, stage="")
+            self._show(None, why=str(error))
+            return
+        told = self.translate("Stopped. Nothing was written.") if stopped else str(error)
+        self._set(phase=Phase.CANCELLED if stopped else Phase.FAILED, message=told, stage="", seconds_left=None)
+
+    def _take_opened(self, working: Errand) -> None:
+        result = working.opened()
+        decided(result)
+        self._places = working.answer["places"]
+        self._set(result=result, folder=Path(working.answer["folder"]))
+        self._remember_folder()
+        files = () if self._scene.has_image(result) else self._files(result)
+        if files:
+            self._try(lambda: start_reading(self._source, files), IMAGE)
+        else:
+            self._show(None)
+
+    def _files(self, result: AnalysisResult) -> Sequence[str]:
+        """Where the image can be read again: a list of files, or one word for the run's own copies; else nothing.
+
+        A pseudonymous result is never shown on files that it was not made of.
+        """
+        if has_copies(self._source):
+            return ("copies",)
+        if result.study.identity is Identity.DEIDENTIFY:
+            return ()
+        found = (self._around.files_of(series.series_uid) for series in result.sources if series.series_uid)
+        return next((files for files in found if files), ())
+
+    def _show(self, image: Volume | None, why: str = "") -> None:
+        result, effective = self.state.result, self.state.effective
+        if result is None or effective is None:
+            return
+        remark = self._scene.open(result, image)
+        self._scene.apply(effective)
+        has_image = self._scene.image_node is not None
+        missing = "" if has_image else self.translate("Shown without its image: load that, then show the result again.")
+        self._set(in_scene=True, has_image=has_image, remark=" ".join(filter(None, [remark, missing, why])), editing="")
+        self._set(message=words.opened_text(result, self.translate))
+        rows = self.rows
+        if rows:
+            told = self.state.message
+            self.choose(self.state.chosen or rows[0].uid)
+            self._set(message=" ".join(filter(None, [told, self.state.message])))
+
+    def _take_kept(self, folder: Path) -> None:
+        """The decisions are in a result of their own: it is what is looked at from now on."""
+        effective = self.state.effective
+        self._follow(folder)
+        self._set(result=effective, folder=folder, pending=(), undone=(), saved=folder)
+        if effective is not None:
+            self._scene.keep(effective)
+        told = self.translate("Saved in {folder}. Next: write and pass it on, with MedAI Report.")
+        self._set(phase=Phase.DONE, stage="done", progress=1.0, message=told.format(folder=folder.name))
+
+    def _look_again(self) -> None:
+        """Nothing is installed here."""

@@ -1,0 +1,104 @@
+"""Runs to be reviewed: a generated head with two structures, lights, samples and a map, and the images they were of."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.edits import packed
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Interval, PackedMask
+from slicermedai.domain.result import AnalysisResult, Map, Quality
+from slicermedai.domain.study import Identity, Study
+from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
+from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead, small_head
+
+DISAGREEMENT = Code(value="SAMPLE-DISAGREEMENT", scheme="99MEDAI", meaning="Share of samples that disagree")
+WHY_AMBER = "predicted Dice 0.74, and green begins at 0.81"
+
+
+def a_head(*, oblique: bool = False) -> SmallHead:
+    """Brain with a green light and calibrated, ventricle with an amber one, a third finding of the whole image."""
+    head = small_head(oblique=oblique)
+    brain, ventricle = head.result.findings
+    sure = Confidence(state=ConfidenceState.CALIBRATED, probability=0.97, calibration="Platt, 30 patients")
+    volume = dataclasses.replace(brain.measurements[0], interval=Interval(low=900.0, high=1100.0))
+    findings = (
+        dataclasses.replace(brain, confidence=sure, measurements=(volume,)),
+        dataclasses.replace(ventricle, confidence=Confidence(state=ConfidenceState.NOT_CALIBRATED, raw_score=0.98765)),
+        Finding(tracking_uid="2.25.333", label=dataclasses.replace(ventricle.label, name="Contrast agent")),
+    )
+    result = dataclasses.replace(
+        head.result,
+        findings=findings,
+        quality=(
+            _quality(BRAIN_UID, "green", 0.95, ("at least 90% of such predictions have a Dice of 0.8 or more",)),
+            _quality(VENTRICLE_UID, "amber", 0.74, (WHY_AMBER,)),
+        ),
+        uncertainty=_samples(ventricle),
+        maps=(_map(head),),
+    )
+    return SmallHead(volume=head.volume, result=result)
+
+
+def plain_head(*, oblique: bool = False) -> SmallHead:
+    """The same without lights, samples and maps."""
+    return small_head(oblique=oblique)
+
+
+def a_run(folder: Path, head: SmallHead) -> Path:
+    """The output of a run, as far as a review needs it."""
+    head.result.save(folder / "result")
+    return folder
+
+
+def pseudonymous(head: SmallHead) -> SmallHead:
+    """As the route "deidentify" leaves it: no patient."""
+    study = Study(study_uid="2.25.9", identity=Identity.DEIDENTIFY)
+    geometry = dataclasses.replace(head.volume.geometry, frame_of_reference_uid="")
+    volume = dataclasses.replace(head.volume.voxels_alone(), geometry=geometry)
+    return SmallHead(volume=volume, result=dataclasses.replace(head.result, study=study, sources=()))
+
+
+def bigger(result: AnalysisResult, uid: str = VENTRICLE_UID) -> PackedMask:
+    """The region of a finding with a block in a corner more."""
+    region = next(one.region for one in result.findings if one.tracking_uid == uid)
+    whole = packed(region)  # type: ignore[arg-type]  # it is a mask
+    array = whole.to_array()
+    array[1:3, 2:5, 1:4] = True
+    return PackedMask.from_array(array, whole.geometry)
+
+
+def _quality(uid: str, light: str, dice: float, reasons: tuple[str, ...]) -> Quality:
+    between = Interval(low=dice - 0.1, high=min(dice + 0.1, 1.0))
+    return Quality(
+        tracking_uid=uid, expected_dice=dice, interval=between, state="calibrated", light=light, reasons=reasons
+    )
+
+
+def _samples(ventricle: Finding) -> Uncertainty:
+    inner = packed(ventricle.region)  # type: ignore[arg-type]  # it is a mask
+    spread = StructureSpread(
+        tracking_uid=VENTRICLE_UID,
+        pairwise_dice=0.91,
+        volume_mean=1.0,
+        volume_deviation=0.1,
+        volume_low=0.9,
+        volume_high=1.2,
+        found_in=4,
+        band_ml=0.2,
+        inner=inner,
+        outer=inner,
+    )
+    return Uncertainty(method="flips", samples=4, cost=3.0, level=0.9, structures=(spread,))
+
+
+def _map(head: SmallHead) -> Map:
+    values = np.zeros(head.volume.array.shape, np.float32)
+    values[20:30, 20:25, 10:20] = 0.5
+    values[22:28, 21:24, 12:18] = 1.0
+    return Map(
+        name="Disagreement", quantity=DISAGREEMENT, unit=NO_UNITS, array=values, geometry=head.result.volume_geometry
+    )
