@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -141,3 +142,18 @@ def test_a_geometry_cannot_be_changed() -> None:
         geometry.affine[0, 3] = 7
     with pytest.raises(AttributeError):
         geometry.shape = (3, 3, 3)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("space", [Space.PLANE, Space.PIXELS])
+def test_the_plane_of_a_picture_stays_one_whatever_is_done_to_it(space: Space) -> None:
+    placed = Geometry.from_axes((1, 20, 30), spacing=(1.0, 0.2, 0.3))
+    flat = replace(placed, space=space)
+    for made in (
+        flat.permuted((2, 1, 0)),
+        flat.flipped((1,)),
+        flat.cropped((0, 1, 1), (1, 9, 9)),
+        flat.resized((1, 5, 5)),
+    ):
+        assert made.space is space and not made.is_in_patient
+    assert placed.is_in_patient and flat != placed and hash(flat) != hash(placed)
+    assert flat.in_words.startswith("20 x 30 pixels") and ("mm" in flat.in_words) == (space is Space.PLANE)
