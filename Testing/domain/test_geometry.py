@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slicermedai import Geometry
+from slicermedai.domain.geometry import Space
 from slicermedai.errors import GeometryError
 from Testing.domain.strategies import ORIENTATIONS, geometries, rotation
 
