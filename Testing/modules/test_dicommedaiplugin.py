@@ -245,6 +245,15 @@ def test_exports_that_lost_what_tells_them_apart_are_not_mixed(browser: Any, tmp
     assert all("UNVERIFIED" in offer.name and "calibration is told" in offer.name for offer in offers)
 
 
+def test_without_the_step_the_time_of_the_analysis_keeps_results_whole_and_apart(browser: Any, tmp_path: Path) -> None:
+    case = a_case()
+    paths = [*written(case, tmp_path / "a"), *written(finished(case, LATER), tmp_path / "b")]
+    for path in paths:
+        changed(path, PerformedProcedureStepID="", PerformedProcedureStepDescription="")
+    offers = whole(browser, inserted(browser, paths))
+    assert sorted(sorted(Path(path).parent.name for path in one.files) for one in offers) == [["a", "a"], ["b", "b"]]
+
+
 def test_objects_of_others_and_pages_to_read_are_left_to_slicer(browser: Any, tmp_path: Path) -> None:
     foreign = written(a_case(), tmp_path / "foreign")
     for path in foreign:
