@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from Testing.fixtures import liver
 from Testing.fixtures.grids import covering, rotated
 
-FINE = rotated(covering(spacing=(1.2, 1.2, 1.2), extent=(244.0, 190.0, 180.0)), (9.0, 12.0, 17.0))
+FINE = rotated(covering(spacing=(1.6, 1.6, 1.6), extent=(244.0, 190.0, 180.0)), (9.0, 12.0, 17.0))
 
 
 @pytest.mark.parametrize("name", liver.SOLIDS)
@@ -29,7 +29,7 @@ def test_a_plane_cuts_off_what_was_worked_out(point, normal):
 def test_distance_to_the_capsule_is_that_of_the_nearest_voxel_outside():
     outside = FINE.to_lps(np.argwhere(~liver.inside(liver.LIVER, FINE)))
     nearest = np.linalg.norm(outside - liver.LESION.center, axis=1).min() - liver.LESION.radii[0]
-    assert liver.lesion_to_capsule() == pytest.approx(nearest, abs=0.6)
+    assert liver.lesion_to_capsule() == pytest.approx(nearest, abs=0.8)
 
 
 def test_the_hepatic_vein_runs_past_the_lesion_at_the_known_distance():

@@ -142,6 +142,11 @@ def test_names_that_are_not_there_or_there_twice(plan):
             call()
 
 
+def test_a_role_that_is_none(plan):
+    with pytest.raises(InputError, match="no 'artery'"):
+        edits.with_structure(plan, "a", role="artery", label=LABELS["lesion"], region=region(SMALL))
+
+
 def test_a_structure_that_leaves_takes_what_is_drawn_around_it_along(plan):
     made = edits.with_margin(edits.with_cut(plan, MarginCut(name="m", lesion="lesion", width=5)), "lesion", 5)
     made = edits.without_structure(edits.with_pair(made, "lesion", "liver"), "lesion")

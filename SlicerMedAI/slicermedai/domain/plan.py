@@ -38,6 +38,8 @@ class PlanStructure:
     ----------
     name:
         Unique in its plan; what people read.
+    role:
+        A :class:`Role`, or its word.
     region:
         On the plan's grid.
     tracking_uid:
@@ -52,6 +54,11 @@ class PlanStructure:
     region: Mask | PackedMask
     tracking_uid: str = ""
     edited: bool = False
+
+    def __post_init__(self) -> None:
+        if self.role not in list(Role):
+            raise InputError(f"a structure is no {self.role!r}", attribute="role", advice=f"Choose {', '.join(Role)}.")
+        object.__setattr__(self, "role", Role(self.role))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,49 @@
+"""Inner and outer 90 % contour: from calibrated probabilities alone, and never of what a person changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.result import Map
+from slicermedai.plan import edits
+from slicermedai.plan.numbers import table_of
+from slicermedai.plan.start import start_plan
+from Testing.fixtures import liver
+from Testing.plan.cases import ROLES, SMALL, a_result
+
+PROBABILITY = Code(value="111047", scheme="DCM", meaning="Probability of cancer")
+
+
+def a_map(calibration: str, name: str = "lesion") -> Map:
+    """Probability that falls from 1 to 0 over 8 mm around the lesion's border."""
+    places = SMALL.to_lps(np.argwhere(np.ones(SMALL.shape, dtype=bool)))
+    array = np.clip(0.5 - liver.LESION.distance(places) / 8, 0, 1).reshape(SMALL.shape).astype(np.float32)
+    return Map(name=name, quantity=PROBABILITY, unit=NO_UNITS, array=array, geometry=SMALL, calibration=calibration)
+
+
+def test_calibrated_probabilities_give_an_inner_and_an_outer_contour():
+    plan = start_plan(replace(a_result(), maps=(a_map("platt"),)), ROLES)
+    found = {row.name: row.value for row in table_of(plan).rows if row.subject == "lesion"}
+    assert found["inner volume"] < found["volume"] < found["outer volume"]
+    inner, outer = (region.to_array() for region in (plan.contours[0].inner, plan.contours[0].outer))
+    mask = plan.structures[1].region.to_array()
+    assert (inner <= mask).all() and (mask <= outer).all()
+    for region, radius in ((inner, 15 - 3.2), (outer, 15 + 3.2)):
+        counted = region.sum() * SMALL.voxel_volume / 1000
+        assert abs((counted * 750 / np.pi) ** (1 / 3) - radius) < 1.0
+
+
+def test_without_calibrated_probabilities_of_that_finding_they_are_not_assessed():
+    for maps in ((), (a_map("none"),), (a_map("platt", name="other"),)):
+        plan = start_plan(replace(a_result(), maps=maps), ROLES)
+        missing = [row.missing for row in table_of(plan).rows if row.missing]
+        assert missing == ["not assessed"] * 4
+
+
+def test_of_a_lesion_that_was_drawn_anew_they_are_not_assessed():
+    plan = start_plan(replace(a_result(), maps=(a_map("platt"),)), ROLES)
+    edited = edits.with_region(plan, "lesion", liver.inside(liver.LESION, SMALL))
+    assert "not assessed (edited)" in [row.missing for row in table_of(edited).rows]

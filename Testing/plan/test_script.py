@@ -1,0 +1,92 @@
+"""The documented script does what it says: a whole day of planning from the console, with two phases, on files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+import slicermedai
+from slicermedai.console import planning
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import FormatError
+from Testing.browser import printed
+from Testing.fixtures import liver
+from Testing.fixtures.grids import covering
+from Testing.plan.cases import a_result
+from Testing.plan.test_page import pages
+from Testing.plan.test_phases import ARTERIAL, LANDMARKS, MOVE, after, in_the_other_phase
+
+DOCS = Path(__file__).resolve().parents[2] / "Resources" / "Docs" / "planning.md"
+GRID = covering(spacing=(3.0, 2.5, 2.5), extent=(230.0, 150.0, 144.0))
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def write_image(volume: Volume, path: Path) -> None:
+    grid = volume.geometry
+    image = SimpleITK.GetImageFromArray(volume.array)
+    image.SetOrigin(grid.origin.tolist())
+    image.SetSpacing(grid.spacing[::-1].tolist())
+    image.SetDirection(grid.directions[:, ::-1].ravel().tolist())
+    SimpleITK.WriteImage(image, str(path))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the script is run in: a result, two phases, the artery of the other phase, landmarks in it."""
+    a_result(GRID).save(tmp_path / "OUT" / "result")
+    write_image(liver.phase("venous", GRID), tmp_path / "venous.nii.gz")
+    write_image(liver.phase("arterial", ARTERIAL, transform=MOVE), tmp_path / "arterial.nii.gz")
+    artery = in_the_other_phase(liver.ARTERY).to_array()
+    a_result(ARTERIAL, masks={"portal vein": artery}).save(tmp_path / "ARTERIAL" / "result")
+    np.savetxt(tmp_path / "landmarks-arterial.txt", after(LANDMARKS, MOVE))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_documented_script_runs_and_its_numbers_are_the_phantoms(desk: Path, capsys) -> None:
+    day: dict[str, object] = {}
+    first, second = blocks()
+    exec(first, day)
+    kept = liver.LIVER.volume_ml - liver.cut_off_ml((-24, 2, 8), (-0.8, 0.36, 0.48))
+    share = 100 * kept / (liver.LIVER.volume_ml - liver.LESION.volume_ml)
+    assert day["remnant"] == pytest.approx(share, rel=0.005)
+    said = capsys.readouterr().out
+    assert "liver remnant volume" in said and "not assessed" in said
+    assert sorted(path.name for path in (desk / "OUT").iterdir()) == ["plan.html", "planned-1", "result", "surfaces"]
+    assert pages(printed(desk / "OUT" / "plan.html", desk)) == 1
+    again = planning.table(day["again"])
+    assert [str(row) for row in again.rows] == [str(row) for row in day["table"].rows]  # type: ignore[attr-defined]
+    assert "liver: planned remnant" in [one.label.name for one in slicermedai.load(desk / "OUT" / "planned-1").findings]
+
+    exec(second, day)
+    table = planning.table(day["plan"])
+    known = liver.ARTERY.distance(np.array([liver.LESION.center]))[0] - 15.0
+    assert abs(table.value("lesion to artery", "shortest distance") - known) < 3.0 + 2.0
+    assert table.value("arterial", "residual") < 2.0
+    assert "registered rigidly; residual" in capsys.readouterr().out
+
+
+def test_every_verb_does_its_part(tmp_path: Path) -> None:
+    plan = planning.start(a_result(), organ="liver", lesions=["lesion"], others=["portal vein"])
+    boxed = planning.cut_box(plan, "box", low=liver.BOX.low, high=liver.BOX.high)
+    assert planning.table(boxed).value("liver", "resected volume") == pytest.approx(liver.BOX_ML, rel=0.005)
+    assert planning.remove_cut(boxed, "box").cuts == ()
+    smaller = planning.redraw(plan, "lesion", liver.inside(liver.LESION, plan.geometry) & (np.arange(77) > 10))
+    assert smaller.structures[1].edited
+    files = planning.save_surfaces(plan, tmp_path, kind="obj", space="RAS", names=["lesion"])
+    assert [path.name for path in files] == ["lesion.obj"]
+    for wrong in ({"names": ["spleen"]}, {"space": "XYZ"}):
+        with pytest.raises(FormatError, match="no such structure or space"):
+            planning.save_surfaces(plan, tmp_path, **wrong)
+
+
+def test_the_documented_names_are_there() -> None:
+    used = set(re.findall(r"planning\.(\w+)", DOCS.read_text(encoding="utf-8")))
+    assert used <= set(planning.__all__) == {name for name in planning.__all__ if hasattr(planning, name)}
