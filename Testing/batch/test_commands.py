@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from slicermedai.batch import claims
 from slicermedai.batch.cohort import Cohort
 from slicermedai.batch.settings import Settings
 from slicermedai.cli.commands import understand
@@ -16,6 +17,7 @@ from slicermedai.deid.keystore import save_key
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.sealed import Cost
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.storage import process_alive
 from slicermedai.errors import IdentityError, InputError
 from Testing.batch.studies import RULES, write_study
 from Testing.fixtures.identity import Identity, identity_tokens
@@ -83,6 +85,29 @@ def test_a_child_runs_a_pseudonymous_cohort_with_one_key_and_leaks_nobody(
     assert not leaks([*shown, *written], identity_tokens(Identity()))
     assert all((cohort.result(name) / "thumbnail.png").is_file() for name in cohort.names())
     assert AnalysisResult.load(cohort.result("0001")).deidentification is not None
+
+
+def test_a_cancelled_child_is_gone_within_two_seconds_with_all_jobs(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path
+) -> None:
+    cohort = cohorts.make(tmp_path / "c", three_studies, rules, bundle=str(tiny), device="cpu")
+    job = cohorts.start(cohort.folder, processes=2)
+    deadline = time.monotonic() + 60
+    while not all((owner := claims.holder(cohort.place(name))) and owner.child for name in ("0001", "0002")):
+        assert time.monotonic() < deadline
+        job.poll()
+        time.sleep(0.05)
+    children = [owner.child for name in ("0001", "0002") if (owner := claims.holder(cohort.place(name)))]
+    began = time.monotonic()
+    job.cancel()
+    while job.returncode is None:
+        job.poll()
+        time.sleep(0.02)
+    while any(process_alive(child) for child in children):
+        assert time.monotonic() - began < 5
+        time.sleep(0.02)
+    assert time.monotonic() - began < 2.5
+    assert cohort.counts() == {"waiting": 3}
 
 
 def test_the_documented_script_names_what_is_there(three_studies: Path, rules: Path) -> None:

@@ -188,10 +188,8 @@ class Worker:
             raise
 
     def _waits(self, name: str) -> bool:
-        """Whether it is to be run. A result in its place that nobody wrote down is written down now."""
+        """Whether it is to be run, or has a result in its place that nobody wrote down."""
         now = self.cohort.written(name)
-        if now.state is State.DONE and not now.ended and claims.holder(self.cohort.place(name)) is None:
-            self.cohort.write(name, Standing(state=State.DONE, ended=_now()))
         return now.state is State.WAITING or (now.state is State.DONE and not now.ended)
 
     def _begin(self, name: str, claim: claims.Claim) -> list[Change]:
