@@ -67,6 +67,7 @@ def make(folder: str | Path, source: Source, rules: str | Path, **settings: Any)
     from slicermedai.batch import cohort as cohorts
     from slicermedai.batch.planning import plan
     from slicermedai.batch.rules import load_rules
+    from slicermedai.domain.storage import write_text
     from slicermedai.errors import InputError, OutputError
     from slicermedai.jobs.places import holds
 
@@ -74,13 +75,15 @@ def make(folder: str | Path, source: Source, rules: str | Path, **settings: Any)
     if isinstance(source, (str, Path)) and Path(source).is_dir() and holds(Path(source), place):
         raise OutputError("lies in the folder that is read, and would be read as images", file=place)
     given = _settings(settings).absolute()
+    wanted = load_rules(Path(rules))
+    text = Path(rules).read_text(encoding="utf-8")
     if not (place / FILE).is_file():
-        text = Path(rules).read_text(encoding="utf-8") if Path(rules).is_file() else ""
-        return cohorts.make(place, plan(source, load_rules(Path(rules)), given), given, rules_text=text)
+        return cohorts.make(place, plan(source, wanted, given), given, rules_text=text)
     found = cohorts.Cohort(place)
     if settings and given != found.settings:
         raise InputError("has other settings", file=place, advice="Leave them out, or make a new cohort.")
-    found.add(plan(source, load_rules(Path(rules)), found.settings))
+    found.add(plan(source, wanted, found.settings))
+    write_text(place / "rules.toml", text)
     return found
 
 
