@@ -217,3 +217,28 @@ def test_a_common_surname_is_found_in_capitals_and_not_as_a_word(tmp_path: Path)
     worded = an_image(tmp_path / "worded", ImageComments="brown fat")
     assert [hit.kind for hit in find(named, tokens)] == ["family name"]
     assert not list(find(worded, tokens))
+
+
+def test_measurements_that_hold_the_digits_of_an_identifier_are_no_leak_and_stay(tmp_path: Path) -> None:
+    source = an_image(
+        tmp_path / "in",
+        PatientID="70312500",
+        PixelSpacing=["0.70312500", "0.70312500"],
+        ExposureTime="70312500",
+        SequenceName="b1000",
+    )
+    without_identity([source], tmp_path / "out")
+    copy = dcmread(tmp_path / "out" / "00001.dcm")
+    assert [str(value) for value in copy.PixelSpacing] == ["0.70312500"] * 2
+    assert copy.ExposureTime == 70312500
+    planted(tmp_path / "out" / "00001.dcm", "AcquisitionNumber", "70312500")
+    tokens = tokens_of(identifier_tokens("70312500"))
+    assert [hit.attribute for hit in find(tmp_path / "out" / "00001.dcm", tokens)] == ["(0020,0012)"]
+
+
+def test_a_short_identifier_is_found_after_a_label(tmp_path: Path) -> None:
+    tokens = tokens_of(identifier_tokens("1500"))
+    plain = an_image(tmp_path / "plain", ImageComments="TE 1500")
+    labelled = an_image(tmp_path / "labelled", ImageComments="MRN: 1500")
+    assert not list(find(plain, tokens))
+    assert [hit.attribute for hit in find(labelled, tokens)] == ["(0020,4000)"]

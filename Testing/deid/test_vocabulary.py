@@ -340,3 +340,55 @@ def test_names_of_two_letters_are_masked_as_names(text: str) -> None:
 
 def test_a_technical_word_is_a_name_after_a_form_of_address() -> None:
     assert of_patient("Hand^May").scrub("Mr Hand: hand") == "XXXX: hand"
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "text"),
+    [
+        ("Novotnaya^Ida", "Klinikum rechts der Isar, Bettenhaus links", "Knie rechts pd_tse, links"),
+        ("Izquierdo^Droit", "", "Tobillo izquierdo axial; genou droit"),
+        ("Colon^Femur", "", "Colon structure; CT Colon; femur"),
+        ("Novotnik^Ida", "Institut du Thorax et du Coeur", "angio Thorax coeur"),
+        ("Fat^Sat", "", "T1 fat sat"),
+        ("Tse^Haste", "", "haste cor tse; HASTE TSE"),
+        ("Cor^Tra", "", "T2 FLAIR COR TRA"),
+        ("Crohn^Ann", "", "Crohn disease; Crohn's disease, crohn"),
+        ("Hodgkin^Ann", "", "Hodgkin lymphoma"),
+    ],
+)
+def test_anatomy_lateralities_protocols_and_diseases_stay_in_any_language(name: str, place: str, text: str) -> None:
+    assert of_patient(name, place_tokens(place)).scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("Fat^Sat", "Fat, Sat"), ("Crohn^Ann", "Crohn, seen today"), ("Hand^May", "Hand May")]
+)
+def test_the_same_words_go_where_they_are_a_name(name: str, text: str) -> None:
+    assert of_patient(name).scrub(text).startswith("XXXX")
+
+
+@pytest.mark.parametrize("identifier", ["1000", "1500", "0050", "50000"])
+def test_an_identifier_of_few_digits_is_masked_after_a_label_alone(identifier: str) -> None:
+    vocabulary = vocabulary_of(identifier_tokens(identifier))
+    for text in (
+        f"DWI b{identifier}",
+        f"TE {identifier}",
+        f"ep_b{identifier}t",
+        f"{identifier} ml",
+        f"0 500 {identifier}",
+    ):
+        assert vocabulary.scrub(text) == text
+        assert not vocabulary.hits(text)
+    for label in ("ID", "Nr.", "MRN:", "Patient", "acc #", "PID="):
+        assert vocabulary.scrub(f"{label} {identifier}, left") == f"{label} XXXX, left"
+
+
+def test_a_number_of_five_digits_is_masked_where_it_is_the_whole_value() -> None:
+    assert vocabulary_of(identifier_tokens("51204")).scrub("51204 ") == "XXXX "
+
+
+def test_numbers_are_compared_whole() -> None:
+    vocabulary = vocabulary_of(identifier_tokens("70312500"))
+    assert vocabulary.holds_number(b"1\\70312500 ")
+    assert not vocabulary.holds_number(b"0.70312500\\0.70312500")
+    assert not vocabulary.holds_number(b"170312500")

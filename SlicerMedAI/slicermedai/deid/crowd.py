@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from slicermedai.deid.surnames import eponyms
 from slicermedai.deid.tokens import common_words, fold, fold_with_positions
 from slicermedai.deid.transliteration import spellings
 
@@ -104,4 +103,4 @@ def _forms(components: Iterable[str]) -> set[str]:
 
 
 def _is_distinctive(word: str) -> bool:
-    return len(word) >= _SHORTEST and word.isalpha() and word not in common_words() and word not in eponyms()
+    return len(word) >= _SHORTEST and word.isalpha() and word not in common_words()

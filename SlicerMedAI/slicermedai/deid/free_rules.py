@@ -13,16 +13,15 @@ from slicermedai.deid.dates import DateRule
 from slicermedai.deid.free_forms import mask_forms
 from slicermedai.deid.ops import EMPTY, REMOVE, Op
 from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.short_numbers import is_measured, is_numeric
 from slicermedai.deid.table import Action
 from slicermedai.deid.text_rule import TextRule
-from slicermedai.deid.tokens import Scope
 
 _BASIC = Profile()
 _PROSE = frozenset({"LT", "ST", "UT", "UC"})
 _SHORT = {"LO": 64, "SH": 16, "UC": 256, "UR": 256}
 _ALWAYS_FREE = frozenset({"LT", "ST", "UT", "AE"})
 _CODED = re.compile(r"[A-Za-z0-9 _./+*%-]{0,16}")
-_NUMBER = re.compile(rb"[0-9.+\-eE \\\0]*")
 _RETAINING = frozenset(
     option.value for option in (Option.RETAIN_DEVICE_IDENTITY, Option.RETAIN_INSTITUTION_IDENTITY, Option.RETAIN_UIDS)
 )
@@ -74,7 +73,7 @@ def remove_free_text(context: Context, element: Element) -> Op | None:
     if element.vr == "CS":
         return Op(Action.DUMMY.value, edit=functools.partial(_coded_alone, context))
     if element.vr in ("DS", "IS"):
-        return Op(Action.ZERO.value, edit=functools.partial(_number_alone, context))
+        return Op(Action.ZERO.value, edit=functools.partial(_number_alone, context, element.tag))
     if element.vr == "UN" and not element.private:
         return REMOVE
     if element.vr not in _SHORT and element.vr not in _ALWAYS_FREE:
@@ -119,11 +118,10 @@ def _coded_alone(context: Context, raw: bytes) -> bytes:
     return context.charset.edited(raw, context.vocabulary.scrub)
 
 
-def _number_alone(context: Context, raw: bytes) -> bytes:
-    if not _NUMBER.fullmatch(raw):
+def _number_alone(context: Context, tag: int, raw: bytes) -> bytes:
+    if not is_numeric(raw):
         return b""
-    text = raw.decode("latin-1")
-    return raw if context.vocabulary.scrub(text, Scope.NUMBER) == text else b""
+    return b"" if not is_measured(tag) and context.vocabulary.holds_number(raw) else raw
 
 
 def _term_alone(context: Context, vr: str, raw: bytes) -> bytes:

@@ -18,6 +18,7 @@ from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.free_rules import FreeText, masked_forms, remove_free_text
 from slicermedai.deid.ops import EMPTY, KEEP, REMOVE, Op
 from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.short_numbers import is_measured, is_numeric
 from slicermedai.deid.table import Action
 from slicermedai.deid.tokens import Scope, scope_of
 from slicermedai.deid.wire import PIXEL_GROUP
@@ -250,7 +251,7 @@ def scrub(context: Context, element: Element) -> Op | None:
     if element.vr == "AS" and context.ages is not AgeRule.AS_IT_IS:
         return Op(Action.CLEAN.value, edit=functools.partial(_capped, context))
     if scope_of(element.vr, 0) is Scope.NUMBER:
-        return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_number, context))
+        return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_number, context, element))
     return Op(Action.CLEAN.value, edit=functools.partial(_scrubbed_text, context, element))
 
 
@@ -330,7 +331,9 @@ def _scrubbed_text(context: Context, element: Element, raw: bytes) -> bytes:
     return context.charset.edited(raw, lambda text: masked_forms(context, element, context.vocabulary.scrub(text)))
 
 
-def _scrubbed_number(context: Context, raw: bytes) -> bytes:
+def _scrubbed_number(context: Context, element: Element, raw: bytes) -> bytes:
+    if element.vr in ("DS", "IS") and is_numeric(raw):
+        return b"" if not is_measured(element.tag) and context.vocabulary.holds_number(raw) else raw
     if not _SUSPECT.search(raw):
         return raw
     if len(raw) > _LONG_NUMBERS and not context.vocabulary.hits_bytes(raw, Scope.NUMBER):

@@ -1,7 +1,8 @@
 """A patient's own names that are common words too (Smith, Brown, Li): found where they are written as names are.
 
 Such a word counts where it begins with a capital letter or is written in capitals, and is no part of a term such as
-"white matter". Words of anatomy, scanners, acquisition and laterality never count alone, but after "Mr" and "Ms" do.
+"white matter" or "Crohn disease". Words of anatomy, scanners, acquisition and laterality never count alone, but do
+after "Mr" and "Ms".
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from slicermedai.deid.tokens import Kind, Token, common_surnames, common_words, technical_words
+from slicermedai.deid.tokens import Kind, Token, common_surnames, common_words, eponyms, technical_words
 
 RULES = Path(__file__).with_name("surname_rules.json")
 _WORD = re.compile(r"[^\W_]+")
 _TITLES = {"mr": "Mr", "ms": "Ms", "pt": "[Pp]t", "patient": "(?:[Pp]atient|PATIENT)"}
 _NOT_BEFORE, _NOT_AFTER = r"(?<![^\W\d_])", r"(?![^\W\d_])"
-_TERM_LENGTH = 16
+_FOLLOWING = re.compile(r"(?:['\u2019]?[sS])?[ -]([^\W_]+)")
+_TERM_LENGTH = 24
 Span = tuple[int, int]
 
 
@@ -72,11 +74,13 @@ def _word(word: str) -> str:
 
 def _is_term(word: str, after: str) -> bool:
     """True where the word begins a term; in capitals only a few terms are told from a name beside a word."""
-    following = _WORD.match(after.lstrip(" -"))
-    if following is None or after[:1] not in (" ", "-"):
+    following = _FOLLOWING.match(after)
+    if following is None:
         return False
-    term = f"{word.lower()} {following[0].lower()}"
-    return term in _rules()["any"] or (following[0].islower() and term in _rules()["lower"])
+    if word.lower() in eponyms():
+        return following[1].lower() in _rules()["after eponyms"]
+    term = f"{word.lower()} {following[1].lower()}"
+    return term in _rules()["any"] or (following[1].islower() and term in _rules()["lower"])
 
 
 def _is_name(word: str) -> bool:
@@ -91,11 +95,6 @@ def _is_technical(word: str) -> bool:
     return word.isascii() and word.isalpha() and len(word) > 2 and word in technical_words()
 
 
-def eponyms() -> frozenset[str]:
-    """Names of people that stand for diseases, signs and units: of other patients they are none."""
-    return _rules()["eponyms"]
-
-
 @functools.cache
 def _rules() -> dict[str, frozenset[str]]:
     said = json.loads(RULES.read_text(encoding="utf-8"))
@@ -103,5 +102,5 @@ def _rules() -> dict[str, frozenset[str]]:
         "any": frozenset(said["terms_in_any_case"]),
         "lower": frozenset(said["terms_in_lower_case"]),
         "short": frozenset(said["words_of_two_letters"].split()),
-        "eponyms": frozenset(said["eponyms"].split()),
+        "after eponyms": frozenset(said["after_eponyms"].split()),
     }

@@ -135,9 +135,23 @@ def common_words() -> frozenset[str]:
     return frozenset().union(*_groups().values())
 
 
+@functools.cache
 def common_surnames() -> frozenset[str]:
-    """The common words that are better known as names of people (Smith, Brown)."""
-    return _groups()["surnames"]
+    """The common words that are better known as names of people (Smith, Brown), and eponyms."""
+    return _groups()["surnames"] | eponyms()
+
+
+def eponyms() -> frozenset[str]:
+    """Names of people that mostly stand for diseases, signs and units (Crohn, Hounsfield)."""
+    return _groups()["eponyms"]
+
+
+@functools.cache
+def protocol_words() -> frozenset[str]:
+    """The common words of which descriptions of series are made: two of them side by side are no name."""
+    wanted = ("acquisition", "sequences", "lateralities", "dicom", "scanners")
+    groups = [words for name, words in _groups().items() if name in wanted or name.startswith("anatomy")]
+    return frozenset().union(*groups) - _groups()["titles"]
 
 
 @functools.cache

@@ -118,12 +118,12 @@ def _from_cyrillic(text: str) -> set[str]:
 
 
 def _from_greek(text: str) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for pairs, letters in _GREEK_WAYS:
         written = text
         for pair, latin in pairs:
             written = written.replace(pair, latin)
-        found.add(written.translate(str.maketrans(letters)))
+        found.add(written.translate({ord(letter): latin for letter, latin in letters.items()}))
     return found
 
 

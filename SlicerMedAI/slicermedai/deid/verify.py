@@ -17,6 +17,15 @@ from typing import AnyStr, Generic
 import numpy as np
 
 from slicermedai.deid.crowd import Crowd
+from slicermedai.deid.short_numbers import (
+    holds_number,
+    is_measured,
+    is_numeric,
+    is_short,
+    labelled_spans,
+    long_numbers,
+    short_numbers,
+)
 from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
 from slicermedai.deid.verify_bytes import Element, elements
@@ -163,6 +172,7 @@ class _Searcher:
         self._needles = {scope: _Needles(_byte_forms(tokens, scope)) for scope in Scope}
         self._text = _Index(_text_forms(tokens))
         self._tokens = tokens
+        self._short, self._long = short_numbers(tokens), long_numbers(tokens)
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
         self._clean: set[tuple[Scope, bytes]] = set()
 
@@ -171,6 +181,9 @@ class _Searcher:
 
         Short values in which nothing was found are remembered: in a series most of them repeat.
         """
+        if element.vr in ("DS", "IS") and is_numeric(element.value):
+            held = not is_measured(element.tag) and holds_number(element.value, self._long)
+            return (0, Kind.IDENTIFIER.value) if held else None
         value = element.value
         if len(value) > _REPEATED:
             return self._search(element)
@@ -189,12 +202,16 @@ class _Searcher:
         found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
         if found is not None:
             return found[0], self._kind(found[1].lower())
-        named = surname_spans(element.value.decode("latin-1"), self._surnames) if scope is Scope.TEXT else []
-        if named:
+        if scope is not Scope.TEXT:
+            return None
+        text = element.value.decode("latin-1")
+        if named := surname_spans(text, self._surnames):
             return named[0][0], Kind.SURNAME.value
-        if scope is Scope.TEXT and self._crowd is not None and self._crowd_hit(element.value):
+        if labelled_spans(text.lower(), self._short):
+            return 0, Kind.IDENTIFIER.value
+        if self._crowd is not None and self._crowd_hit(element.value):
             return 0, "name or number"
-        if scope is Scope.TEXT and not element.value.isascii() and self._folded_hit(element.value):
+        if not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
         return None
 
@@ -321,7 +338,7 @@ def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, byte
     """(what may not stand before, bytes, what may not stand after); edges hold for one byte a character."""
     forms: set[tuple[bytes, bytes, bytes]] = set()
     for token in tokens:
-        if not token.searched_in(scope) or token.kind is Kind.SURNAME:
+        if not token.searched_in(scope) or token.kind is Kind.SURNAME or is_short(token):
             continue
         if scope is Scope.PIXELS:
             variants = (token.text, token.text.upper(), token.text.title())

@@ -11,6 +11,7 @@ from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
 from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import (
     Kind,
@@ -21,6 +22,7 @@ from slicermedai.deid.tokens import (
     fold_with_positions,
     inside_common_word,
     is_masked,
+    protocol_words,
 )
 
 __all__ = [
@@ -39,6 +41,7 @@ _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
 _DIGIT = re.compile(r"[0-9]")
 _SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
 _BYTES_WORTH = re.compile(rb"[0-9a-z]{6}|[\x80-\xff]{6}|(?:[0-9a-z]\0){6}|(?:\0[0-9a-z]){6}")
+_WORDS = re.compile(r"[^\W_]+")
 _GRAM = 3
 _OTHER_CODECS = (
     "shift_jis",
@@ -70,11 +73,12 @@ class Vocabulary:
     In text, ``crowd`` is searched for too: what is distinctive of the other patients of the run.
     """
 
-    __slots__ = ("_scopes", "_surnames", "crowd", "left_out", "tokens")
+    __slots__ = ("_long", "_scopes", "_surnames", "crowd", "left_out", "tokens")
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
         self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
         self._scopes: dict[Scope, _Index] = {}
+        self._long: frozenset[str] | None = None
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int, Crowd | None]]:
@@ -135,6 +139,12 @@ class Vocabulary:
             return any(needle in low for needle in index.needles)
         return any(index.spans(fold(text)) or self._named(text) for text in _readings(raw))
 
+    def holds_number(self, raw: bytes) -> bool:
+        """True where one of the values in a numeric DS or IS is, as a whole, a number of the patient."""
+        if self._long is None:
+            self._long = long_numbers(self.tokens)
+        return holds_number(raw, self._long)
+
     @property
     def long_numbers(self) -> frozenset[str]:
         """Runs of six digits or more, which no pseudonymous UID may contain by chance."""
@@ -153,7 +163,8 @@ class _Index:
     """Tokens by their first letters, so that the time for one text hardly grows with their number."""
 
     def __init__(self, tokens: list[Token], scope: Scope) -> None:
-        forms = {_form(token) for token in tokens}
+        self._short = short_numbers(tokens)
+        forms = {_form(token) for token in tokens if not is_short(token)}
         self._grams: dict[str, list[_Form]] = {}
         self._pairs: dict[str, list[_Form]] = {}
         for form in sorted(forms, key=lambda f: (-len(f.text), f.text)):
@@ -170,6 +181,8 @@ class _Index:
         found = self._plain(folded)
         if self._days and _DIGIT.search(folded):
             found += [s for s in self._dated(folded) if s not in found]
+        if self._short:
+            found += labelled_spans(folded, self._short)
         if self._joined and _SPREAD.search(folded):
             found += self._spread(folded)
         return _merged(found) if len(found) > 1 else found
@@ -276,11 +289,22 @@ def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
     if token.kind is Kind.SURNAME:
         return True
     if text.isdigit():
-        return len(text) >= 4 and not _YEAR.fullmatch(text) and text not in common_words()
+        return (
+            len(text) >= (5 if token.kind is Kind.PLACE else 4)
+            and not _YEAR.fullmatch(text)
+            and text not in common_words()
+        )
     folded = fold(text)
+    if token.is_phrase and not _is_name_for_sure(folded):
+        return False
     if folded in common_words() or (token.kind is Kind.DEVICE and folded in equipment):
         return False
     return len(text) >= (3 if text.isascii() else 2) and any(c.isalnum() for c in text)
+
+
+def _is_name_for_sure(phrase: str) -> bool:
+    """False for words of protocols side by side ("fat sat"); with a comma or ^ between them they are a name."""
+    return "^" in phrase or "," in phrase or not protocol_words().issuperset(_WORDS.findall(phrase))
 
 
 def _merged(spans: list[Span]) -> list[Span]:
