@@ -17,7 +17,7 @@ LIGHTS = ("green", "amber", "red")
 
 def columns(tr: Translate = untranslated) -> list[str]:
     """Heads of the worklist; the light stands before all numbers."""
-    return [tr("Finding"), tr("Light"), tr("Expected Dice"), tr("Volume"), tr("Probability"), tr("Review")]
+    return [tr("Finding"), tr("Light"), tr("Review"), tr("Expected Dice"), tr("Volume"), tr("Probability")]
 
 
 def table(rows: Sequence[Row], tr: Translate = untranslated) -> list[tuple[str, ...]]:
@@ -26,10 +26,10 @@ def table(rows: Sequence[Row], tr: Translate = untranslated) -> list[tuple[str, 
         (
             row.finding.label.name,
             light_text(row.quality.light, tr),
+            review_text(row.review, tr),
             dice_text(row.quality, tr),
             volume_text(row.volume, tr),
             probability_text(row.finding.confidence, tr),
-            review_text(row.review, tr),
         )
         for row in rows
     ]
@@ -104,17 +104,37 @@ def detail_text(row: Row | None, state: ReviewState, tr: Translate = untranslate
         return tr("No finding is chosen.")
     why = row.quality.reasons or tuple(filter(None, [row.quality.reason]))
     lines = [
-        tr("Light: {light}. {why}").format(
-            light=light_text(row.quality.light, tr), why="; ".join(why) or tr("No reason was recorded.")
+        _told(
+            tr("Light: {what}"), light_text(row.quality.light, tr), "; ".join(why) or tr("no reason was recorded"), tr
         ),
-        tr("Confidence: {state}. {why}").format(
-            state=confidence_text(row.finding.confidence.state, tr), why=row.finding.confidence.reason
+        _told(
+            tr("Confidence: {what}"),
+            confidence_text(row.finding.confidence.state, tr),
+            row.finding.confidence.reason,
+            tr,
         ),
+        _levels_text(row, tr),
         _spread_text(row, state, tr),
         _edit_text(row.review, tr),
         "" if row.finding.region is not None else tr("It is about the whole image, and has no place in it."),
     ]
     return "\n".join(line.strip() for line in lines if line)
+
+
+def _told(text: str, what: str, why: str, tr: Translate) -> str:
+    return text.format(what=tr("{what} – {why}.").format(what=what, why=why.rstrip(".")) if why else f"{what}.")
+
+
+def _levels_text(row: Row, tr: Translate) -> str:
+    """How sure the intervals are that stand in brackets."""
+    volume = row.volume
+    known = {
+        tr("Dice"): row.quality.interval,
+        tr("volume"): volume.interval if volume else None,
+        tr("probability"): row.finding.confidence.interval,
+    }
+    said = [f"{name} {one.level:.0%}" for name, one in known.items() if one is not None]
+    return tr("In brackets, intervals: {levels}.").format(levels=", ".join(said)) if said else ""
 
 
 def _spread_text(row: Row, state: ReviewState, tr: Translate) -> str:
@@ -258,5 +278,4 @@ def _state(state: str, tr: Translate) -> str:
 def _interval(interval: Interval | None, form: str, tr: Translate) -> str:
     if interval is None:
         return ""
-    said = {"percent": round(100 * interval.level), "low": f"{interval.low:{form}}", "high": f"{interval.high:{form}}"}
-    return " " + tr("({percent} %: {low} to {high})").format(**said)
+    return " " + tr("({low} to {high})").format(low=f"{interval.low:{form}}", high=f"{interval.high:{form}}")

@@ -52,6 +52,7 @@ def set_icons(table: Any, column: int, pictures: Sequence[Path]) -> None:
 
     for row, picture in enumerate(pictures):
         table.item(row, column).setIcon(qt.QIcon(str(picture)))
+    table.resizeColumnToContents(column)
 
 
 def option_box(layout: Any, title: str, sentence: str) -> Any:
