@@ -61,14 +61,14 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     formats, refused = fitting(
         job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
     )
-    formats += ("pmap",) if not job.formats and obstacle is None and job.uncertainty != "none" else ()
+    formats += ("pmap",) if not job.formats and obstacle is None and _wants_maps(job) else ()
     sources, routed = _routed(sources, job, folder, clock, progress)
     source, read = next(iter(sources.values())), _digest(list(sources.values()))
     trust = RunTrust.of(bundle, source.volume, source.headers, uncertainty=job.uncertainty)
     prediction = _predict(job, bundle, sources, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
-    result = _compose(bundle, list(sources.values()), prediction, trust, job_id)
+    result = _compose(bundle, list(sources.values()), prediction, trust, (job, job_id))
     clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
     told = _told(result.provenance, clock, (*suv, *refused))
@@ -139,7 +139,13 @@ def _predict(
         other_frames=job.other_frames,
         pixel_values="" if job.pixel_values == "model" else job.pixel_values,
     )
-    listeners = Listeners(progress=progress, observer=trust.observer, samples=trust.samples)
+    listeners = Listeners(
+        progress=progress,
+        observer=trust.observer,
+        samples=trust.samples,
+        saliency=job.saliency,
+        saliency_target=job.saliency_target,
+    )
     volumes = {name: source.volume for name, source in sources.items()}
     prediction = predict(bundle, volumes, settings=settings, listeners=listeners)
     if not prediction.label_map.geometry.same_grid(next(iter(volumes.values())).geometry):
@@ -152,22 +158,22 @@ def _predict(
 
 
 def _compose(
-    bundle: BundleRef, sources: Sequence[Source], found: Prediction, trust: RunTrust, job_id: str
+    bundle: BundleRef, sources: Sequence[Source], found: Prediction, trust: RunTrust, asked: tuple[RunJob, str]
 ) -> AnalysisResult:
     from slicermedai.confidence.findings import findings_of
     from slicermedai.dicom.several import doubts
     from slicermedai.inference.record import provenance_of
 
-    source = sources[0]
+    source, (job, job_id) = sources[0], asked
     measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
     findings, quality = trust.judged(measured)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,
         volume_geometry=source.volume.geometry,
-        provenance=trust.noted(provenance_of(bundle, found)),
+        provenance=trust.noted(provenance_of(bundle, found), saliency=bool(job.saliency)),
         findings=findings,
-        maps=trust.maps(source.volume.geometry),
+        maps=trust.maps(found),
         quality=quality,
         uncertainty=trust.varied(findings),
         sources=tuple(series for one in sources for series in one.study.series),
@@ -199,6 +205,10 @@ def _write(
     (folder / DICOM).mkdir(exist_ok=True)
     files = export_result(result, headers=source.headers, folder=folder / DICOM, formats=formats, progress=progress)
     return Outcome(result=result, volume=source.volume, files=tuple(files))
+
+
+def _wants_maps(job: RunJob) -> bool:
+    return job.uncertainty != "none" or bool(job.saliency)
 
 
 def _now() -> str:

@@ -32,7 +32,7 @@ def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> 
     bundle = leaning(write_tiny_bundle(tmp_path / "tiny@0.1"), roi=32)
     write_series(ball(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))
     _, plain = ran(tmp_path / "plain", tmp_path / "series", bundle, report=False)
-    folder, result = ran(tmp_path / "flips", tmp_path / "series", bundle, uncertainty="flips")
+    folder, result = ran(tmp_path / "flips", tmp_path / "series", bundle, uncertainty="flips", saliency="gradient")
 
     masks = [one.findings[0].region.to_array() for one in (plain, result)]
     assert np.array_equal(*masks)
@@ -47,19 +47,27 @@ def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> 
     assert inner.sum() < masks[0].sum() < outer.sum()
     assert not (inner & ~masks[0]).any() and not (masks[0] & ~outer).any()
 
-    (uncertain,) = result.maps
+    uncertain, salient = result.maps
     assert uncertain.array.dtype == np.float32 and uncertain.geometry.same_grid(result.volume_geometry)
     assert 0 < uncertain.array.max() <= 0.5
     assert (
         uncertain.array[~outer].max() < 0.2 and uncertain.array[inner].mean() < uncertain.array[outer & ~inner].mean()
     )
 
+    assert salient.quantity.value == "130404" and salient.geometry.same_grid(result.volume_geometry)
+    assert dict(salient.about)["checks"].startswith("saliency not validated")
+    assert salient.array[outer].mean() > 5 * salient.array[~outer].mean()
+    assert not any(line.startswith("Saliency") for line in result.provenance.refusals)
+    assert any(line.startswith("Saliency: not assessed") for line in plain.provenance.refusals)
+
     back = read(folder / "dicom" / "pmap-1.dcm").map
     assert np.allclose(resample(back.array, back.geometry, uncertain.geometry), uncertain.array, atol=1e-6)
+    assert read(folder / "dicom" / "pmap-2.dcm").map.quantity.value == "130404"
     texts = [str(one.value) for one in dcmread(folder / "dicom" / "pmap-1.dcm").iterall() if one.keyword == "TextValue"]
     assert any("flip test-time augmentation, 8 samples" in text for text in texts)
 
     page = (folder / "report.html").read_text("utf-8")
+    assert "Input gradients of Body" in page and "saliency not validated" in page
     assert re.search("Pairwise Dice", page) and "8, the result itself among them" in page
     assert (folder / "scene.mrb").is_file()
 

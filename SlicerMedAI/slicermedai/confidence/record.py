@@ -22,6 +22,7 @@ from slicermedai.confidence.light import GreenRule
 from slicermedai.confidence.metrics import CalibrationMetrics
 from slicermedai.confidence.ood import OodReference, VolumeRange
 from slicermedai.confidence.plain import from_plain, to_plain
+from slicermedai.confidence.saliency_checks import SaliencyQuality
 from slicermedai.confidence.scaling import Method, Scaling
 from slicermedai.confidence.scope import Applicability, Applies, Scope, Situation, scope_reasons
 from slicermedai.confidence.sketch import MarginSketch, pack, unpack
@@ -86,6 +87,7 @@ class TrustRecord:
     """A trust record; ``model`` is "name@version", hashes are SHA-256 in hexadecimal.
 
     ``volumes`` are those that the structures of its patients had, by their references: others are called implausible.
+    ``saliency`` is what checks of its saliency maps gave, for each method that was checked.
     """
 
     model: str
@@ -96,6 +98,7 @@ class TrustRecord:
     structures: tuple[StructureTrust, ...] = ()
     ood: OodReference | None = None
     volumes: tuple[VolumeRange, ...] = ()
+    saliency: tuple[SaliencyQuality, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -176,8 +179,10 @@ def preprocessing_sha256(config: Mapping[str, Any]) -> str:
 
 
 def digest(record: TrustRecord) -> str:
-    """SHA-256 of the record's content, the same before saving and after loading."""
-    return preprocessing_sha256(to_plain(from_plain(to_plain(record), TrustRecord)))
+    """SHA-256 of the record's content, the same before saving and after loading, and without checks of saliency the
+    same as before there were any."""
+    plain = to_plain(from_plain(to_plain(record), TrustRecord))
+    return preprocessing_sha256({name: value for name, value in plain.items() if name != "saliency" or value})
 
 
 def file_name(weights_sha256: str, preprocessing: str) -> str:

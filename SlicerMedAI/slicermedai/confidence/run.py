@@ -14,19 +14,20 @@ from slicermedai.confidence.models import manifest_of, preprocessing_of, record_
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.ood import OodReport, volume_alarms
 from slicermedai.confidence.record import TrustRecord, applicability
+from slicermedai.confidence.saliency import saliency_map
 from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.scope import Situation
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import Finding, Interval, Mask, PackedMask
-from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import Map, Quality
 from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.volume import Volume
+from slicermedai.inference.task import Prediction
 
-_NO_SALIENCY = "Saliency: not assessed."
+_NO_SALIENCY = "Saliency: not assessed, since no map was asked for."
 _NO_SAMPLES = {
     False: "Uncertainty: not assessed, since no samples were asked for.",
     True: "Uncertainty: not assessed, since nothing was found that could be asked about again.",
@@ -96,13 +97,13 @@ class RunTrust:
         """
         return RunTrust(manifest_of(ref), volume, origin=origin_of(headers), uncertainty=uncertainty)
 
-    def noted(self, made: Provenance) -> Provenance:
+    def noted(self, made: Provenance, *, saliency: bool = False) -> Provenance:
         """``made`` with alarms of the input checks and red lights as warnings, and what was not assessed.
 
-        After :meth:`judged`.
+        After :meth:`judged`; ``saliency`` is True where a map of it was asked for: what became of it is told elsewhere.
         """
         alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
-        missing = [_NO_SALIENCY]
+        missing = [] if saliency else [_NO_SALIENCY]
         if self.samples is None or not self.samples.has_varied:
             missing.append(_NO_SAMPLES[self.samples is not None])
         if not self._joined:
@@ -113,10 +114,11 @@ class RunTrust:
         """How the findings varied over the samples; None where none were taken."""
         return self.samples.uncertainty({self._value(one): one for one in findings}) if self.samples else None
 
-    def maps(self, grid: Geometry) -> tuple[Map, ...]:
-        """What there is of maps, on ``grid``."""
-        disagreement = self.samples.map_on(grid) if self.samples else None
-        return (disagreement,) if disagreement is not None else ()
+    def maps(self, prediction: Prediction) -> tuple[Map, ...]:
+        """What there is of maps, on the grid of the image: disagreement of samples, saliency with its checks."""
+        disagreement = self.samples.map_on(prediction.label_map.geometry) if self.samples else None
+        saliency = saliency_map(prediction.saliency, self._record) if prediction.saliency else None
+        return tuple(one for one in (disagreement, saliency) if one is not None)
 
     def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
         """The findings with confidences and volume intervals, and the quality of each; no region is changed."""

@@ -31,6 +31,8 @@ class Answered:
     """What a sweep leaves for those who ask again: the prepared image, the network, how it went over it, its answer.
 
     ``image`` is (channels, a, b, c) on ``grid``; ``found`` holds the scores as they came, before the clean-up.
+    ``network`` takes windows as the sweep gives them; ``module`` is what it calls on ``device``, and ``across`` is the
+    axis that a network of two dimensions does not have.
     """
 
     image: torch.Tensor
@@ -39,6 +41,9 @@ class Answered:
     plan: WindowPlan
     post: Postprocessing
     found: Collector
+    module: Any
+    device: str
+    across: int | None
     labels: tuple[tuple[int, Label], ...]
 
     @property

@@ -10,6 +10,7 @@ import torch
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.device import choose_device, reproducible
+from slicermedai.inference.explaining import check_target
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, told
 from slicermedai.inference.sweep import NetworkLoader, Setting, Sweep
@@ -28,6 +29,7 @@ class Segmentation:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = manifest_of(ref)
         checks = Checks.of(manifest, inputs, other_frames=settings.other_frames)
+        check_target(ref, listeners)
         device = choose_device(settings.device)
         sweep = Sweep(
             Setting(
@@ -52,8 +54,9 @@ class Segmentation:
             seed=settings.seed,
             threads=threads,
             warnings=(*checks.warnings, *report.warnings, *sweep.warnings),
-            unchecked=tuple(checks.unchecked),
+            unchecked=(*checks.unchecked, *sweep.unchecked),
             compatibility=report,
             probabilities=sweep.kept,
+            saliency=sweep.saliency,
             **machine(device),
         )

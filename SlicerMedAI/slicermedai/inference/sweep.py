@@ -28,6 +28,7 @@ from slicermedai.inference.adapter.steps import Steps
 from slicermedai.inference.again import Answered, ask_flipped
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
+from slicermedai.inference.explaining import saliency_on
 from slicermedai.inference.fitness import extent_warnings, label_warnings
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
 from slicermedai.inference.labels import agree, labels_on, mask_on
@@ -36,7 +37,7 @@ from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.relabel import relabelled
 from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities
 from slicermedai.inference.shadow import Shadow
-from slicermedai.inference.task import FoundRegion, Listeners, ScoreVolume
+from slicermedai.inference.task import FoundRegion, Listeners, SaliencyVolume, ScoreVolume
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -73,6 +74,8 @@ class Sweep:
     scores: dict[int, float | None] = field(default_factory=dict)
     regions: list[FoundRegion] = field(default_factory=list)
     kept: ScoreVolume | None = None
+    saliency: SaliencyVolume | None = None
+    unchecked: list[str] = field(default_factory=list)
     precision: str = "float32"
 
     def run(self, inputs: Mapping[str, Volume]) -> LabelMap:
@@ -157,9 +160,19 @@ class Sweep:
         del shadow
         self._choose_precision(runner, image, plan)
         found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
-        self._ask_again(
-            Answered(image=image, grid=grid, network=runner, plan=plan, post=post, found=found, labels=self._labels)
+        answered = Answered(
+            image=image,
+            grid=grid,
+            network=runner,
+            plan=plan,
+            post=post,
+            found=found,
+            module=runner.network,
+            device=runner.device,
+            across=inferer.across,
+            labels=self._labels,
         )
+        self._ask_again(answered, first.geometry)
         del image, network, runner
         return self._back(found, post, grid, first)
 
@@ -244,13 +257,18 @@ class Sweep:
                 observer.end()
         return collector
 
-    def _ask_again(self, answered: Answered) -> None:
-        """For those who want samples of the answer; nothing of the answer itself is changed."""
+    def _ask_again(self, answered: Answered, target: Geometry) -> None:
+        """For those who want samples of the answer, or a map of what spoke for it; the answer itself stays."""
         listeners = self.setting.listeners
         _check_labels(answered.found.classes, self.setting.manifest)
         if listeners.samples is not None:
             with self._step("uncertainty", "mirror images of the windows that touch the answer"):
                 ask_flipped(answered, listeners.samples, progress=listeners.progress)
+        if listeners.saliency:
+            with self._step("saliency") as words:
+                self.saliency, why_not = saliency_on(target, answered, listeners)
+                words.append(why_not or "raw maps of windows, added up, one scale for all")
+                self.unchecked += [f"Saliency: not made, since {why_not}."] if why_not else []
 
     # --- labels ------------------------------------------------------------------------------------------------
 

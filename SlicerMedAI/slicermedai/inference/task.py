@@ -72,6 +72,23 @@ class ScoreVolume:
         return f"ScoreVolume(of {self.values}, {self.geometry.in_words})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SaliencyVolume:
+    """What spoke for one target: (slices, rows, columns) float32, 0 to 1, on ``geometry``, that of the source.
+
+    ``about`` pairs names and values: method, target, layer, windows, what 1 stands for.
+    """
+
+    array: NDArray[Any]
+    geometry: Geometry
+    method: str
+    title: str
+    about: tuple[tuple[str, str], ...]
+
+    def __repr__(self) -> str:
+        return f"SaliencyVolume({self.title!r}, {self.geometry.in_words})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoundRegion:
     """One thing that a network found: ``value`` of its output, what it is, where (None: in the image as a whole).
@@ -101,8 +118,8 @@ class Prediction:
     scores:
         Output value -> mean network probability inside its region, None where the region is empty. The network's
         own number: it means nothing by itself.
-    probabilities:
-        Kept only where asked for.
+    probabilities, saliency:
+        Kept, or made, only where asked for.
     compatibility:
         What had to be done to the bundle's configuration to run it here.
     steps, warnings:
@@ -128,6 +145,7 @@ class Prediction:
     unchecked: tuple[str, ...] = ()
     compatibility: CompatibilityReport = field(default_factory=CompatibilityReport)
     probabilities: ScoreVolume | None = None
+    saliency: SaliencyVolume | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(f"{value}: {label.name}" for value, label in self.labels)
@@ -145,12 +163,16 @@ class Listeners:
     """Who wants to hear of a run: progress (and cancellation), the trust layer.
 
     ``keep_probabilities`` names label values whose probabilities are kept at network resolution. ``samples`` counts
-    the answers to mirror images, which are asked for only where somebody counts them; segmentations alone have any.
+    the answers to mirror images, which are asked for only where somebody counts them; ``saliency`` names the method of
+    a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it, "" for the
+    largest structure. Segmentations alone have samples and such maps.
     """
 
     progress: Progress = silent
     observer: SweepObserver | None = None
     samples: SampleObserver | None = None
+    saliency: str = ""
+    saliency_target: str = ""
     keep_probabilities: tuple[int, ...] = ()
 
 

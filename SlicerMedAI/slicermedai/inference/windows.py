@@ -91,6 +91,10 @@ class WindowPlan:
         """How many windows an image of that size takes."""
         return math.prod(len(along) for along in self.starts(shape))
 
+    def filled(self, image: torch.Tensor) -> torch.Tensor:
+        """The (channels, a, b, c) image filled up to at least one window."""
+        return _filled(image, self)[0]
+
     def weights(self) -> torch.Tensor | None:
         """Weights of a window's voxels (float32), None where all weigh the same."""
         if self.mode == "constant":

@@ -103,6 +103,17 @@ class RunJob(Job):
             choices=("none", "flips"),
         ),
     )
+    saliency: str = field(
+        default="",
+        metadata=_option(
+            "method of a map of what in the image spoke for the answer; gradient and occlusion for TorchScript",
+            choices=("", "hirescam", "gradcam", "gradient", "occlusion"),
+        ),
+    )
+    saliency_target: str = field(
+        default="",
+        metadata=_option("what the map is of: a label, or LABEL#2 for its second largest part; default: the largest"),
+    )
     report: bool = field(default=True, metadata=_option("leave a report, pictures and a Slicer scene"))
     thumbnail: bool = field(
         default=False, metadata=_option("leave a small picture of what was found, made without scene and report")

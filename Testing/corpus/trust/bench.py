@@ -7,10 +7,10 @@ import secrets
 import time
 from pathlib import Path
 
-from Testing.corpus.trust import calibration_rows, shift_rows, structure_rows
+from Testing.corpus.trust import calibration_rows, saliency_rows, shift_rows, structure_rows
 from Testing.corpus.trust.peers import Peers
 from Testing.corpus.trust.phantoms import phantoms
-from Testing.corpus.trust.rows import NOT_MEASURED, Row, table
+from Testing.corpus.trust.rows import Row, table
 from Testing.corpus.trust.study import Patient, patient
 
 FIXED = 1
@@ -22,14 +22,19 @@ def main(arguments: list[str], peers_folder: Path) -> int:
     """Print one table per seed; the exit status is not 0 only where a goal could not be measured for want of a peer."""
     parser = argparse.ArgumentParser(prog="Scripts/bench trust", description=__doc__)
     parser.add_argument("--seed", type=int, action="append", help="further seeds; default: 1 and a fresh one")
+    parser.add_argument("--saliency", action="store_true", help="the saliency goals alone")
     chosen = parser.parse_args(arguments)
     seeds = chosen.seed or [FIXED, secrets.randbelow(2**31)]
     start = time.perf_counter()
+    if chosen.saliency:
+        rows = [row for seed in seeds for row in _print(f"seed {seed}", saliency_rows.rows(seed))]
+        _end(rows, time.perf_counter() - start)
+        return 0
     peers = Peers(peers_folder)
     peers.prepare()
     _say("references: " + ", ".join(f"{name} {version}" for name, version in peers.versions.items()))
     _say(f"data: {PATIENTS} generated patients to fit, {PATIENTS} to judge; in {BLIND:.0%} half is surely missed")
-    once = [*calibration_rows.many_rows(peers), *shift_rows.distance_rows(peers), *NOT_MEASURED]
+    once = [*calibration_rows.many_rows(peers), *shift_rows.distance_rows(peers)]
     all_rows = _print("independent of the seed", once)
     for seed in seeds:
         all_rows += _print(f"seed {seed}", _seeded(seed, peers))
@@ -44,6 +49,7 @@ def _seeded(seed: int, peers: Peers) -> list[Row]:
         *structure_rows.rows(fitted, others, peers, seed),
         *shift_rows.detection_rows(seed, peers),
         *shift_rows.ood_rows(seed),
+        *saliency_rows.rows(seed),
     ]
 
 

@@ -21,18 +21,6 @@ class Row:
         return "NOT MEASURED" if self.met is None else "met" if self.met else "MISSED"
 
 
-NOT_MEASURED = tuple(
-    Row(goal, what, wanted, "-", None)
-    for goal, what, wanted in (
-        ("S1", "CAMs equal captum's; sliding window against whole volume", "1e-6; Pearson >= 0.99; outside <= 0.05"),
-        ("S2", "cost of a saliency map", "<= 5 forward-equivalents"),
-        ("S3", "insertion minus deletion", ">= 0.70, >= 0.3 above plain Grad-CAM"),
-        ("S4", "after full weight randomisation", "|rho| <= 0.35"),
-        ("S5", "planted shortcut", "marker AUROC >= 0.9"),
-    )
-)
-
-
 def near(a: float, b: float | None, tolerance: float) -> bool:
     """True where both are there and no further apart than ``tolerance``."""
     return b is not None and abs(a - b) <= tolerance

@@ -1,0 +1,30 @@
+"""A saliency map of a run, with what checks of this model said of such maps."""
+
+from __future__ import annotations
+
+from slicermedai.confidence.record import TrustRecord
+from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.result import Map
+from slicermedai.inference.task import SaliencyVolume
+
+SALIENCY = Code(value="130404", scheme="DCM", meaning="Saliency")
+
+
+def saliency_map(made: SaliencyVolume, record: TrustRecord | None) -> Map:
+    """As a map of the result; its ``about`` ends with the checks."""
+    return Map(
+        name=f"Saliency: {made.title}",
+        quantity=SALIENCY,
+        unit=NO_UNITS,
+        array=made.array,
+        geometry=made.geometry,
+        about=(*made.about, ("checks", checks_in_words(made.method, record))),
+    )
+
+
+def checks_in_words(method: str, record: TrustRecord | None) -> str:
+    """What the record's checks say of maps by ``method``: "saliency not validated" where they failed or never ran."""
+    if record is None:
+        return "saliency not validated: there is no trust record for this model"
+    quality = next((one for one in record.saliency if one.method == method), None)
+    return quality.in_words if quality else "saliency not validated: the trust record has no checks of this method"
