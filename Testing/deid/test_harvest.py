@@ -37,3 +37,19 @@ def test_an_identifier_written_as_a_code_string_is_searched() -> None:
 def test_a_common_surname_of_the_patient_is_searched_and_of_an_operator_is_not() -> None:
     assert harvested(PatientName=("PN", "Stone^Ann")).scrub("Stone was seen") == "XXXX was seen"
     assert harvested(OperatorsName=("PN", "Stone^Ann")).scrub("Stone protocol") == "Stone protocol"
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        *("IssuerOfPatientID", "RequestingService", "ScheduledStudyLocation", "PerformedLocation", "Occupation"),
+        *("ScheduledProcedureStepLocation", "RegionOfResidence", "ClinicalTrialSiteID", "ClinicalTrialSponsorName"),
+    ],
+)
+def test_what_the_table_removes_is_searched_in_other_text(keyword: str) -> None:
+    assert harvested(**{keyword: ("LO", "Brancaxor")}).scrub("from BRANCAXOR, chest") == "from XXXX, chest"
+
+
+def test_usual_words_for_services_and_occupations_are_no_identity() -> None:
+    vocabulary = harvested(RequestingService=("LO", "Radiology"), Occupation=("SH", "retired nurse"))
+    assert vocabulary.scrub("Radiology: a nurse, retired") == "Radiology: a nurse, retired"
