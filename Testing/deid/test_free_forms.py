@@ -41,6 +41,8 @@ DESCRIPTORS = frozenset({Option.CLEAN_DESCRIPTORS, Option.CLEAN_GRAPHICS, Option
         ("fell on 3 March 1961", "fell on XXXX"),
         ("prior 2019-06-14 and 20190615", "prior XXXX and XXXX"),
         ("vom 14. März 2019", "vom XXXX"),
+        ("od 17/IX/1943, 3 lutego 1950", "od XXXX, XXXX"),
+        ("Mr Smith, Ms Brown and Hr. King", "Mr XXXX, Ms XXXX and Hr. XXXX"),
     ],
 )
 def test_forms_of_identity_are_masked_whoevers_they_are(text: str, wanted: str) -> None:

@@ -392,3 +392,51 @@ def test_numbers_are_compared_whole() -> None:
     assert vocabulary.holds_number(b"1\\70312500 ")
     assert not vocabulary.holds_number(b"0.70312500\\0.70312500")
     assert not vocabulary.holds_number(b"170312500")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("3.II.1950", "3/II/1950", "3 lutego 1950", "500203", "3. února 1950", "3 şubat 1950", "3 февраля 1950"),
+        *("3 februari 1950", "3 februarie 1950", "3 Φεβρουαρίου 1950", "1950年2月3日"),
+    ],
+)
+def test_dates_are_found_in_roman_months_more_languages_and_six_digits(text: str) -> None:
+    assert vocabulary_of(date_tokens("19500203")).scrub(f"b. {text}, well") == "b. XXXX, well"
+
+
+@pytest.mark.parametrize("text", ["500204", "1500203", "0.500203", "T1 II 1951", "4.II.1950"])
+def test_six_digits_and_roman_numbers_are_dates_only_where_they_are_the_patients(text: str) -> None:
+    assert vocabulary_of(date_tokens("19500203")).scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("Quintavalle^Bo", "Quinta-valle"), ("Quintavalle^Bo", "Quin tavalle"), ("Tveitaskog^Bo", "tveita-\nskog")),
+        *(("Tveitaskog^Bo", "T V E I T A S K O G"), ("Hong^Gildong", "Gil-dong"), ("Hong^Gildong", "GIL DONG")),
+        *(
+            ("mcDonaldson^ian", "MacDonaldson"),
+            ("McDonaldson^Ian", "Mc Donaldson"),
+            ("MacDonaldson^Ian", "McDonaldson"),
+        ),
+        *(("O'Shaughnessy^Sio", "OShaughnessy"), ("عبدالرحمن^ل", "عبد الرحمن")),
+    ],
+)
+def test_names_are_found_broken_and_with_other_prefixes(name: str, text: str) -> None:
+    vocabulary = vocabulary_of(name_tokens(name))
+    assert vocabulary.scrub(f"for {text}, CT") == "for XXXX, CT"
+    assert vocabulary.hits(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Armand^Bo", "arm and leg"),
+        ("Handler^Bo", "hand lerx"),
+        ("Anderson^Bo", "and erson"),
+        ("Goodman^Bo", "good man"),
+    ],
+)
+def test_words_side_by_side_are_no_broken_name(name: str, text: str) -> None:
+    assert vocabulary_of(name_tokens(name)).scrub(text) == text

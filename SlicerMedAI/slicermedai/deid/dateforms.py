@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from slicermedai.deid.tokens import fold
+
 Day = tuple[int, int, int]
 """(year, month, day); a year below 100 was written with two digits."""
 
-_MONTH_NAMES = (
+_MONTH_NAMES = (  # English, German, French, Spanish, Italian, Portuguese and Dutch
     "january jan januar janvier janv enero ene gennaio gen janeiro januari",
     "february feb februar fevrier fevr febrero febbraio fevereiro fev februari",
     "march mar marz maerz mars marzo marco maart mrz mrt",
@@ -22,8 +24,43 @@ _MONTH_NAMES = (
     "november nov novembre noviembre novembro",
     "december dec dezember dez decembre diciembre dic dicembre dezembro",
 )
-_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
-_NAME = "|".join(sorted(_MONTHS, key=lambda name: (-len(name), name)))
+_MORE_NAMES = (  # Polish, Czech, Scandinavian, Finnish, Hungarian, Romanian, Turkish, Russian, Ukrainian, Greek
+    "stycznia leden ledna tammikuuta ianuarie ocak января январь янв січня ιανουαριου januar",
+    "lutego unor unora helmikuuta februarie subat февраля февраль фев лютого φεβρουαριου",
+    "marca brezen brezna mars maaliskuuta marcius martie mart марта март березня μαρτιου",
+    "kwietnia duben dubna huhtikuuta aprilis aprilie nisan апреля апрель апр квітня απριλιου",
+    "maja kveten kvetna maj toukokuuta majus mayis мая май травня μαιου",
+    "czerwca cerven cervna kesakuuta junius iunie haziran июня июнь июн червня ιουνιου",
+    "lipca cervenec cervence heinakuuta julius iulie temmuz июля июль июл липня ιουλιου",
+    "sierpnia srpen srpna augusti elokuuta augusztus agustos августа август авг серпня αυγουστου",
+    "wrzesnia zari syyskuuta szeptember septembrie eylul сентября сентябрь сен вересня σεπτεμβριου",
+    "pazdziernika rijen rijna lokakuuta oktober octombrie ekim октября октябрь окт жовтня οκτωβριου",
+    "listopada listopad listopadu marraskuuta noiembrie kasim ноября ноябрь ноя листопада νοεμβριου",
+    "grudnia prosinec prosince joulukuuta decembrie aralik desember декабря декабрь дек грудня δεκεμβριου",
+)
+_ROMANS = {
+    "i": 1,
+    "ii": 2,
+    "iii": 3,
+    "iv": 4,
+    "v": 5,
+    "vi": 6,
+    "vii": 7,
+    "viii": 8,
+    "ix": 9,
+    "x": 10,
+    "xi": 11,
+    "xii": 12,
+}
+_MONTHS = {
+    fold(name): number
+    for names in (_MONTH_NAMES, _MORE_NAMES)
+    for number, said in enumerate(names, 1)
+    for name in said.split()
+} | _ROMANS
+_NAME = "|".join(sorted(_MONTHS.keys() - _ROMANS.keys(), key=lambda name: (-len(name), name)))
+_ROMAN = "|".join(sorted(_ROMANS, key=len, reverse=True))
+_END = r"(?![^\W\d_])"
 _YEAR = r"((?:18|19|20|21)[0-9]{2}|'?[0-9]{2})(?![0-9])"
 _NTH = r"(?:st|nd|rd|th|er|\.|º|o)?"
 _OF = r"[ \-_/.]{0,2}(?:of |de |del |di )?"
@@ -34,13 +71,15 @@ _FORMS = (
     (re.compile(r"(?<![0-9])([0-9]{4})년 ?([0-9]{1,2})월 ?([0-9]{1,2})일?"), "ymd"),
     (re.compile(rf"(?<![0-9])([0-9]{{1,2}})[-./ _] ?([0-9]{{1,2}})[-./ _] ?{_YEAR}"), "dmy mdy"),
     (re.compile(r"(?<![0-9])([0-9]{2})[-./]([0-9]{2})[-./]([0-9]{2})(?![0-9])"), "ymd"),
-    (re.compile(rf"(?<![0-9])([0-9]{{1,2}}){_NTH}{_OF}({_NAME})(?![a-z]){_GAP}{_YEAR}"), "dny"),
-    (re.compile(rf"(?<![a-z])({_NAME})(?![a-z])[ \-_/.]{{0,2}}([0-9]{{1,2}}){_NTH}{_GAP}{_YEAR}"), "ndy"),
+    (re.compile(rf"(?<![0-9])([0-9]{{1,2}}){_NTH}{_OF}({_NAME}){_END}{_GAP}{_YEAR}"), "dny"),
+    (re.compile(rf"(?<![^\W\d_])({_NAME}){_END}[ \-_/.]{{0,2}}([0-9]{{1,2}}){_NTH}{_GAP}{_YEAR}"), "ndy"),
+    (re.compile(rf"(?<![^\W_])([0-9]{{1,2}})\.?[-./ ] ?({_ROMAN})\.?[-./ ] ?([0-9]{{4}})(?![0-9])"), "dny"),
     (
-        re.compile(rf"(?<![0-9])([0-9]{{4}})[ \-_/.]{{0,2}}({_NAME})(?![a-z])[ \-_/.]{{0,2}}([0-9]{{1,2}})(?![0-9])"),
+        re.compile(rf"(?<![0-9])([0-9]{{4}})[ \-_/.]{{0,2}}({_NAME}){_END}[ \-_/.]{{0,2}}([0-9]{{1,2}})(?![0-9])"),
         "ynd",
     ),
 )
+_COMPACT = re.compile(r"(?<![0-9.])([0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(?!\.?[0-9])")
 
 
 def found_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
@@ -50,6 +89,13 @@ def found_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
         while match := pattern.search(text, position):
             position = match.start() + 1
             yield match.start(), match.end(), frozenset(_day(match, order) for order in orders.split())
+
+
+def compact_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
+    """The same of every run of six digits (YYMMDD): it may be any number, and counts as a date only if it is known."""
+    for match in _COMPACT.finditer(text):
+        year, month, day = match[1], match[2], match[3]
+        yield match.start(), match.end(), frozenset({(int(year), int(month), int(day))})
 
 
 def is_one_of(days: frozenset[Day], known: frozenset[Day], known_short: frozenset[Day]) -> bool:

@@ -68,7 +68,7 @@ _LABELLED = (
 _NUMBERS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (_TELEPHONE, _NUMBERED, _BORN))
 _PEOPLE = tuple(re.compile(pattern) for pattern in (_TITLED, _RELATED, _LABELLED))
 _RUN = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9])")
-_MARKED = re.compile(r"[-./\u5e74\ub144]|[a-z]")
+_MARKED = re.compile(r"[-./\u5e74\ub144]|[^\W\d_]")
 _WORD = re.compile(_LETTER + r"+(?:['\u2019-]" + _LETTER + "+)*")
 
 
@@ -100,16 +100,23 @@ def _of_numbers(text: str) -> Iterator[Span]:
 def _of_people(text: str) -> Iterator[Span]:
     """The words up to the first one that is common and no surname, such as a part of the body."""
     for pattern in _PEOPLE:
-        for match in pattern.finditer(text):
-            start, end = match.start(1), 0
-            for word in _WORD.finditer(match[1]):
-                if word[0] in _PARTICLES.split():
-                    continue
-                if fold(word[0]) in technical_words() or word[0] == MASK:
-                    break
-                end = word.end()
-            if end:
-                yield start, start + end
+        position = 0
+        while match := pattern.search(text, position):
+            start, size = match.start(1), _size_of_name(match[1])
+            position = start + size  # what is no name may be the title of the next one
+            if size:
+                yield start, start + size
+
+
+def _size_of_name(text: str) -> int:
+    size = 0
+    for word in _WORD.finditer(text):
+        if word[0] in _PARTICLES.split():
+            continue
+        if fold(word[0]) in technical_words() or word[0] == MASK:
+            break
+        size = word.end()
+    return size
 
 
 def _of_dates(text: str) -> Iterator[Span]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from slicermedai.deid.broken import breakable, broken_spans
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.crowd import Crowd
-from slicermedai.deid.dateforms import found_dates, is_one_of, shortened
+from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
 from slicermedai.deid.surnames import surname_spans
@@ -164,6 +166,7 @@ class _Index:
 
     def __init__(self, tokens: list[Token], scope: Scope) -> None:
         self._short = short_numbers(tokens)
+        self._breakable = breakable(tokens) if scope is Scope.TEXT else ()
         forms = {_form(token) for token in tokens if not is_short(token)}
         self._grams: dict[str, list[_Form]] = {}
         self._pairs: dict[str, list[_Form]] = {}
@@ -181,6 +184,8 @@ class _Index:
         found = self._plain(folded)
         if self._days and _DIGIT.search(folded):
             found += [s for s in self._dated(folded) if s not in found]
+        if self._breakable:
+            found += broken_spans(folded, self._breakable)
         if self._short:
             found += labelled_spans(folded, self._short)
         if self._joined and _SPREAD.search(folded):
@@ -203,7 +208,8 @@ class _Index:
         return found
 
     def _dated(self, folded: str) -> list[Span]:
-        return [(s, e) for s, e, days in found_dates(folded) if is_one_of(days, self._days, self._short_days)]
+        found = itertools.chain(found_dates(folded), compact_dates(folded))
+        return [(s, e) for s, e, days in found if is_one_of(days, self._days, self._short_days)]
 
     def _spread(self, folded: str) -> list[Span]:
         """Numbers whose digits are grouped in another way than in the identity: telephone numbers above all."""
