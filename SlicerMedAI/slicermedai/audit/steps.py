@@ -33,6 +33,11 @@ def record_deidentified(report: Deidentification, *, job_id: str) -> None:
     append("de-identified", job_id=job_id, files=report.files, method=report.method)
 
 
+def record_table_read(*, found: bool, exported: bool) -> None:
+    """Log that somebody looked into a re-identification table: not for whom, and not what was found."""
+    append("re-identification table read", job_id="", found=found, exported=exported)
+
+
 def record_model(made: Provenance, bundle: BundleRef | None, *, job_id: str, status: str) -> None:
     """Log what ran. Of ``bundle`` all files but the weights are hashed, where it is the one that ran."""
     append(

@@ -266,6 +266,15 @@ class ReidentificationTable:
         return _from_json(self._sealer.open(self.path), self.path)
 
 
+def way_back(table: ReidentificationTable, sought: str) -> list[tuple[str, str]]:
+    """(attribute, original) behind a pseudonym, or behind a UID of a copy; nothing where the table knows neither."""
+    record = table.find(sought)
+    if record is not None:
+        return [(attribute, original) for _, attribute, original in _rows(record)]
+    original = table.original_uid(sought)
+    return [("UID", original)] if original is not None else []
+
+
 def _plain_key(path: Path) -> ProjectKey:
     key = ProjectKey.from_file(path)
     if os.name != "nt" and Path(path).stat().st_mode & 0o077:
