@@ -96,7 +96,8 @@ def insertion_minus_deletion(score: Score, image: Array, cover: Array, saliency:
     score:
         From an image to how sure the network is of the target, 0 to 1.
     image, cover, saliency:
-        (a, b, c); ``cover`` is what stands where nothing of the image is seen. Ties keep the order of the voxels.
+        (a, b, c), the first two also (channels, a, b, c); ``cover`` is what stands where nothing of the image is seen.
+        Ties keep the order of the voxels.
     """
     order = np.argsort(-saliency.ravel(), kind="stable")
     inserted = _area(score, cover, image, order)
@@ -134,7 +135,7 @@ def nearness(mask: NDArray[np.bool_], spacing: Sequence[float] = (1.0, 1.0, 1.0)
 def _area(score: Score, start: Array, end: Array, order: NDArray[np.intp]) -> float:
     values = []
     for share in _SHARES:
-        seen, chosen = start.ravel().copy(), order[: round(share * order.size)]
-        seen[chosen] = end.ravel()[chosen]
+        seen, chosen = start.reshape(-1, order.size).copy(), order[: round(share * order.size)]
+        seen[:, chosen] = end.reshape(-1, order.size)[:, chosen]
         values.append(score(seen.reshape(start.shape)))
     return float(np.trapezoid(values, _SHARES))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -207,6 +207,19 @@ def score(answered: Answered, value: int, window: torch.Tensor, shares: torch.Te
         others = torch.cat([scores[:value], scores[value + 1 :]])
         own = own - torch.logsumexp(others, dim=0)
     return (own * shares).sum()
+
+
+def certainty(answered: Answered, value: int, mask: NDArray[np.bool_], image: torch.Tensor) -> float:
+    """The network's mean probability of the label over the voxels of ``mask``, were the image ``image``: 0 to 1."""
+    total = 0.0
+    with torch.inference_mode():
+        for window in _windows(replace(answered, image=image), mask):
+            scores = _scores(answered, window.given)[0]
+            exclusive = answered.post.exclusive and len(scores) > 1
+            if not answered.found.wanted.probabilities:
+                scores = scores.softmax(dim=0) if exclusive else scores.sigmoid()
+            total += float((scores[value if exclusive else value - 1] * window.shares).sum())
+    return total / int(mask.sum())
 
 
 # --- methods -----------------------------------------------------------------------------------------------------

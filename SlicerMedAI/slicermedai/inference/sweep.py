@@ -264,6 +264,8 @@ class Sweep:
         if listeners.samples is not None:
             with self._step("uncertainty", "mirror images of the windows that touch the answer"):
                 ask_flipped(answered, listeners.samples, progress=listeners.progress)
+        if listeners.probe is not None:
+            listeners.probe(answered)
         if listeners.saliency:
             with self._step("saliency") as words:
                 self.saliency, why_not = saliency_on(target, answered, listeners)

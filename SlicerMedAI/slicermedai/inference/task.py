@@ -166,6 +166,7 @@ class Listeners:
     the answers to mirror images, which are asked for only where somebody counts them; ``saliency`` names the method of
     a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it, "" for the
     largest structure. Segmentations alone have samples and such maps.
+    ``probe`` is handed all that the sweep leaves for those who ask again (:class:`.again.Answered`).
     """
 
     progress: Progress = silent
@@ -173,6 +174,7 @@ class Listeners:
     samples: SampleObserver | None = None
     saliency: str = ""
     saliency_target: str = ""
+    probe: Callable[[Any], None] | None = None
     keep_probabilities: tuple[int, ...] = ()
 
 

@@ -216,6 +216,13 @@ class CalibrateJob(Job):
         default="", metadata=_option("table (CSV: reference, label) of what is which; default: equal numbers and names")
     )
     generated: bool = field(default=False, metadata=_option("the images are phantoms or simulated, all or some"))
+    saliency: str = field(
+        default="",
+        metadata=_option(
+            "check saliency maps of this method too, on the first ten cases: takes some hundred sweeps a case",
+            choices=("", "hirescam", "gradcam", "gradient", "occlusion"),
+        ),
+    )
     device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
     seed: int = field(default=0, metadata=_option("seed of everything random"))
 

@@ -11,6 +11,7 @@ from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.calibrate import Calibration, ClassCalibration, Judgement, judge, refuse_few, refuse_shared
 from slicermedai.confidence.models import manifest_of, record_of
 from slicermedai.confidence.record import StructureTrust, TrustRecord
+from slicermedai.confidence.saliency_probe import SaliencyProbe
 from slicermedai.confidence.sketch import save_cases
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import atomic_folder
@@ -41,12 +42,13 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
     subjects = [case.subject for case in cases]
     refuse_few(subjects)
     refuse_shared(subjects, trained_on, what="training")
-    run = model_run(manifest.ref, device=job.device, seed=job.seed)
+    probe = SaliencyProbe(job.saliency, seed=job.seed, progress=progress) if job.saliency else None
+    run = model_run(manifest.ref, device=job.device, seed=job.seed, probe=probe)
     done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
     progress("measure", 0.0)
     generated = job.generated or manifest.ref.demonstration
     declared = Declared(trained_on=trained_on, generated=generated, salt=secrets.token_hex(16), seed=job.seed)
-    record = fit_record(done, manifest, declared)
+    record = replace(fit_record(done, manifest, declared), saliency=(probe.quality(),) if probe else ())
     with atomic_folder(Path(job.output)) as folder:
         record.save(folder)
         keyed = [replace(c.sketch, subject=subject_key(c.subject, declared.salt), generated=generated) for c in done]

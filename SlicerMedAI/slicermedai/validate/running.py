@@ -55,7 +55,7 @@ def run_cases(
     return tuple(done), matches
 
 
-def model_run(ref: BundleRef, *, device: str, seed: int) -> Run:
+def model_run(ref: BundleRef, *, device: str, seed: int, probe: Callable[[Any], None] | None = None) -> Run:
     """Runs a bundle by the inference layer; raises :class:`InputError` for one whose answers are no masks."""
     if ref.task != "segmentation":
         raise InputError(
@@ -66,7 +66,7 @@ def model_run(ref: BundleRef, *, device: str, seed: int) -> Run:
     settings = RunSettings(device=device, seed=seed)
 
     def run(volume: Volume, observer: MarginObserver) -> Prediction:
-        return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer))
+        return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer, probe=probe))
 
     return run
 

@@ -1,0 +1,112 @@
+"""Checks a model's saliency maps on the cases of its calibration: what they gain, and whether its weights matter."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from slicermedai.confidence.saliency_checks import (
+    LEAST_CASES,
+    LEAST_SEEDS,
+    SaliencyQuality,
+    insertion_minus_deletion,
+    nearness,
+    pearson,
+    rank_correlation,
+)
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.errors import InputError
+from slicermedai.inference.again import Answered
+from slicermedai.inference.layers import Unexplained
+from slicermedai.inference.saliency import METHODS, Request, certainty, explain, target_of
+
+Array = NDArray[np.float32]
+
+
+@dataclass(slots=True, eq=False)
+class SaliencyProbe:
+    """Called with what each sweep leaves; :meth:`quality` says what the first ten cases with a structure gave.
+
+    Of each case the largest structure is the target. A planted marker needs a network that was trained to go by it:
+    what is checked here is the model at hand, so that check stays open.
+    """
+
+    method: str
+    seed: int = 0
+    progress: Progress = silent
+    cases: int = 0
+    _numbers: dict[str, list[float]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"must be one of {', '.join(METHODS)}", attribute="saliency")
+
+    def __call__(self, answered: Answered) -> None:
+        """Check the maps of one case; a case whose map is refused counts for nothing."""
+        if self.cases >= LEAST_CASES:
+            return
+        try:
+            value, mask, _ = target_of(answered, "")
+            made = self._map(answered, self.method)
+        except Unexplained:
+            return
+        self.cases += 1
+        self._note("repeat", pearson(made, self._map(answered, self.method)))
+        gain = self._gainer(answered, value, mask)
+        self._note("gain", gain(made))
+        self._note("distance", gain(nearness(mask, [float(step) for step in answered.grid.spacing])))
+        self._note("noise", gain(np.random.default_rng(self.seed).random(made.shape, dtype=np.float32)))
+        self._note("plain", *([gain(plain)] if (plain := self._or_none(answered, "gradcam")) is not None else []))
+        for number in range(LEAST_SEEDS):
+            other = replace(answered, module=randomised(answered.module, self.seed + 1 + number))
+            drawn = self._or_none(other, self.method)
+            self._note("rho", 0.0 if drawn is None else rank_correlation(made, drawn))
+
+    def quality(self) -> SaliencyQuality:
+        """What was measured so far; None where nothing was."""
+        found = {name: float(np.mean(values)) for name, values in self._numbers.items() if values}
+        if "repeat" in found:
+            found["repeat"] = min(self._numbers["repeat"])
+        return SaliencyQuality(method=self.method, cases=self.cases, seeds=LEAST_SEEDS, **found)
+
+    def _note(self, name: str, *values: float) -> None:
+        self._numbers.setdefault(name, []).extend(values)
+
+    def _map(self, answered: Answered, method: str) -> Array:
+        return explain(answered, Request(method=method), progress=self.progress).array
+
+    def _or_none(self, answered: Answered, method: str) -> Array | None:
+        try:
+            return self._map(answered, method)
+        except Unexplained:
+            return None
+
+    def _gainer(self, answered: Answered, value: int, mask: NDArray[np.bool_]) -> Callable[[Array], float]:
+        image = answered.image.numpy()
+        cover = np.broadcast_to(np.median(image, axis=(1, 2, 3), keepdims=True), image.shape)
+
+        def score(seen: Array) -> float:
+            self.progress("saliency checks", self.cases / (LEAST_CASES + 1))
+            return certainty(answered, value, mask, torch.from_numpy(np.ascontiguousarray(seen)))
+
+        return lambda saliency: insertion_minus_deletion(score, image, cover, saliency)
+
+
+def randomised(module: Any, seed: int) -> Any:
+    """A copy of a network with all its weights drawn anew, as its layers begin; the generator is left as it was."""
+    made = copy.deepcopy(module)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        for one in made.parameters():
+            if one.dim() > 1:
+                torch.nn.init.kaiming_uniform_(one, a=5**0.5)
+        for layer in made.modules():
+            if callable(getattr(layer, "reset_parameters", None)):
+                layer.reset_parameters()
+    return made

@@ -1,0 +1,111 @@
+"""Checks of saliency tell maps that say something from maps that do not, and what never ran counts as failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slicermedai.confidence.record import FitProvenance, TrustRecord, digest, load_record
+from slicermedai.confidence.saliency import checks_in_words
+from slicermedai.confidence.saliency_checks import (
+    SaliencyQuality,
+    insertion_minus_deletion,
+    marker_auroc,
+    nearness,
+    pearson,
+    rank_correlation,
+)
+
+SHAPE = (12, 12, 12)
+PASSED = SaliencyQuality(
+    method="hirescam",
+    cases=10,
+    seeds=5,
+    gain=0.9,
+    plain=0.1,
+    distance=0.8,
+    noise=0.0,
+    rho=0.1,
+    shortcut=0.95,
+    repeat=1.0,
+)
+
+
+def parts() -> tuple[np.ndarray, np.ndarray]:
+    """An image whose score is the mean of one cube, and that cube."""
+    cube = np.zeros(SHAPE, dtype=bool)
+    cube[4:6, 4:6, 4:6] = True
+    return np.ones(SHAPE, dtype=np.float32), cube
+
+
+def gain(saliency: np.ndarray) -> float:
+    image, cube = parts()
+    return insertion_minus_deletion(lambda x: float(x[cube].mean()), image, np.zeros_like(image), saliency)
+
+
+def test_a_map_of_what_counts_gains_all_and_its_opposite_loses_all() -> None:
+    _, cube = parts()
+    right = gain(cube.astype(np.float32))
+    assert right > 0.98
+    assert gain(-cube.astype(np.float32)) < -0.65
+
+
+def test_chance_gains_nothing() -> None:
+    rng = np.random.default_rng(0)
+    assert abs(np.mean([gain(rng.random(SHAPE)) for _ in range(40)])) < 0.1
+
+
+def test_ranks_correlate_whatever_the_scale() -> None:
+    a = np.random.default_rng(1).random(SHAPE)
+    assert rank_correlation(a, np.exp(5 * a)) == pytest.approx(1)
+    assert rank_correlation(a, -a) == pytest.approx(-1)
+    assert pearson(a, 3 * a + 1) == pytest.approx(1)
+    assert (rank_correlation(a, np.zeros(SHAPE)), pearson(a, np.zeros(SHAPE))) == (0.0, 0.0)
+
+
+def test_the_marker_is_found_or_not() -> None:
+    _, cube = parts()
+    assert marker_auroc(cube.astype(np.float32), cube) == 1.0
+    assert marker_auroc(np.zeros(SHAPE, dtype=np.float32), cube) == 0.5
+    assert marker_auroc(-cube.astype(np.float32), cube) == 0.0
+
+
+def test_nearness_is_largest_in_the_target() -> None:
+    _, cube = parts()
+    made = nearness(cube, (2.0, 1.0, 1.0))
+    assert made[cube].min() == 0 and made[~cube].max() < 0
+    assert made[3, 4, 4] == -2.0 and made[4, 3, 4] == -1.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"cases": 9}, "too few"),
+        ({"seeds": 4}, "too few"),
+        ({"gain": 0.69, "distance": 0.6}, "insertion minus deletion 0.69"),
+        ({"distance": 0.95}, "nearness"),
+        ({"noise": 0.95}, "chance"),
+        ({"rho": -0.4}, "randomised weights -0.40"),
+        ({"shortcut": 0.5}, "planted marker"),
+        ({"repeat": 0.9}, "second run"),
+        ({"rho": None}, "randomised weights not measured"),
+    ],
+)
+def test_each_check_that_fails_or_never_ran_is_named(changed: dict[str, float], words: str) -> None:
+    assert PASSED.failures == () and PASSED.in_words.startswith("checked on 10 images")
+    failed = replace(PASSED, **changed)
+    assert len(failed.failures) == 1 and words in failed.failures[0]
+    assert failed.in_words.startswith("saliency not validated")
+
+
+def test_checks_travel_in_the_record_by_method(tmp_path: Path) -> None:
+    made = FitProvenance(date="2026-01-01", software="0", patients=20, images=20, generated=True)
+    bare = TrustRecord(model="m@1", weights_sha256="a" * 64, preprocessing_sha256="b" * 64, provenance=made)
+    record = load_record(replace(bare, saliency=(PASSED,)).save(tmp_path))
+    assert record.saliency == (PASSED,) and digest(record) != digest(bare)
+    assert checks_in_words("hirescam", record) == PASSED.in_words
+    assert "no checks of this method" in checks_in_words("gradient", record)
+    assert checks_in_words("hirescam", None).startswith("saliency not validated")
