@@ -19,7 +19,7 @@ from slicermedai.deid.run import DeidSettings, deidentify_all
 from slicermedai.deid.work import Done
 from slicermedai.domain import scratch
 from slicermedai.errors import IdentityError
-from Testing.deid.pixels.pictures import SC, US_CLIP, Text, a_file, tissue, written_on
+from Testing.deid.pixels.pictures import SC, US_CLIP, Text, a_file, strange_script, tissue, written_on
 from Testing.deid.samples import KEY, a_series
 
 TEXT = frozenset({Option.CLEAN_PIXEL_DATA})
@@ -176,3 +176,19 @@ def test_text_that_was_read_in_some_files_is_not_said_to_be_unsearched(tmp_path:
     assert outcome.missed == ()
     assert "not searched for." not in told
     assert "was read in 1 of 3 files" in told
+
+
+def test_a_file_with_text_that_cannot_be_read_claims_nothing_and_the_record_says_so(tmp_path: Path, ocr: Ocr) -> None:
+    page = strange_script((100, 220))
+    plain = np.zeros((100, 220), np.uint8)
+    files = [a_file(tmp_path / f"{n}.dcm", picture, SOPClassUID=SC) for n, picture in enumerate((page, plain))]
+    for n, path in enumerate(files):
+        dataset = dcmread(path)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{n}"
+        dataset.save_as(path)
+    outcome = deidentify_all(files, tmp_path / "out", settings(ocr))
+    assert [("113101" in row.claimed) for row in outcome.files] == [False, True]
+    assert [item.output for item in outcome.review] == ["00001.dcm"]
+    assert any("In 1 files stands what looks like text" in sentence for sentence in outcome.record.not_done)
+    assert "BurnedInAnnotation" not in dcmread(tmp_path / "out" / "00001.dcm")
+    assert dcmread(tmp_path / "out" / "00002.dcm").BurnedInAnnotation == "NO"

@@ -25,19 +25,32 @@ def missed_steps(settings: DeidSettings, written: Sequence[Task], faces: Faces) 
             yield _missed(_FACES, len(left), written, {faces.why(origin) for origin in left} - {""})
 
 
-def about_text(settings: DeidSettings, written: Sequence[Task]) -> list[str]:
-    """In how many files text was read, where it was not in all of them."""
+def about_text(settings: DeidSettings, written: Sequence[Task], unread: int = 0) -> list[str]:
+    """In how many files text was read, where it was not in all of them; in ``unread`` files it could not be read."""
     read = sum(_TEXT in task.claimed for task in written)
     if settings.ocr is None or read == len(written):
         return []
+    doubt = [_UNREAD.format(count=unread, code=_TEXT.value)] if unread else []
+    if read + unread == len(written):
+        others = [] if not read else [f"Text in the pixels was read in the other files, which claim {_TEXT.value}."]
+        return [*doubt, *others]
     if not read:
+        some = "The pixels of the others" if unread else "The pixels"
         return [
-            f"The pixels were searched for text; no frame has strokes as text has, so none claims {_TEXT.value}."
+            *doubt,
+            f"{some} were searched for text; no frame has strokes as text has, so none claims {_TEXT.value}.",
         ]
     return [
-        f"Text in the pixels was read in {read} of {len(written)} files, which claim {_TEXT.value}; the others have no "
-        "pixels, or on no frame strokes as text has."
+        *doubt,
+        f"Text in the pixels was read in {read} of {len(written)} files, which claim {_TEXT.value}; "
+        f"{'others' if unread else 'the others'} have no pixels, or on no frame strokes as text has.",
     ]
+
+
+_UNREAD = (
+    "In {count} files stands what looks like text and cannot be read, in another script perhaps: nothing was covered "
+    "there, and they do not claim {code}. A person should look at them."
+)
 
 
 def _missed(option: Option, files: int, written: Sequence[Task], why: set[str]) -> Missed:

@@ -139,7 +139,8 @@ class ApplyTable:
             uids = "UIDs were replaced by new ones that agree between the files, references included."
         return [
             "Every attribute that the table lists was removed, emptied or replaced, at every depth.",
-            "All overlays and curves were removed.",
+            "All overlays and curves were removed, also overlays in bits of the pixels that no value uses.",
+            "Comments and the like in compressed frames (JPEG, JPEG-LS, JPEG 2000) were blanked; no pixel changed.",
             "What would leave a module invalid by its absence was emptied; what would by its presence was removed.",
             "Patient ID and name were replaced by a pseudonym.",
             uids,

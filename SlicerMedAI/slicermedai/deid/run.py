@@ -355,9 +355,7 @@ class _Run:
             elements_replaced=by_action["Z"] + by_action["D"] + by_action["C"],
             uids_replaced=by_action["U"],
             done=tuple(describe(self.settings.profile, self.settings.text)),
-            not_done=tuple(
-                [*(one.sentence for one in missed), *about_text(self.settings, kept), *self._not_done(done)]
-            ),
+            not_done=tuple([*(one.sentence for one in missed), *self._about_text(kept), *self._not_done(done)]),
             refused=tuple(f"{row.source}: {row.refused}" for row in self.rows if row.refused),
             changes=tuple(
                 AttributeChange(
@@ -368,6 +366,10 @@ class _Run:
             verified=files,
             fingerprint=fingerprint_of(self.settings),
         )
+
+    def _about_text(self, kept: list[Task]) -> list[str]:
+        found = (self.verdicts.get(task.origin) for task in kept)
+        return about_text(self.settings, kept, sum(verdict is not None and verdict.unread for verdict in found))
 
     def _not_done(self, done: frozenset[Option]) -> list[str]:
         used = {id(vocabulary): vocabulary.left_out for vocabulary in self.patients.vocabularies.values()}

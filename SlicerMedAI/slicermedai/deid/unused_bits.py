@@ -61,13 +61,13 @@ class UnusedBits:
 
     def cleared(self, values: NDArray[Any]) -> NDArray[Any]:
         """The same samples with their unused bits cleared, as unsigned or signed integers of the same size."""
-        bits = values.view(np.dtype(values.dtype.str.replace("i", "u")))
+        bits: NDArray[Any] = values.view(np.dtype(values.dtype.str.replace("i", "u")))
         used = ((1 << self.stored) - 1) << (self.high + 1 - self.stored)
         kept = bits & bits.dtype.type(used)
         if self.signed and self.high + 1 < self.allocated:
             above = bits.dtype.type(((1 << self.allocated) - 1) ^ ((1 << (self.high + 1)) - 1))
             kept |= np.where(bits & bits.dtype.type(1 << self.high), above, bits.dtype.type(0))
-        return kept.astype(bits.dtype, copy=False).view(values.dtype)
+        return np.asarray(kept.astype(bits.dtype, copy=False).view(values.dtype))
 
     def edit(self, frame: NDArray[Any], number: int) -> None:
         """Clear them in one frame, in place."""

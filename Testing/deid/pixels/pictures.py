@@ -80,6 +80,18 @@ def speckle(shape: tuple[int, int] = (320, 400), *, seed: int = 0) -> Any:
     return np.where(inside, values, 0).clip(0, 255).astype(np.uint8)
 
 
+def strange_script(shape: tuple[int, int]) -> Any:
+    """Two rows of signs that no reader knows: hooks and dots on a line, as in a script that is written joined."""
+    page, chance = np.full(shape, 20, np.uint8), np.random.default_rng(11)
+    for top in (20, 60):
+        page[top + 14 : top + 16, 10:200] = 230
+        for x in range(12, 196, 9):
+            height = int(chance.integers(2, 12))
+            page[top + 14 - height : top + 16, x : x + 2] = 230
+            page[top + 18 : top + 20, x + 3 : x + 5] = 230 * int(chance.integers(0, 2))
+    return page
+
+
 def a_file(path: Path, frames: NDArray[Any], **attributes: Any) -> Path:
     """A DICOM file of (rows, columns), (frames, rows, columns) or the same with 3 samples; uncompressed.
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from slicermedai.deid.pixels.kinds import TextBox, TextClass
 from slicermedai.deid.pixels.match import Piece
+from slicermedai.deid.pixels.ocr import Line
 
 _PAD = 0.15
 
@@ -42,6 +43,19 @@ def _box(run: list[Piece], neighbours: tuple[bool, bool], shape: tuple[int, int]
     )
 
 
+def unread(line: Line, shape: tuple[int, int]) -> TextBox:
+    """The box of what looks like a line of text and cannot be read; ``shape`` is (rows, columns) of the picture."""
+    return TextBox(
+        x0=max(round(line.x0) - 2, 0),
+        x1=min(round(line.x1) + 2, shape[1]),
+        y0=max(round(line.y0) - 2, 0),
+        y1=min(round(line.y1) + 2, shape[0]),
+        text=line.text,
+        kind=TextClass.UNREADABLE,
+        why="cannot be read",
+    )
+
+
 def merged(found: Iterable[TextBox]) -> tuple[TextBox, ...]:
     """Boxes of several readings of one image, each place once.
 
@@ -59,7 +73,7 @@ def merged(found: Iterable[TextBox]) -> tuple[TextBox, ...]:
     return tuple(sorted(kept, key=lambda box: (box.y0, box.x0)))
 
 
-_RANK = {TextClass.IDENTITY: 0, TextClass.ANNOTATION: 1, TextClass.UNCLASSIFIED: 2}
+_RANK = {TextClass.IDENTITY: 0, TextClass.ANNOTATION: 1, TextClass.UNCLASSIFIED: 2, TextClass.UNREADABLE: 3}
 
 
 def covers(one: TextBox, other: TextBox) -> bool:

@@ -58,7 +58,8 @@ def with_decisions(verdict: Verdict, sop_instance: str, decisions: Mapping[str, 
 
 
 def _decided(box: TextBox, sop_instance: str, decisions: Mapping[str, bool]) -> TextBox:
-    stays = decisions.get(piece_of(sop_instance, box)) if box.kind is TextClass.UNCLASSIFIED else None
+    is_doubtful = box.kind in (TextClass.UNCLASSIFIED, TextClass.UNREADABLE)
+    stays = decisions.get(piece_of(sop_instance, box)) if is_doubtful else None
     if stays is None:
         return box
     return replace(box, kind=TextClass.ANNOTATION if stays else TextClass.IDENTITY, why=DECIDED)

@@ -21,6 +21,7 @@ Picture = NDArray[np.uint8]
 Frame = NDArray[Any]
 
 _KEEP = 0.0005
+_SPAN = 128
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -84,7 +85,7 @@ class FileFrames:
     def decoded(self, indices: Iterable[int] | None = None, *, raw: bool) -> Iterator[Frame]:
         """Frames as the decoder hands them out; ``raw``: without conversion of the colour space, and of RLE with what
         lies in bits that are no part of the samples."""
-        options = {"correct_unused_bits": False} if raw and self.syntax == RLELossless else {}
+        options: dict[str, Any] = {"correct_unused_bits": False} if raw and self.syntax == RLELossless else {}
         chosen = None if indices is None else list(indices)
         if chosen == []:
             return
@@ -134,7 +135,7 @@ def pictures(frame: Frame, dataset: Dataset) -> list[Picture]:
     if frame.ndim == 3:
         return _of_colour(frame)
     if frame.dtype == np.uint8:
-        return [np.ascontiguousarray(frame)]
+        return [full_range(np.ascontiguousarray(frame))]
     values = frame.astype(np.float32)
     whole = (float(values.min()), float(values.max()))
     window = _window(dataset) or tuple(float(edge) for edge in np.percentile(values, (0.5, 99.5)))
@@ -147,7 +148,13 @@ def _of_colour(frame: Frame) -> list[Picture]:
     luma = (shown.astype(np.float32) @ _LUMA + 0.5).astype(np.uint8)
     top, bottom = shown.max(axis=2), shown.min(axis=2)
     coloured = float(((top - bottom) > 48).mean()) > _KEEP
-    return [luma, top] if coloured else [luma]
+    return [full_range(luma), full_range(top)] if coloured else [full_range(luma)]
+
+
+def full_range(picture: Picture) -> Picture:
+    """A picture of few greys (a bitmap, faint text) spread over all 256; others as they are."""
+    low, high = int(picture.min(initial=255)), int(picture.max(initial=0))
+    return picture if high - low >= _SPAN or high <= low else _scaled(picture.astype(np.float32), low, high)
 
 
 def _window(dataset: Dataset) -> tuple[float, float] | None:

@@ -19,6 +19,7 @@ _ALWAYS = {
     "1.2.840.10008.5.1.1": "a printed page",
 }
 _TELLING = ("SECONDARY", "SCREEN", "CAPTURE", "SCANNED", "REPORT", "RESULT", "POSTPROC", "TABLE", "DISPLAY", "DOSE")
+_MASKS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 _SAME, _STEP, _SHARE = 24, 0.2, 0.15
 
 
@@ -41,6 +42,11 @@ def why_read(dataset: Dataset) -> str:
     if any(telling in value for value in image_type for telling in _TELLING):
         return "its ImageType says that it is secondary"
     return ""
+
+
+def is_mask(dataset: Dataset) -> bool:
+    """True for a segmentation: a reader would take the shapes of organs for letters."""
+    return str(dataset.get("SOPClassUID") or "") in _MASKS
 
 
 def looks_written_on(frame: NDArray[np.generic]) -> bool:

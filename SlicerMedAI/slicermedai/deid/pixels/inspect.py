@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from slicermedai.deid.pixels.boxes import boxes_of, merged
+from slicermedai.deid.pixels.boxes import boxes_of, merged, unread
 from slicermedai.deid.pixels.clips import summarised
 from slicermedai.deid.pixels.frames import FileFrames, Frame, FrameSource, Picture, grey, has_pixels, pictures
-from slicermedai.deid.pixels.gate import looks_written_on, why_read
+from slicermedai.deid.pixels.gate import is_mask, looks_written_on, why_read
 from slicermedai.deid.pixels.kinds import BRIGHTEST, DARKEST, Search, TextBox, TextClass, Unclassified, Verdict
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Line, Ocr, has_strokes
@@ -19,6 +19,7 @@ from slicermedai.deid.pixels.words import words_of
 from slicermedai.deid.vocabulary import Vocabulary
 
 _SURE = 0.55
+_ROW, _LENGTH = 3.0, 24
 
 
 def inspect(
@@ -33,7 +34,9 @@ def inspect(
     Images that may carry text are read (SOP class, Modality, ImageType, colour, and where the file itself says so;
     a BurnedInAnnotation of NO is not believed); of others every frame is screened for strokes and read where it has
     some. Text that is neither the patient's nor a known annotation is removed unless ``unclassified`` says
-    otherwise: a name that nobody listed does more harm than a lost remark, and the review list shows each one.
+    otherwise: a name that nobody listed does more harm than a lost remark, and the review list shows each one. What
+    looks like text and cannot be read, turned and mirrored neither, stays, is listed, and keeps the file from claiming
+    that it was searched.
 
     Parameters
     ----------
@@ -52,6 +55,8 @@ def inspect(
     if ocr is None:
         return Verdict(search=Search.NOT_SEARCHED, reason="no text reader is installed (slicermedai[ocr])")
     source = FileFrames.open(path)
+    if is_mask(source.dataset):
+        return Verdict(search=Search.SCREENED, reason="it is a segmentation: its frames are masks and no pictures")
     reason = why_read(source.dataset)
     if not reason and any(looks_written_on(grey(frame)) for frame in source.frames()):
         reason = "a frame has strokes like text"
@@ -96,9 +101,17 @@ def _both_polarities(greys: Iterable[Picture]) -> Iterator[Picture]:
 
 
 def _of_picture(picture: Picture, matcher: Matcher, ocr: Ocr, *, seen: int) -> list[TextBox]:
-    lines = [(line, words_of(line, picture)) for line in ocr.read(picture)]
+    shape, found = (picture.shape[0], picture.shape[1]), ocr.read(picture)
+    lines = [(line, words_of(line, picture)) for line in found if line.text]
     pieces = [piece for piece in matcher.pieces(lines) if piece.kind is TextClass.IDENTITY or _is_text(piece.line)]
-    return [replace(box, seen=seen) for box in boxes_of(pieces, (picture.shape[0], picture.shape[1]))]
+    boxes = [*boxes_of(pieces, shape), *(unread(line, shape) for line in found if _cannot_be_read(line))]
+    return [replace(box, seen=seen) for box in boxes]
+
+
+def _cannot_be_read(line: Line) -> bool:
+    """True for strokes in a row, as text has them, that the reader makes nothing of: another script for one. Shapes of
+    bodies are seldom three times as long as high."""
+    return line.confidence < _SURE and line.elongation >= _ROW and max(line.height, line.x1 - line.x0) >= _LENGTH
 
 
 def _is_text(line: Line) -> bool:

@@ -24,6 +24,7 @@ class TextClass(str, Enum):
     IDENTITY = "identity"
     ANNOTATION = "annotation"
     UNCLASSIFIED = "unclassified"
+    UNREADABLE = "unreadable"
 
 
 class Search(str, Enum):
@@ -60,7 +61,8 @@ class TextBox:
     kind:
         What the text is.
     why:
-        Why it is that ("vocabulary", "label", "date", "institution", "known annotation", "unknown word").
+        Why it is that ("vocabulary", "label", "date", "institution", "known annotation", "unknown word", "cannot be
+        read").
     frames:
         First and last frame (exclusive) that the box is taken to stand on.
     seen:
@@ -106,8 +108,14 @@ class Verdict:
 
     @property
     def searched(self) -> bool:
-        """True where the text reader looked at the file: a file without boxes to remove may then claim 113101."""
-        return self.search is Search.READ
+        """True where the text reader looked at the file, and could read what looks like text: a file without boxes to
+        remove may then claim 113101."""
+        return self.search is Search.READ and not self.unread
+
+    @property
+    def unread(self) -> bool:
+        """True where something looks like text and cannot be read."""
+        return any(box.kind is TextClass.UNREADABLE for box in self.boxes)
 
     @property
     def removed(self) -> tuple[TextBox, ...]:
@@ -120,7 +128,7 @@ class Verdict:
     @property
     def review(self) -> tuple[TextBox, ...]:
         """The boxes that a person should look at."""
-        return tuple(box for box in self.boxes if box.kind is TextClass.UNCLASSIFIED)
+        return tuple(box for box in self.boxes if box.kind in (TextClass.UNCLASSIFIED, TextClass.UNREADABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

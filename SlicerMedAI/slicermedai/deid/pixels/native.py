@@ -28,6 +28,7 @@ class NativeLayout:
     planar: bool
     dtype: np.dtype[Any]
     swapped: bool
+    packed: bool = False
 
     @staticmethod
     def of(dataset: Dataset, path: Path, *, vr: str, frames: int) -> NativeLayout:
@@ -36,10 +37,12 @@ class NativeLayout:
         Raises
         ------
         UnsupportedImageError
-            Samples that are not whole bytes, or chroma that is shared by two pixels.
+            Samples that are not whole bytes (but for frames of bits that fill whole bytes), or chroma that is shared
+            by two pixels.
         """
-        bits = int(dataset.BitsAllocated)
-        if bits not in (8, 16, 32) or "422" in str(dataset.PhotometricInterpretation):
+        bits, big = int(dataset.BitsAllocated), dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
+        packed = bits == 1 and not big and int(dataset.Rows) * int(dataset.Columns) % 8 == 0
+        if not (packed or bits in (8, 16, 32)) or "422" in str(dataset.PhotometricInterpretation):
             attribute = "BitsAllocated" if bits not in (8, 16, 32) else "PhotometricInterpretation"
             raise UnsupportedImageError(
                 "text cannot be removed from samples that are packed like this",
@@ -47,7 +50,6 @@ class NativeLayout:
                 attribute=attribute,
                 advice="The file was left out; export it with one value of 8 or 16 bits for each sample.",
             )
-        big = dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
         samples = int(dataset.SamplesPerPixel)
         return NativeLayout(
             frames=frames,
@@ -55,14 +57,15 @@ class NativeLayout:
             columns=int(dataset.Columns),
             samples=samples,
             planar=samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1,
-            dtype=np.dtype(f"{'>' if big else '<'}{'i' if dataset.PixelRepresentation else 'u'}{bits // 8}"),
+            dtype=np.dtype(f"{'>' if big else '<'}{'i' if dataset.PixelRepresentation else 'u'}{max(bits // 8, 1)}"),
             swapped=big and bits == 8 and vr == "OW",
+            packed=packed,
         )
 
     @property
     def frame_bytes(self) -> int:
         """Of one frame."""
-        return self.rows * self.columns * self.samples * self.dtype.itemsize
+        return self.rows * self.columns * self.samples * self.dtype.itemsize // (8 if self.packed else 1)
 
     @property
     def length(self) -> int:
@@ -108,12 +111,19 @@ class NativePixels:
             The file is shorter than its header says.
         """
         for number, data in enumerate(self._frames()):
-            _swap(data, self.layout)
-            edit(self.layout.view(data), number)
-            _swap(data, self.layout)
-            yield bytes(data)
+            yield self._after(edit, data, number)
         if self.layout.frames * self.layout.frame_bytes % 2:
             yield b"\0"
+
+    def _after(self, edit: Edit, data: bytearray, number: int) -> bytes:
+        if self.layout.packed:  # 8 pixels a byte, the first one lowest (PS3.5 8.1.1)
+            bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+            edit(bits.reshape(self.layout.rows, self.layout.columns), number)
+            return np.packbits(bits, bitorder="little").tobytes()
+        _swap(data, self.layout)
+        edit(self.layout.view(data), number)
+        _swap(data, self.layout)
+        return bytes(data)
 
     def _frames(self) -> Iterator[bytearray]:
         size = self.layout.frame_bytes

@@ -10,7 +10,7 @@ import functools
 import importlib.util
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,11 +20,17 @@ from slicermedai.errors import InputError
 
 _TILE, _OVERLAP, _WHOLE = 1280, 192, 1600
 _ENGINE = "rapidocr_onnxruntime"
+_SURE, _TURNED, _ROW = 0.8, 0.8, 2.5
+"""Of what is not read that surely, and is so much longer than high, the other ways round are read too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of text: what was read, how sure (0 to 1), where, and the column of each character's middle."""
+    """One line of text: what was read, how sure (0 to 1), where, and the column of each character's middle.
+
+    ``elongation`` is its length in heights along its own direction. ``is_turned``: it stands upside down or mirrored.
+    Where nothing could be read, ``text`` is empty.
+    """
 
     text: str
     confidence: float
@@ -33,6 +39,8 @@ class Line:
     x1: float
     y1: float
     columns: tuple[float, ...]
+    elongation: float = 0.0
+    is_turned: bool = False
 
     @property
     def height(self) -> float:
@@ -41,14 +49,14 @@ class Line:
 
     @property
     def is_vertical(self) -> bool:
-        """True where it runs up or down: the columns then say nothing."""
-        return self.x1 - self.x0 < self.height
+        """True where it runs up or down, or is turned: the columns then say nothing."""
+        return self.is_turned or self.x1 - self.x0 < self.height
 
     def moved(self, x: float, y: float) -> Line:
         """The same line in a picture that begins ``x`` columns and ``y`` rows further to the top left."""
         columns = tuple(column + x for column in self.columns)
-        edges = {"x0": self.x0 + x, "y0": self.y0 + y, "x1": self.x1 + x, "y1": self.y1 + y}
-        return Line(text=self.text, confidence=self.confidence, columns=columns, **edges)
+        left, top, right, bottom = self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y
+        return replace(self, columns=columns, x0=left, y0=top, x1=right, y1=bottom)
 
 
 class Ocr(Protocol):
@@ -127,12 +135,16 @@ class RapidOcr:
         if boxes is None or not len(boxes):
             return []
         crops = [_upright(crop, box) for crop, box in zip(engine.get_crop_img_list(colour, boxes), boxes, strict=True)]
-        turned = [n for n, box in enumerate(boxes) if _is_vertical(box)]
-        results, _ = engine.text_rec([*crops, *(np.rot90(crops[n], 2).copy() for n in turned)], True)
-        for place, result in zip(turned, results[len(boxes) :], strict=True):
-            results[place] = max(results[place], result, key=lambda one: one[1])
-        read = zip(boxes, results[: len(boxes)], strict=True)
-        return [_line(box, *result) for box, result in read if result[0].strip()]
+        results, _ = engine.text_rec(crops, True)
+        doubtful = [n for n, box in enumerate(boxes) if results[n][1] < _SURE and _elongation(box) >= _ROW]
+        ways = {n: _read_turned(engine, crops[n]) for n in doubtful}
+        lines = [_line(box, *result) for box, result in zip(boxes, results, strict=True)]
+        for place, way in ways.items():
+            text, confidence, _ = way
+            enough = 0.0 if _is_vertical(boxes[place]) else _TURNED  # a line that runs up is as likely as one down
+            if confidence >= max(enough, lines[place].confidence):
+                lines[place] = replace(lines[place], text=text, confidence=confidence, columns=(), is_turned=True)
+        return lines
 
 
 def tiles_of(picture: NDArray[np.uint8]) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
@@ -159,6 +171,19 @@ def _starts(size: int) -> list[int]:
     return [round(start) for start in np.linspace(0, size - _TILE, count)]
 
 
+def _read_turned(engine: Any, crop: NDArray[np.uint8]) -> Any:
+    """The surest of what is read upside down, and in a mirror, upright and upside down."""
+    ways = (np.rot90(crop, 2), crop[:, ::-1], crop[::-1])
+    results, _ = engine.text_rec([np.ascontiguousarray(way) for way in ways], True)
+    return max(results, key=lambda one: one[1])
+
+
+def _elongation(box: NDArray[Any]) -> float:
+    """Long side in short sides."""
+    sides = sorted((float(np.linalg.norm(box[0] - box[1])), float(np.linalg.norm(box[0] - box[3]))))
+    return sides[1] / max(sides[0], 1.0)
+
+
 def _upright(crop: NDArray[np.uint8], box: NDArray[Any]) -> NDArray[np.uint8]:
     """The engine turns tall crops by a quarter; a single character is none of them."""
     height = np.linalg.norm(box[0] - box[3])
@@ -178,7 +203,14 @@ def _line(box: NDArray[Any], text: str, confidence: float, places: list[Any]) ->
         steps, places = list(range(len(text))), [len(text)]
     columns = tuple(float(x0 + (step + 0.5) / max(float(places[0]), 1.0) * (x1 - x0)) for step in steps)
     return Line(
-        text=text, confidence=confidence, x0=float(x0), y0=float(y0), x1=float(x1), y1=float(y1), columns=columns
+        text=text if text.strip() else "",
+        confidence=confidence,
+        x0=float(x0),
+        y0=float(y0),
+        x1=float(x1),
+        y1=float(y1),
+        columns=columns,
+        elongation=_elongation(box),
     )
 
 
