@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.edits import packed
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Interval, PackedMask
 from slicermedai.domain.result import AnalysisResult, Map, Quality
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
+from slicermedai.domain.volume import Volume
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead, small_head
 
 DISAGREEMENT = Code(value="SAMPLE-DISAGREEMENT", scheme="99MEDAI", meaning="Share of samples that disagree")
@@ -41,11 +44,6 @@ def a_head(*, oblique: bool = False) -> SmallHead:
         maps=(_map(head),),
     )
     return SmallHead(volume=head.volume, result=result)
-
-
-def plain_head(*, oblique: bool = False) -> SmallHead:
-    """The same without lights, samples and maps."""
-    return small_head(oblique=oblique)
 
 
 def a_run(folder: Path, head: SmallHead) -> Path:
@@ -102,3 +100,66 @@ def _map(head: SmallHead) -> Map:
     return Map(
         name="Disagreement", quantity=DISAGREEMENT, unit=NO_UNITS, array=values, geometry=head.result.volume_geometry
     )
+
+
+class PaperScene:
+    """A :class:`~slicermedai.app.review_state.Stage` without MRML: what is shown and drawn is kept in memory."""
+
+    def __init__(self, *, holds_image: bool = True) -> None:
+        self.holds_image = holds_image
+        self.image_node: object = None
+        self.is_there = False
+        self.changed: frozenset[str] = frozenset()
+        self.shown: AnalysisResult | None = None
+        self.image: Volume | None = None
+        self.places: list[tuple[float, ...]] = []
+        self.edited: list[str] = []
+        self.outlined = ""
+        self.laid: tuple[int, float] = (-1, 0.0)
+        self.kept = 0
+        self._drawn: dict[str, PackedMask] = {}
+
+    def has_image(self, result: AnalysisResult) -> bool:
+        return self.holds_image
+
+    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
+        self.image, self.is_there = image, True
+        self.image_node = "a node" if image is not None or self.holds_image else None
+        self.apply(result)
+        return "" if self.image_node else "no image"
+
+    def apply(self, result: AnalysisResult) -> None:
+        self.shown = decided(result)
+
+    def keep(self, result: AnalysisResult) -> None:
+        self.kept = len(result.reviews)
+
+    def forget(self) -> None:
+        self.is_there, self.image_node, self.shown = False, None, None
+
+    def jump(self, place: Sequence[float]) -> None:
+        self.places.append(tuple(place))
+
+    def outline(self, uid: str) -> bool:
+        self.outlined = uid
+        return bool(uid)
+
+    def lay_map(self, number: int, *, share: float) -> float | None:
+        self.laid = (number, share)
+        return share if number >= 0 else None
+
+    def edit(self, uid: str) -> None:
+        self.edited.append(uid)
+
+    def draw(self, uid: str, region: PackedMask) -> None:
+        """What a person would do in the Segment Editor."""
+        self._drawn[uid], self.changed = region, self.changed | {uid}
+
+    def drawn(self, uid: str) -> PackedMask:
+        assert self.shown is not None
+        shown = next(one.region for one in self.shown.findings if one.tracking_uid == uid)
+        return self._drawn.get(uid) or packed(shown)  # type: ignore[arg-type]  # it is a mask
+
+    def take(self, uid: str, region: PackedMask) -> None:
+        self.changed -= {uid}
+        self._drawn.pop(uid, None)

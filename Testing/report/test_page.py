@@ -15,7 +15,16 @@ import pytest
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval, PackedMask
 from slicermedai.domain.provenance import InputDigest
-from slicermedai.domain.result import AnalysisResult, Decision, Deidentification, Map, Quality, Review, Status
+from slicermedai.domain.result import (
+    AnalysisResult,
+    Decision,
+    Deidentification,
+    EditDistance,
+    Map,
+    Quality,
+    Review,
+    Status,
+)
 from slicermedai.domain.study import Identity, Study
 from slicermedai.errors import OutputError
 from slicermedai.report.context import ReportContext
@@ -222,6 +231,16 @@ def test_refusals_and_missing_assessments_are_listed(page: Reader):
     assert "Expected Dice: this model has no quality estimate" in said
     assert "Brain: confidence not calibrated" in said
     assert "Left lateral ventricle: confidence not assessed" in said
+
+
+def test_a_rating_and_how_far_an_edit_went_are_said(result, tmp_path: Path):
+    edit = EditDistance(dice=0.934, added=2.25, removed=0.5)
+    region = result.findings[0].region
+    review = Review(
+        tracking_uid=BRAIN_UID, person="Dr. Who", decision=Decision.EDITED, rating=2, edit=edit, region=region
+    )
+    said = of(replace(result, reviews=(review,)), tmp_path).section("reviews")
+    assert "2 of 5 Dice 0.93, 2.25 ml added, 0.50 ml removed" in said
 
 
 def test_reviews_name_person_decision_and_reason(result, tmp_path: Path):

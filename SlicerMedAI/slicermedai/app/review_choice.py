@@ -82,15 +82,9 @@ class Reviewing(ResultChoice):
         return self.can_decide and self.row is not None and self.row.review is not None
 
     def accept(self, comment: str = "") -> None:
-        """The finding that is looked at is right; an edited one stays edited."""
+        """The finding that is looked at is right, as it is now: who accepts an edited one accepts the edit."""
         row = self._decidable()
-        if row is None:
-            return
-        if row.review is not None and row.review.decision is Decision.EDITED:
-            self._set(
-                message=self.translate("It was edited, and the edit counts. Undo it to accept what the model found.")
-            )
-        else:
+        if row is not None:
             self._decide(row, Decision.ACCEPTED, comment)
 
     def reject(self, reason: str) -> None:

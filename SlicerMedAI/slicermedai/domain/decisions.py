@@ -1,8 +1,8 @@
 """What people decided about the findings of a result, applied: in scene, report and every exported object alike.
 
-The last decision about a finding counts. A rejected finding is left out and an edited one has the person's voxels, with
-its volume counted anew; its other numbers, its confidence and its expected quality are of voxels that are no more, and
-are said to be missing.
+The last decision about a finding counts, and an edit that was accepted stays one. A rejected finding is left out and an
+edited one has the person's voxels, with its volume counted anew; its other numbers, its confidence and its expected
+quality are of voxels that are no more, and are said to be missing.
 """
 
 from __future__ import annotations
@@ -58,8 +58,21 @@ def is_edited(result: AnalysisResult, finding: Finding) -> bool:
 
 
 def last_decisions(result: AnalysisResult) -> dict[str, Review]:
-    """The last review of each finding by its tracking UID, and of the whole by :data:`WHOLE`."""
-    return {review.tracking_uid: review for review in result.reviews}
+    """The last review of each finding by its tracking UID, and of the whole by :data:`WHOLE`.
+
+    Who accepts an edited finding accepts the edit: its voxels stay, and the decision is theirs.
+    """
+    last: dict[str, Review] = {}
+    for review in result.reviews:
+        last[review.tracking_uid] = _on_top(last.get(review.tracking_uid), review)
+    return last
+
+
+def _on_top(before: Review | None, review: Review) -> Review:
+    if before is None or before.decision is not Decision.EDITED or review.decision is not Decision.ACCEPTED:
+        return review
+    reason, rating = review.reason or before.reason, review.rating or before.rating
+    return dataclasses.replace(before, person=review.person, time=review.time, reason=reason, rating=rating)
 
 
 def _check_known(result: AnalysisResult, last: dict[str, Review]) -> None:

@@ -84,7 +84,10 @@ def reviews_section(result: AnalysisResult) -> Html:
         return section("reviews", "Review", tag("p", "No person has reviewed these findings."))
     names = {WHOLE: "The result as a whole", **_names(result)}
     rows = [_decision(_nameless(review, result), names) for review in result.reviews]
-    headings = ("Finding", "Decision", "Person", "Reason", "Time")
+    headings: tuple[str, ...] = ("Finding", "Decision", "Person", "Reason", "Time")
+    if any(review.rating or review.edit for review in result.reviews):
+        headings = (*headings, "Rating", "Edit")
+        rows = [(*row, *_told_of(review)) for row, review in zip(rows, result.reviews, strict=True)]
     return section("reviews", "Review", table("Decisions about findings", headings, rows))
 
 
@@ -122,6 +125,13 @@ def _nameless(review: Review, result: AnalysisResult) -> Review:
 def _decision(review: Review, names: dict[str, str]) -> tuple[object, ...]:
     name = names.get(review.tracking_uid, "finding no longer present")
     return name, review.decision.value, review.person, review.reason, review.time
+
+
+def _told_of(review: Review) -> tuple[str, str]:
+    """The rating, and how far the person's voxels are from the network's."""
+    edit = review.edit
+    changed = f"Dice {edit.dice:.2f}, {edit.added:.2f} ml added, {edit.removed:.2f} ml removed" if edit else ""
+    return (f"{review.rating} of 5" if review.rating else ""), changed
 
 
 def _names(result: AnalysisResult) -> dict[str, str]:
