@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slicermedai.deid.charsets import DEFAULT
+from slicermedai.deid.charsets import DEFAULT, charset_of
 from slicermedai.deid.dictionary import tag_of
 from slicermedai.deid.harvest import Harvest
 from slicermedai.deid.table import load_table
@@ -53,3 +53,12 @@ def test_what_the_table_removes_is_searched_in_other_text(keyword: str) -> None:
 def test_usual_words_for_services_and_occupations_are_no_identity() -> None:
     vocabulary = harvested(RequestingService=("LO", "Radiology"), Occupation=("SH", "retired nurse"))
     assert vocabulary.scrub("Radiology: a nurse, retired") == "Radiology: a nurse, retired"
+
+
+def test_a_name_in_another_character_set_than_the_file_says_is_searched() -> None:
+    harvest = Harvest(load_table())
+    name = "Mußgemann^Jörg".encode("latin-1")
+    harvest.add(tag_of("PatientName"), "PN", name, charset_of("ISO_IR 192"), ())
+    scrub = harvest.vocabulary().scrub
+    assert scrub("of MUSSGEMANN, Jörg") == "of XXXX"
+    assert scrub(charset_of("ISO_IR 192").decode("of Mußgemann, Jörg".encode("latin-1"))) == "of XXXX"

@@ -242,3 +242,11 @@ def test_a_short_identifier_is_found_after_a_label(tmp_path: Path) -> None:
     labelled = an_image(tmp_path / "labelled", ImageComments="MRN: 1500")
     assert not list(find(plain, tokens))
     assert [hit.attribute for hit in find(labelled, tokens)] == ["(0020,4000)"]
+
+
+def test_a_name_that_is_not_in_the_files_character_set_neither_leaks_nor_stops_a_run(tmp_path: Path) -> None:
+    source = an_image(tmp_path / "in", SpecificCharacterSet="ISO_IR 100", PatientName="Mußgemann^Jörg")
+    planted(source, "ManufacturerModelName", "of Mußgemann")
+    source.write_bytes(source.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 192"))
+    without_identity([source], tmp_path / "out")
+    assert b"gemann" not in (tmp_path / "out" / "00001.dcm").read_bytes()

@@ -418,6 +418,7 @@ def test_six_digits_and_roman_numbers_are_dates_only_where_they_are_the_patients
         *(
             ("mcDonaldson^ian", "MacDonaldson"),
             ("McDonaldson^Ian", "Mc Donaldson"),
+            ("McDonaldson^Ian", "Donaldson"),
             ("MacDonaldson^Ian", "McDonaldson"),
         ),
         *(("O'Shaughnessy^Sio", "OShaughnessy"), ("عبدالرحمن^ل", "عبد الرحمن")),

@@ -36,6 +36,7 @@ _INSTITUTIONS = re.compile(r"Institution\w*CodeSequence")
 _OWN_NAMES = frozenset(
     {"PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"}
 )
+_UNDECODED = re.compile(r"[\ud800-\udfff]")
 _OWN_NUMBERS = frozenset({"PatientID", "OtherPatientIDs"})
 _NOT_TEXT = frozenset({"SQ", "OB", "OW", "UN", "OD", "OF", "OL", "OV"})
 
@@ -69,7 +70,7 @@ class Harvest:
         if key in self._seen:
             return
         self._seen.add(key)
-        texts = [part.strip(" \0") for part in charset.decode(raw).split("\\")]
+        texts = [part.strip(" \0") for text in _readings(raw, charset) for part in text.split("\\")]
         made = _by_parents_of(keyword_of(tag), parents) if maker is _by_parents else maker
         for text in texts if made is not None else ():
             self._take(tag, made(text) if made else set(), text)
@@ -99,6 +100,12 @@ class Harvest:
 
     def _maker(self, tag: int, vr: str) -> Maker | None:
         return _maker_of(self.table, tag, vr)
+
+
+def _readings(raw: bytes, charset: Charset) -> tuple[str, ...]:
+    """The text; as Latin-1 too, which can read anything, where it is not in the character set that the file names."""
+    text = charset.decode(raw)
+    return (text, raw.decode("latin-1")) if _UNDECODED.search(text) else (text,)
 
 
 def joined(harvests: Sequence[Harvest]) -> Harvest:

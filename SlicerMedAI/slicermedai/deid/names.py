@@ -11,6 +11,7 @@ from slicermedai.deid.transliteration import is_other_script, spellings, stems
 
 WORD = re.compile(r"[^\W_]+")
 _HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_UNDECODED = re.compile(r"[^\s^=,;_]*[\ud800-\udfff][^\s^=,;_]*")
 _DIGITS = re.compile(r"[0-9]{5,}")
 _MARKS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _ADDRESSES = (
@@ -94,7 +95,7 @@ def days_of(tokens: Iterable[Token]) -> frozenset[tuple[int, int, int]]:
 
 
 def _words(text: str) -> set[str]:
-    return {*WORD.findall(text), *_HYPHENATED.findall(text)}
+    return {*WORD.findall(text), *_HYPHENATED.findall(text), *_UNDECODED.findall(text)}
 
 
 def _phrases(family: str, given: str) -> set[str]:

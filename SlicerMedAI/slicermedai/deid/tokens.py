@@ -84,7 +84,7 @@ class Token:
             return size >= 8
         if scope is Scope.NUMBER:
             return self.kind is not Kind.DATE
-        return size >= 6 or len(self.text.encode()) >= 6
+        return size >= 6 or len(self.text.encode("utf-8", "surrogateescape")) >= 6
 
     @property
     def is_phrase(self) -> bool:

@@ -71,7 +71,8 @@ def spellings(text: str) -> frozenset[str]:
         if len(text) >= 6:
             found.update(text.replace(pair, single) for pair, single in _DIGRAPHS if pair in text)
         if match := _MAC.match(text):
-            found.update(head + text[match.end() :] for head in ("mc", "mac", "mc ", "mac "))
+            rest = text[match.end() :]
+            found.update(head + rest for head in ("mc", "mac", "mc ", "mac ", *([""] if len(rest) >= 6 else [])))
         return frozenset(found)
     return frozenset(found | {form for form in _in_latin(text) if form.isascii() and len(form) >= 3})
 

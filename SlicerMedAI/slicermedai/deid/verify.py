@@ -342,7 +342,7 @@ def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, byte
             continue
         if scope is Scope.PIXELS:
             variants = (token.text, token.text.upper(), token.text.title())
-            forms.update((b"", variant.encode(), b"") for variant in variants)
+            forms.update((b"", variant.encode("utf-8", "surrogateescape"), b"") for variant in variants)
             continue
         for text in _written(token):
             if text != token.text and scope is not Scope.TEXT:
@@ -375,4 +375,8 @@ def _narrow(text: str) -> set[bytes]:
 
 
 def _wide(text: str) -> set[bytes]:
-    return {variant.encode(codec).lower() for variant in (text, fold(text)) for codec in ("utf-16-le", "utf-16-be")}
+    return {
+        variant.encode(codec, "surrogatepass").lower()
+        for variant in (text, fold(text))
+        for codec in ("utf-16-le", "utf-16-be")
+    }

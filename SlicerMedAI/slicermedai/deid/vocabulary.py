@@ -276,7 +276,7 @@ def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
 def _needles(tokens: list[Token]) -> tuple[bytes, ...]:
     found: set[bytes] = set()
     for text in {variant for t in tokens for variant in (t.text, fold(t.text))}:
-        found.update(text.encode(codec).lower() for codec in ("utf-8", "utf-16-le", "utf-16-be"))
+        found.update(text.encode(codec, "ignore").lower() for codec in ("utf-8", "utf-16-le", "utf-16-be"))
         found.add(text.encode("latin-1", "ignore").lower())
     return tuple(sorted(needle for needle in found if len(needle) >= 6))
 
