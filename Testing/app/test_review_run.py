@@ -164,7 +164,7 @@ def test_a_decision_needs_a_name_which_is_kept_for_all_modules(desk: Desk, run: 
     assert not review.can_decide
     review.accept()
     assert "name" in review.state.message
-    assert len(review.state.pending) == 0
+    assert not list(review.state.pending)
     review.choose_person(" Jane  van Roe ")
     review.accept("as expected")
     assert desk.settings[PERSON] == "Jane van Roe"
@@ -176,7 +176,7 @@ def test_a_decision_needs_a_name_which_is_kept_for_all_modules(desk: Desk, run: 
 def test_a_rejection_needs_a_reason_and_keeps_what_the_model_said(desk: Desk, run: Path) -> None:
     review = desk.open(run)
     review.reject("  ")
-    assert len(review.state.pending) == 0
+    assert not list(review.state.pending)
     review.reject("an artefact")
     row = row_of(review, BRAIN_UID)
     assert row.review is not None
@@ -209,7 +209,7 @@ def test_undo_and_redo_go_through_all_decisions_and_a_new_one_ends_redoing(desk:
     review.reject("an artefact")
     review.undo()
     review.undo()
-    assert len(review.state.pending) == 0
+    assert not list(review.state.pending)
     review.undo()
     review.redo()
     assert [one.decision for one in review.state.pending] == [Decision.ACCEPTED]
@@ -284,7 +284,7 @@ def test_nothing_changed_is_no_decision_and_nothing_left_is_a_rejection(desk: De
     nothing = PackedMask.from_array(np.zeros(head.volume.array.shape, bool), head.result.volume_geometry)
     edit(desk, nothing)
     assert "reject the finding" in review.state.message
-    assert len(review.state.pending) == 0
+    assert not list(review.state.pending)
     assert review.state.editing == VENTRICLE_UID
 
 
@@ -312,7 +312,7 @@ def test_voxels_on_another_grid_are_refused_with_what_to_do(desk: Desk, run: Pat
     review = desk.open(run)
     edit(desk, PackedMask.from_array(bigger(head.result).to_array(), moved))
     assert "Segment Editor" in review.state.message
-    assert len(review.state.pending) == 0
+    assert not list(review.state.pending)
 
 
 def test_who_accepts_an_edited_finding_accepts_the_edit(desk: Desk, run: Path, head: SmallHead) -> None:
@@ -351,7 +351,7 @@ def test_saving_makes_a_new_result_and_the_old_one_stays(desk: Desk, run: Path, 
     edit(desk, bigger(head.result))
     review.rate(3)
     save(review)
-    assert len(review.state.pending) == 0
+    assert not list(review.state.pending)
     assert desk.scene.kept == 3
     saved = AnalysisResult.load(newest(run))
     last = saved.reviews[-1]
