@@ -62,7 +62,8 @@ def text_not_done(rule: TextRule) -> list[str]:
         return []
     return [
         "Text that was kept was searched for what the headers name and for forms of dates, numbers and addresses. "
-        "Names of people and places that appear in no header may still stand in it."
+        "Names of people and places that appear in no header may still stand in it, as may names that a header has in "
+        "Hebrew, Arabic, Thai, Korean or Chinese letters alone, where the text spells them in Latin ones.",
     ]
 
 

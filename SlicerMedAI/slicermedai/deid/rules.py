@@ -172,7 +172,13 @@ class ScrubText:
         """In words."""
         return [
             "Names, identifiers, telephone numbers, addresses, institutions and dates of the patient were collected "
-            "from all files and masked wherever they stood in other text."
+            "from all files and masked wherever they stood in other text, broken, inflected and transliterated from "
+            "Cyrillic, Greek and kana too; so were distinctive family names and Patient IDs of other patients of the "
+            "run.",
+            "A patient's name that is a common word (Smith, Brown) was masked where it is written as a name, with a "
+            "capital letter; words of anatomy, laterality, scanners and acquisition, and terms such as white matter "
+            "and Crohn disease, were left. Identifiers of up to three characters or five digits were masked after a "
+            "label alone, and numbers (DS, IS) that are no measurements where a whole value is one.",
         ]
 
 
