@@ -54,6 +54,7 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
 
     clock = Clock(_now())
     bundle = resolve(job.bundle)
+    _check_maps(job, bundle)
     sources = _open(job, clock, progress)
     source = next(iter(sources.values()))
     placed = source.volume.geometry.is_in_patient
@@ -209,6 +210,15 @@ def _write(
 
 def _wants_maps(job: RunJob) -> bool:
     return job.uncertainty != "none" or bool(job.saliency)
+
+
+def _check_maps(job: RunJob, bundle: BundleRef) -> None:
+    if bundle.task != "segmentation" and _wants_maps(job):
+        raise InputError(
+            f"{bundle.title} does {bundle.task}, and uncertainty and saliency are of segmentations alone",
+            attribute="saliency" if job.saliency else "uncertainty",
+            advice="Run it without them.",
+        )
 
 
 def _now() -> str:

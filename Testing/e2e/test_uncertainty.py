@@ -7,18 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pydicom import dcmread
 
 from slicermedai.cli.execute import execute
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult, Decision, Review
+from slicermedai.errors import InputError
 from slicermedai.export.pmap_read import read
 from slicermedai.inference.resample import resample
 from slicermedai.jobs.specs import RunJob
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 from Testing.inference.test_again import ball, leaning
-from Testing.inference.tiny_bundle import write_tiny_bundle
+from Testing.inference.tiny_bundle import change_json, write_tiny_bundle
 
 
 def ran(folder: Path, series: Path, bundle: Path, **fields: object) -> tuple[Path, AnalysisResult]:
@@ -76,3 +78,11 @@ def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> 
     )
     edited = decided(replace(result, reviews=(edit,)))
     assert edited.uncertainty is not None and edited.uncertainty.structures == ()
+
+
+@pytest.mark.parametrize("asked", [{"uncertainty": "flips"}, {"saliency": "gradient"}])
+def test_a_classifier_is_not_asked_for_maps(tmp_path: Path, asked: dict[str, str]) -> None:
+    bundle = write_tiny_bundle(tmp_path / "tiny@0.1")
+    change_json(bundle / "medai.json", task="classification")
+    with pytest.raises(InputError, match="of segmentations alone"):
+        execute(RunJob(source=str(tmp_path), bundle=str(bundle), output=str(tmp_path / "out"), **asked), job_id="j")

@@ -14,6 +14,8 @@ from slicermedai.inference.runner import is_out_of_memory
 from slicermedai.inference.saliency import METHODS, TITLES, Explained, Request, explain
 from slicermedai.inference.task import Listeners, SaliencyVolume
 
+NOTHING_TO_EXPLAIN = "Saliency: not made, since nothing was found in this image."
+
 
 def check_target(ref: BundleRef, listeners: Listeners) -> None:
     """Raise :class:`InputError` for a method that is not known, or a target that the model has no label for."""

@@ -28,7 +28,7 @@ from slicermedai.inference.adapter.steps import Steps
 from slicermedai.inference.again import Answered, ask_flipped
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
-from slicermedai.inference.explaining import saliency_on
+from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.fitness import extent_warnings, label_warnings
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
 from slicermedai.inference.labels import agree, labels_on, mask_on
@@ -88,6 +88,7 @@ class Sweep:
             image = self._framed(adapted, volumes)
             if image is None:
                 self.scores = {value: None for value, _ in self._labels}
+                self.unchecked += [NOTHING_TO_EXPLAIN] if self.setting.listeners.saliency else []
                 return _empty(first.geometry)
             return self._segmented(adapted, steps, image, first)
 
