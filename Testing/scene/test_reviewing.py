@@ -82,6 +82,7 @@ def test_a_result_that_is_shown_already_keeps_what_was_drawn(review: ReviewScene
     again = ReviewScene(scene)
     again.open(head.result)
     assert np.array_equal(again.drawn(VENTRICLE_UID).to_array(), wanted.to_array())
+    assert again.changed == {VENTRICLE_UID}, "and it is noticed that somebody drew in it"
     again.forget()
 
 

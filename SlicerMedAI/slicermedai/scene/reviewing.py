@@ -9,8 +9,9 @@ from typing import Any
 import slicer
 import vtk
 
+from slicermedai.domain.counting import voxels
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.finding import Box, Finding, PackedMask, Point
+from slicermedai.domain.finding import Box, Finding, Mask, PackedMask, Point
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError, InputError, MedAIError
@@ -19,7 +20,15 @@ from slicermedai.scene.hierarchy import series_uid_of
 from slicermedai.scene.jump import jump_to
 from slicermedai.scene.markups import TRACKING_UID, add_markup
 from slicermedai.scene.notice import describe, fill_notice
-from slicermedai.scene.segments import create_surfaces, has_mask, mask_from_segment, put_segment, tag_segment
+from slicermedai.scene.segments import (
+    count_values,
+    create_surfaces,
+    drawn_voxels,
+    has_mask,
+    mask_from_segment,
+    put_segment,
+    tag_segment,
+)
 from slicermedai.scene.show import show
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node
@@ -80,8 +89,9 @@ class ReviewScene:
         self.forget()
         self._result = result
         if self._is_shown(result):
-            self._drawn = {one.tracking_uid: one.region for one in decided(result).findings if has_mask(one)}
-            remark = ""
+            now = [one for one in decided(result).findings if has_mask(one)]
+            self._drawn = {one.tracking_uid: one.region for one in now}
+            self._changed, remark = _drawn_in(self._segmentation, now), ""
         else:
             remark = self._show(replace(result, reviews=()), image)
             self._drawn = {one.tracking_uid: one.region for one in result.findings if has_mask(one)}
@@ -270,6 +280,23 @@ class ReviewScene:
             node.SetSingletonTag(EDITOR)
             node = self.scene.AddNode(node)
         return node
+
+
+def _drawn_in(segmentation: Any, findings: Sequence[Finding]) -> set[str]:
+    """The findings whose segments have another number of voxels than they should: somebody drew in them before."""
+    there = drawn_voxels(segmentation, [one.tracking_uid for one in findings])
+    maps: dict[int, Any] = {}
+    wanted = {}
+    for one in findings:
+        region = one.region
+        if isinstance(region, Mask):
+            if id(region.label_map) not in maps:
+                maps[id(region.label_map)] = count_values(region.label_map.array)
+            known = maps[id(region.label_map)]
+            wanted[one.tracking_uid] = int(known[region.value]) if region.value < len(known) else 0
+        elif isinstance(region, PackedMask):
+            wanted[one.tracking_uid] = voxels(region)
+    return {uid for uid, count in wanted.items() if there[uid] != count}
 
 
 def _lies_on(node: Any, result: AnalysisResult) -> bool:

@@ -120,6 +120,31 @@ def mask_from_segment(node: Any, segment_id: str) -> PackedMask:
     return PackedMask.from_array(array, _geometry(node, reference, array.shape))
 
 
+def drawn_voxels(node: Any, segment_ids: Iterable[str]) -> dict[str, int]:
+    """How many voxels each segment has in its own label map; layers that segments share are counted once."""
+    segmentation = node.GetSegmentation()
+    layers: dict[Any, NDArray[np.int64]] = {}
+    found = {}
+    for name in segment_ids:
+        segment = segmentation.GetSegment(name)
+        image = segment.GetRepresentation(_LABELMAP)
+        if image not in layers:
+            empty = image is None or image.GetPointData().GetScalars() is None
+            layers[image] = np.zeros(0, np.int64) if empty else count_values(_array(image))
+        value = segment.GetLabelValue()
+        found[name] = int(layers[image][value]) if value < len(layers[image]) else 0
+    return found
+
+
+def count_values(array: NDArray[Any]) -> NDArray[np.int64]:
+    """How often each whole number from 0 on stands in an integer array, slice by slice, so that memory stays small."""
+    counts = np.zeros(int(array.max(initial=0)) + 1, np.int64)
+    for plane in array:
+        found = np.bincount(plane.ravel().astype(np.int64, copy=False))
+        counts[: len(found)] += found
+    return counts
+
+
 def terminology(label: Label) -> str:
     """The label's codes in the form that Slicer keeps in a segment's ``TerminologyEntry`` tag."""
     entry = slicer.vtkSlicerTerminologyEntry()
