@@ -9,13 +9,15 @@ import pytest
 
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.plan import Role
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, InputError, JobCancelled
 from slicermedai.plan import edits, phases
+from slicermedai.plan.landmarks import between_images
 from slicermedai.plan.numbers import table_of
 from slicermedai.plan.register import registered
 from Testing.fixtures import liver
 from Testing.fixtures.grids import covering, rotated
-from Testing.plan.cases import LABELS, a_plan
+from Testing.plan.cases import LABELS, SMALL, a_plan
 
 MOVE = liver.rigid((4.0, -3.0, 6.0), (5.0, -7.0, 4.0))
 STILL = np.eye(4)
@@ -160,3 +162,36 @@ def test_landmarks_that_are_no_pairs_and_empty_structures_are_refused():
     empty = PackedMask.from_array(np.zeros(ARTERIAL.shape, dtype=bool), ARTERIAL)
     with pytest.raises(InputError, match="liver has no voxels"):
         phases.between_borders(a_plan().structures[0].region, empty, structure="liver")
+
+
+@pytest.mark.parametrize("name", ["oblique", "anisotropic", "tilted"])
+def test_images_alone_tell_aligned_phases_from_those_that_are_not(name):
+    grid = liver.GRIDS[name]
+    organ = PackedMask.from_array(liver.inside(liver.LIVER, grid), grid)
+    move = liver.rigid((2.0, -1.0, 2.0), (3.0, -3.0, 3.0))
+    venous, arterial = liver.phase("venous", grid), liver.phase("arterial", ARTERIAL, transform=move)
+    left = between_images(venous, arterial, within=organ, transform=move)
+    assert left is not None and left.mean < 2.0 and left.count >= 6
+    places = grid.to_lps(np.argwhere(organ.to_array())[::200])
+    known = np.linalg.norm(after(places, move) - places, axis=1).mean()
+    apart = between_images(venous, arterial, within=organ)
+    assert apart is not None and apart.mean == pytest.approx(known, abs=1.5)
+    assert not phases.with_residual(phases.compared(grid, ARTERIAL, moving="arterial"), apart).accepted
+
+
+def test_phases_much_farther_apart_than_can_be_seen_are_never_accepted():
+    grid = liver.GRIDS["oblique"]
+    organ = PackedMask.from_array(liver.inside(liver.LIVER, grid), grid)
+    arterial = liver.phase("arterial", ARTERIAL, transform=liver.rigid((0.0, 0.0, 0.0), (22.0, 0.0, 10.0)))
+    found = between_images(liver.phase("venous", grid), arterial, within=organ)
+    assert found is None or found.mean > phases.LIMIT
+
+
+def test_images_without_anything_in_common_give_no_residual():
+    plan = a_plan()
+    noise = np.random.default_rng(3).normal(0, 50, SMALL.shape).astype(np.int16)
+    other = Volume(array=noise, geometry=SMALL, modality="CT")
+    organ = plan.structures[0].region
+    assert between_images(liver.phase("venous", SMALL), other, within=organ) is None
+    flat = Volume(array=np.zeros(SMALL.shape, np.int16), geometry=SMALL, modality="CT")
+    assert between_images(flat, flat, within=organ) is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.plan import Margin, Plan, Role
 from slicermedai.plan.border import Window, border_points, window_of
@@ -79,6 +80,14 @@ def reach_of(mask: NDArray[np.bool_], geometry: Geometry, width: float) -> Reach
     return Reach(window=window, shares=shares)
 
 
+@lru_cache(maxsize=16)
+def reach(region: Mask | PackedMask, width: float) -> Reach:
+    """:func:`reach_of` a region, remembered: a plane that is moved leaves the margins as they are."""
+    made = reach_of(region.to_array(), region.geometry, width)
+    made.shares.setflags(write=False)
+    return made
+
+
 def _room(mask: NDArray[np.bool_], geometry: Geometry, width: float) -> Window:
     """The lesion's box, with the margin around it as far as the grid goes."""
     normals = np.linalg.inv(geometry.affine[:3, :3])  # rows: an index step as a function of mm
@@ -101,22 +110,22 @@ def zone_of(plan: Plan, margin: Margin) -> MarginZone:
     The lesion itself is no crossing: a vessel that runs in the lesion is told by their distance. Raises as
     :func:`slicermedai.plan.checks.lesion` does.
     """
-    mask = lesion(plan, margin.lesion).region.to_array()
-    reach = reach_of(mask, plan.geometry, margin.width)
-    within = reach.window.slices
+    region = lesion(plan, margin.lesion).region
+    mask, taken = region.to_array(), reach(region, margin.width)
+    within = taken.window.slices
     organ = organ_with_lesions(plan)[within]
-    shell = np.where(mask[within], np.float32(0), reach.shares)
+    shell = np.where(mask[within], np.float32(0), taken.shares)
     vessels = [
-        _crossing(plan, reach.window, vessel.name, np.where(vessel.region.to_array()[within], shell, np.float32(0)))
+        _crossing(plan, taken.window, vessel.name, np.where(vessel.region.to_array()[within], shell, np.float32(0)))
         for vessel in plan.having(Role.VESSEL)
     ]
-    taken = np.where(organ, reach.shares, np.float32(0))
+    own = np.where(organ, taken.shares, np.float32(0))
     return MarginZone(
         margin=margin,
-        region=_packed(plan, reach.window, taken >= 0.5),
-        ml=_ml(taken, plan.geometry),
+        region=_packed(plan, taken.window, own >= 0.5),
+        ml=_ml(own, plan.geometry),
         vessels=tuple(one for one in vessels if one is not None),
-        beyond_organ=_crossing(plan, reach.window, plan.organ, np.where(organ, np.float32(0), shell)),
+        beyond_organ=_crossing(plan, taken.window, plan.organ, np.where(organ, np.float32(0), shell)),
     )
 
 

@@ -18,7 +18,7 @@ from slicermedai.measure.methods import measure
 from slicermedai.plan.body import standard_liver
 from slicermedai.plan.checks import check_plan, structure
 from slicermedai.plan.distances import Distance, shortest, to_border
-from slicermedai.plan.margins import MarginZone, zone_of
+from slicermedai.plan.margins import MarginZone, reach, zone_of
 from slicermedai.plan.resection import Resection, functional_ml, resect
 
 DISTANCE = Code(value="121206", scheme="DCM", meaning="Distance")
@@ -256,5 +256,5 @@ def _percent(part: Part, subject: str, name: str, share: float, note: str = "") 
 
 def forget() -> None:
     """Drop what is remembered of regions: when a case is closed."""
-    for remembered in (measured, distance, border_distance):
+    for remembered in (measured, distance, border_distance, reach):
         remembered.cache_clear()

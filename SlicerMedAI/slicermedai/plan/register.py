@@ -43,7 +43,8 @@ def registered(
     within:
         The organ in the plan's phase: only it and 10 mm around it count. Without it, the whole image.
 
-    The residual is not measured by it: :mod:`slicermedai.plan.phases` does that, from a structure or landmarks in both.
+    The residual is not measured by it: :mod:`slicermedai.plan.phases` and
+    :func:`slicermedai.plan.landmarks.between_images` do that.
 
     Raises
     ------

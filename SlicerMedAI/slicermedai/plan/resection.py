@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.plan import BoxCut, Cut, MarginCut, Plan, PlaneCut, Role
+from slicermedai.domain.plan import BoxCut, Cut, Plan, PlaneCut, Role
 from slicermedai.errors import InputError
 from slicermedai.plan.border import Window, window_of
 from slicermedai.plan.checks import lesion
 from slicermedai.plan.fractions import Shares, beyond_plane, within_box
-from slicermedai.plan.margins import organ_with_lesions, reach_of
+from slicermedai.plan.margins import organ_with_lesions, reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +102,7 @@ def _shares(plan: Plan, cut: Cut, window: Window) -> Shares:
         return beyond_plane(grid, cut.point, cut.normal)
     if isinstance(cut, BoxCut):
         return within_box(grid, cut.box)
-    return _margin(plan, cut, window)
-
-
-def _margin(plan: Plan, cut: MarginCut, window: Window) -> Shares:
-    mask = lesion(plan, cut.lesion).region.to_array()
-    return reach_of(mask, plan.geometry, cut.width).over(window)
+    return reach(lesion(plan, cut.lesion).region, cut.width).over(window)
 
 
 def _counted(plan: Plan, window: Window, gone: Shares, parts: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Resection:
