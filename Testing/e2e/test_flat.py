@@ -19,6 +19,7 @@ from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.geometry import Space
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import AmbiguousInputError, FormatError, InputError
+from slicermedai.export.read_back import read_result
 from slicermedai.jobs.specs import RunJob
 from Testing.deid.pixels.pictures import Text, written_on
 from Testing.fixtures.flat_writer import FlatSpec, chest, retina, write_flat
@@ -56,6 +57,12 @@ def test_a_mammogram_runs_to_findings_of_its_side_and_a_report_with_its_picture(
     assert result.volume_geometry.space is Space.PLANE
     assert any("in the plane of the detector" in note for note in result.notes)
     assert (folder / "dicom" / "findings.csv").is_file()
+    report = dcmread(folder / "dicom" / "sr-image.dcm")
+    assert (report.PatientID, report.StudyInstanceUID) == (result.study.patient_id, result.study.study_uid)
+    assert [one.label.modifier.meaning for one in read_result([folder / "dicom" / "sr-image.dcm"]).result.findings] == [
+        "Left",
+        "Left",
+    ]
     page = (folder / "report.html").read_text("utf-8")
     for said in ("has no place in the patient", "left MLO", "No DICOM SEG and SR", "There is no scene file", "Left"):
         assert said in page, said

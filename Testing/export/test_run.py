@@ -297,7 +297,7 @@ def test_formats_that_fit_are_chosen_and_the_others_named(
 
 def test_models_without_voxels_get_formats_that_can_hold_what_they_find() -> None:
     assert fitting((), obstacle=None, task="detection")[0] == ("sr-regions",)
-    assert fitting((), obstacle=None, task="classification")[0] == ("csv",)
+    assert fitting((), obstacle=None, task="classification")[0] == ("sr-image", "csv")
     for task in ("detection", "classification"):
         formats, refused = fitting((), obstacle=NO_PATIENT, task=task)
         assert formats == ("csv",) and len(refused) == 1

@@ -30,6 +30,7 @@ def _dicom(tr: Translate) -> dict[str, tuple[str, str]]:
             tr("The same as a Comprehensive SR, which web viewers and older systems take."),
         ),
         "sr-regions": (tr("Report of boxes and points"), tr("DICOM SR for detections, which have no voxels.")),
+        "sr-image": (tr("Report on the whole image"), tr("DICOM SR for classifications, which have no region.")),
         "text": (tr("Report in words"), tr("DICOM Basic Text SR: the result as sentences.")),
         "pmap": (tr("Maps"), tr("DICOM Parametric Map: probability, uncertainty and the like for each voxel.")),
         "rtstruct": (tr("Contours"), tr("DICOM RT Structure Set, for radiotherapy planning.")),

@@ -94,6 +94,15 @@ _MODALITIES = {
     "NM": Code(value="NM", scheme="DCM", meaning="Nuclear Medicine"),
     "US": Code(value="US", scheme="DCM", meaning="Ultrasound"),
     "XA": Code(value="XA", scheme="DCM", meaning="X-Ray Angiography"),
+    "CR": Code(value="CR", scheme="DCM", meaning="Computed Radiography"),
+    "DX": Code(value="DX", scheme="DCM", meaning="Digital Radiography"),
+    "MG": Code(value="MG", scheme="DCM", meaning="Mammography"),
+    "IO": Code(value="IO", scheme="DCM", meaning="Intra-oral Radiography"),
+    "PX": Code(value="PX", scheme="DCM", meaning="Panoramic X-Ray"),
+    "RF": Code(value="RF", scheme="DCM", meaning="Radiofluoroscopy"),
+    "OP": Code(value="OP", scheme="DCM", meaning="Ophthalmic Photography"),
+    "XC": Code(value="XC", scheme="DCM", meaning="External-camera Photography"),
+    "ES": Code(value="ES", scheme="DCM", meaning="Endoscopy"),
 }
 _OTHER_MODALITY = Code(value="OT", scheme="DCM", meaning="Other Modality")
 

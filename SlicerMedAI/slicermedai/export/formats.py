@@ -118,6 +118,13 @@ FORMATS: dict[str, Format] = {
             needs_place=True,
         ),
         Format(
+            name="sr-image",
+            title="DICOM Structured Report of findings of an image as a whole (TID 1500, Comprehensive)",
+            writer="sr_image:write",
+            reader="sr_read:read",
+            needs_context=True,
+        ),
+        Format(
             name="text",
             title="DICOM Basic Text SR (the result in words)",
             writer="text_report:write",
@@ -192,7 +199,7 @@ def chosen(names: tuple[str, ...]) -> list[Format]:
     return [made for name, made in FORMATS.items() if name in names]
 
 
-_DEFAULTS = {"detection": ("sr-regions",), "classification": ("csv",)}
+_DEFAULTS = {"detection": ("sr-regions",), "classification": ("sr-image", "csv")}
 """Kind of model -> what is written where nobody chose; SEG and SR for all others."""
 
 
@@ -201,9 +208,10 @@ def fitting(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(formats to write, what is not written and why), decided before anything is computed.
 
-    ``names`` empty leaves the choice: SEG and SR, a report of regions for boxes (``task`` detection), or NIfTI and CSV
-    where ``obstacle`` says why no DICOM object can be filed. ``orthogonal`` is False for a sheared grid, which NIfTI
-    readers do not agree about. Boxes and labels of a whole image (classification) have no voxels for a NIfTI file.
+    ``names`` empty leaves the choice: SEG and SR, a report of regions for boxes (``task`` detection) or of the image as
+    a whole (classification), or NIfTI and CSV where ``obstacle`` says why no DICOM object can be filed. ``orthogonal``
+    is False for a sheared grid, which NIfTI readers do not agree about. Boxes and labels of a whole image have no
+    voxels for a NIfTI file.
 
     Raises
     ------
@@ -214,8 +222,12 @@ def fitting(
         return _DEFAULTS.get(task, ("seg", "sr")), ()
     if not names and obstacle is not None:
         refused = (f"No DICOM SEG and SR: {obstacle.in_words}.",)
-        if task in _DEFAULTS or obstacle.of_place:
-            return ("csv",), (f"{refused[0]} As text it can be filed." if obstacle.of_place else refused[0],)
+        if obstacle.of_place:
+            whole = task == "classification"
+            filed = "What is said of the image as a whole is filed" if whole else "As text it can be filed"
+            return (_DEFAULTS[task] if whole else ("csv",)), (f"{refused[0]} {filed}.",)
+        if task in _DEFAULTS:
+            return ("csv",), refused
         return (("nifti", "csv"), refused) if orthogonal else (("csv",), (*refused, f"No NIfTI: {_SHEARED}."))
     for made in chosen(names):
         if not orthogonal and made.name == "nifti":

@@ -142,17 +142,17 @@ def _check_one_study(heads: Sequence[Dataset]) -> None:
 
 
 def _findings(objects: _Objects) -> tuple[tuple[Finding, ...], list[str]]:
-    """Segments in their order with the numbers of the groups about them, then what lies in space without a segment."""
+    """Segments in their order with the numbers of the groups about them, then what has a place of its own, or none."""
     groups = {group.tracking_uid: group for report in objects.reports for group in report.groups if group.tracking_uid}
     found: dict[str, Finding] = {}
     for of, segment in _segments(objects):
         uid = segment.tracking_uid or f"{of.sop_instance_uid}.{segment.number}"
         if uid not in found:
             found[uid] = _of_segment(uid, segment, groups.get(uid) or _cited(objects, of, segment.number))
-    placed = [group for uid, group in groups.items() if uid not in found and group.region is not None]
-    found |= {group.tracking_uid: _of_group(group) for group in placed}
+    others = [group for uid, group in groups.items() if uid not in found and not group.segment_number]
+    found |= {group.tracking_uid: _of_group(group) for group in others}
     left = sum(group.tracking_uid not in found for report in objects.reports for group in report.groups)
-    lost = [f"{left} measurement groups are about no segment of these objects, and have no place."] if left else []
+    lost = [f"{left} measurement groups are about segments that none of these objects holds."] if left else []
     drawn = sum(segment.algorithm.kind == "MANUAL" for _, segment in _segments(objects))
     lost += [f"{drawn} segments were drawn by a person, and no algorithm made them."] if drawn else []
     return tuple(found.values()), lost

@@ -159,8 +159,8 @@ def _group(group: Dataset) -> ReadGroup:
         site=_coded(site) if site is not None else None,
         side=_coded(sides[0]) if sides else None,
         region=_region(group),
-        algorithm=_algorithm(said),
-        parameters=tuple(_texts(said, _PARAMETERS)),
+        algorithm=_algorithm(said) if said else _algorithm(group.ContentSequence),
+        parameters=tuple(_texts(said or group.ContentSequence, _PARAMETERS)),
     )
 
 

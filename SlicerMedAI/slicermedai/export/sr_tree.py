@@ -197,14 +197,14 @@ def _group(
         referenced_segment=place if isinstance(place, ReferencedSegment) else None,
         referenced_volume_surface=place if isinstance(place, VolumeSurface) else None,
         finding_type=concept(found.label.type),
-        finding_sites=_sites(found),
+        finding_sites=sites(found),
         measurements=[
-            _measurement(result, found, one) for one in (*found.measurements, *subject.probability(result, found))
+            measurement(result, found, one) for one in (*found.measurements, *subject.probability(result, found))
         ],
     )
 
 
-def _sites(found: domain.Finding) -> list[FindingSite] | None:
+def sites(found: domain.Finding) -> list[FindingSite] | None:
     """A structure is its own site; where a lesion lies is not known from its label."""
     if found.label.category not in codes.ANATOMICAL:
         return None
@@ -216,9 +216,8 @@ def _sites(found: domain.Finding) -> list[FindingSite] | None:
     return [FindingSite(anatomic_location=site, topographical_modifier=concept(modifier))]
 
 
-def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Measurement) -> Measurement:
+def measurement(result: AnalysisResult, found: domain.Finding, one: domain.Measurement) -> Measurement:
     """TID 300, with the algorithm on the number itself (TID 4019)."""
-    parameters = [*subject.algorithm_parameters(result), subject.calibration(found)]
     made = Measurement(
         name=concept(one.name),
         value=0.0 if one.missing else _agreed(one),
@@ -226,15 +225,20 @@ def _measurement(result: AnalysisResult, found: domain.Finding, one: domain.Meas
         qualifier=concept(codes.VALUE_INDETERMINATE) if one.missing else None,
         derivation=None if one.derivation is None else concept(one.derivation),
         method=None if one.method is None else concept(one.method),
-        algorithm_id=AlgorithmIdentification(
-            name=subject.algorithm_name(result),
-            version=subject.algorithm_version(result),
-            parameters=parameters,
-        ),
+        algorithm_id=algorithm(result, found),
     )
     if one.missing:
         made[0].MeasuredValueSequence = []  # no number, and why (PS3.3 C.18.1): the library cannot make an item without
     return made
+
+
+def algorithm(result: AnalysisResult, found: domain.Finding) -> AlgorithmIdentification:
+    """TID 4019: what made a number or a finding, and how sure it is of it."""
+    return AlgorithmIdentification(
+        name=subject.algorithm_name(result),
+        version=subject.algorithm_version(result),
+        parameters=[*subject.algorithm_parameters(result), subject.calibration(found)],
+    )
 
 
 def _agreed(one: domain.Measurement) -> float:
