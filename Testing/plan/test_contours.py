@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.result import Map
+from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.plan import edits
 from slicermedai.plan.numbers import table_of
 from slicermedai.plan.start import start_plan
@@ -47,3 +49,19 @@ def test_of_a_lesion_that_was_drawn_anew_they_are_not_assessed():
     plan = start_plan(replace(a_result(), maps=(a_map("platt"),)), ROLES)
     edited = edits.with_region(plan, "lesion", liver.inside(liver.LESION, SMALL))
     assert "not assessed (edited)" in [row.missing for row in table_of(edited).rows]
+
+
+def test_inner_and_outer_regions_of_repeated_answers_are_taken_and_called_no_probability():
+    result = a_result()
+    small, large = (
+        PackedMask.from_array(liver.inside(replace(liver.LESION, radii=(r, r, r)), SMALL), SMALL) for r in (12.0, 18.0)
+    )
+    spread = StructureSpread(
+        tracking_uid=result.findings[1].tracking_uid, pairwise_dice=0.9, volume_mean=14.0, volume_deviation=1.0,
+        volume_low=12.0, volume_high=16.0, found_in=8, band_ml=3.0, inner=small, outer=large,
+    )  # fmt: skip
+    known = Uncertainty(method="flips", samples=8, cost=3.0, level=0.9, structures=(spread,))
+    table = table_of(start_plan(replace(result, uncertainty=known), ROLES))
+    notes = {row.note for row in table.rows if row.subject == "lesion" and row.note}
+    assert notes == {"share of 8 answers (flips), no probability, level 0.9, voxel by voxel"}
+    assert table.value("lesion", "inner volume") < 8 < 22 < table.value("lesion", "outer volume")

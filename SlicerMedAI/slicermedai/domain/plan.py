@@ -229,12 +229,13 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contours:
-    """Where a structure surely is (``inner``) and where it may be (``outer``), by calibrated probability ``level``."""
+    """Where a structure surely is (``inner``) and where it may be (``outer``) at ``level``; ``basis`` says of what."""
 
     structure: str
     inner: PackedMask
     outer: PackedMask
     level: float = 0.9
+    basis: str = "calibrated probability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

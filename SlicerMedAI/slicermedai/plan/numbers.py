@@ -39,7 +39,7 @@ class Part(Words):
     MARGINS = "Safety margins"
     RESECTION = "Resection"
     BODY = "Standard liver"
-    CONTOURS = "Inner and outer 90 % contour"
+    CONTOURS = "Inner and outer contour"
     ALIGNMENT = "Phases"
 
 
@@ -223,7 +223,7 @@ def _contour(one: PlanStructure, found: Contours | None) -> Iterator[PlanRow]:
         return
     for name, region in (("inner volume", found.inner), ("outer volume", found.outer)):
         ml = float(region.to_array().sum()) * region.geometry.voxel_volume / 1000
-        yield _milliliters(Part.CONTOURS, one.name, name, ml, f"calibrated probability {found.level:g}, voxel by voxel")
+        yield _milliliters(Part.CONTOURS, one.name, name, ml, f"{found.basis}, level {found.level:g}, voxel by voxel")
 
 
 def _alignments(plan: Plan) -> Iterator[PlanRow]:

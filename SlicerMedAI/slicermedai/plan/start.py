@@ -40,7 +40,8 @@ def start_plan(result: AnalysisResult, roles: Roles) -> Plan:
     """A plan on the grid of ``result``, with what people decided about its findings applied.
 
     Of several findings of one name each becomes a structure of its own: "Lesion", "Lesion 2" ... Contours are taken
-    where the result has a calibrated probability map of the finding's name; else they are not assessed.
+    where the result has a calibrated probability map of the finding's name, else where it has inner and outer regions
+    of repeated answers, else they are not assessed.
 
     Raises
     ------
@@ -88,7 +89,21 @@ def _structure(result: AnalysisResult, finding: Finding, name: str, role: Role) 
 
 def _contours(result: AnalysisResult, structures: Sequence[PlanStructure]) -> list[Contours]:
     maps = {one.name: one for one in result.maps if one.calibration != "none"}
-    return [_contour(one, maps[one.label.name]) for one in structures if _fits(one, maps.get(one.label.name))]
+    made = (
+        _contour(one, maps[one.label.name]) if _fits(one, maps.get(one.label.name)) else _by_samples(result, one)
+        for one in structures
+    )
+    return [one for one in made if one is not None]
+
+
+def _by_samples(result: AnalysisResult, one: PlanStructure) -> Contours | None:
+    """What most and what some of the network's repeated answers give to the structure."""
+    known = result.uncertainty
+    spread = None if known is None or one.edited else known.of(one.tracking_uid)
+    if known is None or spread is None or spread.inner is None or spread.outer is None:
+        return None
+    basis = f"share of {known.samples} answers ({known.method}), no probability"
+    return Contours(structure=one.name, inner=spread.inner, outer=spread.outer, level=known.level, basis=basis)
 
 
 def _fits(one: PlanStructure, found: Map | None) -> bool:

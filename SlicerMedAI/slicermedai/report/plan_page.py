@@ -186,7 +186,7 @@ def _sizes(table: PlanTable) -> Html:
         (_short(name, _NAME), *(_value(row) for row in _sizes_of(table, name)), _contour(table, name))
         for name in names[:most]
     ]
-    headings = ("", "ml", "long mm", "short mm", "3D mm", "90 % ml")
+    headings = ("", "ml", "long mm", "short mm", "3D mm", "inner to outer ml")
     return join([tag("h2", Part.SIZES), _table(headings, rows), _more(len(names) - most, "structures")])
 
 
