@@ -224,13 +224,13 @@ def test_measurements_that_hold_the_digits_of_an_identifier_are_no_leak_and_stay
         tmp_path / "in",
         PatientID="70312500",
         PixelSpacing=["0.70312500", "0.70312500"],
-        ExposureTime="70312500",
+        ImagePositionPatient=["-180", "70312500", "0.5"],
         SequenceName="b1000",
     )
     without_identity([source], tmp_path / "out")
     copy = dcmread(tmp_path / "out" / "00001.dcm")
     assert [str(value) for value in copy.PixelSpacing] == ["0.70312500"] * 2
-    assert copy.ExposureTime == 70312500
+    assert copy.ImagePositionPatient[1] == 70312500
     planted(tmp_path / "out" / "00001.dcm", "AcquisitionNumber", "70312500")
     tokens = tokens_of(identifier_tokens("70312500"))
     assert [hit.attribute for hit in find(tmp_path / "out" / "00001.dcm", tokens)] == ["(0020,0012)"]

@@ -122,7 +122,7 @@ def _coded_alone(context: Context, raw: bytes) -> bytes:
 def _number_alone(context: Context, tag: int, raw: bytes) -> bytes:
     if not is_numeric(raw):
         return b""
-    return b"" if not is_measured(tag) and context.vocabulary.holds_number(raw) else raw
+    return b"" if not is_measured(tag, raw) and context.vocabulary.holds_number(raw) else raw
 
 
 def _term_alone(context: Context, vr: str, raw: bytes) -> bytes:

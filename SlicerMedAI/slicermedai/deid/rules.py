@@ -178,7 +178,7 @@ class ScrubText:
             "A patient's name that is a common word (Smith, Brown) was masked where it is written as a name, with a "
             "capital letter; words of anatomy, laterality, scanners and acquisition, and terms such as white matter "
             "and Crohn disease, were left. Identifiers of up to three characters or five digits were masked after a "
-            "label alone, and numbers (DS, IS) that are no measurements where a whole value is one.",
+            "label alone, and numbers (DS, IS) where a whole value is one, but for lists of what was measured.",
         ]
 
 
@@ -340,7 +340,7 @@ def _scrubbed_text(context: Context, element: Element, raw: bytes) -> bytes:
 
 def _scrubbed_number(context: Context, element: Element, raw: bytes) -> bytes:
     if element.vr in ("DS", "IS") and is_numeric(raw):
-        return b"" if not is_measured(element.tag) and context.vocabulary.holds_number(raw) else raw
+        return b"" if not is_measured(element.tag, raw) and context.vocabulary.holds_number(raw) else raw
     if not _SUSPECT.search(raw):
         return raw
     if len(raw) > _LONG_NUMBERS and not context.vocabulary.hits_bytes(raw, Scope.NUMBER):

@@ -46,9 +46,9 @@ def long_numbers(tokens: Iterable[Token]) -> frozenset[str]:
     return frozenset(t.text for t in tokens if t.text.isdigit() and t.searched_in(Scope.NUMBER))
 
 
-def is_measured(tag: int) -> bool:
-    """True for attributes that hold what was measured or set (groups of acquisition, image, dose, plan; geometry)."""
-    return tag >> 16 in _MEASURED or tag in _GEOMETRY
+def is_measured(tag: int, raw: bytes) -> bool:
+    """True for lists of what was measured or set (acquisition, image, dose, plan; geometry): never searched."""
+    return b"\\" in raw and (tag >> 16 in _MEASURED or tag in _GEOMETRY)
 
 
 def is_numeric(raw: bytes) -> bool:

@@ -182,7 +182,7 @@ class _Searcher:
         Short values in which nothing was found are remembered: in a series most of them repeat.
         """
         if element.vr in ("DS", "IS") and is_numeric(element.value):
-            held = not is_measured(element.tag) and holds_number(element.value, self._long)
+            held = not is_measured(element.tag, element.value) and holds_number(element.value, self._long)
             return (0, Kind.IDENTIFIER.value) if held else None
         value = element.value
         if len(value) > _REPEATED:
