@@ -157,10 +157,10 @@ def _option_row(option: Option) -> tuple[str, ...]:
 
 _STEP_WORDS = {
     Option.CLEAN_PIXEL_DATA: (
-        "Text in the pixels is searched by a text reader in both polarities, and where it reads little, upside down and "
-        "mirrored; what is the patient's, or nobody can classify, is covered, and the pixels are searched again. Files "
-        "with rows of signs that it cannot read (it knows Latin and Chinese) are listed for a person and do not claim "
-        "it. Segmentations are not searched.",
+        "Text in the pixels is searched by a text reader in both polarities, and where it reads little, upside down "
+        "and mirrored; what is the patient's, or nobody can classify, is covered, and the pixels are searched again. "
+        "Files with rows of signs that it cannot read (it knows Latin and Chinese) are listed for a person and do not "
+        "claim it. Segmentations are not searched.",
     ),
     Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES: (
         "Face and ears are taken off head CT and MR where a brain mask is at hand, and their surface is checked.",

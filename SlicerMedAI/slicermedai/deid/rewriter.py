@@ -24,6 +24,7 @@ from slicermedai.deid.sink import Sink
 from slicermedai.deid.tokens import Scope, scope_of
 from slicermedai.deid.transcode import explicit_vr, swapped
 from slicermedai.deid.unused_bits import CELL, Cells
+from slicermedai.deid.window import Window
 from slicermedai.deid.wire import (
     ITEM,
     ITEM_END,
@@ -60,6 +61,20 @@ class _Level:
     anew: bool
     creators: dict[int, str] = field(default_factory=dict)
     unit: str = ""
+
+    def creator(self, event: Event, window: Window) -> str:
+        """The private creator of an element, where it is one whose attributes may be safe; "" otherwise."""
+        _, tag, _, _, start, size = event
+        block = (tag >> 8 & 0xFF) or (tag & 0xFF)
+        if tag & 0xFF00 == 0 and size <= 64:
+            value = self.place.context.charset.decode(window.bytes_at(start, size)).strip(" \0")
+            self.creators[tag >> 16 << 8 | block] = self.place.safe_creator(tag, value)
+        return self.creators.get(tag >> 16 << 8 | block, "")
+
+    def set_charset(self, raw: bytes) -> None:
+        """From here on text is in another character set."""
+        charset, place = charset_of(raw.decode("latin-1").strip(" \0")), self.place
+        self.place = place.child(place.parent, place.encoding, charset)
 
 
 class Rewriter:
@@ -119,7 +134,7 @@ class Rewriter:
             return
         creator = ""
         if tag & 0x10000:
-            creator = self._creator(level, event)
+            creator = level.creator(event, self._window)
             if creator and tag & 0xFF00 == 0:
                 self._keep(event, level)
                 return
@@ -183,7 +198,7 @@ class Rewriter:
         """Leave an element as it is. A large value is copied at once, so that the window can move on."""
         kind, tag, _, _, start, size = event
         if tag == _CHARSET:
-            self._set_charset(level, self._window.bytes_at(start, size))
+            level.set_charset(self._window.bytes_at(start, size))
         elif tag in CELL and len(self._levels) == 1:
             self._cells.learn(tag, self._window.bytes_at(start, size))
         if kind == Kind.FRAGMENTS:
@@ -261,7 +276,7 @@ class Rewriter:
 
     def _sequence(self, event: Event, level: _Level) -> None:
         _, tag, vr, head, start, _ = event
-        creator = self._creator(level, event) if tag & 0x10000 else ""
+        creator = level.creator(event, self._window) if tag & 0x10000 else ""
         treatment = level.place.treatment(tag, vr, creator, has_items=True)
         op = treatment.op
         self._out.cut(head, start)
@@ -275,19 +290,6 @@ class Rewriter:
             self._out.write(encoded(tag, _vr_of_replacement(tag, op), op.value, level.place.encoding))
         self.tally[treatment.counted] += 1
         self._skip_from_here()
-
-    def _creator(self, level: _Level, event: Event) -> str:
-        """The private creator of an element, where it is one whose attributes may be safe; "" otherwise."""
-        _, tag, _, _, start, size = event
-        block = (tag >> 8 & 0xFF) or (tag & 0xFF)
-        if tag & 0xFF00 == 0 and size <= 64:
-            value = level.place.context.charset.decode(self._window.bytes_at(start, size)).strip(" \0")
-            level.creators[tag >> 16 << 8 | block] = level.place.safe_creator(tag, value)
-        return level.creators.get(tag >> 16 << 8 | block, "")
-
-    def _set_charset(self, level: _Level, raw: bytes) -> None:
-        charset, place = charset_of(raw.decode("latin-1").strip(" \0")), level.place
-        level.place = place.child(place.parent, place.encoding, charset)
 
     def _mark(self, event: Event) -> bool:
         """Write the marks up to an element; True where one of them takes its place."""
