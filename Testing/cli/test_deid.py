@@ -114,6 +114,13 @@ def test_a_folder_becomes_copies_and_a_report_and_nobody_is_named_anywhere(sourc
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_without_a_folder_for_review_it_is_said_how_files_are_numbered(source: Path, tmp_path: Path) -> None:
+    (source / "notes.txt").write_text("no image")
+    done = run_command(source, tmp_path / "out")
+    assert done.returncode == 4
+    assert "numbered in the order of their paths; with --review FOLDER, left-out.csv" in done.stderr
+
+
 def test_a_file_that_cannot_be_read_is_named_by_its_number_and_the_code_is_4(source: Path, tmp_path: Path) -> None:
     (source / "Quillfeather Ambrosia.txt").write_text("no image")
     torn = source / "b" / "IM0002.dcm"
@@ -122,6 +129,7 @@ def test_a_file_that_cannot_be_read_is_named_by_its_number_and_the_code_is_4(sou
     assert done.returncode == 4
     assert "left out: file 1 (*.txt): is no DICOM file" in done.stderr
     assert "left out: file 5 (*.dcm): is truncated" in done.stderr
+    assert f"which files these are says left-out.csv in {tmp_path / 'review'}" in done.stderr
     assert tokens_in(done.stderr) == set()
     assert len(copies(tmp_path / "out")) == 3
     assert tokens_in((tmp_path / "out" / "report.html").read_text()) == set()

@@ -87,3 +87,18 @@ def test_sets_of_two_bytes_end_before_a_delimiter() -> None:
     raw = encode_string("山田\\太郎 x", convert_encodings(["", "ISO 2022 IR 87"]))
     edited = charset_of("\\ISO 2022 IR 87").edited(raw, lambda text: text.replace("x", "X"))
     assert edited == raw.replace(b"x", b"X")
+
+
+def test_latin_1_that_is_called_utf_8_is_read_as_what_it_is_and_stays_as_it_is() -> None:
+    utf, raw = charset_of("ISO_IR 192"), "Höfer Bjørn, 山本".encode("latin-1", "ignore") + "山本".encode()
+    assert utf.decode(raw) == "Höfer Bjørn, 山本"
+    assert utf.edited(raw, lambda text: text) is raw
+    assert utf.edited(raw, lambda text: text.replace("Bjørn", "X")).decode("utf-8") == "Höfer X, 山本"
+
+
+@pytest.mark.parametrize(
+    "value", ["ISO_IR 192", "ISO_IR 126", "GB18030", "\\ISO 2022 IR 87", "ISO_IR 13", "ISO_IR 166"]
+)
+def test_bytes_that_mean_nothing_become_text_that_can_be_written_in_any_encoding(value: str) -> None:
+    text = charset_of(value).decode(bytes(range(128, 256)) + b"\x1b$B\xff\xfe")
+    assert text.encode("utf-16-le")

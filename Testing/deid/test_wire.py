@@ -25,10 +25,13 @@ from pydicom.uid import (
 
 from slicermedai.deid.datasets import as_found
 from slicermedai.deid.patients import opened_file
+from slicermedai.deid.pixel_step import unpacked
+from slicermedai.deid.pixels.frames import FileFrames
+from slicermedai.deid.run import DeidSettings, deidentify_all
 from slicermedai.deid.window import Origin
 from slicermedai.deid.wire import DEEPEST, Kind, Walk
 from slicermedai.errors import UnreadableFileError
-from Testing.deid.samples import an_image, copies, without_identity
+from Testing.deid.samples import KEY, a_series, an_image, copies, found_tokens, without_identity
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 _DATA = Path(str(get_testdata_file("CT_small.dcm", download=False))).parent
@@ -39,6 +42,7 @@ _UNREADABLE = {
     "rtstruct.dcm",
     "meta_missing_tsyntax.dcm",
 }
+_BARE = {"ExplVR_LitEndNoMeta.dcm", "rtstruct.dcm"}  # without preamble or meta information
 _LONGER = {"priv_SQ.dcm"}  # pydicom leaves a private sequence in UN closed
 
 
@@ -49,12 +53,12 @@ def tags_of(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("path", sorted(_DATA.glob("*.dcm")), ids=lambda path: path.name)
 def test_it_sees_the_same_elements_as_pydicom_or_says_what_is_wrong(path: Path) -> None:
-    if path.name in _UNREADABLE or path.read_bytes()[128:132] != b"DICM":
+    if path.name in _UNREADABLE - _BARE or (path.read_bytes()[128:132] != b"DICM" and path.name not in _BARE):
         with pytest.raises((UnreadableFileError, EOFError)):
             tags_of(path)
         return
     with as_found():
-        theirs = sorted(int(element.tag) for element in dcmread(path).iterall())
+        theirs = sorted(int(element.tag) for element in dcmread(path, force=True).iterall())
     ours = sorted(tags_of(path))
     assert ours == theirs or path.name in _LONGER
 
@@ -215,3 +219,35 @@ def test_a_private_sequence_in_un_is_entered_and_what_follows_it_is_read(tmp_pat
     assert b"uillfeather" not in (tmp_path / "out" / "00001.dcm").read_bytes()
     assert 0x00180FF0 in new
     assert new.PixelData == dataset.PixelData
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("with_meta", [False, True])
+def test_a_file_without_preamble_is_read_as_what_its_first_element_says(
+    tmp_path: Path, syntax: str, with_meta: bool
+) -> None:
+    whole = a_series(tmp_path / "in")[0]
+    dataset = dcmread(whole)
+    voxels = dataset.PixelData
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(whole)
+    raw = whole.read_bytes()
+    bare = tmp_path / "bare.dcm"
+    bare.write_bytes(raw[132:] if with_meta else raw[raw.index(b"\x08\x00\x05\x00") :])
+    outcome = deidentify_all([bare], tmp_path / "out", DeidSettings(key=KEY))
+    assert [row.refused for row in outcome.files] == [""]
+    copy = dcmread(tmp_path / "out" / "00001.dcm")
+    assert copy.file_meta.TransferSyntaxUID == syntax
+    assert copy.file_meta.MediaStorageSOPInstanceUID == copy.SOPInstanceUID
+    assert copy.PixelData == voxels
+    assert not found_tokens(tmp_path / "out")
+
+
+def test_a_file_without_preamble_can_be_searched_for_text_by_other_readers(tmp_path: Path) -> None:
+    raw = a_series(tmp_path / "in")[0].read_bytes()
+    bare = tmp_path / "bare.dcm"
+    bare.write_bytes(raw[raw.index(b"\x08\x00\x05\x00") :])
+    with unpacked(Origin(bare)) as path:
+        assert FileFrames.open(path).count == 1
+        assert path.read_bytes().endswith(bare.read_bytes())
+    assert not path.exists()

@@ -65,7 +65,7 @@ def do(parser: Parser, given: argparse.Namespace) -> int:
         code = supervise(job, secrets=secrets)
     except JobCancelled:
         return _stopped(job)
-    return _tell_left_out(Path(job.output)) or code
+    return _tell_left_out(job) or code
 
 
 def catalogue() -> str:
@@ -105,16 +105,28 @@ def _stopped(job: DeidJob) -> int:
     return EXIT_CANCELLED
 
 
-def _tell_left_out(folder: Path) -> int:
+def _tell_left_out(job: DeidJob) -> int:
     """Name what was left out, without identity; and what was not done; returns the exit code."""
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((Path(job.output) / "report.json").read_text(encoding="utf-8"))
     amiss = [one for one in report["left_out"] if not one["asked_for"]]
     for one in amiss[:_NAMED]:
         print(f"slicermedai: left out: {one['source']}: {one['reason']}", file=sys.stderr)
     if len(amiss) > _NAMED:
         print(f"slicermedai: and {len(amiss) - _NAMED} more; see report.html", file=sys.stderr)
+    if amiss:
+        print(f"slicermedai: {_which(job)}", file=sys.stderr)
     if report["review"]:
         print(f"slicermedai: {len(report['review'])} files have text that a person should look at", file=sys.stderr)
     for one in report["missed"]:
         print(f"slicermedai: not done: {one['sentence']}", file=sys.stderr)
     return EXIT_LEFT_OUT if amiss else EXIT_NOT_ALL if report["missed"] else 0
+
+
+def _which(job: DeidJob) -> str:
+    """How to find out which files those are."""
+    if job.review:
+        return f"which files these are says left-out.csv in {job.review}"
+    return (
+        "their names may be identity and are not shown: files are numbered in the order of their paths; with "
+        "--review FOLDER, left-out.csv in that folder says which is which"
+    )

@@ -1,11 +1,12 @@
 """Specific Character Set (PS3.3 C.12.1.1.2, PS3.5 6.1): text from bytes and back, without losing what is invalid.
 
-Bytes that mean nothing in their character set survive a round trip as lone surrogates (``surrogateescape``), so that
-masking one word changes nothing else.
+Bytes that mean nothing in their character set are read as Latin-1, which is what they mostly are; where nothing is
+masked in a value, its bytes stay as they are.
 """
 
 from __future__ import annotations
 
+import codecs
 import functools
 import re
 from collections.abc import Callable, Iterator
@@ -78,12 +79,12 @@ class Charset:
     extended: bool = False
 
     def decode(self, raw: bytes) -> str:
-        """Text; bytes that are not valid become lone surrogates."""
+        """Text; bytes that are not valid are read as Latin-1, which is what they mostly are."""
         if raw.isascii() and b"\x1b" not in raw:
             return raw.decode("ascii")
         if not self.extended or b"\x1b" not in raw:
-            return _decode(raw, self.codec)
-        return "".join(text for text, _, _ in self._pieces(raw))
+            return raw.decode(self.codec, _LATIN)
+        return "".join(text for text, _, _ in self._pieces(raw)).translate(_FROM_SURROGATES)
 
     def edited(self, raw: bytes, edit: Callable[[str], str]) -> bytes:
         """``raw`` with its text changed by ``edit``, which masks or removes; ``raw`` itself where nothing changes."""
@@ -92,7 +93,7 @@ class Charset:
         if new == text:
             return raw
         if not self.extended or b"\x1b" not in raw:
-            return new.encode(self.codec, "surrogateescape")
+            return new.encode(self.codec, _LATIN)
         return self._spliced(raw, text, new)
 
     def encode(self, text: str) -> bytes:
@@ -150,6 +151,18 @@ class Charset:
         return "".join(text)
 
 
+def _as_latin(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What a codec cannot read or write, by Latin-1; what that lacks too becomes a question mark."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object[error.start : error.end].decode("latin-1"), error.end
+    if isinstance(error, UnicodeEncodeError):
+        return error.object[error.start : error.end].encode("latin-1", "replace"), error.end
+    raise error
+
+
+_LATIN = "slicermedai.latin"
+_FROM_SURROGATES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
+codecs.register_error(_LATIN, _as_latin)
 DEFAULT = Charset("latin-1")
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slicermedai.deid.encode import file_meta
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.profile import Option
 from slicermedai.deid.window import DAMAGE, Origin, unreadable
-from slicermedai.deid.wire import NATIVE
+from slicermedai.deid.wire import NATIVE, bare_syntax
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.errors import InputError
 
@@ -65,7 +66,8 @@ def decided(patients: Patients, origin: Origin, face: Any = None) -> Iterator[De
 
 @contextlib.contextmanager
 def unpacked(origin: Origin) -> Iterator[Path]:
-    """The file itself, or the member of a zip file as a file of a private temporary folder.
+    """The file itself; the member of a zip file, and one without file meta information with it, as a file of a private
+    temporary folder.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def unpacked(origin: Origin) -> Iterator[Path]:
     OutputError
         There is no room for it.
     """
-    if not origin.member:
+    if not origin.member and not _meta_for(origin):
         yield origin.path
         return
     with ScratchFolder.create(SCRATCH) as scratch:
@@ -176,12 +178,25 @@ def _by_steps(patients: Patients, origin: Origin, path: Path, face: Any) -> Deci
 
 
 def _file_of(origin: Origin, place: Path) -> Path:
-    return _unpack(origin, place) if origin.member else origin.path
+    return _unpack(origin, place) if origin.member or _meta_for(origin) else origin.path
+
+
+def _meta_for(origin: Origin) -> bytes:
+    """Preamble and file meta information for a file that has none, which other readers want; b"" for all others."""
+    try:
+        with origin.open() as stream:
+            syntax = bare_syntax(stream.read(8))
+            has_meta = not syntax or stream.read(124)[-4:] == b"DICM"
+    except DAMAGE as error:
+        raise unreadable(origin, error) from error
+    return b"" if has_meta else file_meta("", "", syntax, ("", ""))
 
 
 def _unpack(origin: Origin, place: Path) -> Path:
     try:
+        meta = _meta_for(origin)
         with origin.open() as member, place.open("xb") as file:
+            file.write(meta)
             shutil.copyfileobj(member, file)
     except DAMAGE as error:
         raise unreadable(origin, error) from error

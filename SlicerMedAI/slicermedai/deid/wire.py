@@ -16,7 +16,8 @@ from slicermedai.deid.window import TRUNCATED, Window, inflated
 from slicermedai.errors import UnreadableFileError
 
 IMPLICIT_LITTLE, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
-NATIVE = frozenset({IMPLICIT_LITTLE, BIG, DEFLATED, "1.2.840.10008.1.2.1"})
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+NATIVE = frozenset({IMPLICIT_LITTLE, BIG, DEFLATED, EXPLICIT_LITTLE})
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_GROUP, PIXEL_DATA = 0x7FE0, 0x7FE00010
@@ -69,7 +70,7 @@ def encoding_of(syntax: str) -> Encoding:
 
 
 def opened(window: Window, size: int) -> Opened:
-    """Read preamble and file meta information.
+    """Read preamble and file meta information; where a file has neither, its first element says how it is encoded.
 
     Raises
     ------
@@ -78,9 +79,7 @@ def opened(window: Window, size: int) -> Opened:
     EOFError
         It ends within the meta information.
     """
-    if size < 132 or window.bytes_at(128, 4) != b"DICM":
-        raise UnreadableFileError("is no DICOM file (PS3.10)", attribute="preamble")
-    position, found = 132, {0x00020010: "", 0x00020002: ""}
+    position, found = meta_start(window, size), {0x00020010: "", 0x00020002: ""}
     little = Encoding(implicit=False, order="<")
     while position < size and window.bytes_at(position, 2) == b"\x02\x00":
         tag, _, start, length = header(window, position, little)
@@ -89,7 +88,7 @@ def opened(window: Window, size: int) -> Opened:
         position = start + length
     if position > size:
         raise EOFError
-    syntax = found[0x00020010]
+    syntax = found[0x00020010] or (bare_syntax(window.bytes_at(0, 8)) if position == 0 else "")
     if not syntax:
         raise UnreadableFileError("does not say how it is encoded", attribute="TransferSyntaxUID")
     if syntax == DEFLATED:
@@ -97,6 +96,37 @@ def opened(window: Window, size: int) -> Opened:
     return Opened(window, syntax, found[0x00020002], position, size)
 
 
+def meta_start(window: Window, size: int) -> int:
+    """Where the file meta information begins, 0 without a preamble.
+
+    Raises
+    ------
+    UnreadableFileError
+        No DICOM file.
+    """
+    first = window.bytes_at(0, min(size, 132))
+    if first[128:] == b"DICM":
+        return 132
+    if first[:4] in _FIRST_META or bare_syntax(first[:8]):
+        return 0
+    raise UnreadableFileError(
+        "is no DICOM file (PS3.10)",
+        attribute="preamble",
+        advice="If it is one without preamble, convert it: only little endian ones can be read.",
+    )
+
+
+def bare_syntax(first: bytes) -> str:
+    """The transfer syntax of a dataset that begins a file, as its first 8 bytes tell; "" where it is none."""
+    if len(first) < 8 or first[:2] != b"\x08\x00" or vr_of(int.from_bytes(first[2:4], "little") | 0x80000) == "UN":
+        return ""
+    if first[4:6] in SHORT_VRS:
+        return EXPLICIT_LITTLE
+    return IMPLICIT_LITTLE if int.from_bytes(first[4:8], "little") <= _LONGEST_FIRST else ""
+
+
+_FIRST_META = (b"\x02\x00\x00\x00", b"\x02\x00\x01\x00", b"\x02\x00\x02\x00")
+_LONGEST_FIRST = 1024
 _TAG = {order: Struct(f"{order}HH").unpack_from for order in "<>"}
 _SHORT = {order: Struct(f"{order}HH2sH").unpack_from for order in "<>"}
 _LONG = {order: Struct(f"{order}I").unpack_from for order in "<>"}
