@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from Testing.corpus.deid.images import SOP_CLASSES as IMAGE_KINDS
 from Testing.corpus.deid.images import Place, add_icon, make_image, path_value, set_pixel_attributes
 from Testing.corpus.deid.ledger import Clinical, Entry, Interval, Ledger, Reference
 from Testing.corpus.deid.lettering import burn, keep_annotations
-from Testing.corpus.deid.people import Patient, Study, make_patient, make_study
+from Testing.corpus.deid.people import Patient, Person, Study, make_patient, make_study
 from Testing.corpus.deid.planting import Planter
 
 DEFAULT_FILES = 381
@@ -83,6 +83,7 @@ class Maker:
     rng: random.Random
     side: int
     way: Way | None = None
+    before: Person | None = None
     turn: int = 0
     turns: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
@@ -92,7 +93,10 @@ class Maker:
 
     def patient(self, index: int, files: int) -> None:
         """All files of one patient, of every kind."""
-        self.files(make_patient(self.rng, index), index, [WHEEL[n % len(WHEEL)] for n in range(files)])
+        patient = make_patient(self.rng, index)
+        self.files(patient, index, [WHEEL[n % len(WHEEL)] for n in range(files)])
+        person = patient.person
+        self.before = None if person.common or person.romanised[0] or person.ideographic[0] else person
 
     def files(self, patient: Patient, index: int, kinds: list[str]) -> None:
         """Files of those kinds, over two or three visits."""
@@ -108,7 +112,7 @@ class Maker:
         return [first + datetime.timedelta(days=gap) for gap in gaps[: self.rng.randrange(2, 4)]]
 
     def _visit(self, patient: Patient, day: datetime.date) -> Visit:
-        return Visit(make_study(self.rng, patient, day), self.uid(), self.uid())
+        return Visit(replace(make_study(self.rng, patient, day), before=self.before), self.uid(), self.uid())
 
     def _file(self, kind: str, where: tuple[int, int], visit: Visit) -> None:
         self.turn += 1

@@ -22,6 +22,11 @@ MONTHS = [
     "November",
     "December",
 ]
+_ROMANS = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"]
+_POLISH = [
+    *("stycznia", "lutego", "marca", "kwietnia", "maja", "czerwca", "lipca", "sierpnia", "września", "października"),
+    *("listopada", "grudnia"),
+]
 
 _FAMILY_STARTS = [
     "Brand",
@@ -122,6 +127,11 @@ _JAPANESE_GIVEN = (
 _CHINESE = (("Ouyang", "欧阳"), ("Zhuge", "诸葛"), ("Shangguan", "上官"))
 _CHINESE_GIVEN = (("Xiuying", "秀英"), ("Jianguo", "建国"), ("Meilian", "美莲"))
 COMMON = (("Hand", "Peter"), ("Li", "An"), ("Long", "May"), ("Siemens", "Karl"), ("Head", "Art"), ("Chest", "Rose"))
+SURNAMES = (("Smith", "John"), ("Brown", "Rose"), ("King", "Linda"), ("Young", "Amanda"), ("Taylor", "Bert"))
+_GREEK = (("Παπαδόπουλος", "Papadopoulos"), ("Διονυσόπουλος", "Dionysopoulos"), ("Καραγιάννης", "Karagiannis"))
+_GREEK_GIVEN = (("Στέφανος", "Stefanos"), ("Γιώργος", "Giorgos"), ("Ευαγγελία", "Evangelia"))
+_RUSSIAN = (("Достоевский", "Dostoyevsky"), ("Чернышевский", "Chernyshevsky"), ("Ломоносов", "Lomonosov"))
+_RUSSIAN_GIVEN = (("Алексей", "Alexey"), ("Евгений", "Yevgeny"), ("Николай", "Nikolay"))
 _STREETS = ["Lindenblütenweg", "Fliederstieg", "Kastanienallee", "Marigold_Crescent", "Rue_des_Tanneurs", "Ahornhalde"]
 _CITIES = ["Oberwinterfeld", "Sankt_Quirin", "Nederhasselt", "Llanfairbeck", "Villeneuve-Lorme", "Kirschenbronn"]
 _CLINICS = ["Klinikum", "Hospital", "Clinique", "Krankenhaus", "Infirmary", "Sykehus"]
@@ -148,6 +158,7 @@ class Person:
     phonetic: tuple[str, str] = ("", "")
     romanised: tuple[str, str] = ("", "")
     common: bool = False
+    surname: bool = False
 
     @property
     def pn(self) -> str:
@@ -195,6 +206,7 @@ class Study:
     referring: Person
     operator: Person
     reader: Person
+    before: Person | None = None
 
 
 def transliterated(text: str) -> str:
@@ -224,6 +236,24 @@ def common_words(rng: random.Random) -> Person:
     return Person(family, given, ("ISO_IR 100",), common=True)
 
 
+def surnames(rng: random.Random) -> Person:
+    """A person whose family name is a word of the language, and told from it by a capital letter."""
+    family, given = rng.choice(SURNAMES)
+    return Person(family, given, ("ISO_IR 100",), common=True, surname=True)
+
+
+def greek(rng: random.Random) -> Person:
+    """A person written in ISO 8859-7."""
+    family, given = rng.choice(_GREEK), rng.choice(_GREEK_GIVEN)
+    return Person(family[0], given[0], ("ISO_IR 126",), romanised=(family[1], given[1]))
+
+
+def russian(rng: random.Random) -> Person:
+    """A person written in ISO 8859-5, in Latin letters as newspapers write them."""
+    family, given = rng.choice(_RUSSIAN), rng.choice(_RUSSIAN_GIVEN)
+    return Person(family[0], given[0], ("ISO_IR 144",), romanised=(family[1], given[1]))
+
+
 def cyrillic(rng: random.Random) -> Person:
     """A person written in ISO 8859-5."""
     family, given = rng.choice(_CYRILLIC), rng.choice(_CYRILLIC_GIVEN)
@@ -242,11 +272,14 @@ def chinese(rng: random.Random) -> Person:
     return Person(family[0], given[0], (rng.choice(["GB18030", "ISO_IR 192"]),), (family[1], given[1]))
 
 
-KINDS = (european, european, japanese, common_words, chinese, european, cyrillic, european)
+KINDS = (
+    *(european, european, japanese, common_words, chinese, european, cyrillic, european),
+    *(surnames, greek, russian),
+)
 
 
 def make_patient(rng: random.Random, index: int) -> Patient:
-    """The patient of that index; every kind of name comes within the first eight."""
+    """The patient of that index; every kind of name comes within the first eleven."""
     person = KINDS[index % len(KINDS)](rng)
     digits = f"{rng.randrange(10**7, 10**8)}"
     prefix = rng.choice(["MRN", "P-", "KH", "", "0-"])
@@ -312,6 +345,31 @@ def _orders(person: Person, kind: str, pair: tuple[str, str]) -> list[Form]:
     return forms
 
 
+def surname_forms(person: Person) -> list[Form]:
+    """A family name that is a word, where it stands alone as a name."""
+    family, letter = person.family, person.given[0]
+    texts = [f"{title} {family}" for title in ("Mr", "Ms.", "Mrs", "Hr.", "pt", "Patient", "Dr.")]
+    texts += [f"{family.upper()} CHEST", f"{family.upper()} {letter}", f"{letter} {family}", f"{family}'s scan"]
+    texts += [f"{family} {letter}.", f"{family} 81y", f"T1_{family.upper()}_2"]
+    return [Form("surname", text, (text,)) for text in texts]
+
+
+def broken_forms(person: Person) -> list[Form]:
+    """A family name with a hyphen or a line's end within."""
+    family = transliterated(person.family)
+    if person.common or person.romanised[0] or person.ideographic[0] or len(family) < 8:
+        return []
+    texts = (f"{family[:4]}-{family[4:]}", f"{family[:4]} {family[4:]}".upper())
+    return [Form("broken name", text, (text,)) for text in texts]
+
+
+def rare_date_forms(birth: datetime.date) -> list[Form]:
+    """The birth date with a Roman month, and as in Poland."""
+    day, month, year = birth.day, birth.month, birth.year
+    texts = (f"{day}.{_ROMANS[month - 1]}.{year}", f"{day} {_POLISH[month - 1]} {year}")
+    return [Form("rare date", text, (text,)) for text in texts]
+
+
 def birth_forms(birth: datetime.date) -> list[Form]:
     """The birth date in the formats that people type."""
     day, month, year = birth.day, birth.month, birth.year
@@ -345,6 +403,11 @@ def study_forms(study: Study) -> list[Form]:
     """Every form of every fact of the visit, for free text."""
     patient = study.patient
     forms = name_forms(patient.person, "name") + birth_forms(patient.birth) + number_forms(patient)
+    forms += surname_forms(patient.person) if patient.person.surname else []
+    forms += broken_forms(patient.person) + rare_date_forms(patient.birth)
+    if study.before is not None:  # somebody else's name, typed into the wrong patient's file
+        name = transliterated(study.before.family)
+        forms += [Form("other patient", f"first {name}", (name,)), Form("other patient", name.upper(), (name.upper(),))]
     for person in (study.referring, study.operator):
         forms += name_forms(person, "staff")
     forms += [
