@@ -123,3 +123,12 @@ def test_a_browser_draws_it(plan, tmp_path):
     seen = np.asarray(Image.open(screenshot(page, tmp_path, "--window-size=780,1100")).convert("RGB")).astype(int)
     assert (np.abs(seen - np.array(GREEN)).max(axis=-1) <= 3).mean() > 0.08, "the pictures are there"
     assert (seen.min(axis=-1) > 250).mean() > 0.3, "on white paper"
+
+
+@pytest.mark.parametrize("crowded", [False, True])
+def test_nothing_runs_off_the_right_edge(plan, tmp_path, crowded):
+    made = a_crowded_plan(plan) if crowded else plan
+    page = write_plan_page(context_of(made, tmp_path, pictures=()), tmp_path)
+    seen = np.asarray(Image.open(screenshot(page, tmp_path, "--window-size=780,1500")).convert("RGB")).astype(int)
+    edge = int(np.flatnonzero((seen[60] > 250).all(axis=-1)).max())  # of the sheet
+    assert (seen[100:, edge - 8 : edge + 25].min(axis=-1) > 200).all()
