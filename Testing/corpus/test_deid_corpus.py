@@ -51,7 +51,7 @@ def test_every_kind_of_file_every_place_and_every_transfer_syntax_is_there(corpu
     assert {entry.transfer_syntax for entry in ledger.entries} == set(encoding.ALL)
     assert set(ledger.counts()) == {
         *("listed", "unlisted", "nested", "retired", "unknown", "private", "overlay", "padding", "preamble"),
-        *("file meta", "SR", "graphics", "document", "RT", "uid"),
+        *("file meta", "SR", "graphics", "document", "RT", "uid", "remark in a frame"),
     }
 
 

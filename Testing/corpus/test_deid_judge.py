@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -102,17 +103,27 @@ def test_a_blanker_leaks_nothing_and_destroys_everything(corpus: Corpus, tmp_pat
     assert (scores.pixels.legible, scores.pixels.kept, scores.pixels.identical) == (0, 0, 0)
 
 
+PIXELS = "7FE00010"
+
+
 def remove_planted(corpus: Corpus, output: Path) -> Path:
     """What a tool writes that knows the ledger: planted elements gone, UIDs mapped, nothing else changed."""
     paths: dict[str, list[str]] = {}
+    remarks: dict[str, tuple[str, ...]] = {}
     for item in corpus.ledger.planted:
-        paths.setdefault(item.file, []).append(item.path)
+        if item.path == PIXELS:
+            remarks[item.file] = item.tokens
+        else:
+            paths.setdefault(item.file, []).append(item.path)
     for entry in corpus.ledger.entries:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             data = dcmread(corpus.folder / entry.file)
             for path in sorted(set(paths[entry.file]), reverse=True):
                 _remove(data, path)
+            for token in remarks.get(entry.file, ()):
+                found = re.compile(re.escape(token.encode("ascii")), re.IGNORECASE)
+                data.PixelData = found.sub(b"x" * len(token), data.PixelData)
             data.walk(_map_uid)
             _write_clean(data, output / entry.file)
     return output

@@ -58,8 +58,9 @@ def wheel_for(pixels: np.ndarray | None) -> tuple[str, ...]:
     return ALL if pixels.dtype == np.uint8 else (*NATIVE, *PACKED)
 
 
-def put_pixels(data: Dataset, pixels: np.ndarray, way: Way) -> None:
-    """Write the pixels into the data set, compressed where the syntax asks for it."""
+def put_pixels(data: Dataset, pixels: np.ndarray, way: Way, remark: bytes = b"") -> None:
+    """Write the pixels into the data set, compressed where the syntax asks for it, ``remark`` as a comment in frames
+    that :func:`takes_remarks`."""
     if way.syntax in NATIVE:
         order = pixels.astype(pixels.dtype.newbyteorder(">")) if way.syntax == ExplicitVRBigEndian else pixels
         raw = order.tobytes()
@@ -67,6 +68,8 @@ def put_pixels(data: Dataset, pixels: np.ndarray, way: Way) -> None:
         data["PixelData"].VR = "OB" if pixels.dtype == np.uint8 and way.syntax != ImplicitVRLittleEndian else "OW"
         return
     frames = [_frame(data, frame, way.syntax) for frame in pixels]
+    if remark and takes_remarks(way):
+        frames = [_with_remark(frame, remark) for frame in frames]
     if way.extended:
         data.PixelData, data.ExtendedOffsetTable, data.ExtendedOffsetTableLengths = encapsulate_extended(frames)
     else:
@@ -76,6 +79,20 @@ def put_pixels(data: Dataset, pixels: np.ndarray, way: Way) -> None:
     if way.syntax in LOSSY:
         data.LossyImageCompression, data.LossyImageCompressionRatio = "01", "4"
         data.LossyImageCompressionMethod = LOSSY[way.syntax]
+
+
+def takes_remarks(way: Way) -> bool:
+    """True for JPEG and JPEG 2000."""
+    return way.syntax in (JPEGBaseline8Bit, JPEGLossless, JPEGLosslessSV1, JPEG2000, JPEG2000Lossless)
+
+
+def _with_remark(frame: bytes, remark: bytes) -> bytes:
+    """A comment behind the first marker of JPEG (ITU-T T.81 B.2.4.5), or behind SIZ of JPEG 2000 (T.800 A.9.2)."""
+    text = remark + b" " * (len(remark) % 2)
+    if frame[:2] == b"\xff\xd8":
+        return frame[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + frame[2:]
+    place = 4 + int.from_bytes(frame[4:6], "big")
+    return frame[:place] + b"\xff\x64" + (len(text) + 4).to_bytes(2, "big") + b"\0\1" + text + frame[place:]
 
 
 def _frame(data: Dataset, frame: np.ndarray, syntax: str) -> bytes:

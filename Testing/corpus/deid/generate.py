@@ -19,7 +19,7 @@ from pydicom.uid import UID
 from Testing.corpus.deid import headers
 from Testing.corpus.deid.attributes import listed
 from Testing.corpus.deid.documents import Target, make_object
-from Testing.corpus.deid.encoding import Way, choose_way, put_pixels, wheel_for
+from Testing.corpus.deid.encoding import Way, choose_way, put_pixels, takes_remarks, wheel_for
 from Testing.corpus.deid.images import SOP_CLASSES as IMAGE_KINDS
 from Testing.corpus.deid.images import Place, add_icon, make_image, path_value, set_pixel_attributes
 from Testing.corpus.deid.ledger import Clinical, Entry, Interval, Ledger, Reference
@@ -123,7 +123,7 @@ class Maker:
         self._place(kind, data, planter, visit)
         way = self._way(pixels)
         if pixels is not None:
-            put_pixels(data, pixels, way)
+            put_pixels(data, pixels, way, self._remark(planter, way))
         self._note_clinical(data, planter)
         self._plant(planter, data, pixels)
         self._write(data, planter, way)
@@ -184,6 +184,14 @@ class Maker:
         drug, path = data.RadiopharmaceuticalInformationSequence[0], "00540016[0]/"
         planter.exact(drug, "RadiopharmaceuticalStartDateTime", (path, headers.NESTED), (f"{day}083015", (day,)))
         self.ledger.intervals.append(Interval(planter.file, path + "00181078", planter.file, "0008002A", 4497.0))
+
+    def _remark(self, planter: Planter, way: Way) -> bytes:
+        """What somebody's software writes into the comment of compressed frames: whose they are."""
+        if not takes_remarks(way) or self.rng.random() < 0.5:
+            return b""
+        form = planter.ascii_form("name")
+        planter.note("remark in a frame", "7FE00010", form.tokens)
+        return form.text.encode("ascii")
 
     def _note_clinical(self, data: Dataset, planter: Planter) -> None:
         mine = takewhile(lambda item: item.file == planter.file, reversed(self.ledger.planted))

@@ -72,10 +72,11 @@ def _read(path: Path) -> Dataset:
 
 
 def is_identical(before: Dataset, after: Dataset) -> bool:
-    """The same pixel data, byte for byte; after a change of transfer syntax, the same pixels."""
+    """The same pixel data, byte for byte; after a change of transfer syntax, or in compressed frames of which a remark
+    was taken, the same pixels."""
     if pixel_digest(before) == pixel_digest(after):
         return True
-    changed = _syntax(before) != _syntax(after)
+    changed = _syntax(before) != _syntax(after) or _syntax(before).is_encapsulated
     pair = (frames(before), frames(after)) if changed else (None, None)
     return pair[0] is not None and pair[1] is not None and np.array_equal(pair[0], pair[1])
 
