@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import slicer
+from PIL import Image
 
+from slicermedai.domain.center import finding_center
 from slicermedai.domain.codes import Code
 from slicermedai.domain.edits import edit_distance, on_grid, packed
 from slicermedai.domain.finding import Box, Finding, PackedMask
@@ -17,11 +20,13 @@ from slicermedai.domain.result import AnalysisResult, Decision, Map, Review
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.errors import InputError
 from slicermedai.scene import identity, laying
+from slicermedai.scene.offscreen import quiet_vtk
 from slicermedai.scene.reviewing import EDITOR, ReviewScene
 from slicermedai.scene.segments import ALGORITHM_TYPE, mask_from_segment, segment_tag
+from slicermedai.scene.views import DrawingScene, SliceView, opened
 from slicermedai.scene.volumes import volume_to_node
 from Testing.scene.drawing import draw_region, segmentation_of
-from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead, small_head
+from Testing.scene.samples import BRAIN_UID, VENTRICLE_COLOR, VENTRICLE_UID, SmallHead, small_head
 
 
 @pytest.fixture
@@ -268,3 +273,30 @@ def test_a_closed_scene_is_noticed(review: ReviewScene, scene: Any, head: SmallH
     with pytest.raises(InputError, match="any more"):
         review.drawn(BRAIN_UID)
     review.apply(with_reviews(head.result, a_decision(BRAIN_UID, Decision.ACCEPTED)))
+
+
+@pytest.mark.parametrize("codes", ["SPL", "IAR"])
+def test_the_finding_is_drawn_in_the_middle_of_the_view_and_left_is_on_the_right(codes: str, tmp_path: Path) -> None:
+    head = small_head(codes=codes)
+    ventricle = head.result.findings[1]
+    place = finding_center(ventricle)
+    with quiet_vtk(), DrawingScene() as drawing, opened(SliceView(drawing, "Axial", (240, 240))) as view:
+        review = ReviewScene(drawing.scene)
+        review.open(head.result, head.volume)
+        view.show_volume(review.image_node, (0.0, 0.0, float(place[2])))
+        before = np.asarray(Image.open(view.save(tmp_path / "before.png")).convert("RGB"), dtype=int)
+        review.jump(place)
+        view.logic.UpdatePipeline()
+        after = np.asarray(Image.open(view.save(tmp_path / "after.png")).convert("RGB"), dtype=int)
+        review.forget()
+    columns = np.argwhere(_is_colored(before, VENTRICLE_COLOR))[:, 1]
+    assert columns.min() > 120, "the patient's left is on the right of the picture"
+    seen = np.argwhere(_is_colored(after, VENTRICLE_COLOR))
+    assert np.abs(seen.mean(axis=0) - 120).max() < 15, "and comes to the middle"
+
+
+def _is_colored(picture: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    """Pixels that lean towards a colour, however it is blended."""
+    red, green, blue = (picture[..., channel] for channel in range(3))
+    assert color[1] < min(color[0], color[2]), "a purple"
+    return np.asarray((red - green > 40) & (blue - green > 40))
