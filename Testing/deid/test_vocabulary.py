@@ -318,7 +318,13 @@ def test_a_patients_common_surname_is_masked_wherever_it_is_written_as_a_name(na
     ("name", "text"),
     [
         *(("Brown^Rose", "brown fat, brown nevus"), ("Brown^Rose", "Brown fat"), ("White^Jo", "WHITE MATTER lesion")),
-        *(("Young^Amanda", "young adult"), ("Li^Wei", "LI-RADS 3, lithium"), ("He^An", "He has an effusion")),
+        *(
+            ("Young^Amanda", "young adult"),
+            ("Hill^Rose", "Hill-Sachs lesion; Rose Bengal"),
+            ("Green^Art", "Art. carotis"),
+            ("Li^Wei", "LI-RADS 3, lithium"),
+            ("He^An", "He has an effusion"),
+        ),
         *(("Head^Mary", "HEAD, Head and neck"), ("Prisma^Jo", "MAGNETOM Prisma"), ("Hand^May", "MR HAND left")),
         *(("De La Cruz^Ana", "La pelvis. De la aorta"), ("Bright^Jo", "GE BrightSpeed 16")),
     ],

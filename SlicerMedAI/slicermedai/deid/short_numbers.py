@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from slicermedai.deid.dictionary import tag_of
 from slicermedai.deid.tokens import Kind, Scope, Token, fold
 
-_LABELLED = re.compile(
-    r"(?<![^\W\d_])(?:id|nr|no|num|number|nummer|mrn|pid|acc|accession|study|stud|pat|patient|patients|paciente|paziente|"
-    r"patiente|pt|case|exam|fall|record|akte|order|visit|admission|#)(?![^\W\d_])[ .:#=_/-]{0,3}([^\W_]{2,5})(?![^\W_])"
+_LABELS = (
+    "id|nr|no|num|number|nummer|mrn|pid|acc|accession|study|stud|pat|patient|patients|patiente|paciente|paziente|pt|case|"
+    "exam|fall|record|akte|order|visit|admission|serial|sn|device|station|tel|phone|ext|#"
 )
+_LABELLED = re.compile(rf"(?<![^\W\d_])(?:{_LABELS})(?![^\W\d_])[ .:#=_/-]{{0,3}}([^\W_]{{2,5}})(?![^\W_])")
 _SHORT, _SHORT_DIGITS, _LEAST = 3, 5, 5
 _NUMBERS = re.compile(rb"[0-9.+\-eE \\\\\0]*")
 _MEASURED = frozenset({0x0018, 0x0028, 0x0054, 0x0070, *range(0x3002, 0x3011, 2)})
