@@ -61,12 +61,11 @@ class UnusedBits:
 
     def cleared(self, values: NDArray[Any]) -> NDArray[Any]:
         """The same samples with their unused bits cleared, as unsigned or signed integers of the same size."""
-        bits: NDArray[Any] = values.view(np.dtype(values.dtype.str.replace("i", "u")))
-        used = ((1 << self.stored) - 1) << (self.high + 1 - self.stored)
-        kept = bits & bits.dtype.type(used)
-        if self.signed and self.high + 1 < self.allocated:
-            above = bits.dtype.type(((1 << self.allocated) - 1) ^ ((1 << (self.high + 1)) - 1))
-            kept |= np.where(bits & bits.dtype.type(1 << self.high), above, bits.dtype.type(0))
+        kind = "i" if self.signed else "u"
+        bits: NDArray[Any] = values.view(np.dtype(values.dtype.str.replace("i", kind).replace("u", kind)))
+        above, below = self.allocated - 1 - self.high, self.high + 1 - self.stored
+        kept = bits << above >> above if above else bits
+        kept = kept >> below << below if below else kept
         return np.asarray(kept.astype(bits.dtype, copy=False).view(values.dtype))
 
     def edit(self, frame: NDArray[Any], number: int) -> None:
