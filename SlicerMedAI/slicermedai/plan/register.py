@@ -53,24 +53,11 @@ def registered(
     JobCancelled
         ``progress`` raised it.
     """
-    fixed, floating = _image(plan), _image(other)
     method = _method(min(1.0, _SAMPLES / plan.array.size))
     method.SetInitialTransform(_start(plan, other), inPlace=True)
     if within is not None:
         method.SetMetricFixedMask(_mask(within))
-    stopped = _watch(method, progress)
-    try:
-        found = method.Execute(fixed, floating)
-    except RuntimeError as error:
-        if stopped:
-            raise stopped[0] from None
-        raise GeometryError(
-            f"the phase {moving!r} cannot be registered: the images do not overlap enough",
-            attribute="alignments",
-            advice="Were both taken of the same part of the body? Choose the series anew.",
-        ) from error
-    if stopped:
-        raise stopped[0]
+    found = _executed(method, (_image(plan), _image(other)), moving=moving, progress=progress)
     return Alignment(
         moving=moving,
         transform=_matrix(found),
@@ -79,6 +66,23 @@ def registered(
         residual=None,
         limit=LIMIT,
     )
+
+
+def _executed(method: Any, images: tuple[Any, Any], *, moving: str, progress: Progress) -> Any:
+    """The transform that was found."""
+    stopped = _watch(method, progress)
+    try:
+        found = method.Execute(*images)
+    except RuntimeError as error:
+        if not stopped:
+            raise GeometryError(
+                f"the phase {moving!r} cannot be registered: the images do not overlap enough",
+                attribute="alignments",
+                advice="Were both taken of the same part of the body? Choose the series anew.",
+            ) from error
+    if stopped:
+        raise stopped[0]
+    return found
 
 
 def _method(share: float) -> Any:
