@@ -27,7 +27,10 @@ def main(arguments: list[str], peers_folder: Path) -> int:
     seeds = chosen.seed or [FIXED, secrets.randbelow(2**31)]
     start = time.perf_counter()
     if chosen.saliency:
-        rows = [row for seed in seeds for row in _print(f"seed {seed}", saliency_rows.rows(seed))]
+        rows = []
+        for seed in seeds:
+            _say(f"\nseed {seed}")
+            rows += saliency_rows.rows(seed, told=_say)
         _end(rows, time.perf_counter() - start)
         return 0
     peers = Peers(peers_folder)

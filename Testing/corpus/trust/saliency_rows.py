@@ -23,7 +23,7 @@ from slicermedai.domain.observer import silent
 from slicermedai.inference.again import Answered
 from slicermedai.inference.layers import Unexplained, choose_layer, kept_at
 from slicermedai.inference.saliency import Request, cam, explain
-from Testing.corpus.trust.rows import Row
+from Testing.corpus.trust.rows import Row, table
 from Testing.corpus.trust.saliency_net import SIZE, Case, answered, case, marked, network, trained
 
 Array = NDArray[np.float32]
@@ -41,20 +41,26 @@ class Asked:
     map: Array
 
 
-def rows(seed: int) -> list[Row]:
-    """All rows of one seed; S5 trains a second network that goes by a planted marker."""
+def rows(seed: int, *, told: Callable[[str], None] = lambda text: None) -> list[Row]:
+    """All rows of one seed, each part told as it comes; S5 trains a second network that goes by a planted marker."""
     net = trained(seed, lambda rng, k: case(rng), steps=400)
     rng = np.random.default_rng((seed, 1))
     asked = [_asked(net, case(rng)) for _ in range(CASES)]
-    return [
-        _captum(net, asked[0]),
-        *_windows(seed, case(rng, LARGE)),
-        *_cost(net, case(rng, LARGE)),
-        *_gain(net, asked, rng),
-        *_randomised(net, asked, seed),
-        *_shortcut(seed),
-        _repeat(net, asked[0]),
-    ]
+    large = case(rng, LARGE)
+    parts: tuple[Callable[[], list[Row]], ...] = (
+        lambda: [_captum(net, asked[0]), _repeat(net, asked[0])],
+        lambda: _gain(net, asked, rng),
+        lambda: _cost(net, large),
+        lambda: _windows(seed, large),
+        lambda: _randomised(net, asked, seed),
+        lambda: _shortcut(seed),
+    )
+    out = []
+    for part in parts:
+        made = part()
+        told(table(made))
+        out += made
+    return out
 
 
 def _map(given: Answered, method: str = "hirescam") -> Array:
