@@ -103,6 +103,26 @@ def test_the_verifier_finds_set_bits_by_itself(tmp_path: Path, syntax: str) -> N
         check_file(path, frozenset())
 
 
+@pytest.mark.parametrize("behind", [b"seen by Dr Hals", b"12" * 400])
+def test_what_follows_the_pixels_is_gone_and_every_pixel_stays(tmp_path: Path, behind: bytes) -> None:
+    path = a_file(tmp_path / "a.dcm", values(), SOPClassUID=CT)
+    dataset = dcmread(path)
+    voxels = dataset.PixelData
+    dataset.PixelData = voxels + behind + b"\0" * (len(behind) % 2)
+    dataset.save_as(path)
+    left = copy_of(path, tmp_path / "out").PixelData
+    assert left[: len(voxels)] == voxels
+    assert not any(left[len(voxels) :])
+
+
+def test_frames_that_nobody_counted_stay(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.dcm", np.stack([values(), values()]), SOPClassUID=SC)
+    dataset = dcmread(path)
+    del dataset.NumberOfFrames
+    dataset.save_as(path)
+    assert copy_of(path, tmp_path / "out").PixelData == dataset.PixelData
+
+
 def jpeg(frame: np.ndarray, comment: bytes = b"seen by Dr Hals, ward 12-34") -> bytes:
     exif = Image.Exif()
     exif[0x10E] = "of Eva B."

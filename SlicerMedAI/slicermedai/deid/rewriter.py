@@ -23,7 +23,7 @@ from slicermedai.deid.places import Place, Treatment, edited
 from slicermedai.deid.sink import Sink
 from slicermedai.deid.tokens import Scope, scope_of
 from slicermedai.deid.transcode import explicit_vr, swapped
-from slicermedai.deid.unused_bits import CELL, Cells
+from slicermedai.deid.unused_bits import CELL, SHAPE, Cells
 from slicermedai.deid.window import Window
 from slicermedai.deid.wire import (
     ITEM,
@@ -41,6 +41,7 @@ from slicermedai.deid.wire import (
 LARGE = 1 << 20
 """Bytes; longer values are never held."""
 _CHARSET, _SIGNED = 0x00080005, 0x00280103
+_NOTED = frozenset({*CELL, *SHAPE})
 _OVERLAP = 512
 _NOT_SEARCHED = frozenset({"AS", "DA", "DT", "PN", "TM", "UI"})
 Tally = Counter[tuple[str, str]]
@@ -199,7 +200,7 @@ class Rewriter:
         kind, tag, _, _, start, size = event
         if tag == _CHARSET:
             level.set_charset(self._window.bytes_at(start, size))
-        elif tag in CELL and len(self._levels) == 1:
+        elif tag in _NOTED and len(self._levels) == 1:
             self._cells.learn(tag, self._window.bytes_at(start, size))
         if kind == Kind.FRAGMENTS:
             self._fragments(event, level)
@@ -229,12 +230,15 @@ class Rewriter:
             self._out.resume(start + size)
 
     def _pixels(self, event: Event, level: _Level) -> None:
-        """Uncompressed pixel data, without what lies in bits that are no part of the values."""
+        """Uncompressed pixel data, without what lies in bits that are no part of the values, and behind the pixels."""
         _, tag, vr, head, start, size = event
         self._out.cut(head, start)
         vr = explicit_vr(tag, vr, signed=self._signed)
         self._out.write(head_of(tag, vr, size, level.place.encoding))
-        self._out.copy(start, size, change=self._cells.change(partial(swapped, vr) if self._swaps else None))
+        meant = self._cells.meant(size)
+        self._out.copy(start, meant, change=self._cells.change(partial(swapped, vr) if self._swaps else None))
+        self._out.write(bytes(size - meant))
+        self._out.resume(start + size)
 
     def _fragments(self, event: Event, level: _Level) -> None:
         _, tag, vr, head, start, _ = event

@@ -13,6 +13,9 @@ from slicermedai.errors import UnsupportedImageError
 
 CELL = (0x00280100, 0x00280101, 0x00280102, 0x00280103)
 """Bits Allocated, Bits Stored, High Bit, Pixel Representation."""
+SHAPE = (0x00280002, 0x00280008, 0x00280010, 0x00280011)
+"""Samples per Pixel, Number of Frames, Rows, Columns."""
+_FRAMES = 0x00280008
 CELLS = (8, 16, 32, 64)
 """Bits Allocated that are whole numbers of a computer."""
 
@@ -88,14 +91,27 @@ _ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 class Cells:
     """What a dataset says of its cells, as its elements go by; ``order`` is its byte order."""
 
-    __slots__ = ("_order", "_said")
+    __slots__ = ("_order", "_said", "_shape")
 
     def __init__(self, order: str) -> None:
         self._order, self._said = order, dict.fromkeys(CELL, 0)
+        self._shape = dict.fromkeys(SHAPE, 1)
 
     def learn(self, tag: int, raw: bytes) -> None:
-        """Take the value of one of :data:`CELL`."""
-        self._said[tag] = int.from_bytes(raw[:2], _ORDERS[self._order])
+        """Take the value of one of :data:`CELL` or :data:`SHAPE`."""
+        said = self._said if tag in self._said else self._shape
+        if tag == _FRAMES:
+            digits = raw.strip(b" \0")
+            said[tag] = int(digits) if digits.isdigit() else 1
+        else:
+            said[tag] = int.from_bytes(raw[:2], _ORDERS[self._order])
+
+    def meant(self, size: int) -> int:
+        """How many of the ``size`` bytes of native pixel data are pixels: what follows is less than a frame."""
+        samples, frames, rows, columns = self._shape.values()
+        bits = samples * rows * columns * self._said[CELL[0]]
+        whole = (bits * max(frames, 1) + 7) // 8
+        return whole if 0 < whole < size < whole + (bits + 7) // 8 else size
 
     def unused(self) -> UnusedBits | None:
         """As :meth:`UnusedBits.of`."""
