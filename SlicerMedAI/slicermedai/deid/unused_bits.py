@@ -110,7 +110,7 @@ class Cells:
         """How many of the ``size`` bytes of native pixel data are pixels: what follows is less than a frame."""
         samples, frames, rows, columns = self._shape.values()
         bits = samples * rows * columns * self._said[CELL[0]]
-        whole = (bits * max(frames, 1) + 7) // 8
+        whole = (bits * max(frames, 1) + 15) // 16 * 2  # even; of swapped bytes the last one may be a pixel
         return whole if 0 < whole < size < whole + (bits + 7) // 8 else size
 
     def unused(self) -> UnusedBits | None:
