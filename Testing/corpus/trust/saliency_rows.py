@@ -105,7 +105,7 @@ def _apart(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def _windows(seed: int, made: Case) -> list[Row]:
-    """Windows of 32 voxels against the whole 64: instance norm takes its statistics from the window, batch norm does not."""
+    """Windows of 32 voxels against the whole 64: instance norm takes its statistics from the window, batch norm not."""
     out = []
     for norm in ("BATCH", "INSTANCE"):
         net = trained(seed, lambda rng, k: case(rng), steps=150, norm=norm)
