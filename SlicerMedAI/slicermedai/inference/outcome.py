@@ -41,7 +41,7 @@ class Checks:
         made = [check_acquisition(manifest, volume) for volume in inputs.values()]
         warnings = [line for one in made for line in one.warnings]
         warnings += [line for volume in inputs.values() for line in check_image(manifest, volume, flat=flat)]
-        warnings += [] if flat else check_together(inputs, other_frames=other_frames)
+        warnings += check_together(inputs, other_frames=other_frames)
         return cls(warnings=warnings, unchecked=[line for one in made for line in one.unchecked])
 
 

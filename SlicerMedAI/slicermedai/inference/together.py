@@ -24,10 +24,14 @@ def check_together(inputs: Mapping[str, Volume], *, other_frames: bool = False) 
     Raises
     ------
     InputError
-        Two images have different frames of reference, or no point in common.
+        Two images have different frames of reference, or no point in common; or one is a picture without a place in the
+        patient, and the other is none or has another grid.
     """
     found = []
     for (first, one), (second, other) in combinations(inputs.items(), 2):
+        _check_spaces(first, one.geometry, second, other.geometry)
+        if not one.geometry.is_in_patient:
+            continue
         _check_frames(first, one.geometry, second, other.geometry, other_frames=other_frames)
         share = max(overlap(one.geometry, other.geometry), overlap(other.geometry, one.geometry))
         if not share:
@@ -47,6 +51,24 @@ def overlap(one: Geometry, other: Geometry) -> float:
     points = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 3)
     index = other.to_index(one.to_lps(points))
     return float(((index >= -0.5) & (index <= np.array(other.shape) - 0.5)).all(axis=1).mean())
+
+
+def _check_spaces(first: str, one: Geometry, second: str, other: Geometry) -> None:
+    """Pictures without a place in the patient have their pixels alone to be laid onto each other by."""
+    if one.space is not other.space:
+        raise InputError(
+            f"the images {first!r} and {second!r} cannot be laid onto each other: the numbers of one are"
+            f" {one.space.value}, those of the other {other.space.value}",
+            attribute="ImagerPixelSpacing, PixelSpacing, ImagePositionPatient",
+            advice="Choose images of one kind, whose headers say their sizes in the same way.",
+        )
+    if not one.is_in_patient and not one.same_grid(other):
+        raise InputError(
+            f"the pictures {first!r} and {second!r} have different grids ({one.in_words}; {other.in_words}), and"
+            " nothing says how one lies on the other",
+            attribute="Rows, Columns, ImagerPixelSpacing",
+            advice="Choose pictures of one grid, or bring them to one first.",
+        )
 
 
 def _check_frames(first: str, one: Geometry, second: str, other: Geometry, *, other_frames: bool) -> None:
