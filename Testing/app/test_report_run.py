@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 
@@ -16,7 +18,9 @@ from slicermedai.app.result_choice import PERSON, RESULTS
 from slicermedai.app.state import Phase
 from slicermedai.console.verbs import submit_job
 from slicermedai.domain.decisions import WHOLE
-from slicermedai.domain.result import AnalysisResult, Decision, Status
+from slicermedai.domain.finding import ConfidenceState, PackedMask
+from slicermedai.domain.result import AnalysisResult, Decision, Review, Status
+from slicermedai.domain.reviewed import newest, save_reviewed
 from slicermedai.export.profiles import PROFILES
 from Testing.app.runs import a_run, pseudonymous, two_findings, until, until_idle
 from Testing.export.cases import Case, a_case
@@ -70,6 +74,16 @@ def decide(report: ReportRun, number: int, decision: Decision, reason: str = "")
     until_idle(report)
 
 
+def edited(folder: Path) -> Path:
+    """Somebody drew the first finding anew, as a block of a few voxels; returns the new result."""
+    first = AnalysisResult.load(newest(folder)).findings[0]
+    array = np.zeros_like(first.region.to_array())  # type: ignore[union-attr]  # it is a mask
+    array[1:3, 1:4, 1:3] = True
+    region = PackedMask.from_array(array, first.region.geometry)  # type: ignore[union-attr]  # as above
+    made = Review(tracking_uid=first.tracking_uid, person="Ann Other", decision=Decision.EDITED, region=region)
+    return save_reviewed(newest(folder), [made])
+
+
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
@@ -83,6 +97,32 @@ def test_a_result_is_shown_with_its_warnings_and_how_far_to_trust_it(desk: Desk,
     ]
     assert shown.findings[0].measurements[0][0] == "Volume"
     assert shown.verifiers == ()
+
+
+def test_of_an_edited_finding_the_numbers_that_are_written_are_shown(desk: Desk, run: Path, tmp_path: Path) -> None:
+    edited(run)
+    report = desk.open(run)
+    assert report.state.shown is not None, report.state.message
+    first = report.state.shown.findings[0]
+    assert (first.decision, first.confidence) == (Decision.EDITED, ConfidenceState.NOT_ASSESSED_EDITED)
+    report.choose_formats(frozenset({"csv"}))
+    report.choose_output(str(tmp_path / "out"))
+    report.write()
+    until_idle(report)
+    with (tmp_path / "out" / "findings.csv").open(encoding="utf-8", newline="") as stream:
+        lines = [one for one in csv.DictReader(stream) if one["tracking_uid"] == first.uid]
+    wanted = [(one["measurement"], one["missing"] or f"{float(one['value']):.1f}") for one in lines]
+    assert [(title, text.removesuffix(" ml")) for title, text in first.measurements] == wanted
+    assert "edited the voxels" in dict(first.measurements)["Long axis"]
+
+
+def test_a_rejected_finding_stays_listed_so_that_it_can_be_taken_back(desk: Desk, run: Path) -> None:
+    report = desk.open(run)
+    before = report.state.shown.findings[1].measurements if report.state.shown else ()
+    decide(report, 1, Decision.REJECTED, "an artefact")
+    assert report.state.shown is not None
+    again = report.state.shown.findings[1]
+    assert (again.decision, again.measurements) == (Decision.REJECTED, before)
 
 
 def test_at_first_sight_the_archive_is_chosen_and_its_files_are_named(desk: Desk, run: Path) -> None:

@@ -61,10 +61,13 @@ def _look(folder: Path, reviews: list[Review], progress: Progress) -> dict[str, 
 
 
 def _about(result: AnalysisResult) -> dict[str, Any]:
-    from slicermedai.domain.decisions import WHOLE, last_decisions
+    """What is shown is what would be written; a rejected finding is there too, as it was, to be taken back."""
+    from slicermedai.domain.decisions import WHOLE, decided, last_decisions
 
     made, last = result.provenance, last_decisions(result)
     whole = last.get(WHOLE)
+    written = {one.tracking_uid: one for one in decided(result).findings}
+    shown = [written.get(one.tracking_uid, one) for one in result.findings]
     return {
         "model": f"{made.bundle}@{made.bundle_version}",
         "status": result.status.value,
@@ -76,7 +79,7 @@ def _about(result: AnalysisResult) -> dict[str, Any]:
         "demonstration": made.demonstration,
         "warnings": list(made.warnings),
         "whole": whole.decision.value if whole else None,
-        "findings": [_finding(one, last.get(one.tracking_uid)) for one in result.findings],
+        "findings": [_finding(one, last.get(one.tracking_uid)) for one in shown],
     }
 
 
