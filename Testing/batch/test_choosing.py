@@ -301,3 +301,24 @@ def test_the_example_in_the_docstring_is_right() -> None:
     block = (rules.__doc__ or "").partition("toml\n")[2].partition("\n\nRules with")[0]
     (rule,) = parse_rules(textwrap.dedent(block)).rules
     assert (rule.thickness_mm, rule.phase, rule.tie) == ((0.5, 2.5), ("portal", "venous", "pv"), "refuse")
+
+
+def test_any_series_of_a_study_says_whose_it_is(tmp_path: Path) -> None:
+    files = write_study(tmp_path / "a", patient=OPTED_OUT, study="one")
+    faults.set_value(files["localizer"], "PatientID", "")
+    listed = tmp_path / "out.txt"
+    listed.write_text(f"{OPTED_OUT}\n")
+    (one,) = planned(tmp_path / "a", settings=Settings(bundle="tiny", exclude=str(listed))).planned
+    assert (str(one.fate), one.reason) == ("excluded", "on the exclusion list (line 1, by PatientID)")
+    assert one.choice.who["PatientID"] == OPTED_OUT
+
+
+def test_a_study_of_several_patients_is_excluded_for_each_of_them_and_is_nobodys(tmp_path: Path) -> None:
+    files = write_study(tmp_path / "a", patient="ZZ-1", study="one")
+    faults.set_value(files["derived"], "PatientID", OPTED_OUT)
+    (one,) = planned(tmp_path / "a").planned
+    assert (str(one.fate), one.choice.who) == ("refused", {"PatientID": ""})
+    listed = tmp_path / "out.txt"
+    listed.write_text(f"{OPTED_OUT}\n")
+    (one,) = planned(tmp_path / "a", settings=Settings(bundle="tiny", exclude=str(listed))).planned
+    assert str(one.fate) == "excluded"

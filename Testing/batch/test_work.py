@@ -184,6 +184,22 @@ def test_who_opts_out_after_the_plan_is_not_run(
         quick(cohort)
 
 
+def test_who_opts_out_is_known_by_any_series_when_the_case_is_begun(
+    tmp_path: Path, rules: Path, tiny: Path, quick: MakeWorker, journal: Path
+) -> None:
+    for name in ("a", "b"):
+        files = write_study(tmp_path / "in" / name, patient="ZZ-1", study=name)
+        faults.set_value(files["localizer"], "PatientID", "")
+    listed = tmp_path / "out.txt"
+    listed.write_text("somebody else\n")
+    cohort = cohorts.make(tmp_path / "c", tmp_path / "in", rules, bundle=str(tiny), exclude=listed)
+    assert [case.patient for case in cohort.cases()] == ["P0001", "P0001"]
+    listed.write_text("ZZ-1\n")
+    drive(quick(Cohort(cohort.folder)))
+    assert cohort.counts() == {"excluded": 2}
+    assert journal.read_text() == ""
+
+
 def test_a_model_that_was_changed_meanwhile_is_refused(
     tmp_path: Path, three_studies: Path, rules: Path, tiny: Path, quick: MakeWorker
 ) -> None:

@@ -48,11 +48,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is run of one study. ``refused`` says why nothing is; ``who`` names the patient and is shown to nobody."""
+    """What is run of one study. ``refused`` says why nothing is.
+
+    ``who`` names the patient, with the one Patient ID that the study knows; ``also`` is what its other series say of
+    them. Both are shown to nobody.
+    """
 
     study_uid: str
     study_time: str
     who: dict[str, Any]
+    also: tuple[dict[str, Any], ...] = ()
     images: tuple[Image, ...] = ()
     bundle: str = ""
     refused: str = ""
@@ -99,19 +104,31 @@ def choose(study: StudyFiles, rules: SeriesRules, *, tilt: str = "refuse") -> Ch
     for name in rules.inputs:
         _pick(name, rules.of(name), candidates, picked)
     refused = picked.refused or _refusal(picked, candidates, rules, tilt)
-    first = candidates[0].facts if candidates else None
+    who, also = _people(candidates)
     taken = {candidate.series.address: name for name, (_, candidate) in picked.by_input.items()}
     main = next(iter(picked.by_input.values()), None)
     return Choice(
         study_uid=study.uid,
-        study_time=first.study_time if first else "",
-        who=first.who if first else {},
+        study_time=candidates[0].facts.study_time if candidates else "",
+        who=who,
+        also=also,
         images=() if refused else tuple(_image(name, *pair, candidates) for name, pair in picked.by_input.items()),
         bundle=main[0].bundle if main else "",
         refused=refused,
         judged=tuple(_judged(one, picked, taken) for one in candidates),
         notes=(f"{len(study.copies)} files are copies of others and were left out",) if study.copies else (),
     )
+
+
+def _people(candidates: Sequence[Candidate]) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
+    """Who the patient is, and what else the series say. Where they name several patients, nobody is the one."""
+    said: list[dict[str, Any]] = []
+    said += [one.facts.who for one in candidates if one.facts.who not in said]
+    known = {who["PatientID"] for who in said} - {""}
+    if len(known) > 1 or not said:
+        return {"PatientID": ""}, tuple(said)
+    main = next((who for who in said if who["PatientID"]), said[0])
+    return main, tuple(who for who in said if who is not main)
 
 
 def candidates_of(study: StudyFiles) -> list[Candidate]:

@@ -67,7 +67,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One study of a cohort. ``patient`` numbers the cohort's patients; ``who`` names this one and is never shown."""
+    """One study of a cohort. ``patient`` numbers the cohort's patients; ``who`` and ``also`` name this one, as those of
+    :class:`~slicermedai.batch.choosing.Choice`, and are never shown.
+    """
 
     name: str
     key: str
@@ -78,6 +80,7 @@ class Case:
     images: tuple[Image, ...] = ()
     notes: tuple[str, ...] = ()
     who: dict[str, Any] = field(default_factory=dict, repr=False)
+    also: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
 
 class Cohort:
@@ -303,6 +306,7 @@ def _new_case(one: Planned, known: Sequence[Case]) -> Case:
         images=one.choice.images if one.fate is not Fate.REFUSED else (),
         notes=one.notes,
         who=one.choice.who,
+        also=one.choice.also,
     )
 
 
@@ -320,7 +324,8 @@ def _plain(case: Case) -> dict[str, Any]:
 
 
 def _case(body: dict[str, Any]) -> Case:
-    return Case(**{**body, "images": tuple(_images(body["images"])), "notes": tuple(body["notes"])})
+    several = {name: tuple(body.get(name, ())) for name in ("notes", "also")}
+    return Case(**{**body, **several, "images": tuple(_images(body["images"]))})
 
 
 def _images(values: Sequence[dict[str, Any]]) -> Iterator[Image]:

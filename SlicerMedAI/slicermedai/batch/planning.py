@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slicermedai.batch.cells import csv_text
 from slicermedai.batch.choosing import Choice, choose
@@ -20,6 +20,9 @@ from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.words import Words
 from slicermedai.errors import InputError, MedAIError
+
+if TYPE_CHECKING:
+    from slicermedai.batch.cohort import Case
 
 COLUMNS = (
     "study",
@@ -109,17 +112,22 @@ def plan(source: Source, rules: SeriesRules, settings: Settings, *, progress: Pr
     return Preview(planned=tuple(_by_patient(planned, rules.same_patient)), rules=rules, others=listed.others)
 
 
-def why_excluded(who: dict[str, Any], exclusions: ExclusionList | None) -> str:
+def why_excluded(one: Choice | Case, exclusions: ExclusionList | None) -> str:
     """Why somebody is not run, in words without identity; "" where nothing speaks against it.
 
-    Where a list must be kept and nothing says whose an image is, it is not run.
+    What any series of the study says counts. Where a list must be kept and nothing says whose it is, it is not run.
     """
     if exclusions is None:
         return ""
-    said = (part for name, value in who.items() if name != "StudyInstanceUID" for part in _several(value))
-    if not any(said):
+    people = (one.who, *one.also)
+    items = (item for who in people for item in who.items())
+    if not any(part for name, value in items if name != "StudyInstanceUID" for part in _several(value)):
         return "nothing says whose it is, and people opted out"
-    return exclusions.matches(who) or ""
+    return _listed(one, exclusions)
+
+
+def _listed(one: Choice | Case, exclusions: ExclusionList) -> str:
+    return next(filter(None, map(exclusions.matches, (one.who, *one.also))), "")
 
 
 def _several(value: Any) -> list[str]:
@@ -139,8 +147,8 @@ def _planned(choice: Choice, settings: Settings, exclusions: ExclusionList | Non
     bundle = choice.bundle or settings.bundle
     if not bundle:
         raise InputError("no model: neither the cohort nor the rule names one", attribute="bundle")
-    listed = (exclusions.matches(choice.who) if exclusions else None) or ""
-    excluded = listed if choice.refused else why_excluded(choice.who, exclusions)
+    listed = _listed(choice, exclusions) if exclusions else ""
+    excluded = listed if choice.refused else why_excluded(choice, exclusions)
     fate = Fate.EXCLUDED if excluded else Fate.REFUSED if choice.refused else Fate.WAITING
     return Planned(choice=choice, bundle=bundle, fate=fate, reason=excluded or choice.refused, notes=choice.notes)
 

@@ -68,7 +68,7 @@ def reports_of(cohort: Cohort) -> Iterator[Report]:
 def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None) -> Report:
     """What is known of one case."""
     case, standing = cohort.case(name), cohort.standing(name)
-    excluded = why_excluded(case.who, exclusions)
+    excluded = why_excluded(case, exclusions)
     if excluded and standing.state is State.DONE:
         standing = replace(standing, state=State.EXCLUDED, reason=f"{excluded}; its result was made before")
     if standing.state is not State.DONE:

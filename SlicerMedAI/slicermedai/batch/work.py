@@ -198,7 +198,7 @@ class Worker:
         if now.state is not State.WAITING:
             return self._finish_for_another(name, now, claim)
         case = self.cohort.case(name)
-        excluded = why_excluded(case.who, self._current_exclusions())
+        excluded = why_excluded(case, self._current_exclusions())
         if excluded:
             return [self._end(name, claim, Standing(state=State.EXCLUDED, reason=excluded))]
         if now.tries >= MOST_BEGUN:
