@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from slicermedai.deid.keystore import save_key
 from slicermedai.deid.pseudonym import ProjectKey
@@ -14,10 +15,12 @@ from slicermedai.deid.reopen import Manner, on_route
 from slicermedai.deid.routes import check_destination
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 from slicermedai.dicom.inputs import Source, open_source
+from slicermedai.dicom.series import scan
 from slicermedai.domain.result import Deidentification
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import IdentityError
+from Testing.fixtures.flat_writer import FlatSpec, write_flat
 from Testing.fixtures.grids import covering
 from Testing.fixtures.identity import identity_tokens
 from Testing.fixtures.phantoms import head_phantom
@@ -163,3 +166,49 @@ def test_a_step_that_was_asked_for_and_not_done_is_a_warning(source: Source, tmp
     (warning,) = done.warnings
     assert "(113102) was asked for and not done" in warning
     np.testing.assert_array_equal(done.sources[0].volume.array, source.volume.array)
+
+
+def test_why_a_face_stays_says_nothing_of_the_series(tmp_path: Path) -> None:
+    """Two volumes in one series: whoever opens it is told their UIDs and descriptions, and a result never."""
+    volume, _ = head_phantom(covering("SPL", spacing=(20.0, 9.0, 9.0)))
+    for number in (1, 2):
+        spec = SeriesSpec(description="Wife of the Mayor", echo_number=number, echo_time=float(number))
+        for path in write_series(replace(volume, name="T1"), tmp_path / f"echo {number}", spec=spec):
+            dataset = dcmread(path)
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{dataset.SOPInstanceUID}.{number}"
+            (tmp_path / "series").mkdir(exist_ok=True)
+            dataset.save_as(tmp_path / "series" / f"{number} {Path(path).name}")
+    found = scan(tmp_path / "series").series
+    assert len(found) == 2
+    sources = [open_source(tmp_path / "series", series=one.address) for one in found]
+    manner = Manner(deface=True, brain_mask=lambda image: np.zeros(image.array.shape, bool))
+    done = on_route(sources, Identity.DEIDENTIFY, copies=tmp_path / "copies", manner=manner)
+    said = repr((done.warnings, done.report))
+    assert "the files of the series are several volumes" in said
+    assert "Mayor" not in said and found[0].uid not in said
+    for source, copy in zip(sources, done.sources, strict=True):
+        np.testing.assert_array_equal(copy.volume.array, source.volume.array)
+
+
+def test_of_pictures_in_one_file_the_chosen_one_is_opened_again(tmp_path: Path) -> None:
+    """Where pixels may have changed, voxels say nothing: frames and files do."""
+    frames = np.stack([np.full((16, 12), 50 * number, np.uint8) for number in (1, 2, 3)])
+    dataset = dcmread(write_flat(frames[0], tmp_path / "one", spec=FlatSpec(modality="OP", window=None)))
+    dataset.NumberOfFrames, dataset.PixelData = 3, frames.tobytes()
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.5.1"
+    dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
+    dataset.pop("PlanarConfiguration", None)
+    (tmp_path / "study").mkdir()
+    dataset.save_as(tmp_path / "study" / "three.dcm")
+    addresses = [one.address for one in scan(tmp_path / "study").series]
+    source = open_source(tmp_path / "study", series=addresses[1])
+    before = source.volume.array.mean()
+    opened, _ = touched(source, tmp_path / "copies")
+    assert opened.volume.array.mean() == pytest.approx(before)
+    assert opened.slices == source.slices
+
+
+def touched(source: Source, copies: Path) -> tuple[Source, object]:
+    """As where text was looked for in the pixels: the voxels are not compared."""
+    done = on_route([source], Identity.DEIDENTIFY, copies=copies, manner=Manner(deface=True))
+    return done.sources[0], done.warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -228,3 +229,41 @@ def test_what_is_no_result_or_not_understood_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.dcm").write_text("no DICOM")
     with pytest.raises(UnreadableFileError, match=r"text\.dcm"):
         read_result([tmp_path / "text.dcm"])
+
+
+def test_two_groups_about_one_finding_are_read_together_and_nothing_is_called_lost(tmp_path: Path) -> None:
+    seg, sr = objects_of(a_case(), tmp_path)
+    report = dcmread(sr)
+    container = next(item for item in walk(report) if item.get("ValueType") == "CONTAINER" and groups_in(item))
+    (group,) = groups_in(container)
+    second = copy.deepcopy(group)
+    number = next(item for item in second.ContentSequence if item.ValueType == "NUM")
+    number.MeasuredValueSequence[0].NumericValue, number.MeasuredValueSequence[0].FloatingPointValue = "7.5", 7.5
+    second.ContentSequence = [item for item in second.ContentSequence if item.ValueType != "NUM" or item is number]
+    container.ContentSequence.append(second)
+    report.save_as(sr)
+    before = len(a_case().result.findings[0].measurements)
+    read = read_result([seg, sr])
+    (finding,) = read.result.findings
+    assert (len(finding.measurements), finding.measurements[-1].value, read.lost) == (before + 1, 7.5, ())
+
+
+def groups_in(item: Dataset) -> list[Dataset]:
+    names = [(one, one.get("ConceptNameCodeSequence")) for one in item.get("ContentSequence") or ()]
+    return [one for one, name in names if name and name[0].get("CodeValue") == "125007"]
+
+
+def test_a_report_that_tracks_nothing_belongs_to_the_segments_that_it_cites(tmp_path: Path) -> None:
+    seg, sr = objects_of(a_case(), tmp_path)
+    report, segmentation = dcmread(sr), dcmread(seg)
+    for item in [report, *walk(report)]:
+        kept = [one for one in item.get("ContentSequence") or () if one.get("ValueType") != "UIDREF"]
+        if kept:
+            item.ContentSequence = kept
+    report.save_as(sr)
+    del segmentation.SegmentSequence[0].TrackingUID
+    segmentation.save_as(seg)
+    read = read_result([seg, sr])
+    assert len(read.result.findings[0].measurements) == len(a_case().result.findings[0].measurements)
+    assert read.lost == ()
+    assert "1 measurement groups are about segments that none" in " ".join(read_result([sr]).lost)

@@ -531,7 +531,7 @@ def test_a_report_without_its_segmentation_says_that_its_numbers_have_no_place(
     segmentation.unlink()
     with caplog.at_level(logging.WARNING):
         assert load_all(browser, inserted(browser, [report])) == []
-    assert "about no segment of these objects" in caplog.text
+    assert "about segments that none of these objects holds" in caplog.text
 
 
 def test_a_segmentation_without_its_report_is_offered_with_a_warning(browser: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from slicermedai.deid.profile import Option
 from slicermedai.deid.window import DAMAGE, Origin, unreadable
 from slicermedai.deid.wire import NATIVE, bare_syntax
 from slicermedai.domain.scratch import ScratchFolder
-from slicermedai.errors import InputError
+from slicermedai.errors import AmbiguousInputError, InputError
 
 if TYPE_CHECKING:
     from slicermedai.deid.pixels.kinds import PixelReplacement, Verdict
@@ -132,9 +132,20 @@ class Faces:
                 paths = {_file_of(o, scratch.path / f"{n:05d}.dcm"): o for n, o in enumerate(origins)}
                 edits = deface_series(list(paths), self._settings.brain_mask).edits
         except InputError as error:  # no head, no face in view, no volume: the option is not claimed
-            self._why[self._series_of(origins[0])] = error.message
+            self._why[self._series_of(origins[0])] = _why_not(error)
             return {}
         return {paths[path]: edit for path, edit in edits.items()}
+
+
+def _why_not(error: InputError) -> str:
+    """In words that hold nothing of the series: what a reader says of it may list UIDs and descriptions."""
+    from slicermedai.deid.pixels.faces import FaceStaysError
+
+    if isinstance(error, FaceStaysError):
+        return error.message
+    if isinstance(error, AmbiguousInputError):
+        return "the files of the series are several volumes"
+    return "the files of the series are no regular volume"
 
 
 def _may_hide_bits(patients: Patients, origin: Origin) -> bool:

@@ -150,7 +150,9 @@ def _key(path: str, images: set[Path]) -> ProjectKey:
 
 
 def _reopened(source: Source, files: Sequence[Path], *, touched: bool) -> Source:
-    """The volume of the source's own copies: on its grid and, unless pixels were ``touched``, with its voxels."""
+    """The volume of the source's own copies: of the same frames of the same files, on its grid, and with its voxels
+    unless pixels were ``touched``.
+    """
     from slicermedai.dicom.inputs import open_source
     from slicermedai.dicom.series import scan
 
@@ -158,6 +160,8 @@ def _reopened(source: Source, files: Sequence[Path], *, touched: bool) -> Source
     there = [file for file in files if file.exists()]
     for item in scan(there).series if there else ():
         copies = open_source(there, series=item.address, tilt=tilt)
+        if _frames(copies, copies.files) != _frames(source, files):
+            continue
         same_place = copies.volume.geometry.same_grid(source.volume.geometry)
         if same_place and (touched or np.array_equal(copies.volume.array, source.volume.array)):
             return copies
@@ -166,6 +170,12 @@ def _reopened(source: Source, files: Sequence[Path], *, touched: bool) -> Source
         attribute="PixelData",
         advice="A file may have been left out because its pixels show burned-in text; nothing was written.",
     )
+
+
+def _frames(source: Source, files: Sequence[Path]) -> list[tuple[Path | None, int]]:
+    """(file, frame) of each slice, the files under the names of ``files``; None for one that is not among them."""
+    known = dict(enumerate(files))
+    return [(known.get(file), frame) for file, frame in source.slices]
 
 
 def says_removed(header: Dataset) -> bool:

@@ -143,32 +143,46 @@ def _check_one_study(heads: Sequence[Dataset]) -> None:
 
 def _findings(objects: _Objects) -> tuple[tuple[Finding, ...], list[str]]:
     """Segments in their order with the numbers of the groups about them, then what has a place of its own, or none."""
-    groups = {group.tracking_uid: group for report in objects.reports for group in report.groups if group.tracking_uid}
+    groups = [group for report in objects.reports for group in report.groups]
     found: dict[str, Finding] = {}
+    used: set[int] = set()
     for of, segment in _segments(objects):
         uid = segment.tracking_uid or f"{of.sop_instance_uid}.{segment.number}"
         if uid not in found:
-            found[uid] = _of_segment(uid, segment, groups.get(uid) or _cited(objects, of, segment.number))
-    others = [group for uid, group in groups.items() if uid not in found and not group.segment_number]
-    found |= {group.tracking_uid: _of_group(group) for group in others}
-    left = sum(group.tracking_uid not in found for report in objects.reports for group in report.groups)
+            about = [group for group in groups if _is_about(group, of, segment)]
+            used.update(map(id, about))
+            found[uid] = _of_segment(uid, segment, _merged(about))
+    for number, group in enumerate(groups, 1):
+        uid = group.tracking_uid or f"{objects.reports[0].sop_instance_uid}.{number}"
+        if id(group) not in used and not group.segment_number and uid not in found:
+            alike = [one for one in groups if one is group or (group.tracking_uid and one.tracking_uid == uid)]
+            used.update(map(id, alike))
+            found[uid] = _of_group(uid, _merged(alike) or group)
+    left = sum(id(group) not in used for group in groups)
     lost = [f"{left} measurement groups are about segments that none of these objects holds."] if left else []
     drawn = sum(segment.algorithm.kind == "MANUAL" for _, segment in _segments(objects))
     lost += [f"{drawn} segments were drawn by a person, and no algorithm made them."] if drawn else []
     return tuple(found.values()), lost
 
 
+def _is_about(group: sr_read.ReadGroup, of: seg_read.ReadSegmentation, segment: seg_read.ReadSegment) -> bool:
+    """By tracking UID, or, of reports that track nothing, by the segment that the group cites."""
+    if group.tracking_uid and segment.tracking_uid:
+        return group.tracking_uid == segment.tracking_uid
+    return (group.segmentation_uid, group.segment_number) == (of.sop_instance_uid, segment.number)
+
+
+def _merged(groups: Sequence[sr_read.ReadGroup]) -> sr_read.ReadGroup | None:
+    """The first of several groups about one thing, with the measurements of all, each once."""
+    if not groups:
+        return None
+    return replace(groups[0], measurements=tuple(dict.fromkeys(one for group in groups for one in group.measurements)))
+
+
 def _segments(objects: _Objects) -> Iterator[tuple[seg_read.ReadSegmentation, seg_read.ReadSegment]]:
     for of in objects.segmentations:
         for segment in of.segments:
             yield of, segment
-
-
-def _cited(objects: _Objects, of: seg_read.ReadSegmentation, number: int) -> sr_read.ReadGroup | None:
-    """The group that cites a segment by number, of reports that track nothing by UID."""
-    cited = (of.sop_instance_uid, number)
-    groups = (group for report in objects.reports for group in report.groups)
-    return next((group for group in groups if (group.segmentation_uid, group.segment_number) == cited), None)
 
 
 def _of_segment(uid: str, segment: seg_read.ReadSegment, group: sr_read.ReadGroup | None) -> Finding:
@@ -181,12 +195,12 @@ def _of_segment(uid: str, segment: seg_read.ReadSegment, group: sr_read.ReadGrou
     )
 
 
-def _of_group(group: sr_read.ReadGroup) -> Finding:
+def _of_group(uid: str, group: sr_read.ReadGroup) -> Finding:
     kind = group.finding or _FINDING
     label = Label(name=kind.meaning, category=_FINDING, type=kind, modifier=group.side)
     numbers = tuple(one for one in group.measurements if one.name != PROBABILITY)
     return Finding(
-        tracking_uid=group.tracking_uid,
+        tracking_uid=uid,
         label=label,
         region=group.region,
         measurements=numbers,

@@ -33,7 +33,7 @@ class Placed:
 def place_beside(result: AnalysisResult, scene: Any) -> Placed:
     """Find the image that ``result`` was computed from, by series, study, patient and place.
 
-    A result that names no grid of its own, of boxes and points alone, takes that of the image.
+    A result that names no grid of its own, of boxes, points and labels of the whole alone, takes that of the image.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def place_beside(result: AnalysisResult, scene: Any) -> Placed:
     own = [node for node in images if _is_of_the_study(result, node)]
     if not own:
         return Placed(result=result, remark=_LOOSE if images else "")
-    if all(isinstance(one.region, Box | Point) for one in result.findings) and not result.maps:
+    if all(one.region is None or isinstance(one.region, Box | Point) for one in result.findings) and not result.maps:
         space = result.volume_geometry.frame_of_reference_uid
         grid = replace(geometry_of_node(own[0]), frame_of_reference_uid=space)
         return Placed(result=replace(result, volume_geometry=grid), image=own[0])

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from slicermedai.deid.pixels.edited import edited
-from slicermedai.deid.pixels.faces import FaceEvidence, deface
+from slicermedai.deid.pixels.faces import FaceEvidence, FaceStaysError, deface
 from slicermedai.deid.pixels.frames import FileFrames
 from slicermedai.deid.pixels.head import Mask
 from slicermedai.deid.pixels.kinds import PixelReplacement
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import UnsupportedImageError
 
 BrainMask = Callable[[Volume], Mask]
 """Volume -> (slices, rows, columns) on its grid: where the brain is."""
@@ -76,7 +75,7 @@ def deface_series(files: Sequence[Path], brain_mask: BrainMask | None) -> Facele
         The files are no volume: two-dimensional, several series, a tilted gantry, positions that contradict.
     """
     if brain_mask is None:
-        raise UnsupportedImageError(
+        raise FaceStaysError(
             "faces cannot be taken off without a model that finds the brain",
             file=files[0] if files else None,
             attribute="brain mask",

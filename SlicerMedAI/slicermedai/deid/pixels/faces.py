@@ -20,6 +20,11 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import UnsupportedImageError
 
+
+class FaceStaysError(UnsupportedImageError):
+    """The face is still there; the message says why in fixed words, so that any report may say it."""
+
+
 _ANGLES = (10.0, 25.0, 40.0)
 _PLANE_MARGIN = 6.0
 _FOREHEAD, _BONE = 25.0, 6.0
@@ -175,7 +180,7 @@ def _on_grid(region: Mask, grid: Geometry, target: Geometry) -> Mask:
 def _check_brain(volume: Volume, brain: Mask) -> None:
     size = float(brain.sum() * volume.geometry.voxel_volume / 1000) if brain.shape == volume.array.shape else 0.0
     if not _LEAST_BRAIN <= size <= _MOST_BRAIN:
-        raise UnsupportedImageError(
+        raise FaceStaysError(
             "no brain was found in it, so its face cannot be taken off safely",
             attribute="brain mask",
             advice="Leave the series out, or leave the Clean Recognizable Visual Features Option out.",
@@ -186,7 +191,7 @@ def _check(evidence: FaceEvidence) -> None:
     if evidence.holds:
         return
     in_view = evidence.face_mm2 >= _LEAST_FACE
-    raise UnsupportedImageError(
+    raise FaceStaysError(
         "a face may still be recognised after it was taken off" if in_view else "no face is in view",
         attribute="PixelData",
         advice="The Clean Recognizable Visual Features Option is not claimed for this series.",
