@@ -26,7 +26,8 @@ from slicermedai.batch.thumbnail import draw, png_of
 from slicermedai.console import cohorts
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Decision, Review
+from slicermedai.domain.reviewed import newest, save_reviewed
 from Testing.batch.conftest import MakeWorker, drive
 from Testing.fixtures.grids import grid, rotated
 from Testing.scene.samples import small_head
@@ -151,6 +152,24 @@ def test_a_damaged_result_is_told_and_stops_no_table(worked: Cohort) -> None:
     (worked.result("0001") / "result" / "result.json").write_text("{")
     by_case = {row["case"]: row["state"] for row in cohorts.to_rows(worked.folder)}
     assert by_case == {"0001": "failed", "0002": "failed", "0003": "done"}
+
+
+def test_table_summary_and_sheet_hold_what_people_decided(worked: Cohort) -> None:
+    """Also where it was decided in two sittings: the newest result holds all decisions so far."""
+    place = worked.result("0001")
+    first, second = AnalysisResult.load(place).findings[:2]
+    for finding in (first, second):
+        one = Review(tracking_uid=finding.tracking_uid, person="N", decision=Decision.REJECTED, time="2026-01-01")
+        save_reviewed(newest(place), [one])
+    rows = [row for row in cohorts.to_rows(worked.folder) if row["case"] == "0001"]
+    assert rows
+    assert not {first.label.name, second.label.name} & {row["structure"] for row in rows}
+    assert "rejected by a person" in rows[0]["warnings"]
+    made = write_outputs(worked)
+    with made.summary.open(newline="", encoding="utf-8") as stream:
+        counted = {row["structure"]: row["cases"] for row in csv.DictReader(stream)}
+    assert (counted[first.label.name], counted[second.label.name]) == ("1", "1")
+    assert made.sheet.read_text(encoding="utf-8").count("the picture shows what the model found") == 1
 
 
 def test_of_who_opted_out_after_the_run_no_number_is_told(

@@ -19,6 +19,7 @@ from slicermedai.domain.notice import RESEARCH_USE
 
 _SHOWN = 8
 """Structures that a picture's caption names; the farthest from the others come first."""
+_REVIEWED = "Reviewed: the numbers are what people decided; the picture shows what the model found."
 
 
 def sheet_page(reports: Sequence[Report], summary: Sequence[Mapping[str, Any]], *, title: str) -> str:
@@ -76,7 +77,7 @@ def _card(look: Look) -> Element:
     report = look.report
     head = el("strong", f"{report.case.name} ({report.case.patient})")
     lines = [el("li", reason, class_="warn") for reason in look.reasons]
-    lines += [el("li", note) for note in report.case.notes]
+    lines += [el("li", note) for note in (*report.case.notes, *([_REVIEWED] if report.is_reviewed else []))]
     lines += [el("li", words) for words in _volumes(look)]
     return el(
         "figure",

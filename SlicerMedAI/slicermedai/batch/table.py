@@ -16,8 +16,10 @@ from slicermedai.batch.planning import why_excluded
 from slicermedai.batch.thumbnail import FILE_NAME
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.domain.codes import VOLUME, Code
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Finding, Measurement
 from slicermedai.domain.result import AnalysisResult, Quality
+from slicermedai.domain.reviewed import newest
 from slicermedai.domain.study import Identity
 from slicermedai.errors import MedAIError
 
@@ -36,7 +38,8 @@ class Report:
     """What is known of one case: numbers and words, and no image.
 
     ``volumes`` are ml by structure, lesions of one name together; ``lights`` are those of its structures;
-    ``image`` is a hash of the voxels that were analysed.
+    ``image`` is a hash of the voxels that were analysed. ``is_reviewed`` says that the numbers are what people decided,
+    while ``thumbnail`` shows what the model found.
     """
 
     case: Case
@@ -48,6 +51,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     image: str = ""
     thumbnail: Path | None = None
+    is_reviewed: bool = False
 
 
 def reports_of(cohort: Cohort) -> Iterator[Report]:
@@ -66,7 +70,7 @@ def reports_of(cohort: Cohort) -> Iterator[Report]:
 
 
 def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None) -> Report:
-    """What is known of one case."""
+    """What is known of one case, with what people decided about it: a finding that they rejected has no number."""
     case, standing = cohort.case(name), cohort.standing(name)
     excluded = why_excluded(case, exclusions)
     if excluded and standing.state is State.DONE:
@@ -74,7 +78,7 @@ def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None
     if standing.state is not State.DONE:
         return Report(case=case, standing=standing, rows=(_common(cohort, case, standing),))
     try:
-        result = AnalysisResult.load(cohort.result(name))
+        result = decided(AnalysisResult.load(newest(cohort.result(name))))
     except MedAIError as error:
         standing = replace(standing, state=State.FAILED, reason=f"the result is damaged: {error.message}")
         return Report(case=case, standing=standing, rows=(_common(cohort, case, standing),))
@@ -108,6 +112,7 @@ def _of_result(cohort: Cohort, case: Case, standing: Standing, result: AnalysisR
         warnings=result.provenance.warnings,
         image=result.provenance.input.image if result.provenance.input else "",
         thumbnail=thumbnail if thumbnail.is_file() else None,
+        is_reviewed=bool(result.reviews),
     )
 
 
