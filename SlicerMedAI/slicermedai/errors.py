@@ -20,6 +20,7 @@
     ├── OutputError               a result cannot be written
     │   ├── ResultExistsError     the folder holds a result already
     │   ├── FolderBusyError       another run is writing there
+    │   ├── NewerResultError      decisions were saved since the result was opened
     │   ├── DiskFullError         no space left
     │   └── FormatError           a format cannot express this result
     ├── JobError                  the worker
@@ -156,6 +157,10 @@ class ResultExistsError(OutputError):
 
 class FolderBusyError(OutputError):
     """Another run is writing there."""
+
+
+class NewerResultError(OutputError):
+    """Decisions about the result were saved since it was opened; ``file`` is the result that holds them."""
 
 
 class DiskFullError(OutputError):

@@ -300,6 +300,40 @@ def test_decisions_become_a_new_result_and_are_in_the_objects(desk: Desk, run: P
     assert (again.folder.name, again.verifiers) == ("reviewed-1", ("Roe Jane van",))
 
 
+@pytest.mark.parametrize("named", ["", "result"])
+def test_decisions_of_others_since_it_was_opened_are_not_lost_and_ones_own_stay(
+    desk: Desk, run: Path, tmp_path: Path, named: str
+) -> None:
+    report = desk.open(run / named)
+    report.choose_output(str(tmp_path / "out"))
+    decide(report, 0, Decision.ACCEPTED)
+    uid = AnalysisResult.load(run / "result").findings[1].tracking_uid
+    others = save_reviewed(
+        run, [Review(tracking_uid=uid, person="Ann Other", decision=Decision.REJECTED, reason="an artefact")]
+    )
+    for _ in range(2):
+        report.write()
+        until_idle(report)
+        assert report.state.phase is Phase.FAILED
+        assert "reviewed-1" in report.state.message
+        assert "Open the result again" in report.state.message
+        assert len(report.state.pending) == 1, "what was decided is still there"
+        assert newest(run) == others
+    report.choose_folder(str(run / named))
+    until_idle(report)
+    assert report.state.shown is not None
+    assert [one.decision for one in report.state.shown.findings] == [Decision.ACCEPTED, Decision.REJECTED]
+    assert len(report.state.pending) == 1
+    report.write()
+    until_idle(report)
+    assert report.state.phase is Phase.DONE, report.state.message
+    kept = AnalysisResult.load(run / "reviewed-2").reviews
+    assert [(one.person, one.decision) for one in kept] == [
+        ("Ann Other", Decision.REJECTED),
+        ("Jane van Roe", Decision.ACCEPTED),
+    ]
+
+
 def test_what_was_written_before_a_decision_is_not_offered_any_more(desk: Desk, run: Path, tmp_path: Path) -> None:
     report = desk.open(run)
     report.choose_output(str(tmp_path / "out"))

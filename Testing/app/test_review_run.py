@@ -17,8 +17,8 @@ from slicermedai.app.review_run import ReviewRun
 from slicermedai.app.review_state import Around, Row
 from slicermedai.app.state import Phase
 from slicermedai.domain.finding import ConfidenceState, PackedMask
-from slicermedai.domain.result import AnalysisResult, Decision
-from slicermedai.domain.reviewed import newest
+from slicermedai.domain.result import AnalysisResult, Decision, Review
+from slicermedai.domain.reviewed import newest, save_reviewed
 from Testing.app.reviews import PaperScene, a_head, a_run, bigger, pseudonymous
 from Testing.app.runs import until_idle
 from Testing.fixtures.series_writer import SeriesSpec, write_series
@@ -364,6 +364,34 @@ def test_saving_makes_a_new_result_and_the_old_one_stays(desk: Desk, run: Path, 
     save(review)
     assert newest(run).name == "reviewed-2"
     assert len(AnalysisResult.load(newest(run)).reviews) == 4
+
+
+@pytest.mark.parametrize("named", ["", "result"])
+def test_decisions_of_others_since_it_was_opened_are_not_lost_and_ones_own_stay(
+    desk: Desk, run: Path, named: str
+) -> None:
+    review = desk.open(run / named)
+    review.accept()
+    other = Review(tracking_uid=VENTRICLE_UID, person="Ann Other", decision=Decision.REJECTED, reason="an artefact")
+    others = save_reviewed(run, [other])
+    for _ in range(2):
+        review.save()
+        until_idle(review)
+        assert review.state.phase is Phase.FAILED
+        assert "reviewed-1" in review.state.message
+        assert "Open the result again" in review.state.message
+        assert len(review.state.pending) == 1, "what was decided is still there"
+        assert newest(run) == others
+    review.choose_folder(str(run / named))
+    until_idle(review)
+    decisions = {one.uid: one.review.decision for one in review.rows if one.review is not None}
+    assert decisions == {BRAIN_UID: Decision.ACCEPTED, VENTRICLE_UID: Decision.REJECTED}
+    save(review)
+    kept = AnalysisResult.load(run / "reviewed-2").reviews
+    assert [(one.person, one.decision) for one in kept] == [
+        ("Ann Other", Decision.REJECTED),
+        ("Jane van Roe", Decision.ACCEPTED),
+    ]
 
 
 def test_a_chosen_result_folder_is_followed(desk: Desk, run: Path) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slicermedai.dicom.headers import FILE_NAME, load_headers, save_headers
+from slicermedai.domain import reviewed
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import newest, save_reviewed
 from slicermedai.domain.seal import CHECKSUMS
 from slicermedai.domain.storage import sha256_file
-from slicermedai.errors import FormatError, UnreadableFileError
+from slicermedai.errors import FormatError, NewerResultError, UnreadableFileError
 from Testing.export.cases import a_case
 
 CASE = a_case()
@@ -56,10 +58,39 @@ def test_decisions_add_up_and_the_last_folder_is_the_newest(tmp_path: Path) -> N
     assert newest(first) == first, "who names a folder gets that one"
 
 
-def test_two_reviews_of_the_first_result_do_not_overwrite_each_other(tmp_path: Path) -> None:
+def test_the_eleventh_review_is_newer_than_the_second(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run")
-    made = [save_reviewed(run / "result", [a_review()]).name for _ in range(11)]
+    made = [save_reviewed(newest(run), [a_review()]).name for _ in range(11)]
     assert (made[-1], newest(run).name) == ("reviewed-11", "reviewed-11")
+    assert len(AnalysisResult.load(newest(run)).reviews) == 11
+
+
+@pytest.mark.parametrize("named", ["result", "reviewed-1", ""])
+def test_a_result_that_was_opened_before_others_decided_is_refused_and_the_newer_one_named(
+    tmp_path: Path, named: str
+) -> None:
+    """Else the newest would lack their decisions."""
+    run = a_run(tmp_path / "run")
+    second = save_reviewed(save_reviewed(run, [a_review(Decision.REJECTED)]), [a_review(Decision.REJECTED)])
+    with pytest.raises(NewerResultError, match="Open the result again") as refused:
+        save_reviewed(run / named, [a_review(uid="")])
+    assert refused.value.file == str(second)
+    assert newest(run) == second
+
+
+def test_of_two_that_save_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(tmp_path / "run")
+    write = reviewed._write
+
+    def late(*given: Any, **more: Any) -> None:
+        monkeypatch.setattr(reviewed, "_write", write)
+        save_reviewed(run, [a_review(Decision.REJECTED)])
+        write(*given, **more)
+
+    monkeypatch.setattr(reviewed, "_write", late)
+    with pytest.raises(NewerResultError, match="reviewed-1"):
+        save_reviewed(run, [a_review()])
+    assert [one.decision for one in AnalysisResult.load(newest(run)).reviews] == [Decision.REJECTED]
 
 
 def test_a_result_saved_alone_gets_a_name_beside_its_own(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ def keep(folder: Path, reviews: Sequence[Review]) -> Path:
     Raises
     ------
     UnreadableFileError, FormatError, OutputError, AuditError
+    NewerResultError
+        Another module, or another person, saved decisions since this result was opened.
     """
     made = save_reviewed(folder, reviews)
     counts = {str(one): sum(review.decision is one for review in reviews) for one in Decision}

@@ -123,6 +123,7 @@ class Choosing(ResultChoice):
         first = self.state.shown is None
         if first:
             self._remember_folder()
+        self._opened(shown.folder)
         self._set(shown=shown)
         if first and not self.to_write:
             written = {one.name for one in shown.formats if one.is_written}

@@ -68,7 +68,7 @@ class ReportRun(Choosing):
             self._is_stale = self._is_stale or self.state.activity == LOOK
             return
         self._is_stale = False
-        self._try(lambda: start_looking(self._source, self.state.pending), LOOK)
+        self._try(lambda: start_looking(self._newer or self._source, self.state.pending), LOOK)
 
     def write(self) -> None:
         """Start to write what can be written; decisions are first saved as a new result beside the old one."""
@@ -134,6 +134,7 @@ class ReportRun(Choosing):
             self._done(self.translate("The objects are in the DICOM database."))
 
     def _fail(self, activity: str, error: MedAIError) -> None:
+        self._note_newer(error)
         stopped = isinstance(error, JobCancelled)
         told = self._stopped(activity) if stopped else str(error)
         kept = self._kept if activity == WRITE else None

@@ -13,6 +13,7 @@ from slicermedai.app.presenter import Presenter
 from slicermedai.app.report_places import Found, find_results, remembered, to_remember
 from slicermedai.app.words import Translate
 from slicermedai.domain.result import Decision, Review, result_folder
+from slicermedai.errors import MedAIError, NewerResultError
 
 LOOK = "look"
 """The activity that leaves everything editable."""
@@ -37,6 +38,7 @@ class ResultChoice(Presenter):
         self.results: tuple[Found, ...] = ()
         """The last results, for the list to choose from."""
         self._keys: frozenset[str] = frozenset()
+        self._newer: Path | None = None
 
     def refresh(self, keys: Collection[str] = ()) -> None:
         """Look again which results there are; ``keys`` are those that the scene shows."""
@@ -49,9 +51,13 @@ class ResultChoice(Presenter):
     def choose_folder(self, folder: str) -> None:
         """A run's folder, or a result folder; "" chooses none. Decisions that are in no file yet are not thrown away.
 
-        Of a run the result with the last decisions is taken.
+        Of a run the result with the last decisions is taken. Who chooses what is chosen already opens it again where
+        saving was refused for decisions of others; what was decided here stays.
         """
         folder = str(Path(folder).expanduser().absolute()) if folder else ""
+        if self._newer is not None and folder == self.state.asked.folder and not self.busy:
+            self.look()
+            return
         if not self.editable or folder == self.state.asked.folder:
             return
         if self.state.pending:
@@ -59,6 +65,7 @@ class ResultChoice(Presenter):
             self.changed.emit(self.state)  # the folder is shown as it was
             return
         self._ask(folder=folder)
+        self._newer = None
         self._let_go()
         self._set(message=self.translate("Choose a result."))
         if folder:
@@ -92,6 +99,17 @@ class ResultChoice(Presenter):
         when = datetime.now().astimezone().isoformat(timespec="seconds")
         said = " ".join(reason.split())[:500]
         return Review(tracking_uid=uid, person=person, decision=decision, reason=said, time=when, **more)
+
+    def _note_newer(self, error: MedAIError) -> None:
+        """Where saving was refused for decisions of others: they are what is opened next."""
+        if isinstance(error, NewerResultError) and error.file:
+            self._newer = Path(error.file)
+
+    def _opened(self, folder: Path) -> None:
+        """The result in ``folder`` is shown."""
+        if self._newer is not None:
+            self._newer = None
+            self._follow(folder)
 
     def _remember_folder(self) -> None:
         folder = Path(self.state.asked.folder)

@@ -38,7 +38,7 @@ class ReviewRun(Reviewing):
     def look(self) -> None:
         """Start to open the chosen result, or to show it again; decisions that are in no file yet are kept."""
         if not self.busy and self.state.asked.folder:
-            self._try(lambda: start_opening(self._source), LOOK)
+            self._try(lambda: start_opening(self._newer or self._source), LOOK)
 
     def scene_closed(self) -> None:
         """The scene was emptied; what was decided stays, and :meth:`look` shows it again."""
@@ -131,6 +131,7 @@ class ReviewRun(Reviewing):
             self._take_opened(working)
 
     def _fail(self, error: MedAIError) -> None:
+        self._note_newer(error)
         stopped = isinstance(error, JobCancelled)
         if self.state.activity == IMAGE and not stopped:
             self._set(phase=Phase.IDLE, stage="")
@@ -143,6 +144,7 @@ class ReviewRun(Reviewing):
         result = working.opened()
         decided(result)
         self._places = working.answer["places"]
+        self._opened(Path(working.answer["folder"]))
         self._set(result=result, folder=Path(working.answer["folder"]))
         self._remember_folder()
         files = () if self._scene.has_image(result) else self._files(result)

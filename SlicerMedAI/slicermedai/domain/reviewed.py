@@ -13,6 +13,7 @@ from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import RESULT, AnalysisResult, Review, result_folder
 from slicermedai.domain.seal import seal
 from slicermedai.domain.storage import atomic_folder
+from slicermedai.errors import NewerResultError, ResultExistsError
 
 REVIEWED = "reviewed"
 """Folders of reviewed results beside ``result``: ``reviewed-1``, ``reviewed-2`` ..., each with all decisions so far."""
@@ -23,7 +24,8 @@ _NUMBERED = re.compile(rf"(?:(.+)-)?{REVIEWED}-(\d{{1,6}})")
 def save_reviewed(folder: Path, reviews: Iterable[Review]) -> Path:
     """Add ``reviews`` to the result in ``folder`` and save that beside it, whole or not at all; returns the new folder.
 
-    What lies in the folder beside the result itself (the source's headers) is taken along.
+    ``folder`` holds the last decisions so far: what is not in it would be lost to those who come later. What lies in
+    the folder beside the result itself (the source's headers) is taken along.
 
     Raises
     ------
@@ -31,6 +33,8 @@ def save_reviewed(folder: Path, reviews: Iterable[Review]) -> Path:
         No result is there, or it is damaged.
     FormatError
         A review of a finding that the result has not, or an edit without voxels.
+    NewerResultError
+        A later result lies beside it, with decisions that this one has not.
     OutputError
         The place cannot be written; nothing is left behind.
     """
@@ -38,12 +42,12 @@ def save_reviewed(folder: Path, reviews: Iterable[Review]) -> Path:
     result = AnalysisResult.load(source)
     made = dataclasses.replace(result, reviews=(*result.reviews, *reviews))
     decided(made)
-    target = _next(source)
-    with atomic_folder(target) as partial:
-        for extra in [path for path in source.iterdir() if path.is_dir() and not path.name.startswith(".")]:
-            shutil.copytree(extra, partial / extra.name)
-        write_object(made, partial, kind=RESULT)
-        seal(partial)
+    target = _next(source)  # before one looks whether it is the next: who saves meanwhile is seen, or takes its name
+    _refuse_older(source)
+    try:
+        _write(made, target, source=source)
+    except ResultExistsError as error:
+        raise _outdated(target) from error
     return target
 
 
@@ -53,6 +57,28 @@ def newest(folder: Path) -> Path:
     if first == Path(folder):
         return first
     return max([first, *_siblings(first)], key=_number)
+
+
+def _write(made: AnalysisResult, target: Path, *, source: Path) -> None:
+    with atomic_folder(target) as partial:
+        for extra in [path for path in source.iterdir() if path.is_dir() and not path.name.startswith(".")]:
+            shutil.copytree(extra, partial / extra.name)
+        write_object(made, partial, kind=RESULT)
+        seal(partial)
+
+
+def _refuse_older(source: Path) -> None:
+    last = max([source, *_siblings(source)], key=_number)
+    if _number(last) > _number(source):
+        raise _outdated(last)
+
+
+def _outdated(newer: Path) -> NewerResultError:
+    return NewerResultError(
+        "holds decisions that were saved since this result was opened",
+        file=newer,
+        advice="Open the result again: your decisions stay, on top of those. Look at all of them, then save.",
+    )
 
 
 def _next(source: Path) -> Path:
