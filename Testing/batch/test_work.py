@@ -12,6 +12,7 @@ import pytest
 
 from slicermedai.batch import work
 from slicermedai.batch.cohort import Cohort, Standing, State
+from slicermedai.batch.summary import summarise
 from slicermedai.console import cohorts
 from slicermedai.errors import BundleError, DiskFullError, InputError, OutputError, ResultExistsError
 from Testing.batch.conftest import MakeWorker, drive
@@ -224,6 +225,37 @@ def test_the_same_studies_again_add_nothing_and_a_study_that_grew_supersedes(
     write_study(source / "b", patient="ZZ-2", study="two")
     assert cohorts.make(tmp_path / "c", source, rules).counts() == {"waiting": 1, "done": 1, "superseded": 1}
     assert [case.patient for case in cohort.cases()] == ["P0001", "P0001", "P0002"]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["done", "cancelled", "closed", "raise BundleError('the network is broken')", "raise OSError(28, 'No space left')"],
+)
+def test_a_case_that_is_superseded_while_it_runs_stays_so_however_it_ends(
+    tmp_path: Path, rules: Path, tiny: Path, quick: MakeWorker, ending: str
+) -> None:
+    source = tmp_path / "in"
+    files = write_study(source / "a", patient="ZZ-1", study="one")
+    cohort = cohorts.make(tmp_path / "c", source, rules, bundle=str(tiny))
+    gate = tmp_path / "gate"
+    waiting = f"while not Path({str(gate)!r}).exists():\n    progress('segment', 0.5)\n    time.sleep(0.01)"
+    worker = quick(cohort, f"{waiting}\n{ending if ending.startswith('raise') else 'pass'}")
+    drive(worker, until=lambda: bool(worker.running))
+    files["wanted"][-1].unlink()
+    assert cohorts.make(tmp_path / "c", source, rules).counts() == {"superseded": 1, "waiting": 1}
+    if ending == "cancelled":
+        worker.cancel()
+    elif ending == "closed":
+        worker.close()
+    else:
+        gate.touch()
+    drive(worker)
+    gate.touch()
+    assert states(cohort) == ["superseded", "waiting"]
+    drive(quick(cohort))
+    assert states(cohort) == ["superseded", "done"]
+    counted = [row["cases"] for row in summarise(cohorts.to_rows(cohort.folder))]
+    assert set(counted) == {1}
 
 
 def test_a_plan_that_now_refuses_what_waits_is_followed(tmp_path: Path, rules: Path, tiny: Path) -> None:

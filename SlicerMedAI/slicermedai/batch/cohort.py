@@ -149,11 +149,14 @@ class Cohort:
 
     def written(self, name: str) -> Standing:
         """As :meth:`standing`, without asking who works on it."""
-        body = _read(self.place(name) / _STATE)
-        found = Standing(**{**body, "state": State(body["state"])})
+        found = self._kept(name)
         if found.state is State.WAITING and self.result(name).is_dir():
             return replace(found, state=State.DONE)
         return found
+
+    def _kept(self, name: str) -> Standing:
+        body = _read(self.place(name) / _STATE)
+        return Standing(**{**body, "state": State(body["state"])})
 
     def counts(self) -> dict[str, int]:
         """State -> how many cases."""
@@ -174,6 +177,32 @@ class Cohort:
                 file=self.folder,
                 advice="Was it moved? Begin again in its new place; what was done is there.",
             )
+
+    def settle(self, name: str, standing: Standing) -> Standing:
+        """As :meth:`write`, where the case still waits or is run; returns what is written of it now.
+
+        What a plan made of it meanwhile (superseded, refused, excluded) stays.
+
+        Raises
+        ------
+        OutputError, DiskFullError
+        """
+        with self._changing():
+            now = self._kept(name)
+            if now.state is not State.WAITING:
+                return now
+            self.write(name, standing)
+        return standing
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold what keeps two processes from changing states at once; for as long as one file is written."""
+        self.check()
+        try:
+            with locks.locked(self.folder / _QUEUE / "states", wait=_WAIT):
+                yield
+        except BlockingIOError as error:
+            raise FolderBusyError("somebody else keeps the states", file=self.folder, advice="Try again.") from error
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -206,9 +235,10 @@ class Cohort:
         if name not in self.names():
             raise InputError("no such case", file=self.folder, attribute=name)
         again = (State.FAILED, State.REFUSED, State.EXCLUDED)
-        if self.written(name).state not in again or not self.case(name).images:
-            raise InputError("cannot be run again", file=self.folder, attribute=name, advice="Plan anew instead.")
-        self.write(name, Standing(state=State.WAITING))
+        with self._changing():
+            if self.written(name).state not in again or not self.case(name).images:
+                raise InputError("cannot be run again", file=self.folder, attribute=name, advice="Plan anew instead.")
+            self.write(name, Standing(state=State.WAITING))
 
     def add(self, preview: Preview) -> list[str]:
         """Add what a plan holds; returns the names of new cases. What is there already stays as it is.
@@ -236,8 +266,8 @@ class Cohort:
         old = [case for case in known if case.study_uid == one.choice.study_uid]
         same = next((case for case in old if case.key == one.key), None)
         for case in old:
-            if case is not same and self.written(case.name).state is not State.SUPERSEDED:
-                self.write(case.name, Standing(state=State.SUPERSEDED, reason="a later plan reads other images"))
+            if case is not same:
+                self._supersede(case)
         if same is not None:
             self._follow(same, one)
             return ""
@@ -248,12 +278,18 @@ class Cohort:
         known.append(case)
         return case.name
 
+    def _supersede(self, case: Case) -> None:
+        with self._changing():
+            if self.written(case.name).state is not State.SUPERSEDED:
+                self.write(case.name, Standing(state=State.SUPERSEDED, reason="a later plan reads other images"))
+
     def _follow(self, case: Case, one: Planned) -> None:
         """A later plan that refuses or excludes what still waits is followed, and so is one that no longer does."""
-        now = self.written(case.name)
-        open_ = now.state is State.WAITING or (now.state in (State.REFUSED, State.EXCLUDED, State.SUPERSEDED))
-        if open_ and (now.state, now.reason) != (State(str(one.fate)), one.reason):
-            self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
+        with self._changing():
+            now = self.written(case.name)
+            open_ = now.state in (State.WAITING, State.REFUSED, State.EXCLUDED, State.SUPERSEDED)
+            if open_ and (now.state, now.reason) != (State(str(one.fate)), one.reason):
+                self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
 
 
 def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text: str = "") -> Cohort:

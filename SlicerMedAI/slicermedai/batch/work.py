@@ -205,7 +205,10 @@ class Worker:
             reason = f"was begun {now.tries} times and never came to an end"
             return [self._end(name, claim, Standing(state=State.FAILED, reason=reason, tries=now.tries))]
         started = Standing(state=State.WAITING, tries=now.tries + 1)
-        self.cohort.write(name, started)
+        kept = self.cohort.settle(name, started)
+        if kept is not started:
+            claim.release()
+            return [Change(case=name, standing=kept)]
         running = self._start_job(case, claim.attempt)
         claim.name_child(running.pid)
         self._slots.append(_Slot(case, claim, running, time.monotonic(), started.tries))
@@ -271,8 +274,8 @@ class Worker:
         if slot.late:
             error = MedAIError(f"took longer than {self.cohort.settings.minutes:g} minutes")
         elif slot.running.state is supervisor.State.CANCELLED:
-            self.cohort.write(name, Standing(state=State.WAITING, tries=slot.tries - 1))
-            return [Change(case=name, standing=Standing(state=State.WAITING))]
+            kept = self.cohort.settle(name, Standing(state=State.WAITING, tries=slot.tries - 1))
+            return [Change(case=name, standing=kept)]
         if type(error) in (DiskFullError, OutputError):
             self._wait_again(slot)
             raise error
@@ -282,17 +285,18 @@ class Worker:
         return [self._end(name, slot.claim, _standing(slot, state, error))]
 
     def _end(self, name: str, claim: claims.Claim, standing: Standing) -> Change:
+        """What a later plan made of the case while it was run stays, and so does the result."""
         claim.check()
-        self.cohort.write(name, standing)
+        kept = self.cohort.settle(name, standing)
         claim.release()
         if name in self._open:
             self._open.remove(name)
-        return Change(case=name, standing=standing)
+        return Change(case=name, standing=kept)
 
     def _wait_again(self, slot: _Slot) -> None:
         """The try does not count: it was not the case's fault."""
         with contextlib.suppress(MedAIError, OSError):
-            self.cohort.write(slot.case.name, Standing(state=State.WAITING, tries=slot.tries - 1))
+            self.cohort.settle(slot.case.name, Standing(state=State.WAITING, tries=slot.tries - 1))
 
     def _drop(self, slot: _Slot) -> None:
         self._slots.remove(slot)
