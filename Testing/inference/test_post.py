@@ -13,8 +13,10 @@ import torch
 from monai.transforms import KeepLargestConnectedComponent, utils
 from scipy import ndimage
 
+from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.registry import resolve
 from slicermedai.errors import BundleError
+from slicermedai.inference.adapter.adapt import adapt
 from slicermedai.inference.adapter.post import Postprocessing, read_steps
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.cleaning import LARGEST, Cleaning, channels_cleaned, cleaned
@@ -183,6 +185,46 @@ def test_an_option_for_each_key_is_that_of_the_network() -> None:
     assert read(SOFTMAX, both).exclusive
     assert not read(SOFTMAX, both).assumed
     assert read({**both, "_disabled_": True}, SIGMOID, HALF).activation == "sigmoid"
+
+
+@pytest.mark.parametrize(
+    "of_reference",
+    [
+        {"_target_": "AsDiscreted", "keys": "label", "threshold": 0.1},
+        {"_target_": "AsDiscreted", "keys": ["label"], "argmax": True},
+        {"_target_": "AsDiscreted", "keys": ["label"], "threshold": [0.1]},
+        {"_target_": "Activationsd", "keys": "label", "softmax": True},
+        {**largest(applied_labels=[1]), "keys": "label"},
+        {"_target_": "OwnStepd", "keys": ["label", "mask"]},
+    ],
+)
+@pytest.mark.parametrize("last", [True, False])
+def test_what_is_done_to_the_reference_alone_is_not_done_to_the_prediction(
+    of_reference: dict[str, Any], last: bool
+) -> None:
+    own = [SIGMOID, {**HALF, "threshold": 0.3}]
+    ledger = Ledger()
+    steps = [*own, of_reference] if last else [of_reference, *own]
+    found = read_steps(steps, file="bundle", ledger=ledger)
+    assert found == read(*own)
+    assert [item.rule for item in ledger.applied] == ["evaluation keys"]
+    assert of_reference["_target_"] in ledger.applied[0].detail
+
+
+def referring(draft: Draft) -> None:
+    """A threshold of the reference whose key stands elsewhere in the configuration."""
+    draft.config |= {"truth": ["label"]}
+    draft.config["postprocessing"]["transforms"] = [
+        SIGMOID,
+        {**HALF, "threshold": 0.3},
+        {**HALF, "threshold": 0.1, "keys": "@truth"},
+    ]
+
+
+def test_a_key_that_is_referred_to_is_known_for_the_references(tmp_path: Path) -> None:
+    write_zoo_bundle(tmp_path / "zoo@0.1", "plain", referring)
+    manifest = read_manifest(tmp_path / "zoo@0.1")
+    assert adapt(manifest, Ledger()).postprocessing().threshold == 0.3
 
 
 def ending_in_softmax(draft: Draft) -> None:

@@ -15,6 +15,7 @@ from slicermedai.inference.cleaning import HOLES, LARGEST, Cleaning
 LOGITS, PROBABILITIES = "logits", "probabilities"
 OPTIONS = {
     "_disabled_",
+    "keys",
     "softmax",
     "sigmoid",
     "other",
@@ -109,10 +110,12 @@ class _Reading:
         return self.argmax or self.threshold is not None
 
     def take(self, step: dict[str, Any]) -> None:
-        """Read one step."""
+        """Read one step; one that is for the reference alone says nothing of the network's output."""
         target = str(step.get("_target_", "")).rpartition(".")[2]
-        plain = re.sub(r"(d|D|Dict)$", "", target)
-        if plain == "Activations":
+        plain, keys = re.sub(r"(d|D|Dict)$", "", target), _keys(step)
+        if keys and all(is_label(key) for key in keys):
+            self.ledger.did("evaluation keys", f"postprocessing: {target} is left out, it is for {', '.join(keys)}")
+        elif plain == "Activations":
             self._activate(step)
         elif plain == "AsDiscrete":
             self._decide(step)
@@ -214,10 +217,9 @@ class _Reading:
 
     def of(self, step: dict[str, Any], name: str, default: Any = None) -> Any:
         """The option of the network's output, where the step has one value for each of its keys."""
-        value, keys = step.get(name, default), step.get("keys")
+        value = step.get(name, default)
         if isinstance(value, list | tuple):
-            several = keys if isinstance(keys, list | tuple) else [keys]
-            own = next((n for n, key in enumerate(several) if not is_label(str(key))), 0)
+            own = next((n for n, key in enumerate(_keys(step)) if not is_label(key)), 0)
             value = value[own] if own < len(value) else None
         if isinstance(_plain(value), str) and name != "rounding":
             raise self._refused(f"the option {name} cannot be read")
@@ -225,6 +227,14 @@ class _Reading:
 
     def _refused(self, reason: str, *, advice: str = "Correct the bundle's postprocessing.") -> BundleError:
         return BundleError(reason, file=self.file, attribute="postprocessing", advice=advice)
+
+
+def _keys(step: dict[str, Any]) -> list[str]:
+    """What a step is for; [] for one of MONAI's array transforms, which has no keys."""
+    keys = step.get("keys")
+    if keys is None:
+        return []
+    return [str(key) for key in (keys if isinstance(keys, list | tuple) else [keys])]
 
 
 def _plain(value: Any) -> Any:
