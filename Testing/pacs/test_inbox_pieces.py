@@ -10,13 +10,15 @@ from pydicom import Dataset, dcmread, uid
 
 from slicermedai.dicom.file_list import load_file_list
 from slicermedai.dicom.implementation import DEVICE_UID
+from slicermedai.domain.study import Identity
 from slicermedai.errors import DiskFullError
-from slicermedai.pacs.inbox import Inbox, Task
+from slicermedai.pacs.inbox import Inbox, Stage, Task
 from slicermedai.pacs.inbox_poll import Poller
 from slicermedai.pacs.inbox_rules import Rule
 from slicermedai.pacs.objects import read_object
 from slicermedai.pacs.outbox import Outbox, State
 from slicermedai.pacs.peers import Peer, open_store, save_peers
+from slicermedai.pacs.pieces import Piece
 from slicermedai.pacs.run_worthy import what_was_made, why_not_run
 from slicermedai.pacs.store import SendItem
 from Testing.inference.tiny_bundle import write_tiny_bundle
@@ -197,6 +199,42 @@ def test_the_result_of_a_series_that_grew_takes_the_place_of_the_older_one(
     key = an_inbox.studies()[0].key
     (name,) = an_inbox.pieces.superseded(key)
     assert (an_inbox.result(key, name) / "dicom" / "seg.dcm").exists(), "marked, and not deleted"
+
+
+def test_fewer_images_of_a_series_that_was_run_with_more_are_not_run_and_the_state_says_so(
+    an_inbox: Inbox, an_outbox: Outbox, take_in: Callable[..., str], a_clock: Clock, tmp_path: Path
+) -> None:
+    model, paths = Model(), make_objects(tmp_path, 3)
+    take_in(model, paths)
+    a_clock.now += 8 * 24 * 3600
+    an_inbox.sweep()
+    for _ in range(2):
+        state = take_in(model, paths[:1])
+        assert state == "done: not run: 1 x series of which a result from more images is there"
+        assert (model.ran, waiting(an_outbox)) == ([("T1", 3)], {"shelf": ["made from 3"]})
+        an_inbox.update(an_inbox.studies()[0], state=Stage.RECEIVING)
+    assert len(an_inbox.pieces.superseded(an_inbox.studies()[0].key)) == 1
+    assert take_in(model, paths[1:]) == "done: "
+    assert model.ran == [("T1", 3)]
+
+
+def test_a_result_that_was_made_while_a_larger_one_came_is_superseded_and_does_not_wait(
+    an_inbox: Inbox, an_outbox: Outbox, shelves: tuple[Peer, Peer], tmp_path: Path
+) -> None:
+    """Results are queued, and then settled: in whatever order that is done, the one of more images is sent."""
+    paths = make_objects(tmp_path, 3)
+    pieces = [Piece(name=f"p{count}", line="l", rule=EVERYTHING, files=tuple(paths[:count])) for count in (3, 1)]
+    for number, piece in enumerate(pieces):
+        seg = make_object(
+            an_inbox.result("k", piece.name) / "dicom",
+            number,
+            sop_class=uid.SegmentationStorage,
+            SeriesDescription=f"made from {len(piece.files)}",
+        )
+        an_outbox.add([seg.rename(seg.with_name("seg.dcm"))], shelves[0], identity=Identity.KEEP)
+        an_inbox.pieces.settle("k", piece, an_outbox)
+    assert waiting(an_outbox) == {"shelf": ["made from 3"]}
+    assert an_inbox.pieces.superseded("k") == ("p1",)
 
 
 def test_a_result_that_may_have_arrived_is_not_withdrawn(

@@ -280,8 +280,12 @@ class Inbox:
         try:
             files = sorted(self.objects(study.key).glob("*.dcm"))
             found = cut(files, self.rules, self._senders(study.key, [path.stem for path in files]))
+            passed = 0
             for piece in found.pieces:
-                self._run_piece(study.key, piece, submit=submit, outbox=outbox)
+                if self.pieces.pass_over(study.key, piece, outbox):
+                    passed += 1
+                else:
+                    self._run_piece(study.key, piece, submit=submit, outbox=outbox)
         except MedAIError as error:
             self._failed(study, error.message)
         except Exception as error:  # noqa: BLE001  # one study's outer boundary: the others go on, whatever it is
@@ -291,7 +295,7 @@ class Inbox:
             raise
         else:
             state = Stage.DONE if found.pieces else Stage.IGNORED
-            self.update(study, state=state, reason=found.reason)
+            self.update(study, state=state, reason="; ".join(filter(None, (found.reason, _passed_over(passed)))))
             append("study processed", job_id="", series=len(found.pieces), state=str(state))
 
     def _run_piece(self, key: str, piece: Piece, *, submit: Submit, outbox: Outbox) -> None:
@@ -332,6 +336,10 @@ class Inbox:
 
     def _runs(self, key: str) -> list[Path]:
         return list((self.folder / "runs").glob(f"{key}-*"))
+
+
+def _passed_over(count: int) -> str:
+    return f"not run: {count} x series of which a result from more images is there" if count else ""
 
 
 def study_key(study_uid: str) -> str:

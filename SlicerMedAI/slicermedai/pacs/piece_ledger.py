@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS piece (
     state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (name, destination))
 """
 _SMALLER = "line = ? AND objects < ? AND state = 'done'"
+_LARGER = "line = ? AND objects > ? AND state = 'done'"
+_REASON = "superseded by the result of more images of the series"
 
 
 class PieceLedger:
@@ -33,18 +35,33 @@ class PieceLedger:
         query = "SELECT 1 FROM piece WHERE name = ? AND destination = ?"
         return bool(self._ledger.rows(query, (piece.name, piece.rule.destination)))
 
-    def settle(self, key: str, piece: Piece, outbox: Outbox) -> None:
-        """``piece`` is done, and its result queued. Results of its line from fewer images are superseded: what of them
-        still waits in ``outbox`` is not sent any more.
-        """
-        destination, count = piece.rule.destination, len(piece.files)
-        older = self._ledger.rows(f"SELECT key, name FROM piece WHERE {_SMALLER}", (piece.line, count))
-        reason = "superseded by the result of more images of the series"
-        for row in older:
-            outbox.withdraw(destination, _uids(self._place(row["key"], row["name"])), reason=reason)
+    def pass_over(self, key: str, piece: Piece, outbox: Outbox) -> bool:
+        """True where a result of its line from more images is there: ``piece`` is superseded, though it came later."""
+        if not self._ledger.rows(f"SELECT 1 FROM piece WHERE {_LARGER}", (piece.line, len(piece.files))):
+            return False
+        outbox.withdraw(piece.rule.destination, _uids(self._place(key, piece.name)), reason=_REASON)
         with self._ledger.change() as change:
             change.execute(
-                f"UPDATE piece SET state = 'superseded', reason = ? WHERE {_SMALLER}", (reason, piece.line, count)
+                "INSERT INTO piece (name, destination, key, line, objects, state, reason)"
+                " VALUES (?, ?, ?, ?, ?, 'superseded', ?)"
+                " ON CONFLICT (name, destination) DO UPDATE SET state = excluded.state, reason = excluded.reason",
+                (piece.name, piece.rule.destination, key, piece.line, len(piece.files), _REASON),
+            )
+        return True
+
+    def settle(self, key: str, piece: Piece, outbox: Outbox) -> None:
+        """``piece`` is done, and its result queued. Results of its line from fewer images are superseded, and so is
+        its own where one from more images is there: what of them still waits in ``outbox`` is not sent any more.
+        """
+        if self.pass_over(key, piece, outbox):
+            return
+        destination, count = piece.rule.destination, len(piece.files)
+        older = self._ledger.rows(f"SELECT key, name FROM piece WHERE {_SMALLER}", (piece.line, count))
+        for row in older:
+            outbox.withdraw(destination, _uids(self._place(row["key"], row["name"])), reason=_REASON)
+        with self._ledger.change() as change:
+            change.execute(
+                f"UPDATE piece SET state = 'superseded', reason = ? WHERE {_SMALLER}", (_REASON, piece.line, count)
             )
             change.execute(
                 "INSERT INTO piece (name, destination, key, line, objects, state) VALUES (?, ?, ?, ?, ?, 'done')",
