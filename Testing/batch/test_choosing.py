@@ -10,6 +10,7 @@ import pytest
 from slicermedai.batch.planning import Preview, plan
 from slicermedai.batch.rules import load_rules, parse_rules
 from slicermedai.batch.settings import Settings
+from slicermedai.dicom.sorting import damaged_names
 from slicermedai.errors import IdentityError, InputError, NoImagesError
 from Testing.batch.studies import FAULTS, OPTED_OUT, RULES, THICK, uid_of, write, write_day, write_study
 from Testing.fixtures import faults
@@ -122,6 +123,60 @@ def test_a_doubt_refuses_the_study_and_no_other_series_takes_its_place(tmp_path:
     FAULTS[fault](files, tmp_path)
     (one,) = planned(tmp_path).planned
     assert (str(one.fate), one.choice.images) == ("refused", ())
+    assert reason in one.reason
+
+
+@pytest.mark.parametrize("tie", ["most slices", "thinnest", "first", "last"])
+def test_no_tie_goes_to_a_series_where_a_damaged_one_fits_too(tmp_path: Path, tie: str) -> None:
+    about = {"patient": "ZZ-1", "study": "one"}
+    damaged = write(tmp_path / "1", 1, **about)  # type: ignore[arg-type]
+    write(tmp_path / "2", 2, geometry=THICK, **about)  # type: ignore[arg-type]
+    for file in damaged[:8]:
+        faults.truncate(file, keep=0.97)
+    (one,) = planned(tmp_path, f'[[rule]]\nname = "r"\ntie = "{tie}"\n').planned
+    assert (str(one.fate), one.choice.images) == ("refused", ())
+    assert "a file of the series is damaged" in one.reason
+
+
+@pytest.mark.parametrize("says_its_series", [True, False])
+def test_a_series_of_which_every_file_is_damaged_refuses_the_study(tmp_path: Path, says_its_series: bool) -> None:
+    about = {"patient": "ZZ-1", "study": "one"}
+    damaged = write(tmp_path / "1", 1, **about)  # type: ignore[arg-type]
+    write(tmp_path / "2", 2, geometry=THICK, **about)  # type: ignore[arg-type]
+    for file in damaged:
+        whole = file.read_bytes()
+        cut = len(whole) - 40 if says_its_series else whole.index(b"\x20\x00\x0e\x00") + 28
+        file.write_bytes(whole[:cut])
+    assert {(bool(study), bool(series)) for study, _, series in map(damaged_names, damaged)} == {
+        (True, says_its_series)
+    }
+    (one,) = planned(tmp_path, '[[rule]]\nname = "r"\ntie = "most slices"\n').planned
+    assert one.reason == "all that is there of a series is damaged"
+
+
+@pytest.mark.parametrize(
+    ("setting", "left", "reason"),
+    [
+        ("slices = [8, 100]", 7, "a file of the series is damaged"),
+        ("slices = [8, 100]", 1, "a file of the series is damaged"),
+        ("slices = [13, 100]", 7, ""),
+        ("thickness_mm = [9, 11]", 2, "a file of the series is damaged"),
+    ],
+)
+def test_a_damaged_series_does_not_slip_through_a_range_that_it_would_be_in(
+    tmp_path: Path, setting: str, left: int, reason: str
+) -> None:
+    """It has 12 slices 10 mm apart; where no thickness is stated, it is the distance of those that are left."""
+    about = {"patient": "ZZ-1", "study": "one"}
+    damaged = write(tmp_path / "1", 1, **about)  # type: ignore[arg-type]
+    faults.remove_value(damaged, "SliceThickness")
+    write(tmp_path / "2", 2, geometry=THICK, description="thick", **about)  # type: ignore[arg-type]
+    middle = damaged[1:-1] if setting.startswith("thickness") else damaged[: 12 - left]
+    for file in middle:
+        faults.truncate(file, keep=0.97)
+    text = f'[[rule]]\nname = "r"\n{setting}\n[[rule]]\nname = "any"\ndescription = "thick"\n'
+    (one,) = planned(tmp_path, text).planned
+    assert str(one.fate) == ("refused" if reason else "waiting")
     assert reason in one.reason
 
 

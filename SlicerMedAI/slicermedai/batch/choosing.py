@@ -17,6 +17,8 @@ from slicermedai.dicom.sorting import StudyFiles, damaged_names
 from slicermedai.errors import MedAIError
 from slicermedai.pacs.run_worthy import why_not_run
 
+_SINGLE = "single image"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
@@ -68,8 +70,9 @@ class Choice:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidate:
     """A stack of a series with what rules look at. ``useless`` says why it is never taken, ``picture`` why only rules
-    that want single images take it, ``trouble`` why a study whose rules take it is refused: a worse series must not
-    take the place of a damaged one.
+    that want single images take it, ``trouble`` why a study is refused whose rules take it, or would were it whole: a
+    worse series must not take the place of a damaged one. ``hidden`` is how many slices more it may have than can be
+    read.
     """
 
     series: SeriesFiles
@@ -77,12 +80,21 @@ class Candidate:
     useless: str = ""
     picture: str = ""
     trouble: str = ""
+    hidden: float = 0
 
     def why_not(self, rule: Rule) -> str:
         """Why ``rule`` does not take it; "" where it does."""
         if self.useless or (self.picture and not rule.takes_pictures):
             return self.useless or self.picture
         return rule.misfit(self.facts)
+
+    def might(self, rule: Rule) -> bool:
+        """Whether ``rule`` takes it, or would if images that are damaged or apart from it were counted with it."""
+        if not self.trouble or self.useless:
+            return not self.why_not(rule)
+        if self.picture not in ("", _SINGLE) and not rule.takes_pictures:
+            return False
+        return not rule.misfit(self.facts, hidden=self.hidden)
 
 
 @dataclass(slots=True)
@@ -99,8 +111,8 @@ class _Picked:
 
 def choose(study: StudyFiles, rules: SeriesRules, *, tilt: str = "refuse") -> Choice:
     """Choose one series for each input that the rules name; a doubt refuses the study, by name."""
-    candidates = candidates_of(study)
-    picked = _Picked()
+    candidates, lost = candidates_of(study)
+    picked = _Picked(refused=lost)
     for name in rules.inputs:
         _pick(name, rules.of(name), candidates, picked)
     refused = picked.refused or _refusal(picked, candidates, rules, tilt)
@@ -131,11 +143,17 @@ def _people(candidates: Sequence[Candidate]) -> tuple[dict[str, Any], tuple[dict
     return main, tuple(who for who in said if who is not main)
 
 
-def candidates_of(study: StudyFiles) -> list[Candidate]:
-    """Every stack of every series in ``study``, in the order of their series numbers."""
+def candidates_of(study: StudyFiles) -> tuple[list[Candidate], str]:
+    """Every stack of every series in ``study``, in the order of their series numbers, and "" or why others may be lost:
+    a damaged file is of a series of which nothing else is there, so that no rule can say whether it was wanted.
+    """
     found = scan(study.files)
     damaged = {item.file: damaged_names(item.file)[2] for item in found.skipped if item.broken}
-    return [_candidate(one, found.series, damaged, study.conflicts) for one in found.series]
+    candidates = [_candidate(one, found.series, damaged, study.conflicts) for one in found.series]
+    known = {one.uid for one in found.series}
+    beside = {file.parent for one in found.series for file in one.files}
+    lost = [file for file, uid in damaged.items() if (uid not in known if uid else file.parent not in beside)]
+    return candidates, "all that is there of a series is damaged" if lost else ""
 
 
 def _candidate(
@@ -148,7 +166,16 @@ def _candidate(
         useless=_useless(one, facts),
         picture=_picture(one),
         trouble=_trouble(one, every, damaged, conflicts),
+        hidden=_hidden(one, every, damaged),
     )
+
+
+def _hidden(one: SeriesFiles, every: Sequence[SeriesFiles], damaged: Mapping[Path, str]) -> float:
+    """Planes of its series that lie apart, and damaged files that may be of it; any number, where one holds several."""
+    folders = {file.parent for file in one.files}
+    lost = [file for file, uid in damaged.items() if uid == one.uid or (not uid and file.parent in folders)]
+    apart = sum(len(other.planes) for other in every if other is not one and other.uid == one.uid)
+    return math.inf if lost and len(one.files) < len(one.planes) else apart + len(lost)
 
 
 def _useless(one: SeriesFiles, facts: SeriesFacts) -> str:
@@ -159,7 +186,7 @@ def _picture(one: SeriesFiles) -> str:
     first = one.planes[0]
     if first.is_colour:
         return "colour image"
-    return "single image" if len(one.planes) < 2 else "images without a place" if first.position is None else ""
+    return _SINGLE if len(one.planes) < 2 else "images without a place" if first.position is None else ""
 
 
 def _trouble(
@@ -182,7 +209,7 @@ def _trouble(
 def _pick(name: str, rules: Sequence[Rule], candidates: Sequence[Candidate], picked: _Picked) -> None:
     """The first rule that fits any series decides; the others are told why not."""
     for rule in rules:
-        fits = [one for one in candidates if not one.why_not(rule)]
+        fits = [one for one in candidates if one.might(rule)]
         for one in candidates:
             if one not in fits and not one.useless:
                 picked.tell(one, f"{rule.name}: {one.why_not(rule)}")
@@ -194,15 +221,19 @@ def _pick(name: str, rules: Sequence[Rule], candidates: Sequence[Candidate], pic
 
 
 def _settle(name: str, rule: Rule, fits: Sequence[Candidate], picked: _Picked) -> None:
+    troubled = [one for one in fits if one.trouble]
+    if troubled:
+        for one in fits:
+            picked.tell(one, f"{rule.name}: {one.trouble or 'fits as one does that may be damaged'}")
+        told = "; ".join(f"{one.series.address}: {one.trouble}" for one in troubled)
+        picked.refused = picked.refused or told
+        return
     best = _best(rule.tie, fits)
     if len(best) > 1:
         for one in fits:
             picked.tell(one, f"{rule.name}: fits as {len(best) - 1} others do")
-        trouble = next((one.trouble for one in best if one.trouble), "")
         addresses = ", ".join(one.series.address for one in best)
-        picked.refused = (
-            picked.refused or trouble or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {addresses}"
-        )
+        picked.refused = picked.refused or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {addresses}"
         return
     picked.by_input[name] = (rule, best[0])
     for one in fits:
@@ -234,7 +265,7 @@ def _refusal(picked: _Picked, candidates: Sequence[Candidate], rules: SeriesRule
         return "the study holds images of several patients"
     if len({one.series.address for one in taken}) < len(taken):
         return "one series fits several inputs"
-    troubles = [f"{one.series.address}: {trouble}" for one in taken if (trouble := one.trouble or _gate(one, tilt))]
+    troubles = [f"{one.series.address}: {trouble}" for one in taken if (trouble := _gate(one, tilt))]
     if troubles:
         return "; ".join(troubles)
     frames = {one.facts.frame_of_reference_uid for one in taken}

@@ -71,10 +71,15 @@ class Rule:
         """True where it says that one image is enough: projections and photographs are then taken too."""
         return bool(self.slices) and self.slices[0] <= 1
 
-    def misfit(self, facts: SeriesFacts) -> str:
-        """Why a series does not fit, in words without patient data; "" where it does."""
-        checks = (self._by_pattern, self._by_range, self._by_contrast, self._by_words, self._by_origin)
-        return next(filter(None, (check(facts) for check in checks)), "")
+    def misfit(self, facts: SeriesFacts, *, hidden: float = 0) -> str:
+        """Why a series does not fit, in words without patient data; "" where it does.
+
+        Of one that may have ``hidden`` slices more than can be read, it is asked whether it could fit with any of them:
+        then a thickness that no file states (it is the distance of neighbours) says nothing.
+        """
+        first, *checks = self._by_pattern, self._by_contrast, self._by_words, self._by_origin
+        found = first(facts) or self._by_range(facts, hidden)
+        return found or next(filter(None, (check(facts) for check in checks)), "")
 
     def _by_pattern(self, facts: SeriesFacts) -> str:
         for name in _PATTERNS:
@@ -84,10 +89,13 @@ class Rule:
                 return f"{name.replace('_', ' ')}{told} does not fit {pattern!r}"
         return ""
 
-    def _by_range(self, facts: SeriesFacts) -> str:
+    def _by_range(self, facts: SeriesFacts, hidden: float) -> str:
         for name in _RANGES:
             given, value = getattr(self, name), getattr(facts, name)
-            if given and (value is None or not given[0] <= value <= given[1]):
+            if hidden and name == "thickness_mm" and not facts.states_thickness:
+                continue
+            more = hidden if name == "slices" else 0
+            if given and (value is None or not given[0] - more <= value <= given[1]):
                 told = "unknown" if value is None else f"{value:g}"
                 return f"{name.removesuffix('_mm')} {told} is not within {given[0]:g} to {given[1]:g}"
         return ""

@@ -29,9 +29,9 @@ class SeriesFacts:
     """One stack of a series as rules see it, from the header of its first plane.
 
     ``thickness_mm`` is Slice Thickness (0018,0050), or where that is missing the distance between slices;
-    ``spacing_mm`` is that distance. ``agent`` is the contrast agent, "" for none. ``words`` is all free text that tells
-    a phase. ``who`` names the patient (keys of :data:`WHO` and OtherPatientIDs) and is shown to nobody. ``header`` is
-    pixel-free and opaque outside of the layers that read DICOM.
+    ``states_thickness`` says which. ``spacing_mm`` is that distance. ``agent`` is the contrast agent, "" for none.
+    ``words`` is all free text that tells a phase. ``who`` names the patient (keys of :data:`WHO` and OtherPatientIDs)
+    and is shown to nobody. ``header`` is pixel-free and opaque outside of the layers that read DICOM.
     """
 
     modality: str
@@ -50,6 +50,7 @@ class SeriesFacts:
     study_time: str
     who: dict[str, Any]
     header: Dataset
+    states_thickness: bool = True
 
     @property
     def is_derived(self) -> bool:
@@ -62,7 +63,7 @@ def facts_of(series: SeriesFiles) -> SeriesFacts:
     first = series.planes[0]
     header = read_dataset(first.file, pixels=False)
     spacing = _distance(series)
-    agent = _agent(header)
+    agent, thickness = _agent(header), _number(_text(header, "SliceThickness"))
     with quiet():
         return SeriesFacts(
             modality=series.modality,
@@ -72,7 +73,7 @@ def facts_of(series: SeriesFiles) -> SeriesFacts:
             agent=agent,
             words=" ".join((series.description, text_of(header, "ProtocolName"), agent)),
             image_type=tuple(part.upper() for part in first.image_type),
-            thickness_mm=_number(_text(header, "SliceThickness")) or spacing,
+            thickness_mm=thickness or spacing,
             spacing_mm=spacing,
             slices=len(series.planes),
             number=series.number,
@@ -81,6 +82,7 @@ def facts_of(series: SeriesFiles) -> SeriesFacts:
             study_time=f"{text_of(header, 'StudyDate')}{text_of(header, 'StudyTime')}",
             who=_who(header),
             header=header,
+            states_thickness=thickness is not None,
         )
 
 
