@@ -195,6 +195,26 @@ def test_a_destination_that_is_in_no_list_any_more_is_named(tmp_path: Path) -> N
     assert outbox.obstacle(written(tmp_path / "out", count=1)).startswith("Add a destination")
 
 
+def test_what_hinders_each_destination_is_told_beside_the_one_that_is_in_no_list_any_more(tmp_path: Path) -> None:
+    """None of them hides another."""
+    gone = [Peer(name=name, kind="folder", path=str(tmp_path / name)) for name in ("attic", "cellar", "ward")]
+    save_peers(gone)
+    (tmp_path / "ward").rmdir()
+    outbox, what = an_outbox(), written(tmp_path / "out", count=1)
+    for peer in gone:
+        send(outbox, what, peer.name)
+    save_peers(gone[1:])
+    _make_due()
+    outbox.deliver()
+    until_idle(outbox)
+    told = outbox.state.message
+    assert told.startswith("0 sent, 0 arrived, 3 waiting. "), told
+    assert told.count("the folder is not there") == 2
+    assert "cellar: " in told
+    assert "ward: " in told
+    assert told.endswith(" attic: not in peers.toml any more.")
+
+
 def test_without_dicom_there_is_nothing_to_send(tmp_path: Path) -> None:
     outbox = an_outbox()
     assert outbox.obstacle(None) == "Write something first."

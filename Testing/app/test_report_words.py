@@ -131,8 +131,8 @@ def test_a_destination_says_whether_it_is_clinical_or_research_and_where_it_stan
 def test_what_a_sending_came_to_leaves_out_what_did_not_happen() -> None:
     none = dict.fromkeys(("sent", "proved", "refused", "failed", "waiting"), 0)
     assert words.sent_text({**none, "trouble": ""}) == "0 sent, 0 arrived."
-    told = words.sent_text({**none, "sent": 3, "refused": 1, "waiting": 2, "trouble": "No answer.", "strangers": ["b"]})
-    assert told == "3 sent, 0 arrived, 1 refused, 2 waiting. No answer. b: not in peers.toml any more."
+    told = words.sent_text({**none, "sent": 3, "refused": 1, "waiting": 2, "trouble": "ward: no answer."})
+    assert told == "3 sent, 0 arrived, 1 refused, 2 waiting. ward: no answer."
 
 
 def test_a_result_in_the_scene_is_said_to_be() -> None:

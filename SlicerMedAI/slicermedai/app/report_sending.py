@@ -31,7 +31,8 @@ def answer(what: str, asked: dict[str, Any], progress: Progress) -> dict[str, An
     Raises
     ------
     MedAIError
-        What keeps it from being done; of a destination that cannot be reached "trouble" tells instead.
+        What keeps it from being done; of destinations that cannot be reached "trouble" tells instead, and
+        "strangers" names those that are in no list any more.
     """
     servers = asked.get("servers", [])
     with Outbox() as outbox:
@@ -54,23 +55,29 @@ def _deliver(outbox: Outbox, asked: dict[str, Any], progress: Progress) -> dict[
     known = load_peers()
     told = _delivered(outbox, [known[name] for name in names if name in known], progress)
     strangers = [name for name in names if name not in known]
-    return (
-        told if not strangers else {**told, "trouble": f"{', '.join(strangers)}: not in {peers_path().name} any more"}
-    )
+    left = sum(len(outbox.deliveries(name, OPEN)) for name in strangers)
+    return {**told, "waiting": told["waiting"] + left, "strangers": strangers}
 
 
 def _delivered(outbox: Outbox, peers: list[Peer], progress: Progress) -> dict[str, Any]:
-    counts, trouble = dict.fromkeys(("sent", "proved", "refused", "failed", "waiting"), 0), ""
+    counts, troubles = dict.fromkeys(("sent", "proved", "refused", "failed", "waiting"), 0), []
     for peer in peers:
         try:
             done = deliver(outbox, peer, open_store(peer), progress=progress)
         except PeerError as error:  # what is queued stays so, and the other destinations are not to blame
-            trouble = str(error)
+            troubles.append(_trouble(peer, str(error)))
             counts["waiting"] += len(outbox.deliveries(peer.name, OPEN))
             continue
         counts = {name: count + getattr(done, name) for name, count in counts.items()}
-        trouble = done.trouble or trouble
-    return {**counts, "trouble": trouble}
+        if done.trouble:
+            troubles.append(_trouble(peer, done.trouble))
+    return {**counts, "trouble": " ".join(troubles)}
+
+
+def _trouble(peer: Peer, told: str) -> str:
+    """A sentence that names the destination."""
+    named = told if told.startswith(f"{peer.name}:") else f"{peer.name}: {told}"
+    return named.rstrip(".") + "."
 
 
 def _retry(outbox: Outbox, asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
