@@ -65,7 +65,9 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     formats += ("pmap",) if not job.formats and obstacle is None and _wants_maps(job) else ()
     sources, routed = _routed(sources, job, folder, clock, progress)
     source, read = next(iter(sources.values())), _digest(list(sources.values()))
-    trust = RunTrust.of(bundle, source.volume, source.headers, uncertainty=job.uncertainty)
+    trust = RunTrust.of(
+        bundle, source.volume, source.headers, uncertainty=job.uncertainty, pixel_values=_asked_values(job)
+    )
     prediction = _predict(job, bundle, sources, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     progress("measure", 0.0)
@@ -138,7 +140,7 @@ def _predict(
         seed=job.seed,
         precision=job.precision,
         other_frames=job.other_frames,
-        pixel_values="" if job.pixel_values == "model" else job.pixel_values,
+        pixel_values=_asked_values(job),
     )
     listeners = Listeners(
         progress=progress,
@@ -158,6 +160,11 @@ def _predict(
     return prediction
 
 
+def _asked_values(job: RunJob) -> str:
+    """A person's word for what the model takes of grey pictures, "" where it is left to the model."""
+    return "" if job.pixel_values == "model" else job.pixel_values
+
+
 def _compose(
     bundle: BundleRef, sources: Sequence[Source], found: Prediction, trust: RunTrust, asked: tuple[RunJob, str]
 ) -> AnalysisResult:
@@ -167,7 +174,7 @@ def _compose(
 
     source, (job, job_id) = sources[0], asked
     measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
-    findings, quality = trust.judged(measured)
+    findings, quality = trust.judged(measured, precision=found.precision)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,

@@ -7,10 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from slicermedai.bundles.manifest import Manifest, read_manifest
-from slicermedai.confidence.models import preprocessing_of
+from slicermedai.confidence.models import preprocessing_of, records_folder
+from slicermedai.confidence.record import FitProvenance, TrustRecord
+from slicermedai.confidence.run import RunTrust
+from slicermedai.domain.flat import Flat
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.volume import Volume
 from Testing.inference.tiny_bundle import change_json, tiny_config, write_json, write_tiny_bundle
 
 
@@ -55,6 +62,7 @@ def _script(folder: Path) -> None:
         _config(network_def={**tiny_config()["network_def"], "mirror": [0]}),
         _config(postprocessing={"transforms": [{"_target_": "AsDiscreted", "argmax": True}]}),
         lambda folder: change_json(folder / "medai.json", outputs="probabilities"),
+        lambda folder: change_json(folder / "medai.json", pixel_values="modality"),
         lambda folder: change_json(folder / "medai.json", inputs=["T2", "T1"]),
         lambda folder: change_json(folder / "medai.json", framing={"margin": 2}),
         _metadata,
@@ -65,6 +73,48 @@ def test_whatever_changes_the_way_to_the_labels_changes_the_hash(folder: Path, c
     before = preprocessing_of(read_manifest(folder))
     change(folder)
     assert preprocessing_of(read_manifest(folder)) != before
+
+
+def test_pixel_values_that_a_person_asks_for_are_another_way_than_none(folder: Path) -> None:
+    made = read_manifest(folder)
+    kinds = {preprocessing_of(made, pixel_values=asked) for asked in ("", "display", "modality")}
+    assert len(kinds) == 3
+    stated = replace(made, pixel_values="display")
+    assert preprocessing_of(stated) == preprocessing_of(made, pixel_values="display")
+
+
+@pytest.fixture
+def calibrated(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
+    """A model that does not say which values it takes, with a record in use."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    made = read_manifest(folder)
+    TrustRecord(
+        model=made.ref.title,
+        weights_sha256=made.ref.weights_sha256,
+        preprocessing_sha256=preprocessing_of(made),
+        provenance=FitProvenance(date="2026-01-01", software="test", patients=40, images=40, generated=False),
+    ).save(records_folder())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("is_picture", "asked", "covered"),
+    [(True, "", True), (True, "display", False), (True, "modality", False), (False, "display", True)],
+)
+def test_a_record_does_not_cover_other_pixel_values_than_its_own(
+    is_picture: bool, asked: str, covered: bool, calibrated: Manifest
+) -> None:
+    array = np.ones((1, 8, 8), np.float32)
+    volume = Volume(
+        array=array,
+        geometry=Geometry.from_axes((1, 8, 8)),
+        modality="DX",
+        flat=Flat(display=array) if is_picture else None,
+    )
+    trust = RunTrust(calibrated, volume, pixel_values=asked)
+    trust.judged((), precision="float32")
+    made = trust.noted(Provenance(bundle="tiny", bundle_version="1", weights_sha256="a" * 64))
+    assert any("with another preprocessing" in line for line in made.refusals) is not covered
 
 
 def test_values_that_json_does_not_have_are_hashed_too(folder: Path) -> None:

@@ -129,6 +129,7 @@ def test_a_record_applies_to_its_own_model_and_scope() -> None:
     [
         ({"weights_sha256": "c" * 64}, Applies.OTHER_MODEL, "other weights"),
         ({"preprocessing_sha256": "c" * 64}, Applies.OTHER_PREPROCESSING, "another preprocessing"),
+        ({"precision": "bfloat16"}, Applies.OTHER_PRECISION, "in float32, and this run was in bfloat16"),
         ({"manufacturer": "Maker C"}, Applies.OUT_OF_SCOPE, "scanner maker Maker C"),
         ({"modality": "CT"}, Applies.OUT_OF_SCOPE, "modality CT"),
     ],
@@ -218,7 +219,8 @@ def test_one_missing_piece_and_the_light_is_not_green(changes: dict[str, object]
 
 
 @pytest.mark.parametrize(
-    "state", [Applies.NO_RECORD, Applies.GENERATED, Applies.OUT_OF_SCOPE, Applies.OTHER_PREPROCESSING]
+    "state",
+    [Applies.NO_RECORD, Applies.GENERATED, Applies.OTHER_PRECISION, Applies.OUT_OF_SCOPE, Applies.OTHER_PREPROCESSING],
 )
 def test_a_record_that_does_not_apply_calls_nothing_strange(state: Applies) -> None:
     strange = OodReport(state=OodState.OUTSIDE, alarms=(Alarm(check="n", reason="noise"),))

@@ -185,15 +185,19 @@ def test_a_record_that_is_used_is_found_for_its_model_alone(
 NORTH = Origin(site="north", generated=True)
 
 
-def run_with_trust(case: Phantom, bundle: Path, origin: Origin) -> tuple[Finding, Quality, RunTrust]:
+def run_with_trust(
+    case: Phantom, bundle: Path, origin: Origin, *, precision: str = "float32"
+) -> tuple[Finding, Quality, RunTrust]:
     """As a run does it: made before the network, told after it."""
     ref = resolve(str(bundle))
     image = ((case.margin + 10) / 20).astype(np.float32)
     volume = Volume(array=image, geometry=Geometry.from_axes(image.shape, spacing=case.spacing))
     trust = RunTrust(manifest_of(ref), volume, origin=origin)
-    prediction = predict(ref, volume, settings=RunSettings(device="cpu"), listeners=Listeners(observer=trust.observer))
+    settings = RunSettings(device="cpu", precision=precision)
+    prediction = predict(ref, volume, settings=settings, listeners=Listeners(observer=trust.observer))
+    assert prediction.precision == precision
     before = findings_of(ref, prediction, seed="s")
-    (finding,), (quality,) = trust.judged(before)
+    (finding,), (quality,) = trust.judged(before, precision=prediction.precision)
     assert np.array_equal(finding.region.to_array(), before[0].region.to_array())  # type: ignore[union-attr]  # masks
     return finding, quality, trust
 
@@ -224,6 +228,21 @@ def test_the_same_run_on_a_real_image_or_another_site_tells_nothing(calibrated: 
         assert (quality.light, quality.expected_dice) == ("not assessed", None)
         assert word in " ".join(quality.reasons)
         assert all(m.interval is None for m in finding.measurements)
+
+
+def test_a_run_in_another_precision_than_the_records_is_neither_calibrated_nor_green(
+    calibrated: Path, bundle: Path
+) -> None:
+    (path,) = calibrated.glob("*.trust.json")
+    understand(["trust", "use", str(path)])()
+    case = next(case for case in phantoms(9, seed=84) if case.difficulty < 1)
+    assert run_with_trust(case, bundle, NORTH)[0].confidence.state is ConfidenceState.CALIBRATED
+    finding, quality, trust = run_with_trust(case, bundle, NORTH, precision="bfloat16")
+    assert trust.ood is None
+    assert (finding.confidence.state, finding.confidence.probability) == (ConfidenceState.NOT_CALIBRATED, None)
+    assert "made in float32, and this run was in bfloat16" in finding.confidence.reason
+    assert (quality.light, quality.expected_dice) == ("not assessed", None)
+    assert all(m.interval is None for m in finding.measurements)
 
 
 def test_a_run_without_a_record_listens_to_nothing(bundle: Path) -> None:

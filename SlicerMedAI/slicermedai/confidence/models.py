@@ -20,12 +20,14 @@ def records_folder() -> Path:
     return home() / RECORDS
 
 
-def preprocessing_of(manifest: Manifest) -> str:
+def preprocessing_of(manifest: Manifest, *, pixel_values: str = "") -> str:
     """SHA-256 of all that makes labels of an image beside the first weights.
 
     The whole configuration counts, with all that its parts refer to: preparation, network, windows and what is done
     with the scores. So do framing, meaning and order of channels and labels, and all other pinned files. A change that
     makes no difference gives another hash too: it costs a calibration, and never lends a record to another way.
+
+    ``pixel_values`` is a person's word for what a model takes of grey pictures, where the model does not say it.
     """
     labels = manifest.ref.labels
     parts = {
@@ -37,7 +39,8 @@ def preprocessing_of(manifest: Manifest) -> str:
         "labels": [(value, label.type.value, label.modifier and label.modifier.value) for value, label in labels],
         "files": _files(manifest),
     }
-    return preprocessing_sha256(_plain(parts))
+    values = manifest.pixel_values or pixel_values
+    return preprocessing_sha256(_plain(parts | ({"pixel_values": values} if values else {})))
 
 
 def _files(manifest: Manifest) -> dict[str, str]:

@@ -33,6 +33,8 @@ from slicermedai.errors import TrustError, UnreadableFileError
 
 SCHEMA = 2
 SUFFIX = ".trust.json"
+PRECISION = "float32"
+"""What networks run in where a record is fitted."""
 _KIND = "slicermedai trust record"
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, zlib.error)
 
@@ -164,6 +166,9 @@ def applicability(record: TrustRecord | None, situation: Situation) -> Applicabi
         return _no(Applies.OTHER_MODEL, f"the trust record is for other weights of {record.model}")
     if record.preprocessing_sha256 != situation.preprocessing_sha256:
         return _no(Applies.OTHER_PREPROCESSING, f"the trust record is for {record.model} with another preprocessing")
+    if situation.precision != PRECISION:
+        reason = f"the trust record was made in {PRECISION}, and this run was in {situation.precision}: scores differ"
+        return _no(Applies.OTHER_PRECISION, reason)
     if record.provenance.generated and not situation.generated:
         return _no(Applies.GENERATED, "the trust record was fitted on generated data, and this is a real image")
     outside, unknown = scope_reasons(record.scope, situation)

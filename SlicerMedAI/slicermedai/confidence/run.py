@@ -71,14 +71,21 @@ class RunTrust:
     """
 
     def __init__(
-        self, manifest: Manifest, volume: Volume, *, origin: Origin | None = None, uncertainty: str = "none"
+        self,
+        manifest: Manifest,
+        volume: Volume,
+        *,
+        origin: Origin | None = None,
+        uncertainty: str = "none",
+        pixel_values: str = "",
     ) -> None:
         self._model, self._origin = manifest.ref.title, origin or Origin()
         self._values = {label: value for value, label in manifest.ref.labels}
         self._record = record_of(manifest)
         self.samples = sampler(uncertainty)
         self.observer = _observer(manifest, self._record)
-        self._applicability = applicability(self._record, _situation(manifest, volume, self._origin))
+        self._situation = _situation(manifest, volume, self._origin, pixel_values)
+        self._applicability = applicability(self._record, self._situation)
         known = self._record.ood if self._record and self._applicability.applies else None
         self._ood = known.report(appearance(volume)) if known else None
         self._joined = self._ood
@@ -90,12 +97,22 @@ class RunTrust:
         return self._ood
 
     @staticmethod
-    def of(ref: BundleRef, volume: Volume, headers: Sequence[Any] = (), *, uncertainty: str = "none") -> RunTrust:
+    def of(
+        ref: BundleRef,
+        volume: Volume,
+        headers: Sequence[Any] = (),
+        *,
+        uncertainty: str = "none",
+        pixel_values: str = "",
+    ) -> RunTrust:
         """For a model and an image; ``headers`` are the image's, by DICOM keyword, () for image files.
 
-        ``uncertainty`` is one of :data:`~slicermedai.confidence.samples.METHODS`.
+        ``uncertainty`` is one of :data:`~slicermedai.confidence.samples.METHODS`; ``pixel_values`` is a person's word
+        for what the model takes of grey pictures, "" for none.
         """
-        return RunTrust(manifest_of(ref), volume, origin=origin_of(headers), uncertainty=uncertainty)
+        return RunTrust(
+            manifest_of(ref), volume, origin=origin_of(headers), uncertainty=uncertainty, pixel_values=pixel_values
+        )
 
     def noted(self, made: Provenance, *, saliency: bool = False) -> Provenance:
         """``made`` with alarms of the input checks and red lights as warnings, and what was not assessed.
@@ -120,8 +137,13 @@ class RunTrust:
         saliency = saliency_map(prediction.saliency, self._record) if prediction.saliency else None
         return tuple(one for one in (disagreement, saliency) if one is not None)
 
-    def judged(self, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
-        """The findings with confidences and volume intervals, and the quality of each; no region is changed."""
+    def judged(self, findings: Sequence[Finding], *, precision: str) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
+        """The findings with confidences and volume intervals, and the quality of each; no region is changed.
+
+        ``precision`` is what the network ran in: a record says nothing of scores in another than its own.
+        """
+        self._applicability = applicability(self._record, replace(self._situation, precision=precision))
+        self._ood = self._ood if self._applicability.applies else None
         self._joined = self._checked(findings)
         standing = Standing(model=self._model, record=self._record, applicability=self._applicability, ood=self._joined)
         verdicts = [verdict(self._observed(finding), standing) for finding in findings]
@@ -170,10 +192,11 @@ def _observer(manifest: Manifest, record: TrustRecord | None) -> MarginObserver 
     return MarginObserver([structure.value for structure in record.structures], outputs=manifest.outputs)
 
 
-def _situation(manifest: Manifest, volume: Volume, origin: Origin) -> Situation:
+def _situation(manifest: Manifest, volume: Volume, origin: Origin, pixel_values: str) -> Situation:
+    is_grey = volume.flat is not None and volume.flat.colours is None
     return Situation(
         weights_sha256=manifest.ref.weights_sha256,
-        preprocessing_sha256=preprocessing_of(manifest),
+        preprocessing_sha256=preprocessing_of(manifest, pixel_values=pixel_values if is_grey else ""),
         modality=volume.modality,
         manufacturer=origin.manufacturer,
         site=origin.site,

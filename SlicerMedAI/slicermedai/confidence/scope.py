@@ -14,6 +14,7 @@ class Applies(Words):
     NO_RECORD = "no trust record"
     OTHER_MODEL = "not applicable: another model"
     OTHER_PREPROCESSING = "not applicable: another preprocessing"
+    OTHER_PRECISION = "not applicable: another precision"
     GENERATED = "not applicable: fitted on generated data"
     OUT_OF_SCOPE = "out of scope"
 
@@ -36,11 +37,12 @@ class Scope:
 class Situation:
     """The run that a record is asked for: hashes of weights and preprocessing, and where the image comes from.
 
-    ``generated`` is True for phantoms and simulations.
+    ``precision`` is what the network ran in; ``generated`` is True for phantoms and simulations.
     """
 
     weights_sha256: str
     preprocessing_sha256: str
+    precision: str = "float32"
     modality: str = ""
     manufacturer: str = ""
     site: str = ""

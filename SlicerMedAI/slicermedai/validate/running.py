@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.observer import MarginObserver
+from slicermedai.confidence.record import PRECISION
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import Mask, PackedMask
@@ -63,7 +64,7 @@ def model_run(ref: BundleRef, *, device: str, seed: int, probe: Callable[[Any], 
             file=ref.path,
             attribute="task",
         )
-    settings = RunSettings(device=device, seed=seed)
+    settings = RunSettings(device=device, seed=seed, precision=PRECISION)
 
     def run(volume: Volume, observer: MarginObserver) -> Prediction:
         return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer, probe=probe))
