@@ -14,6 +14,7 @@ from pydicom import dcmread
 
 from slicermedai.app.report_run import ReportRun
 from slicermedai.app.report_state import OWN, Written
+from slicermedai.app.report_words import warnings_text
 from slicermedai.app.result_choice import PERSON, RESULTS
 from slicermedai.app.state import Phase
 from slicermedai.console.verbs import submit_job
@@ -222,6 +223,23 @@ def test_every_finding_decided_makes_it_verified_and_undo_takes_that_back(desk: 
     assert report.state.shown.verifiers == ()
     assert report.state.shown.findings[1].decision is None
     assert [path.name for path in run.iterdir()] == ["result"], "nothing was written yet"
+
+
+def test_accepting_what_was_edited_and_then_rejected_says_that_the_models_own_voxels_return(
+    desk: Desk, run: Path
+) -> None:
+    edited(run)
+    report = desk.open(run)
+    assert report.state.shown is not None, report.state.message
+    assert "Brain" not in warnings_text(report.state.shown)
+    decide(report, 0, Decision.ACCEPTED)
+    assert "Brain" not in warnings_text(report.state.shown), "who accepts an edit has it"
+    decide(report, 0, Decision.REJECTED, "an artefact")
+    assert "who accepts it now accepts the model's own voxels" in warnings_text(report.state.shown)
+    decide(report, 0, Decision.ACCEPTED)
+    assert "Brain is accepted with the model's own voxels" in warnings_text(report.state.shown)
+    first = report.state.shown.findings[0]
+    assert (first.decision, first.confidence) == (Decision.ACCEPTED, ConfidenceState.NOT_CALIBRATED)
 
 
 def test_decisions_that_are_in_no_file_are_not_thrown_away_by_another_result(

@@ -79,8 +79,20 @@ def _about(result: AnalysisResult) -> dict[str, Any]:
         "demonstration": made.demonstration,
         "warnings": list(made.warnings),
         "whole": whole.decision.value if whole else None,
-        "findings": [_finding(one, last.get(one.tracking_uid)) for one in shown],
+        "findings": [
+            {**_finding(one, last.get(one.tracking_uid)), "lost_edit": _lost_edit(result, one.tracking_uid)}
+            for one in shown
+        ],
     }
+
+
+def _lost_edit(result: AnalysisResult, uid: str) -> bool:
+    """Whether the finding was edited, and then decided about in another way than to accept that."""
+    from slicermedai.domain.decisions import last_decisions
+    from slicermedai.domain.result import Decision
+
+    was_edited = any(one.tracking_uid == uid and one.decision is Decision.EDITED for one in result.reviews)
+    return was_edited and last_decisions(result)[uid].decision is not Decision.EDITED
 
 
 def _finding(finding: Finding, review: Review | None) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _ask(what: str, **request: Any) -> Inquiry:
 
 def _finding(plain: dict[str, Any]) -> FindingShown:
     decision = Decision(plain["decision"]) if plain["decision"] else None
-    given = {name: plain[name] for name in ("uid", "name", "probability", "person", "reason")}
+    given = {name: plain[name] for name in ("uid", "name", "probability", "lost_edit", "person", "reason")}
     return FindingShown(
         confidence=ConfidenceState(plain["confidence"]),
         decision=decision,

@@ -16,7 +16,10 @@ OWN = "own"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingShown:
-    """A finding in texts. ``probability`` is there where it is calibrated, ``decision`` where somebody decided."""
+    """A finding in texts. ``probability`` is there where it is calibrated, ``decision`` where somebody decided.
+
+    ``lost_edit``: a person edited it, and it was rejected afterwards, so that its voxels are the model's own again.
+    """
 
     uid: str
     name: str
@@ -24,6 +27,7 @@ class FindingShown:
     probability: float | None = None
     measurements: tuple[tuple[str, str], ...] = ()
     decision: Decision | None = None
+    lost_edit: bool = False
     person: str = field(default="", repr=False)
     reason: str = field(default="", repr=False)
 

@@ -92,7 +92,16 @@ def warnings_text(shown: ResultShown | None, tr: Translate = untranslated) -> st
     demonstration = tr("Demonstration weights: what they find has no diagnostic value.")
     lines = [shown.remark, demonstration if shown.demonstration else ""]
     lines += [tr("Warning: {text}.").format(text=line.rstrip(".")) for line in shown.warnings]
+    lines += [_own_again(one, tr) for one in shown.findings if one.lost_edit]
     return "\n".join(filter(None, lines))
+
+
+def _own_again(one: FindingShown, tr: Translate) -> str:
+    if one.decision is Decision.REJECTED:
+        told = tr("{name} was edited, and then rejected: who accepts it now accepts the model's own voxels, unedited.")
+    else:
+        told = tr("{name} is accepted with the model's own voxels: the edit went when it was rejected.")
+    return told.format(name=one.name)
 
 
 def finding_columns(tr: Translate = untranslated) -> list[str]:
