@@ -377,3 +377,22 @@ def test_a_study_of_several_patients_is_excluded_for_each_of_them_and_is_nobodys
     listed.write_text(f"{OPTED_OUT}\n")
     (one,) = planned(tmp_path / "a", settings=Settings(bundle="tiny", exclude=str(listed))).planned
     assert str(one.fate) == "excluded"
+
+
+def test_a_file_with_other_voxels_is_another_case(tmp_path: Path) -> None:
+    image = tmp_path / "a.nii"
+    image.write_bytes(b"\0" * 1000)
+    first, again = (planned(tmp_path).planned[0].key for _ in range(2))
+    image.write_bytes(b"\1" * 1000)
+    assert (first == again, first == planned(tmp_path).planned[0].key) == (True, False)
+
+
+def test_a_header_with_other_voxels_beside_it_is_another_case(tmp_path: Path) -> None:
+    (tmp_path / "a.mhd").write_text("ObjectType = Image\nElementDataFile = a.raw\n")
+    (tmp_path / "a.raw").write_bytes(b"\0" * 1000)
+    (tmp_path / "other.txt").write_text("1")
+    first = planned([[tmp_path / "a.mhd"]]).planned[0].key
+    (tmp_path / "other.txt").write_text("2")
+    assert planned([[tmp_path / "a.mhd"]]).planned[0].key == first
+    (tmp_path / "a.raw").write_bytes(b"\1" * 1000)
+    assert planned([[tmp_path / "a.mhd"]]).planned[0].key != first

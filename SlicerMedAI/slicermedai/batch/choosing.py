@@ -24,7 +24,7 @@ _SINGLE = "single image"
 class Image:
     """One image of a case: its name among the model's inputs ("" where there is one), files, and series address.
 
-    ``digest`` is of what the files hold: their SOP Instance UIDs.
+    ``digest`` is of what the files hold: their SOP Instance UIDs, or the bytes of files that are no DICOM.
     """
 
     name: str

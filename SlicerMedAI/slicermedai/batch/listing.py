@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slicermedai.batch.choosing import Choice, Image
@@ -18,10 +18,12 @@ from slicermedai.dicom.inputs import IMAGE_SUFFIXES
 from slicermedai.dicom.series import list_files
 from slicermedai.dicom.sorting import Sorted, StudyFiles, sort_files
 from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.storage import sha256_file
 from slicermedai.errors import InputError, NoImagesError, UnreadableFileError
 
 Source = str | Path | Sequence[Sequence[str | Path]]
 """A folder, a table, or for each study the list of its files (as ``slicer.dicomDatabase`` has them)."""
+_HEADERS = (".mhd", ".nhdr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,22 @@ def _listed(found: Sorted, plain: Sequence[Path], patients: Mapping[Path, str]) 
 
 
 def _plain(path: Path, patient: str) -> Choice:
-    image = Image(name="", files=(path,), digest=f"{path.stat().st_size}")
-    return Choice(study_uid=f"file {_digest(path)}", study_time="", who={"PatientID": patient}, images=(image,))
+    choice = Choice(study_uid=f"file {_digest(path)}", study_time="", who={"PatientID": patient})
+    try:
+        digest = _content_of(path)
+    except OSError as error:
+        return replace(choice, refused=f"cannot be read ({type(error).__name__})")
+    return replace(choice, images=(Image(name="", files=(path,), digest=digest),))
+
+
+def _content_of(path: Path) -> str:
+    """Hash of the file, and for a header alone also of the files beside it whose names it holds: they have the voxels."""
+    if not path.name.lower().endswith(_HEADERS):
+        return sha256_file(path)
+    text = path.read_bytes()
+    beside = sorted(one for one in path.parent.iterdir() if one != path and one.is_file())
+    named = [one for one in beside if one.name.encode() in text or (b"%" in text and one.stem.startswith(path.stem))]
+    return hashlib.sha256("\n".join(map(sha256_file, (path, *named))).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:
