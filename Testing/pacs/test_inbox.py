@@ -142,6 +142,19 @@ def test_a_study_that_is_short_of_objects_waits_and_is_then_set_aside(
     assert done.state is Stage.DONE
 
 
+def test_the_inbox_of_an_older_version_with_a_column_more_goes_on(
+    an_inbox: Inbox, an_outbox: Outbox, a_clock: Clock, tmp_path: Path
+) -> None:
+    with an_inbox.ledger.change() as change:
+        change.execute("ALTER TABLE study ADD COLUMN expected INTEGER NOT NULL DEFAULT 0")
+    receive_files(an_inbox, [make_object(tmp_path / "in")])
+    an_inbox.collect()
+    a_clock.now += 20
+    done = an_inbox.step(results, an_outbox)
+    assert done is not None
+    assert done.state is Stage.DONE
+
+
 def test_an_archive_that_cannot_say_how_many_holds_a_study_back(
     an_inbox: Inbox, an_outbox: Outbox, a_clock: Clock, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ from slicermedai.pacs.twins import with_twins
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (
     key TEXT PRIMARY KEY, uid TEXT NOT NULL, sender TEXT NOT NULL, state TEXT NOT NULL, first REAL NOT NULL,
-    last REAL NOT NULL, expected INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-    next_try REAL NOT NULL DEFAULT 0, run INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL DEFAULT '');
+    last REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+    run INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS seen (
     uid TEXT PRIMARY KEY, count INTEGER NOT NULL, since REAL NOT NULL, fetched INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS origin (
@@ -63,7 +63,7 @@ class Arrived:
     """One study, of which ``sender`` sent the first object.
 
     ``first`` and ``last`` are when objects came, ``next_try`` when it may run (seconds since the epoch);
-    ``expected`` is how many objects there should be (0: nobody said), ``run`` counts how often it was complete.
+    ``run`` counts how often it was complete.
     """
 
     key: str
@@ -72,11 +72,13 @@ class Arrived:
     state: Stage
     first: float
     last: float
-    expected: int
     tries: int
     next_try: float
     run: int
     reason: str
+
+
+_COLUMNS = ", ".join(one.name for one in fields(Arrived))  # an older ledger may have more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ class Inbox:
 
     def studies(self, *states: Stage) -> list[Arrived]:
         """All, or those in some states; the oldest first."""
-        rows = self.ledger.rows("SELECT * FROM study ORDER BY first, key")
+        rows = self.ledger.rows(f"SELECT {_COLUMNS} FROM study ORDER BY first, key")
         made = [Arrived(**{**dict(row), "state": Stage(row["state"])}) for row in rows]
         return [one for one in made if not states or one.state in states]
 
@@ -170,7 +172,7 @@ class Inbox:
         """Let what was set aside or ignored (one study, or all) begin again; returns how many."""
         found = [one for one in self.studies(Stage.SET_ASIDE, Stage.IGNORED) if key in ("", one.key)]
         for one in found:
-            self.update(one, state=Stage.RECEIVING, tries=0, next_try=0.0, reason="", expected=0, first=self.clock())
+            self.update(one, state=Stage.RECEIVING, tries=0, next_try=0.0, reason="", first=self.clock())
         return len(found)
 
     def sweep(self) -> int:
@@ -258,7 +260,7 @@ class Inbox:
             told = None if expected is None else expected(study.uid)
         except MedAIError as error:
             return self._wait_or_set_aside(study, f"nobody can say how many objects there are ({error.message})")
-        wanted = max(told or 0, study.expected)
+        wanted = told or 0
         have = self._count(study) if wanted else 0
         if have < wanted:
             return self._wait_or_set_aside(study, f"incomplete: {have} of {wanted} objects")
