@@ -26,6 +26,7 @@ from slicermedai.batch.thumbnail import draw, png_of
 from slicermedai.console import cohorts
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.notice import DEMONSTRATION
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import newest, save_reviewed
 from Testing.batch.conftest import MakeWorker, drive
@@ -170,6 +171,41 @@ def test_table_summary_and_sheet_hold_what_people_decided(worked: Cohort) -> Non
         counted = {row["structure"]: row["cases"] for row in csv.DictReader(stream)}
     assert (counted[first.label.name], counted[second.label.name]) == ("1", "1")
     assert made.sheet.read_text(encoding="utf-8").count("the picture shows what the model found") == 1
+
+
+def test_table_summary_and_sheet_say_demonstration_and_remark(worked: Cohort) -> None:
+    place = worked.result("0001")
+    result = AnalysisResult.load(place)
+    assert not result.provenance.demonstration
+    shutil.rmtree(place / "result")
+    made = replace(result.provenance, demonstration=True, remark="A trial run.")
+    replace(result, provenance=made).save(place / "result")
+    outputs = write_outputs(worked)
+    with outputs.table.open(newline="", encoding="utf-8") as stream:
+        told = {(row["case"], row["demonstration"], row["remark"]) for row in csv.DictReader(stream)}
+    assert told == {("0001", "yes", "A trial run."), ("0002", "", ""), ("0003", "no", "")}
+    with outputs.summary.open(newline="", encoding="utf-8") as stream:
+        assert {(row["demonstration"], row["remark"]) for row in csv.DictReader(stream)} == {("yes", "A trial run.")}
+    text = outputs.sheet.read_text(encoding="utf-8")
+    assert text.index(DEMONSTRATION) < text.index("A trial run.") < text.index('class="card')
+    assert text.count(DEMONSTRATION) == 2
+
+
+def test_numbers_of_several_models_are_not_pooled() -> None:
+    row = {name: "" for name in COLUMNS} | {"structure": "Liver", "measurement": "Volume", "unit": "ml"}
+    models = [("A", "1", 1500.0), ("A", "1", 1700.0), ("A", "2", 30.0), ("B", "1", 90.0)]
+    rows = [
+        {**row, "case": str(case), "patient": str(case), "bundle": name, "bundle_version": version, "value": value}
+        for case, (name, version, value) in enumerate(models)
+    ]
+    found = summarise(rows)
+    assert [(one["model"], one["cases"], one["mean"]) for one in found] == [
+        ("A@1", 2, 1600.0),
+        ("A@2", 1, 30.0),
+        ("B@1", 1, 90.0),
+    ]
+    page = sheet_page([], found, title="Sheet")
+    assert all(f"{one['model']}</td>" in page or f"{one['model']}</th>" in page for one in found)
 
 
 def test_of_who_opted_out_after_the_run_no_number_is_told(

@@ -83,12 +83,14 @@ def _plain(path: Path, patient: str) -> Choice:
 
 
 def _content_of(path: Path) -> str:
-    """Hash of the file, and for a header alone also of the files beside it whose names it holds: they have the voxels."""
+    """Hash of the file, and for a mere header also of the files beside it that hold its voxels: those that it names, or
+    all where it names them by a pattern.
+    """
     if not path.name.lower().endswith(_HEADERS):
         return sha256_file(path)
     text = path.read_bytes()
     beside = sorted(one for one in path.parent.iterdir() if one != path and one.is_file())
-    named = [one for one in beside if one.name.encode() in text or (b"%" in text and one.stem.startswith(path.stem))]
+    named = [one for one in beside if one.name.encode() in text or b"%" in text]
     return hashlib.sha256("\n".join(map(sha256_file, (path, *named))).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from slicermedai.batch.cohort import State
 from slicermedai.batch.outliers import FAR, FEWEST, Look, ranked
 from slicermedai.batch.table import Report
 from slicermedai.domain.markup import el, page, table
-from slicermedai.domain.notice import RESEARCH_USE
+from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 
 _SHOWN = 8
 """Structures that a picture's caption names; the farthest from the others come first."""
@@ -31,6 +31,7 @@ def sheet_page(reports: Sequence[Report], summary: Sequence[Mapping[str, Any]], 
     parts = [
         el("h1", title),
         el("p", RESEARCH_USE, class_="banner", role="note"),
+        *_remarks(reports),
         el("p", _counts(reports), class_="counts"),
         *_not_run(others),
         *_cards(f"Look at these first ({len(first)})", first),
@@ -39,6 +40,15 @@ def sheet_page(reports: Sequence[Report], summary: Sequence[Mapping[str, Any]], 
     ]
     style = Path(__file__).with_name("sheet.css").read_text(encoding="utf-8")
     return page(title, style, *parts)
+
+
+def _remarks(reports: Sequence[Report]) -> Iterator[Element]:
+    """What every output must say of the weights, and the word to every reader of those who started the runs."""
+    shown = sum(report.demonstration for report in reports)
+    if shown:
+        yield el("p", f"{DEMONSTRATION} That is so of {shown} of the cases.", class_="banner", role="note")
+    for remark in dict.fromkeys(filter(None, (report.remark for report in reports))):
+        yield el("p", remark, class_="banner", role="note")
 
 
 def _counts(reports: Sequence[Report]) -> str:
@@ -77,7 +87,8 @@ def _card(look: Look) -> Element:
     report = look.report
     head = el("strong", f"{report.case.name} ({report.case.patient})")
     lines = [el("li", reason, class_="warn") for reason in look.reasons]
-    lines += [el("li", note) for note in (*report.case.notes, *([_REVIEWED] if report.is_reviewed else []))]
+    said = (DEMONSTRATION if report.demonstration else "", report.remark, _REVIEWED if report.is_reviewed else "")
+    lines += [el("li", note) for note in filter(None, (*report.case.notes, *said))]
     lines += [el("li", words) for words in _volumes(look)]
     return el(
         "figure",
@@ -110,6 +121,7 @@ def _summary(summary: Sequence[Mapping[str, Any]]) -> Iterator[Element]:
     if summary:
         yield el("h2", "Numbers of the cohort")
         headings = (
+            "Model",
             "Structure",
             "Measurement",
             "Cases (patients)",
@@ -123,7 +135,7 @@ def _summary(summary: Sequence[Mapping[str, Any]]) -> Iterator[Element]:
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
     counts = (f"{row['cases']} ({row['patients']})", str(row["missing"]))
-    name = (row["structure"], f"{row['measurement']}, {row['unit']}")
+    name = (row["model"], row["structure"], f"{row['measurement']}, {row['unit']}")
     if row["mean"] is None:
         return (*name, *counts, "–", "–", "–")
     return (

@@ -27,9 +27,11 @@ COLUMNS = (
     *("case", "patient", "state", "outcome", "reason", "patient_id", "study_uid", "study_date", "sex", "series_uid"),
     *("series", "bundle", "bundle_version", "weights_sha256", "warnings", "notes", "structure", "structure_code"),
     *("tracking_uid", "measurement", "measurement_code", "value", "unit", "low", "high", "missing", "confidence"),
-    *("probability", "light", "expected_dice", "seconds"),
+    *("probability", "light", "expected_dice", "seconds", "demonstration", "remark"),
 )
-"""``patient`` numbers the cohort's patients; ``low`` and ``high`` are the interval of ``value``, where there is one."""
+"""``patient`` numbers the cohort's patients; ``low`` and ``high`` are the interval of ``value``, where there is one.
+``demonstration`` is "yes" where the weights were trained for demonstration only, "no" where not, "" without a result.
+"""
 NUMBERS = frozenset({"value", "low", "high", "probability", "expected_dice", "seconds"})
 
 
@@ -39,7 +41,7 @@ class Report:
 
     ``volumes`` are ml by structure, lesions of one name together; ``lights`` are those of its structures;
     ``image`` is a hash of the voxels that were analysed. ``is_reviewed`` says that the numbers are what people decided,
-    while ``thumbnail`` shows what the model found.
+    while ``thumbnail`` shows what the model found. ``demonstration`` and ``remark`` are those of its provenance.
     """
 
     case: Case
@@ -52,6 +54,8 @@ class Report:
     image: str = ""
     thumbnail: Path | None = None
     is_reviewed: bool = False
+    demonstration: bool = False
+    remark: str = ""
 
 
 def reports_of(cohort: Cohort) -> Iterator[Report]:
@@ -113,6 +117,8 @@ def _of_result(cohort: Cohort, case: Case, standing: Standing, result: AnalysisR
         image=result.provenance.input.image if result.provenance.input else "",
         thumbnail=thumbnail if thumbnail.is_file() else None,
         is_reviewed=bool(result.reviews),
+        demonstration=result.provenance.demonstration,
+        remark=result.provenance.remark,
     )
 
 
@@ -151,6 +157,8 @@ def _of_run(result: AnalysisResult) -> dict[str, Any]:
         "bundle_version": made.bundle_version,
         "weights_sha256": made.weights_sha256,
         "warnings": "; ".join(made.warnings),
+        "demonstration": "yes" if made.demonstration else "no",
+        "remark": made.remark,
     }
 
 
