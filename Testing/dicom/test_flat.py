@@ -78,8 +78,9 @@ def test_a_picture_looks_the_same_however_it_is_stored(
         {"window": (2000.0, 1500.0), "slope": 0.5, "intercept": -100.0},
         {"window": None, "table": (CURVE, 8)},
         {"window": None, "table": (STEEP, 10)},
+        {"window": None, "table": (CURVE[::-1], 8)},
     ],
-    ids=["linear", "sigmoid", "rescaled", "8-bit table", "10-bit table"],
+    ids=["linear", "sigmoid", "rescaled", "8-bit table", "10-bit table", "table that falls"],
 )
 def test_another_program_shows_the_same_greys(spec: dict[str, Any], white_is_low: bool, tmp_path: Path) -> None:
     """dcmtk's dcmj2pnm rounds down, and by tables in steps: up to two of 255."""
@@ -134,6 +135,34 @@ def test_contradicting_polarities_are_refused(tmp_path: Path) -> None:
 def test_a_window_that_cannot_be_used_is_named(more: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="WindowWidth"):
         read(tmp_path, more=more)
+
+
+@pytest.mark.parametrize("white_is_low", [False, True], ids=["MONOCHROME2", "MONOCHROME1"])
+def test_values_are_high_where_a_falling_table_shows_them_bright(white_is_low: bool, tmp_path: Path) -> None:
+    volume = read(tmp_path, white_is_low=white_is_low, window=None, table=(CURVE[::-1], 8)).volume
+    assert np.array_equal(volume.array[0], TOP - chest())
+    assert np.array_equal(volume.flat.display[0], np.take(CURVE[::-1], chest()).astype(np.float32))
+    assert np.corrcoef(volume.array.ravel(), volume.flat.display.ravel())[0, 1] > 0.8
+    said = "not turned: low values are stored white, and" if white_is_low else "turned: the VOI LUT shows low values"
+    assert any(step.startswith(said) for step in volume.flat.steps)
+
+
+def test_a_table_that_rises_and_falls_is_refused(tmp_path: Path) -> None:
+    hill = tuple(CURVE[min(2 * n, 2 * (TOP - n))] for n in range(TOP + 1))
+    with pytest.raises(UnsupportedImageError, match="VOILUTSequence: the table both rises and falls"):
+        read(tmp_path, np.linspace(0, TOP, 40 * 30).reshape(40, 30).astype(int), window=None, table=(hill, 8))
+
+
+@pytest.mark.parametrize("padding", [None, TOP])
+def test_what_a_table_does_to_padding_alone_does_not_count(padding: int | None, tmp_path: Path) -> None:
+    """The table rises to white, and the last value, which is none, is black."""
+    table = (*CURVE[:-1], 0)
+    picture = np.minimum(chest(), TOP - 1)
+    if padding is not None:
+        picture[:, :6] = padding
+    volume = read(tmp_path, picture, window=None, table=(table, 8), padding=padding).volume
+    inner = (slice(None), slice(6, None))
+    assert np.array_equal(volume.array[0][inner], picture[inner])
 
 
 def test_a_table_with_too_few_entries_is_refused(tmp_path: Path) -> None:

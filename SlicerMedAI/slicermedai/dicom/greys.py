@@ -1,7 +1,8 @@
 """The greys of a projection, twice: values of the modality, and as they are meant to be shown (PS3.4 N.2).
 
 Stored values go through Modality LUT or rescale, then VOI LUT or window, then the presentation: MONOCHROME1, and
-Presentation LUT Shape INVERSE, show low values white. What comes out here is bright where it is high, always.
+Presentation LUT Shape INVERSE, show low values white, and so does a VOI LUT that falls. What comes out here is bright
+where it is high, always.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ from slicermedai.dicom.pixels import padding_of
 from slicermedai.domain.flat import WHITE
 from slicermedai.errors import UnreadableFileError, UnsupportedImageError
 
+_ONE_WAY = 0.9
+_TURNED = {
+    (True, False): "turned: low values are stored white",
+    (False, True): "turned: the VOI LUT shows low values white",
+    (True, True): "not turned: low values are stored white, and the VOI LUT shows them black",
+}
+"""By (presentation, VOI LUT): which of them shows low values white."""
 _RAW = "the header says FOR PROCESSING: raw values of the detector, which are not made to be looked at"
 
 
@@ -47,13 +55,22 @@ class _Modality:
     step: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Shown:
+    """0 to 1 before the presentation, by what ("" where nothing is stated), and how it rises with the values."""
+
+    fraction: FloatArray
+    by: str = ""
+    rise: float = 1.0
+
+
 def greys_of(stored: NDArray[Any], dataset: Dataset, file: Path) -> Greys:
     """The greys of ``stored`` (rows, columns), whose header is ``dataset``.
 
     Raises
     ------
     UnsupportedImageError
-        Photometric Interpretation and Presentation LUT Shape contradict each other.
+        Photometric Interpretation and Presentation LUT Shape contradict each other, or the VOI LUT rises and falls.
     UnreadableFileError
         A table or a window that cannot be used; the attributes are named.
     """
@@ -61,8 +78,8 @@ def greys_of(stored: NDArray[Any], dataset: Dataset, file: Path) -> Greys:
     try:
         with quiet():
             modality = _modality(stored, dataset)
-            fraction, shown_by = _shown(modality, dataset)
-            padding = padding_of(stored, dataset)
+            padding = _padding(stored, dataset)
+            shown = _shown(modality, dataset, seen=modality.values if padding is None else modality.values[~padding])
     except READ_ERRORS as error:
         raise UnreadableFileError(
             f"no usable table or window ({type(error).__name__})",
@@ -70,13 +87,13 @@ def greys_of(stored: NDArray[Any], dataset: Dataset, file: Path) -> Greys:
             attribute="ModalityLUTSequence, RescaleSlope, VOILUTSequence, WindowCenter, WindowWidth",
             advice="Export the image again.",
         ) from error
-    values = modality.values
-    if inverted:
-        values, fraction = _turned(modality), 1 - fraction
+    falls = _falls(shown, file)
+    values = _turned(modality) if inverted != falls else modality.values
+    fraction = 1 - shown.fraction if inverted else shown.fraction
     display = (np.clip(fraction, 0, 1) * WHITE).astype(np.float32)
-    steps = [modality.step, shown_by or "no VOI transformation is stated: the whole range is shown"]
-    steps += ["turned: low values are stored white"] if inverted else []
-    if padding is not None and padding.any() and not padding.all():
+    steps = [modality.step, shown.by or "no VOI transformation is stated: the whole range is shown"]
+    steps += [_TURNED[inverted, falls]] if inverted or falls else []
+    if padding is not None:
         values = np.where(padding, values[~padding].min(), values)
         display = np.where(padding, np.float32(0), display)
         steps.append("pixel padding is black")
@@ -85,9 +102,15 @@ def greys_of(stored: NDArray[Any], dataset: Dataset, file: Path) -> Greys:
         values=values,
         display=display,
         steps=tuple(steps),
-        warnings=tuple(_warnings(dataset, has_voi=bool(shown_by))),
+        warnings=tuple(_warnings(dataset, has_voi=bool(shown.by))),
         shown=_RAW if raw else "",
     )
+
+
+def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_] | None:
+    """(rows, columns), True where there is padding; None where there is none, or nothing else."""
+    found = padding_of(stored, dataset)
+    return found if found is not None and found.any() and not found.all() else None
 
 
 def _is_inverted(dataset: Dataset, file: Path) -> bool:
@@ -133,19 +156,32 @@ def _number(dataset: Dataset, keyword: str, default: float) -> float:
     return number
 
 
-def _shown(modality: _Modality, dataset: Dataset) -> tuple[FloatArray, str]:
-    """0 to 1 before the presentation, and by what ("" where nothing is stated)."""
+def _falls(shown: _Shown, file: Path) -> bool:
+    """True where the VOI LUT turns the greys."""
+    if abs(shown.rise) < _ONE_WAY:
+        raise UnsupportedImageError(
+            "the table both rises and falls: whether high values are bright or dark is not certain",
+            file=file,
+            attribute="VOILUTSequence",
+            advice="Export the image again with a window, or with a table that runs one way.",
+        )
+    return shown.rise < 0
+
+
+def _shown(modality: _Modality, dataset: Dataset, *, seen: NDArray[Any]) -> _Shown:
+    """How the values are shown; ``seen`` are those that are no padding."""
     if dataset.get("VOILUTSequence"):
         items = dataset.VOILUTSequence
         table = table_of(items[0], signed=modality.low < 0, little=_is_little(dataset))
-        return table(modality.values) / table.top, f"VOI LUT{_of_how_many(len(items))}"
+        by = f"VOI LUT{_of_how_many(len(items))}"
+        return _Shown(fraction=table(modality.values) / table.top, by=by, rise=table.rise(seen))
     centers, widths = (_numbers(dataset.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
     if centers and widths:
         function = text_of(dataset, "VOILUTFunction").upper() or "LINEAR"
         made = windowed(modality.values, center=centers[0], width=widths[0], function=function)
         step = f"window {centers[0]:g} / {widths[0]:g} ({function}){_of_how_many(min(len(centers), len(widths)))}"
-        return made, step
-    return (modality.values.astype(np.float64) - modality.low) / (modality.high - modality.low), ""
+        return _Shown(fraction=made, by=step)
+    return _Shown(fraction=(modality.values.astype(np.float64) - modality.low) / (modality.high - modality.low))
 
 
 def _of_how_many(count: int) -> str:

@@ -33,6 +33,14 @@ class Table:
         place = np.rint(array).astype(np.int64) - self.first
         return np.asarray(self.values[np.clip(place, 0, len(self.values) - 1)])
 
+    def rise(self, array: NDArray[Any]) -> float:
+        """How the output runs between the least and the largest of ``array``: 1 rises alone, -1 falls alone."""
+        ends = np.rint([array.min(), array.max()]).astype(np.int64) - self.first
+        start, stop = np.clip(ends, 0, len(self.values) - 1)
+        steps = np.diff(self.values[start : stop + 1].astype(np.int64))
+        moved = int(np.abs(steps).sum())
+        return float(steps.sum() / moved) if moved else 1.0
+
 
 def table_of(item: Dataset, *, signed: bool, little: bool) -> Table:
     """The table of an item of Modality or VOI LUT Sequence, for ``signed`` inputs.
