@@ -396,3 +396,46 @@ def test_a_header_with_other_voxels_beside_it_is_another_case(tmp_path: Path) ->
     assert planned([[tmp_path / "a.mhd"]]).planned[0].key == first
     (tmp_path / "a.raw").write_bytes(b"\1" * 1000)
     assert planned([[tmp_path / "a.mhd"]]).planned[0].key != first
+
+
+@pytest.mark.parametrize(
+    ("dates", "times", "reason"),
+    [
+        (("20190101", ""), ("10", "11"), "StudyDate is missing in 1 of them"),
+        (("", ""), ("", ""), "StudyDate is missing in 2 of them"),
+        (("20190101", "20190101"), ("", "11"), "StudyDate and StudyTime of two do not differ"),
+        (("20190101", "20190101"), ("1015", "101500"), "StudyDate and StudyTime of two do not differ"),
+        (("20190101", "20190101"), ("10", "11"), ""),
+    ],
+)
+@pytest.mark.parametrize("policy", ["first", "last"])
+def test_the_first_of_studies_whose_times_do_not_tell_is_refused(
+    tmp_path: Path, policy: str, dates: tuple[str, str], times: tuple[str, str], reason: str
+) -> None:
+    for number, (date, time) in enumerate(zip(dates, times, strict=True)):
+        files = write(tmp_path / str(number), 3, patient="ZZ-1", study=f"s{number}")
+        faults.set_value(files, "StudyDate", date)
+        faults.set_value(files, "StudyTime", time)
+    preview = planned(tmp_path, f'same_patient = "{policy}"\n{RULES}')
+    assert preview.counts == ({"refused": 2} if reason else {"waiting": 1, "superseded": 1})
+    assert all(reason in one.reason for one in preview.planned)
+
+
+TWO_INPUTS = "".join(
+    f'[[rule]]\nname = "{name}"\ninput = "{name}"\ndescription = "{name}"\n' for name in ("T1", "FLAIR")
+)
+
+
+@pytest.mark.parametrize("missing", [("T1", "FLAIR"), ("FLAIR",)])
+def test_inputs_that_do_not_say_their_frame_are_refused_unless_any_will_do(
+    tmp_path: Path, missing: tuple[str, ...]
+) -> None:
+    for number, name in enumerate(("T1", "FLAIR"), 1):
+        files = write(tmp_path / name, number, description=name, patient="ZZ-1", study="one")
+        if name in missing:
+            faults.set_value(files, "FrameOfReferenceUID", "")
+    (one,) = planned(tmp_path, TWO_INPUTS).planned
+    assert (str(one.fate), one.reason.partition(":")[0]) == ("refused", "FrameOfReferenceUID is missing")
+    assert planned(tmp_path, f'frames_of_reference = "any"\n{TWO_INPUTS}').counts == {"waiting": 1}
+    only = f"{TWO_INPUTS.partition('[[rule]]')[2].partition('[[rule]]')[0]}"
+    assert planned(tmp_path, f"[[rule]]{only}").counts == {"waiting": 1}

@@ -15,6 +15,7 @@ from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.summary import summarise
 from slicermedai.console import cohorts
 from slicermedai.errors import BundleError, DiskFullError, InputError, OutputError, ResultExistsError
+from slicermedai.jobs.folder import JobFolder
 from Testing.batch.conftest import MakeWorker, drive
 from Testing.batch.studies import write, write_study
 from Testing.fixtures import faults
@@ -286,3 +287,21 @@ def test_a_case_that_kills_its_worker_again_and_again_is_set_aside(cohort: Cohor
     drive(quick(cohort))
     assert states(cohort) == ["failed", "done", "done"]
     assert "never came to an end" in cohort.standing("0001").reason
+
+
+@pytest.mark.parametrize("frames", ["same", "any"])
+def test_a_job_is_told_that_its_images_are_registered_where_the_rules_say_so(
+    tmp_path: Path, tiny: Path, frames: str
+) -> None:
+    for number, name in enumerate(("T1", "FLAIR"), 1):
+        files = write(tmp_path / "in" / name, number, description=name, patient="ZZ-1", study="one")
+        if frames == "any":
+            faults.set_value(files, "FrameOfReferenceUID", f"1.2.3.{number}")
+    rules = tmp_path / "rules.toml"
+    text = "".join(f'[[rule]]\nname = "{name}"\ninput = "{name}"\ndescription = "{name}"\n' for name in ("T1", "FLAIR"))
+    rules.write_text(f'frames_of_reference = "{frames}"\n{text}')
+    made = cohorts.make(tmp_path / "c", tmp_path / "in", rules, bundle=str(tiny))
+    (case,) = Cohort(made.folder).cases()
+    with JobFolder.create() as folder:
+        job = work.job_of(case, made, tmp_path / "out", folder)
+    assert (job.other_frames, len(job.inputs)) == (frames == "any", 1)

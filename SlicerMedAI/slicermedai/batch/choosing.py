@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from slicermedai.errors import MedAIError
 from slicermedai.pacs.run_worthy import why_not_run
 
 _SINGLE = "single image"
+_DATED = re.compile(r"\d{8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +52,17 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is run of one study. ``refused`` says why nothing is.
+    """What is run of one study. ``refused`` says why nothing is. ``study_time`` is its date and time, "" without date.
 
     ``who`` names the patient, with the one Patient ID that the study knows; ``also`` is what its other series say of
-    them. Both are shown to nobody.
+    them. Both are shown to nobody. ``other_frames`` says that the images are registered, whatever their frames are.
     """
 
     study_uid: str
     study_time: str
     who: dict[str, Any]
     also: tuple[dict[str, Any], ...] = ()
+    other_frames: bool = False
     images: tuple[Image, ...] = ()
     bundle: str = ""
     refused: str = ""
@@ -121,9 +124,10 @@ def choose(study: StudyFiles, rules: SeriesRules, *, tilt: str = "refuse") -> Ch
     main = next(iter(picked.by_input.values()), None)
     return Choice(
         study_uid=study.uid,
-        study_time=candidates[0].facts.study_time if candidates else "",
+        study_time=next((time for one in candidates if _DATED.match(time := one.facts.study_time)), ""),
         who=who,
         also=also,
+        other_frames=rules.frames_of_reference == "any",
         images=() if refused else tuple(_image(name, *pair, candidates) for name, pair in picked.by_input.items()),
         bundle=main[0].bundle if main else "",
         refused=refused,
@@ -268,8 +272,15 @@ def _refusal(picked: _Picked, candidates: Sequence[Candidate], rules: SeriesRule
     troubles = [f"{one.series.address}: {trouble}" for one in taken if (trouble := _gate(one, tilt))]
     if troubles:
         return "; ".join(troubles)
+    return _apart(taken) if len(taken) > 1 and rules.frames_of_reference == "same" else ""
+
+
+def _apart(taken: Sequence[Candidate]) -> str:
+    """Why images may not belong together; of pictures, which have no place, a missing frame says nothing."""
     frames = {one.facts.frame_of_reference_uid for one in taken}
-    if len(frames) > 1 and rules.frames_of_reference == "same":
+    if "" in frames and not all(one.picture for one in taken):
+        return "FrameOfReferenceUID is missing: nothing says that the inputs lie in one frame of reference"
+    if len(frames) > 1:
         return "mixed frames of reference: the inputs lie in several, and nothing says how they belong together"
     return ""
 

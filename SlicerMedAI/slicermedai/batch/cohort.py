@@ -81,6 +81,7 @@ class Case:
     notes: tuple[str, ...] = ()
     who: dict[str, Any] = field(default_factory=dict, repr=False)
     also: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    other_frames: bool = False
 
 
 class Cohort:
@@ -343,6 +344,7 @@ def _new_case(one: Planned, known: Sequence[Case]) -> Case:
         notes=one.notes,
         who=one.choice.who,
         also=one.choice.also,
+        other_frames=one.choice.other_frames,
     )
 
 

@@ -169,10 +169,23 @@ def _in_group(one: Planned, group: Sequence[Planned], policy: str) -> Planned:
     told = f"one of {len(group)} studies of one patient"
     if policy == "refuse":
         return replace(one, fate=Fate.REFUSED, reason=told)
+    if policy != "keep" and (doubt := _doubt(group, policy)):
+        return replace(one, fate=Fate.REFUSED, reason=f"{told}: {doubt}")
     wanted = {"first": group[0], "last": group[-1]}.get(policy, one)
     if one is not wanted:
         return replace(one, fate=Fate.SUPERSEDED, reason=f"{told}: the {policy} one is taken")
     return replace(one, notes=(*one.notes, told))
+
+
+def _doubt(group: Sequence[Planned], policy: str) -> str:
+    """Why it cannot be told which of them, in the order of their times, is the first or last; "" where it can."""
+    times = [one.choice.study_time for one in group]
+    if not all(times):
+        return f"StudyDate is missing in {times.count('')} of them, so none can be called the {policy} one"
+    one, two = times[:2] if policy == "first" else times[-2:]
+    if one.startswith(two) or two.startswith(one):
+        return f"StudyDate and StudyTime of two do not differ, so none can be called the {policy} one"
+    return ""
 
 
 def _rows(number: int, one: Planned) -> Iterator[dict[str, Any]]:

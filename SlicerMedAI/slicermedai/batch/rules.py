@@ -3,7 +3,7 @@
 .. code-block:: toml
 
     same_patient = "keep"            # studies of one patient: keep all, "first" or "last" by date, or "refuse"
-    frames_of_reference = "same"     # several inputs must lie in one frame of reference; "any": they need not
+    frames_of_reference = "same"     # several inputs must lie in one; "any": they are registered all the same
 
     [[rule]]                         # in order of preference: the first that fits a series is taken
     name = "thin soft tissue, portal venous"

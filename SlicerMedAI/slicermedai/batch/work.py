@@ -330,6 +330,7 @@ def job_of(case: Case, cohort: Cohort, output: Path, folder: JobFolder) -> RunJo
         series=series[0],
         shows=names[0],
         inputs=tuple(f"{name}={path}{f'::{address}' if address else ''}" for name, path, address in others),
+        other_frames=case.other_frames,
         bundle=case.bundle,
         output=str(output),
         identity=settings.identity,
