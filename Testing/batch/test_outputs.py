@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slicermedai.batch.cells import csv_text
 from slicermedai.batch.cohort import Case, Cohort, Standing, State
 from slicermedai.batch.outliers import ranked, robust_z
 from slicermedai.batch.outputs import write_outputs
@@ -101,11 +100,6 @@ def test_summary_counts_cases_patients_and_missing_values() -> None:
     assert (found["mean"], found["median"], found["q1"], found["q3"]) == (30.0, 20.0, 15.0, 40.0)
     assert found["sd"] == pytest.approx(26.457513)
     assert summarise([{**row, "measurement": ""}]) == []
-
-
-def test_a_cell_is_never_a_formula() -> None:
-    text = csv_text(("a", "b"), [{"a": "=1+1", "b": -1.5}, {"a": "@x", "b": None}])
-    assert text.splitlines() == ["a,b", "'=1+1,-1.5", "'@x,"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slicermedai.app.review_state import Row
+from slicermedai.domain.cells import text_cell
 from slicermedai.domain.storage import atomic_file
 
 FILE_NAME = "decisions.csv"
@@ -27,7 +28,6 @@ COLUMNS = (
     "expected_dice",
     "confidence",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_table(folder: Path, rows: Sequence[Row], *, is_named: bool) -> Path:
@@ -52,7 +52,7 @@ def _cells(row: Row, *, is_named: bool) -> dict[str, str]:
     review, dice = row.review, row.quality.expected_dice
     told = {
         "tracking_uid": row.uid,
-        "finding": _plain(row.finding.label.name),
+        "finding": text_cell(row.finding.label.name),
         "light": row.quality.light,
         "expected_dice": row.quality.state if dice is None else f"{dice:.4f}",
         "confidence": str(row.finding.confidence.state),
@@ -63,12 +63,8 @@ def _cells(row: Row, *, is_named: bool) -> dict[str, str]:
     told |= {"decision": str(review.decision), "rating": str(review.rating or ""), "time": review.time}
     told |= {"saved": "yes" if row.is_saved else "no"}
     if is_named:
-        told |= {"person": _plain(review.person), "reason": _plain(review.reason)}
+        told |= {"person": text_cell(review.person), "reason": text_cell(review.reason)}
     if review.edit is not None:
         numbers = {"changed_ml": review.edit.changed, "added_ml": review.edit.added, "removed_ml": review.edit.removed}
         told |= {"dice_with_network": f"{review.edit.dice:.4f}"} | {key: f"{one:.4f}" for key, one in numbers.items()}
     return told
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

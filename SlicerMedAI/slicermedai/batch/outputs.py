@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.batch import summary, table
-from slicermedai.batch.cells import csv_text
 from slicermedai.batch.cohort import Cohort
 from slicermedai.batch.sheet import sheet_page
+from slicermedai.domain.cells import csv_text
 from slicermedai.domain.storage import atomic_file, write_text
 
 TABLE, SUMMARY, SHEET, PARQUET = "table.csv", "summary.csv", "sheet.html", "table.parquet"

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slicermedai.batch.cells import csv_text
 from slicermedai.batch.choosing import Choice, choose
 from slicermedai.batch.listing import Source, list_studies, stray
 from slicermedai.batch.rules import SeriesRules
 from slicermedai.batch.settings import Settings
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.dicom.sorting import StudyFiles
+from slicermedai.domain.cells import csv_text
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.words import Words
