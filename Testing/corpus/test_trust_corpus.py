@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, logistic_field, phantom, phantoms
-from Testing.corpus.trust.rows import NOT_MEASURED, Row, near, table
+from Testing.corpus.trust.rows import Row, near, table
 
 
 def test_the_same_seed_gives_the_same_patient_and_another_seed_another() -> None:
@@ -40,7 +40,8 @@ def test_a_blind_network_surely_misses_half() -> None:
 
 
 def test_a_miss_is_printed_as_such_with_its_value() -> None:
-    rows = [Row("C3", "ECE", "<= 0.03", "0.2", False), Row("C1", "T", "1e-6", "0", True), NOT_MEASURED[0]]
+    missed, met = Row("C3", "ECE", "<= 0.03", "0.2", False), Row("C1", "T", "1e-6", "0", True)
+    rows = [missed, met, Row("S4", "rho", "<= 0.35", "not run", None)]
     text = table(rows).splitlines()
     assert "MISSED" in text[1] and "0.2" in text[1]
     assert "met" in text[2]
