@@ -147,6 +147,7 @@ def test_a_cohort_that_is_moved_while_it_runs_stops_by_name_and_goes_on_in_its_n
     worker = quick(cohort, "time.sleep(1.0)")
     drive(worker, until=lambda: cohort.counts().get("done") == 1 and jobs(journal).total() == 2)
     cohort.folder.rename(tmp_path / "moved")
+    (cohort.folder / "queue" / "0002" / "claim").mkdir(parents=True)  # as a job does that makes its output just then
     drive(worker)
     assert isinstance(worker.error, OutputError)
     assert worker.error.advice is not None
@@ -200,6 +201,12 @@ def test_who_opts_out_is_known_by_any_series_when_the_case_is_begun(
     drive(quick(Cohort(cohort.folder)))
     assert cohort.counts() == {"excluded": 2}
     assert journal.read_text() == ""
+
+
+def test_a_queue_that_is_gone_is_told_by_name(cohort: Cohort) -> None:
+    shutil.rmtree(cohort.folder / "queue")
+    with pytest.raises(OutputError, match="the queue cannot be locked"):
+        cohort.settle("0001", Standing(state=State.DONE))
 
 
 def test_a_model_that_was_changed_meanwhile_is_refused(

@@ -263,6 +263,8 @@ class Worker:
             return []
         finally:
             slot.claim.release()
+            if not self.cohort.is_there:
+                _remove_empty(self.cohort.folder)
 
     def _ended(self, slot: _Slot) -> list[Change]:
         name, error = slot.case.name, slot.running.error
@@ -302,6 +304,13 @@ class Worker:
         self._slots.remove(slot)
         self._wait_again(slot)
         slot.claim.release()
+
+
+def _remove_empty(folder: Path) -> None:
+    """Folders that a job made anew for its output, where the cohort was moved away meanwhile; files stay."""
+    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def _standing(slot: _Slot, state: State, error: MedAIError | None = None) -> Standing:
