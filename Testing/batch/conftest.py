@@ -29,9 +29,9 @@ from slicermedai.errors import *
 from slicermedai.jobs.child import serve
 
 def execute(job, *, job_id, progress):
-    with open({journal!r}, "a") as stream:
-        stream.write(job.output + chr(10))
     with atomic_folder(Path(job.output)) as out:
+        with open({journal!r}, "a") as stream:
+            stream.write(job.output + chr(10))
         progress("segment", 0.5)
 {body}
         AnalysisResult.load(Path({prepared!r})).save(out / "result")

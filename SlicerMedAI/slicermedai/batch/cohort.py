@@ -204,6 +204,8 @@ class Cohort:
                 yield
         except BlockingIOError as error:
             raise FolderBusyError("somebody else keeps the states", file=self.folder, advice="Try again.") from error
+        except OSError as error:
+            raise OutputError(f"the queue cannot be locked ({error.strerror})", file=self.folder) from error
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
