@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,24 @@ def test_one_id_of_two_issuers_is_two_patients_and_of_one_issuer_one(tmp_path: P
     alone = written(files[:2], tmp_path / "alone")
     plain = written([an_image(tmp_path / "plain", PatientID="10010001", IssuerOfPatientID="")], tmp_path / "plain-out")
     assert {row.patient for row in alone.files} == {row.patient for row in plain.files}
+
+
+def test_one_patient_stays_one_whatever_sites_write_for_the_issuer(tmp_path: Path) -> None:
+    """Or the course over time would be lost: each issuer had a shift of dates of its own."""
+    said = (("St. Anna Hospital", "Alpha^Anna", "19500101"), ("ST ANNA", "ALPHA^ANNA^MARIA", ""), ("", "", "19500101"))
+    files = [
+        an_image(
+            tmp_path / str(number),
+            **{"PatientID": "10010001", "IssuerOfPatientID": issuer, "PatientName": name, "PatientBirthDate": birth},
+            **{"StudyInstanceUID": f"1.2.3.{number}", "StudyDate": f"2020010{number + 1}"},
+        )
+        for number, (issuer, name, birth) in enumerate(said)
+    ]
+    outcome = written(files, tmp_path / "out")
+    assert len({row.patient for row in outcome.files}) == 1
+    days = sorted(int(dcmread(tmp_path / "out" / row.output).StudyDate) for row in outcome.files)
+    moments = [datetime.strptime(str(day), "%Y%m%d").replace(tzinfo=UTC) for day in days]
+    assert [(one - moments[0]).days for one in moments] == [0, 1, 2]
 
 
 def test_an_id_with_two_names_and_birth_dates_is_doubted_by_its_pseudonym(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Whose files these are, once all headers were read.
 
-The Patient ID tells patients apart; where several issuers gave out the same one, ID and issuer do. A file without ID is
-the only patient's whose ID other files of its study have.
+The Patient ID tells patients apart; where several issuers gave out the same one, and it stands with different names and
+birth dates, ID and issuer do: what sites write for an issuer varies for one patient too. A file without ID is the only
+patient's whose ID other files of its study have.
 """
 
 from __future__ import annotations
@@ -50,12 +51,16 @@ class Owners:
 
     _by_study: dict[str, dict[Told, None]] = field(default_factory=dict)
     _issuers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _people: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    _counted: frozenset[str] | None = None
 
-    def add(self, told: Told, study: str) -> None:
-        """Take one file in."""
+    def add(self, told: Told, study: str, person: tuple[str, str]) -> None:
+        """Take one file in; ``person`` is (name, birth date), "" where unknown."""
         self._by_study.setdefault(study, {})[told] = None
+        self._counted = None
         if told.has_id and told.issuer:
             self._issuers[told.owner].add(told.issuer)
+            self._people[told.owner].add(person)
 
     def owner(self, told: Told, study: str) -> str:
         """Whose a file is."""
@@ -83,8 +88,14 @@ class Owners:
         return {owner: frozenset(many.union(*(alike[told.owner] for told in many))) for owner, many in found.items()}
 
     def _with_issuer(self, told: Told) -> str:
-        several = told.issuer and len(self._issuers[told.owner]) > 1
-        return f"{told.owner}|{told.issuer}" if several else told.owner
+        return f"{told.owner}|{told.issuer}" if told.issuer and told.owner in self._shared() else told.owner
+
+    def _shared(self) -> frozenset[str]:
+        """The IDs that several issuers gave to several people; counted anew once something was taken in."""
+        if self._counted is None:
+            doubled = [owner for owner, issuers in self._issuers.items() if len(issuers) > 1]
+            self._counted = frozenset(one for one in doubled if are_several(self._people[one]))
+        return self._counted
 
 
 def are_several(people: Iterable[tuple[str, str]]) -> bool:

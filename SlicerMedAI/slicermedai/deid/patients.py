@@ -297,11 +297,11 @@ class _Gathering:
         return days_of(harvest.days) | {(int(t[:4]), int(t[4:6]), int(t[6:8])) for t in moved if t}
 
     def _take(self, instance: Instance, facts: Facts) -> None:
-        self.owners.add(instance.header, instance.study)
+        person = (facts.text(tag_of("PatientName")), facts.text(tag_of("PatientBirthDate")))
+        self.owners.add(instance.header, instance.study, person)
         harvest = self.harvests.setdefault(instance.header, Harvest(self.table, self.settings.profile))
         for value in facts.values:
             harvest.add(*value)
-        person = (facts.text(tag_of("PatientName")), facts.text(tag_of("PatientBirthDate")))
         self.people.setdefault(instance.header, {}).setdefault(person)
 
     def _objection(self, origin: Origin, instance: Instance, facts: Facts) -> InputError | None:
