@@ -125,7 +125,7 @@ def _alone(tool: Tool, folder: Path) -> tuple[Cost, Cost] | None:
 
 
 def _per_file(single: Cost | None, many: Cost | None) -> float | None:
-    if single is None or many is None or single.status or many.status:
+    if single is None or many is None or single.failed or many.failed:
         return None
     return (many.cpu_s - single.cpu_s) / (TIMED_FILES - 1) * 1000
 
@@ -163,7 +163,7 @@ def _ms(pick: Callable[[Result], float | None]) -> Callable[[Result], str]:
 def _cost(pick: Callable[[Result], Cost | None], shown: Callable[[Cost], str]) -> Callable[[Result], str]:
     def row(result: Result) -> str:
         cost = pick(result)
-        return "failed" if cost is None or cost.status else shown(cost)
+        return "failed" if cost is None or cost.failed else shown(cost)
 
     return row
 

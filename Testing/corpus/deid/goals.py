@@ -99,9 +99,9 @@ def _cost(measured: Measured) -> Iterator[Goal]:
         yield Goal("rewriter: at most half of the fastest peer's CPU time", "no peer ran", None)
     else:
         yield _at_most(f"rewriter: at most half of the fastest peer's {peer:.1f} CPU ms", own, peer / 2)
-    start = measured.single.cpu_s if measured.single and not measured.single.status else None
+    start = measured.single.cpu_s if measured.single and not measured.single.failed else None
     yield _at_most(f"rewriter: start-up with one file in {START_S} CPU s at most", start, START_S)
-    peaks = [cost.peak_mb for cost in (measured.many, measured.large) if cost and not cost.status]
+    peaks = [cost.peak_mb for cost in (measured.many, measured.large) if cost and not cost.failed]
     yield _at_most(f"peak memory without the text reader: {PEAK_MB} MB at most", max(peaks, default=None), PEAK_MB)
 
 

@@ -32,6 +32,11 @@ class Cost:
     wall_s: float
     log: str = ""
 
+    @property
+    def failed(self) -> bool:
+        """True where the tool did not do its work; 3 is ours for a step that no file had a use for (faces)."""
+        return self.status not in (0, 3)
+
 
 @dataclass(frozen=True)
 class Tool:
