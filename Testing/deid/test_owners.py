@@ -13,7 +13,7 @@ from pydicom import Dataset, Sequence, dcmread
 from slicermedai.deid import run as engine
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.deid.keystore import ReidentificationTable
-from slicermedai.deid.owners import are_several
+from slicermedai.deid.owners import are_one, are_several
 from slicermedai.deid.patients import Patients
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import deidentify_all
@@ -124,6 +124,37 @@ def test_one_patient_stays_one_whatever_sites_write_for_the_issuer(tmp_path: Pat
     days = sorted(int(dcmread(tmp_path / "out" / row.output).StudyDate) for row in outcome.files)
     moments = [datetime.strptime(str(day), "%Y%m%d").replace(tzinfo=UTC) for day in days]
     assert [(one - moments[0]).days for one in moments] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "one"),
+    [
+        ({("Alpha^Anna", "19500101")}, {("Beta^Bob", "19500101")}, True),
+        ({("Alpha^Anna", "19500101")}, {("Alpha^Anna", "19800202")}, False),
+        ({("Alpha^Anna", "19500101")}, {("ALPHA^A", "")}, True),
+        ({("Alpha^Anna", "19500101")}, {("Beta^Bob", "")}, False),
+        ({("", "")}, {("", "")}, False),
+    ],
+)
+def test_issuers_are_of_one_person_only_where_something_says_so(
+    some: set[tuple[str, str]], others: set[tuple[str, str]], one: bool
+) -> None:
+    assert are_one(some, others) is are_one(others, some) is one
+
+
+def test_two_people_under_one_id_stay_two_where_one_has_no_birth_date(tmp_path: Path) -> None:
+    """To join them would file both under one pseudonym, in silence."""
+    said = (("HOSP-A", "Alpha^Anna", "19500101"), ("HOSP-B", "Beta^Bob", ""), ("ANNAS", "ALPHA^ANNA", ""))
+    files = [
+        an_image(
+            tmp_path / str(number),
+            **{"PatientID": "10010001", "IssuerOfPatientID": issuer, "PatientName": name, "PatientBirthDate": birth},
+            **{"StudyInstanceUID": f"1.2.3.{number}"},
+        )
+        for number, (issuer, name, birth) in enumerate(said)
+    ]
+    first, second, third = (row.patient for row in written(files, tmp_path / "out").files)
+    assert first == third != second
 
 
 def test_an_id_with_two_names_and_birth_dates_is_doubted_by_its_pseudonym(tmp_path: Path) -> None:

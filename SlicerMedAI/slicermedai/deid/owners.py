@@ -1,8 +1,8 @@
 """Whose files these are, once all headers were read.
 
-The Patient ID tells patients apart; where several issuers gave out the same one, and it stands with different names and
-birth dates, ID and issuer do: what sites write for an issuer varies for one patient too. A file without ID is the only
-patient's whose ID other files of its study have.
+The Patient ID tells patients apart; where several issuers gave out the same one, ID and issuer do. What sites write for
+an issuer varies for one patient too: issuers are of one patient where the birth date is the same, or, where one of them
+tells none, a word of the name. A file without ID is the only patient's whose ID other files of its study have.
 """
 
 from __future__ import annotations
@@ -50,17 +50,15 @@ class Owners:
     """Collects what all headers say."""
 
     _by_study: dict[str, dict[Told, None]] = field(default_factory=dict)
-    _issuers: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    _people: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
-    _counted: frozenset[str] | None = None
+    _issuers: defaultdict[str, dict[str, set[tuple[str, str]]]] = field(default_factory=lambda: defaultdict(dict))
+    _named: dict[tuple[str, str], str] | None = None
 
     def add(self, told: Told, study: str, person: tuple[str, str]) -> None:
         """Take one file in; ``person`` is (name, birth date), "" where unknown."""
         self._by_study.setdefault(study, {})[told] = None
-        self._counted = None
+        self._named = None
         if told.has_id and told.issuer:
-            self._issuers[told.owner].add(told.issuer)
-            self._people[told.owner].add(person)
+            self._issuers[told.owner].setdefault(told.issuer, set()).add(person)
 
     def owner(self, told: Told, study: str) -> str:
         """Whose a file is."""
@@ -88,14 +86,38 @@ class Owners:
         return {owner: frozenset(many.union(*(alike[told.owner] for told in many))) for owner, many in found.items()}
 
     def _with_issuer(self, told: Told) -> str:
-        return f"{told.owner}|{told.issuer}" if told.issuer and told.owner in self._shared() else told.owner
+        if self._named is None:
+            self._named = {
+                (owner, issuer): name
+                for owner, issuers in self._issuers.items()
+                for issuer, name in _apart(owner, issuers).items()
+            }
+        return self._named.get((told.owner, told.issuer), told.owner)
 
-    def _shared(self) -> frozenset[str]:
-        """The IDs that several issuers gave to several people; counted anew once something was taken in."""
-        if self._counted is None:
-            doubled = [owner for owner, issuers in self._issuers.items() if len(issuers) > 1]
-            self._counted = frozenset(one for one in doubled if are_several(self._people[one]))
-        return self._counted
+
+def _apart(owner: str, issuers: dict[str, set[tuple[str, str]]]) -> dict[str, str]:
+    """Issuer -> owner: the ID with the first issuer of each patient; {} where all issuers are of one, named by the ID."""
+    groups: list[tuple[list[str], set[tuple[str, str]]]] = []
+    for issuer in sorted(issuers):
+        joined = [group for group in groups if are_one(group[1], issuers[issuer])]
+        names = [name for group in joined for name in group[0]]
+        people = set(issuers[issuer]).union(*(group[1] for group in joined))
+        groups = [*(group for group in groups if group not in joined), ([*names, issuer], people)]
+    if len(groups) < 2:
+        return {}
+    return {issuer: f"{owner}|{min(names)}" for names, _ in groups for issuer in names}
+
+
+def are_one(some: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> bool:
+    """True where what two issuers say of (name, birth date) speaks for one person: nothing known speaks for none."""
+    words, births = _known(some)
+    other_words, other_births = _known(others)
+    return bool(births & other_births if births and other_births else words & other_words)
+
+
+def _known(people: Iterable[tuple[str, str]]) -> tuple[set[str], set[str]]:
+    known = list(people)
+    return {word for name, _ in known for word in _WORD.findall(fold(name))}, {birth for _, birth in known if birth}
 
 
 def are_several(people: Iterable[tuple[str, str]]) -> bool:
