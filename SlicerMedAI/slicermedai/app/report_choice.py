@@ -141,6 +141,10 @@ def _with(shown: ResultShown, made: Review) -> ResultShown:
     """The result with the decision in its place, until it is looked at again."""
     if made.tracking_uid == WHOLE:
         return replace(shown, whole=made.decision)
-    said = {"decision": made.decision, "person": made.person, "reason": made.reason}
-    findings = tuple(replace(one, **said) if one.uid == made.tracking_uid else one for one in shown.findings)  # type: ignore[arg-type]  # each value is of its field's type
+    findings = tuple(
+        replace(one, decision=made.decision, person=made.person, reason=made.reason)
+        if one.uid == made.tracking_uid
+        else one
+        for one in shown.findings
+    )
     return replace(shown, findings=findings)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from slicermedai.console.sources import place
 from slicermedai.domain.result import RESULT, result_folder
@@ -46,11 +47,11 @@ def to_remember(folder: Path, before: Sequence[Path]) -> str:
     return "\n".join([str(folder), *(str(one) for one in before if one != folder)][:_MOST])
 
 
-def scene_keys(nodes: Iterator[object]) -> set[str]:
+def scene_keys(nodes: Iterator[Any]) -> set[str]:
     """The results that ``nodes`` (of a MRML scene) show, by their attribute."""
     from slicermedai.scene.identity import RESULT as ATTRIBUTE
 
-    return {key for node in nodes if (key := node.GetAttribute(ATTRIBUTE))}  # type: ignore[attr-defined]  # MRML nodes
+    return {key for node in nodes if (key := node.GetAttribute(ATTRIBUTE))}
 
 
 def _json(folder: Path) -> Path:

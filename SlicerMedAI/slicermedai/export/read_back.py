@@ -83,7 +83,7 @@ def read_result(files: Sequence[Path]) -> ReadBack:
         _read(path, objects)
     if not (objects.segmentations or objects.reports or objects.maps):
         raise NoImagesError("holds no result that can be read", file=Path(files[0]) if files else None)
-    with understood(Path(files[0])):
+    with understood(Path(files[0]).parent):  # which of them is not known any more
         return _joined(objects)
 
 

@@ -108,9 +108,10 @@ class Inquiry:
         return process
 
     def _listen(self) -> None:
+        assert self._process.stdout is not None
         for _ in range(_AT_ONCE):
             try:
-                raw = os.read(self._process.stdout.fileno(), _CHUNK)  # type: ignore[union-attr]  # it has a pipe
+                raw = os.read(self._process.stdout.fileno(), _CHUNK)
             except BlockingIOError:
                 return
             if not raw:

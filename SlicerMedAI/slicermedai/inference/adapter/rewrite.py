@@ -113,7 +113,9 @@ def _accepted(part: Config) -> frozenset[str] | None:
     """Names that the constructor takes; None where that is not known or anything goes."""
     try:
         made = pydoc.locate(ConfigComponent(part).resolve_module_name())
-        parameters = inspect.signature(made).parameters  # type: ignore[arg-type]  # what it is, is not known here
+        if not callable(made):
+            return None
+        parameters = inspect.signature(made).parameters
     except (ImportError, ValueError, TypeError, AttributeError, pydoc.ErrorDuringImport):
         return None
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
