@@ -96,7 +96,7 @@ class Owners:
 
 
 def _apart(owner: str, issuers: dict[str, set[tuple[str, str]]]) -> dict[str, str]:
-    """Issuer -> owner: the ID with the first issuer of each patient; {} where all issuers are of one, named by the ID."""
+    """Issuer -> owner: the ID with the first issuer of each patient; {} where all are of one, whose name is the ID."""
     groups: list[tuple[list[str], set[tuple[str, str]]]] = []
     for issuer in sorted(issuers):
         joined = [group for group in groups if are_one(group[1], issuers[issuer])]
