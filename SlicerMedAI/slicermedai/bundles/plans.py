@@ -75,7 +75,8 @@ def plans_of(plans: dict[str, Any], dataset: dict[str, Any], name: str, *, file:
     found = Plans(plans=plans, dataset=dataset, configuration=configuration, file=file)
     if configuration.get("previous_stage"):
         raise _refused(file, "configurations", f"{name} continues another network's work (a cascade)")
-    for key, known in (("preprocessor_name", _PREPROCESSORS), ("resampling_fn_data", (_RESAMPLING,))):
+    resampled = [(key, (_RESAMPLING,)) for key in ("resampling_fn_data", "resampling_fn_probabilities")]
+    for key, known in (("preprocessor_name", _PREPROCESSORS), *resampled):
         if configuration.get(key, known[0]) not in known:
             raise _refused(file, key, f"{configuration[key]} is not known here")
     schemes = configuration.get("normalization_schemes") or ()
@@ -97,6 +98,7 @@ def inference_config(found: Plans, *, members: int = 1, mirror: Sequence[int] = 
         "preprocessing": {"_target_": "Compose", "transforms": _preparation(found)},
         "inferer": _inferer([int(n) for n in found.configuration["patch_size"]]),
         "postprocessing": {"_target_": "Compose", "transforms": _finish(found)},
+        "scores_back": _scores_back(found),
     }
 
 
@@ -199,10 +201,22 @@ def _axes(found: Plans) -> str:
 
 
 def _inferer(patch: list[int]) -> dict[str, Any]:
-    common = {"roi_size": patch, "overlap": 0.5, "mode": "gaussian", "sigma_scale": 0.125, "sw_batch_size": 1}
+    module = f"{_MODULE}.plans_windows"
     if len(patch) == 3:
-        return {"_target_": "SlidingWindowInferer", **common}
-    return {"_target_": "SliceInferer", "spatial_dim": 0, **common}
+        return {"_target_": f"{module}.PlansWindowInferer", "roi_size": patch}
+    return {"_target_": f"{module}.PlansSliceInferer", "roi_size": patch, "spatial_dim": 0}
+
+
+def _scores_back(found: Plans) -> dict[str, Any]:
+    kwargs = found.configuration.get("resampling_fn_probabilities_kwargs") or {}
+    if kwargs.get("is_seg") or kwargs.get("force_separate_z") is not None or kwargs.get("order", 1) != 1:
+        raise _refused(
+            found.file, "resampling_fn_probabilities_kwargs", "bring scores back in a way that is not known here"
+        )
+    return {
+        "spacing": [float(step) for step in found.configuration["spacing"]],
+        "order_z": int(kwargs.get("order_z", 0)),
+    }
 
 
 def _finish(found: Plans) -> list[dict[str, Any]]:

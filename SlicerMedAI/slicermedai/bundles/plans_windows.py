@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,53 @@ from scipy import ndimage
 
 from slicermedai.bundles.plans_transforms import coarse_axis, resized
 from slicermedai.errors import BundleError
+
+
+class PlansWindowInferer:
+    """The entry ``inferer`` of networks by their plans: windows of ``roi_size`` at most ``step`` of one apart."""
+
+    def __init__(self, roi_size: Sequence[int], step: float = 0.5) -> None:
+        self.roi_size, self.step = tuple(int(n) for n in roi_size), float(step)
+        if not self.roi_size or min(self.roi_size) < 1 or not 0 < self.step <= 1:
+            raise BundleError("needs windows of at least one voxel, and a step of 0 to 1", attribute="inferer")
+
+
+class PlansSliceInferer(PlansWindowInferer):
+    """The same for networks of two dimensions, which see one slice after the other along ``spatial_dim``."""
+
+    def __init__(self, roi_size: Sequence[int], step: float = 0.5, spatial_dim: int = 0) -> None:
+        super().__init__(roi_size, step)
+        self.spatial_dim = int(spatial_dim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoresBack:
+    """The entry ``scores_back``: scores (not labels) go to the source's grid, linearly, and labels come last.
+
+    ``spacing`` is the network's, mm, along its axes; two numbers leave the first axis at the source's spacing. An axis
+    more than 3 times coarser than another takes the nearest plane where ``order_z`` is 0.
+    """
+
+    spacing: tuple[float, ...]
+    order_z: int = 0
+
+    @classmethod
+    def from_entry(cls, entry: Any, *, file: str) -> ScoresBack | None:
+        """From the configuration; None where it has no such entry. Raises :class:`BundleError`."""
+        if entry is None:
+            return None
+        try:
+            made = cls(spacing=tuple(float(step) for step in entry["spacing"]), order_z=int(entry.get("order_z", 0)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError("needs a spacing", file=file, attribute="scores_back") from error
+        if len(made.spacing) not in (2, 3) or min(made.spacing) <= 0 or made.order_z not in (0, 1):
+            raise BundleError("needs a spacing of 2 or 3 axes, order_z 0 or 1", file=file, attribute="scores_back")
+        return made
+
+    def nearest_axis(self, source: Sequence[float]) -> int | None:
+        """The network's axis that takes the nearest plane; ``source`` is the source's spacing along those axes."""
+        present = self.spacing if len(self.spacing) == 3 else (source[0], *self.spacing)
+        return coarse_axis(present, source) if self.order_z == 0 else None
 
 
 def even_starts(size: int, window: int, *, step: float = 0.5) -> list[int]:

@@ -63,8 +63,8 @@ class Answered:
             boxes = ndimage.find_objects(labels, max_label=max(self.values, default=0))
             return [(v, box, labels[box] == v) for v in self.values if (box := boxes[v - 1]) is not None]
         channels = made.channels.copy() if self.post.clean else made.channels
-        channels_cleaned(channels, self.post.threshold, self.post.clean)
-        masks = {value: np.asarray(channels[value - 1] > self.post.threshold) for value in self.values}
+        channels_cleaned(channels, self.post.bar, self.post.clean)
+        masks = {value: np.asarray(channels[value - 1] > self.post.bar) for value in self.values}
         boxed = {value: bounding_box(mask) for value, mask in masks.items()}
         return [(value, box, masks[value][box]) for value, box in boxed.items() if box is not None]
 
@@ -124,7 +124,7 @@ def _sample(answered: Answered, axes: tuple[int, ...], before: Callable[[int, in
         made(scores, weight.clamp(min=torch.finfo(torch.float32).tiny), start)
         if made.channels is not None and unseen.any():
             box = tuple(slice(a, a + n) for a, n in zip(start, unseen.shape, strict=True))
-            made.channels[(slice(None), *box)][:, unseen] = 0
+            made.channels[(slice(None), *box)][:, unseen] = answered.post.nothing
 
     with torch.inference_mode():
         sweep(answered.image, turned, answered.plan, sink, before=before)

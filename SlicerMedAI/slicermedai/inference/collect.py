@@ -30,6 +30,8 @@ class Wanted:
         One label per voxel; else each channel has its own, from ``threshold`` on.
     leads:
         Keep each label's lead over the background, in ``precise`` (float32) or float16, for smooth borders.
+    logits:
+        Leads, and the channels of labels that overlap, are logits: linear in what the network gives.
     keep:
         Label values whose probabilities are kept as float16.
     """
@@ -39,6 +41,7 @@ class Wanted:
     threshold: float = 0.5
     leads: bool = False
     precise: bool = True
+    logits: bool = False
     keep: tuple[int, ...] = ()
     observer: SweepObserver | None = None
 
@@ -49,7 +52,8 @@ class Collector:
 
     Afterwards ``labels`` (uint8 or uint16) are the best classes, ``own`` (float16) the probability of each voxel's
     label, ``leads`` (labels, ...) and ``kept`` (value -> float16) what was wanted. Where labels overlap ``labels``
-    stays zero, and ``channels`` holds the probabilities of each, float16. ``outputs`` counts the network's channels.
+    stays zero, and ``channels`` holds the probabilities (or logits) of each, float16. ``outputs`` counts the network's
+    channels.
     """
 
     shape: Triple
@@ -97,9 +101,10 @@ class Collector:
     def _plane(self, place: Any, values: Array, weight: Array) -> None:
         """(rows, columns, classes) weighted sums of one plane of a box."""
         if not self.wanted.exclusive or values.shape[-1] == 1:
-            self._channels(place, self._single(values / weight))
+            self._channels(place, values / weight)
         elif self.wanted.leads or self.wanted.keep:
-            self._all(place, self._probabilities(values / weight))
+            scores = values / weight
+            self._all(place, self._probabilities(scores), scores)
         else:
             self._best(place, values, weight)
 
@@ -113,23 +118,27 @@ class Collector:
             top = 1 / np.exp(near - top[:, None]).sum(axis=-1)
         self.own[place][found] = top
 
-    def _all(self, place: Any, probabilities: Array) -> None:
+    def _all(self, place: Any, probabilities: Array, scores: Array) -> None:
         labels = probabilities.argmax(axis=-1)
         self.labels[place] = labels
         own = np.take_along_axis(probabilities, labels[..., None], axis=-1)[..., 0]
         self.own[place] = np.where(labels > 0, own, 0)
         if self.leads is not None:
-            lead = probabilities[..., 1:] - probabilities[..., :1]
+            leading = scores if self.wanted.logits else probabilities
+            lead = leading[..., 1:] - leading[..., :1]
             self.leads[(slice(None), *place)] = np.moveaxis(lead, -1, 0)
         for value, array in self.kept.items():
             array[place] = probabilities[..., value]
 
-    def _channels(self, place: Any, probabilities: Array) -> None:
+    def _channels(self, place: Any, scores: Array) -> None:
+        probabilities = self._single(scores)
         if self.wanted.exclusive:
-            self._all(place, np.concatenate([1 - probabilities, probabilities], axis=-1))
+            both = np.concatenate([1 - probabilities, probabilities], axis=-1)
+            self._all(place, both, np.concatenate([np.zeros_like(scores), scores], axis=-1))
             return
         assert self.channels is not None
-        self.channels[(slice(None), *place)] = np.moveaxis(probabilities, -1, 0)
+        held = scores if self.wanted.logits else probabilities
+        self.channels[(slice(None), *place)] = np.moveaxis(held, -1, 0)
         for value, array in self.kept.items():
             array[place] = probabilities[..., value - 1]
 

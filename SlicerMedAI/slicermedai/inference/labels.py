@@ -6,6 +6,7 @@ is kept.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,36 +28,59 @@ def agree(leads: Array, raw: Array, labels: Array) -> None:
         flat[chosen[chosen > 0] - 1, changed[chosen > 0]] = 1.0
 
 
-def labels_on(leads: Array, labels: Array, source: Geometry, target: Geometry) -> Array:
+def labels_on(
+    leads: Array, labels: Array, source: Geometry, target: Geometry, *, nearest_axis: int | None = None
+) -> Array:
     """Labels on ``target``: each label's lead over the background, resampled linearly; the largest lead wins.
 
-    ``leads`` is (labels, ...) on ``source``; outside of the box of ``labels`` nothing is computed.
+    ``leads`` is (labels, ...) on ``source``; outside of the box of ``labels`` nothing is computed. Along
+    ``nearest_axis`` of ``source`` the nearest plane counts.
     """
     out = np.zeros(target.shape, dtype=labels.dtype)
     found = _windows(labels > 0, source, target)
     if found is not None:
         near, window = found
         part, seen = source.cropped(*_ends(near)), target.cropped(*_ends(window))
-        out[window] = _winners(leads[(slice(None), *near)], part, seen, out.dtype)
+        brought = _Brought(part, seen, nearest_axis)
+        out[window] = _winners(leads[(slice(None), *near)], brought, out.dtype)
     return out
 
 
-def mask_on(probabilities: Array, threshold: float, source: Geometry, target: Geometry) -> NDArray[np.bool_]:
-    """Where ``probabilities``, resampled linearly from ``source`` to ``target``, exceed ``threshold``."""
+def mask_on(
+    scores: Array, threshold: float, source: Geometry, target: Geometry, *, nearest_axis: int | None = None
+) -> NDArray[np.bool_]:
+    """Where ``scores``, resampled linearly from ``source`` to ``target``, exceed ``threshold``; nowhere beyond them.
+
+    Along ``nearest_axis`` of ``source`` the nearest plane counts.
+    """
     out = np.zeros(target.shape, dtype=bool)
-    found = _windows(probabilities > threshold, source, target)
+    found = _windows(scores > threshold, source, target)
     if found is not None:
         near, window = found
-        part, seen = source.cropped(*_ends(near)), target.cropped(*_ends(window))
-        out[window] = resample(probabilities[near].astype(np.float32), part, seen) > threshold
+        brought = _Brought(source.cropped(*_ends(near)), target.cropped(*_ends(window)), nearest_axis)
+        out[window] = brought.of(scores[near], fill=threshold - 1) > threshold
     return out
 
 
-def _winners(leads: Array, source: Geometry, target: Geometry, kind: Any) -> Array:
-    labels = np.zeros(target.shape, dtype=kind)
-    best = np.zeros(target.shape if len(leads) > 1 else (), dtype=np.float32)
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """How scores change their grid."""
+
+    source: Geometry
+    target: Geometry
+    nearest_axis: int | None
+
+    def of(self, values: Array, *, fill: float) -> NDArray[np.float32]:
+        given = values.astype(np.float32, copy=False)
+        near = () if self.nearest_axis is None else (self.nearest_axis,)
+        return resample(given, self.source, self.target, fill=fill, nearest=near)
+
+
+def _winners(leads: Array, way: _Brought, kind: Any) -> Array:
+    labels = np.zeros(way.target.shape, dtype=kind)
+    best = np.zeros(way.target.shape if len(leads) > 1 else (), dtype=np.float32)
     for value, lead in enumerate(leads, start=1):
-        brought = resample(lead.astype(np.float32, copy=False), source, target, fill=-1.0)
+        brought = way.of(lead, fill=-1.0)
         labels[brought > best] = value
         if len(leads) > 1:
             np.maximum(best, brought, out=best)

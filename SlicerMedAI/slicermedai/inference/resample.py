@@ -7,6 +7,7 @@ bounded: the output, the input as float32, and a slab of coordinates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ _EDGE = 0.5 + 1e-6
 
 
 def resample(
-    array: NDArray[Any], source: Geometry, target: Geometry, *, fill: float | None = 0.0, nearest: bool = False
+    array: NDArray[Any],
+    source: Geometry,
+    target: Geometry,
+    *,
+    fill: float | None = 0.0,
+    nearest: bool | tuple[int, ...] = False,
 ) -> NDArray[np.float32]:
     """``array`` on ``source`` -> float32 array of ``target.shape``.
 
@@ -31,14 +37,16 @@ def resample(
     fill:
         Value outside the source's outer faces; None repeats the edge voxels.
     nearest:
-        Nearest voxel instead of trilinear, for labels.
+        Nearest voxel instead of trilinear, for labels; or the axes of the source along which the nearest voxel counts,
+        the later one in a tie, where the grids are parallel.
     """
     matrix = np.linalg.inv(source.affine) @ target.affine
     values = _tensor(array)
     order = axis_order(matrix)
     if order is None:
-        return _by_points(values.float(), matrix, target.shape, fill=fill, nearest=nearest)
-    return _by_axes(values.permute(order), matrix[list(order)], target.shape, fill=fill, nearest=nearest)
+        return _by_points(values.float(), matrix, target.shape, fill=fill, nearest=nearest is True)
+    near = tuple(_rounding(nearest, axis) for axis in order)
+    return _by_axes(values.permute(order), matrix[list(order)], target.shape, fill=fill, rounding=near)
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
@@ -59,7 +67,12 @@ def axis_order(matrix: NDArray[np.float64]) -> tuple[int, int, int] | None:
 
 
 def _by_axes(
-    values: torch.Tensor, matrix: NDArray[np.float64], shape: tuple[int, int, int], *, fill: float | None, nearest: bool
+    values: torch.Tensor,
+    matrix: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    *,
+    fill: float | None,
+    rounding: tuple[Callable[[Any], Any] | None, ...],
 ) -> NDArray[np.float32]:
     """Axis after axis, those that shrink first: parallel grids need no points. ``matrix`` is 3 x 4, diagonal."""
     outside = []
@@ -68,11 +81,22 @@ def _by_axes(
         size = values.shape[axis]
         outside.append((axis, np.abs(positions[axis] - (size - 1) / 2) > size / 2 - 0.5 + _EDGE))
         position = np.clip(positions[axis], 0, size - 1)
-        values = _along_axis(values, axis, np.rint(position) if nearest else position)
+        values = _along_axis(values, axis, position if (rounded := rounding[axis]) is None else rounded(position))
     out = values.float().contiguous().numpy()
     for axis, beyond in outside if fill is not None else ():
         np.moveaxis(out, axis, 0)[beyond] = fill
     return np.asarray(out, dtype=np.float32)
+
+
+def _rounding(nearest: bool | tuple[int, ...], axis: int) -> Callable[[Any], Any] | None:
+    if isinstance(nearest, bool):
+        return np.rint if nearest else None
+    return _upwards if axis in nearest else None
+
+
+def _upwards(position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """To whole numbers, halves to the larger one, as splines of order 0 have it."""
+    return np.floor(position + 0.5)
 
 
 def _along_axis(values: torch.Tensor, axis: int, position: NDArray[np.float64]) -> torch.Tensor:

@@ -35,6 +35,7 @@ from slicermedai.inference.labels import agree, labels_on, mask_on
 from slicermedai.inference.locate import located
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.relabel import relabelled
+from slicermedai.inference.resample import axis_order
 from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities
 from slicermedai.inference.shadow import Shadow
 from slicermedai.inference.task import FoundRegion, Listeners, SaliencyVolume, ScoreVolume
@@ -221,6 +222,7 @@ class Sweep:
             threshold=post.threshold,
             leads=leads,
             precise=precise,
+            logits=post.back is not None,
             keep=listeners.keep_probabilities,
             observer=listeners.observer,
         )
@@ -287,10 +289,12 @@ class Sweep:
             self.scores = mean_scores(labels, found.labels, found.own, values)
             if found.leads is not None:
                 agree(found.leads, found.labels, labels)
-        words = "nearest voxel" if post.nearest else "linear" if found.leads is not None else "vote of eight voxels"
+        linear = "linear" if post.back is None else "scores linear, labels last"
+        words = "nearest voxel" if post.nearest else linear if found.leads is not None else "vote of eight voxels"
         with self._step("labels to source grid", f"{words}, in physical space"):
             if found.leads is not None:
-                array = labels_on(found.leads, labels, grid, first.geometry)
+                near = _nearest_axis(post, grid, first.geometry)
+                array = labels_on(found.leads, labels, grid, first.geometry, nearest_axis=near)
             else:
                 array = relabelled(labels, grid, first.geometry, smooth=not post.nearest)
         label_map = LabelMap(array=array, geometry=first.geometry)
@@ -303,13 +307,14 @@ class Sweep:
         assert found.channels is not None
         with self._step("clean up", ", ".join(step.in_words for step in post.clean)):
             raw = found.channels.copy() if post.clean else found.channels
-            channels_cleaned(found.channels, post.threshold, post.clean)
+            channels_cleaned(found.channels, post.bar, post.clean)
+        near = _nearest_axis(post, grid, first.geometry)
         with self._step("labels to source grid", "each label by itself, linear, in physical space"):
             for value, label in self._labels:
                 channel = found.channels[value - 1]
-                score = _mean_inside(raw[value - 1], channel > post.threshold, post.threshold)
+                score = _mean_inside(raw[value - 1], channel > post.bar, post)
                 self.scores[value] = score
-                mask = mask_on(channel, post.threshold, grid, first.geometry)
+                mask = mask_on(channel, post.bar, grid, first.geometry, nearest_axis=near)
                 if mask.any():
                     region = PackedMask.from_array(mask, first.geometry)
                     self.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
@@ -327,11 +332,20 @@ def _looked_at(runner: Network) -> Network:
     return run
 
 
-def _mean_inside(scores: Any, mask: Any, threshold: float) -> float | None:
-    """The mean of the network's ``scores`` inside ``mask``, but for what a clean-up added; None for an empty mask."""
-    own = mask & (scores > threshold)
+def _nearest_axis(post: Postprocessing, grid: Geometry, source: Geometry) -> int | None:
+    """The axis of ``grid`` that takes the nearest plane of scores on their way back, as the bundle's plans say it."""
+    order = axis_order(np.linalg.inv(grid.affine) @ source.affine)
+    if post.back is None or order is None:
+        return None
+    return post.back.nearest_axis([source.spacing[order.index(axis)] for axis in range(3)])
+
+
+def _mean_inside(scores: Any, mask: Any, post: Postprocessing) -> float | None:
+    """The network's mean probability inside ``mask``, but for what a clean-up added; None for an empty mask."""
+    own = mask & (scores > post.bar)
     if own.any():
-        return float(scores[own].mean(dtype=np.float64))
+        inside = scores[own].astype(np.float64)
+        return float((inside if post.back is None else 1 / (1 + np.exp(-inside))).mean())
     return 0.0 if mask.any() else None
 
 

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from slicermedai.bundles.plans_windows import even_starts, window_weights
 from slicermedai.errors import BundleError
 
 Triple = tuple[int, int, int]
-MODES = ("constant", "gaussian")
+MODES = ("constant", "gaussian", "impulse")
 PADDINGS = ("constant", "reflect", "replicate", "circular")
 
 
@@ -39,7 +40,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPlan:
-    """How windows lie: the parameters of MONAI's inferer of that name.
+    """How windows lie: the parameters of MONAI's inferers, or of nnU-Net's plans.
 
     Parameters
     ----------
@@ -48,7 +49,10 @@ class WindowPlan:
     overlap:
         Share of a window that the next one covers again, for each axis, 0 to below 1.
     mode, sigma_scale:
-        "constant" or "gaussian" weights; the standard deviation as a share of the window.
+        "constant" or "gaussian" weights; the standard deviation as a share of the window. "impulse" weights are those
+        of :func:`~slicermedai.bundles.plans_windows.window_weights`.
+    even:
+        Windows lie evenly (:func:`~slicermedai.bundles.plans_windows.even_starts`), instead of the last one moved back.
     padding_mode, cval:
         How an image smaller than a window is filled up.
     batch:
@@ -69,6 +73,7 @@ class WindowPlan:
     cval: float = 0.0
     batch: int = 1
     half: bool = False
+    even: bool = False
     chosen: Chosen | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +89,8 @@ class WindowPlan:
 
     def starts(self, shape: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
         """First voxels of the windows along each axis of the filled-up image."""
-        a, b, c = (_starts(n, r, share) for n, r, share in zip(self.padded(shape), self.roi, self.overlap, strict=True))
+        lay = _even_starts if self.even else _starts
+        a, b, c = (lay(n, r, share) for n, r, share in zip(self.padded(shape), self.roi, self.overlap, strict=True))
         return a, b, c
 
     def count(self, shape: Sequence[int]) -> int:
@@ -99,6 +105,8 @@ class WindowPlan:
         """Weights of a window's voxels (float32), None where all weigh the same."""
         if self.mode == "constant":
             return None
+        if self.mode == "impulse":
+            return torch.from_numpy(window_weights(self.roi))
         weight = torch.ones(())
         for n, scale in zip(self.roi, self.sigma_scale, strict=True):
             x = torch.arange(n, dtype=torch.float32) - (n - 1) / 2
@@ -294,6 +302,11 @@ def _starts(size: int, roi: int, overlap: float) -> list[int]:
     step = roi if size == roi else max(1, int(roi * (1 - overlap)))
     count = math.ceil(max(0, size - roi) / step) + 1
     return [min(n * step, size - roi) for n in range(count)]
+
+
+def _even_starts(size: int, roi: int, overlap: float) -> list[int]:
+    """As nnU-Net lays them; a network of two dimensions sees each slice once."""
+    return list(range(size)) if roi == 1 else even_starts(size, roi, step=1 - overlap)
 
 
 def _filled(image: torch.Tensor, plan: WindowPlan) -> tuple[torch.Tensor, Triple]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.bundles.manifest import Manifest
+from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.inferer import Inferer, read_inferer
 from slicermedai.inference.adapter.inputs import InputFormat
@@ -18,6 +19,7 @@ from slicermedai.inference.adapter.steps import FAILURES, Reader, Steps
 from slicermedai.inference.parts import make_part, parser_of
 
 NETWORK, INFERER, PREPROCESSING, POSTPROCESSING = "network_def", "inferer", "preprocessing", "postprocessing"
+SCORES_BACK = "scores_back"
 
 
 @dataclass(slots=True, eq=False)
@@ -85,12 +87,14 @@ class Adapted:
         if not isinstance(steps, list):
             raise BundleError("must hold a list of transforms", file=self.file, attribute=POSTPROCESSING)
         place = f"{POSTPROCESSING}#transforms" if isinstance(entry, dict) else POSTPROCESSING
-        return read_steps(
+        back = ScoresBack.from_entry(self.manifest.config.get(SCORES_BACK), file=self.file)
+        post = read_steps(
             [self._plain(step, f"{place}#{number}") for number, step in enumerate(steps)],
             file=self.file,
             ledger=self.ledger,
             outputs=self.manifest.outputs if self.manifest.outputs_stated else "",
         )
+        return post.with_back(back)
 
     def _plain(self, step: dict[str, Any], place: str) -> dict[str, Any]:
         """A step whose options have their values; what decides nothing stays as it is written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from slicermedai.bundles.plans_windows import PlansWindowInferer
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.shadow import Shadow
@@ -17,7 +18,8 @@ DIVISORS = (1, 2, 4, 8, 16, 32, 64)
 class Inferer:
     """``name`` of the configuration's inferer; ``roi`` as it stands there (0: the image's size), () for one look.
 
-    ``across`` is the axis across the slices of a network of two dimensions, None for one of three.
+    ``across`` is the axis across the slices of a network of two dimensions, None for one of three. ``even`` windows are
+    those of nnU-Net's plans: an image that is smaller than one is filled up to it, as the network was trained.
     """
 
     name: str
@@ -29,11 +31,12 @@ class Inferer:
     cval: float = 0.0
     batch: int = 1
     across: int | None = None
+    even: bool = False
 
     def plan(self, shape: Triple, *, shadow: Shadow, divisor: int, ledger: Ledger) -> WindowPlan:
         """Windows for an image of that size, whose edges the network can halve as often as it has to."""
         roi = self._roi(shape)
-        if self.roi and not shadow.knows:
+        if self.even or (self.roi and not shadow.knows):
             return self._laid(roi)  # what smaller windows it answers cannot be known: a small image is filled up
         wanted = tuple(min(n, r) if n < r else r for n, r in zip(shape, roi, strict=True)) if self.roi else shape
         fitted = self._fitted(wanted, roi, shadow, divisor)
@@ -54,6 +57,7 @@ class Inferer:
             padding_mode=self.padding_mode,
             cval=self.cval,
             batch=self.batch,
+            even=self.even,
         )
 
     def _roi(self, shape: Triple) -> Triple:
@@ -89,8 +93,10 @@ def read_inferer(made: Any, *, dimensions: int, ledger: Ledger) -> Inferer:
     """
     name = type(made).__name__ if made is not None else "SimpleInferer"
     across = None if dimensions == 3 else int(getattr(made, "spatial_dim", 2))
-    if across is not None and name != "SliceInferer":
+    if across is not None and not name.endswith("SliceInferer"):
         ledger.did("slices", "a network of two dimensions goes over the volume slice by slice, as it was acquired")
+    if isinstance(made, PlansWindowInferer):
+        return _by_plans(made, across)
     if name == "SimpleInferer":
         return Inferer(name=name, across=across)
     if not name.startswith(("SlidingWindowInferer", "SliceInferer")):
@@ -109,6 +115,17 @@ def read_inferer(made: Any, *, dimensions: int, ledger: Ledger) -> Inferer:
         cval=float(made.cval),
         batch=int(made.sw_batch_size),
         across=across,
+    )
+
+
+def _by_plans(made: PlansWindowInferer, across: int | None) -> Inferer:
+    return Inferer(
+        name=type(made).__name__,
+        roi=made.roi_size,
+        overlap=(1 - made.step,),
+        mode="impulse",
+        across=across,
+        even=True,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.steps import is_label
@@ -61,6 +62,8 @@ class Postprocessing:
         Clean-up steps in the configuration's order.
     left_out:
         What the engine replaces.
+    back:
+        Logits go back to the source's grid, and labels come last, as nnU-Net does it; None for the engine's own way.
     """
 
     activation: str = ""
@@ -71,6 +74,22 @@ class Postprocessing:
     nearest: bool = False
     clean: tuple[Cleaning, ...] = ()
     left_out: tuple[str, ...] = ()
+    back: ScoresBack | None = None
+
+    @property
+    def bar(self) -> float:
+        """What a channel of its own has to exceed: a probability, or a logit where logits go back to the source."""
+        return math.log(self.threshold / (1 - self.threshold)) if self.back is not None else self.threshold
+
+    @property
+    def nothing(self) -> float:
+        """The score of a voxel that surely has no label, in the units of :attr:`bar`."""
+        return 0.0 if self.back is None else -math.inf
+
+    def with_back(self, back: ScoresBack | None) -> Postprocessing:
+        """The same with logits brought back, where the scores are such and nothing is to be cleaned up before."""
+        fits = back is not None and self.outputs == LOGITS and not self.clean and 0 < self.threshold < 1
+        return replace(self, back=back if fits else None)
 
 
 def read_steps(steps: list[dict[str, Any]], *, file: str, ledger: Ledger, outputs: str = "") -> Postprocessing:
