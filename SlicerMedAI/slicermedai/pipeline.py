@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from slicermedai.deid.reopen import Routed
     from slicermedai.dicom.inputs import Source
     from slicermedai.domain.bundle import BundleRef
-    from slicermedai.inference.task import Prediction
+    from slicermedai.inference.task import Prediction, RunSettings
 
 HEADERS, DICOM, SOURCE = "source", "dicom", "source"
 
@@ -49,12 +50,14 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     """
     from slicermedai.bundles.registry import resolve
     from slicermedai.confidence.run import RunTrust
+    from slicermedai.confidence.stability import stability_check
     from slicermedai.export.formats import fitting
     from slicermedai.export.obstacle import obstacle_of
 
     clock = Clock(_now())
     bundle = resolve(job.bundle)
     _check_maps(job, bundle)
+    check = stability_check(job.stability, noise=job.stability_noise, seed=job.seed)
     sources = _open(job, clock, progress)
     source = next(iter(sources.values()))
     placed = source.volume.geometry.is_in_patient
@@ -70,6 +73,11 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     )
     prediction = _predict(job, bundle, sources, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
+    if check is not None:
+        volumes = {name: one.volume for name, one in sources.items()}
+        again = partial(_asked_again, bundle, _settings(job))
+        trust.moves = check.run(volumes, prediction, again, progress=progress)
+        clock.step("stability", f"{len(trust.moves.tried)} changed images analysed")
     progress("measure", 0.0)
     result = _compose(bundle, list(sources.values()), prediction, trust, (job, job_id))
     clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
@@ -133,15 +141,8 @@ def _digest(sources: Sequence[Source]) -> InputDigest:
 def _predict(
     job: RunJob, bundle: BundleRef, sources: Mapping[str, Source], trust: RunTrust, progress: Progress
 ) -> Prediction:
-    from slicermedai.inference.task import Listeners, RunSettings, predict
+    from slicermedai.inference.task import Listeners, predict
 
-    settings = RunSettings(
-        device=job.device,
-        seed=job.seed,
-        precision=job.precision,
-        other_frames=job.other_frames,
-        pixel_values=_asked_values(job),
-    )
     listeners = Listeners(
         progress=progress,
         observer=trust.observer,
@@ -150,7 +151,7 @@ def _predict(
         saliency_target=job.saliency_target,
     )
     volumes = {name: source.volume for name, source in sources.items()}
-    prediction = predict(bundle, volumes, settings=settings, listeners=listeners)
+    prediction = predict(bundle, volumes, settings=_settings(job), listeners=listeners)
     if not prediction.label_map.geometry.same_grid(next(iter(volumes.values())).geometry):
         raise InputError(
             "the model puts its labels on another of the images than the first",
@@ -158,6 +159,27 @@ def _predict(
             advice="Give the image that the model names first as SOURCE, and the others as inputs.",
         )
     return prediction
+
+
+def _settings(job: RunJob) -> RunSettings:
+    from slicermedai.inference.task import RunSettings
+
+    return RunSettings(
+        device=job.device,
+        seed=job.seed,
+        precision=job.precision,
+        other_frames=job.other_frames,
+        pixel_values=_asked_values(job),
+    )
+
+
+def _asked_again(
+    bundle: BundleRef, settings: RunSettings, volumes: Mapping[str, Volume], progress: Progress
+) -> Prediction:
+    """The same model on other images of the same grids."""
+    from slicermedai.inference.task import Listeners, predict
+
+    return predict(bundle, volumes, settings=settings, listeners=Listeners(progress=progress))
 
 
 def _asked_values(job: RunJob) -> str:
@@ -184,6 +206,7 @@ def _compose(
         maps=trust.maps(found),
         quality=quality,
         uncertainty=trust.varied(findings),
+        stability=trust.steadied(findings),
         sources=tuple(series for one in sources for series in one.study.series),
         notes=tuple(dict.fromkeys([*(note for one in sources for note in one.notes), *doubts(sources)])),
     )
@@ -220,10 +243,11 @@ def _wants_maps(job: RunJob) -> bool:
 
 
 def _check_maps(job: RunJob, bundle: BundleRef) -> None:
-    if bundle.task != "segmentation" and _wants_maps(job):
+    asked = {"saliency": bool(job.saliency), "uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
+    if bundle.task != "segmentation" and any(asked.values()):
         raise InputError(
-            f"{bundle.title} does {bundle.task}, and uncertainty and saliency are of segmentations alone",
-            attribute="saliency" if job.saliency else "uncertainty",
+            f"{bundle.title} does {bundle.task}, and uncertainty, saliency and stability are of segmentations alone",
+            attribute=next(name for name, is_asked in asked.items() if is_asked),
             advice="Run it without them.",
         )
 

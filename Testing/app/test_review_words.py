@@ -10,6 +10,7 @@ from slicermedai.app import review_words as words
 from slicermedai.app.review_state import Laid, ReviewState, Row, rows_of
 from slicermedai.domain.finding import Confidence, ConfidenceState, Interval
 from slicermedai.domain.result import RATINGS, AnalysisResult, Decision, EditDistance, Quality, Review, Status
+from slicermedai.domain.stability import StructureStability
 from Testing.app.reviews import WHY_AMBER, a_head, pseudonymous
 from Testing.app.test_words import shouted
 
@@ -72,6 +73,17 @@ def test_the_details_say_why(result: AnalysisResult, rows: tuple[Row, ...]) -> N
     assert "no reason was recorded" in agent
     assert "no place in it" in agent
     assert words.detail_text(None, state) == "No finding is chosen."
+
+
+def test_how_a_finding_moved_is_said_with_its_bounds(result: AnalysisResult, rows: tuple[Row, ...]) -> None:
+    state = ReviewState(result=result)
+    assert "Stability: not assessed." in words.detail_text(rows[0], state)
+    moved = StructureStability(tracking_uid=rows[0].uid, dice=(0.97, 0.84), change=(1.0, -12.6), reason="not stable")
+    told = words.detail_text(dataclasses.replace(rows[0], stability=moved), state)
+    assert "over 2 small changes of the image the Dice stayed at 0.84 or above" in told
+    assert "changed by -13 % at most. That is beyond the bounds." in told
+    steady = dataclasses.replace(moved, dice=(0.97, 0.99), change=(1.0, 0.0), reason="")
+    assert "beyond" not in words.detail_text(dataclasses.replace(rows[0], stability=steady), state)
 
 
 def test_an_edit_is_told_in_numbers(result: AnalysisResult, rows: tuple[Row, ...]) -> None:

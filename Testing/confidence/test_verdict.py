@@ -76,7 +76,14 @@ def record() -> TrustRecord:
     return made_record(list(phantoms(50, seed=61)))
 
 
-def judged(case: Phantom, record: TrustRecord | None, situation: Situation = HERE, *, edited: bool = False) -> Verdict:
+def judged(
+    case: Phantom,
+    record: TrustRecord | None,
+    situation: Situation = HERE,
+    *,
+    edited: bool = False,
+    unstable: str = "",
+) -> Verdict:
     seen = Observed(
         value=1,
         tracking_uid="2.25.1",
@@ -84,6 +91,7 @@ def judged(case: Phantom, record: TrustRecord | None, situation: Situation = HER
         volume_ml=ml(case.prediction, case),
         sketch=sketch_of(case, known=False),
         edited=edited,
+        unstable=unstable,
     )
     checked = record.ood.report(appearance(volume_of(case))) if record and record.ood else None
     standing = Standing(model="blob@1", record=record, applicability=applicability(record, situation), ood=checked)
@@ -105,6 +113,19 @@ def test_an_easy_case_is_green_with_all_its_numbers(record: TrustRecord) -> None
     assert found.volume_interval.low <= ml(case.truth, case) <= found.volume_interval.high
     assert found.confidence.state is ConfidenceState.CALIBRATED
     assert "50 patients" in found.confidence.calibration
+
+
+def test_an_answer_that_moves_too_far_is_never_green_and_says_why(record: TrustRecord) -> None:
+    case = an_easy_case()
+    steady, moved = judged(case, record), judged(case, record, unstable="not stable: Dice 0.71")
+    assert (steady.light.light, moved.light.light) == (Light.GREEN, Light.AMBER)
+    assert moved.light.reasons == ("not stable: Dice 0.71", *steady.light.reasons)
+    assert moved.quality.reason == "not stable: Dice 0.71"
+    assert moved.quality.expected_dice == steady.quality.expected_dice
+    unknown = judged(case, None, unstable="not stable: Dice 0.71")
+    assert unknown.light.light is Light.NONE and unknown.light.reasons[-1] == "not stable: Dice 0.71"
+    edited = judged(case, record, edited=True, unstable="not stable: Dice 0.71")
+    assert not any("not stable" in reason for reason in edited.light.reasons)
 
 
 def test_a_calibrated_probability_is_the_share_of_true_voxels_and_not_the_raw_score(record: TrustRecord) -> None:

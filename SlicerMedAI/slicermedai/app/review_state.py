@@ -12,6 +12,7 @@ from slicermedai.domain.counting import is_counted
 from slicermedai.domain.decisions import decided, last_decisions
 from slicermedai.domain.finding import Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Quality, Review
+from slicermedai.domain.stability import StructureStability
 from slicermedai.domain.uncertainty import StructureSpread
 from slicermedai.domain.volume import Volume
 
@@ -78,6 +79,7 @@ class Row:
     quality: Quality
     review: Review | None = None
     spread: StructureSpread | None = None
+    stability: StructureStability | None = None
     is_saved: bool = False
 
     @property
@@ -172,6 +174,7 @@ def rows_of(state: ReviewState) -> tuple[Row, ...]:
             quality=quality.get(one.tracking_uid) or Quality(tracking_uid=one.tracking_uid),
             review=last.get(one.tracking_uid),
             spread=now.uncertainty.of(one.tracking_uid) if now.uncertainty else None,
+            stability=now.stability.of(one.tracking_uid) if now.stability else None,
             is_saved=one.tracking_uid not in unsaved,
         )
         for one in result.findings

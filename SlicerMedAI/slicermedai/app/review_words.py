@@ -115,6 +115,7 @@ def detail_text(row: Row | None, state: ReviewState, tr: Translate = untranslate
         ),
         _levels_text(row, tr),
         _spread_text(row, state, tr),
+        _stability_text(row, tr),
         _edit_text(row.review, tr),
         "" if row.finding.region is not None else tr("It is about the whole image, and has no place in it."),
     ]
@@ -147,6 +148,22 @@ def _spread_text(row: Row, state: ReviewState, tr: Translate) -> str:
     )
     outlined = tr("Inner and outer regions are outlined.") if state.has_regions else ""
     return " ".join(filter(None, [told, outlined]))
+
+
+def _stability_text(row: Row, tr: Translate) -> str:
+    """How far the finding moved when the image was changed within scanner noise; the light says why that is too far."""
+    if row.stability is None:
+        return tr("Stability: not assessed.")
+    told = tr(
+        "Stability: over {count} small changes of the image the Dice stayed at {dice} or above, and the volume changed "
+        "by {percent} % at most."
+    )
+    text = told.format(
+        count=len(row.stability.dice),
+        dice=f"{row.stability.lowest_dice:.2f}",
+        percent=f"{row.stability.largest_change:+.0f}",
+    )
+    return text if row.stability.is_stable else f"{text} {tr('That is beyond the bounds.')}"
 
 
 def _edit_text(review: Review | None, tr: Translate) -> str:

@@ -113,6 +113,7 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
         "deidentify": tr("De-identifying"),
         "load model": tr("Loading the model"),
         "segment": tr("Segmenting"),
+        "stability": tr("Analysing the image again, changed a little"),
         "measure": tr("Measuring"),
         "save": tr("Saving"),
         "export": tr("Writing DICOM"),

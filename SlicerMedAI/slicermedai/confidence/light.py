@@ -57,7 +57,7 @@ class GreenRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a light is made from; anything that is not known is None."""
+    """What a light is made from; anything that is not known is None. ``unstable`` says why an answer is not stable."""
 
     applicability: Applicability
     ood: OodReport | None = None
@@ -65,6 +65,7 @@ class Evidence:
     interval: Interval | None = None
     rule: GreenRule | None = None
     edited: bool = False
+    unstable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +99,23 @@ def light_of(evidence: Evidence) -> TrafficLight:
     """The light of one structure.
 
     Green only where a record of the right kind of data applies, the input was checked and is like the record's, and
-    the predicted Dice reaches the rule's threshold. A record that does not apply cannot call an input strange either.
+    the predicted Dice reaches the rule's threshold, and an answer that was found to be unstable never. A record that
+    does not apply cannot call an input strange either.
     """
     for judge in (_edited, _not_applicable, _strange, _unpredicted):
         found = judge(evidence)
         if found is not None:
-            return found
-    return _by_dice(evidence)
+            return _unsteadied(found, evidence)
+    return _unsteadied(_by_dice(evidence), evidence)
+
+
+def _unsteadied(found: TrafficLight, evidence: Evidence) -> TrafficLight:
+    """No green for what moved beyond its bounds; other lights say it too. An edited structure is another one."""
+    if not evidence.unstable or evidence.edited:
+        return found
+    if found.light is Light.GREEN:
+        return _light(Light.AMBER, evidence.unstable, *found.reasons)
+    return _light(found.light, *found.reasons, evidence.unstable)
 
 
 def _edited(evidence: Evidence) -> TrafficLight | None:

@@ -17,12 +17,14 @@ from slicermedai.confidence.record import TrustRecord, applicability
 from slicermedai.confidence.saliency import saliency_map
 from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.scope import Situation
+from slicermedai.confidence.stability import Moves
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import Finding, Interval, Mask, PackedMask
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import Map, Quality
+from slicermedai.domain.stability import Stability
 from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.task import Prediction
@@ -32,6 +34,7 @@ _NO_SAMPLES = {
     False: "Uncertainty: not assessed, since no samples were asked for.",
     True: "Uncertainty: not assessed, since nothing was found that could be asked about again.",
 }
+_NO_CHECK = "Stability: not assessed, since no check was asked for."
 _NO_REFERENCE = "Out of distribution: not assessed, since no trust record says what inputs looked like."
 _YEARS = re.compile("([0-9]{3})Y")  # VR AS, PS3.5 6.2
 
@@ -67,7 +70,8 @@ def origin_of(headers: Sequence[Any]) -> Origin:
 class RunTrust:
     """Made before the network runs; its ``observer`` goes to the inference, and :meth:`judged` comes after it.
 
-    Without a trust record in use for the model there is no observer, and the run costs nothing more.
+    Without a trust record in use for the model there is no observer, and the run costs nothing more. ``moves`` is what
+    a stability check found, where one was asked for; it is set before :meth:`judged`.
     """
 
     def __init__(
@@ -89,7 +93,9 @@ class RunTrust:
         known = self._record.ood if self._record and self._applicability.applies else None
         self._ood = known.report(appearance(volume)) if known else None
         self._joined = self._ood
+        self.moves: Moves | None = None
         self._poor: list[str] = []
+        self._moved: list[str] = []
 
     @property
     def ood(self) -> OodReport | None:
@@ -115,7 +121,7 @@ class RunTrust:
         )
 
     def noted(self, made: Provenance, *, saliency: bool = False) -> Provenance:
-        """``made`` with alarms of the input checks and red lights as warnings, and what was not assessed.
+        """``made`` with alarms of the checks and red lights as warnings, and what was not assessed.
 
         After :meth:`judged`; ``saliency`` is True where a map of it was asked for: what became of it is told elsewhere.
         """
@@ -125,7 +131,13 @@ class RunTrust:
             missing.append(_NO_SAMPLES[self.samples is not None])
         if not self._joined:
             missing.append(self._why_not())
-        return replace(made, warnings=(*made.warnings, *alarms, *self._poor), refusals=(*made.refusals, *missing))
+        missing += [] if self.moves else [_NO_CHECK]
+        warned = (*made.warnings, *alarms, *self._poor, *self._moved)
+        return replace(made, warnings=warned, refusals=(*made.refusals, *missing))
+
+    def steadied(self, findings: Sequence[Finding]) -> Stability | None:
+        """How the findings moved when the image was changed a little; None where that was not tried."""
+        return self.moves.stability({self._value(one): one.tracking_uid for one in findings}) if self.moves else None
 
     def varied(self, findings: Sequence[Finding]) -> Uncertainty | None:
         """How the findings varied over the samples; None where none were taken."""
@@ -152,6 +164,8 @@ class RunTrust:
             for finding, found in zip(findings, verdicts, strict=True)
             if found.light.light is Light.RED and found.quality.expected_dice is not None  # else the alarms say why
         ]
+        reasons = [(finding.label.name, self._unstable(self._value(finding))) for finding in findings]
+        self._moved = [f"{name}: {reason}" for name, reason in reasons if reason]
         told = tuple(_told(finding, found) for finding, found in zip(findings, verdicts, strict=True))
         return told, tuple(found.quality for found in verdicts)
 
@@ -177,7 +191,11 @@ class RunTrust:
             volume_ml=_volume(finding),
             sketch=self.observer.sketch(value) if self.observer and self.observer.has_run else None,
             pairwise_dice=self.samples.pairwise_dice(value) if self.samples else None,
+            unstable=self._unstable(value),
         )
+
+    def _unstable(self, value: int) -> str:
+        return self.moves.reason(value) if self.moves else ""
 
     def _value(self, finding: Finding) -> int:
         """The label value of a finding's mask; 0, which no record knows, for other regions."""

@@ -24,6 +24,7 @@ _EDITED = "A person edited this structure: what was predicted is not what is the
 class Observed:
     """What a run knows of one structure: its label value, the network's raw score, the sketch of the margins around
     it (answers unknown, so all count as outside), its volume in ml, and how far samples agreed, where any were taken.
+    ``unstable`` says why a stability check found it to move too far, "" where it did not.
     """
 
     value: int
@@ -33,6 +34,7 @@ class Observed:
     sketch: MarginSketch | None = None
     pairwise_dice: float | None = None
     edited: bool = False
+    unstable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def verdict(observed: Observed, standing: Standing) -> Verdict:
             interval=interval,
             rule=usable.rule if usable else None,
             edited=observed.edited,
+            unstable=observed.unstable,
         )
     )
     return Verdict(

@@ -27,6 +27,7 @@ from slicermedai.domain import (
     plan,
     provenance,
     result,
+    stability,
     study,
     uncertainty,
     volume,
@@ -39,7 +40,7 @@ SCHEMA = 1
 _JSON_NAME = "{kind}.json"
 _ARRAYS_NAME = "arrays.npz"
 _DATE = (1980, 1, 1, 0, 0, 0)
-_MODULES = (codes, geometry, flat, volume, study, finding, provenance, bundle, uncertainty, result, plan)
+_MODULES = (codes, geometry, flat, volume, study, finding, provenance, bundle, uncertainty, stability, result, plan)
 _TYPES: dict[str, type] = {
     name: kind
     for module in _MODULES

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TypeVar
 
 from slicermedai.domain.counting import is_counted, milliliters
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
+from slicermedai.domain.stability import Stability
 from slicermedai.domain.study import Identity
 from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.errors import FormatError
 
+_T = TypeVar("_T", Uncertainty, Stability)
 WHOLE = ""
 """The tracking UID of a review of the result as a whole."""
 
@@ -45,8 +48,14 @@ def decided(result: AnalysisResult) -> AnalysisResult:
         return result
     made = dataclasses.replace(result.provenance, warnings=(*result.provenance.warnings, *remarks))
     quality = tuple(_expected(one, last.get(one.tracking_uid)) for one in result.quality if not _rejected(one, last))
-    spreads = _unchanged(result.uncertainty, last)
-    return dataclasses.replace(result, findings=kept, quality=quality, uncertainty=spreads, provenance=made)
+    return dataclasses.replace(
+        result,
+        findings=kept,
+        quality=quality,
+        uncertainty=_unchanged(result.uncertainty, last),
+        stability=_unchanged(result.stability, last),
+        provenance=made,
+    )
 
 
 def is_edited(result: AnalysisResult, finding: Finding) -> bool:
@@ -109,8 +118,8 @@ def _expected(quality: Quality, review: Review | None) -> Quality:
     return Quality(tracking_uid=quality.tracking_uid, state="not assessed (edited)", reason=_EDITED)
 
 
-def _unchanged(found: Uncertainty | None, last: dict[str, Review]) -> Uncertainty | None:
-    """The spreads of the structures that nobody rejected or edited: samples are of the network's answer alone."""
+def _unchanged(found: _T | None, last: dict[str, Review]) -> _T | None:
+    """Only structures that nobody rejected or edited: samples and checks are of the network's answer alone."""
     if found is None:
         return None
     changed = {uid for uid, review in last.items() if review.decision in _CHANGES}

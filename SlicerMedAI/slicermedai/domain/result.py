@@ -12,6 +12,7 @@ from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Finding, Interval, Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.stability import Stability
 from slicermedai.domain.study import SeriesRef, Study
 from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.words import Words
@@ -164,6 +165,7 @@ class AnalysisResult:
     notes: tuple[str, ...] = ()
     message: str = ""
     uncertainty: Uncertainty | None = None
+    stability: Stability | None = None
 
     @property
     def needs_a_look(self) -> bool:

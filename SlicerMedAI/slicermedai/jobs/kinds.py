@@ -82,7 +82,10 @@ class Kind:
 
 def _of_run(job: RunJob) -> dict[str, float]:
     skipped = (() if job.identity == "deidentify" else ("deidentify",)) + (() if job.report else _PICTURED)
-    return {name: weight for name, weight in STAGES.items() if name not in skipped}
+    kept = [(name, weight) for name, weight in STAGES.items() if name not in skipped]
+    again = [("stability", STAGES["segment"] * job.stability)] if job.stability > 0 else []
+    after = 1 + [name for name, _ in kept].index("segment")
+    return dict([*kept[:after], *again, *kept[after:]])
 
 
 def _of_export(job: ExportJob) -> dict[str, float]:

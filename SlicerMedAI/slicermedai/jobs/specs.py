@@ -114,6 +114,17 @@ class RunJob(Job):
         default="",
         metadata=_option("what the map is of: a label, or LABEL#2 for its second largest part; default: the largest"),
     )
+    stability: int = field(
+        default=0,
+        metadata=_option(
+            "how many times the image is changed within scanner noise (noise, a shift of a quarter voxel, gain of MR) "
+            "and analysed again, to report how the result moves; each costs a whole run of the model; 0: never"
+        ),
+    )
+    stability_noise: str = field(
+        default="measured",
+        metadata=_option("standard deviation of the noise that is added, in the image's unit; measured: in the image"),
+    )
     report: bool = field(default=True, metadata=_option("leave a report, pictures and a Slicer scene"))
     thumbnail: bool = field(
         default=False, metadata=_option("leave a small picture of what was found, made without scene and report")

@@ -11,7 +11,7 @@ from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
-from slicermedai.report import findings, origin, uncertainty
+from slicermedai.report import findings, origin, stability, uncertainty
 from slicermedai.report.context import ReportContext
 from slicermedai.report.files import files_section
 from slicermedai.report.markup import Html, items, join, resource, section, tag, text
@@ -30,6 +30,7 @@ _CONTENTS = (
     ("pictures", "Pictures"),
     ("quality", "Quality"),
     ("uncertainty", "Uncertainty"),
+    ("stability", "Stability"),
     ("maps", "Maps"),
     ("refused", "Refused or not assessed"),
     ("reviews", "Review"),
@@ -60,6 +61,7 @@ def render_page(context: ReportContext, folder: Path) -> str:
         pictures_section(context),
         findings.quality_section(result),
         uncertainty.uncertainty_section(result),
+        stability.stability_section(result),
         uncertainty.maps_section(result),
         findings.refusals_section(result),
         findings.reviews_section(context.result),
