@@ -23,8 +23,8 @@ from slicermedai.app import words
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.series import image_series
 from slicermedai.app.state import Phase, RunState, SourceKind
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
-POLL_MILLISECONDS = 100
 SELF_TEST_SECONDS = 600
 INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "modelSelector", "deidentifyCheckBox", "installButton")
 
@@ -56,78 +56,41 @@ class MedAIParameterNode:
     deidentify: bool = False
 
 
-class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Connects the .ui file with the presenter; decides nothing."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._binding = None
-        self._timer = None
+    def makeLogic(self):
+        return MedAILogic()
 
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedAI.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = MedAILogic()
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
+    def presenters(self):
+        return (self.logic.presenter,)
+
+    def build(self, uiWidget):
         self.ui.findingsTable.setColumnCount(len(words.columns()))
         self.ui.findingsTable.setHorizontalHeaderLabels(words.columns(self.logic.presenter.translate))
         self._connect()
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
 
     def _connect(self):
         presenter = self.logic.presenter
         presenter.changed.connect(self.onStateChanged)
         presenter.finished.connect(self.onFinished)
         presenter.listed.connect(self.onListed)
-        self._timer.connect("timeout()", presenter.poll)
         self.ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
         self.ui.seriesSelector.connect("activated(int)", self.onSeriesChosen)
         self.ui.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
         self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelChanged)
         self.ui.deidentifyCheckBox.connect("toggled(bool)", self.onRouteChanged)
-        self.ui.installButton.connect("clicked(bool)", self.onInstall)
-        self.ui.runButton.connect("clicked(bool)", self.onRun)
-        self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
-        self.ui.reportButton.connect("clicked(bool)", self.onReport)
-        self.ui.folderButton.connect("clicked(bool)", self.onOpenFolder)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
+        self.connectButtons(
+            **{"install": self.onInstall, "run": presenter.start, "cancel": presenter.cancel},
+            **{"report": self.onReport, "folder": self.onOpenFolder},
+            **{
+                "review": lambda: self.goOn("MedAIReview", presenter.state.folder),
+                "pass": lambda: self.goOn("MedAIReport", presenter.state.folder),
+            },
+        )
 
-    def cleanup(self):
-        self._timer.stop()
-        self.logic.presenter.cancel()
-        self.removeObservers()
-        self.setParameterNode(None)
-
-    def enter(self):
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
-
-    def exit(self):
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode):
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._binding)
-        self._parameterNode = parameterNode
-        if self._parameterNode is not None:
-            self._binding = self._parameterNode.connectGui(self.ui)
-            self.onVolumeChanged(self.ui.volumeSelector.currentNode())
+    def bound(self):
+        self.onVolumeChanged(self.ui.volumeSelector.currentNode())
 
     def refresh(self):
         """Look again at what is installed and what is in the DICOM database."""
@@ -190,29 +153,22 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if slicer.util.confirmOkCancelDisplay(words.consent_text(presenter.missing, presenter.translate)):
             presenter.install()
 
-    def onRun(self):
-        self.logic.presenter.start()
-
-    def onCancel(self):
-        self.logic.presenter.cancel()
-
     def onFinished(self, result):
         with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), waitCursor=True):
             self.logic.show(result)
 
     def onReport(self):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
-            page = self.logic.report()
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
+            self.open(self.logic.report())
 
     def onOpenFolder(self):
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.logic.presenter.state.folder)))
+        self.open(self.logic.presenter.state.folder)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def onStateChanged(self, state: RunState):
         presenter = self.logic.presenter
-        (self._timer.start if presenter.busy else self._timer.stop)()
+        self.tick()
         for name in INPUTS:
             getattr(self.ui, name).enabled = presenter.editable
         self.ui.runButton.enabled = presenter.can_run
@@ -223,7 +179,8 @@ class MedAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, presenter.translate)
         self.ui.messageLabel.text = state.message
         self.ui.modelDescription.text = words.describe(state.bundle, presenter.translate) if state.bundle else ""
-        self.ui.reportButton.enabled = self.ui.folderButton.enabled = state.phase is Phase.DONE
+        for name in ("report", "folder", "review", "pass"):
+            getattr(self.ui, f"{name}Button").enabled = state.phase is Phase.DONE
         found = words.rows(state.result, presenter.translate)
         self.ui.findingsTable.setRowCount(len(found))
         for row, values in enumerate(found):
@@ -267,10 +224,7 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def missingPackages(self):
         """The requirements that Slicer's Python does not meet, as texts; no network."""
-        import slicer.packaging
-
-        needed = slicer.packaging.load_requirements(Path(__file__).parent / "Resources" / "requirements.txt")
-        return [str(requirement) for requirement in needed if not slicer.packaging.pip_check(requirement)]
+        return missing_packages(Path(__file__).parent / "Resources" / "requirements.txt")
 
 
 class MedAITest(ScriptedLoadableModuleTest):

@@ -25,8 +25,8 @@ from slicermedai.app.deid_panel import FILES, Panel
 from slicermedai.app.deid_result import HARMLESS, IDENTITY
 from slicermedai.app.deid_run import DeidRun
 from slicermedai.app.state import Phase
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
-POLL_MILLISECONDS = 100
 SELF_TEST_SECONDS = 300
 
 
@@ -54,34 +54,23 @@ class MedAIDeidentifyParameterNode:
     database: bool = False
 
 
-class MedAIDeidentifyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Connects the .ui file with the presenter; decides nothing."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = self._parameterNode = self._binding = self._timer = None
-        self._panel = None
+    def makeLogic(self):
+        return MedAIDeidentifyLogic()
 
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedAIDeidentify.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = MedAIDeidentifyLogic()
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
+    def presenters(self):
+        return (self.logic.presenter,)
+
+    def build(self, uiWidget):
         self._panel = Panel(self.ui, self.logic.presenter)
         self._panel.add_options(self.onOptions)
         self._connect()
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
 
     def _connect(self):
         presenter, ui = self.logic.presenter, self.ui
         presenter.changed.connect(self.onStateChanged)
-        self._timer.connect("timeout()", presenter.poll)
         ui.databaseTree.connect("itemChanged(QTreeWidgetItem*,int)", self.onTicked)
         ui.folderSelector.connect("currentPathChanged(QString)", self.onFolder)
         ui.presetSelector.connect("activated(int)", self.onPreset)
@@ -93,44 +82,17 @@ class MedAIDeidentifyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.treeCheckBox.connect("toggled(bool)", lambda checked: presenter.choose(tree=checked))
         ui.databaseCheckBox.connect("toggled(bool)", lambda checked: presenter.choose(into_database=checked))
         ui.exampleSelector.connect("currentIndexChanged(int)", self.onExample)
-        for name, slot in (
-            *(("presetOpen", self.onOpenPreset), ("presetSave", self.onSavePreset), ("install", self.onInstall)),
-            *(("key", self.onNewKey), ("preview", self.onPreview), ("run", self.onRun), ("cancel", self.onCancel)),
-            *(("previous", lambda: self.onTurn(-1)), ("next", lambda: self.onTurn(1))),
-            *(("identity", lambda: self.onDecide(IDENTITY)), ("harmless", lambda: self.onDecide(HARMLESS))),
-            *(("report", self.onReport), ("folder", self.onFolderOpen), ("review", self.onReviewOpen)),
-        ):  # fmt: skip
-            getattr(ui, f"{name}Button").connect("clicked(bool)", slot)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
-
-    def cleanup(self):
-        self._timer.stop()
-        self.logic.presenter.cancel()
-        self.removeObservers()
-        self.setParameterNode(None)
-
-    def enter(self):
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
+        self.connectButtons(
+            **{"presetOpen": self.onOpenPreset, "presetSave": self.onSavePreset, "install": self.onInstall},
+            **{"key": self.onNewKey, "preview": self.onPreview, "run": self.onRun, "cancel": presenter.cancel},
+            **{"previous": lambda: self.onTurn(-1), "next": lambda: self.onTurn(1)},
+            **{"identity": lambda: self.onDecide(IDENTITY), "harmless": lambda: self.onDecide(HARMLESS)},
+            **{"report": self.onReport, "folder": self.onFolderOpen, "review": self.onReviewOpen},
+        )
 
     def exit(self):
         self.ui.passphraseEdit.clear()
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode):
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._binding)
-        self._parameterNode = parameterNode
-        if self._parameterNode is not None:
-            self._binding = self._parameterNode.connectGui(self.ui)
+        Lifecycle.exit(self)
 
     def refresh(self):
         """Look again at what is installed and what is in the DICOM database; what is ticked stays ticked."""
@@ -193,28 +155,22 @@ class MedAIDeidentifyWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.presenter.start(passphrase)
         self.ui.passphraseEdit.clear()
 
-    def onCancel(self):
-        self.logic.presenter.cancel()
-
     def onDecide(self, decision):
         self.logic.presenter.decide(self._panel.picture, decision)
 
     def onReport(self):
-        self._open(self.logic.presenter.state.result.page)
+        self.open(self.logic.presenter.state.result.page)
 
     def onFolderOpen(self):
-        self._open(self.logic.presenter.state.result.folder)
+        self.open(self.logic.presenter.state.result.folder)
 
     def onReviewOpen(self):
-        self._open(self.logic.presenter.review)
-
-    def _open(self, path):
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+        self.open(self.logic.presenter.review)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def onStateChanged(self, state):
-        (self._timer.start if self.logic.presenter.busy else self._timer.stop)()
+        self.tick()
         self._panel.show(state)
 
     def onExample(self, index):
@@ -253,10 +209,7 @@ class MedAIDeidentifyLogic(ScriptedLoadableModuleLogic):
 
     def missingPackages(self):
         """The optional packages that Slicer's Python lacks, as texts; no network."""
-        import slicer.packaging
-
-        wanted = slicer.packaging.load_requirements(Path(__file__).parent / "Resources" / "requirements-deid.txt")
-        return [str(requirement) for requirement in wanted if not slicer.packaging.pip_check(requirement)]
+        return missing_packages(Path(__file__).parent / "Resources" / "requirements-deid.txt")
 
 
 class MedAIDeidentifyTest(ScriptedLoadableModuleTest):

@@ -30,8 +30,8 @@ from slicermedai.app.state import Phase
 from slicermedai.console.verbs import submit_job
 from slicermedai.domain.decisions import WHOLE
 from slicermedai.domain.result import Decision
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages, set_setting, setting
 
-POLL_MILLISECONDS = 100
 SELF_TEST_SECONDS = 120
 
 
@@ -59,35 +59,24 @@ class MedAIReportParameterNode:
     hide: bool = False
 
 
-class MedAIReportWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedAIReportWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Connects the .ui file with the presenters; decides nothing."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = self._parameterNode = self._binding = self._timer = None
-        self._panel = None
+    def makeLogic(self):
+        return MedAIReportLogic()
 
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedAIReport.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = MedAIReportLogic()
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
+    def presenters(self):
+        return self.logic.report, self.logic.outbox
+
+    def build(self, uiWidget):
         self._panel = Panel(self.ui, self.logic.report, self.logic.outbox)
         self._panel.add_formats(self.onFormats)
         self._connect()
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
 
     def _connect(self):
         report, outbox, ui = self.logic.report, self.logic.outbox, self.ui
         report.changed.connect(self.onReportChanged)
         outbox.changed.connect(self.onOutboxChanged)
-        self._timer.connect("timeout()", self.onTimer)
         ui.resultSelector.connect("activated(int)", self.onResult)
         ui.folderSelector.connect("currentPathChanged(QString)", self.onFolder)
         ui.findingsTable.connect("itemSelectionChanged()", self._panel.show_decisions)
@@ -96,51 +85,16 @@ class MedAIReportWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.outputSelector.connect("currentPathChanged(QString)", report.choose_output)
         ui.peerSelector.connect("activated(int)", self.onPeer)
         ui.arrivedCheckBox.connect("toggled(bool)", self.onHideArrived)
-        for name, slot in (
-            ("accept", lambda: self.onDecide(self._panel.finding, Decision.ACCEPTED)),
-            ("reject", lambda: self.onDecide(self._panel.finding, Decision.REJECTED)),
-            ("acceptAll", lambda: self.onDecide(WHOLE, Decision.ACCEPTED)),
-            ("rejectAll", lambda: self.onDecide(WHOLE, Decision.REJECTED)),
-            *(("undo", report.undo), ("write", report.write), ("cancel", report.cancel)),
-            *(("database", report.add_to_database), ("openFolder", self.onOpenFolder), ("send", self.onSend)),
-            *(("stop", outbox.cancel), ("install", self.onInstall), ("refresh", outbox.refresh)),
-            *(("deliver", outbox.deliver), ("retry", self.onRetry), ("remove", self.onRemove)),
-        ):  # fmt: skip
-            getattr(ui, f"{name}Button").connect("clicked(bool)", self._slot(slot))
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
-
-    def _slot(self, function):
-        """A click tells whether the button is checked, which is nobody's business here."""
-        return lambda checked=False: function()
-
-    def cleanup(self):
-        self._timer.stop()
-        self.logic.report.cancel()
-        self.logic.outbox.cancel()
-        self.removeObservers()
-        self.setParameterNode(None)
-
-    def enter(self):
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
-
-    def exit(self):
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode):
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._binding)
-        self._parameterNode = parameterNode
-        if self._parameterNode is not None:
-            self._binding = self._parameterNode.connectGui(self.ui)
+        self.connectButtons(
+            accept=lambda: self.onDecide(self._panel.finding, Decision.ACCEPTED),
+            reject=lambda: self.onDecide(self._panel.finding, Decision.REJECTED),
+            acceptAll=lambda: self.onDecide(WHOLE, Decision.ACCEPTED),
+            rejectAll=lambda: self.onDecide(WHOLE, Decision.REJECTED),
+            **{"undo": report.undo, "write": report.write, "cancel": report.cancel},
+            **{"database": report.add_to_database, "openFolder": self.onOpenFolder, "send": self.onSend},
+            **{"stop": outbox.cancel, "install": self.onInstall, "refresh": outbox.refresh},
+            **{"deliver": outbox.deliver, "retry": self.onRetry, "remove": self.onRemove},
+        )
 
     def refresh(self):
         """Look again which results there are, and where the objects in the outbox stand."""
@@ -175,7 +129,7 @@ class MedAIReportWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.reasonEdit.clear()
 
     def onOpenFolder(self):
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.logic.report.state.written.folder)))
+        self.open(self.logic.report.state.written.folder)
 
     def onSend(self):
         self.logic.outbox.send(self.logic.report.state.written)
@@ -195,20 +149,13 @@ class MedAIReportWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
-    def onTimer(self):
-        self.logic.report.poll()
-        self.logic.outbox.poll()
-
     def onReportChanged(self, state):
-        self._tick()
+        self.tick()
         self._panel.show(state)
 
     def onOutboxChanged(self, state):
-        self._tick()
+        self.tick()
         self._panel.show_outbox(state)
-
-    def _tick(self):
-        (self._timer.start if self.logic.report.busy or self.logic.outbox.busy else self._timer.stop)()
 
 
 class MedAIReportLogic(ScriptedLoadableModuleLogic):
@@ -219,8 +166,8 @@ class MedAIReportLogic(ScriptedLoadableModuleLogic):
         self.report = ReportRun(
             submit=submit_job,
             add_to_database=self.addToDatabase,
-            recall=lambda name: str(qt.QSettings().value(name) or ""),
-            remember=lambda name, value: qt.QSettings().setValue(name, value),
+            recall=setting,
+            remember=set_setting,
             translate=self.translate,
         )
         self.outbox = OutboxRun(servers=self.servers, missing=self.missingPackages, translate=self.translate)
@@ -246,10 +193,7 @@ class MedAIReportLogic(ScriptedLoadableModuleLogic):
 
     def missingPackages(self):
         """The packages for sending that Slicer's Python lacks, as texts; no network."""
-        import slicer.packaging
-
-        wanted = slicer.packaging.load_requirements(Path(__file__).parent / "Resources" / "requirements-pacs.txt")
-        return [str(requirement) for requirement in wanted if not slicer.packaging.pip_check(requirement)]
+        return missing_packages(Path(__file__).parent / "Resources" / "requirements-pacs.txt")
 
 
 class MedAIReportTest(ScriptedLoadableModuleTest):

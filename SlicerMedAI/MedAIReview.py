@@ -25,8 +25,8 @@ from slicermedai.app.review_panel import Panel
 from slicermedai.app.review_run import ReviewRun
 from slicermedai.app.review_state import Around
 from slicermedai.app.state import Phase
+from slicermedai.scene.lifecycle import Lifecycle, set_setting, setting
 
-POLL_MILLISECONDS = 100
 SELF_TEST_SECONDS = 120
 
 
@@ -56,34 +56,23 @@ class MedAIReviewParameterNode:
     hide: bool = False
 
 
-class MedAIReviewWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Connects the .ui file with the presenter; decides nothing."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = self._parameterNode = self._binding = self._timer = self._panel = None
-        self._shortcuts = []
+    def makeLogic(self):
+        return MedAIReviewLogic()
 
-    def setup(self):
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedAIReview.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = MedAIReviewLogic()
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
+    def presenters(self):
+        return (self.logic.review,)
+
+    def build(self, uiWidget):
         self._panel = Panel(self.ui, self.logic.review, Path(__file__).parent / "Resources" / "Icons")
         self._connect()
         self._addKeys(uiWidget)
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
 
     def _connect(self):
         review, ui = self.logic.review, self.ui
         review.changed.connect(self.onChanged)
-        self._timer.connect("timeout()", review.poll)
         ui.resultSelector.connect("activated(int)", self.onResult)
         ui.folderSelector.connect("currentPathChanged(QString)", self.onFolder)
         ui.findingsTable.connect("itemSelectionChanged()", self.onFinding)
@@ -91,18 +80,16 @@ class MedAIReviewWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.ratingSelector.connect("activated(int)", self.onRating)
         ui.mapSelector.connect("activated(int)", self.onMap)
         ui.thresholdSlider.connect("valueChanged(int)", self.onMap)
-        for name, slot in (
-            *(("show", review.look), ("previous", self.onPrevious), ("next", self.onNext)),
-            *(("accept", self.onAccept), ("reject", self.onReject), ("edit", review.edit), ("done", self.onDone)),
-            *(("undo", review.undo), ("redo", review.redo), ("save", review.save), ("table", review.write_table)),
-            *(("cancel", review.cancel), ("report", self.onReport)),
-        ):  # fmt: skip
-            getattr(ui, f"{name}Button").connect("clicked(bool)", self._slot(slot))
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
+        self.connectButtons(
+            **{"show": review.look, "previous": self.onPrevious, "next": self.onNext, "accept": self.onAccept},
+            **{"reject": self.onReject, "edit": review.edit, "done": self.onDone, "undo": review.undo},
+            **{"redo": review.redo, "save": review.save, "table": review.write_table, "cancel": review.cancel},
+            **{"report": self.onReport},
+        )
 
     def _addKeys(self, uiWidget):
         """Keys that work while something in this panel has the focus, and no text is being typed."""
+        self._shortcuts = []
         buttons = {"N": "next", "P": "previous", "A": "accept", "R": "reject", "E": "edit", "D": "done"}
         buttons |= {"U": "undo", "Shift+U": "redo", "S": "save"}
         slots = {key: getattr(self.ui, f"{name}Button").click for key, name in buttons.items()}
@@ -114,40 +101,14 @@ class MedAIReviewWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             shortcut.connect("activated()", slot)
             self._shortcuts.append(shortcut)
 
-    def _slot(self, function):
-        """A click tells whether the button is checked, which is nobody's business here."""
-        return lambda checked=False: function()
-
     def _rater(self, rating):
         return lambda: self.rate(rating)
 
-    def cleanup(self):
-        self._timer.stop()
+    def stopWork(self):
         self.logic.review.close()
-        self.removeObservers()
-        self.setParameterNode(None)
 
-    def enter(self):
-        self.setParameterNode(self.logic.getParameterNode())
-        self.refresh()
-
-    def exit(self):
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        self.setParameterNode(None)
+    def sceneCloses(self):
         self.logic.review.scene_closed()
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode):
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._binding)
-        self._parameterNode = parameterNode
-        if self._parameterNode is not None:
-            self._binding = self._parameterNode.connectGui(self.ui)
 
     def refresh(self):
         """Look again which results there are, and what was drawn."""
@@ -204,12 +165,12 @@ class MedAIReviewWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._panel.clear_reason()
 
     def onReport(self):
-        slicer.util.selectModule("MedAIReport")
+        self.goOn("MedAIReport", self.logic.review.state.folder)
 
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def onChanged(self, state):
-        (self._timer.start if self.logic.review.busy else self._timer.stop)()
+        self.tick()
         self._panel.show(state)
 
 
@@ -223,8 +184,8 @@ class MedAIReviewLogic(ScriptedLoadableModuleLogic):
         around = Around(
             files_of=self.filesOf,
             open_editor=lambda: slicer.util.selectModule("SegmentEditor"),
-            recall=lambda name: str(qt.QSettings().value(name) or ""),
-            remember=lambda name, value: qt.QSettings().setValue(name, value),
+            recall=setting,
+            remember=set_setting,
         )
         self.review = ReviewRun(ReviewScene(slicer.mrmlScene), around=around, translate=self.translate)
 

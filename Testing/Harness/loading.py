@@ -114,6 +114,7 @@ def load(path: Path) -> HarnessedModule:
     entry.representation = panel
     widget = getattr(python, f"{path.stem}Widget")(panel)
     setattr(slicer.modules, f"{path.stem}Widget", widget)
+    unwrap(panel).python = widget
     loaded = HarnessedModule(path.stem, python, described, widget, panel)
     widget.setup()
     loaded.enter()

@@ -10,6 +10,7 @@ from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,11 +18,13 @@ from slicermedai import Label, Volume
 from slicermedai.app.state import Phase, RunState
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN
+from Testing.app.reviews import a_head, a_run
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
 from Testing.Harness import Harness
 
+MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 LONG = 120_000
 
 
@@ -114,6 +117,33 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     assert page.read_text(encoding="utf-8").count("<img") >= 4
     picture = harness.grab(medai.parent, tmp_path / "MedAI.png", size=(460, 760))
     keep_screenshot(picture, "MedAI.png")
+
+
+@pytest.mark.parametrize(("button", "next_module"), [("review", "MedAIReview"), ("pass", "MedAIReport")])
+def test_the_next_step_opens_this_runs_result(
+    harness: Harness, medai: Any, tmp_path: Path, button: str, next_module: str
+) -> None:
+    import slicer
+
+    later = harness.load_module(MODULE.with_name(f"{next_module}.py"))
+    run = a_run(tmp_path / "run", a_head())
+    presenter = medai.widget.logic.presenter
+    presenter._set(phase=Phase.DONE, folder=run)
+    harness.click(getattr(medai.widget.ui, f"{button}Button"))
+    assert slicer.util.selectedModule() == next_module
+    assert later.widget.ui.folderSelector.currentPath == str(run)
+    shown = later.widget.logic.review if button == "review" else later.widget.logic.report
+    assert harness.wait_until(lambda: not shown.busy, LONG)
+    assert later.widget.ui.findingsTable.rowCount == 3
+    later.close()
+
+
+def test_no_two_widgets_have_the_same_access_key() -> None:
+    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAI.ui")
+    texts = [text.text or "" for text in form.findall(".//widget/property[@name='text']/string")]
+    keys = [text[text.index("&") + 1].lower() for text in texts if "&" in text]
+    assert len(keys) > 8
+    assert len(keys) == len(set(keys))
 
 
 def test_a_pseudonymous_result_is_shown_without_the_identified_node(

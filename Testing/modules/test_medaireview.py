@@ -307,9 +307,13 @@ def test_a_person_goes_through_a_result_edits_and_saves_it_and_the_window_lives(
     assert 0 < kept.edit.dice < 1
     assert kept.edit.added > 0 == kept.edit.removed
     assert AnalysisResult.load(run / "result").reviews == ()
+    report = harness.load_module(MODULE.with_name("MedAIReport.py"))
     press(harness, module, "report")
-    assert slicer.util.mainWindow().moduleSelector().selectedModule == "MedAIReport"
+    assert slicer.util.selectedModule() == "MedAIReport"
+    assert report.widget.ui.folderSelector.currentPath == str(review.state.folder)
     assert review.state.phase is Phase.DONE
+    assert harness.wait_until(lambda: not report.widget.logic.report.busy, LONG)
+    report.close()
 
 
 @pytest.mark.parametrize("oblique", [False, True])

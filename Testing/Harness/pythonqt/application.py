@@ -130,6 +130,17 @@ class ModuleSelector(QtWidgets.QToolBar):
     selectedModule = Property(str, lambda self: self._chosen, selectModule)
 
 
+@implements("qSlicerScriptedLoadableModuleWidget")
+class ScriptedModuleWidget(QtWidgets.QWidget):
+    """A scripted module's panel, which knows the Python object that fills it."""
+
+    python: Any = None
+
+    def self(self) -> Any:
+        """The module's widget class in Python, as ``slicer.util.getModuleWidget`` asks for it."""
+        return self.python
+
+
 @implements("qSlicerLayoutManager")
 class LayoutManager(QtCore.QObject):
     """Knows the slice views' names and the layout; its views show nothing (see the views of ``scene.render``)."""
