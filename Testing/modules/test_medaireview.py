@@ -132,6 +132,19 @@ def confidences(head: SmallHead) -> dict[str, str]:
     return {columns[0].GetValue(row): columns[1].GetValue(row) for row in range(columns[0].GetNumberOfTuples())}
 
 
+def opened_by_report(harness: Harness, module: Any) -> str:
+    """The folder that MedAI Report shows once its button in the panel was pressed."""
+    import slicer
+
+    report = harness.load_module(MODULE.with_name("MedAIReport.py"))
+    press(harness, module, "report")
+    assert slicer.util.selectedModule() == "MedAIReport"
+    assert harness.wait_until(lambda: not report.widget.logic.report.busy, LONG)
+    shown = str(report.widget.ui.folderSelector.currentPath)
+    report.close()
+    return shown
+
+
 # --- opening and looking ---------------------------------------------------------------------------------------------
 
 
@@ -307,13 +320,8 @@ def test_a_person_goes_through_a_result_edits_and_saves_it_and_the_window_lives(
     assert 0 < kept.edit.dice < 1
     assert kept.edit.added > 0 == kept.edit.removed
     assert AnalysisResult.load(run / "result").reviews == ()
-    report = harness.load_module(MODULE.with_name("MedAIReport.py"))
-    press(harness, module, "report")
-    assert slicer.util.selectedModule() == "MedAIReport"
-    assert report.widget.ui.folderSelector.currentPath == str(review.state.folder)
+    assert opened_by_report(harness, module) == str(review.state.folder)
     assert review.state.phase is Phase.DONE
-    assert harness.wait_until(lambda: not report.widget.logic.report.busy, LONG)
-    report.close()
 
 
 @pytest.mark.parametrize("oblique", [False, True])
