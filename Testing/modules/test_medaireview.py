@@ -133,14 +133,14 @@ def confidences(head: SmallHead) -> dict[str, str]:
 
 
 def opened_by_report(harness: Harness, module: Any) -> str:
-    """The folder that MedAI Report shows once its button in the panel was pressed."""
+    """The result that MedAI Report shows once its button in the panel was pressed."""
     import slicer
 
     report = harness.load_module(MODULE.with_name("MedAIReport.py"))
     press(harness, module, "report")
     assert slicer.util.selectedModule() == "MedAIReport"
     assert harness.wait_until(lambda: not report.widget.logic.report.busy, LONG)
-    shown = str(report.widget.ui.folderSelector.currentPath)
+    shown = report.widget.logic.report.state.asked.folder
     report.close()
     return shown
 
