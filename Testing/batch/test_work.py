@@ -160,6 +160,24 @@ def test_a_cohort_that_is_moved_while_it_runs_stops_by_name_and_goes_on_in_its_n
     assert len(list((moved.folder / "results").iterdir())) == 3
 
 
+def test_results_that_are_moved_away_while_it_runs_stop_it_by_name_and_no_case_is_run_for_nothing(
+    cohort: Cohort, quick: MakeWorker, journal: Path, tmp_path: Path
+) -> None:
+    worker = quick(cohort, "time.sleep(1.0)")
+    drive(worker, until=lambda: cohort.counts().get("done") == 1 and jobs(journal).total() == 2)
+    results = cohort.result("0001").parent.rename(tmp_path / "moved")
+    drive(worker)
+    assert isinstance(worker.error, OutputError)
+    assert "results are gone" in worker.error.message
+    assert jobs(journal).total() == 2
+    with pytest.raises(OutputError, match="results are gone"):
+        cohorts.write_tables(cohort.folder)
+    results.rename(cohort.result("0001").parent)
+    drive(quick(cohort))
+    assert cohort.counts() == {"done": 3}
+    assert jobs(journal)["0001"] == 1
+
+
 def test_a_result_that_nobody_wrote_down_is_not_made_again(cohort: Cohort, quick: MakeWorker, journal: Path) -> None:
     """As after a kill between the two renames."""
     drive(quick(cohort))
@@ -205,8 +223,10 @@ def test_who_opts_out_is_known_by_any_series_when_the_case_is_begun(
 
 def test_a_queue_that_is_gone_is_told_by_name(cohort: Cohort) -> None:
     shutil.rmtree(cohort.folder / "queue")
-    with pytest.raises(OutputError, match="the queue cannot be locked"):
+    with pytest.raises(OutputError, match="queue is gone"):
         cohort.settle("0001", Standing(state=State.DONE))
+    with pytest.raises(OutputError, match="queue is gone"):
+        cohorts.write_tables(cohort.folder)
 
 
 def test_a_model_that_was_changed_meanwhile_is_refused(

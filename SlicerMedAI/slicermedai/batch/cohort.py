@@ -113,12 +113,9 @@ class Cohort:
         return (self.folder / _FILE).is_file()
 
     def names(self) -> list[str]:
-        """The names of all cases, in their order."""
-        try:
-            found = sorted(path.name for path in (self.folder / _QUEUE).iterdir() if path.name[0].isdigit())
-        except FileNotFoundError:
-            self.check()
-            return []
+        """The names of all cases, in their order; raises :class:`OutputError` where the folder is not whole."""
+        self.check()
+        found = sorted(path.name for path in (self.folder / _QUEUE).iterdir() if path.name[0].isdigit())
         return [name for name in found if (self.place(name) / _CASE).exists()]
 
     def cases(self) -> list[Case]:
@@ -171,13 +168,20 @@ class Cohort:
         write_text(self.place(name) / _STATE, json.dumps(body, indent=1))
 
     def check(self) -> None:
-        """Raise :class:`OutputError` where the folder is not there any more."""
+        """Raise :class:`OutputError` where the folder, its queue or its results are not there any more."""
         if not self.is_there:
             raise OutputError(
                 "the cohort's folder is gone",
                 file=self.folder,
                 advice="Was it moved? Begin again in its new place; what was done is there.",
             )
+        for name, what in ((_QUEUE, "queue is"), (_RESULTS, "results are")):
+            if not (self.folder / name).is_dir():
+                raise OutputError(
+                    f"the cohort's {what} gone",
+                    file=self.folder / name,
+                    advice="Was the folder moved? Put it back and begin again; nothing that was done is made anew.",
+                )
 
     def settle(self, name: str, standing: Standing) -> Standing:
         """As :meth:`write`, where the case still waits or is run; returns what is written of it now.

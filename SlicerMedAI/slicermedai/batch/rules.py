@@ -11,7 +11,7 @@
     body_part = "ABDOMEN|LIVER"
     description = ".*liver.*"
     kernel = "B[23][0-9].*|STANDARD"
-    thickness_mm = [0.5, 2.5]        # from and to, both included
+    thickness_mm = [0.5, 2.5]        # from and to, both included; [0.5, inf]: 0.5 or more
     slices = [20, 2000]
     contrast = "with"                # "without", or left out
     phase = ["portal", "venous", "pv"]      # one of these words stands in the descriptions
@@ -29,15 +29,18 @@ without a place (projections, photographs) by rules whose ``slices`` begin with 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slicermedai.dicom.facts import SeriesFacts
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import InputError
+
+if TYPE_CHECKING:
+    from slicermedai.dicom.facts import SeriesFacts
 
 TIES = ("refuse", "most slices", "thinnest", "first", "last")
 SAME_PATIENT = ("keep", "first", "last", "refuse")
@@ -97,7 +100,8 @@ class Rule:
             more = hidden if name == "slices" else 0
             if given and (value is None or not given[0] - more <= value <= given[1]):
                 told = "unknown" if value is None else f"{value:g}"
-                return f"{name.removesuffix('_mm')} {told} is not within {given[0]:g} to {given[1]:g}"
+                wanted = f"{given[0]:g} or more" if math.isinf(given[1]) else f"within {given[0]:g} to {given[1]:g}"
+                return f"{name.removesuffix('_mm')} {told} is not {wanted}"
         return ""
 
     def _by_contrast(self, facts: SeriesFacts) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slicermedai.domain.observer import Progress, silent
 from slicermedai.jobs.command import Command
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FILE = "cohort.json"
 
 
-def preview(source: Source, rules: str | Path, **settings: Any) -> Preview:
+def preview(source: Source, rules: str | Path, *, progress: Progress = silent, **settings: Any) -> Preview:
     """What would be run of ``source`` and what not, with the reason for every series; nothing is written. BLOCKS.
 
     Parameters
@@ -38,6 +39,8 @@ def preview(source: Source, rules: str | Path, **settings: Any) -> Preview:
         A DICOM folder, a table (CSV with a column ``path``), or a list of lists of files, one list a study.
     rules:
         A TOML file (see :mod:`slicermedai.batch.rules`).
+    progress:
+        Told how far the reading is.
     settings:
         Fields of :class:`slicermedai.batch.settings.Settings`: bundle, identity, project_key, exclude, tilt ...
 
@@ -49,10 +52,12 @@ def preview(source: Source, rules: str | Path, **settings: Any) -> Preview:
     from slicermedai.batch.planning import plan
     from slicermedai.batch.rules import load_rules
 
-    return plan(source, load_rules(Path(rules)), _settings(settings))
+    return plan(source, load_rules(Path(rules)), _settings(settings), progress=progress)
 
 
-def make(folder: str | Path, source: Source, rules: str | Path, **settings: Any) -> Cohort:
+def make(
+    folder: str | Path, source: Source, rules: str | Path, *, progress: Progress = silent, **settings: Any
+) -> Cohort:
     """Make a cohort in a new folder, or add to the one that is there; parameters as :func:`preview`. BLOCKS.
 
     Adding the same studies again changes nothing; a study with other images is a new case, and supersedes the old one.
@@ -78,11 +83,11 @@ def make(folder: str | Path, source: Source, rules: str | Path, **settings: Any)
     wanted = load_rules(Path(rules))
     text = Path(rules).read_text(encoding="utf-8")
     if not (place / FILE).is_file():
-        return cohorts.make(place, plan(source, wanted, given), given, rules_text=text)
+        return cohorts.make(place, plan(source, wanted, given, progress=progress), given, rules_text=text)
     found = cohorts.Cohort(place)
     if settings and given != found.settings:
         raise InputError("has other settings", file=place, advice="Leave them out, or make a new cohort.")
-    found.add(plan(source, wanted, found.settings))
+    found.add(plan(source, wanted, found.settings, progress=progress))
     write_text(place / "rules.toml", text)
     return found
 
