@@ -11,20 +11,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Code, Label
-from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask, tracking_uid
-from slicermedai.domain.plan import Plan, Role
+from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Label
+from slicermedai.domain.decisions import WHOLE
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
+from slicermedai.domain.plan import Plan, PlanStructure, Role
 from slicermedai.domain.provenance import Provenance, Step
-from slicermedai.domain.result import AnalysisResult
-from slicermedai.errors import GeometryError
+from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.measure.codes import MINIMUM
-from slicermedai.measure.methods import METHODS, measure
+from slicermedai.plan.belonging import check_belongs, plan_uid
 from slicermedai.plan.checks import structure
+from slicermedai.plan.drawn import added, changed_in, measured_as, redrawn, sizes_of, warnings_of
 from slicermedai.plan.margins import zone_of
 from slicermedai.plan.numbers import DISTANCE, VOLUME_RATIO, PlanTable, distance, title
 from slicermedai.plan.resection import resect
 
-_SIZES = tuple(name for name in METHODS if name in {"volume", "long axis", "short axis", "3D diameter", "surface area"})
 PREFIX = "Plan: "
 """Begins the warnings of a result that come from its plan."""
 
@@ -51,28 +51,46 @@ class _Region:
 def planned_result(result: AnalysisResult, plan: Plan, table: PlanTable) -> AnalysisResult:
     """``result`` with the plan's regions as findings and its numbers as measurements.
 
-    Findings of an earlier plan are replaced. The plan's warnings become warnings of the result, which must be read
-    before its numbers; a step of the provenance says that there is a plan.
+    Structures that a person edited in the plan have its voxels and are measured anew, those that were added are
+    findings of their own. Findings of an earlier plan are replaced. The plan's warnings become warnings of the result,
+    which must be read before its numbers; a step of the provenance says that there is a plan.
 
     Raises
     ------
     GeometryError
         The plan lies on another grid than the result.
+    InputError
+        It is of other findings, or people since decided otherwise: see :mod:`slicermedai.plan.belonging`.
     """
-    if not plan.geometry.same_grid(result.volume_geometry):
-        raise GeometryError(
-            "the plan is of another image than the result",
-            attribute="geometry",
-            advice="Give the result it was made of.",
-        )
+    check_belongs(plan, result)
+    changed = changed_in(plan, result)
+    result = redrawn(result, changed)
     regions = list(_regions(plan))
-    uids = {_uid(result, one.name) for one in regions}
+    uids = {plan_uid(result, one.name) for one in regions}
     earlier = {step.detail for step in result.provenance.steps if step.name == _STEP}
     kept = [one for one in result.findings if one.tracking_uid not in uids | earlier]
-    columns = next((one.measurements for one in kept if one.measurements), ())
-    own = [replace(one, measurements=_with_plan(one, plan)) if one.measurements else one for one in kept]
+    columns = _columns(kept)
+    more = added(result, plan, [*(one.tracking_uid for one in kept), *uids], columns)
+    own = [replace(one, measurements=_with_plan(one, plan)) if one.measurements else one for one in (*kept, *more)]
     made = [_finding(result, one, columns) for one in regions]
-    return replace(result, findings=(*own, *made), provenance=_provenance(result, table, made))
+    told = (*warnings_of(changed), *table.warnings)
+    return replace(
+        result,
+        findings=(*own, *made),
+        reviews=tuple(one for one in result.reviews if not _of_the_whole(one)),
+        provenance=_provenance(result, told, [*more, *made]),
+    )
+
+
+def _columns(findings: Sequence[Finding]) -> tuple[Measurement, ...]:
+    """What findings are measured by, but for the numbers of a plan."""
+    columns = next((one.measurements for one in findings if one.measurements), ())
+    return tuple(one for one in columns if one.name not in (VOLUME_RATIO, DISTANCE))
+
+
+def _of_the_whole(review: Review) -> bool:
+    """Who accepted the result as a whole did not see what is planned."""
+    return review.tracking_uid == WHOLE and review.decision is Decision.ACCEPTED
 
 
 def _regions(plan: Plan) -> Iterator[_Region]:
@@ -101,35 +119,28 @@ def _regions(plan: Plan) -> Iterator[_Region]:
 
 
 def _finding(result: AnalysisResult, one: _Region, columns: Sequence[Measurement]) -> Finding:
-    geometric = {found.name: found for found in measure(one.region, wanted=_SIZES)}
     volume = Measurement(name=VOLUME, value=one.ml, unit=MILLILITER)
-    known = {**geometric, VOLUME: volume}
-    if not columns:
-        columns = tuple(known.values())
-    measurements = [_column(column, known) for column in columns if column.name not in (VOLUME_RATIO, DISTANCE)]
-    label = replace(one.label, name=one.name, definition=one.definition)
+    measurements = measured_as(columns, {**sizes_of(one.region), VOLUME: volume}, missing=_NOT_MEASURED)
     return Finding(
-        tracking_uid=_uid(result, one.name),
-        label=label,
+        tracking_uid=plan_uid(result, one.name),
+        label=replace(one.label, name=one.name, definition=one.definition),
         region=one.region,
         measurements=(*measurements, _ratio(one.ratio), _shortest(None)),
         confidence=_BY_A_PERSON,
     )
 
 
-def _column(column: Measurement, known: dict[Code, Measurement]) -> Measurement:
-    found = known.get(column.name)
-    if found is not None and column.derivation is None and found.unit == column.unit:
-        return found
-    return replace(column, value=math.nan, interval=None, points=(), missing=_NOT_MEASURED)
-
-
 def _with_plan(finding: Finding, plan: Plan) -> tuple[Measurement, ...]:
     """Its measurements, then ratio and distance; those of an earlier plan are dropped."""
     kept = [one for one in finding.measurements if one.name not in (VOLUME_RATIO, DISTANCE)]
-    mine = next((one for one in plan.structures if one.tracking_uid == finding.tracking_uid), None)
+    mine = next((one for one in plan.structures if _is_of(one, finding)), None)
     lesion = mine.region if mine is not None and mine.role is Role.LESION else None
     return (*kept, _ratio(math.nan), _shortest(lesion, plan))
+
+
+def _is_of(one: PlanStructure, finding: Finding) -> bool:
+    """A structure that was added in the plan is known by its region alone."""
+    return one.tracking_uid == finding.tracking_uid if one.tracking_uid else one.region is finding.region
 
 
 def _ratio(value: float) -> Measurement:
@@ -148,15 +159,10 @@ def _shortest(lesion: Mask | PackedMask | None, plan: Plan | None = None) -> Mea
     )
 
 
-def _provenance(result: AnalysisResult, table: PlanTable, made: Sequence[Finding]) -> Provenance:
+def _provenance(result: AnalysisResult, warnings: Sequence[str], made: Sequence[Finding]) -> Provenance:
     old = result.provenance
     kept = tuple(step for step in old.steps if step.name != _STEP)
     steps = tuple(Step(name=_STEP, detail=one.tracking_uid) for one in made)
-    told = tuple(f"{PREFIX}{line}" for line in table.warnings)
+    told = tuple(f"{PREFIX}{line}" for line in warnings)
     before = tuple(line for line in old.warnings if not line.startswith(PREFIX))
     return replace(old, steps=(*kept, *steps), warnings=(*before, *told))
-
-
-def _uid(result: AnalysisResult, name: str) -> str:
-    series = result.sources[0].series_uid if result.sources else ""
-    return tracking_uid("plan", series, result.provenance.bundle, name)
