@@ -64,11 +64,9 @@ def _add_import(actions: Any) -> None:
 
 def do_import(given: argparse.Namespace) -> int:
     """Install, log and print what a person must know before a run."""
-    from slicermedai.bundles.importing import import_bundle, import_from_zoo
+    from slicermedai.console import models
 
-    install = import_from_zoo if given.online else import_bundle
-    ref = install(given.source, _answers(given))
-    _log("model imported", ref.title)
+    ref = models.take_in(given.source, online=given.online, **_answers(given))
     print(f"{ref.title}  {ref.path}")
     for words in (f"licence: {ref.licence or 'not stated'}", f"intended use: {ref.intended_use or 'not stated'}"):
         print(f"  {words}")
@@ -81,104 +79,70 @@ def do_import(given: argparse.Namespace) -> int:
 
 def do_verify(given: argparse.Namespace) -> int:
     """Print one line for each model; 1 where a file is not as it came, or the record of changes was changed."""
-    from slicermedai.bundles.registry import list_bundles, resolve
-    from slicermedai.bundles.store import changes
-    from slicermedai.errors import MedAIError
+    from slicermedai.console import models
 
-    bad = 0
-    for name in given.names or [ref.path for ref in list_bundles()]:
-        try:
-            print(f"{resolve(name).title}  as it came")
-        except MedAIError as error:
-            bad += 1
-            print(f"{name}  {error}")
-    changes()
-    return 1 if bad else 0
+    found = models.verify(given.names)
+    for name, wrong in found.items():
+        print(f"{name}  {wrong or 'as it came'}")
+    return 1 if any(found.values()) else 0
 
 
 def do_pin(given: argparse.Namespace) -> int:
     """Pin, log and print."""
-    from slicermedai.bundles.store import pin
+    from slicermedai.console import models
 
-    change = pin(_title(given.title))
-    _log("model pinned", given.title)
+    change = models.pin(given.title)
     print(f"{change.name} is {change.used} from now on")
     return 0
 
 
 def do_rollback(given: argparse.Namespace) -> int:
     """Go back, log and print."""
-    from slicermedai.bundles.store import rollback
+    from slicermedai.console import models
 
-    change = rollback(given.name)
-    _log("model rolled back", f"{change.name}@{change.version}")
+    change = models.roll_back(given.name)
     print(f"{change.name} is {change.used} again")
     return 0
 
 
 def do_remove(given: argparse.Namespace) -> int:
     """Remove, log and print."""
-    from slicermedai.bundles.store import remove
+    from slicermedai.console import models
 
-    change = remove(_title(given.title))
-    _log("model removed", given.title, sha256=change.sha256)
+    models.remove(given.title)
     print(f"{given.title} is removed")
     return 0
 
 
 def do_consent(given: argparse.Namespace) -> int:
     """Keep the word, log that it was given, and print."""
-    from slicermedai.bundles.consent import agree
-    from slicermedai.bundles.registry import resolve
+    from slicermedai.console import models
 
-    title = _title(given.title)
-    change = agree(title, given.word, Path(resolve(given.title).path))
-    _log("consent given", given.title, sha256=change.sha256)
-    print(f"{title} may run its code, as long as its files stay as they are")
+    models.agree(given.title, given.word)
+    print(f"{given.title} may run its code, as long as its files stay as they are")
     return 0
 
 
 def do_history(given: argparse.Namespace) -> int:
     """Print one line for each change, oldest first."""
-    from slicermedai.bundles.store import changes
+    from slicermedai.console import models
 
-    for change in changes():
+    for change in models.history():
         print("  ".join((change.time, change.who, change.action, f"{change.name}@{change.version}", change.sha256)))
     return 0
 
 
-def _answers(given: argparse.Namespace) -> Any:
-    from slicermedai.bundles.draft import Answers
-
-    return Answers(
-        name=given.name,
-        version=given.as_version,
-        task=given.task,
-        modality=tuple(given.modality),
-        labels=given.labels,
-        outputs=given.outputs,
-        card=given.card,
-        configuration=given.configuration,
-        mirror=not given.no_mirror,
-        code_licence=given.code_licence,
-        weights_licence=given.weights_licence,
-    )
-
-
-def _title(text: str) -> Any:
-    from slicermedai.bundles.store import Title
-    from slicermedai.errors import BundleError
-
-    name, _, version = text.partition("@")
-    if not version:
-        raise BundleError(f"needs a version, as {name}@1.0", attribute="bundle", advice="See: slicermedai bundle list")
-    return Title(name=name, version=version)
-
-
-def _log(action: str, title: str, *, sha256: str = "") -> None:
-    """One entry in the audit log, with the hash of all files of the model as they are now."""
-    from slicermedai.audit.log import append
-    from slicermedai.bundles.store import models
-    from slicermedai.bundles.verify import content_sha256
-
-    append(action, job_id="", bundle=title, files_sha256=sha256 or content_sha256(models() / title))
+def _answers(given: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "name": given.name,
+        "version": given.as_version,
+        "task": given.task,
+        "modality": tuple(given.modality),
+        "labels": given.labels,
+        "outputs": given.outputs,
+        "card": given.card,
+        "configuration": given.configuration,
+        "mirror": not given.no_mirror,
+        "code_licence": given.code_licence,
+        "weights_licence": given.weights_licence,
+    }

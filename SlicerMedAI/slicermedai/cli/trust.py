@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slicermedai.confidence.record import StructureTrust, TrustRecord
+    from slicermedai.confidence.record import TrustRecord
 
 HELP = "show and use trust records"
 
@@ -30,7 +30,9 @@ def do_show(given: argparse.Namespace) -> int:
     if record is None:
         print(f"There is no trust record for {given.record}: its scores are not calibrated.")
         return 0
-    print("\n".join(lines(record)))
+    from slicermedai.console.models import record_lines
+
+    print("\n".join(record_lines(record)))
     return 0
 
 
@@ -41,34 +43,6 @@ def do_use(given: argparse.Namespace) -> int:
 
     print(load_record(Path(given.record)).save(records_folder()))
     return 0
-
-
-def lines(record: TrustRecord) -> list[str]:
-    """A record in words, a line each."""
-    made = record.provenance
-    scope = record.scope
-    parts = (*scope.modalities, *scope.manufacturers, *scope.sites, *scope.protocols)
-    said = [
-        record.name,
-        f"made {made.date} by slicermedai {made.software} from {made.images} images of {made.patients} patients",
-        f"for {', '.join(parts) or 'whatever scanner and site: none was recorded'}",
-    ]
-    said += [f"the {name} of {count} images is not known" for name, count in scope.unknown.items()]
-    if made.generated:
-        said.append("fitted on GENERATED data: it never applies to a real image")
-    return said + [line for structure in record.structures for line in _structure(structure)]
-
-
-def _structure(known: StructureTrust) -> list[str]:
-    said = [f"{known.name}: {known.patients} patients"]
-    if known.is_calibrated and known.before and known.after:
-        scaling = known.scaling
-        said.append(f"  {scaling.method} scaling: slope {scaling.slope:.4g}, offset {scaling.offset:.4g}")
-        said.append(f"  ECE around the prediction {known.before.ece:.4f} before, {known.after.ece:.4f} after")
-    else:
-        said.append("  not calibrated")
-    said.append(f"  green from a predicted Dice of {known.rule.threshold:.2f}" if known.rule else "  never green")
-    return said + [f"  {reason}" for reason in known.reasons]
 
 
 def _record(text: str) -> TrustRecord | None:
