@@ -132,7 +132,7 @@ def test_the_device_is_that_of_the_algorithm_and_the_rest_that_of_the_result(tmp
 
 def test_what_is_not_calibrated_is_absent_and_no_number(tmp_path: Path) -> None:
     for bundle in exported(a_case(), tmp_path):
-        (part,) = of_kind(bundle, "Observation")[0]["component"]
+        _, part = of_kind(bundle, "Observation")[0]["component"]
         assert part["dataAbsentReason"]["text"] == "not calibrated" and "valueQuantity" not in part
         assert "0.98" not in json.dumps(bundle)
 
@@ -143,7 +143,7 @@ def test_a_calibrated_probability_is_said_with_its_calibration(tmp_path: Path) -
     (finding,) = case.result.findings
     case = changed(case, findings=(dataclasses.replace(finding, confidence=sure),))
     for bundle in exported(case, tmp_path):
-        (part,) = of_kind(bundle, "Observation")[0]["component"]
+        _, part = of_kind(bundle, "Observation")[0]["component"]
         assert part["valueQuantity"]["value"] == 0.61 and "site A" in part["code"]["text"]
         assert "0.98" not in json.dumps(bundle)
 

@@ -144,6 +144,14 @@ def good_inputs(folder: Path) -> Iterator[Seed]:
         yield Seed(reader="deidentify", kind=kind, files=files, name="{number:03d}.dcm", read=_deidentify)
     for kind, files in _objects(folder):
         yield Seed(reader="read_result", kind=kind, files=files, name="{number}.dcm", read=_read_objects)
+    for path in _bundles(folder):
+        yield Seed(
+            reader="read_result",
+            kind=path.stem,
+            files=(path.read_bytes(),),
+            name="{number}.json",
+            read=_read_objects,
+        )
     saved = a_case().result.save(folder / "result")
     for path in sorted(saved.rglob("*")):
         if path.is_file():
@@ -170,6 +178,14 @@ def _objects(folder: Path) -> Iterator[tuple[str, tuple[bytes, ...]]]:
         place.mkdir(parents=True)
         made = export_result(case.result, headers=case.headers, folder=place, formats=formats)
         yield kind, tuple(path.read_bytes() for path in made)
+
+
+def _bundles(folder: Path) -> list[Path]:
+    case, place = a_case(), folder / "bundles"
+    place.mkdir(parents=True)
+    formats = ("seg", "sr", "fhir", "fhir-r5")
+    made = export_result(case.result, headers=case.headers, folder=place, formats=formats)
+    return [path for path in made if path.suffix == ".json"]
 
 
 def _deidentify(place: Path) -> object:

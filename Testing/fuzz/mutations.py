@@ -1,10 +1,12 @@
-"""Ways to damage a file: its bytes, and a DICOM data set's elements at any depth. The same seed, the same damage."""
+"""Ways to damage a file: its bytes, and elements of DICOM and JSON at any depth. The same seed, the same damage."""
 
 from __future__ import annotations
 
 import io
+import json
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -54,7 +56,9 @@ def _double(data: bytes, rng: random.Random) -> bytes:
 
 
 def _element(data: bytes, rng: random.Random) -> bytes:
-    """One element of a data set removed, emptied, doubled or given another value; bytes that are none stay."""
+    """One element of a data set or of JSON removed, emptied, doubled or given another value."""
+    if data[:1] == b"{":
+        return _node(data, rng)
     try:
         dataset = dcmread(io.BytesIO(data))
         places = list(_places(dataset))
@@ -65,6 +69,34 @@ def _element(data: bytes, rng: random.Random) -> bytes:
         return out.getvalue()
     except Exception:  # noqa: BLE001  # what cannot be written is damaged in another way: pydicom raises all kinds here
         return _flip(data, rng)
+
+
+def _node(data: bytes, rng: random.Random) -> bytes:
+    try:
+        content = json.loads(data)
+        places = list(_nodes(content))
+    except (ValueError, RecursionError):
+        return _flip(data, rng)
+    if not places:
+        return _flip(data, rng)
+    holder, key = rng.choice(places)
+    others = (*_WILD, None, True, -1, 1e308, [], {}, [[]], [None], {"coding": 3}, rng.choice(places)[0])
+    if rng.random() < 0.3:
+        del holder[key]
+    else:
+        holder[key] = rng.choice(others)
+    try:
+        return json.dumps(content).encode()
+    except (ValueError, RecursionError):  # a node within itself
+        return _flip(data, rng)
+
+
+def _nodes(content: Any) -> Iterator[tuple[Any, Any]]:
+    """Every value in objects and lists, by what holds it."""
+    keys = content.keys() if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()
+    for key in keys:
+        yield content, key
+        yield from _nodes(content[key])
 
 
 def _places(dataset: Dataset) -> Iterator[tuple[Dataset, Tag]]:

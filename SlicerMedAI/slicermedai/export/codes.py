@@ -52,6 +52,16 @@ PROBABILITIES = (
 )
 """What only a calibrated number may be called."""
 
+FINDING = Code(value="121071", scheme="DCM", meaning="Finding")
+FINDING_CATEGORY = Code(value="276214006", scheme="SCT", meaning="Finding category")
+LATERALITY = Code(value="272741003", scheme="SCT", meaning="Laterality")
+TOPOGRAPHY = Code(value="106233006", scheme="SCT", meaning="Topographical modifier")
+MEASUREMENT_GROUP = Code(value="125007", scheme="DCM", meaning="Measurement Group")
+TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Identifier")
+DERIVATION = Code(value="121401", scheme="DCM", meaning="Derivation")
+LOWER_LIMIT = Code(value="371885007", scheme="SCT", meaning="Lower limit")
+UPPER_LIMIT = Code(value="371886008", scheme="SCT", meaning="Upper limit")
+
 SOURCE_SERIES = Code(value="121232", scheme="DCM", meaning="Source series for segmentation")
 IMAGE_LIBRARY = Code(value="111028", scheme="DCM", meaning="Image Library")
 IMAGE_LIBRARY_GROUP = Code(value="126200", scheme="DCM", meaning="Image Library Group")

@@ -16,7 +16,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import seg, sr, subject, words
 from slicermedai.export.codes import AI_FAMILY, procedure
 from slicermedai.export.context import ExportContext
-from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations, people
+from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations, people, verifications
 from slicermedai.export.fhir_parts import (
     DEVICE,
     DICOM_UID,
@@ -54,7 +54,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     ids = Ids(context=context, release="R4", algorithm=subject.algorithm(result))
     saying = Saying(result=result, context=context, ids=ids)
     study = imaging_study(result, context, ids)
-    made = [_device(result, ids), *observations(saying), _report(saying)]
+    made = [_device(result, ids), *observations(saying), _report(saying), *verifications(saying)]
     return [save(bundle(context, ids, study, made), folder / FILE_NAME)]
 
 
@@ -156,4 +156,5 @@ def report(saying: Saying) -> Json:
         **({"resultsInterpreter": people(result)} if people(result) else {}),
         **({"result": found} if found else {}),
         "conclusion": conclusion(result, told),
+        "conclusionCode": [concept(subject.summary(result))],
     }

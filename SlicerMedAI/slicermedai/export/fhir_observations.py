@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.codes import NO_UNITS, Code, Label
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Interval, Measurement
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import codes, subject
@@ -18,14 +18,20 @@ from slicermedai.export.fhir_parts import DEVICE, Ids, Json, absent, concept, or
 from slicermedai.export.fhir_parts import subject as patient
 from slicermedai.export.reviews import verifiers
 
-_GROUP = Code(value="125007", scheme="DCM", meaning="Measurement Group")
-_TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Identifier")
-_DERIVATION = Code(value="121401", scheme="DCM", meaning="Derivation")
-_LOWER = Code(value="371885007", scheme="SCT", meaning="Lower limit")
-_UPPER = Code(value="371886008", scheme="SCT", meaning="Upper limit")
+PROBABILITY_CALIBRATED = "Probability, calibrated by "
+"""What the text of a calibrated probability begins with; the name of its calibration follows."""
+OF_PROBABILITY = " of the probability"
+"""What the text of an end of a probability's interval ends with."""
 IMAGING = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging"}],
     "text": "Imaging",
+}
+
+_VERIFIER = {
+    "coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type", "code": "verifier"},
+    ],
+    "text": "Verifier",
 }
 
 
@@ -72,6 +78,20 @@ def _common(saying: Saying, name: str, number: int) -> Json:
     }
 
 
+def verifications(saying: Saying) -> list[Json]:
+    """Who verified the report, and when: a Provenance for each."""
+    return [
+        {
+            "resourceType": "Provenance",
+            "id": saying.ids.of(f"verification {number}"),
+            "target": [saying.ids.reference("DiagnosticReport", "report")],
+            "recorded": one.time.isoformat(),
+            "agent": [{"type": _VERIFIER, "who": {"type": "Practitioner", "display": one.in_words}}],
+        }
+        for number, one in enumerate(verifiers(saying.result), 1)
+    ]
+
+
 def people(result: AnalysisResult) -> list[Json]:
     """Everybody who verified the result, by name alone."""
     return [{"type": "Practitioner", "display": one.in_words} for one in verifiers(result)]
@@ -87,12 +107,12 @@ def _group(saying: Saying, finding: Finding, number: int) -> Json:
         for place in range(1, len(finding.measurements) + 1)
     ]
     return _common(saying, group_name(number), number) | {
-        "identifier": [uid_identifier(finding.tracking_uid, _TRACKING_UID)],
-        "code": concept(_GROUP),
+        "identifier": [uid_identifier(finding.tracking_uid, codes.TRACKING_UID)],
+        "code": concept(codes.MEASUREMENT_GROUP),
         "valueCodeableConcept": concept(finding.label.type) | {"text": finding.label.name},
         **_site(finding),
         **({"hasMember": members} if members else {}),
-        "component": [_trust(finding.confidence)],
+        "component": [*_kind(finding.label), *_trust(finding.confidence)],
     }
 
 
@@ -121,17 +141,17 @@ def _value(one: Measurement) -> Json:
 def _derived(one: Measurement) -> list[Json]:
     if one.derivation is None:
         return []
-    return [{"code": concept(_DERIVATION), "valueCodeableConcept": concept(one.derivation)}]
+    return [{"code": concept(codes.DERIVATION), "valueCodeableConcept": concept(one.derivation)}]
 
 
-def _ends(interval: Interval | None, unit: Code) -> list[Json]:
+def _ends(interval: Interval | None, unit: Code, *, of: str = "") -> list[Json]:
     """The ends of an interval that are finite, with its level in words."""
     if interval is None:
         return []
-    sides = ((_LOWER, interval.low), (_UPPER, interval.high))
+    sides = ((codes.LOWER_LIMIT, interval.low), (codes.UPPER_LIMIT, interval.high))
     return [
         {
-            "code": concept(name) | {"text": f"{name.meaning} of the {interval.level:.0%} interval"},
+            "code": concept(name) | {"text": f"{name.meaning} of the {interval.level * 100:.12g}% interval{of}"},
             "valueQuantity": quantity(value, unit),
         }
         for name, value in sides
@@ -139,13 +159,22 @@ def _ends(interval: Interval | None, unit: Code) -> list[Json]:
     ]
 
 
-def _trust(confidence: Confidence) -> Json:
-    """The calibrated probability, or why there is none; a raw score is never sent."""
+def _kind(label: Label) -> list[Json]:
+    """What kind of thing it is, and the modifier of what has no site of its own to be modified."""
+    modifier = None if label.category in codes.ANATOMICAL else label.modifier
+    name = codes.LATERALITY if modifier in codes.SIDES else codes.TOPOGRAPHY
+    said = [(codes.FINDING_CATEGORY, label.category), *([(name, modifier)] if modifier else [])]
+    return [{"code": concept(named), "valueCodeableConcept": concept(value)} for named, value in said]
+
+
+def _trust(confidence: Confidence) -> list[Json]:
+    """The calibrated probability with its interval, or why there is none; a raw score is never sent."""
     made: Json = {"code": concept(codes.PROBABILITY)}
     if confidence.state is not ConfidenceState.CALIBRATED or confidence.probability is None:
-        return made | {"dataAbsentReason": absent(confidence.state.value, "not-performed")}
-    made["code"]["text"] = f"Probability, calibrated by {confidence.calibration}"
-    return made | {"valueQuantity": quantity(confidence.probability, NO_UNITS)}
+        return [made | {"dataAbsentReason": absent(confidence.state.value, "not-performed")}]
+    made["code"]["text"] = f"{PROBABILITY_CALIBRATED}{confidence.calibration}"
+    ends = _ends(confidence.interval, NO_UNITS, of=OF_PROBABILITY)
+    return [made | {"valueQuantity": quantity(confidence.probability, NO_UNITS)}, *ends]
 
 
 def _site(finding: Finding) -> Json:

@@ -16,14 +16,19 @@ from slicermedai.export.context import ExportContext
 from slicermedai.export.uids import named_uid
 
 Json = dict[str, Any]
-_SYSTEMS = {
+SYSTEMS = {
     "SCT": "http://snomed.info/sct",
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
     "LN": "http://loinc.org",
     "UCUM": "http://unitsofmeasure.org",
     "UMLS": "http://www.nlm.nih.gov/research/umls",
     "RADLEX": "http://radlex.org",
+    "UBERON": "urn:oid:1.2.840.10008.2.16.6",
+    "IBSI": "urn:oid:1.2.840.10008.2.16.13",
+    "RADELEMENT": "urn:oid:1.2.840.10008.2.16.15",
+    "I11": "urn:oid:1.2.840.10008.2.16.16",
 }
+"""Coding scheme designator (PS3.16 table 8-1) -> what FHIR names it by, which may be its UID (PS3.6 annex A)."""
 _KINDS_OF_IDENTIFIER = "http://terminology.hl7.org/CodeSystem/v2-0203"
 DICOM_UID = "urn:dicom:uid"
 DEVICE = "device"
@@ -53,7 +58,7 @@ class Ids:
 
 def coding(code: Code) -> Json:
     """One Coding; schemes that FHIR has no system for keep their meaning alone."""
-    system = {"system": _SYSTEMS[code.scheme]} if code.scheme in _SYSTEMS else {}
+    system = {"system": SYSTEMS[code.scheme]} if code.scheme in SYSTEMS else {}
     return {**system, "code": code.value, "display": code.meaning}
 
 
@@ -64,7 +69,7 @@ def concept(*codes: Code) -> Json:
 
 def quantity(value: float, unit: Code) -> Json:
     """A Quantity in UCUM."""
-    return {"value": value, "unit": unit.meaning, "system": _SYSTEMS["UCUM"], "code": unit.value}
+    return {"value": value, "unit": unit.meaning, "system": SYSTEMS["UCUM"], "code": unit.value}
 
 
 def absent(reason: str, code: str = "unknown") -> Json:

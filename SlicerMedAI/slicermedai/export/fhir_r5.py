@@ -15,7 +15,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import codes, fhir, seg, subject, words
 from slicermedai.export.codes import AI_FAMILY
 from slicermedai.export.context import ExportContext
-from slicermedai.export.fhir_observations import Saying, observations
+from slicermedai.export.fhir_observations import Saying, observations, verifications
 from slicermedai.export.fhir_parts import DEVICE, DICOM_UID, Ids, Json, coding, concept, save
 from slicermedai.export.fhir_parts import subject as patient
 
@@ -37,6 +37,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         *[_structure(saying, number) for number in numbers],
         *observations(saying),
         fhir.report(saying) | {"study": [ids.reference("ImagingStudy", "study")]},
+        *verifications(saying),
     ]
     return [save(fhir.bundle(context, ids, _study(result, context, ids), made), folder / FILE_NAME)]
 

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from slicermedai.domain.study import InstanceRef, SeriesRef
 from slicermedai.errors import UnreadableFileError
+from slicermedai.export.fhir_json import is_json
 from slicermedai.export.read_back import SEGMENTATIONS, ReadBack, read_result
 
 _ADVICE = "Import the objects of this result again, all of them from one export."
@@ -39,7 +40,7 @@ def read_own(files: Sequence[Path]) -> ReadBack:
 
 def _cited(files: Sequence[Path]) -> list[SeriesRef]:
     """The images in the evidence of reports (PS3.3 C.17.2.3), each series once."""
-    heads = [dcmread(path, stop_before_pixels=True) for path in files]
+    heads = [dcmread(path, stop_before_pixels=True) for path in files if not is_json(path)]
     evidence = [one for head in heads for one in head.get("CurrentRequestedProcedureEvidenceSequence") or ()]
     series = [_series(one) for study in evidence for one in study.get("ReferencedSeriesSequence") or ()]
     images = [one for one in series if not any(i.sop_class_uid in SEGMENTATIONS for i in one.instances)]

@@ -18,12 +18,11 @@ from pydicom.dataset import Dataset
 from slicermedai.dicom.files import READ_ERRORS, understood
 from slicermedai.dicom.headers import study_of
 from slicermedai.dicom.implementation import MANUFACTURER
-from slicermedai.domain.codes import Code, Label
-from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Point
+from slicermedai.domain.finding import Box, Finding, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance, WeightsFile
 from slicermedai.domain.result import AnalysisResult, Decision, Map, Review, Status
-from slicermedai.domain.study import InstanceRef, SeriesRef
+from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.errors import (
     CodeError,
     FormatError,
@@ -33,14 +32,15 @@ from slicermedai.errors import (
     NoImagesError,
     UnreadableFileError,
 )
-from slicermedai.export import pmap_read, seg_read, sr_read
-from slicermedai.export.codes import NONE_SUCCEEDED, PROBABILITY, SUCCEEDED_WITH_FINDINGS
+from slicermedai.export import fhir_json, fhir_read, pmap_read, seg_read, sr_read
+from slicermedai.export.codes import NONE_SUCCEEDED, SUCCEEDED_WITH_FINDINGS
+from slicermedai.export.read_findings import findings_of, segments_of
+from slicermedai.export.words import REJECTED
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 MAP = "1.2.840.10008.5.1.4.1.1.30"
 REPORTS = ("1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.22")
-_CALIBRATION, _NONE, _WEIGHTS, _WARNING = "calibration: ", "none (", "weights sha256", "Warning: "
-_FINDING = Code(value="49755003", scheme="SCT", meaning="Morphologically Altered Structure")
+_WEIGHTS, _WARNING = "weights sha256", "Warning: "
 _STATUS = {SUCCEEDED_WITH_FINDINGS: Status.COMPLETE, NONE_SUCCEEDED: Status.FAILED}
 
 
@@ -54,20 +54,26 @@ class ReadBack:
 
 @dataclass(slots=True, kw_only=True)
 class _Objects:
-    """What was read, by kind, in the order of the files' names."""
+    """What was read, by kind, in the order of the files' names; FHIR bundles after DICOM objects, which say more."""
 
     heads: list[Dataset] = field(default_factory=list)
+    bundles: list[fhir_read.ReadBundle] = field(default_factory=list)
     segmentations: list[seg_read.ReadSegmentation] = field(default_factory=list)
     reports: list[sr_read.ReadReport] = field(default_factory=list)
     maps: list[pmap_read.ReadMap] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
+    @property
+    def told(self) -> list[sr_read.ReadReport]:
+        """Reports of both kinds."""
+        return [*self.reports, *(one.report for one in self.bundles)]
+
 
 def read_result(files: Sequence[Path]) -> ReadBack:
-    """Read segmentations, TID 1500 reports and parametric maps of one study and one analysis.
+    """Read segmentations, TID 1500 reports, parametric maps and FHIR bundles of one study and one analysis.
 
-    A segment that stands in a label map and its BINARY twin is read once. Objects of other kinds, and those that cannot
-    be understood, are named in :attr:`ReadBack.lost`.
+    What stands in several of them is read once: a segment in a label map and its BINARY twin, a number in a report and
+    a bundle. Objects of other kinds, and those that cannot be understood, are named in :attr:`ReadBack.lost`.
 
     Raises
     ------
@@ -76,31 +82,39 @@ def read_result(files: Sequence[Path]) -> ReadBack:
     MixedPatientsError
         They are of more than one study.
     UnreadableFileError
-        A file is no DICOM file, or cut off.
+        A file is neither DICOM nor JSON, or cut off.
     """
     objects = _Objects()
     for path in sorted(map(Path, files)):
-        _read(path, objects)
-    if not (objects.segmentations or objects.reports or objects.maps):
+        if fhir_json.is_json(path):
+            _read_bundle(path, objects)
+        else:
+            _read(path, objects)
+    if not (objects.segmentations or objects.told or objects.maps):
         raise NoImagesError("holds no result that can be read", file=Path(files[0]) if files else None)
     with understood(Path(files[0]).parent):  # which of them is not known any more
         return _joined(objects)
 
 
 def _joined(objects: _Objects) -> ReadBack:
-    _check_one_study(objects.heads)
-    findings, lost = _findings(objects)
+    studies = [*map(study_of, objects.heads), *(one.study for one in objects.bundles)]
+    _check_one_study(objects, studies)
+    sources = _series(objects.heads) or next((one.study.series for one in objects.bundles), ())
+    findings, lost = findings_of(objects.segmentations, objects.told)
     geometry, about_grid = _grid(objects, findings)
     result = AnalysisResult(
         status=_status(objects, findings),
-        study=replace(study_of(objects.heads[0]), series=_series(objects.heads)),
+        study=replace(studies[0], series=sources),
         volume_geometry=geometry,
         provenance=_provenance(objects),
         findings=findings,
         maps=tuple(_unique_names([one.map for one in objects.maps])),
         reviews=tuple(_reviews(objects)),
-        sources=_series(objects.heads),
+        sources=sources,
+        message=_message(objects),
     )
+    if findings and not (objects.segmentations or objects.reports):
+        lost.append("FHIR bundles hold neither places nor colours of findings.")
     return ReadBack(result=result, lost=(*objects.lost, *lost, *about_grid))
 
 
@@ -132,99 +146,25 @@ def _head(path: Path) -> Dataset:
         raise UnreadableFileError("cannot be read as DICOM", file=path) from error
 
 
-def _check_one_study(heads: Sequence[Dataset]) -> None:
-    for keyword in ("PatientID", "StudyInstanceUID"):
-        if len({str(head.get(keyword, "")) for head in heads}) > 1:
+def _read_bundle(path: Path, objects: _Objects) -> None:
+    try:
+        read = fhir_read.read(path)
+    except MixedPatientsError:
+        raise
+    except (FormatError, CodeError, InputError) as error:
+        objects.lost.append(f"{path.name}: not understood: {error.message}.")
+        return
+    objects.bundles.append(read)
+    objects.lost += [f"{path.name}: {one}" for one in read.lost]
+
+
+def _check_one_study(objects: _Objects, studies: Sequence[Study]) -> None:
+    """A bundle may leave out who and which study it is about; a DICOM object may not."""
+    for keyword, name in (("PatientID", "patient_id"), ("StudyInstanceUID", "study_uid")):
+        said = {getattr(one, name) for one in studies[: len(objects.heads)]}
+        said |= {getattr(one.study, name) for one in objects.bundles} - {""}
+        if len(said) > 1:
             raise MixedPatientsError("the objects are not of one study", attribute=keyword)
-
-
-# --- findings ----------------------------------------------------------------------------------------------------
-
-
-def _findings(objects: _Objects) -> tuple[tuple[Finding, ...], list[str]]:
-    """Segments in their order with the numbers of the groups about them, then what has a place of its own, or none."""
-    groups = [group for report in objects.reports for group in report.groups]
-    found: dict[str, Finding] = {}
-    used: set[int] = set()
-    for of, segment in _segments(objects):
-        uid = segment.tracking_uid or f"{of.sop_instance_uid}.{segment.number}"
-        if uid not in found:
-            about = [group for group in groups if _is_about(group, of, segment)]
-            used.update(map(id, about))
-            found[uid] = _of_segment(uid, segment, _merged(about))
-    for number, group in enumerate(groups, 1):
-        uid = group.tracking_uid or f"{objects.reports[0].sop_instance_uid}.{number}"
-        if id(group) not in used and not group.segment_number and uid not in found:
-            alike = [one for one in groups if one is group or (group.tracking_uid and one.tracking_uid == uid)]
-            used.update(map(id, alike))
-            found[uid] = _of_group(uid, _merged(alike) or group)
-    left = sum(id(group) not in used for group in groups)
-    lost = [f"{left} measurement groups are about segments that none of these objects holds."] if left else []
-    drawn = sum(segment.algorithm.kind == "MANUAL" for _, segment in _segments(objects))
-    lost += [f"{drawn} segments were drawn by a person, and no algorithm made them."] if drawn else []
-    return tuple(found.values()), lost
-
-
-def _is_about(group: sr_read.ReadGroup, of: seg_read.ReadSegmentation, segment: seg_read.ReadSegment) -> bool:
-    """By tracking UID, or, of reports that track nothing, by the segment that the group cites."""
-    if group.tracking_uid and segment.tracking_uid:
-        return group.tracking_uid == segment.tracking_uid
-    return (group.segmentation_uid, group.segment_number) == (of.sop_instance_uid, segment.number)
-
-
-def _merged(groups: Sequence[sr_read.ReadGroup]) -> sr_read.ReadGroup | None:
-    """The first of several groups about one thing, with the measurements of all, each once."""
-    if not groups:
-        return None
-    return replace(groups[0], measurements=tuple(dict.fromkeys(one for group in groups for one in group.measurements)))
-
-
-def _segments(objects: _Objects) -> Iterator[tuple[seg_read.ReadSegmentation, seg_read.ReadSegment]]:
-    for of in objects.segmentations:
-        for segment in of.segments:
-            yield of, segment
-
-
-def _of_segment(uid: str, segment: seg_read.ReadSegment, group: sr_read.ReadGroup | None) -> Finding:
-    name = segment.name or segment.type.meaning
-    label = Label(name=name, category=segment.category, type=segment.type, modifier=segment.modifier)
-    label = replace(label, color=segment.color) if segment.color else label
-    numbers = () if group is None else tuple(one for one in group.measurements if one.name != PROBABILITY)
-    return Finding(
-        tracking_uid=uid, label=label, region=segment.mask, measurements=numbers, confidence=_confidence(group)
-    )
-
-
-def _of_group(uid: str, group: sr_read.ReadGroup) -> Finding:
-    kind = group.finding or _FINDING
-    label = Label(name=kind.meaning, category=_FINDING, type=kind, modifier=group.side)
-    numbers = tuple(one for one in group.measurements if one.name != PROBABILITY)
-    return Finding(
-        tracking_uid=uid,
-        label=label,
-        region=group.region,
-        measurements=numbers,
-        confidence=_confidence(group),
-    )
-
-
-def _confidence(group: sr_read.ReadGroup | None) -> Confidence:
-    """What the report says of it: a probability counts only where it names its calibration."""
-    if group is None:
-        return Confidence(reason="no report says how sure the algorithm was")
-    said = next((one.removeprefix(_CALIBRATION) for one in group.parameters if one.startswith(_CALIBRATION)), "")
-    sure = next((one for one in group.measurements if one.name == PROBABILITY), None)
-    if said.startswith(_NONE):
-        known = {str(state): state for state in ConfidenceState}
-        state = known.get(said.removeprefix(_NONE).removesuffix(")"), ConfidenceState.NOT_ASSESSED)
-        return Confidence(state=state if state is not ConfidenceState.CALIBRATED else ConfidenceState.NOT_ASSESSED)
-    if not said:
-        return Confidence(reason="the report names no calibration")
-    if sure is None or not 0 <= sure.value <= 1:
-        return Confidence(reason="the report names a calibration and no probability")
-    return Confidence(
-        state=ConfidenceState.CALIBRATED, probability=sure.value, calibration=said, interval=sure.interval
-    )
 
 
 # --- what holds for all of it ------------------------------------------------------------------------------------
@@ -251,7 +191,7 @@ def _extent(region: object) -> list[tuple[float, float, float]]:
 
 
 def _status(objects: _Objects, findings: Sequence[Finding]) -> Status:
-    said = [_STATUS[one.outcome] for one in objects.reports if one.outcome in _STATUS]
+    said = [_STATUS[one.outcome] for one in objects.told if one.outcome in _STATUS]
     if said:
         return said[0]
     return Status.COMPLETE if findings or objects.maps else Status.NO_FINDING
@@ -280,8 +220,7 @@ def _provenance(objects: _Objects) -> Provenance:
     """Which algorithm, as segments, groups or report name it."""
     name, version, parameters = _algorithm(objects)
     said = dict(one.split(": ", 1) for one in parameters if ": " in one)
-    comments = dict.fromkeys(text for report in objects.reports for text in report.comments)
-    warnings = tuple(text.removeprefix(_WARNING) for text in comments if text.startswith(_WARNING))
+    warnings = tuple(text.removeprefix(_WARNING) for text in _comments(objects) if text.startswith(_WARNING))
     hashes = {key: value for key, value in said.items() if key.startswith(_WEIGHTS)}
     others = tuple(
         WeightsFile(file=key.removeprefix(f"{_WEIGHTS} of "), sha256=value)
@@ -297,15 +236,25 @@ def _provenance(objects: _Objects) -> Provenance:
         precision=said.get("precision", ""),
         seed=int(said["seed"]) if said.get("seed", "").isdigit() else 0,
         warnings=warnings,
-        finished=_finished(objects.heads[0]),
+        finished=_finished(objects.heads[0]) if objects.heads else objects.bundles[0].finished,
     )
 
 
+def _comments(objects: _Objects) -> list[str]:
+    return list(dict.fromkeys(text for report in objects.told for text in report.comments))
+
+
+def _message(objects: _Objects) -> str:
+    """Why the algorithm failed, or what else its report says instead of findings."""
+    told = [one for one in _comments(objects) if not one.startswith(_WARNING) and one != REJECTED]
+    return "".join(told[:1])
+
+
 def _algorithm(objects: _Objects) -> tuple[str, str, tuple[str, ...]]:
-    for _, segment in _segments(objects):
+    for _, segment in segments_of(objects.segmentations):
         if segment.algorithm.name:
             return segment.algorithm.name, segment.algorithm.version, segment.algorithm.parameters
-    for report in objects.reports:
+    for report in objects.told:
         said = [(group.algorithm, group.parameters) for group in report.groups]
         for (name, version), parameters in (*said, (report.algorithm, report.parameters)):
             if name:
@@ -316,7 +265,7 @@ def _algorithm(objects: _Objects) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _maker(objects: _Objects) -> str:
-    said = objects.heads[0]
+    said = objects.heads[0] if objects.heads else {"Manufacturer": objects.bundles[0].maker}
     return str(said.get("ManufacturerModelName") or said.get("Manufacturer") or "an algorithm that is not named")
 
 
@@ -335,15 +284,16 @@ def _finished(head: Dataset) -> str:
 
 def _reviews(objects: _Objects) -> Iterator[Review]:
     """A verified report was accepted as a whole by whoever verified it."""
-    people = dict.fromkeys(one for report in objects.reports for one in report.verifiers)
+    people = dict.fromkeys(one for report in objects.reports or objects.told for one in report.verifiers)
     for name, time in people:
         yield Review(tracking_uid="", person=name, decision=Decision.ACCEPTED, time=_moment(time))
 
 
 def _moment(value: str) -> str:
-    for form in ("%Y%m%d%H%M%S.%f%z", "%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S"):
+    """ISO 8601 of a time as DICOM has it (VR DT), or FHIR."""
+    for form in ("%Y%m%d%H%M%S.%f%z", "%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S", ""):
         try:
-            return datetime.strptime(value, form).isoformat()
+            return (datetime.strptime(value, form) if form else datetime.fromisoformat(value)).isoformat()
         except ValueError:
             continue
     return ""

@@ -47,7 +47,7 @@ class ReadGroup:
 
     ``site`` and ``side`` say where, in codes. ``region`` is set where the group has a place of its own and no segment:
     what holds its points (LPS mm), a place where all of them are one. ``parameters`` are the algorithm's, of which
-    ``calibration: ...`` is one, as the numbers have them.
+    ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said.
     """
 
     tracking_id: str
@@ -61,6 +61,8 @@ class ReadGroup:
     region: Box | Point | None = None
     algorithm: tuple[str, str] = ("", "")
     parameters: tuple[str, ...] = ()
+    name: str = ""
+    category: Code | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

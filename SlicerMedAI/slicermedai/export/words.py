@@ -11,6 +11,10 @@ from slicermedai.export import subject
 from slicermedai.export.reviews import verifiers
 
 RESEARCH = "Research use only. Not for primary diagnosis."
+REJECTED = "A person rejected all findings of the algorithm."
+NOTHING_FOUND = "The algorithm ran and found nothing."
+FAILED = "The algorithm failed"
+NOTHING_FOLLOWS = ". Nothing follows from this for the patient."
 NOT_VERIFIED = "Made by an algorithm. Not verified by a person."
 VERIFIED = "Made by an algorithm. Verified by"
 
@@ -24,11 +28,11 @@ def outcome(result: AnalysisResult) -> str:
     """What came of the run, in a sentence; "no finding" and "failed" are said, never left to be guessed."""
     if result.status is Status.FAILED:
         reason = f": {result.message}" if result.message else ""
-        return f"The algorithm failed{reason}. Nothing follows from this for the patient."
+        return f"{FAILED}{reason}{NOTHING_FOLLOWS}"
     if not result.findings and result.status is Status.COMPLETE:
-        return "A person rejected all findings of the algorithm."
+        return REJECTED
     if not result.findings:
-        return "The algorithm ran and found nothing."
+        return NOTHING_FOUND
     return f"Findings: {len(result.findings)}"
 
 
