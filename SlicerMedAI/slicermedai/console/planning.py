@@ -185,6 +185,8 @@ def print_page(
     ------
     UnreadableFileError
         No result is there.
+    GeometryError, InputError
+        The plan was made of another result, or people have decided otherwise since.
     OutputError
         It cannot be written, or a picture is missing.
     """

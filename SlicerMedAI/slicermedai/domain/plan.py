@@ -250,6 +250,8 @@ class Plan:
         Names of structures whose distance is asked for, besides lesions to vessels and to the organ's border.
     notes:
         What a person wants every reader to know.
+    sources:
+        Series Instance UIDs of the images that the plan rests on; () where they are not known.
     """
 
     geometry: Geometry
@@ -262,6 +264,7 @@ class Plan:
     contours: tuple[Contours, ...] = ()
     alignments: tuple[Alignment, ...] = ()
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Short, and without what may name a patient."""

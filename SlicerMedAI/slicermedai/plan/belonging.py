@@ -19,12 +19,18 @@ def check_belongs(plan: Plan, result: AnalysisResult) -> None:
     GeometryError
         The plan lies on another grid.
     InputError
-        The plan is of other findings, or people since decided otherwise about those that it rests on.
+        The plan is of other series or findings, or people since decided otherwise about those that it rests on.
     """
     if not plan.geometry.same_grid(result.volume_geometry):
         raise GeometryError(
             "the plan is of another image than the result",
             attribute="geometry",
+            advice="Give the result it was made of.",
+        )
+    if plan.sources and set(plan.sources) != {one.series_uid for one in result.sources}:
+        raise InputError(
+            "the plan is of another series than the result",
+            attribute="SeriesInstanceUID",
             advice="Give the result it was made of.",
         )
     known = {one.tracking_uid for one in result.findings}

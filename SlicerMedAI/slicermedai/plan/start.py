@@ -58,6 +58,7 @@ def start_plan(result: AnalysisResult, roles: Roles) -> Plan:
             organ=roles.organ,
             structures=tuple(found),
             contours=tuple(_contours(result, found)),
+            sources=tuple(one.series_uid for one in result.sources),
         )
     )
 

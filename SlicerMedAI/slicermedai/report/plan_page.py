@@ -18,6 +18,7 @@ from slicermedai.domain.plan import BoxCut, Cut, MarginCut, Place, Plan
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
+from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.distances import ACCURACY
 from slicermedai.plan.numbers import NOT_ASSESSED, Part, PlanRow, PlanTable
 from slicermedai.plan.planned import PREFIX
@@ -82,6 +83,8 @@ def write_plan_page(context: PlanContext, folder: Path) -> Path:
 
     Raises
     ------
+    GeometryError, InputError
+        The plan was not made of the result.
     OutputError, DiskFullError
         The folder cannot be written, or a picture is not there.
     """
@@ -89,8 +92,16 @@ def write_plan_page(context: PlanContext, folder: Path) -> Path:
 
 
 def render_plan_page(context: PlanContext) -> str:
-    """The page as text."""
+    """The page as text.
+
+    Raises
+    ------
+    GeometryError, InputError
+        The plan was not made of the result, see :func:`slicermedai.plan.belonging.check_belongs`: the page would bear
+        another patient's name.
+    """
     plan, table = context.plan, context.table
+    check_belongs(plan, context.result)
     return Template(resource("plan_page.html")).substitute(
         title=text(context.title),
         style=resource("plan_page.css"),
