@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from slicermedai.bundles.coding import SIDES
 from slicermedai.bundles.registry import resolve
+from slicermedai.domain.codes import Label
 from slicermedai.domain.observer import silent
 from slicermedai.errors import InputError, JobCancelled
 from slicermedai.inference.again import Answered
 from slicermedai.inference.layers import Unexplained, choose_layer, kept_at
-from slicermedai.inference.saliency import METHODS, Request, cam, explain, target_of
+from slicermedai.inference.saliency import METHODS, Request, cam, explain
+from slicermedai.inference.saliency_target import asked_target, target_of
 from slicermedai.inference.task import Listeners, predict
 from Testing.corpus.trust.saliency_net import answered, network
-from Testing.inference.test_again import ball, leaning
+from Testing.inference.test_again import ball, label, leaning
+from Testing.inference.tiny_bundle import change_json, pinned, tiny_config
 
 SIZE = 16
 
@@ -92,16 +98,54 @@ def test_cams_are_those_of_captum(high_resolution: bool) -> None:
 # --- windows and scale -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["hirescam", "gradient", "occlusion"])
+@pytest.mark.parametrize("method", ["hirescam", "gradient"])
 def test_windows_give_the_map_of_the_whole_image(pointwise: torch.nn.Module, method: str) -> None:
-    image = two_cubes()
+    image, inner = two_cubes(), (slice(1, -1),) * 3
     whole, windows = answered(pointwise, image), answered(pointwise, image, roi=8)
-    if method == "occlusion":
-        assert np.corrcoef(mapped(whole, method).ravel(), mapped(windows, method).ravel())[0, 1] > 0.5
-    else:
-        inner = (slice(1, -1),) * 3
-        first, second = mapped(whole, method)[inner], mapped(windows, method)[inner]
-        assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.97
+    first, second = mapped(whole, method)[inner], mapped(windows, method)[inner]
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.97
+
+
+class Bright(torch.nn.Module):
+    """Calls bright voxels a lesion; where ``corner`` is set, only in images that are bright in their first corner."""
+
+    def __init__(self, *, corner: bool = False) -> None:
+        super().__init__()
+        self.corner = corner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        far = x[:, :, :4, :4, :4].amax(dim=(2, 3, 4), keepdim=True) if self.corner else 0.5
+        made = 4 * x + 6 * far - 8 if self.corner else 4 * x - 2
+        return torch.cat([torch.zeros_like(made), made], dim=1)
+
+
+@pytest.mark.parametrize("roi", [8, 10, 12])
+def test_the_falls_of_windows_add_up_where_a_cube_crosses_a_window(roi: int) -> None:
+    image = np.zeros((SIZE,) * 3, dtype=np.float32)
+    image[2:14, 2:14, 2:14] = 1
+    request, net = Request(method="occlusion"), Bright()
+    whole, windows = (explain(answered(net, image, roi=n), request, progress=silent) for n in (0, roi))
+    assert np.allclose(windows.array * windows.scale, whole.array * whole.scale, rtol=0, atol=1e-5 * whole.scale)
+
+
+def test_occlusion_finds_what_decides_far_from_the_target() -> None:
+    image = np.zeros((32,) * 3, dtype=np.float32)
+    image[22:28, 22:28, 22:28] = image[1:3, 1:3, 1:3] = 1
+    made = explain(
+        answered(Bright(corner=True), image), Request(method="occlusion", target="Lesion#1"), progress=silent
+    )
+    assert made.array[:4, :4, :4].min() == 1
+    assert 0 < made.array[20:28, 20:28, 20:28].max() < 0.5
+    assert made.patches == "4 x 4 x 4 mm, all in the windows that touch the target"
+
+
+def test_cubes_grow_where_the_network_would_be_asked_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slicermedai.inference.saliency_occlusion.MOST", 20)
+    asked = []
+    given = answered(Bright(), two_cubes())
+    made = explain(given, Request(method="occlusion"), progress=lambda stage, share: asked.append(share))
+    assert made.patches.startswith("8 x 8 x 8 mm")
+    assert len(asked) == 8 and asked == sorted(asked)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -183,3 +227,70 @@ def test_torchscript_refuses_hooks_and_gives_gradients() -> None:
 def test_what_cannot_be_explained_is_refused_before_the_run(tiny: Path, fields: dict[str, str], word: str) -> None:
     with pytest.raises(InputError, match=word):
         predict(resolve(str(tiny)), ball(), listeners=Listeners(**fields))
+
+
+# --- targets -----------------------------------------------------------------------------------------------------
+
+LEFT, RIGHT = "7771000", "24028007"
+
+
+def sides() -> tuple[tuple[int, Label], ...]:
+    """Two kidneys of one name, and a label with a number sign in its name."""
+    pair = [replace(label("Kidney"), modifier=SIDES[side]) for side in ("left", "right")]
+    return (1, pair[0]), (2, pair[1]), (3, label("Level #2"))
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("Kidney left", (1, 0)),
+        ("right kidney", (2, 0)),
+        ("Kidney, Right#2", (2, 2)),
+        ("level #2", (3, 0)),
+        ("Level #2#1", (3, 1)),
+    ],
+)
+def test_a_label_is_named_with_its_side(target: str, found: tuple[int, int]) -> None:
+    assert asked_target(sides(), target) == found
+
+
+def test_a_name_of_several_labels_is_refused() -> None:
+    with pytest.raises(InputError, match="several labels") as caught:
+        asked_target(sides(), "kidney#2")
+    assert "Kidney, left; Kidney, right" in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["Body#²", "Body#Jane Roe", "Body#0", "Body#", "#2", "Body#" + "9" * 5000])
+def test_a_target_that_is_no_name_or_number_stops_before_the_run_and_is_not_repeated(tiny: Path, target: str) -> None:
+    def progress(stage: str, fraction: float) -> None:
+        raise AssertionError(stage)
+
+    listeners = Listeners(saliency="gradient", saliency_target=target, progress=progress)
+    with pytest.raises(InputError, match="no label of that name") as caught:
+        predict(resolve(str(tiny)), ball(), listeners=listeners)
+    with pytest.raises(InputError) as other:
+        asked_target(resolve(str(tiny)).labels, "Nose")
+    assert str(caught.value) == str(other.value)
+
+
+def test_the_map_says_of_which_side_it_is(tiny: Path) -> None:
+    left = json.loads((tiny / "medai.json").read_text())["labels"][0] | {
+        "name": "Kidney",
+        "modifier": {"scheme": "SCT", "value": LEFT, "meaning": "Left"},
+    }
+    right = left | {"value": 2, "modifier": {"scheme": "SCT", "value": RIGHT, "meaning": "Right"}}
+    weight = torch.tensor([0.0, 10, 25]).reshape(3, 1, 1, 1, 1)
+    torch.save({"weight": weight, "bias": torch.tensor([0.0, -5, -25])}, tiny / "models" / "model.pt")
+    config = tiny_config()
+    config["network_def"] |= {"out_channels": 3}
+    config["inferer"]["roi_size"] = [64] * 3
+    change_json(tiny / "configs" / "inference.json", **config)
+    change_json(tiny / "medai.json", weights=pinned(tiny, "models/model.pt"), labels=[left, right])
+    array = ball().array.copy()
+    array[20:30, 40:50, 40:50] = 2
+    volume = replace(ball(), array=array)
+    for side, place in (("left", (14, 16, 18)), ("right", (25, 45, 45))):
+        listeners = Listeners(saliency="gradient", saliency_target=f"Kidney {side}")
+        made = predict(resolve(str(tiny)), volume, listeners=listeners).saliency
+        assert dict(made.about)["target"] == f"Kidney, {side}" and made.title.endswith(f"Kidney, {side}")
+        assert made.array[place] > 0.5 > 100 * made.array[:5, :5, :5].max()

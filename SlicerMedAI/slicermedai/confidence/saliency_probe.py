@@ -24,7 +24,9 @@ from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import InputError
 from slicermedai.inference.again import Answered
 from slicermedai.inference.layers import Unexplained
-from slicermedai.inference.saliency import METHODS, Request, certainty, explain, target_of
+from slicermedai.inference.saliency import METHODS, Request, explain
+from slicermedai.inference.saliency_score import certainty
+from slicermedai.inference.saliency_target import target_of
 
 Array = NDArray[np.float32]
 

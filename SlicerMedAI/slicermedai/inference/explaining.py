@@ -12,23 +12,19 @@ from slicermedai.inference.layers import Unexplained
 from slicermedai.inference.resample import resample
 from slicermedai.inference.runner import is_out_of_memory
 from slicermedai.inference.saliency import METHODS, TITLES, Explained, Request, explain
+from slicermedai.inference.saliency_target import asked_target
 from slicermedai.inference.task import Listeners, SaliencyVolume
 
 NOTHING_TO_EXPLAIN = "Saliency: not made, since nothing was found in this image."
 
 
 def check_target(ref: BundleRef, listeners: Listeners) -> None:
-    """Raise :class:`InputError` for a method that is not known, or a target that the model has no label for."""
+    """Raise :class:`InputError` for a method that is not known, or a target that is no label of the model, or
+    could be several."""
     if listeners.saliency and listeners.saliency not in METHODS:
         raise InputError(f"must be one of {', '.join(METHODS)}", attribute="saliency")
-    name = listeners.saliency_target.partition("#")[0].strip().lower()
-    known = [label.name for _, label in ref.labels]
-    if name and name not in [one.lower() for one in known]:
-        raise InputError(
-            "the model has no label of that name",
-            attribute="saliency_target",
-            advice=f"Labels: {', '.join(known)}; NAME#2 is the second largest part of one.",
-        )
+    if listeners.saliency_target:
+        asked_target(ref.labels, listeners.saliency_target)
 
 
 def saliency_on(target: Geometry, answered: Answered, listeners: Listeners) -> tuple[SaliencyVolume | None, str]:
@@ -56,7 +52,8 @@ def _about(made: Explained, request: Request) -> tuple[tuple[str, str], ...]:
         ("method", TITLES[request.method]),
         ("target", made.target),
         ("layer", made.layer),
-        ("windows", f"{made.windows} of {made.whole}: those that touch the target"),
+        ("windows", f"{made.windows} of {made.whole}: those that touch the target, which depends on no other"),
+        ("covered cubes", made.patches),
         ("values", f"0 to 1 over the whole image; 1 stands for {made.scale:.4g} of the raw map"),
     )
     return tuple((name, value) for name, value in facts if value)
