@@ -2,13 +2,13 @@
 
 Blocks are taken where edges run in all three directions (structure tensor: Förstner and Gülch 1987), for along a
 straight edge a shift cannot be seen. They are compared by how steep the grey values are, since contrast turns round
-between phases. A block counts where its best place is clear; too few of them, and nothing is said.
+between phases, and in the voxels of the organ alone: ribs and spine beside it hold still while it moves. A block counts
+where its best place is clear; where too few of them are, or too many run out of the search, nothing is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,8 +26,10 @@ _REACH = 5  # steps that are searched each way
 _APART = 5  # steps between two blocks at least
 _MOST, _FEWEST = 60, 6
 _CLEAR = 0.5  # correlation
+_LOST = 0.25  # of all clear places, those whose best one is the last that is searched
 
 FloatVolume = NDArray[np.float32]
+BoolVolume = NDArray[np.bool_]
 
 
 def between_images(
@@ -36,13 +38,15 @@ def between_images(
     """How far apart the images lie in the organ ``within`` of the plan's phase, mm; None where too little can be found.
 
     ``transform`` takes LPS mm of the plan's phase to the other's. Shifts of more than 10 mm cannot be seen as such: the
-    number is then too small, and yet beyond any limit that would be accepted.
+    places are then lost at the edge of the search, and nothing is said.
     """
     grid = _grid(within)
     matrix = np.eye(4) if transform is None else np.asarray(transform, dtype=np.float64)
     here, there = _steepness(plan, grid, np.eye(4)), _steepness(other, grid, matrix)
-    shifts = [shift for place in _places(here) if (shift := _found(here, there, place)) is not None]
-    if len(shifts) < _FEWEST:
+    organ = _organ(within, grid)
+    clear = [found for place in _places(here, organ) if (found := _found(here, there, organ, place)) is not None]
+    shifts = [one for one in clear if np.abs(one).max() < _REACH]
+    if len(shifts) < _FEWEST or len(clear) - len(shifts) > _LOST * len(clear):
         return None
     apart = np.linalg.norm(np.array(shifts), axis=1) * _STEP
     return Residual(
@@ -72,11 +76,19 @@ def _steepness(volume: Volume, grid: Geometry, transform: FloatArray) -> FloatVo
     return np.asarray(ndimage.gaussian_gradient_magnitude(image, 1.0), dtype=np.float32)
 
 
-def _places(steep: FloatVolume) -> Iterator[tuple[int, int, int]]:
-    """Middles of blocks in which the image changes in every direction, the best first."""
+def _organ(within: Mask | PackedMask, grid: Geometry) -> BoolVolume:
+    matrix = np.linalg.inv(within.geometry.affine) @ grid.affine
+    made = ndimage.affine_transform(
+        within.to_array().astype(np.float32), matrix[:3, :3], offset=matrix[:3, 3], output_shape=grid.shape, order=1
+    )
+    return np.asarray(made > 0.5)
+
+
+def _places(steep: FloatVolume, organ: BoolVolume) -> Iterator[tuple[int, int, int]]:
+    """Middles of blocks in which the organ's image changes in every direction, the best first."""
     slopes = np.gradient(steep)
-    tensor = np.stack([[ndimage.gaussian_filter(a * b, _HALF / 2) for b in slopes] for a in slopes])
-    least = np.linalg.eigvalsh(np.moveaxis(tensor, (0, 1), (-2, -1)))[..., 0]
+    tensor = np.stack([[ndimage.gaussian_filter(a * b * organ, _HALF / 2) for b in slopes] for a in slopes])
+    least = np.linalg.eigvalsh(np.moveaxis(tensor, (0, 1), (-2, -1)))[..., 0] * organ
     edge = _HALF + _REACH
     inner = np.zeros(steep.shape, dtype=bool)
     inner[edge:-edge, edge:-edge, edge:-edge] = True
@@ -86,28 +98,30 @@ def _places(steep: FloatVolume) -> Iterator[tuple[int, int, int]]:
         yield int(place[0]), int(place[1]), int(place[2])
 
 
-def _found(here: FloatVolume, there: FloatVolume, place: tuple[int, int, int]) -> FloatArray | None:
-    """The shift in steps at which the block around ``place`` is found, or None where that is not clear."""
-    block = here[tuple(slice(p - _HALF, p + _HALF + 1) for p in place)]
+def _found(here: FloatVolume, there: FloatVolume, organ: BoolVolume, place: tuple[int, int, int]) -> FloatArray | None:
+    """The shift in steps at which the block around ``place`` is found, or None where that is not clear.
+
+    A shift of as many steps as are searched means that the block lies there or beyond.
+    """
+    block = tuple(slice(p - _HALF, p + _HALF + 1) for p in place)
     room = there[tuple(slice(p - _HALF - _REACH, p + _HALF + _REACH + 1) for p in place)]
-    views = np.lib.stride_tricks.sliding_window_view(room, block.shape)
-    score = _correlation(block, views)
+    inside = organ[block]
+    score = _correlation(here[block][inside], np.lib.stride_tricks.sliding_window_view(room, inside.shape)[..., inside])
     best = np.unravel_index(int(score.argmax()), score.shape)
-    if score[best] < _CLEAR or min(best) == 0 or max(best) == 2 * _REACH:
+    if score[best] < _CLEAR:
         return None
-    around = score[tuple(slice(b - 1, b + 2) for b in best)]
-    return np.array(best, dtype=np.float64) - _REACH + _summit(around)
+    shift = np.array(best, dtype=np.float64) - _REACH
+    if np.abs(shift).max() == _REACH:
+        return shift
+    return shift + _summit(score[tuple(slice(b - 1, b + 2) for b in best)])
 
 
-def _correlation(block: FloatVolume, views: NDArray[np.float32]) -> FloatArray:
-    """Normalised cross-correlation of ``block`` with every view (a, b, c, *block)."""
+def _correlation(block: FloatVolume, views: FloatVolume) -> FloatArray:
+    """Normalised cross-correlation of the N values of ``block`` with every view (a, b, c, N)."""
     centred = block - block.mean()
-    size = float(np.linalg.norm(centred)) + 1e-9
-    out = np.empty(views.shape[:3])
-    for index in product(*map(range, views.shape[:3])):
-        view = views[index]
-        out[index] = float((centred * view).sum()) / (size * (float(view.std()) * np.sqrt(view.size) + 1e-9))
-    return out
+    others = views - views.mean(axis=-1, keepdims=True)
+    sizes = np.linalg.norm(centred) * np.linalg.norm(others, axis=-1)
+    return np.asarray((others @ centred) / (sizes + 1e-9), dtype=np.float64)
 
 
 def _summit(around: FloatArray) -> FloatArray:
