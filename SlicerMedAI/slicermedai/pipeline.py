@@ -170,6 +170,7 @@ def _settings(job: RunJob) -> RunSettings:
         precision=job.precision,
         other_frames=job.other_frames,
         pixel_values=_asked_values(job),
+        folds=job.folds,
     )
 
 
@@ -192,11 +193,11 @@ def _compose(
 ) -> AnalysisResult:
     from slicermedai.confidence.findings import findings_of
     from slicermedai.dicom.several import doubts
-    from slicermedai.inference.record import provenance_of
+    from slicermedai.inference.record import provenance_of, ran_in
 
     source, (job, job_id) = sources[0], asked
     measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
-    findings, quality = trust.judged(measured, precision=found.precision)
+    findings, quality = trust.judged(measured, precision=ran_in(bundle, found))
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,

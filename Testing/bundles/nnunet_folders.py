@@ -88,6 +88,7 @@ def dataset(**changes: Any) -> dict[str, Any]:
 
 def checkpoint_of(state: dict[str, torch.Tensor]) -> dict[str, Any]:
     """What nnU-Net's trainer saves: weights with repeated names, its own state, and numbers of numpy."""
+    flat = max(value.dim() for value in state.values()) == 4
     repeated = {f"decoder.{name}": value for name, value in state.items() if name.startswith("encoder.")}
     doubled = {name.replace(".conv.weight", ".all_modules.0.weight"): v for name, v in state.items()}
     return {
@@ -97,9 +98,9 @@ def checkpoint_of(state: dict[str, torch.Tensor]) -> dict[str, Any]:
         "logging": {"mean_fg_dice": [np.float64(0.5)], "dice_per_class_or_region": [[np.float32(0.5), 0.4]]},
         "_best_ema": np.float64(0.5),
         "current_epoch": 3,
-        "init_args": {"configuration": "3d_fullres", "fold": 0, "device": torch.device("cpu")},
+        "init_args": {"configuration": "2d" if flat else "3d_fullres", "fold": 0, "device": torch.device("cpu")},
         "trainer_name": "nnUNetTrainer",
-        "inference_allowed_mirroring_axes": (0, 1, 2),
+        "inference_allowed_mirroring_axes": (0, 1) if flat else (0, 1, 2),
     }
 
 

@@ -62,9 +62,12 @@ def network_of(manager: Any, configuration: Any, dataset: dict[str, Any]) -> tor
 def train(network: torch.nn.Module, prepared: np.ndarray, truth: np.ndarray) -> None:
     """A few steps on the phantom itself, so that the network knows what it is sure of."""
     torch.manual_seed(0)
+    flat = next(network.parameters()).dim() == 4
     images, labels = torch.from_numpy(prepared)[None].float(), torch.from_numpy(truth)[None].long()
-    sizes = [n // 4 * 4 for n in images.shape[2:]]
-    images, labels = images[..., : sizes[0], : sizes[1], : sizes[2]], labels[..., : sizes[0], : sizes[1], : sizes[2]]
+    if flat:  # slices are the batch
+        images, labels = images[0].transpose(0, 1), labels[0]
+    inside = tuple(slice(n // 4 * 4) for n in labels.shape[1:])
+    images, labels = images[(..., *inside)], labels[(..., *inside)]
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     weight = torch.tensor([0.2, 1.0, 1.0])
     for _ in range(60):

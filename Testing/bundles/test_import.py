@@ -319,9 +319,12 @@ def test_an_nnunet_folder_becomes_a_bundle_without_code(tmp_path: Path, own_home
     assert (ref.title, ref.modality, ref.runs_code) == ("phantom@1", ("CT",), False)
     assert [(value, label.type.meaning) for value, label in ref.labels] == [(1, "Spleen"), (2, "Kidney")]
     network = manifest.config["network_def"]
-    assert (network["members"], network["mirror"], manifest.inputs) == (2, [0, 1, 2], ("CT",))
-    kept = torch.load(Path(ref.path) / "models" / "model.pt", weights_only=True)
-    assert {name.split(".")[1] for name in kept} == {"0", "1"}
+    assert (network["mirror"], manifest.inputs) == ([0, 1, 2], ("CT",))
+    assert manifest.folds is not None
+    assert manifest.folds.files == (("0", "models/fold_0.pt"), ("1", "models/fold_1.pt"))
+    assert ref.weights == "models/fold_0.pt"
+    kept = torch.load(Path(ref.path) / "models" / "fold_1.pt", weights_only=True)
+    assert {name.split(".")[1] for name in kept} == {"0"}
     assert not [name for name in kept if "all_modules" in name or "decoder.encoder" in name]
 
 

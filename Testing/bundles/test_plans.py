@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 
 from slicermedai.bundles.plans_network import PlansEnsemble, PlansUNet
 from slicermedai.bundles.plans_transforms import CropToContentd, NormalizeByPlansd, ResampleByPlansd, new_shape
-from slicermedai.bundles.plans_windows import even_starts, scores_back, window_weights
+from slicermedai.bundles.plans_windows import ScoresBack, even_starts, window_weights
 from slicermedai.bundles.squash import Squashd
 from slicermedai.errors import BundleError
 
@@ -126,10 +126,15 @@ def test_windows_larger_than_the_image_are_refused() -> None:
         even_starts(10, 16)
 
 
-def test_scores_come_back_over_the_same_extent() -> None:
-    scores = np.broadcast_to(np.arange(10, dtype=np.float32)[None, :, None, None], (2, 10, 4, 4)).copy()
-    back = scores_back(scores, (20, 4, 4), present=[2, 1, 1], wanted=[1, 1, 1])
-    np.testing.assert_allclose(back[0, 2:-2, 0, 0], (np.arange(20) / 2 - 0.25)[2:-2], atol=1e-5)
+def test_the_plane_that_scores_take_is_the_nearest_where_an_axis_is_far_coarser() -> None:
+    assert ScoresBack(spacing=(3.0, 1.0, 1.0)).nearest_axis([2.5, 1.0, 1.0]) is None
+    assert ScoresBack(spacing=(3.1, 1.0, 1.0)).nearest_axis([2.5, 1.0, 1.0]) == 0
+    assert ScoresBack(spacing=(1.0, 1.0, 1.0)).nearest_axis([1.0, 4.0, 1.0]) == 1
+    assert ScoresBack(spacing=(1.2, 1.2)).nearest_axis([5.0, 1.0, 1.0]) == 0
+    assert ScoresBack(spacing=(6.0, 1.0, 1.0), order_z=1).nearest_axis([2.5, 1.0, 1.0]) is None
+    for wrong in ({}, {"spacing": [1.0]}, {"spacing": [1, 1, 0]}, {"spacing": [1, 1, 1], "order_z": 3}, []):
+        with pytest.raises(BundleError, match="scores_back"):
+            ScoresBack.from_entry(wrong, file="x")
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "tanh3", "pet"])

@@ -68,7 +68,7 @@ def code_label(name: str, value: int) -> Label | None:
         side = _side_in(words)
         rest = tuple(word for word in words if word != side)
         concept = _only(rest) if side else None
-        if concept is None or (concept.type not in _tables().paired and rest not in _tables().sided):
+        if concept is None or not is_of_a_pair(rest):
             return None
     modifier = SIDES[side] if side else None
     return Label(name=name, category=concept.category, type=concept.type, modifier=modifier, color=color_of(value))
@@ -87,6 +87,12 @@ def words_of(name: str) -> Words:
     words = re.findall(r"[a-z]+\d*|\d+", name.lower())
     plain = [_SINGULAR.get(word, word) for word in words]
     return tuple(sorted(word for word in plain if word not in _FILLERS))
+
+
+def is_of_a_pair(words: Words) -> bool:
+    """True for words, without a side, of structures that are known to come in pairs, and of findings in such."""
+    concept = _only(words)
+    return words in _tables().sided or (concept is not None and concept.type in _tables().paired)
 
 
 def color_of(value: int) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slicermedai.bundles.code import holds_torchscript, runs_code
+from slicermedai.bundles.folds import Folds, folds_of
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.flat import PixelValues
@@ -72,6 +73,8 @@ class Manifest:
     pixel_values:
         What the network takes of a projection or photograph: "display" or "modality"
         (:class:`~slicermedai.domain.flat.PixelValues`), "" where the bundle does not say it.
+    folds:
+        Several networks that may answer together, or None.
     code_licence, weights_licence:
         Where the bundle says them apart.
     """
@@ -90,6 +93,7 @@ class Manifest:
     overlapping: bool = False
     inputs: tuple[str, ...] = ()
     pixel_values: str = ""
+    folds: Folds | None = None
     code_licence: str = ""
     weights_licence: str = ""
 
@@ -149,6 +153,7 @@ def read_manifest(folder: Path) -> Manifest:
         overlapping=bool(entry.get("overlapping", False)),
         inputs=tuple(str(name) for name in entry.get("inputs", ())),
         pixel_values=_pixel_values(entry, where),
+        folds=folds_of(entry.get("folds"), file=where),
         code_licence=str(entry.get("code_licence", "")),
         weights_licence=str(entry.get("weights_licence", "")),
     )

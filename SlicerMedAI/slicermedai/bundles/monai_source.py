@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.bundles.draft import Answers, Draft, read_json, task_of, title_of
+from slicermedai.bundles.folds import folds_among
 from slicermedai.bundles.label_table import BACKGROUND
 from slicermedai.bundles.manifest import read_config
 from slicermedai.bundles.unpack import copy_folder, files_of
@@ -44,6 +45,7 @@ def read_bundle_source(folder: Path, answers: Answers, *, name: str, origin: str
     """
     metadata = read_json(folder / "configs" / "metadata.json")
     config, weights = read_config(folder), _weights_in(folder)
+    folds = folds_among(weights) if weights[0] not in _PREFERRED else None
     task = task_of(str(metadata.get("task", "")), answers, file=folder / "configs" / "metadata.json")
     formats = metadata.get("network_data_format") or {}
     inputs, outputs = _first(formats.get("inputs")), _first(formats.get("outputs"))
@@ -52,7 +54,7 @@ def read_bundle_source(folder: Path, answers: Answers, *, name: str, origin: str
 
     def build(target: Path) -> tuple[str, ...]:
         copy_folder(folder, target, only=_wanted(folder))
-        return weights
+        return tuple(dict.fromkeys([*(path for _, path in folds.files), *weights])) if folds else weights
 
     return Draft(
         title=title_of(name, str(metadata.get("version", "")), answers),
@@ -62,6 +64,7 @@ def read_bundle_source(folder: Path, answers: Answers, *, name: str, origin: str
             "inputs": [str(name) for name in (inputs.get("channel_def") or {}).values()],
             "overlapping": overlapping,
             "intended_use": str(metadata.get("intended_use", "")),
+            **({"folds": folds.entry()} if folds else {}),
         },
         names=label_names(outputs.get("channel_def"), task),
         build=build,

@@ -2,7 +2,8 @@
 
 ``TRAINER__PLANS__CONFIGURATION/`` holds ``plans.json``, ``dataset.json`` and ``fold_N/checkpoint_final.pth``. The
 networks are run by their plans with MONAI and torch alone; of the checkpoints the networks' weights are kept, without
-the trainer's state. All folds, and the mirrored views that the trainer allows, become one network that averages them.
+the trainer's state, each fold in a file of its own. The mirrored views that the trainer allows become one network that
+averages them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.bundles.draft import Answers, Draft, read_json, title_of, write_json
+from slicermedai.bundles.folds import LOGITS, WHOLE, Folds
 from slicermedai.bundles.plans import Plans, inference_config, plans_of
 from slicermedai.errors import BundleError
 
 _FILES = ("plans.json", "dataset.json")
-_WEIGHTS = "models/model.pt"
 _CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 _MR = {"mr", "mri", "t1", "t2", "t1w", "t2w", "flair", "t1c", "t1ce", "t1gd", "dwi", "adc", "pd"}
 
@@ -57,10 +58,12 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
     plans, dataset = (read_json(folder / file) for file in _FILES)
     found = plans_of(plans, dataset, _configuration(folder, plans, answers), file=folder / "plans.json")
     folds = _folds(folder)
-    config = inference_config(found, members=len(folds), mirror=_mirror(folds) if answers.mirror else [])
+    config = inference_config(found, mirror=_mirror(next(iter(folds.values()))) if answers.mirror else [])
+    files = {name: f"models/fold_{name.removeprefix('fold_')}.pt" for name in folds}
 
     def build(target: Path) -> tuple[str, ...]:
-        return _build(target, config, folds, found)
+        _build(target, config, {files[name]: folder for name, folder in folds.items()}, found)
+        return tuple(files.values())
 
     return Draft(
         title=title_of(name or str(plans.get("dataset_name", "")), "1", answers),
@@ -70,6 +73,7 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
             "modality": list(answers.modality or _modality(found.channels)),
             "inputs": found.channels,
             "overlapping": found.regions,
+            "folds": Folds(files=tuple(files.items()), averages=LOGITS).entry(),
             "intended_use": "",
         },
         names=found.label_names,
@@ -78,12 +82,13 @@ def read_results(folder: Path, answers: Answers, *, name: str, origin: str) -> D
     )
 
 
-def _build(target: Path, config: dict[str, Any], folds: list[Path], found: Plans) -> tuple[str, ...]:
+def _build(target: Path, config: dict[str, Any], folds: dict[str, Path], found: Plans) -> None:
     from slicermedai.bundles.checkpoints import plain_state, read_checkpoint, write_state
 
-    states = [plain_state(read_checkpoint(_checkpoint(fold)).get("network_weights"), file=fold) for fold in folds]
-    whole = {f"members.{n}.{name}": value for n, state in enumerate(states) for name, value in state.items()}
-    write_state(whole, config["network_def"], target / _WEIGHTS)
+    for file, fold in folds.items():
+        state = plain_state(read_checkpoint(_checkpoint(fold)).get("network_weights"), file=fold)
+        named = {f"members.0.{name}": value for name, value in state.items()}
+        write_state(named, config["network_def"], target / file)
     write_json(target / "configs" / "inference.json", config)
     write_json(target / "configs" / "metadata.json", _metadata(found, target.name))
     for file in _FILES:
@@ -91,7 +96,6 @@ def _build(target: Path, config: dict[str, Any], folds: list[Path], found: Plans
     for licence in found.file.parent.glob("LICEN[CS]E*"):
         if licence.is_file() and not licence.is_symlink():
             (target / licence.name).write_bytes(licence.read_bytes())
-    return (_WEIGHTS,)
 
 
 def _metadata(found: Plans, name: str) -> dict[str, Any]:
@@ -113,11 +117,11 @@ def _metadata(found: Plans, name: str) -> dict[str, Any]:
     }
 
 
-def _mirror(folds: list[Path]) -> list[int]:
+def _mirror(fold: Path) -> list[int]:
     """Axes of the network's input along which the trainer allows mirroring; none where it says nothing."""
     from slicermedai.bundles.checkpoints import read_checkpoint
 
-    axes = read_checkpoint(_checkpoint(folds[0])).get("inference_allowed_mirroring_axes")
+    axes = read_checkpoint(_checkpoint(fold)).get("inference_allowed_mirroring_axes")
     return sorted(int(axis) for axis in axes) if axes else []
 
 
@@ -129,13 +133,15 @@ def _configuration(folder: Path, plans: dict[str, Any], answers: Answers) -> str
     return stated
 
 
-def _folds(folder: Path) -> list[Path]:
+def _folds(folder: Path) -> dict[str, Path]:
+    """Name -> folder: the network trained on all cases first, then by number."""
     found = sorted(path for path in folder.glob("fold_*") if any((path / name).is_file() for name in _CHECKPOINTS))
     if not found:
         raise BundleError(
             "has no fold with a checkpoint", file=folder, attribute="fold_0", advice=f"Expected: {_CHECKPOINTS[0]}."
         )
-    return found
+    named = {WHOLE if path.name == WHOLE else path.name.removeprefix("fold_"): path for path in found}
+    return dict(sorted(named.items(), key=lambda pair: (pair[0] != WHOLE, len(pair[0]), pair[0])))
 
 
 def _checkpoint(fold: Path) -> Path:

@@ -87,14 +87,14 @@ def plans_of(plans: dict[str, Any], dataset: dict[str, Any], name: str, *, file:
     return found
 
 
-def inference_config(found: Plans, *, members: int = 1, mirror: Sequence[int] = ()) -> dict[str, Any]:
+def inference_config(found: Plans, *, mirror: Sequence[int] = ()) -> dict[str, Any]:
     """``configs/inference.json`` of networks by their plans: MONAI's components, and those of this package for plans.
 
-    ``members`` counts folds, ``mirror`` has the axes along which mirrored views are averaged.
+    ``mirror`` has the axes along which mirrored views are averaged.
     """
     return {
         "image_key": "image",
-        "network_def": {**network_definition(found), "members": members, "mirror": list(mirror)},
+        "network_def": {**network_definition(found), "mirror": list(mirror)},
         "preprocessing": {"_target_": "Compose", "transforms": _preparation(found)},
         "inferer": _inferer([int(n) for n in found.configuration["patch_size"]]),
         "postprocessing": {"_target_": "Compose", "transforms": _finish(found)},

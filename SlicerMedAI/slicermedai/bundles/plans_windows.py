@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from slicermedai.bundles.plans_transforms import coarse_axis, resized
+from slicermedai.bundles.plans_transforms import coarse_axis
 from slicermedai.errors import BundleError
 
 
@@ -90,13 +90,3 @@ def window_weights(window: Sequence[int]) -> NDArray[np.float32]:
     weights /= weights.max()
     weights[weights == 0] = weights[weights > 0].min()
     return np.asarray(weights, dtype=np.float32)
-
-
-def scores_back(
-    scores: NDArray[np.float32], shape: Sequence[int], *, present: Sequence[float], wanted: Sequence[float]
-) -> NDArray[np.float32]:
-    """(classes, *space) scores at ``present`` mm on ``shape`` voxels at ``wanted`` mm, over the same extent, linearly.
-
-    An axis more than 3 times coarser than another takes the nearest plane.
-    """
-    return resized(scores, shape, axis=coarse_axis(present, wanted), orders=(1, 0))

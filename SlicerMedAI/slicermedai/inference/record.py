@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from slicermedai import __version__
@@ -28,12 +29,21 @@ def provenance_of(bundle: BundleRef, prediction: Prediction) -> Provenance:
         steps=prediction.steps,
         warnings=prediction.warnings,
         refusals=prediction.unchecked,
-        weights=_weights(bundle),
+        weights=_weights(bundle, prediction.folds),
     )
 
 
-def _weights(bundle: BundleRef) -> tuple[WeightsFile, ...]:
-    """The network's file and that of its locator: loading them has held them against these hashes."""
+def ran_in(bundle: BundleRef, prediction: Prediction) -> str:
+    """What scores depend on beside model and image: the precision, and folds other than the model's default."""
+    folds = read_manifest(Path(bundle.path)).folds
+    if folds is None or prediction.folds == folds.names[:1]:
+        return prediction.precision
+    return f"{prediction.precision} with folds {', '.join(prediction.folds)}"
+
+
+def _weights(bundle: BundleRef, folds: Sequence[str]) -> tuple[WeightsFile, ...]:
+    """The files of the networks and of their locator: loading them has held them against these hashes."""
     manifest = read_manifest(Path(bundle.path))
-    used = (bundle.weights, (manifest.framing or {}).get("weights"))
+    own = [manifest.folds.file(name) for name in folds] if manifest.folds else [bundle.weights]
+    used = (*own, (manifest.framing or {}).get("weights"))
     return tuple(WeightsFile(file=one.path, sha256=one.sha256) for one in manifest.files if one.path in used)

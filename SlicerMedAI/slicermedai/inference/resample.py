@@ -7,7 +7,7 @@ bounded: the output, the input as float32, and a slab of coordinates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def resample(
     order = axis_order(matrix)
     if order is None:
         return _by_points(values.float(), matrix, target.shape, fill=fill, nearest=nearest is True)
-    near = tuple(_rounding(nearest, axis) for axis in order)
+    near = [np.rint] * 3 if nearest is True else [_upwards if axis in (nearest or ()) else None for axis in order]
     return _by_axes(values.permute(order), matrix[list(order)], target.shape, fill=fill, rounding=near)
 
 
@@ -72,7 +72,7 @@ def _by_axes(
     shape: tuple[int, int, int],
     *,
     fill: float | None,
-    rounding: tuple[Callable[[Any], Any] | None, ...],
+    rounding: Sequence[Callable[[Any], Any] | None],
 ) -> NDArray[np.float32]:
     """Axis after axis, those that shrink first: parallel grids need no points. ``matrix`` is 3 x 4, diagonal."""
     outside = []
@@ -86,12 +86,6 @@ def _by_axes(
     for axis, beyond in outside if fill is not None else ():
         np.moveaxis(out, axis, 0)[beyond] = fill
     return np.asarray(out, dtype=np.float32)
-
-
-def _rounding(nearest: bool | tuple[int, ...], axis: int) -> Callable[[Any], Any] | None:
-    if isinstance(nearest, bool):
-        return np.rint if nearest else None
-    return _upwards if axis in nearest else None
 
 
 def _upwards(position: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from slicermedai.bundles.folds import chosen_folds, unasked
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.device import choose_device, reproducible
@@ -30,6 +31,7 @@ class Segmentation:
         manifest = manifest_of(ref)
         checks = Checks.of(manifest, inputs, other_frames=settings.other_frames)
         check_target(ref, listeners)
+        folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
         device = choose_device(settings.device)
         sweep = Sweep(
             Setting(
@@ -38,6 +40,7 @@ class Segmentation:
                 listeners=listeners,
                 load=self.load,
                 precision=settings.precision,
+                folds=folds,
             )
         )
         with reproducible(settings, device):
@@ -54,7 +57,8 @@ class Segmentation:
             seed=settings.seed,
             threads=threads,
             warnings=(*checks.warnings, *report.warnings, *sweep.warnings),
-            unchecked=(*checks.unchecked, *sweep.unchecked),
+            unchecked=(*checks.unchecked, *sweep.unchecked, *unasked(manifest.folds, folds)),
+            folds=folds,
             compatibility=report,
             probabilities=sweep.kept,
             saliency=sweep.saliency,

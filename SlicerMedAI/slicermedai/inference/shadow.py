@@ -42,7 +42,8 @@ class Shadow:
     @classmethod
     def of(cls, network: Any, *, channels: int, across: int | None = None) -> Shadow:
         """The shadow of ``network``; one that knows nothing where there is none (TorchScript, a plain function)."""
-        plain = isinstance(network, torch.nn.Module) and not isinstance(network, torch.jit.ScriptModule)
+        parts = list(network.modules()) if isinstance(network, torch.nn.Module) else []
+        plain = bool(parts) and not any(isinstance(part, torch.jit.ScriptModule) for part in parts)
         made = copy.deepcopy(network).to("meta") if plain else None
         return cls(network=made, channels=channels, across=across)
 

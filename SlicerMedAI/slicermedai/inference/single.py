@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from slicermedai.bundles.folds import chosen_folds, in_words, unasked
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
@@ -25,6 +26,7 @@ from slicermedai.inference.adapter.post import LOGITS
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.device import choose_device, reproducible
+from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, told
@@ -46,6 +48,7 @@ class Look:
     device: str
     listeners: Listeners
     load: NetworkLoader
+    folds: tuple[str, ...] = ()
     ledger: Ledger = field(default_factory=Ledger)
     steps: list[Step] = field(default_factory=list)
     regions: list[FoundRegion] = field(default_factory=list)
@@ -66,10 +69,19 @@ class Look:
         with self.step("prepare", ", ".join(steps.done)):
             return steps.apply(matched(steps.names, inputs))
 
-    def network(self, adapted: Adapted) -> Any:
-        """The network with its weights, on the device."""
-        with self.step("load network"):
-            return self.load(adapted.manifest, part=NETWORK, weights=self.manifest.ref.weights, device=self.device)
+    def network(self, adapted: Adapted, *, kind: str = "") -> Any:
+        """The network with its weights, on the device; several folds are one, if their answers have a mean (``kind``).
+
+        Raises :class:`InputError` where they have none.
+        """
+        if len(self.folds) > 1 and not kind:
+            raise InputError("boxes of several folds are not joined", attribute="folds", advice="Choose one fold.")
+        with self.step("load network", in_words(self.manifest.folds, self.folds)):
+            made = load_folds(lambda file: self._load(adapted, file), self.manifest.folds, self.folds, kind=kind)
+            return self._load(adapted, self.manifest.ref.weights) if made is None else made
+
+    def _load(self, adapted: Adapted, weights: str) -> Any:
+        return self.load(adapted.manifest, part=NETWORK, weights=weights, device=self.device)
 
     def add(self, value: int, region: Box | None, score: float) -> None:
         """Note a region; raises :class:`BundleError` for a value without a coded label."""
@@ -165,7 +177,7 @@ class Classification:
         if flat and any(volume.geometry.shape[0] > 1 for volume in inputs.values()):
             raise InputError("the model looks at single images", attribute="NumberOfSlices", advice="Choose one image.")
         image = look.prepared(adapted, inputs, flat=flat)
-        network = look.network(adapted)
+        network = look.network(adapted, kind=kind_of(post))
         with look.step("classify", "x".join(map(str, image.shape[1:]))), said(adapted.file):
             given = torch.as_tensor(image)[None].to(look.device)
             with torch.inference_mode():
@@ -191,7 +203,8 @@ def _predicted(
     listeners: Listeners,
 ) -> Prediction:
     manifest, device = manifest_of(ref), choose_device(settings.device)
-    look = Look(manifest=manifest, device=device.name, listeners=listeners, load=task.load)
+    folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
+    look = Look(manifest=manifest, device=device.name, listeners=listeners, load=task.load, folds=folds)
     with reproducible(settings, device), surroundings(Path(ref.path), look.ledger):
         adapted = adapt(manifest, look.ledger)
         checks = Checks.of(manifest, inputs, flat=adapted.dimensions == 2, other_frames=settings.other_frames)
@@ -212,7 +225,8 @@ def _predicted(
         seed=settings.seed,
         threads=threads,
         warnings=(*checks.warnings, *report.warnings),
-        unchecked=tuple(checks.unchecked),
+        unchecked=(*checks.unchecked, *unasked(manifest.folds, folds)),
+        folds=folds,
         compatibility=report,
         **machine(device),
     )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from slicermedai.bundles.folds import in_words
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -30,6 +31,7 @@ from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.fitness import extent_warnings, label_warnings
+from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
 from slicermedai.inference.labels import agree, labels_on, mask_on
 from slicermedai.inference.locate import located
@@ -62,6 +64,7 @@ class Setting:
     listeners: Listeners
     load: NetworkLoader
     precision: str = "float32"
+    folds: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -151,8 +154,8 @@ class Sweep:
             tensor = steps.apply(volumes)
             grid, image = geometry_of(tensor), tensor.as_tensor()
             del tensor
-        with self._step("load network"):
-            network = self._network(adapted, NETWORK, self.setting.manifest.ref.weights)
+        with self._step("load network", in_words(self.setting.manifest.folds, self.setting.folds)):
+            network = self._networks(adapted, post)
         with self._step("plan") as words:
             shadow = Shadow.of(network, channels=image.shape[0], across=inferer.across)
             divisor = 1 if adapted.manifest.framing else adapted.format.divisor
@@ -180,6 +183,16 @@ class Sweep:
 
     def _network(self, adapted: Adapted, part: str, weights: str) -> Any:
         return self.setting.load(adapted.manifest, part=part, weights=weights, device=self.setting.device)
+
+    def _networks(self, adapted: Adapted, post: Postprocessing) -> Any:
+        """The network, or the folds that were chosen as one."""
+        made = load_folds(
+            lambda weights: self._network(adapted, NETWORK, weights),
+            self.setting.manifest.folds,
+            self.setting.folds,
+            kind=kind_of(post),
+        )
+        return self._network(adapted, NETWORK, self.setting.manifest.ref.weights) if made is None else made
 
     def _planned(
         self,

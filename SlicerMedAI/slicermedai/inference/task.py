@@ -42,6 +42,8 @@ class RunSettings:
     pixel_values:
         What the model takes of projections and photographs, "display" or "modality", where it does not say it itself
         (:class:`~slicermedai.domain.flat.PixelValues`); "" leaves it to the model.
+    folds:
+        Which networks of a model that has several answer (:func:`slicermedai.bundles.folds.chosen_folds`).
     """
 
     device: str = "auto"
@@ -50,6 +52,7 @@ class RunSettings:
     precision: str = "float32"
     other_frames: bool = False
     pixel_values: str = ""
+    folds: str = ""
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -120,6 +123,8 @@ class Prediction:
         own number: it means nothing by itself.
     probabilities, saliency:
         Kept, or made, only where asked for.
+    folds:
+        Names of the networks that answered, of a model that has several.
     compatibility:
         What had to be done to the bundle's configuration to run it here.
     steps, warnings:
@@ -143,6 +148,7 @@ class Prediction:
     regions: tuple[FoundRegion, ...] = ()
     warnings: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
     compatibility: CompatibilityReport = field(default_factory=CompatibilityReport)
     probabilities: ScoreVolume | None = None
     saliency: SaliencyVolume | None = None

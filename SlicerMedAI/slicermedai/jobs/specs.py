@@ -63,6 +63,13 @@ class RunJob(Job):
             choices=("float32", "auto", "bfloat16"),
         ),
     )
+    folds: str = field(
+        default="",
+        metadata=_option(
+            "which networks answer of a model that has several: names, comma-separated, as in 0,2; all: the mean of "
+            "every one; default: the first alone"
+        ),
+    )
     pixel_values: str = field(
         default="model",
         metadata=_option(
