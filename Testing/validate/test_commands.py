@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,8 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, NoImagesError, SharedCasesError, TooFewCasesError
 from slicermedai.inference.task import Listeners, RunSettings, predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
-from slicermedai.validate.cases import list_cases, masks_on, match_labels, read_reference
+from slicermedai.validate.cases import list_cases, match_labels
+from slicermedai.validate.references import masks_on, read_reference
 from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, Phantom, phantom, phantoms
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
@@ -37,6 +39,8 @@ from Testing.fixtures.series_writer import write_series
 from Testing.inference.tiny_bundle import write_tiny_bundle
 
 COUNT = 22
+GRID = Geometry.from_axes((2, 2, 2), spacing=(1, 1, 1))
+"""A grid that references with a grid of their own do not look at."""
 
 
 @pytest.fixture(autouse=True)
@@ -375,14 +379,14 @@ def test_a_reference_on_another_grid_is_brought_to_the_image(tmp_path: Path) -> 
     write_nifti(case.truth.astype(np.uint8), case, tmp_path / "r.nii")
     fine = Geometry.from_axes(case.truth.shape, spacing=case.spacing).resized((56, 80, 80))
     (match,) = match_labels(None, ((1, _label()),), ["1"])
-    found = masks_on(read_reference(tmp_path / "r.nii"), [match], fine)[1]
+    found = masks_on(read_reference(tmp_path / "r.nii", GRID), [match], fine)[1]
     assert found.sum() == pytest.approx(8 * case.truth.sum(), rel=0.02)
 
 
 def test_a_label_that_a_reference_lacks_is_empty_and_not_missing(tmp_path: Path) -> None:
     case = next(iter(phantoms(1, seed=2)))
     write_nifti(np.zeros(case.truth.shape, dtype=np.uint8), case, tmp_path / "r.nii")
-    structures = read_reference(tmp_path / "r.nii")
+    structures = read_reference(tmp_path / "r.nii", GRID)
     (match,) = match_labels(None, ((1, _label()),), ["1"])
     assert not masks_on(structures, [match], structures.geometry)[1].any()
 
@@ -391,7 +395,7 @@ def test_an_image_that_is_no_label_map_is_refused(tmp_path: Path) -> None:
     case = next(iter(phantoms(1, seed=3)))
     write_nifti(case.image + np.float32(0.5), case, tmp_path / "r.nii")
     with pytest.raises(InputError, match="no label map"):
-        read_reference(tmp_path / "r.nii")
+        read_reference(tmp_path / "r.nii", GRID)
 
 
 def test_a_segmentation_object_is_a_reference(bundle: Path, tmp_path: Path) -> None:
@@ -406,10 +410,54 @@ def test_a_segmentation_object_is_a_reference(bundle: Path, tmp_path: Path) -> N
     result = AnalysisResult.load(folder)
     region = result.findings[0].region
     assert region is not None and not hasattr(region, "position")
-    structures = read_reference(path)
+    structures = read_reference(path, GRID)
     matches = match_labels(None, ((1, _label()),), list(structures.masks))
     found = masks_on(structures, matches, result.volume_geometry)[1]
     assert np.array_equal(found, region.to_array())  # type: ignore[union-attr]  # a mask, by the bundle
+
+
+def test_boxes_as_references_calibrate_and_never_make_a_light_green(bundle: Path, tmp_path: Path) -> None:
+    """References as markups in the table of a real calibration: their regions are boxes, which is said."""
+    table = write_cohort(tmp_path / "boxes", seed=88)
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        (table.parent / row["reference"]).unlink()
+        row["reference"] = write_box(table.parent / row["image"])
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    job = CalibrateJob(
+        source=str(table), output=str(tmp_path / "out"), bundle=str(bundle), trained_on="none", generated=True,
+        device="cpu",
+    )  # fmt: skip
+    (path,) = execute(job, job_id="j").glob("*.trust.json")
+    (body,) = load_record(path).structures
+    assert body.is_calibrated and body.dice is not None and body.rule is None
+    assert any("boxes or balls" in reason for reason in body.reasons)
+    report = (validate_boxes(table, bundle, tmp_path / "v") / "report.html").read_text()
+    assert "References of Body are boxes or balls" in report
+
+
+def write_box(image: Path) -> str:
+    """A box around what the tiny network finds in ``image``, as 3D Slicer saves it; returns its file's name."""
+    loaded = nibabel.load(image)
+    where = np.argwhere(np.asarray(loaded.dataobj) > 0.5)
+    low, high = (loaded.affine @ [*corner, 1] for corner in (where.min(axis=0) - 0.5, where.max(axis=0) + 0.5))
+    centre = ((low + high) / 2)[:3].tolist()
+    markup = {
+        "type": "ROI", "coordinateSystem": "RAS", "roiType": "Box", "center": centre,
+        "orientation": np.eye(3).ravel().tolist(), "size": np.abs(high - low)[:3].tolist(),
+        "controlPoints": [{"label": "Body-1", "position": centre}],
+    }  # fmt: skip
+    path = image.with_suffix(".mrk.json")
+    path.write_text(json.dumps({"markups": [markup]}))
+    return path.name
+
+
+def validate_boxes(table: Path, bundle: Path, output: Path) -> Path:
+    return execute(ValidateJob(source=str(table), output=str(output), bundle=str(bundle), device="cpu"), job_id="j")
 
 
 def _label():  # type: ignore[no-untyped-def]

@@ -152,7 +152,7 @@ def _differences(plane: NDArray[np.float64], middle: float) -> FloatArray:
     """Second differences along both axes, where all nine voxels of them are above ``middle``."""
     twice = np.diff(np.diff(plane, 2, axis=0), 2, axis=1)
     inside = minimum_filter(plane, 3)[1:-1, 1:-1] > middle
-    return np.abs(twice[inside]).astype(np.float32)
+    return np.asarray(np.abs(twice[inside]), dtype=np.float32)
 
 
 def _noisy(array: NDArray[Any], level: float, rng: np.random.Generator) -> FloatArray:
@@ -160,7 +160,7 @@ def _noisy(array: NDArray[Any], level: float, rng: np.random.Generator) -> Float
     made, least = array.astype(np.float32), array.min()
     for given, plane in zip(array, made, strict=True):
         plane += np.where(given > least, rng.standard_normal(plane.shape, dtype=np.float32) * np.float32(level), 0)
-    return made
+    return np.asarray(made)
 
 
 def _direction(shape: Sequence[int], turn: int) -> tuple[float, float, float]:

@@ -4,9 +4,9 @@ A table is CSV with the columns ``case``, ``image``, ``reference`` and ``subject
 are made of (``sex``, ``age``, ``manufacturer``, ``site``). Paths are relative to the table. A folder has one folder per
 case, with ``image...`` (a file, or a folder of DICOM) and ``reference...`` in it; each case is then a patient.
 
-References are NIfTI, NRRD or MetaImage label maps, or DICOM SEG. A label table, CSV with the columns ``reference`` and
-``label``, says which value or segment name of the references is which label of the model; without one, equal numbers
-and equal names are matched.
+What references may be, :mod:`.references` says. A label table, CSV with the columns ``reference`` and ``label``, says
+which value or name of a structure of the references is which label of the model; without one, equal numbers and equal
+names are matched.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from slicermedai.domain.codes import Label
-from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import InputError, NoImagesError, UnreadableFileError
 from slicermedai.validate.subgroups import age_band
 
@@ -45,14 +41,6 @@ class Match:
 
     reference: str
     value: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Structures:
-    """A reference as it was read: name -> bool mask (slices, rows, columns) on ``geometry``."""
-
-    masks: dict[str, NDArray[np.bool_]]
-    geometry: Geometry
 
 
 def list_cases(source: Path) -> tuple[ListedCase, ...]:
@@ -95,40 +83,6 @@ def match_labels(path: Path | None, labels: Labels, names: Sequence[str]) -> tup
             advice="Give a table with the columns reference and label.",
         )
     return tuple(found)
-
-
-def read_reference(path: Path) -> Structures:
-    """Read a reference; errors as :func:`slicermedai.dicom.inputs.open_source` and the reader of DICOM SEG."""
-    from slicermedai.dicom.inputs import IMAGE_SUFFIXES, open_source
-
-    if not path.name.lower().endswith(IMAGE_SUFFIXES):
-        return _segments(path)
-    volume = open_source(path).volume
-    values = [int(v) for v in np.unique(volume.array) if v > 0]
-    if not np.array_equal(volume.array, np.round(volume.array)):
-        raise InputError("is no label map: its values are no whole numbers", file=path, attribute="reference")
-    return Structures(masks={str(v): np.asarray(volume.array == v) for v in values}, geometry=volume.geometry)
-
-
-def _segments(path: Path) -> Structures:
-    from slicermedai.export.seg_read import read
-
-    found = read(path)
-    return Structures(masks={s.name: s.mask.to_array() for s in found.segments}, geometry=found.geometry)
-
-
-def masks_on(structures: Structures, matches: Sequence[Match], grid: Geometry) -> dict[int, NDArray[np.bool_]]:
-    """Label value -> mask on ``grid``, by the nearest voxel; a label that the reference lacks is empty, not missing."""
-    from slicermedai.inference.resample import resample
-
-    out: dict[int, NDArray[np.bool_]] = {match.value: np.zeros(grid.shape, dtype=bool) for match in matches}
-    for match in matches:
-        mask = structures.masks.get(match.reference)
-        if mask is not None and structures.geometry.same_grid(grid):
-            out[match.value] |= mask
-        elif mask is not None:
-            out[match.value] |= resample(mask.astype(np.uint8), structures.geometry, grid, nearest=True) > 0.5
-    return out
 
 
 def write_matches(matches: Sequence[Match], labels: Labels, path: Path) -> Path:

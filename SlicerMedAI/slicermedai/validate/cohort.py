@@ -26,7 +26,8 @@ _PLAIN = ("case", "subject", "structure", "kind", *METRICS, "reference_ml", "pre
 class Cohort:
     """What was measured: a score per case and structure, lesion candidates per scan, and calibration by structure.
 
-    ``generated`` is True where any case is a phantom or a simulation: the report says so on its first line.
+    ``generated`` is True where any case is a phantom or a simulation: the report says so on its first line. ``rough``
+    names the structures whose references are boxes or balls.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Cohort:
     scans: tuple[Scan, ...] = ()
     calibration: dict[str, Judgement] = field(default_factory=dict)
     generated: bool = False
+    rough: tuple[str, ...] = ()
     tolerance_mm: float = TOLERANCE_MM
 
 
@@ -70,6 +72,7 @@ class Validation:
     structures: tuple[StructureSummary, ...]
     detection: Detection | None
     generated: bool
+    rough: tuple[str, ...]
     tolerance_mm: float
     how: Resampling
 
@@ -95,6 +98,7 @@ def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
         ),
         detection=_detection(cohort.scans, chosen) if cohort.scans else None,
         generated=cohort.generated,
+        rough=cohort.rough,
         tolerance_mm=cohort.tolerance_mm,
         how=chosen,
     )

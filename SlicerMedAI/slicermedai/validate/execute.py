@@ -82,6 +82,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
         scores=tuple(score for case in done for score in case.scores.values()),
         calibration=_judged(done, manifest, record),
         generated=job.generated or manifest.ref.demonstration,
+        rough=tuple(label.name for value, label in manifest.ref.labels if any(value in case.rough for case in done)),
     )
     validation = summarise(cohort)
     with atomic_folder(Path(job.output)) as folder:

@@ -101,6 +101,9 @@ def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalib
     dice, why = _dice(value, cases, fit)
     volume = _volume(value, cases)
     reasons = [fit.reason if fit else "it was predicted in no case", why]
+    is_rough = any(value in case.rough for case in cases)
+    if is_rough:
+        reasons.append("its references are boxes or balls around it, and no outlines: no light is green")
     if math.isinf(volume.half_width(1.0)):
         reasons.append("too few patients for a volume interval")
     made = StructureTrust(
@@ -110,7 +113,7 @@ def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalib
         sketch=sketch_text(merged(c.sketch.sketches[value] for c in cases if value in c.sketch.sketches)),
         volume=volume,
         dice=dice,
-        rule=fit_green_rule(dice.held_out) if dice else None,
+        rule=fit_green_rule(dice.held_out) if dice and not is_rough else None,
         reasons=tuple(reason for reason in reasons if reason),
     )
     if fit is None or fit.before is None or fit.after is None:

@@ -14,6 +14,7 @@ from slicermedai.validate.plots import bland_altman_plot, forest_plot, froc_plot
 from slicermedai.validate.resampling import Estimate
 from slicermedai.validate.segmentation import Kind
 
+ROUGH = "References of {} are boxes or balls, and no outlines: Dice and distances say how well these are filled."
 GENERATED = "Some or all cases are generated: these numbers say nothing about patients."
 _NAMES = {"dice": "Dice", "nsd": "NSD at {tolerance:g} mm", "hd95": "HD95, mm", "assd": "ASSD, mm"}
 _RULES = (
@@ -33,6 +34,8 @@ def report_page(validation: Validation) -> str:
     parts = [el("h1", f"Technical validation of {validation.model}")]
     if validation.generated:
         parts.append(el("p", GENERATED, class_="warning", role="note"))
+    if validation.rough:
+        parts.append(el("p", ROUGH.format(", ".join(validation.rough)), class_="warning", role="note"))
     parts.append(el("p", _method(validation)))
     parts += [_structure(summary, validation) for summary in validation.structures]
     if validation.detection is not None:

@@ -22,7 +22,8 @@ from slicermedai.domain.observer import Progress
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
-from slicermedai.validate.cases import ListedCase, Match, Structures, masks_on, match_labels, read_reference
+from slicermedai.validate.cases import ListedCase, Match, match_labels
+from slicermedai.validate.references import Structures, masks_on, names_in, read_reference
 from slicermedai.validate.segmentation import CaseName, CaseScore, score
 
 Run = Callable[[Volume, MarginObserver], Prediction]
@@ -31,7 +32,8 @@ Run = Callable[[Volume, MarginObserver], Prediction]
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DoneCase:
     """What is left of a case: its scores by label value, sketches with and without the reference's answers, and what
-    its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image.
+    its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image; ``rough`` are
+    the labels whose reference is a box or a ball.
     """
 
     subject: str
@@ -40,13 +42,14 @@ class DoneCase:
     blind: dict[int, MarginSketch]
     looks: dict[str, NDArray[np.float64]]
     groups: dict[str, str]
+    rough: frozenset[int] = frozenset()
 
 
 def run_cases(
     cases: Sequence[ListedCase], *, manifest: Manifest, labels: Path | None, run: Run, progress: Progress
 ) -> tuple[tuple[DoneCase, ...], tuple[Match, ...]]:
     """Run the model on each case; errors of reading and of the model stop all: no case is left out in silence."""
-    names = list(dict.fromkeys(name for case in cases for name in read_reference(case.reference).masks))
+    names = list(dict.fromkeys(name for case in cases for name in names_in(case.reference)))
     matches = match_labels(labels, manifest.ref.labels, names)
     done = []
     for number, case in enumerate(cases):
@@ -81,7 +84,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: R
     from slicermedai.dicom.inputs import open_source
 
     source = open_source(case.image)
-    structures = read_reference(case.reference)
+    structures = read_reference(case.reference, source.volume.geometry)
     values = list(dict.fromkeys(match.value for match in matches))
     observer = MarginObserver(values, outputs=manifest.outputs)
     found = run(source.volume, observer)
@@ -94,6 +97,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: R
         blind={value: sketch for value in values if (sketch := observer.sketch(value)) is not None},
         looks=appearance(source.volume),
         groups=groups,
+        rough=frozenset(match.value for match in matches if match.reference in structures.rough),
     )
 
 

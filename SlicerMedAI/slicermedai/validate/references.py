@@ -1,0 +1,130 @@
+"""References as masks: label maps and segmentations on their own grids, contours and markups on that of the image.
+
+What a file is, its name and content say: NIfTI, NRRD and MetaImage label maps, DICOM SEG and RT Structure Set, and 3D
+Slicer's markups (``.json``, or a folder of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.domain.geometry import Geometry
+from slicermedai.errors import FormatError, InputError
+from slicermedai.validate import markups
+from slicermedai.validate.cases import Match
+from slicermedai.validate.contours import filled
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Structures:
+    """A reference as it was read: name -> bool mask (slices, rows, columns) on ``geometry``.
+
+    ``rough`` are those whose reference is a box or a ball around them, and not their outline.
+    """
+
+    masks: dict[str, BoolArray]
+    geometry: Geometry
+    rough: frozenset[str] = frozenset()
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """The structures of a reference, as a label table names them; errors as :func:`read_reference`."""
+    if _is_markup(path):
+        return tuple(dict.fromkeys(shape.name for shape in markups.read(path)))
+    if _is_label_map(path):
+        return tuple(_label_map(path).masks)
+    contours = _contours(path)
+    return tuple(_segments(path).masks) if contours is None else tuple(name for name, _ in contours[1])
+
+
+def read_reference(path: Path, grid: Geometry) -> Structures:
+    """Read a reference; contours and markups are drawn on ``grid``, that of the image.
+
+    Raises
+    ------
+    InputError, FormatError
+        No label map, segmentation, structure set or markups, or it holds what it must not.
+    GeometryError
+        Contours that do not lie in the planes of the image, or are of another frame of reference.
+    """
+    if _is_markup(path):
+        shapes = markups.read(path)
+        rough = frozenset(shape.name for shape in shapes if markups.is_rough(shape))
+        return Structures(masks=markups.masks(shapes, grid), geometry=grid, rough=rough)
+    if _is_label_map(path):
+        return _label_map(path)
+    contours = _contours(path)
+    if contours is None:
+        return _segments(path)
+    frame, drawn = contours
+    own = grid.frame_of_reference_uid
+    if frame and own and frame != own:
+        raise InputError(
+            "is of another frame of reference than its image", file=path, attribute="ReferencedFrameOfReferenceUID"
+        )
+    return Structures(masks={name: filled(polygons, grid, name=name) for name, polygons in drawn}, geometry=grid)
+
+
+def masks_on(structures: Structures, matches: Sequence[Match], grid: Geometry) -> dict[int, BoolArray]:
+    """Label value -> mask on ``grid``, by the nearest voxel; a label that the reference lacks is empty, not missing."""
+    from slicermedai.inference.resample import resample
+
+    out: dict[int, BoolArray] = {match.value: np.zeros(grid.shape, dtype=bool) for match in matches}
+    for match in matches:
+        mask = structures.masks.get(match.reference)
+        if mask is not None and structures.geometry.same_grid(grid):
+            out[match.value] |= mask
+        elif mask is not None:
+            out[match.value] |= resample(mask.astype(np.uint8), structures.geometry, grid, nearest=True) > 0.5
+    return out
+
+
+def _is_markup(path: Path) -> bool:
+    return path.name.lower().endswith(markups.SUFFIX) or (path.is_dir() and any(path.glob(f"*{markups.SUFFIX}")))
+
+
+def _is_label_map(path: Path) -> bool:
+    from slicermedai.dicom.inputs import IMAGE_SUFFIXES
+
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _label_map(path: Path) -> Structures:
+    from slicermedai.dicom.inputs import open_source
+
+    volume = open_source(path).volume
+    values = [int(v) for v in np.unique(volume.array) if v > 0]
+    if not np.array_equal(volume.array, np.round(volume.array)):
+        raise InputError("is no label map: its values are no whole numbers", file=path, attribute="reference")
+    return Structures(masks={str(v): np.asarray(volume.array == v) for v in values}, geometry=volume.geometry)
+
+
+def _segments(path: Path) -> Structures:
+    from slicermedai.export.seg_read import read
+
+    found = read(path)
+    return Structures(masks={s.name: s.mask.to_array() for s in found.segments}, geometry=found.geometry)
+
+
+def _contours(path: Path) -> tuple[str, list[tuple[str, list[NDArray[np.float64]]]]] | None:
+    """Frame of reference, and the regions of a structure set that enclose something; None for other objects."""
+    from slicermedai.export.rtstruct_read import read
+
+    try:
+        found = read(path)
+    except FormatError as error:
+        if error.attribute == "Modality":
+            return None
+        raise
+    drawn: dict[str, list[NDArray[np.float64]]] = {}
+    for region in found.regions:
+        if region.polygons or not region.other:  # points and lines alone are no structure
+            drawn.setdefault(region.name, []).extend(region.polygons)
+    return found.frame_of_reference_uid, list(drawn.items())

@@ -1,0 +1,324 @@
+"""References that are drawn and not painted: contours and markups become the voxels that they enclose."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.path import Path as Polygon
+from pydicom import dcmread
+
+from slicermedai.domain.codes import ANATOMY, BRAIN, Label
+from slicermedai.domain.geometry import Geometry
+from slicermedai.errors import FormatError, GeometryError, InputError, UnreadableFileError
+from slicermedai.export.rtstruct_read import read as read_structure_set
+from slicermedai.export.run import export_result
+from slicermedai.validate import markups
+from slicermedai.validate.cases import match_labels
+from slicermedai.validate.contours import ball, box, even_odd, filled
+from slicermedai.validate.references import masks_on, names_in, read_reference
+from Testing.export.cases import GRIDS, Case, a_ball, a_case
+
+GRID = Geometry.from_axes((24, 40, 36), spacing=(3.0, 1.0, 1.5), origin=(-20.0, 11.0, 5.0))
+
+
+def shell(case: Case) -> np.ndarray:
+    whole, hole = a_ball(case.geometry), a_ball(case.geometry, radius=(0.3, 0.2, 0.25))
+    return np.asarray((whole & ~hole) | a_ball(case.geometry, radius=(0.15, 0.08, 0.1)))
+
+
+def structure_set(case: Case, folder: Path) -> Path:
+    (path,) = export_result(case.result, headers=case.headers, folder=folder, formats=("rtstruct",))
+    return path
+
+
+def circle(radius: float, *, plane: float, middle: tuple[float, float] = (20.0, 18.0), corners: int = 60) -> np.ndarray:
+    """A contour in index space of :data:`GRID` as LPS mm."""
+    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    rows, columns = middle[0] + radius * np.cos(turn), middle[1] + radius * np.sin(turn)
+    return GRID.to_lps(np.column_stack([np.full(corners, plane), rows, columns]))
+
+
+# --- contours ----------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(-4, 24), st.floats(-4, 24)), min_size=3, max_size=9))
+def test_the_even_odd_rule_is_that_of_counting_crossings(corners: list[tuple[float, float]]) -> None:
+    """Each centre by itself: how many sides of the polygon lie to its left."""
+    shape, points = (20, 18), np.array(corners)
+    wanted = np.zeros(shape, dtype=bool)
+    for r, c in np.ndindex(shape):
+        for (r0, c0), (r1, c1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+            if (r0 <= r - 1e-9) != (r1 <= r - 1e-9) and c0 + (r - r0) * (c1 - c0) / (r1 - r0) <= c:
+                wanted[r, c] ^= True
+    differs = wanted != even_odd([points], shape)
+    assert not differs[~_near_a_side(points, shape)].any()
+
+
+def _near_a_side(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    centres = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).astype(float)
+    near = np.zeros(shape, dtype=bool)
+    for a, b in zip(points, np.roll(points, -1, axis=0), strict=True):
+        along = b - a
+        share = np.clip(((centres - a) @ along) / max(along @ along, 1e-12), 0, 1)
+        near |= np.linalg.norm(centres - a - share[..., None] * along, axis=-1) < 1e-6
+    return near
+
+
+def test_a_polygon_is_filled_as_others_fill_it() -> None:
+    points = np.array([[2.3, 3.1], [17.2, 5.4], [12.9, 14.8], [9.1, 8.2], [4.4, 16.6]])
+    centres = np.argwhere(np.ones((20, 18), dtype=bool))
+    wanted = Polygon(np.vstack([points, points[:1]]), closed=True).contains_points(centres).reshape(20, 18)
+    assert np.array_equal(even_odd([points], (20, 18)), wanted)
+
+
+def test_a_contour_within_a_contour_is_a_hole_and_a_third_one_an_island() -> None:
+    rings = [circle(radius, plane=5) for radius in (12.0, 8.0, 3.0)]
+    mask = filled(rings, GRID, name="Ring")
+    away = np.hypot(*(np.indices((40, 36)) - np.array([20, 18])[:, None, None]))
+    clear = np.abs(away[..., None] - [12, 8, 3]).min(axis=-1) > 0.1
+    wanted = (away < 3) | ((away > 8) & (away < 12))
+    assert np.array_equal(mask[5][clear], wanted[clear])
+    assert mask.any(axis=(1, 2)).nonzero()[0].tolist() == [5]
+
+
+def test_contours_may_stand_across_any_axis_of_the_image() -> None:
+    points = GRID.to_lps([[4, 7.0, 6], [16, 7.0, 6], [16, 7.0, 30], [4, 7.0, 30]])
+    mask = filled([points], GRID, name="Sheet")
+    assert mask.any(axis=(0, 2)).nonzero()[0].tolist() == [7]
+    assert mask[:, 7].sum() == 12 * 24
+
+
+def test_contours_a_little_off_their_plane_are_taken_and_farther_ones_refused() -> None:
+    near = filled([circle(6, plane=plane + 0.15) for plane in (4, 5)], GRID, name="Near")
+    assert near.any(axis=(1, 2)).nonzero()[0].tolist() == [4, 5]
+    for planes, words in (((4.4, 5.4), "do not lie in the planes"), ((23, 24), "beyond the image")):
+        with pytest.raises(GeometryError, match=words):
+            filled([circle(6, plane=plane) for plane in planes], GRID, name="Far")
+
+
+def test_what_is_drawn_on_every_third_slice_is_refused_and_two_pieces_are_not() -> None:
+    with pytest.raises(GeometryError, match="once in 3 slices"):
+        filled([circle(6, plane=plane) for plane in (3, 6, 9, 12)], GRID, name="Sparse")
+    two = filled([circle(6, plane=plane) for plane in (3, 4, 5, 15, 16)], GRID, name="Two")
+    assert two.any(axis=(1, 2)).nonzero()[0].tolist() == [3, 4, 5, 15, 16]
+
+
+def test_contours_that_reach_beyond_the_rows_and_columns_are_cut_there() -> None:
+    mask = filled([circle(100, plane=2)], GRID, name="All")
+    assert mask[2].all() and mask.sum() == 40 * 36
+
+
+# --- structure sets ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_structure_set_gives_the_masks_that_it_was_made_from(name: str, tmp_path: Path) -> None:
+    """With a hole and an island in it, in every orientation."""
+    case = a_case(GRIDS[name])
+    case = a_case(GRIDS[name], masks=(a_ball(case.geometry), shell(case)))
+    path = structure_set(case, tmp_path)
+    found = read_reference(path, case.geometry)
+    assert tuple(found.masks) == names_in(path)
+    for mask, wanted in zip(found.masks.values(), case.masks, strict=True):
+        assert np.array_equal(mask, wanted)
+    assert found.rough == frozenset()
+
+
+def test_a_structure_set_is_matched_by_a_label_table_and_brought_to_another_grid(tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]),))
+    path = structure_set(case, tmp_path)
+    (name,) = names_in(path)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"reference,label\n{name},Body\n")
+    matches = match_labels(table, ((1, Label(name="Body", category=ANATOMY, type=BRAIN)),), [name])
+    fine = case.geometry.resized(tuple(2 * n for n in case.geometry.shape))
+    mask = masks_on(read_reference(path, case.geometry), matches, fine)[1]
+    assert mask.sum() == pytest.approx(8 * case.masks[0].sum(), rel=0.05)
+
+
+def test_points_and_open_lines_are_no_structure(tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]), shell(a_case(GRIDS["axial"]))))
+    path = structure_set(case, tmp_path)
+    names = names_in(path)
+    dataset = dcmread(path)
+    for contour in dataset.ROIContourSequence[0].ContourSequence:
+        contour.ContourGeometricType = "OPEN_PLANAR"
+    dataset.save_as(path)
+    assert names_in(path) == names[1:]
+    (first, _) = read_structure_set(path).regions
+    assert first.polygons == () and first.other > 0
+
+
+def test_a_structure_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]),))
+    path = structure_set(case, tmp_path)
+    dataset = dcmread(path)
+    del dataset.ROIContourSequence[0].ContourSequence
+    dataset.save_as(path)
+    (mask,) = read_reference(path, case.geometry).masks.values()
+    assert not mask.any()
+
+
+def test_a_structure_set_of_another_frame_of_reference_is_refused(tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]),))
+    path = structure_set(case, tmp_path)
+    other = replace(case.geometry, frame_of_reference_uid="1.2.3")
+    with pytest.raises(InputError, match="another frame of reference"):
+        read_reference(path, other)
+    assert read_reference(path, replace(case.geometry, frame_of_reference_uid="")).masks
+
+
+@pytest.mark.parametrize("points", [[0.0, 0.0, 0.0], [0.0] * 10])
+def test_a_damaged_contour_is_named(points: list[float], tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]),))
+    path = structure_set(case, tmp_path)
+    dataset = dcmread(path)
+    dataset.ROIContourSequence[0].ContourSequence[0].ContourData = points
+    dataset.save_as(path)
+    with pytest.raises(FormatError):
+        read_structure_set(path)
+
+
+# --- markups -----------------------------------------------------------------------------------------------------
+
+
+def control_point(place: tuple[float, ...], label: str = "Lesion-1", description: str = "") -> dict[str, object]:
+    return {"id": "1", "label": label, "description": description, "position": place, "positionStatus": "defined"}
+
+
+def write_markups(path: Path, *found: dict[str, object], system: str = "LPS") -> Path:
+    made = [{"coordinateSystem": system, "coordinateUnits": "mm", **one} for one in found]
+    path.write_text(json.dumps({"@schema": "markups-schema-v1.0.4.json#", "markups": made}))
+    return path
+
+
+def a_box(centre: tuple[float, ...], size: tuple[float, ...], turn: np.ndarray) -> dict[str, object]:
+    return {
+        "type": "ROI", "roiType": "Box", "center": centre, "size": size, "orientation": turn.ravel().tolist(),
+        "controlPoints": [control_point(centre)],
+    }  # fmt: skip
+
+
+def turned(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def test_a_box_of_either_coordinate_system_is_where_it_was_drawn(tmp_path: Path) -> None:
+    """One box, turned by 30 degrees, as each of the two systems writes it."""
+    middle, size, turn = np.array([0.0, 30.0, 41.0]), (18.0, 9.0, 21.0), turned(30)
+    flip = np.diag([-1.0, -1.0, 1.0])
+    lps = write_markups(tmp_path / "l.mrk.json", a_box(tuple(middle), size, turn))
+    ras = write_markups(tmp_path / "r.mrk.json", a_box(tuple(flip @ middle), size, flip @ turn), system="RAS")
+    masks = [read_reference(path, GRID).masks["Lesion"] for path in (lps, ras)]
+    assert np.array_equal(*masks)
+    voxels = GRID.to_lps(np.argwhere(masks[0]))
+    assert np.allclose(voxels.mean(axis=0), middle, atol=0.3)
+    assert masks[0].sum() * GRID.voxel_volume == pytest.approx(np.prod(size), rel=0.03)
+    inside = (np.abs((GRID.to_lps(np.argwhere(np.ones(GRID.shape))) - middle) @ turn) <= np.array(size) / 2).all(axis=1)
+    assert np.array_equal(masks[0].ravel(), inside)
+    wrong = read_reference(write_markups(tmp_path / "w.mrk.json", a_box(tuple(middle), size, turn), system="RAS"), GRID)
+    assert not (wrong.masks["Lesion"] & masks[0]).any()
+
+
+def test_points_are_balls_of_the_size_that_they_say(tmp_path: Path) -> None:
+    points = [
+        control_point((-2.0, 30.0, 30.0), "Nodule-1", "radius 6 mm"),
+        control_point((10.0, 20.0, 50.0), "Nodule-2", "Diameter: 9.0 mm, spiculated"),
+        control_point((0.0, 0.0, 0.0), "Cyst", "radius=4mm") | {"positionStatus": "undefined"},
+    ]
+    path = write_markups(tmp_path / "p.mrk.json", {"type": "Fiducial", "controlPoints": points})
+    assert names_in(path) == ("Nodule",)
+    found = read_reference(path, GRID)
+    volume = 4 / 3 * np.pi * (6.0**3 + 4.5**3)
+    assert found.masks["Nodule"].sum() * GRID.voxel_volume == pytest.approx(volume, rel=0.05)
+    assert found.rough == {"Nodule"}
+    lesions = markups.lesions(markups.read(path))
+    assert [(one.position, one.diameter) for one in lesions] == [((-2, 30, 30), 12), ((10, 20, 50), 9)]
+
+
+def test_a_point_without_a_size_is_refused_and_told_what_to_write(tmp_path: Path) -> None:
+    path = write_markups(tmp_path / "p.mrk.json", {"type": "Fiducial", "controlPoints": [control_point((0, 0, 0))]})
+    with pytest.raises(InputError, match="radius 5 mm"):
+        names_in(path)
+
+
+def test_closed_curves_of_a_folder_are_one_structure(tmp_path: Path) -> None:
+    for number, plane in enumerate((4, 5, 6)):
+        points = [control_point(tuple(place), f"Liver-{n}") for n, place in enumerate(circle(7.0, plane=plane))]
+        write_markups(tmp_path / f"{number}.mrk.json", {"type": "ClosedCurve", "controlPoints": points})
+    found = read_reference(tmp_path, GRID)
+    assert found.rough == frozenset()
+    wanted = filled([circle(7.0, plane=plane) for plane in (4, 5, 6)], GRID, name="Liver")
+    assert np.array_equal(found.masks["Liver"], wanted) and wanted.sum() > 3 * 140
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"type": "Line"}, "encloses nothing"),
+        ({"coordinateSystem": "IJK"}, "LPS or RAS"),
+        ({"coordinateUnits": "cm"}, "in mm"),
+        ({"insideOut": True}, "inside of them"),
+        ({"size": [1, 0, 1]}, "lacks what belongs"),
+        ({"orientation": [1, 0, 0, 0, 2, 0, 0, 0, 1]}, "lacks what belongs"),
+        ({"center": ["a", 1, 2]}, "lacks what belongs"),
+    ],
+)
+def test_markups_that_cannot_be_a_reference_are_refused_by_name(
+    change: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    path = write_markups(tmp_path / "m.mrk.json", a_box((0, 0, 0), (1, 1, 1), np.eye(3)) | change)
+    with pytest.raises(InputError, match=words):
+        names_in(path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"markups": 3}', '{"markups": [3]}', "[]"])
+def test_a_file_without_markups_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(UnreadableFileError, match="holds no markups"):
+        names_in(tmp_path / "m.json")
+
+
+def test_shapes_beyond_the_image_are_cut_or_empty() -> None:
+    far = np.array([1000.0, 0.0, 0.0])
+    assert not ball(far, 5.0, GRID).any()
+    assert not box(far, np.eye(3), np.array([5.0, 5.0, 5.0]), GRID).any()
+    corner = GRID.to_lps([0, 0, 0])
+    assert 0 < ball(corner, 6.0, GRID).sum() * GRID.voxel_volume < 4 / 3 * np.pi * 6**3 / 4
+
+
+def test_what_slicer_itself_saves_is_read(tmp_path: Path) -> None:
+    """Slicer's own storage nodes write a box and points in either coordinate system."""
+    slicer = pytest.importorskip("slicer")
+    scene = slicer.vtkMRMLScene()
+    paths = []
+    for kind, storage in (
+        ("vtkMRMLMarkupsROINode", "vtkMRMLMarkupsROIJsonStorageNode"),
+        ("vtkMRMLMarkupsFiducialNode", "vtkMRMLMarkupsJsonStorageNode"),
+    ):
+        node = scene.AddNewNodeByClass(kind, "Lesion")
+        if kind.endswith("ROINode"):
+            node.SetSize(18.0, 9.0, 21.0)
+            node.SetCenter(2.0, -30.0, 41.0)  # RAS
+        else:
+            node.AddControlPoint(2.0, -30.0, 41.0, "Lesion-1")
+            node.SetNthControlPointDescription(0, "radius 6 mm")
+        for system in ("RAS", "LPS"):
+            store = getattr(slicer, storage)()
+            scene.AddNode(store)
+            store.SetCoordinateSystem(0 if system == "RAS" else 1)
+            paths.append(tmp_path / f"{kind}-{system}.mrk.json")
+            store.SetFileName(str(paths[-1]))
+            assert store.WriteData(node)
+            assert json.loads(paths[-1].read_text())["markups"][0]["coordinateSystem"] == system
+    for path in paths:
+        (mask,) = read_reference(path, GRID).masks.values()
+        assert np.allclose(GRID.to_lps(np.argwhere(mask)).mean(axis=0), [-2, 30, 41], atol=0.5), path.name
