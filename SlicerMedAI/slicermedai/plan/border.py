@@ -4,6 +4,9 @@ Between the centres of voxels the border is where the signed distance to the oth
 (shape-based interpolation: Raya and Udupa, IEEE Trans Med Imaging 1990;9:32-42; distances by the exact transform with
 the physical spacing). Half a voxel of smoothing takes the steps off, whose tips would make all distances too short. It
 is sampled on a finer grid with equal steps, so that thick slices do not leave gaps between the points.
+
+No voxel changes its side by that. What is one voxel thick along an axis has its border on the faces of its voxels
+there, for no distance inside tells how far it reaches; so has what the finer grid would miss.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from slicermedai.domain.geometry import FloatArray, Geometry
 
 _CELLS = 600_000
 _FINEST = 0.4
 _SMOOTHING = 0.5  # voxels
+_KEPT = 0.5  # of its distance at least, whatever the smoothing does to a voxel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +77,16 @@ def around(indices: NDArray[np.intp]) -> Window:
 
 
 def signed(inside: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.float32]:
-    """For each voxel mm to the nearest voxel centre of the other side, negative inside, smoothed; zero lies between."""
+    """For each voxel mm to the nearest voxel centre of the other side, negative inside, smoothed; zero lies between.
+
+    Each voxel keeps its sign: what is small does not vanish in what surrounds it.
+    """
     spacing = geometry.spacing
     away = ndimage.distance_transform_edt(~inside, sampling=spacing)
     away -= ndimage.distance_transform_edt(inside, sampling=spacing)
-    return np.asarray(ndimage.gaussian_filter(away.astype(np.float32), _SMOOTHING))
+    smooth = ndimage.gaussian_filter(away.astype(np.float32), _SMOOTHING)
+    least = _KEPT * away
+    return np.asarray(np.where(inside, np.minimum(smooth, least), np.maximum(smooth, least)), dtype=np.float32)
 
 
 def border_points(mask: NDArray[np.bool_], geometry: Geometry, window: Window | None = None) -> FloatArray:
@@ -92,7 +102,36 @@ def border_points(mask: NDArray[np.bool_], geometry: Geometry, window: Window | 
     grid = geometry.cropped(box.start, box.stop)
     fine = _fine(grid)
     field = _sampled(signed(inside, grid), grid, fine)
-    return np.concatenate([_crossings(field, fine, axis) for axis in range(3)])
+    found = np.concatenate([_crossings(field, fine, axis) for axis in range(3)])
+    faces = np.concatenate([_thin_faces(inside, axis) for axis in range(3)] + [_missed_faces(inside, grid, found)])
+    return np.concatenate([found, grid.to_lps(faces)])
+
+
+def _thin_faces(inside: NDArray[np.bool_], axis: int) -> FloatArray:
+    """(N, 3) indices: the middles of both faces along ``axis`` of voxels that have neighbours on neither side of it."""
+    along = np.moveaxis(inside, axis, 0)
+    thin = np.zeros_like(inside)
+    np.moveaxis(thin, axis, 0)[1:-1] = along[1:-1] & ~along[:-2] & ~along[2:]
+    return _faces(thin, axis, (-0.5, 0.5))
+
+
+def _missed_faces(inside: NDArray[np.bool_], grid: Geometry, found: FloatArray) -> FloatArray:
+    """(N, 3) indices: the middles of outer faces of voxels that are farther than a voxel from all that was found."""
+    edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
+    index = np.argwhere(edge)
+    if len(found):
+        away = cKDTree(found).query(grid.to_lps(index), distance_upper_bound=float(np.linalg.norm(grid.spacing)))[0]
+        index = index[np.isinf(away)]
+    missed = np.zeros_like(inside)
+    missed[tuple(index.T)] = True
+    sides = [(axis, side) for axis in range(3) for side in (-1, 1)]
+    return np.concatenate([_faces(missed & ~np.roll(inside, -side, axis), axis, (side / 2,)) for axis, side in sides])
+
+
+def _faces(mask: NDArray[np.bool_], axis: int, steps: tuple[float, ...]) -> FloatArray:
+    """(N, 3) indices that lie ``steps`` along ``axis`` from the voxels of ``mask``."""
+    index = np.argwhere(mask).astype(np.float64)
+    return np.concatenate([index + step * np.eye(3)[axis] for step in steps])
 
 
 def _fine(grid: Geometry) -> Geometry:
