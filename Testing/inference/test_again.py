@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +168,58 @@ def test_sides_are_paired_by_code_and_by_name() -> None:
         (6, label("left atrium", "82471001")),
     ]
     assert opposite_sides(labels) == {1: 2, 2: 1, 3: 4, 4: 3}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("heart_ventricle_left", "heart_ventricle_right"), ("heart_atrium_left", "heart_atrium_right"), ("Left", "Right")],
+)
+def test_what_is_no_mirror_image_of_the_other_side_does_not_change_places(names: tuple[str, str]) -> None:
+    assert not opposite_sides([(value, label(name, f"{value}")) for value, name in enumerate(names, 1)])
+
+
+def test_chambers_of_the_heart_do_not_change_places_by_their_modifier_either() -> None:
+    assert not opposite_sides([(1, label("A", "59652004", "7771000")), (2, label("B", "59652004", "24028007"))])
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (["left kidney:L", "left kidney cyst wall:L"], {}),
+        (["left kidney:L", "left kidney cyst wall:L", "right kidney:R"], {1: 3, 3: 1}),
+        (["left kidney:L", "left kidney wall:L", "right kidney:R", "right kidney wall:R"], {1: 3, 2: 4, 3: 1, 4: 2}),
+        (["a:L", "b:L", "c:R"], {}),
+        (["left_lung_upper_lobe", "Right-Lung-Upper-Lobe", "lung"], {1: 2, 2: 1}),
+        (["left lung", "right lung", "Right lung"], {}),
+        (["left femur", "right lung"], {}),
+        (["pulmonary artery left", "right pulmonary artery"], {1: 2, 2: 1}),
+    ],
+)
+def test_a_pair_needs_a_left_one_and_a_right_one(names: list[str], pairs: dict[int, int]) -> None:
+    codes = {"L": "7771000", "R": "24028007", "": ""}
+    parts = [name.partition(":") for name in names]
+    labels = [(value, label(name, "64033007", codes[side])) for value, (name, _, side) in enumerate(parts, 1)]
+    assert opposite_sides(labels) == pairs
+
+
+def test_a_network_that_tells_chambers_apart_by_their_looks_varies_nowhere(tiny: Path) -> None:
+    one = json.loads((tiny / "medai.json").read_text())["labels"][0]
+    labels = [
+        one | {"value": value, "name": f"heart_ventricle_{side}", "type": one["type"] | {"value": code}}
+        for value, side, code in ((1, "left", "87878005"), (2, "right", "53085002"))
+    ]
+    weight = torch.tensor([0.0, 10, 25]).reshape(3, 1, 1, 1, 1)
+    torch.save({"weight": weight, "bias": torch.tensor([0.0, -5, -25])}, tiny / "models" / "model.pt")
+    config = tiny_config()
+    config["network_def"] |= {"out_channels": 3}
+    change_json(tiny / "configs" / "inference.json", **config)
+    change_json(tiny / "medai.json", weights=pinned(tiny, "models/model.pt"), labels=labels)
+    array = ball().array.copy()
+    array[20:30, 40:50, 40:50] = 2
+    kept = Kept()
+    run(tiny, replace(ball(), array=array), samples=kept)
+    assert set(np.unique(kept.maps[0])) == {0, 1, 2}
+    assert all(np.array_equal(made, kept.maps[0]) for made in kept.maps)
 
 
 @pytest.mark.parametrize(("codes", "axis"), [("LPS", 0), ("SPL", 2), ("IRA", 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from slicermedai.bundles.coding import SIDES, is_of_a_pair, words_of
 from slicermedai.domain.codes import Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Found, Progress, SampleObserver
@@ -23,7 +25,22 @@ from slicermedai.inference.windows import Chosen, Triple, WindowPlan, sweep, tou
 
 Array = NDArray[Any]
 Network = Callable[[torch.Tensor], torch.Tensor]
-_SIDES = ({"7771000", "24028007"}, {"left", "right"})
+_CHAMBERS = {"21814001", "59652004"}
+"""SNOMED CT: ventricle and atrium of the heart."""
+_FURTHER_PAIRS = {
+    words_of(name)
+    for name in (
+        "Femoral artery",
+        "Hypochondriac region",
+        "Inguinal region",
+        "Lower quadrant of abdomen",
+        "Lumbar region",
+        "Main bronchus",
+        "Pulmonary artery",
+        "Upper quadrant of abdomen",
+    )
+}
+"""Pairs whose two sides DICOM's lists know as concepts of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,20 +159,44 @@ def side_axis(grid: Geometry) -> int:
 
 
 def opposite_sides(labels: Sequence[tuple[int, Label]]) -> Mapping[int, int]:
-    """Value -> the value of the same structure on the other side: by the code of the side, else by the name."""
-    keys = {value: _sideless(label) for value, label in labels}
-    pairs = {}
+    """Value -> the value of the same structure on the other side, where exactly one label is that.
+
+    A label has the side that its modifier codes, or, of structures that come in pairs, the one in its name: a mirror
+    image makes no right ventricle of a left one. Of several labels of one type and side, names tell which belong
+    together.
+    """
+    sided = {value: found for value, label in labels if (found := _sided(label)) is not None}
+    named = _pairs({value: (one.type, one.rest) for value, one in sided.items()}, sided)
+    return named | _pairs({value: one.type for value, one in sided.items() if one.type}, sided)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sided:
+    """What a label is ("" where its name alone tells), on which side, and its name without the side."""
+
+    type: str
+    side: str
+    rest: tuple[str, ...]
+
+
+def _pairs(keys: Mapping[int, object], sided: Mapping[int, _Sided]) -> dict[int, int]:
+    """Those of one key, where there is one of each side and no other."""
+    alike = defaultdict(list)
     for value, key in keys.items():
-        others = [other for other, its in keys.items() if key is not None and other != value and its == key]
-        if len(others) == 1:
-            pairs[value] = others[0]
-    return pairs
+        alike[key].append(value)
+    twos = [found for found in alike.values() if len(found) == 2 and len({sided[one].side for one in found}) == 2]
+    return {one: other for first, second in twos for one, other in ((first, second), (second, first))}
 
 
-def _sideless(label: Label) -> tuple[str, ...] | None:
-    """What the two sides of one structure have in common; None for a structure without a side."""
-    if label.modifier is not None and label.modifier.value in _SIDES[0]:
-        return label.type.scheme, label.type.value
-    words = label.name.lower().replace("_", " ").split()
-    rest = tuple(word for word in words if word not in _SIDES[1])
-    return rest if len(rest) == len(words) - 1 else None
+def _sided(label: Label) -> _Sided | None:
+    """None for a structure without a side, and for chambers of the heart, which are no mirror images."""
+    words = words_of(label.name)
+    rest = tuple(word for word in words if word not in SIDES)
+    if label.type.value in _CHAMBERS:
+        return None
+    side = next((name for name, code in SIDES.items() if label.modifier == code), "")
+    if side:
+        return _Sided(type=f"{label.type.scheme} {label.type.value}", side=side, rest=rest)
+    if len(rest) != len(words) - 1 or not (is_of_a_pair(rest) or rest in _FURTHER_PAIRS):
+        return None
+    return _Sided(type="", side=next(word for word in words if word in SIDES), rest=rest)
