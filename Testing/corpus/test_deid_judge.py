@@ -112,7 +112,7 @@ def remove_planted(corpus: Corpus, output: Path) -> Path:
     remarks: dict[str, tuple[str, ...]] = {}
     for item in corpus.ledger.planted:
         if item.path == PIXELS:
-            remarks[item.file] = item.tokens
+            remarks[item.file] = remarks.get(item.file, ()) + item.tokens
         else:
             paths.setdefault(item.file, []).append(item.path)
     for entry in corpus.ledger.entries:

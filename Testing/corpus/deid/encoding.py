@@ -31,6 +31,8 @@ NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLitt
 PACKED = (RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1, JPEGLossless, JPEGLSNearLossless, JPEG2000)
 ALL = (JPEGBaseline8Bit, *NATIVE, *PACKED)
 ENCODER_OPTIONS: dict[str, dict[str, Any]] = {JPEGLSNearLossless: {"jls_error": 2}, JPEG2000: {"j2k_cr": [8]}}
+OFFSETS, OFFSET_LENGTHS = 0x7FE00001, 0x7FE00002
+"""Extended Offset Table, and Extended Offset Table Lengths."""
 LOSSY: dict[str, str] = {JPEGBaseline8Bit: "ISO_10918_1", JPEGLSNearLossless: "ISO_14495_1", JPEG2000: "ISO_15444_1"}
 
 
@@ -163,3 +165,18 @@ def _difference(value: int) -> str:
     size = abs(value).bit_length()
     own = value if value >= 0 else value + (1 << size) - 1
     return f"{size:05b}" + (f"{own:0{size}b}" if size else "")
+
+
+def as_item(value: bytes) -> bytes:
+    """An item of encapsulated pixel data (PS3.5 A.4)."""
+    return b"\xfe\xff\x00\xe0" + len(value).to_bytes(4, "little") + value
+
+
+def items_of(raw: bytes) -> list[bytes]:
+    """The items of encapsulated pixel data, the offset table first."""
+    found, position = [], 0
+    while raw[position : position + 4] == as_item(b"")[:4]:
+        size = int.from_bytes(raw[position + 4 : position + 8], "little")
+        found.append(raw[position + 8 : position + 8 + size])
+        position += 8 + size
+    return found

@@ -128,6 +128,8 @@ _CHINESE = (("Ouyang", "欧阳"), ("Zhuge", "诸葛"), ("Shangguan", "上官"))
 _CHINESE_GIVEN = (("Xiuying", "秀英"), ("Jianguo", "建国"), ("Meilian", "美莲"))
 COMMON = (("Hand", "Peter"), ("Li", "An"), ("Long", "May"), ("Siemens", "Karl"), ("Head", "Art"), ("Chest", "Rose"))
 SURNAMES = (("Smith", "John"), ("Brown", "Rose"), ("King", "Linda"), ("Young", "Amanda"), ("Taylor", "Bert"))
+SHORT = (("Kowal", "Jolan"), ("Sipos", "Ilona"), ("Hajek", "Zdena"), ("Rakic", "Mirko"), ("Nagyi", "Ferko"))
+EPONYMS = (("Bennett", "Lois"), ("Gross", "Ewald"), ("Jones", "Alma"), ("Paget", "Mona"), ("Morton", "Alvar"))
 _GREEK = (("Παπαδόπουλος", "Papadopoulos"), ("Διονυσόπουλος", "Dionysopoulos"), ("Καραγιάννης", "Karagiannis"))
 _GREEK_GIVEN = (("Στέφανος", "Stefanos"), ("Γιώργος", "Giorgos"), ("Ευαγγελία", "Evangelia"))
 _RUSSIAN = (("Достоевский", "Dostoyevsky"), ("Чернышевский", "Chernyshevsky"), ("Ломоносов", "Lomonosov"))
@@ -159,6 +161,7 @@ class Person:
     romanised: tuple[str, str] = ("", "")
     common: bool = False
     surname: bool = False
+    short: bool = False
 
     @property
     def pn(self) -> str:
@@ -242,6 +245,18 @@ def surnames(rng: random.Random) -> Person:
     return Person(family, given, ("ISO_IR 100",), common=True, surname=True)
 
 
+def short(rng: random.Random) -> Person:
+    """A person with a family name of five letters, whose record number has six digits."""
+    family, given = rng.choice(SHORT)
+    return Person(family, given, ("ISO_IR 100",), short=True)
+
+
+def eponyms(rng: random.Random) -> Person:
+    """A person whose family name also stands for a disease, a fracture or an angle."""
+    family, given = rng.choice(EPONYMS)
+    return Person(family, given, ("ISO_IR 100",), common=True, surname=True)
+
+
 def greek(rng: random.Random) -> Person:
     """A person written in ISO 8859-7."""
     family, given = rng.choice(_GREEK), rng.choice(_GREEK_GIVEN)
@@ -274,15 +289,17 @@ def chinese(rng: random.Random) -> Person:
 
 KINDS = (
     *(european, european, japanese, common_words, chinese, european, cyrillic, european),
-    *(surnames, greek, russian),
+    *(surnames, greek, russian, short, eponyms),
 )
 
 
 def make_patient(rng: random.Random, index: int) -> Patient:
-    """The patient of that index; every kind of name comes within the first eleven."""
+    """The patient of that index; every kind of name comes within the first thirteen."""
     person = KINDS[index % len(KINDS)](rng)
     digits = f"{rng.randrange(10**7, 10**8)}"
     prefix = rng.choice(["MRN", "P-", "KH", "", "0-"])
+    if person.short:
+        digits, prefix = str(rng.randrange(10**5, 10**6)), ""
     birth = datetime.date(rng.randrange(1931, 1999), rng.randrange(1, 13), rng.randrange(1, 29))
     street = f"{rng.choice(_STREETS).replace('_', ' ')} {rng.randrange(11, 199)}"
     mail = (
@@ -366,8 +383,27 @@ def broken_forms(person: Person) -> list[Form]:
 def rare_date_forms(birth: datetime.date) -> list[Form]:
     """The birth date with a Roman month, and as in Poland."""
     day, month, year = birth.day, birth.month, birth.year
-    texts = (f"{day}.{_ROMANS[month - 1]}.{year}", f"{day} {_POLISH[month - 1]} {year}")
+    texts = [f"{day}.{_ROMANS[month - 1]}.{year}", f"{day} {_POLISH[month - 1]} {year}"]
+    texts += [f"{day:02}{month:02}{year % 100:02}", f"{day}.{_ROMANS[month - 1]}.{year % 100:02}"]
     return [Form("rare date", text, (text,)) for text in texts]
+
+
+def garbled_forms(person: Person) -> list[Form]:
+    """A family name that was read in the wrong character set, or whose marks a system could not hold."""
+    family = person.family
+    latin = [c for c in family if not c.isascii()]
+    if not latin or person.romanised[0] or any(ord(c) > 255 for c in family):
+        return []
+    twice = family.encode("utf-8").decode("latin-1")
+    texts = [family.encode("ascii", "replace").decode("ascii")]
+    texts += [twice] if twice.isprintable() else []
+    return [Form("garbled name", text, (text,)) for text in texts]
+
+
+def titled_forms(person: Person) -> list[Form]:
+    """A Chinese family name before "Mr" and "Ms"."""
+    family = person.ideographic[0]
+    return [Form("titled", f"{family}{title}", (family,)) for title in ("先生", "女士")] if family else []
 
 
 def birth_forms(birth: datetime.date) -> list[Form]:
@@ -405,6 +441,7 @@ def study_forms(study: Study) -> list[Form]:
     forms = name_forms(patient.person, "name") + birth_forms(patient.birth) + number_forms(patient)
     forms += surname_forms(patient.person) if patient.person.surname else []
     forms += broken_forms(patient.person) + rare_date_forms(patient.birth)
+    forms += garbled_forms(patient.person) + titled_forms(patient.person)
     if study.before is not None:  # somebody else's name, typed into the wrong patient's file
         name = transliterated(study.before.family)
         forms += [Form("other patient", f"first {name}", (name,)), Form("other patient", name.upper(), (name.upper(),))]

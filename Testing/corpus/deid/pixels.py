@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from pydicom import dcmread
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from Testing.corpus.deid.encoding import as_item, items_of
 from Testing.corpus.deid.ledger import BurnedIn, Entry, Ledger
 from Testing.corpus.deid.people import stripped
 
@@ -36,8 +38,18 @@ class PixelScores:
 
 
 def pixel_digest(data: Dataset) -> str:
-    """Digest of the pixel data element's bytes as they stand in the file."""
-    return hashlib.sha256(bytes(data.PixelData)).hexdigest() if "PixelData" in data else ""
+    """Digest of the pixel data element's bytes as they stand in the file; of native ones, as far as pixels go."""
+    if "PixelData" not in data:
+        return ""
+    return hashlib.sha256(bytes(data.PixelData)[: _meant(data)]).hexdigest()
+
+
+def _meant(data: Dataset) -> int | None:
+    """Bytes of native pixel data that rows, columns, samples and frames tell of."""
+    if _syntax(data) is None or _syntax(data).is_encapsulated:
+        return None
+    sizes = [int(data.get(name) or 1) for name in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")]
+    return int(np.prod(sizes)) * int(data.get("BitsAllocated", 8)) // 8
 
 
 def judge_pixels(folder: Path, ledger: Ledger, found: dict[str, Path]) -> PixelScores:
@@ -88,12 +100,24 @@ def _syntax(data: Dataset) -> Any:
 def frames(data: Dataset) -> np.ndarray | None:
     """Pixels as (frames, rows, columns) greys, or None where they cannot be decoded."""
     try:
-        pixels = np.asarray(data.pixel_array, dtype=np.float64)
+        pixels = np.asarray(_decodable(data).pixel_array, dtype=np.float64)
     except (AttributeError, ValueError, RuntimeError, NotImplementedError, KeyError, TypeError):
         return None
     if int(data.get("SamplesPerPixel", 1)) > 1:
         pixels = pixels.mean(axis=-1)
     return pixels if pixels.ndim == 3 else pixels[None]
+
+
+def _decodable(data: Dataset) -> Dataset:
+    """The same without what the generator puts around pixels, which decoders take for a part of them."""
+    wanted = [tag for tag in data.keys() if tag.group == 0x0028 or tag == "PixelData"]  # noqa: SIM118  # a data set iterates over elements
+    bare = Dataset({tag: data[tag] for tag in wanted})
+    bare.file_meta, encapsulated = data.file_meta, data["PixelData"].is_undefined_length
+    raw = bytes(data.PixelData)
+    whole = b"".join(map(as_item, (b"", *items_of(raw)[1:]))) if encapsulated else raw[: _meant(data)]
+    bare["PixelData"] = DataElement(0x7FE00010, data["PixelData"].VR, whole)
+    bare["PixelData"].is_undefined_length = encapsulated
+    return bare
 
 
 def _judge_changes(scores: PixelScores, files: tuple[Path, Path], texts: list[BurnedIn]) -> None:
