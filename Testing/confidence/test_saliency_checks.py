@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slicermedai.confidence.record import FitProvenance, TrustRecord, digest, load_record
+from slicermedai.bundles.registry import resolve
+from slicermedai.confidence.models import manifest_of, preprocessing_of, records_folder
+from slicermedai.confidence.record import FitProvenance, TrustRecord, digest, file_name, load_record
+from slicermedai.confidence.run import RunTrust
 from slicermedai.confidence.saliency import checks_in_words
 from slicermedai.confidence.saliency_checks import (
     SaliencyQuality,
@@ -18,6 +21,13 @@ from slicermedai.confidence.saliency_checks import (
     pearson,
     rank_correlation,
 )
+from slicermedai.confidence.scope import Applicability, Applies, Scope
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.inference.task import Listeners, predict
+from Testing.inference.conftest import tiny
+from Testing.inference.test_again import ball
+
+__all__ = ["tiny"]
 
 SHAPE = (12, 12, 12)
 PASSED = SaliencyQuality(
@@ -106,6 +116,65 @@ def test_checks_travel_in_the_record_by_method(tmp_path: Path) -> None:
     bare = TrustRecord(model="m@1", weights_sha256="a" * 64, preprocessing_sha256="b" * 64, provenance=made)
     record = load_record(replace(bare, saliency=(PASSED,)).save(tmp_path))
     assert record.saliency == (PASSED,) and digest(record) != digest(bare)
-    assert checks_in_words("hirescam", record) == PASSED.in_words
-    assert "no checks of this method" in checks_in_words("gradient", record)
-    assert checks_in_words("hirescam", None).startswith("saliency not validated")
+    applies = Applicability(state=Applies.YES, reasons=())
+    assert checks_in_words("hirescam", record, applies) == PASSED.in_words
+    assert "no checks of this method" in checks_in_words("gradient", record, applies)
+    doubted = checks_in_words("hirescam", record, replace(applies, reasons=("nobody knows the scanner",)))
+    assert doubted == f"{PASSED.in_words}; but nobody knows the scanner"
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without trust records."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.usefixtures("own_home")
+@pytest.mark.parametrize(
+    ("of", "precision", "words"),
+    [
+        ({}, "float32", "fitted on generated data, and this is a real image"),
+        ({"weights_sha256": "f" * 64}, "float32", "for other weights"),
+        ({"generated": False}, "bfloat16", "this run was in bfloat16"),
+        (None, "float32", "there is no trust record"),
+    ],
+)
+def test_checks_of_a_record_that_does_not_apply_are_not_cited(
+    tiny: Path, of: dict[str, object] | None, precision: str, words: str
+) -> None:
+    ref = resolve(str(tiny))
+    if of is not None:
+        file_away(ref, **of)
+    trust = RunTrust.of(ref, ball(6.0))
+    made = predict(ref, ball(6.0), listeners=Listeners(saliency="gradient"))
+    trust.judged((), precision=precision)
+    said = dict(trust.maps(made)[0].about)["checks"]
+    assert said.startswith("saliency not validated: ") and words in said
+
+
+@pytest.mark.usefixtures("own_home")
+def test_checks_of_a_record_that_applies_are_cited(tiny: Path) -> None:
+    ref = resolve(str(tiny))
+    file_away(ref, generated=False)
+    trust = RunTrust.of(ref, ball(6.0))
+    made = predict(ref, ball(6.0), listeners=Listeners(saliency="gradient"))
+    trust.judged((), precision="float32")
+    said = dict(trust.maps(made)[0].about)["checks"]
+    assert said == f"{PASSED.in_words}; but the trust record does not say for which scanner maker it speaks"
+
+
+def file_away(ref: BundleRef, *, generated: bool = True, weights_sha256: str = "") -> None:
+    """Put a record of checks that passed where the model's record is looked for."""
+    manifest = manifest_of(ref)
+    made = FitProvenance(date="2026-01-01", software="0", patients=20, images=20, generated=generated)
+    record = TrustRecord(
+        model="m@1",
+        weights_sha256=weights_sha256 or ref.weights_sha256,
+        preprocessing_sha256=preprocessing_of(manifest),
+        provenance=made,
+        scope=Scope(modalities=("MR",)),
+        saliency=(replace(PASSED, method="gradient"),),
+    )
+    records_folder().mkdir(parents=True, exist_ok=True)
+    wanted = records_folder() / file_name(ref.weights_sha256, record.preprocessing_sha256)
+    record.save(records_folder()).rename(wanted)

@@ -144,9 +144,13 @@ class RunTrust:
         return self.samples.uncertainty({self._value(one): one for one in findings}) if self.samples else None
 
     def maps(self, prediction: Prediction) -> tuple[Map, ...]:
-        """What there is of maps, on the grid of the image: disagreement of samples, saliency with its checks."""
+        """What there is of maps, on the grid of the image: disagreement of samples, saliency with its checks.
+
+        After :meth:`judged`, which says whether the checks apply.
+        """
         disagreement = self.samples.map_on(prediction.label_map.geometry) if self.samples else None
-        saliency = saliency_map(prediction.saliency, self._record) if prediction.saliency else None
+        made = prediction.saliency
+        saliency = saliency_map(made, self._record, self._applicability) if made else None
         return tuple(one for one in (disagreement, saliency) if one is not None)
 
     def judged(self, findings: Sequence[Finding], *, precision: str) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
@@ -192,6 +196,7 @@ class RunTrust:
             sketch=self.observer.sketch(value) if self.observer and self.observer.has_run else None,
             pairwise_dice=self.samples.pairwise_dice(value) if self.samples else None,
             unstable=self._unstable(value),
+            sampling=self.samples.method if self.samples and self.samples.has_varied else "",
         )
 
     def _unstable(self, value: int) -> str:
