@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from slicermedai.domain.finding import PackedMask
-from slicermedai.domain.plan import Role
+from slicermedai.domain.plan import Plan, Role
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, InputError, JobCancelled
 from slicermedai.plan import edits, phases
@@ -66,14 +66,38 @@ def test_a_structure_of_the_other_phase_comes_over_and_is_planned_with(case):
     artery = phases.brought(in_the_other_phase(liver.ARTERY), found, plan.geometry)
     places = plan.geometry.to_lps(np.argwhere(artery.to_array()))
     assert np.abs(liver.ARTERY.distance(places)).max() < 3.0 + plan.geometry.spacing.max()
-    made = edits.with_structure(
-        plan, "artery", role=Role.VESSEL, label=replace(LABELS["portal vein"], name="artery"), region=artery
-    )
-    table = table_of(phases.with_alignment(made, found))
+    table = table_of(with_artery(phases.with_alignment(plan, found), artery))
     known = liver.ARTERY.distance(np.array([liver.LESION.center]))[0] - 15.0
     assert abs(table.value("lesion to artery", "shortest distance") - known) < plan.geometry.spacing.max() + 2.0
     assert table.value("arterial", "residual") == found.residual.mean
     assert table.warnings == ()
+    notes = {row.subject: row.note for row in table.rows if row.name in ("shortest distance", "volume")}
+    said = f"artery is of arterial, {found.residual.mean:.1f} mm off (at most {found.residual.largest:.1f} mm)"
+    assert notes["lesion to artery"] == notes["artery"] == said
+    assert notes["lesion to hepatic vein"] == ""
+
+
+def with_artery(plan: Plan, region: PackedMask) -> Plan:
+    label = replace(LABELS["portal vein"], name="artery")
+    return edits.with_structure(plan, "artery", role=Role.VESSEL, label=label, region=region, phase="arterial")
+
+
+def test_a_structure_of_another_phase_is_refused_on_the_plans_own_grid_too():
+    plan = a_plan()
+    artery = PackedMask.from_array(liver.inside(liver.ARTERY, SMALL), SMALL)
+    with pytest.raises(GeometryError, match=r"'artery' of the phase 'arterial'.*not known"):
+        with_artery(plan, artery)
+    unmeasured = phases.compared(plan.geometry, SMALL, moving="arterial")
+    with pytest.raises(GeometryError, match="not measured"):
+        with_artery(phases.with_alignment(plan, unmeasured), artery)
+    same = phases.between_points(LANDMARKS, LANDMARKS + 0.5)
+    good = phases.with_alignment(plan, phases.with_residual(unmeasured, same))
+    made = with_artery(good, artery)
+    assert "0.9 mm off" in next(row.note for row in table_of(made).rows if row.subject == "lesion to artery")
+    with pytest.raises(GeometryError, match="not measured"):
+        phases.with_alignment(made, unmeasured)
+    with pytest.raises(GeometryError, match="not known"):
+        table_of(replace(made, alignments=()))
 
 
 def test_a_known_transform_brings_a_structure_over_within_a_voxel():

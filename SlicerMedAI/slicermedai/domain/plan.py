@@ -46,6 +46,8 @@ class PlanStructure:
         Of the finding it was taken from, or "" where a person drew it.
     edited:
         True where the region is no longer the finding's.
+    phase:
+        The other phase that it was brought from, as its alignment in the plan calls it; "" for the plan's own image.
     """
 
     name: str
@@ -54,6 +56,7 @@ class PlanStructure:
     region: Mask | PackedMask
     tracking_uid: str = ""
     edited: bool = False
+    phase: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in list(Role):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.plan import Plan, PlanStructure, Role
+from slicermedai.domain.plan import Alignment, Plan, PlanStructure, Role
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import GeometryError, InputError
 
@@ -18,13 +18,15 @@ def check_plan(plan: Plan) -> Plan:
     Raises
     ------
     GeometryError
-        A structure lies on another grid or in another frame of reference than the plan.
+        A structure lies on another grid or in another frame of reference than the plan, or comes from a phase that was
+        not aligned with it within the limit.
     InputError
         Two structures of one name, a name that is not there, a structure without voxels, or a lesion outside the organ.
     """
     _check_names(plan)
     for one in plan.structures:
         check_grid(one.name, one.region.geometry, plan.geometry)
+        phase_of(plan, one)
         if not one.region.to_array().any():
             raise InputError(
                 f"{one.name!r} has no voxels", attribute="structures", advice="Draw it, or leave it out of the plan."
@@ -74,6 +76,24 @@ def check_grid(name: str, grid: Geometry, plan: Geometry) -> None:
             attribute="geometry",
             advice="Bring it onto the grid of the plan's image first.",
         )
+
+
+def phase_of(plan: Plan, one: PlanStructure) -> Alignment | None:
+    """How the phase that a structure was brought from lies to the plan's; None where it is of the plan's own image.
+
+    Raises GeometryError where that is not known, or refused.
+    """
+    if not one.phase:
+        return None
+    found = next((known for known in plan.alignments if known.moving == one.phase), None)
+    if found is None or not found.accepted:
+        why = "it is not known how that lies" if found is None else found.in_words
+        raise GeometryError(
+            f"{one.name!r} of the phase {one.phase!r} cannot be used here: {why}",
+            attribute="alignments",
+            advice="Register the phases, measure what is left by a structure or landmarks in both, and look at it.",
+        )
+    return found
 
 
 def touches(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:

@@ -95,7 +95,7 @@ def _added(result: AnalysisResult, one: PlanStructure, columns: Sequence[Measure
         label=replace(one.label, name=one.name),
         region=one.region,
         measurements=tuple(measured_as(columns, sizes_of(one.region), missing=_NOT_MEASURED)),
-        confidence=_by_hand(_ADDED),
+        confidence=_by_hand(f"brought from the phase {one.phase}" if one.phase else _ADDED),
     )
 
 

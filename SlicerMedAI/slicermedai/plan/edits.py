@@ -17,9 +17,15 @@ from slicermedai.plan.checks import check_plan, structure
 from slicermedai.plan.resection import resect
 
 
-def with_structure(plan: Plan, name: str, *, role: Role, label: Label, region: Mask | PackedMask) -> Plan:
-    """With one structure more. Raises as :func:`slicermedai.plan.checks.check_plan` does."""
-    made = PlanStructure(name=name, role=role, label=label, region=region, edited=True)
+def with_structure(  # noqa: PLR0913 - what a structure is
+    plan: Plan, name: str, *, role: Role, label: Label, region: Mask | PackedMask, phase: str = ""
+) -> Plan:
+    """With one structure more, drawn in the plan's own image, or brought from another ``phase``.
+
+    Raises as :func:`slicermedai.plan.checks.check_plan` does: GeometryError too where the plan has no alignment of that
+    phase (:func:`slicermedai.plan.phases.with_alignment`), or one that is refused.
+    """
+    made = PlanStructure(name=name, role=role, label=label, region=region, edited=True, phase=phase)
     return check_plan(replace(plan, structures=(*plan.structures, made)))
 
 

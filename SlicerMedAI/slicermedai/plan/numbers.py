@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from slicermedai.domain.codes import MILLILITER, MILLIMETER, VOLUME, Code, ucum
@@ -16,7 +16,7 @@ from slicermedai.domain.plan import Contours, Margin, Place, Plan, PlanStructure
 from slicermedai.domain.words import Words
 from slicermedai.measure.methods import measure
 from slicermedai.plan.body import standard_liver
-from slicermedai.plan.checks import check_plan, structure
+from slicermedai.plan.checks import check_plan, phase_of, structure
 from slicermedai.plan.distances import Distance, shortest, to_border
 from slicermedai.plan.margins import MarginZone, reach, zone_of
 from slicermedai.plan.resection import Resection, functional_ml, resect
@@ -107,7 +107,7 @@ def table_of(plan: Plan) -> PlanTable:
     resection = resect(plan)
     zones = tuple(zone_of(plan, margin) for margin in plan.margins)
     rows = (
-        *(row for one in plan.structures for row in _sizes(one)),
+        *(row for one in plan.structures for row in _sizes(plan, one)),
         *_distances(plan),
         *(row for zone in zones for row in _margin(plan, zone)),
         *_resection(plan, resection),
@@ -121,8 +121,8 @@ def table_of(plan: Plan) -> PlanTable:
 # --- the parts -----------------------------------------------------------------------------------------------------
 
 
-def _sizes(one: PlanStructure) -> Iterator[PlanRow]:
-    note = "edited by a person" if one.edited else ""
+def _sizes(plan: Plan, one: PlanStructure) -> Iterator[PlanRow]:
+    note = _brought(plan, one) or ("edited by a person" if one.edited else "")
     for name, found in zip(SIZES, measured(one.region), strict=True):
         yield PlanRow(
             part=Part.SIZES, subject=one.name, name=name, value=found.value, unit=found.unit, code=found.name,
@@ -140,11 +140,29 @@ def _distances(plan: Plan) -> Iterator[PlanRow]:
     organ = structure(plan, plan.organ)
     for lesion in plan.having(Role.LESION):
         for vessel in plan.having(Role.VESSEL):
-            yield _distance(f"{lesion.name} to {vessel.name}", distance(lesion.region, vessel.region))
-        yield _distance(f"{lesion.name} to the border of {organ.name}", border_distance(lesion.region, organ.region))
+            yield _between(plan, lesion, vessel)
+        to_capsule = _distance(
+            f"{lesion.name} to the border of {organ.name}", border_distance(lesion.region, organ.region)
+        )
+        yield replace(to_capsule, note=_brought(plan, lesion) if lesion.phase != organ.phase else "")
     for first, second in plan.pairs:
-        found = distance(structure(plan, first).region, structure(plan, second).region)
-        yield _distance(f"{first} to {second}", found)
+        yield _between(plan, structure(plan, first), structure(plan, second))
+
+
+def _between(plan: Plan, one: PlanStructure, other: PlanStructure) -> PlanRow:
+    row = _distance(f"{one.name} to {other.name}", distance(one.region, other.region))
+    if one.phase == other.phase:
+        return row
+    return replace(row, note="; ".join(filter(None, (row.note, *(_brought(plan, each) for each in (one, other))))))
+
+
+def _brought(plan: Plan, one: PlanStructure) -> str:
+    """How far off a structure of another phase may be; "" for one of the plan's own image."""
+    found = phase_of(plan, one)
+    if found is None or found.residual is None:
+        return ""
+    left = found.residual
+    return f"{one.name} is of {one.phase}, {left.mean:.1f} mm off (at most {left.largest:.1f} mm)"
 
 
 @lru_cache(maxsize=64)
@@ -176,7 +194,8 @@ def _margin(plan: Plan, zone: MarginZone) -> Iterator[PlanRow]:
     subject = title(zone.margin)
     yield _milliliters(Part.MARGINS, subject, "lesion and margin in the organ", zone.ml)
     for one in zone.vessels:
-        yield _milliliters(Part.MARGINS, subject, f"margin in {one.name}", one.ml)
+        note = _brought(plan, structure(plan, one.name))
+        yield _milliliters(Part.MARGINS, subject, f"margin in {one.name}", one.ml, note)
     if zone.beyond_organ is not None:
         yield _milliliters(Part.MARGINS, subject, f"margin beyond {plan.organ}", zone.beyond_organ.ml)
 

@@ -19,6 +19,7 @@ from slicermedai.domain.geometry import FloatArray, Geometry
 from slicermedai.domain.plan import Alignment, Plan, Residual
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.plan.border import border_points, signed, window_of
+from slicermedai.plan.checks import phase_of
 
 LIMIT = 3.0
 """mm; more than that apart, phases are not used together unless the caller says so."""
@@ -101,9 +102,15 @@ def with_residual(alignment: Alignment, residual: Residual, *, limit: float = LI
 
 
 def with_alignment(plan: Plan, alignment: Alignment) -> Plan:
-    """``plan`` with how another phase lies to it, in place of what was known of that phase before."""
+    """``plan`` with how another phase lies to it, in place of what was known of that phase before.
+
+    Raises GeometryError where it is refused, and the plan has structures of that phase.
+    """
     kept = tuple(one for one in plan.alignments if one.moving != alignment.moving)
-    return replace(plan, alignments=(*kept, alignment))
+    made = replace(plan, alignments=(*kept, alignment))
+    for one in made.structures:
+        phase_of(made, one)
+    return made
 
 
 def brought(region: Region, alignment: Alignment, target: Geometry) -> PackedMask:

@@ -117,7 +117,7 @@ def render_plan_page(context: PlanContext) -> str:
         notes=_titled("Notes", list(plan.notes)),
         person=text(person(context.person)),
         date=text(date(context.day)),
-        accuracy=text(f"Distances: {ACCURACY}. Points are LPS mm. Segmented by {_model(context.result)}."),
+        accuracy=text(f"Distances: {_accuracy(plan)}. Points are LPS mm. Segmented by {_model(context.result)}."),
     )
 
 
@@ -152,6 +152,13 @@ def _patient(result: AnalysisResult) -> Html:
 def _model(result: AnalysisResult) -> str:
     made = result.provenance
     return f"{made.bundle} {made.bundle_version}".strip() or "hand"
+
+
+def _accuracy(plan: Plan) -> str:
+    brought = [one.name for one in plan.structures if one.phase]
+    if not brought:
+        return ACCURACY
+    return f"{ACCURACY}; those of {', '.join(brought)} are off by what is left between the phases too"
 
 
 def _tiles(table: PlanTable) -> Html:
