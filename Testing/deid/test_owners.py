@@ -191,6 +191,39 @@ def test_an_opted_out_id_among_a_patients_other_ids_leaves_the_file_out(tmp_path
         written(files, tmp_path / "out", settings)
 
 
+@pytest.mark.parametrize("first", ["named", "bare"])
+def test_a_file_without_id_in_the_study_of_a_patient_who_opted_out_is_left_out(tmp_path: Path, first: str) -> None:
+    bare = {"PatientID": "", "PatientName": "", "PatientBirthDate": ""}
+    named = an_image(tmp_path / "named", PatientID="OPT-777")
+    other = an_image(tmp_path / "other", PatientID="FINE-1234567", StudyInstanceUID="1.2.3.4.5")
+    files = [named, an_image(tmp_path / "bare", SOPInstanceUID="1.2.9", **bare), other]
+    (tmp_path / "list.txt").write_text("OPT-777\n")
+    settings = replace(SETTINGS, exclusion=ExclusionList.from_file(tmp_path / "list.txt"))
+    outcome = written(files if first == "named" else [*reversed(files)], tmp_path / "out", settings)
+    refused = sorted(row.refused.partition(",")[0] for row in outcome.files)
+    assert refused == ["", "on the exclusion list (line 1", "on the exclusion list (line 1"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("PatientID\nOPT-777\n", {"PatientID": "", "StudyInstanceUID": "1.2.3.7"}),  # known by name and birth date
+        ("PatientID,IssuerOfPatientID\nOPT-777,ANNAS\n", {"IssuerOfPatientID": "St. Anna", "SeriesNumber": 3}),
+        ("AccessionNumber\nACC-31\n", {"AccessionNumber": ""}),
+    ],
+)
+def test_whoever_opted_out_is_left_out_in_every_file_of_theirs(
+    tmp_path: Path, listed: str, told: dict[str, object]
+) -> None:
+    said = {"PatientID": "OPT-777", "IssuerOfPatientID": "Annas", "AccessionNumber": "ACC-31"}
+    files = [an_image(tmp_path / "1", **said), an_image(tmp_path / "2", **{**said, **told})]
+    files.append(an_image(tmp_path / "3", PatientID="FINE-1234567", PatientName="Fine^Ulf", StudyInstanceUID="1.2.5"))
+    (tmp_path / "list.csv").write_text(listed)
+    settings = replace(SETTINGS, exclusion=ExclusionList.from_file(tmp_path / "list.csv"))
+    outcome = written(files, tmp_path / "out", settings)
+    assert [bool(row.refused) for row in outcome.files] == [True, True, False]
+
+
 def test_an_id_in_another_sequence_is_no_other_id_of_the_patient(tmp_path: Path) -> None:
     other = Dataset()
     other.PatientID = "OPT-777"

@@ -45,6 +45,11 @@ class _Entry:
     study: str = field(default="", repr=False)
 
 
+def excluded(line: int, why: str) -> str:
+    """The reason, in words without identity."""
+    return f"on the exclusion list (line {line}, {why})"
+
+
 class ExclusionList:
     """Who must not be passed on, not even without a name."""
 
@@ -86,6 +91,17 @@ class ExclusionList:
         Parameters
         ----------
         attributes:
+            As in :meth:`found`.
+        """
+        found = self.found(attributes)
+        return excluded(found[0][1], f"by {found[0][0]}") if found else None
+
+    def found(self, attributes: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+        """(attribute, line of the list) of everything that these attributes of a file (by keyword) are excluded by.
+
+        Parameters
+        ----------
+        attributes:
             PatientID, OtherPatientIDs, IssuerOfPatientID, PatientName, PatientBirthDate, AccessionNumber,
             StudyInstanceUID; what is missing or empty is not compared. Values are text, or lists of it. The IDs of
             Other Patient IDs Sequence belong to OtherPatientIDs.
@@ -96,11 +112,8 @@ class ExclusionList:
             ("AccessionNumber", self._by_accession),
             ("PatientName and PatientBirthDate", self._by_name),
         )
-        for name, check in checks:
-            entry = check(attributes)
-            if entry is not None:
-                return f"on the exclusion list (line {entry.line}, by {name})"
-        return None
+        found = ((name, check(attributes)) for name, check in checks)
+        return tuple((name, entry.line) for name, entry in found if entry is not None)
 
     def _add(self, entry: _Entry) -> None:
         self._count += 1

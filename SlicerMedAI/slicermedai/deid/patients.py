@@ -15,6 +15,7 @@ from slicermedai.deid.dictionary import is_image, tag_of
 from slicermedai.deid.documents import is_document
 from slicermedai.deid.harvest import Facts, Harvest, joined, read_facts
 from slicermedai.deid.names import days_of
+from slicermedai.deid.opted_out import COMPARED, PATIENT_KEYS, OptedOut
 from slicermedai.deid.owners import Instance, Owners, Told, are_several
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
@@ -31,13 +32,11 @@ HELD = 1 << 22
 """Bytes of files that are read at once."""
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _UID = re.compile(r"[0-9.]{1,64}")
-_PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate")
-_EXCLUDING = (*_PATIENT_KEYS, "OtherPatientIDs", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID")
 _WANTED = frozenset(
     tag_of(keyword)
     for keyword in (
         *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "BurnedInAnnotation"),
-        *_EXCLUDING,
+        *COMPARED,
     )
 )
 
@@ -108,6 +107,7 @@ class Patients:
             except WorkerCrashed:
                 progress("collect identity", number / len(origins))  # where somebody stopped the job, that is why
                 raise
+        found.leave_out()
         if not found.instances:
             raise UnreadableFileError(
                 "none of the files can be de-identified",
@@ -231,7 +231,11 @@ class _Gathering:
     people: dict[Told, dict[tuple[str, str], None]] = field(default_factory=dict)
     owners: Owners = field(default_factory=Owners)
     refused: list[Refusal] = field(default_factory=list)
+    opted_out: OptedOut = field(init=False)
     _joined: dict[frozenset[Told], Harvest] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.opted_out = OptedOut(self.settings.exclusion)
 
     def add(self, origin: Origin, header: Header) -> None:
         """Take one file in, or note why not. Also of a refused file, what can be read joins the vocabulary."""
@@ -243,6 +247,13 @@ class _Gathering:
             self.refused.append(Refusal(origin.path, error, origin.member))
         elif header.instance is not None:
             self.instances[origin] = header.instance
+
+    def leave_out(self) -> None:
+        """After the last file: refuse those whose patient, or study, another file's header tells to be excluded."""
+        for origin, reason in self.opted_out.others(self.owners, self.instances).items():
+            del self.instances[origin]
+            error = InputError(reason, file=origin.path, attribute="exclusion list")
+            self.refused.append(Refusal(origin.path, error, origin.member))
 
     def patients(self, order: dict[Origin, int]) -> Patients:
         """What was gathered. Of whoever shares a study, one copy holds the identity of none."""
@@ -306,12 +317,9 @@ class _Gathering:
 
     def _objection(self, origin: Origin, instance: Instance, facts: Facts) -> InputError | None:
         """Why a file is refused: it opted out, cannot be de-identified, or is damaged."""
-        if self.settings.exclusion is not None:
-            said: dict[str, Any] = {k: facts.text(tag_of(k)) for k in _EXCLUDING}
-            said["OtherPatientIDs"] = [said["OtherPatientIDs"], *facts.other_ids]
-            reason = self.settings.exclusion.matches(said)
-            if reason:
-                return InputError(reason, file=origin.path, attribute="exclusion list")
+        reason = self.opted_out.add(instance, facts)
+        if reason:
+            return InputError(reason, file=origin.path, attribute="exclusion list")
         burned = facts.text(tag_of("BurnedInAnnotation")).upper() == "YES" and not is_document(instance.sop_class)
         if burned and self.settings.ocr is None:
             return UnsupportedImageError(
@@ -345,7 +353,7 @@ def owner_of(facts: Facts) -> str:
     identifier = facts.text(tag_of("PatientID"))
     if identifier:
         return identifier
-    rest = "|".join(facts.text(tag_of(keyword)) for keyword in _PATIENT_KEYS[1:])
+    rest = "|".join(facts.text(tag_of(keyword)) for keyword in PATIENT_KEYS[1:])
     return rest if rest.strip("|") else facts.text(tag_of("StudyInstanceUID"))
 
 
