@@ -37,18 +37,9 @@ from slicermedai.errors import (
 )
 from slicermedai.inference.task import predict
 from Testing.bundles.nnunet_folders import checkpoint_of, dataset, plans, write_results
+from Testing.bundles.sources import METADATA, with_code
 from Testing.bundles.test_weights import Evil, safetensors
 from Testing.inference.tiny_bundle import change_json, write_json, write_tiny_bundle
-
-METADATA: dict[str, Any] = {
-    "version": "0.5.9",
-    "task": "Decathlon spleen segmentation",
-    "intended_use": "Research.",
-    "network_data_format": {
-        "inputs": {"image": {"type": "image", "modality": "CT", "channel_def": {"0": "image"}}},
-        "outputs": {"pred": {"type": "image", "channel_def": {"0": "background", "1": "spleen"}}},
-    },
-}
 
 
 @pytest.fixture
@@ -172,17 +163,8 @@ def test_yaml_with_tags_is_refused(zoo_folder: Path, text: str) -> None:
         import_bundle(zoo_folder)
 
 
-def code_bundle(folder: Path) -> Path:
-    """A bundle whose configuration runs Python."""
-    (folder / "scripts").mkdir()
-    (folder / "scripts" / "__init__.py").write_text("")
-    (folder / "scripts" / "net.py").write_text("def net(): ...")
-    change_json(folder / "configs" / "inference.json", network_def="$scripts.net.net()", imports=["$import scripts"])
-    return folder
-
-
 def test_code_does_not_run_without_consent_and_consent_is_kept(zoo_folder: Path) -> None:
-    ref = import_bundle(code_bundle(zoo_folder))
+    ref = import_bundle(with_code(zoo_folder))
     assert ref.runs_code
     with pytest.raises(ConsentError, match="nobody agreed"):
         require_consent(ref)
@@ -196,7 +178,7 @@ def test_code_does_not_run_without_consent_and_consent_is_kept(zoo_folder: Path)
 
 
 def test_a_file_added_after_consent_is_refused(zoo_folder: Path) -> None:
-    ref = import_bundle(code_bundle(zoo_folder))
+    ref = import_bundle(with_code(zoo_folder))
     agree(Title(name=ref.name, version=ref.version), "trusted", Path(ref.path))
     (Path(ref.path) / "scripts" / "os.py").write_text("evil = True")
     with pytest.raises(HashMismatchError, match=r"os\.py, files: was added"):
@@ -204,7 +186,7 @@ def test_a_file_added_after_consent_is_refused(zoo_folder: Path) -> None:
 
 
 def test_a_changed_script_is_refused_and_takes_consent_with_it(zoo_folder: Path) -> None:
-    ref = import_bundle(code_bundle(zoo_folder))
+    ref = import_bundle(with_code(zoo_folder))
     agree(Title(name=ref.name, version=ref.version), "trusted", Path(ref.path))
     script = Path(ref.path) / "scripts" / "net.py"
     script.write_text("evil = True")
@@ -535,7 +517,7 @@ def test_an_nnunet_model_of_two_contrasts_runs_and_each_goes_to_its_channel(tmp_
 def test_compiled_code_beside_agreed_scripts_is_not_run(zoo_folder: Path, tmp_path: Path) -> None:
     """What Python compiled earlier would be taken in place of the source that was hashed."""
     source = "import torch\ndef net():\n    return torch.nn.Conv3d(1, 2, 1)\n"
-    code_bundle(zoo_folder)
+    with_code(zoo_folder)
     (zoo_folder / "scripts" / "net.py").write_text(source)
     change_json(zoo_folder / "configs" / "inference.json", network_def={"_target_": "scripts.net.net"}, imports=[])
     ref = import_bundle(zoo_folder)

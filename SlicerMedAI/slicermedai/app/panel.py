@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slicermedai.app.presenter import Presenter
 from slicermedai.app.result_choice import ResultChoice
 from slicermedai.app.words import found_text
 from slicermedai.domain.notice import RESEARCH_USE
@@ -18,9 +19,9 @@ class ResultPanel:
         self.ui = ui
         self._rows: dict[str, Sequence[Sequence[str]]] = {}
 
-    def _begin(self, chooser: ResultChoice, tables: Sequence[tuple[str, list[str]]]) -> None:
+    def _begin(self, presenter: Presenter, tables: Sequence[tuple[str, list[str]]]) -> None:
         """The notice, and the heads of tables."""
-        self.ui.noticeLabel.text = chooser.translate(RESEARCH_USE)
+        self.ui.noticeLabel.text = presenter.translate(RESEARCH_USE)
         for name, heads in tables:
             table = getattr(self.ui, name)
             table.setColumnCount(len(heads))

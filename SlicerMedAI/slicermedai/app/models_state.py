@@ -1,0 +1,79 @@
+"""What the module MedAI Models shows, as values. No Qt and no MRML in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from slicermedai.app.state import Phase
+
+AS_THEY_CAME = "all files are as they came"
+"""The verdict on a model whose files have the hashes that they came with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShown:
+    """One installed version; see :class:`slicermedai.console.models.ModelFacts`, whose fields these are.
+
+    ``verdict`` is what the last look at its files or the last try said, "" where there was none since it was listed.
+    """
+
+    title: str
+    name: str
+    version: str
+    task: str
+    modality: tuple[str, ...]
+    folder: str
+    size: int
+    in_use: bool
+    own: bool
+    licence: str
+    intended_use: str
+    runs_code: bool
+    consent: str
+    demonstration: bool
+    weights_sha256: str
+    calibration: str
+    labels: tuple[str, ...]
+    record: tuple[str, ...]
+    verdict: str = ""
+
+    @property
+    def waits_for_consent(self) -> bool:
+        """True where it runs code of its own and nobody agreed to that yet."""
+        return self.runs_code and not self.consent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A model on its way in: where it is, and what a person says where it is silent. "" leaves it to the source.
+
+    ``source`` is a folder, a zip, or a file of weights with a ``card``; ``zoo`` a name in MONAI's Model Zoo, which asks
+    the network. ``labels`` is the filled-in table of labels that was asked for.
+    """
+
+    source: str = ""
+    zoo: str = ""
+    task: str = ""
+    modality: str = ""
+    outputs: str = ""
+    labels: str = ""
+    card: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsState:
+    """Everything that is shown. ``chosen`` is the ``name@version`` that is looked at, ``doing`` what goes on."""
+
+    phase: Phase = Phase.IDLE
+    doing: str = ""
+    stage: str = ""
+    progress: float = 0.0
+    seconds_left: float | None = None
+    message: str = ""
+    models: tuple[ModelShown, ...] = ()
+    known: tuple[str, ...] = ()
+    changes: tuple[str, ...] = field(default=(), repr=False)
+    search: str = ""
+    chosen: str = ""
+    incoming: Incoming = Incoming()
+    word: str = ""

@@ -1,0 +1,237 @@
+"""The module MedAI Models, as a person uses it: look, search, take in, agree, try, pin, go back, remove, cancel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from slicermedai.app.state import Phase
+from slicermedai.bundles.store import changes
+from slicermedai.console import models as library
+from Testing.bundles.sources import a_source, with_code
+from Testing.Harness import Harness
+
+MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIModels.py"
+LONG = 60_000
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The application's data of the test's own: no model is there."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.fixture
+def module(harness: Harness, places: Path, data: Path) -> Iterator[Any]:
+    """The module, loaded and entered."""
+    loaded = harness.load_module(MODULE)
+    loaded.parent.show()
+    loaded.enter()
+    until_idle(harness, loaded)
+    yield loaded
+    loaded.close()
+
+
+def until_idle(harness: Harness, module: Any) -> None:
+    assert harness.wait_until(lambda: not module.widget.logic.models.busy, LONG)
+
+
+def press(harness: Harness, module: Any, button: str) -> None:
+    harness.click(getattr(module.widget.ui, f"{button}Button"))
+    until_idle(harness, module)
+
+
+def shown(module: Any) -> list[str]:
+    table = module.widget.ui.modelsTable
+    return [table.item(row, 0).text() for row in range(table.rowCount)]
+
+
+def enabled(module: Any) -> set[str]:
+    names = ("pin", "back", "remove", "try", "verify", "refresh", "agree", "takeIn", "fetch", "cancel")
+    return {name for name in names if getattr(module.widget.ui, f"{name}Button").enabled}
+
+
+def take_in(harness: Harness, module: Any, folder: Path) -> None:
+    module.widget.ui.folderSelector.setCurrentPath(str(folder))
+    press(harness, module, "takeIn")
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *, yes: bool) -> list[str]:
+    """What a person is asked; they answer it so."""
+    import slicer
+
+    asked: list[str] = []
+
+    def confirm(text: str, *rest: Any, **more: Any) -> bool:
+        asked.append(text)
+        return yes
+
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", confirm)
+    return asked
+
+
+def test_without_a_model_it_says_what_to_do(module: Any) -> None:
+    ui = module.widget.ui
+    assert "No model is here yet" in ui.messageLabel.text
+    assert "brain@" in ui.messageLabel.text
+    assert "Research use only" in ui.noticeLabel.text
+    assert enabled(module) == {"refresh", "fetch"}
+
+
+def test_a_model_is_taken_in_looked_at_pinned_and_removed(
+    harness: Harness,
+    module: Any,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    keep_screenshot: Callable[[Path, str], None],
+) -> None:
+    ui = module.widget.ui
+    take_in(harness, module, a_source(data / "first", version="1.0"))
+    assert ui.messageLabel.text == "phantom@1.0 is installed."
+    assert ui.folderSelector.currentPath == ""
+    take_in(harness, module, a_source(data / "second", version="2.0"))
+    assert shown(module) == ["phantom@1.0", "phantom@2.0"]
+    assert "SCT" in ui.detailText.plainText
+    assert "not calibrated" in ui.detailText.plainText
+    assert "phantom@2.0" in ui.changesText.plainText
+    ui.modelsTable.setCurrentCell(0, 0)
+    assert "pin" in enabled(module)
+    press(harness, module, "pin")
+    assert {one.title: one.in_use for one in library.catalogue()} == {"phantom@1.0": True, "phantom@2.0": False}
+    press(harness, module, "back")
+    assert {one.title: one.in_use for one in library.catalogue()} == {"phantom@1.0": False, "phantom@2.0": True}
+    assert module.widget.logic.models.state.chosen == "phantom@2.0"
+    keep_screenshot(harness.grab(module.parent, tmp_path / "MedAIModels.png", size=(500, 980)), "MedAIModels.png")
+    asked = answer(monkeypatch, yes=False)
+    press(harness, module, "remove")
+    assert "phantom@2.0" in asked[0]
+    assert len(library.catalogue()) == 2
+    answer(monkeypatch, yes=True)
+    press(harness, module, "remove")
+    assert shown(module) == ["phantom@1.0"]
+    assert [change.action for change in changes()] == ["imported", "imported", "pinned", "rolled back", "removed"]
+
+
+def test_the_search_looks_at_names_labels_and_tasks(harness: Harness, module: Any, data: Path) -> None:
+    take_in(harness, module, a_source(data / "first", name="alpha"))
+    take_in(harness, module, a_source(data / "second", name="beta"))
+    ui = module.widget.ui
+    for text, left in (
+        ("alp", ["alpha@1.0"]),
+        ("SEGMENT bet", ["beta@1.0"]),
+        ("nothing", []),
+        ("", ["alpha@1.0", "beta@1.0"]),
+    ):
+        ui.searchEdit.setText(text)
+        assert shown(module) == left
+
+
+def test_a_model_with_code_waits_for_a_named_person(harness: Harness, module: Any, data: Path) -> None:
+    take_in(harness, module, with_code(a_source(data / "first")))
+    ui = module.widget.ui
+    assert ui.modelsTable.item(0, 3).text().startswith("waits for consent")
+    assert not {"try", "agree"} & enabled(module)
+    ui.wordEdit.setText("Jane van Roe read it")
+    press(harness, module, "agree")
+    assert "Jane van Roe read it" in ui.detailText.plainText
+    assert "try" in enabled(module)
+    (model,) = library.catalogue()
+    script = next(Path(model.folder).glob("scripts/*.py"))
+    script.write_text(script.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    press(harness, module, "verify")
+    assert "Do not use" in ui.messageLabel.text
+    assert ui.modelsTable.item(0, 3).text().startswith("waits for consent")
+
+
+def test_a_model_is_tried_on_a_generated_image(harness: Harness, module: Any, data: Path) -> None:
+    take_in(harness, module, a_source(data / "first"))
+    press(harness, module, "try")
+    assert "runs here" in module.widget.ui.messageLabel.text
+    assert "Last look: runs here" in module.widget.ui.detailText.plainText
+    press(harness, module, "verify")
+    assert module.widget.ui.messageLabel.text == "All files are as they came. Models looked at: 1."
+
+
+def test_what_is_no_model_is_refused_and_what_was_typed_stays(harness: Harness, module: Any, data: Path) -> None:
+    ui = module.widget.ui
+    ui.modalityEdit.setText("ct")
+    (data / "empty").mkdir()
+    take_in(harness, module, data / "empty")
+    assert "no MONAI bundle" in ui.messageLabel.text
+    assert (ui.modalityEdit.text, ui.folderSelector.currentPath) == ("ct", str(data / "empty"))
+    assert library.catalogue() == []
+
+
+def test_a_source_is_one_place(module: Any, data: Path) -> None:
+    ui, asked = module.widget.ui, module.widget.logic.models
+    ui.folderSelector.setCurrentPath(str(data))
+    ui.zooEdit.setText("spleen")
+    assert (asked.state.incoming.source, asked.state.incoming.zoo, ui.folderSelector.currentPath) == ("", "spleen", "")
+    ui.folderSelector.setCurrentPath(str(data))
+    assert (asked.state.incoming.source, asked.state.incoming.zoo, ui.zooEdit.text) == (str(data), "", "")
+
+
+def test_nothing_asks_the_network_without_a_yes(harness: Harness, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answer(monkeypatch, yes=False)
+    press(harness, module, "fetch")
+    assert "Python Package Index" in asked[0]
+    assert module.widget.logic.models.state.doing == "list"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: POSIX processes")
+def test_cancelling_stops_within_two_seconds_and_a_dead_child_is_told(
+    harness: Harness, module: Any, data: Path
+) -> None:
+    models = module.widget.logic.models
+    harness.click(module.widget.ui.refreshButton)
+    assert models.busy
+    harness.click(module.widget.ui.cancelButton)
+    assert harness.wait_until(lambda: not models.busy, 2_000)
+    assert models.state.phase is Phase.CANCELLED
+    harness.click(module.widget.ui.refreshButton)
+    child = models._working._process.pid
+    os.kill(child, signal.SIGKILL)
+    until_idle(harness, module)
+    assert models.state.phase is Phase.FAILED
+    assert "ended before it was done" in module.widget.ui.messageLabel.text
+    assert subprocess.run(["ps", "-p", str(child)], capture_output=True).returncode != 0
+    press(harness, module, "refresh")
+    assert models.state.phase is Phase.IDLE
+
+
+def test_closing_the_scene_and_unloading_leave_nothing(harness: Harness, module: Any) -> None:
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    module.exit()
+    module.enter()
+    until_idle(harness, module)
+    assert module.widget._parameterNode is not None
+    before = module.widget
+    module.close()
+    assert list(before.Observations) == []
+
+
+def test_everything_can_be_reached_by_keyboard() -> None:
+    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIModels.ui")
+    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
+    named = [(widget, text.text or "") for widget, text in found if text is not None]
+    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
+    assert len(keys) == len(set(keys)), "two widgets have the same access key"
+    assert len(keys) >= 18
+    for widget, text in named:
+        if widget.get("class") == "QLabel" and "&" in text:
+            assert widget.find("property[@name='buddy']") is not None, text
+
+
+def test_the_self_test_passes_on_the_stand_in(module: Any) -> None:
+    module.python.MedAIModelsTest().runTest()
