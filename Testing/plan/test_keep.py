@@ -40,9 +40,10 @@ def plan() -> Plan:
     made = edits.with_body(made, Body(height_cm=171.5, weight_kg=68.2))
     made = edits.with_pair(edits.with_notes(made, ["Vena cava is free."]), "hepatic vein", "portal vein")
     lesion = made.structures[1]
-    residual = Residual(mean=0.8, largest=2.1, by="border of liver", count=4000)
     shift = np.eye(4)
     shift[0, 3] = 1 / 3
+    after = tuple(shift.ravel().tolist())
+    residual = Residual(mean=0.8, largest=2.1, by="border of liver", count=4000, transform=after)
     return replace(
         made,
         contours=(Contours(structure="lesion", inner=lesion.region, outer=lesion.region),),

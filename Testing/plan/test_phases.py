@@ -149,6 +149,32 @@ def test_the_border_of_the_same_structure_on_two_grids_is_nothing_apart():
     assert found.mean < 1.0
 
 
+def test_a_residual_counts_only_for_the_transform_that_it_was_measured_after():
+    plan = a_plan()
+    after_it = phases.between_points(LANDMARKS, after(LANDMARKS, MOVE), transform=MOVE)
+    as_it_lies = phases.compared(plan.geometry, ARTERIAL, moving="arterial")
+    with pytest.raises(InputError, match="after another transform"):
+        phases.with_residual(as_it_lies, after_it)
+    with pytest.raises(InputError, match="after another transform"):
+        phases.compared(plan.geometry, ARTERIAL, moving="arterial", residual=after_it)
+    by_hand = replace(as_it_lies, residual=after_it)
+    assert not by_hand.accepted and "another transform: refused" in by_hand.in_words
+    with pytest.raises(GeometryError, match="after another transform"):
+        phases.brought(in_the_other_phase(liver.LESION), by_hand, plan.geometry)
+    assert phases.with_residual(replace(as_it_lies, transform=MOVE), after_it).accepted
+
+
+def test_a_residual_that_is_small_on_the_mean_and_large_in_a_place_is_a_warning():
+    plan = a_plan()
+    there = LANDMARKS.copy()
+    there[0, 0] += 6.0
+    found = phases.compared(plan.geometry, SMALL, moving="arterial", residual=phases.between_points(LANDMARKS, there))
+    assert found.accepted
+    assert table_of(phases.with_alignment(plan, found)).warnings == (
+        "arterial lies up to 6.0 mm off in places, more than 3 mm.",
+    )
+
+
 def test_images_that_do_not_overlap_are_refused():
     grid = covering(spacing=(8.0, 8.0, 8.0), extent=(230.0, 150.0, 144.0))
     away = np.eye(4)

@@ -172,12 +172,21 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual:
-    """How far apart two phases still are, mm, and by what that was measured."""
+    """How far apart two phases still are, mm, and by what that was measured.
+
+    ``transform`` is the 4 x 4 after which it was measured, row by row; () is as the phases lie.
+    """
 
     mean: float
     largest: float
     by: str
     count: int
+    transform: tuple[float, ...] = ()
+
+    def is_after(self, transform: FloatArray) -> bool:
+        """True where it was measured after this 4 x 4, LPS mm."""
+        mine = np.array(self.transform).reshape(4, 4) if self.transform else np.eye(4)
+        return bool(np.allclose(mine, transform, rtol=0, atol=1e-6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -212,8 +221,9 @@ class Alignment:
 
     @property
     def accepted(self) -> bool:
-        """True where a residual was measured and its mean is within the limit."""
-        return self.residual is not None and self.residual.mean <= self.limit
+        """True where a residual was measured after this transform and its mean is within the limit."""
+        left = self.residual
+        return left is not None and left.is_after(self.transform) and left.mean <= self.limit
 
     @property
     def in_words(self) -> str:
@@ -222,7 +232,8 @@ class Alignment:
         how = "registered rigidly" if self.registered else "taken as it lies"
         left = "residual not measured: refused"
         if self.residual is not None:
-            verdict = "" if self.accepted else f", more than {self.limit:g} mm: refused"
+            other = "" if self.residual.is_after(self.transform) else ", measured after another transform: refused"
+            verdict = "" if self.accepted else other or f", more than {self.limit:g} mm: refused"
             left = (
                 f"residual {self.residual.mean:.1f} mm (at most {self.residual.largest:.1f} mm) by {self.residual.by}"
             )

@@ -54,6 +54,7 @@ def between_images(
         largest=float(apart.max()),
         by=f"{len(apart)} landmarks found in the images",
         count=len(apart),
+        transform=() if transform is None else tuple(matrix.ravel().tolist()),
     )
 
 

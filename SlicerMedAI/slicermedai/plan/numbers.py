@@ -262,7 +262,11 @@ def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None
             yield f"The margin {title(zone.margin)} goes beyond {plan.organ}: by {zone.beyond_organ.ml:.1f} ml."
     for rest in found.left_behind if found else ():
         yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
-    yield from (f"{one.in_words}" for one in plan.alignments if not one.accepted)
+    yield from (one.in_words for one in plan.alignments if not one.accepted)
+    for phase in plan.alignments:
+        left = phase.residual
+        if phase.accepted and left is not None and left.largest > phase.limit:
+            yield f"{phase.moving} lies up to {left.largest:.1f} mm off in places, more than {phase.limit:g} mm."
 
 
 def _milliliters(part: Part, subject: str, name: str, ml: float, note: str = "") -> PlanRow:

@@ -35,15 +35,19 @@ def compared(
     residual: Residual | None = None,
     limit: float = LIMIT,
 ) -> Alignment:
-    """Two phases as they lie: ``other`` (called ``moving``) to that of the ``plan``, with what was measured of it."""
-    return Alignment(
+    """Two phases as they lie: ``other`` (called ``moving``) to that of the ``plan``, with what was measured of it.
+
+    Raises InputError where the residual was measured after a transform.
+    """
+    made = Alignment(
         moving=moving,
         transform=np.eye(4),
         same_frame=same_frame(plan, other),
         registered=False,
-        residual=residual,
+        residual=None,
         limit=limit,
     )
+    return made if residual is None else with_residual(made, residual, limit=limit)
 
 
 def same_frame(one: Geometry, other: Geometry) -> bool | None:
@@ -73,6 +77,7 @@ def between_borders(one: Region, other: Region, *, structure: str, transform: Ar
         largest=float(max(forth.max(), back.max())),
         by=f"the border of {structure} in both phases",
         count=len(forth) + len(back),
+        transform=_numbers(transform),
     )
 
 
@@ -92,12 +97,25 @@ def between_points(one: ArrayLike, other: ArrayLike, *, transform: ArrayLike | N
         )  # fmt: skip
     apart = np.linalg.norm(_moved(here, np.eye(4) if transform is None else transform) - there, axis=1)
     return Residual(
-        mean=float(apart.mean()), largest=float(apart.max()), by=f"{len(apart)} pairs of landmarks", count=len(apart)
+        mean=float(apart.mean()),
+        largest=float(apart.max()),
+        by=f"{len(apart)} pairs of landmarks",
+        count=len(apart),
+        transform=_numbers(transform),
     )
 
 
 def with_residual(alignment: Alignment, residual: Residual, *, limit: float = LIMIT) -> Alignment:
-    """``alignment`` with what is left after its transform, measured; up to ``limit`` mm it is accepted."""
+    """``alignment`` with what is left after its transform, measured; up to ``limit`` mm it is accepted.
+
+    Raises InputError where ``residual`` was measured after another transform.
+    """
+    if not residual.is_after(alignment.transform):
+        raise InputError(
+            f"the residual of the phase {alignment.moving!r} was measured after another transform",
+            attribute="residual",
+            advice="Measure it with transform=alignment.transform.",
+        )
     return replace(alignment, residual=residual, limit=limit)
 
 
@@ -148,6 +166,8 @@ def _why(alignment: Alignment) -> str:
     left = alignment.residual
     if left is None:
         return "what separates the phases was not measured"
+    if not left.is_after(alignment.transform):
+        return "what separates them was measured after another transform"
     return f"they are {left.mean:.1f} mm apart by {left.by}, more than {alignment.limit:g} mm"
 
 
@@ -160,6 +180,11 @@ def _border(region: Region, structure: str) -> FloatArray:
 def _check_filled(mask: NDArray[np.bool_], structure: str) -> None:
     if not mask.any():
         raise InputError(f"{structure} has no voxels in one of the phases", attribute="structures")
+
+
+def _numbers(transform: ArrayLike | None) -> tuple[float, ...]:
+    """Row by row; () for none."""
+    return () if transform is None else tuple(np.asarray(transform, dtype=np.float64).ravel().tolist())
 
 
 def _moved(points: FloatArray, transform: ArrayLike) -> FloatArray:
