@@ -15,6 +15,7 @@ from slicermedai.confidence.metrics import CalibrationMetrics
 from slicermedai.confidence.ood import Alarm, OodReport, OodState, VolumeRange, fit_ood
 from slicermedai.confidence.record import (
     FitProvenance,
+    SampledTrust,
     StructureTrust,
     TrustRecord,
     applicability,
@@ -64,6 +65,22 @@ def a_record(**changes: object) -> TrustRecord:
 
 
 # --- files -------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_of_before_there_were_samples_is_what_it_was(tmp_path: Path) -> None:
+    """Its file lacks the field, and its hash was made without it."""
+    record = a_record()
+    path = record.save(tmp_path)
+    body = json.loads(path.read_text("utf-8"))
+    for structure in body["record"]["structures"]:
+        assert structure.pop("sampled") is None
+    path.write_text(json.dumps(body), encoding="utf-8")
+    assert load_record(path) == record
+    (brain,) = record.structures
+    sampled = SampledTrust(method="flips", dice=brain.dice)  # type: ignore[arg-type]  # it has one
+    other = dataclasses.replace(record, structures=(dataclasses.replace(brain, sampled=sampled),))
+    assert other.name != record.name
+    assert load_record(other.save(tmp_path)) == other
 
 
 def test_a_record_comes_back_without_loss(tmp_path: Path) -> None:

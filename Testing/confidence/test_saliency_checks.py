@@ -14,6 +14,7 @@ from slicermedai.confidence.record import FitProvenance, TrustRecord, digest, fi
 from slicermedai.confidence.run import RunTrust
 from slicermedai.confidence.saliency import checks_in_words
 from slicermedai.confidence.saliency_checks import (
+    NEVER,
     SaliencyQuality,
     insertion_minus_deletion,
     marker_auroc,
@@ -96,6 +97,8 @@ def test_nearness_is_largest_in_the_target() -> None:
         ({"cases": 9}, "too few"),
         ({"seeds": 4}, "too few"),
         ({"gain": 0.69, "distance": 0.6}, "insertion minus deletion 0.69"),
+        ({"plain": 0.61}, "lead over Grad-CAM 0.29"),
+        ({"plain": None}, "lead over Grad-CAM not measured"),
         ({"distance": 0.95}, "nearness"),
         ({"noise": 0.95}, "chance"),
         ({"rho": -0.4}, "randomised weights -0.40"),
@@ -105,10 +108,15 @@ def test_nearness_is_largest_in_the_target() -> None:
     ],
 )
 def test_each_check_that_fails_or_never_ran_is_named(changed: dict[str, float], words: str) -> None:
-    assert PASSED.failures == () and PASSED.in_words.startswith("checked on 10 images")
+    assert PASSED.failures == () and PASSED.in_words.startswith("checked on 10 patients")
     failed = replace(PASSED, **changed)
     assert len(failed.failures) == 1 and words in failed.failures[0]
     assert failed.in_words.startswith("saliency not validated")
+    assert all(NEVER in one.in_words for one in (PASSED, failed))
+
+
+def test_grad_cam_need_not_lead_over_itself() -> None:
+    assert replace(PASSED, method="gradcam", plain=PASSED.gain).failures == ()
 
 
 def test_checks_travel_in_the_record_by_method(tmp_path: Path) -> None:

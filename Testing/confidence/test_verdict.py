@@ -13,10 +13,10 @@ from slicermedai.confidence.conformal import fit_volume
 from slicermedai.confidence.light import Light, fit_green_rule
 from slicermedai.confidence.margins import region_around
 from slicermedai.confidence.ood import fit_ood
-from slicermedai.confidence.record import FitProvenance, StructureTrust, TrustRecord, applicability
+from slicermedai.confidence.record import FitProvenance, SampledTrust, StructureTrust, TrustRecord, applicability
 from slicermedai.confidence.scope import Applicability, Applies, Situation
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
-from slicermedai.confidence.structure import EXPECTED_DICE, expected_dice, fit_dice
+from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.geometry import Geometry
@@ -80,9 +80,7 @@ def judged(
     case: Phantom,
     record: TrustRecord | None,
     situation: Situation = HERE,
-    *,
-    edited: bool = False,
-    unstable: str = "",
+    **more: object,
 ) -> Verdict:
     seen = Observed(
         value=1,
@@ -90,8 +88,7 @@ def judged(
         raw_score=0.99,
         volume_ml=ml(case.prediction, case),
         sketch=sketch_of(case, known=False),
-        edited=edited,
-        unstable=unstable,
+        **more,  # type: ignore[arg-type]  # the test's own fields
     )
     checked = record.ood.report(appearance(volume_of(case))) if record and record.ood else None
     standing = Standing(model="blob@1", record=record, applicability=applicability(record, situation), ood=checked)
@@ -126,6 +123,33 @@ def test_an_answer_that_moves_too_far_is_never_green_and_says_why(record: TrustR
     assert unknown.light.light is Light.NONE and unknown.light.reasons[-1] == "not stable: Dice 0.71"
     edited = judged(case, record, edited=True, unstable="not stable: Dice 0.71")
     assert not any("not stable" in reason for reason in edited.light.reasons)
+
+
+def with_samples(record: TrustRecord) -> TrustRecord:
+    """The same record with a model that goes by how samples agree, and by nothing else."""
+    (known,) = record.structures
+    dice = DiceModel(features=(PAIRWISE_DICE,), weights=(0.0, 0.5), held_out=tuple((0.4, 0.4) for _ in range(30)))
+    sampled = SampledTrust(method="flips", dice=dice)
+    return dataclasses.replace(record, structures=(dataclasses.replace(known, sampled=sampled),))
+
+
+def test_samples_count_only_where_record_and_run_have_the_same(record: TrustRecord) -> None:
+    case, both = an_easy_case(), with_samples(record)
+    plain = judged(case, record)
+    used = judged(case, both, sampling="flips", pairwise_dice=0.98)
+    assert used.quality.expected_dice == pytest.approx(0.49)
+    assert used.light.light is Light.RED and not any("samples" in reason for reason in used.light.reasons)
+
+    for known, sampling, words in (
+        (both, "", "predicted without samples; the trust record knows flips too"),
+        (record, "flips", "made without samples: how those of this run agree is not used"),
+        (both, "dropout", "made with other samples (flips): how those of this run agree is not used"),
+    ):
+        found = judged(case, known, sampling=sampling, pairwise_dice=0.98 if sampling else None)
+        assert found.quality.expected_dice == plain.quality.expected_dice
+        assert found.light.light is Light.GREEN
+        assert words in found.light.reasons[-1]
+        assert found.light.reasons[:-1] == plain.light.reasons
 
 
 def test_a_calibrated_probability_is_the_share_of_true_voxels_and_not_the_raw_score(record: TrustRecord) -> None:

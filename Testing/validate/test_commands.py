@@ -36,6 +36,7 @@ from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, Phantom, phant
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
+from Testing.inference.test_again import leaning
 from Testing.inference.tiny_bundle import write_tiny_bundle
 
 COUNT = 22
@@ -190,15 +191,17 @@ NORTH = Origin(site="north", generated=True)
 
 
 def run_with_trust(
-    case: Phantom, bundle: Path, origin: Origin, *, precision: str = "float32"
+    case: Phantom, bundle: Path, origin: Origin, *, precision: str = "float32", uncertainty: str = "none"
 ) -> tuple[Finding, Quality, RunTrust]:
     """As a run does it: made before the network, told after it."""
     ref = resolve(str(bundle))
     image = ((case.margin + 10) / 20).astype(np.float32)
     volume = Volume(array=image, geometry=Geometry.from_axes(image.shape, spacing=case.spacing))
-    trust = RunTrust(manifest_of(ref), volume, origin=origin)
+    trust = RunTrust(manifest_of(ref), volume, origin=origin, uncertainty=uncertainty)
     settings = RunSettings(device="cpu", precision=precision)
-    prediction = predict(ref, volume, settings=settings, listeners=Listeners(observer=trust.observer))
+    prediction = predict(
+        ref, volume, settings=settings, listeners=Listeners(observer=trust.observer, samples=trust.samples)
+    )
     assert prediction.precision == precision
     before = findings_of(ref, prediction, seed="s")
     (finding,), (quality,) = trust.judged(before, precision=prediction.precision)
@@ -414,6 +417,34 @@ def test_a_segmentation_object_is_a_reference(bundle: Path, tmp_path: Path) -> N
     matches = match_labels(None, ((1, _label()),), list(structures.masks))
     found = masks_on(structures, matches, result.volume_geometry)[1]
     assert np.array_equal(found, region.to_array())  # type: ignore[union-attr]  # a mask, by the bundle
+
+
+def test_a_record_with_flips_judges_runs_with_flips_and_says_so_to_others(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A network that looks to one side, so that its mirror images differ."""
+    model = leaning(write_tiny_bundle(tmp_path / "tiny@0.1"), roi=32)
+    job = CalibrateJob(
+        source=str(table), output=str(tmp_path / "out"), bundle=str(model), trained_on="none", generated=True,
+        device="cpu", uncertainty="flips",
+    )  # fmt: skip
+    (path,) = execute(job, job_id="j").glob("*.trust.json")
+    (body,) = load_record(path).structures
+    assert body.sampled is not None and body.sampled.method == "flip test-time augmentation"
+    assert len(body.sampled.dice.features) == 2 and body.dice is not None and len(body.dice.features) == 1
+    understand(["trust", "use", str(path)])()
+    assert obey(understand(["trust", "show", str(path)])) == 0
+    assert "with flip test-time augmentation: " in capsys.readouterr().out
+
+    case = next(case for case in phantoms(9, seed=84) if case.difficulty < 1)
+    said = {}
+    for method in ("none", "flips"):
+        _, quality, trust = run_with_trust(case, model, NORTH, uncertainty=method)
+        said[method] = quality
+        assert (trust.samples is not None) == (method == "flips")
+    assert "without samples" in said["none"].reasons[-1]
+    assert not any("samples" in reason for reason in said["flips"].reasons)
+    assert said["none"].expected_dice != said["flips"].expected_dice
 
 
 def test_boxes_as_references_calibrate_and_never_make_a_light_green(bundle: Path, tmp_path: Path) -> None:

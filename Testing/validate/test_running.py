@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -18,7 +20,7 @@ from slicermedai.domain.observer import silent
 from slicermedai.errors import InputError
 from slicermedai.inference.task import predict
 from slicermedai.validate.cases import ListedCase
-from slicermedai.validate.running import model_run, run_cases
+from slicermedai.validate.running import ModelRun, run_cases
 from Testing.fixtures.grids import covering
 from Testing.inference.conftest import body_on
 from Testing.inference.zoo import write_zoo_bundle
@@ -41,10 +43,21 @@ def a_case(folder: Path) -> ListedCase:
 
 
 def test_labels_that_overlap_are_scored_as_they_were_found(overlapping: BundleRef, tmp_path: Path) -> None:
-    run = model_run(overlapping, device="cpu", seed=0)
+    run = ModelRun(ref=overlapping, device="cpu")
     (done,), _ = run_cases([a_case(tmp_path)], manifest=manifest_of(overlapping), labels=None, run=run, progress=silent)
     assert done.scores[1].dice > 0.97
     assert done.scores[1].predicted_ml == pytest.approx(done.scores[1].reference_ml, rel=0.05)
+
+
+def test_a_probe_is_told_whose_image_it_sees(overlapping: BundleRef, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def probe(subject: str) -> Callable[[Any], None]:
+        return lambda answered: told.append(f"{subject} {answered.grid.shape}")
+
+    run = ModelRun(ref=overlapping, device="cpu", probe=probe)
+    run_cases([a_case(tmp_path)], manifest=manifest_of(overlapping), labels=None, run=run, progress=silent)
+    assert len(told) == 1 and told[0].startswith("s (")
 
 
 def test_overlapping_findings_are_known_to_the_trust_layer_by_their_label(overlapping: BundleRef) -> None:
@@ -56,4 +69,4 @@ def test_overlapping_findings_are_known_to_the_trust_layer_by_their_label(overla
 
 def test_a_model_whose_answers_are_no_masks_is_refused_by_its_task(overlapping: BundleRef) -> None:
     with pytest.raises(InputError, match="does detection, and only segmentations"):
-        model_run(replace(overlapping, task="detection"), device="cpu", seed=0)
+        ModelRun(ref=replace(overlapping, task="detection"), device="cpu")

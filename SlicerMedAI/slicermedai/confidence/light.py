@@ -57,7 +57,8 @@ class GreenRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a light is made from; anything that is not known is None. ``unstable`` says why an answer is not stable."""
+    """What a light is made from; anything that is not known is None. ``unstable`` says why an answer is not stable,
+    ``note`` what people must know of how the Dice was predicted: no doubt, and the last that is said."""
 
     applicability: Applicability
     ood: OodReport | None = None
@@ -66,6 +67,7 @@ class Evidence:
     rule: GreenRule | None = None
     edited: bool = False
     unstable: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,8 @@ def light_of(evidence: Evidence) -> TrafficLight:
         found = judge(evidence)
         if found is not None:
             return _unsteadied(found, evidence)
-    return _unsteadied(_by_dice(evidence), evidence)
+    found = _unsteadied(_by_dice(evidence), evidence)
+    return _light(found.light, *found.reasons, evidence.note) if evidence.note else found
 
 
 def _unsteadied(found: TrafficLight, evidence: Evidence) -> TrafficLight:

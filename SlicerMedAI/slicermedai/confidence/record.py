@@ -58,6 +58,18 @@ class FitProvenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampledTrust:
+    """A model of the Dice with how samples agree as a feature, and its rule of the green light.
+
+    For runs that take samples by the same ``method`` and no others; these use what was fitted without samples.
+    """
+
+    method: str
+    dice: DiceModel
+    rule: GreenRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StructureTrust:
     """What the record knows of one structure; a part that could not be fitted is None, and ``reasons`` say why.
 
@@ -77,6 +89,7 @@ class StructureTrust:
     dice: DiceModel | None = None
     rule: GreenRule | None = None
     reasons: tuple[str, ...] = ()
+    sampled: SampledTrust | None = None
 
     @property
     def is_calibrated(self) -> bool:
@@ -184,10 +197,11 @@ def preprocessing_sha256(config: Mapping[str, Any]) -> str:
 
 
 def digest(record: TrustRecord) -> str:
-    """SHA-256 of the record's content, the same before saving and after loading, and without checks of saliency the
-    same as before there were any."""
+    """SHA-256 of the record's content, the same before saving and after loading, and without what later versions added
+    (checks of saliency, models with samples) the same as before there was any of it."""
     plain = to_plain(from_plain(to_plain(record), TrustRecord))
-    return preprocessing_sha256({name: value for name, value in plain.items() if name != "saliency" or value})
+    plain["structures"] = [_without_empty(one, "sampled") for one in plain["structures"]]
+    return preprocessing_sha256(_without_empty(plain, "saliency"))
 
 
 def file_name(weights_sha256: str, preprocessing: str) -> str:
@@ -203,6 +217,10 @@ def sketch_text(sketch: MarginSketch) -> str:
 def sketch_of_text(text: str) -> MarginSketch:
     """The way back from :func:`sketch_text`; ValueError or zlib.error for other text."""
     return unpack(np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<i8").astype(np.int64).reshape(3, -1))
+
+
+def _without_empty(plain: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if key != name or value}
 
 
 def _no(state: Applies, *reasons: str) -> Applicability:

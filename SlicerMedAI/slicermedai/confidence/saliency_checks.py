@@ -19,6 +19,7 @@ Array = NDArray[np.float32]
 Score = Callable[[Array], float]
 LEAST_GAIN, LEAST_LEAD, MOST_RHO, LEAST_AUROC, LEAST_REPEAT = 0.70, 0.30, 0.35, 0.90, 0.99
 LEAST_CASES, LEAST_SEEDS = 10, 5
+NEVER = "whether the maps of windows add up to that of the whole image was not measured"
 _SHARES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
@@ -29,12 +30,13 @@ class SaliencyQuality:
     Parameters
     ----------
     cases, seeds:
-        How many images, and how many randomisations of each.
+        How many images, each of another patient, and how many randomisations of each gave a map.
     gain, plain, distance, noise:
         Mean insertion minus deletion of the method, of Grad-CAM at the same layer, and of the trivial maps: nearness
         to the target, and chance.
     rho:
-        Mean rank correlation of the map with that of the network after its weights were randomised.
+        Mean size (without its sign) of the rank correlation of the map with that of the network after its weights were
+        randomised.
     shortcut:
         Mean AUROC with which the map finds a planted marker that the network was trained to go by.
     repeat:
@@ -58,8 +60,9 @@ class SaliencyQuality:
         enough = self.cases >= LEAST_CASES and self.seeds >= LEAST_SEEDS
         gain, distance, noise, rho = self.gain, self.distance, self.noise, self.rho
         checks = (
-            (enough, f"{self.cases} images with {self.seeds} randomisations are too few"),
+            (enough, f"images of {self.cases} patients with {self.seeds} randomisations are too few"),
             (_above(gain, LEAST_GAIN), f"insertion minus deletion {_said(gain)}, wanted {LEAST_GAIN:.2f}"),
+            (self._leads, f"lead over Grad-CAM {_said(self.lead)}, wanted {LEAST_LEAD:.2f}"),
             (_above(gain, distance), f"not above nearness to the target ({_said(distance)})"),
             (_above(gain, noise), f"not above chance ({_said(noise)})"),
             (rho is not None and abs(rho) <= MOST_RHO, f"rank correlation with randomised weights {_said(rho)}"),
@@ -69,14 +72,23 @@ class SaliencyQuality:
         return tuple(words for passed, words in checks if not passed)
 
     @property
+    def lead(self) -> float | None:
+        """How far insertion minus deletion is above that of Grad-CAM; None where one of the two was not measured."""
+        return None if self.gain is None or self.plain is None else self.gain - self.plain
+
+    @property
+    def _leads(self) -> bool:
+        return self.method == "gradcam" or _above(self.lead, LEAST_LEAD)
+
+    @property
     def in_words(self) -> str:
         """For whoever sees the map; what was not run counts as failed."""
         if self.failures:
-            return f"saliency not validated: {'; '.join(self.failures)}"
+            return f"saliency not validated: {'; '.join((*self.failures, NEVER))}"
         return (
-            f"checked on {self.cases} images: insertion minus deletion {_said(self.gain)} (nearness to the target "
+            f"checked on {self.cases} patients: insertion minus deletion {_said(self.gain)} (nearness to the target "
             f"{_said(self.distance)}, chance {_said(self.noise)}, Grad-CAM {_said(self.plain)}), rank correlation with "
-            f"randomised weights {_said(self.rho)}, planted marker AUROC {_said(self.shortcut)}"
+            f"randomised weights {_said(self.rho)}, planted marker AUROC {_said(self.shortcut)}; {NEVER}"
         )
 
 

@@ -29,53 +29,77 @@ from slicermedai.inference.saliency_score import certainty
 from slicermedai.inference.saliency_target import target_of
 
 Array = NDArray[np.float32]
+_TRIES = 4
 
 
 @dataclass(slots=True, eq=False)
 class SaliencyProbe:
-    """Called with what each sweep leaves; :meth:`quality` says what the first ten cases with a structure gave.
+    """:meth:`of` is called for each case with its patient; :meth:`quality` says what the first ten patients gave.
 
-    Of each case the largest structure is the target. A planted marker needs a network that was trained to go by it:
-    what is checked here is the model at hand, so that check stays open.
+    Of each patient the first case with a structure counts, and of that the largest structure is the target. A planted
+    marker needs a network that was trained to go by it: what is checked here is the model at hand, so that check stays
+    open.
     """
 
     method: str
     seed: int = 0
     progress: Progress = silent
-    cases: int = 0
+    _patients: set[str] = field(default_factory=set, init=False)
+    _seeds: list[int] = field(default_factory=list, init=False)
     _numbers: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise InputError(f"must be one of {', '.join(METHODS)}", attribute="saliency")
 
-    def __call__(self, answered: Answered) -> None:
+    def of(self, subject: str) -> Callable[[Answered], None]:
+        """Who is to be called with what the sweep over an image of the patient ``subject`` leaves."""
+        return lambda answered: self._check(answered, subject)
+
+    @property
+    def cases(self) -> int:
+        """Of how many patients the maps were checked."""
+        return len(self._seeds)
+
+    def _check(self, answered: Answered, subject: str) -> None:
         """Check the maps of one case; a case whose map is refused counts for nothing."""
-        if self.cases >= LEAST_CASES:
+        if self.cases >= LEAST_CASES or subject in self._patients:
             return
         try:
             value, mask, _ = target_of(answered, "")
             made = self._map(answered, self.method)
         except Unexplained:
             return
-        self.cases += 1
+        self._patients.add(subject)
         self._note("repeat", pearson(made, self._map(answered, self.method)))
         gain = self._gainer(answered, value, mask)
         self._note("gain", gain(made))
         self._note("distance", gain(nearness(mask, [float(step) for step in answered.grid.spacing])))
         self._note("noise", gain(np.random.default_rng(self.seed).random(made.shape, dtype=np.float32)))
         self._note("plain", *([gain(plain)] if (plain := self._or_none(answered, "gradcam")) is not None else []))
-        for number in range(LEAST_SEEDS):
-            other = replace(answered, module=randomised(answered.module, self.seed + 1 + number))
-            drawn = self._or_none(other, self.method)
-            self._note("rho", 0.0 if drawn is None else rank_correlation(made, drawn))
+        sizes = self._randomised(answered, made)
+        self._note("rho", *sizes)
+        self._seeds.append(len(sizes))
 
     def quality(self) -> SaliencyQuality:
-        """What was measured so far; None where nothing was."""
+        """What was measured so far; None where nothing was, and for Grad-CAM where not every case has it."""
         found = {name: float(np.mean(values)) for name, values in self._numbers.items() if values}
         if "repeat" in found:
             found["repeat"] = min(self._numbers["repeat"])
-        return SaliencyQuality(method=self.method, cases=self.cases, seeds=LEAST_SEEDS, **found)
+        if len(self._numbers.get("plain", ())) < self.cases:
+            found.pop("plain", None)
+        return SaliencyQuality(method=self.method, cases=self.cases, seeds=min(self._seeds, default=0), **found)
+
+    def _randomised(self, answered: Answered, made: Array) -> list[float]:
+        """How far the map goes with those of randomised networks, 0 to 1: of the first that give a map at all."""
+        sizes: list[float] = []
+        for number in range(_TRIES * LEAST_SEEDS):
+            if len(sizes) == LEAST_SEEDS:
+                break
+            other = replace(answered, module=randomised(answered.module, self.seed + 1 + number))
+            drawn = self._or_none(other, self.method)
+            sizes += [] if drawn is None else [abs(rank_correlation(made, drawn))]
+        return sizes
 
     def _note(self, name: str, *values: float) -> None:
         self._numbers.setdefault(name, []).extend(values)

@@ -21,7 +21,6 @@ METHODS = ("none", "flips")
 LEVEL = 0.9
 DISAGREEMENT = Code(value="SAMPLE-DISAGREEMENT", scheme="99MEDAI", meaning="Share of samples that disagree")
 MAP_NAME = "Uncertainty: share of samples that disagree"
-_METHOD = "flip test-time augmentation"
 _NOTES = (
     "Samples vary where the network's answer depends on how the image lies. That is no probability of an error, and "
     "what all samples get wrong does not vary.",
@@ -33,6 +32,8 @@ _ROUNDING = 1e-6
 
 class FlipSamples:
     """A :class:`~slicermedai.domain.observer.SampleObserver` of a run; its mask is never touched."""
+
+    method = "flip test-time augmentation"
 
     def __init__(self) -> None:
         self._agreement: Agreement | None = None
@@ -76,7 +77,7 @@ class FlipSamples:
         if not self.has_varied or self._cost is None:
             return None
         return Uncertainty(
-            method=_METHOD,
+            method=self.method,
             samples=self._counted.samples,
             cost=self._cost,
             level=LEVEL,
@@ -90,7 +91,7 @@ class FlipSamples:
             return None
         values = self._counted.disagreement(exclusive=self._exclusive)
         about = (
-            ("method", f"{_METHOD}, {self._counted.samples} samples, {self._cost:.1f} sweeps in all"),
+            ("method", f"{self.method}, {self._counted.samples} samples, {self._cost:.1f} sweeps in all"),
             ("values", "0: all samples agree; 0.5: half of them do"),
         )
         return Map(

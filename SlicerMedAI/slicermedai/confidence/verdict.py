@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slicermedai.confidence.assess import assess
-from slicermedai.confidence.light import Evidence, TrafficLight, light_of
+from slicermedai.confidence.light import Evidence, GreenRule, TrafficLight, light_of
 from slicermedai.confidence.ood import OodReport, OodState
 from slicermedai.confidence.record import StructureTrust, TrustRecord
 from slicermedai.confidence.scaling import Scaling
 from slicermedai.confidence.scope import Applicability
 from slicermedai.confidence.sketch import MarginSketch
-from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, expected_dice
+from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice
 from slicermedai.domain.finding import Confidence, ConfidenceState, Interval
 from slicermedai.domain.result import Quality
 
@@ -24,7 +24,8 @@ _EDITED = "A person edited this structure: what was predicted is not what is the
 class Observed:
     """What a run knows of one structure: its label value, the network's raw score, the sketch of the margins around
     it (answers unknown, so all count as outside), its volume in ml, and how far samples agreed, where any were taken.
-    ``unstable`` says why a stability check found it to move too far, "" where it did not.
+    ``sampling`` is how these were taken, "" where none were. ``unstable`` says why a stability check found it to move
+    too far, "" where it did not.
     """
 
     value: int
@@ -35,6 +36,7 @@ class Observed:
     pairwise_dice: float | None = None
     edited: bool = False
     unstable: str = ""
+    sampling: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +68,17 @@ def verdict(observed: Observed, standing: Standing) -> Verdict:
     """Judge one structure. Nothing here changes a mask, and an edit resets all that was predicted."""
     known = standing.record.of(observed.value) if standing.record else None
     usable = known if known is not None and standing.may_assess and not observed.edited else None
-    dice = _dice(observed, usable)
-    interval = usable.dice.interval(dice) if usable and usable.dice and dice is not None else None
+    model, rule, note = _model(observed, usable) if usable else (None, None, "")
+    dice = _dice(observed, usable, model)
+    interval = model.interval(dice) if model and dice is not None else None
     light = light_of(
         Evidence(
             applicability=standing.applicability,
             ood=standing.ood,
             predicted_dice=dice,
             interval=interval,
-            rule=usable.rule if usable else None,
+            rule=rule,
+            note=note,
             edited=observed.edited,
             unstable=observed.unstable,
         )
@@ -96,12 +100,27 @@ def mean_probability(sketch: MarginSketch, scaling: Scaling) -> float | None:
     return float(np.average(scaling.probabilities(points.margin[found]), weights=points.weight[found]))
 
 
-def _dice(observed: Observed, known: StructureTrust | None) -> float | None:
-    if known is None or known.dice is None or observed.sketch is None:
+def _model(observed: Observed, known: StructureTrust) -> tuple[DiceModel | None, GreenRule | None, str]:
+    """The model of the Dice that fits how the run was made, the rule of its light, and what to say where samples that
+    one of the two has cannot be used."""
+    sampled = known.sampled
+    if sampled is not None and observed.sampling == sampled.method:
+        return sampled.dice, sampled.rule, ""
+    note = ""
+    if observed.sampling:
+        of = f"with other samples ({sampled.method})" if sampled else "without samples"
+        note = f"the trust record was made {of}: how those of this run agree is not used for the Dice"
+    elif sampled is not None:
+        note = f"the Dice is predicted without samples; the trust record knows {sampled.method} too"
+    return known.dice, known.rule, note
+
+
+def _dice(observed: Observed, known: StructureTrust | None, model: DiceModel | None) -> float | None:
+    if known is None or model is None or observed.sketch is None:
         return None
     expected = expected_dice(observed.sketch, known.scaling)
     features = {EXPECTED_DICE: expected, PAIRWISE_DICE: observed.pairwise_dice}
-    return known.dice.predict({name: value for name, value in features.items() if value is not None})
+    return model.predict({name: value for name, value in features.items() if value is not None})
 
 
 def _confidence(observed: Observed, known: StructureTrust | None, standing: Standing) -> Confidence:

@@ -191,6 +191,12 @@ def _structure_lines(known: Any) -> list[str]:
     else:
         said.append("  not calibrated")
     said.append(f"  green from a predicted Dice of {known.rule.threshold:.2f}" if known.rule else "  never green")
+    if known.sampled is not None:
+        rule = known.sampled.rule
+        said.append(
+            f"  with {known.sampled.method}: "
+            + (f"green from a predicted Dice of {rule.threshold:.2f}" if rule else "never green")
+        )
     return said + [f"  {reason}" for reason in known.reasons]
 
 

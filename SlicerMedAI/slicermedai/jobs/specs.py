@@ -234,6 +234,13 @@ class CalibrateJob(Job):
         default="", metadata=_option("table (CSV: reference, label) of what is which; default: equal numbers and names")
     )
     generated: bool = field(default=False, metadata=_option("the images are phantoms or simulated, all or some"))
+    uncertainty: str = field(
+        default="none",
+        metadata=_option(
+            "flips: fit the expected Dice to how samples agree too, for runs that take them; up to eight sweeps a case",
+            choices=("none", "flips"),
+        ),
+    )
     saliency: str = field(
         default="",
         metadata=_option(

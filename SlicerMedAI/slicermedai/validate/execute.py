@@ -21,7 +21,7 @@ from slicermedai.validate.cases import list_cases, write_matches
 from slicermedai.validate.cohort import Cohort, summarise, write_table
 from slicermedai.validate.fitting import Declared, fit_record
 from slicermedai.validate.report import write_report
-from slicermedai.validate.running import DoneCase, model_run, run_cases, subject_key
+from slicermedai.validate.running import DoneCase, ModelRun, run_cases, subject_key
 
 NOBODY = "none"
 
@@ -43,7 +43,13 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
     refuse_few(subjects)
     refuse_shared(subjects, trained_on, what="training")
     probe = SaliencyProbe(job.saliency, seed=job.seed, progress=progress) if job.saliency else None
-    run = model_run(manifest.ref, device=job.device, seed=job.seed, probe=probe)
+    run = ModelRun(
+        ref=manifest.ref,
+        device=job.device,
+        seed=job.seed,
+        uncertainty=job.uncertainty,
+        probe=probe.of if probe else None,
+    )
     done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
     progress("measure", 0.0)
     generated = job.generated or manifest.ref.demonstration
@@ -74,7 +80,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
     if record is not None:
         keys = [subject_key(case.subject, record.provenance.salt) for case in cases]
         refuse_shared(keys, record.provenance.keys, what="calibration")
-    run = model_run(manifest.ref, device=job.device, seed=job.seed)
+    run = ModelRun(ref=manifest.ref, device=job.device, seed=job.seed)
     done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
     progress("measure", 0.0)
     cohort = Cohort(

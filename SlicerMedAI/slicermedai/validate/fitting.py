@@ -14,10 +14,10 @@ from slicermedai.confidence.conformal import VolumeModel, fit_volume
 from slicermedai.confidence.light import fit_green_rule
 from slicermedai.confidence.models import preprocessing_of
 from slicermedai.confidence.ood import VolumeRange, fit_ood, fit_volume_ranges
-from slicermedai.confidence.record import FitProvenance, StructureTrust, TrustRecord, sketch_text
+from slicermedai.confidence.record import FitProvenance, SampledTrust, StructureTrust, TrustRecord, sketch_text
 from slicermedai.confidence.scope import Scope
 from slicermedai.confidence.sketch import merged
-from slicermedai.confidence.structure import EXPECTED_DICE, DiceModel, expected_dice, fit_dice
+from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.errors import TooFewCasesError
 from slicermedai.validate.running import DoneCase, subject_key
 
@@ -99,6 +99,7 @@ def _provenance(cases: Sequence[DoneCase], declared: Declared) -> FitProvenance:
 
 def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> StructureTrust:
     dice, why = _dice(value, cases, fit)
+    sampled = _sampled(value, cases, fit)
     volume = _volume(value, cases)
     reasons = [fit.reason if fit else "it was predicted in no case", why]
     is_rough = any(value in case.rough for case in cases)
@@ -115,6 +116,7 @@ def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalib
         dice=dice,
         rule=fit_green_rule(dice.held_out) if dice and not is_rough else None,
         reasons=tuple(reason for reason in reasons if reason),
+        sampled=replace(sampled, rule=None) if sampled and is_rough else sampled,
     )
     if fit is None or fit.before is None or fit.after is None:
         return made
@@ -134,13 +136,35 @@ def _volume(value: int, cases: Sequence[DoneCase]) -> VolumeModel:
 def _dice(value: int, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> tuple[DiceModel | None, str]:
     if fit is None or not fit.is_calibrated:
         return None, "without a calibration no Dice can be predicted"
+    known = _features(value, cases, fit)
+    few = f"found in fewer than {MINIMUM_SUBJECTS} patients: no Dice can be predicted"
+    model = _fitted(value, known)
+    return model, "" if model else few
+
+
+def _sampled(value: int, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> SampledTrust | None:
+    """The same with how samples agree, of the cases where these found it at all; None without samples."""
+    if fit is None or not fit.is_calibrated or not all(case.sampling for case in cases):
+        return None
+    known = _features(value, [case for case in cases if value in case.agreed], fit)
+    model = _fitted(value, [(case, found | {PAIRWISE_DICE: case.agreed[value]}) for case, found in known])
+    return SampledTrust(method=cases[0].sampling, dice=model, rule=fit_green_rule(model.held_out)) if model else None
+
+
+def _features(value: int, cases: Sequence[DoneCase], fit: ClassCalibration) -> list[tuple[DoneCase, dict[str, float]]]:
     own = [(case, expected_dice(case.blind[value], fit.scaling)) for case in cases if value in case.blind]
-    known = [(case, {EXPECTED_DICE: expected}) for case, expected in own if expected is not None]
+    return [(case, {EXPECTED_DICE: expected}) for case, expected in own if expected is not None]
+
+
+def _fitted(value: int, known: Sequence[tuple[DoneCase, dict[str, float]]]) -> DiceModel | None:
+    """None where too few patients have the structure."""
+    if not known:
+        return None
     try:
         return fit_dice(
             [features for _, features in known],
             [case.scores[value].dice for case, _ in known],
             subjects=[case.subject for case, _ in known],
-        ), ""
+        )
     except TooFewCasesError:
-        return None, f"found in fewer than {MINIMUM_SUBJECTS} patients: no Dice can be predicted"
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.record import PRECISION
+from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import Mask, PackedMask
-from slicermedai.domain.observer import Progress
+from slicermedai.domain.observer import Progress, SampleObserver
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
@@ -26,14 +27,13 @@ from slicermedai.validate.cases import ListedCase, Match, match_labels
 from slicermedai.validate.references import Structures, masks_on, names_in, read_reference
 from slicermedai.validate.segmentation import CaseName, CaseScore, score
 
-Run = Callable[[Volume, MarginObserver], Prediction]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DoneCase:
     """What is left of a case: its scores by label value, sketches with and without the reference's answers, and what
-    its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image; ``rough`` are
-    the labels whose reference is a box or a ball.
+    its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image. ``agreed`` is
+    the pairwise Dice of samples by label value, ``sampling`` how they were taken; ``rough`` are the labels whose
+    reference is a box or a ball.
     """
 
     subject: str
@@ -42,11 +42,47 @@ class DoneCase:
     blind: dict[int, MarginSketch]
     looks: dict[str, NDArray[np.float64]]
     groups: dict[str, str]
+    agreed: dict[int, float] = field(default_factory=dict)
+    sampling: str = ""
     rough: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRun:
+    """Runs a bundle by the inference layer; ``uncertainty`` names how samples are taken, see
+    :data:`slicermedai.confidence.samples.METHODS`. ``probe`` makes of a patient the probe of an inference.
+
+    Raises
+    ------
+    InputError
+        The bundle's answers are no masks.
+    """
+
+    ref: BundleRef
+    device: str = "auto"
+    seed: int = 0
+    uncertainty: str = "none"
+    probe: Callable[[str], Callable[[Any], None]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.ref.task != "segmentation":
+            raise InputError(
+                f"{self.ref.title} does {self.ref.task}, and only segmentations are held against references",
+                file=self.ref.path,
+                attribute="task",
+            )
+
+    def __call__(
+        self, volume: Volume, observer: MarginObserver, samples: SampleObserver | None, *, subject: str = ""
+    ) -> Prediction:
+        """Run it on one image of the patient ``subject``."""
+        settings = RunSettings(device=self.device, seed=self.seed, precision=PRECISION)
+        listeners = Listeners(observer=observer, samples=samples, probe=self.probe(subject) if self.probe else None)
+        return predict(self.ref, volume, settings=settings, listeners=listeners)
+
+
 def run_cases(
-    cases: Sequence[ListedCase], *, manifest: Manifest, labels: Path | None, run: Run, progress: Progress
+    cases: Sequence[ListedCase], *, manifest: Manifest, labels: Path | None, run: ModelRun, progress: Progress
 ) -> tuple[tuple[DoneCase, ...], tuple[Match, ...]]:
     """Run the model on each case; errors of reading and of the model stop all: no case is left out in silence."""
     names = list(dict.fromkeys(name for case in cases for name in names_in(case.reference)))
@@ -59,35 +95,21 @@ def run_cases(
     return tuple(done), matches
 
 
-def model_run(ref: BundleRef, *, device: str, seed: int, probe: Callable[[Any], None] | None = None) -> Run:
-    """Runs a bundle by the inference layer; raises :class:`InputError` for one whose answers are no masks."""
-    if ref.task != "segmentation":
-        raise InputError(
-            f"{ref.title} does {ref.task}, and only segmentations are held against references",
-            file=ref.path,
-            attribute="task",
-        )
-    settings = RunSettings(device=device, seed=seed, precision=PRECISION)
-
-    def run(volume: Volume, observer: MarginObserver) -> Prediction:
-        return predict(ref, volume, settings=settings, listeners=Listeners(observer=observer, probe=probe))
-
-    return run
-
-
 def subject_key(subject: str, salt: str) -> str:
     """An opaque key of a patient: who has the salt can ask about a patient, and nobody can read one off."""
     return hashlib.sha256(f"{salt} {subject}".encode()).hexdigest()[:24]
 
 
-def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: Run) -> DoneCase:
+def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: ModelRun) -> DoneCase:
     from slicermedai.dicom.inputs import open_source
 
     source = open_source(case.image)
     structures = read_reference(case.reference, source.volume.geometry)
     values = list(dict.fromkeys(match.value for match in matches))
     observer = MarginObserver(values, outputs=manifest.outputs)
-    found = run(source.volume, observer)
+    samples = sampler(run.uncertainty)
+    found = run(source.volume, observer, samples, subject=case.subject)
+    agreed = {value: samples.pairwise_dice(value) for value in values} if samples else {}
     groups = _groups(case, source)
     truth = masks_on(structures, matches, observer.geometry) if observer.has_run else {}
     return DoneCase(
@@ -97,6 +119,8 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: R
         blind={value: sketch for value in values if (sketch := observer.sketch(value)) is not None},
         looks=appearance(source.volume),
         groups=groups,
+        agreed={value: dice for value, dice in agreed.items() if dice is not None},
+        sampling=samples.method if samples else "",
         rough=frozenset(match.value for match in matches if match.reference in structures.rough),
     )
 
