@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.finding import PackedMask
-from slicermedai.domain.result import Map
+from slicermedai.domain.result import AnalysisResult, Decision, Map, Review
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.plan import edits
 from slicermedai.plan.numbers import table_of
@@ -36,6 +37,35 @@ def test_calibrated_probabilities_give_an_inner_and_an_outer_contour():
     for region, radius in ((inner, 15 - 3.2), (outer, 15 + 3.2)):
         counted = region.sum() * SMALL.voxel_volume / 1000
         assert abs((counted * 750 / np.pi) ** (1 / 3) - radius) < 1.0
+
+
+def two_lesions(*, apart: float) -> AnalysisResult:
+    """Two balls of one name, and the one map of it."""
+    second = replace(liver.LESION, center=(liver.LESION.center[0] + apart, 0.0, 14.0))
+    result, first = a_result(), a_map("platt")
+    places = SMALL.to_lps(np.argwhere(np.ones(SMALL.shape, dtype=bool)))
+    more = np.clip(0.5 - second.distance(places) / 8, 0, 1).reshape(SMALL.shape).astype(np.float32)
+    region = PackedMask.from_array(liver.inside(second, SMALL), SMALL)
+    finding = replace(result.findings[1], tracking_uid="2.25.77", region=region)
+    findings = (*result.findings, finding)
+    return replace(result, findings=findings, maps=(replace(first, array=np.maximum(first.array, more)),))
+
+
+@pytest.mark.parametrize("apart", [62.0, 33.0])
+def test_lesions_of_one_name_share_their_map_each_with_what_is_nearest_to_it(apart):
+    table = table_of(start_plan(two_lesions(apart=apart), ROLES))
+    both = {name: table.value(name, "outer volume") for name in ("lesion", "lesion 2")}
+    known = liver.ball_ml(18.2)
+    for name, outer in both.items():
+        assert table.value(name, "volume") < outer < 1.1 * known, name
+    assert sum(both.values()) == pytest.approx(2 * known, rel=0.1)
+
+
+def test_what_a_person_rejected_is_not_counted_to_the_lesion_beside_it():
+    rejected = Review(tracking_uid="2.25.77", person="Hopper^Grace", decision=Decision.REJECTED)
+    plan = start_plan(replace(two_lesions(apart=62.0), reviews=(rejected,)), ROLES)
+    assert plan.names.count("lesion 2") == 0
+    assert table_of(plan).value("lesion", "outer volume") == pytest.approx(liver.ball_ml(18.2), rel=0.1)
 
 
 def test_without_calibrated_probabilities_of_that_finding_they_are_not_assessed():

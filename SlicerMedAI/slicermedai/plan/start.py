@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from slicermedai.confidence.structure import contours
 from slicermedai.domain.decisions import decided, is_edited
-from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.finding import Finding, Mask, PackedMask, Region
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.plan import Contours, Plan, PlanStructure, Role
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import InputError
 from slicermedai.plan.checks import check_plan
+
+BoolVolume = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,8 @@ def start_plan(result: AnalysisResult, roles: Roles) -> Plan:
 
     Of several findings of one name each becomes a structure of its own: "Lesion", "Lesion 2" ... Contours are taken
     where the result has a calibrated probability map of the finding's name, else where it has inner and outer regions
-    of repeated answers, else they are not assessed.
+    of repeated answers, else they are not assessed. Several findings of one name share its map:
+    each has what is nearest to it.
 
     Raises
     ------
@@ -50,14 +56,14 @@ def start_plan(result: AnalysisResult, roles: Roles) -> Plan:
     GeometryError
         A region on another grid.
     """
-    result = decided(result)
+    found_first, result = result.findings, decided(result)
     found = [one for name, role in roles.by_name().items() for one in _structures(result, name, role)]
     return check_plan(
         Plan(
             geometry=result.volume_geometry,
             organ=roles.organ,
             structures=tuple(found),
-            contours=tuple(_contours(result, found)),
+            contours=tuple(_contours(result, found, found_first)),
             sources=tuple(one.series_uid for one in result.sources),
         )
     )
@@ -88,13 +94,34 @@ def _structure(result: AnalysisResult, finding: Finding, name: str, role: Role) 
     )
 
 
-def _contours(result: AnalysisResult, structures: Sequence[PlanStructure]) -> list[Contours]:
+def _contours(
+    result: AnalysisResult, structures: Sequence[PlanStructure], findings: Sequence[Finding]
+) -> list[Contours]:
+    """``findings`` are those of the model, of which people may have rejected some since."""
     maps = {one.name: one for one in result.maps if one.calibration != "none"}
     made = (
-        _contour(one, maps[one.label.name]) if _fits(one, maps.get(one.label.name)) else _by_samples(result, one)
+        _contour(one, maps[one.label.name], _beside(one, structures, findings))
+        if _fits(one, maps.get(one.label.name))
+        else _by_samples(result, one)
         for one in structures
     )
     return [one for one in made if one is not None]
+
+
+def _beside(one: PlanStructure, structures: Sequence[PlanStructure], findings: Sequence[Finding]) -> BoolVolume:
+    """(slices, rows, columns): all other structures and findings of the name of ``one``, rejected ones too."""
+    name = one.label.name
+    others: list[Region | None] = [
+        other.region for other in structures if other is not one and other.label.name == name
+    ]
+    others += [
+        other.region for other in findings if other.tracking_uid != one.tracking_uid and other.label.name == name
+    ]
+    made = np.zeros(one.region.geometry.shape, dtype=bool)
+    for region in others:
+        if isinstance(region, (Mask, PackedMask)):
+            made |= region.to_array()
+    return made
 
 
 def _by_samples(result: AnalysisResult, one: PlanStructure) -> Contours | None:
@@ -111,9 +138,22 @@ def _fits(one: PlanStructure, found: Map | None) -> bool:
     return found is not None and not one.edited and found.geometry.same_grid(one.region.geometry)
 
 
-def _contour(one: PlanStructure, found: Map) -> Contours:
-    inner, outer = contours(np.asarray(found.array), one.region.to_array(), level=0.9)
-    grid = one.region.geometry
+def _contour(one: PlanStructure, found: Map, beside: BoolVolume) -> Contours:
+    grid, mask = one.region.geometry, one.region.to_array()
+    inner, outer = contours(np.asarray(found.array), mask, level=0.9)
+    other = beside & ~mask
+    if other.any():
+        outer &= ~_nearer(outer & ~mask, other, mask, grid)
     return Contours(
         structure=one.name, inner=PackedMask.from_array(inner, grid), outer=PackedMask.from_array(outer, grid)
     )
+
+
+def _nearer(asked: BoolVolume, other: BoolVolume, own: BoolVolume, grid: Geometry) -> BoolVolume:
+    """Those of ``asked`` whose nearest voxel, in mm, is of ``other`` and not of ``own``."""
+    index = np.argwhere(asked)
+    places = grid.to_lps(index)
+    away, home = (cKDTree(grid.to_lps(np.argwhere(mask))).query(places)[0] for mask in (other, own))
+    made = np.zeros(asked.shape, dtype=bool)
+    made[tuple(index[away < home].T)] = True
+    return made
