@@ -70,6 +70,11 @@ def window_of(mask: NDArray[np.bool_]) -> Window:
     return around(np.array([[hit[0], hit[-1]] for hit in hits]).T)
 
 
+def reaches_edge(mask: NDArray[np.bool_]) -> bool:
+    """True where a mask (slices, rows, columns) has a voxel on the last plane of its array, on any side."""
+    return any(bool(np.moveaxis(mask, axis, 0)[end].any()) for axis in range(3) for end in (0, -1))
+
+
 def around(indices: NDArray[np.intp]) -> Window:
     """The bounding box of (N, 3) whole indices."""
     low, high = indices.min(axis=0), indices.max(axis=0) + 1

@@ -49,7 +49,8 @@ class Crossing:
 class MarginZone:
     """A margin as voxels: those at least half of which lie within it, and what it meets on its way.
 
-    ``ml`` counts parts of voxels; lesion and margin together, as far as they lie in the organ.
+    ``ml`` counts parts of voxels; lesion and margin together, as far as they lie in the organ. ``cut_off`` is True
+    where the margin reaches the edge of the image, beyond which nothing is counted.
     """
 
     margin: Margin
@@ -57,6 +58,7 @@ class MarginZone:
     ml: float
     vessels: tuple[Crossing, ...]
     beyond_organ: Crossing | None
+    cut_off: bool = False
 
 
 def reach_of(mask: NDArray[np.bool_], geometry: Geometry, width: float) -> Reach:
@@ -126,6 +128,18 @@ def zone_of(plan: Plan, margin: Margin) -> MarginZone:
         ml=_ml(own, plan.geometry),
         vessels=tuple(one for one in vessels if one is not None),
         beyond_organ=_crossing(plan, taken.window, plan.organ, np.where(organ, np.float32(0), shell)),
+        cut_off=_is_cut_off(taken, plan.geometry),
+    )
+
+
+def _is_cut_off(taken: Reach, geometry: Geometry) -> bool:
+    """True where a voxel on the edge of the image lies in it as a whole."""
+    window = taken.window
+    return any(
+        bool((np.moveaxis(taken.shares, axis, 0)[end] > 0.999).any())
+        for axis in range(3)
+        for end, at_edge in ((0, window.start[axis] == 0), (-1, window.stop[axis] == geometry.shape[axis]))
+        if at_edge
     )
 
 

@@ -16,6 +16,7 @@ from slicermedai.domain.plan import Contours, Margin, Place, Plan, PlanStructure
 from slicermedai.domain.words import Words
 from slicermedai.measure.methods import measure
 from slicermedai.plan.body import standard_liver
+from slicermedai.plan.border import reaches_edge
 from slicermedai.plan.checks import check_plan, phase_of, structure
 from slicermedai.plan.distances import Distance, shortest, to_border
 from slicermedai.plan.margins import MarginZone, reach, zone_of
@@ -255,6 +256,7 @@ def _alignments(plan: Plan) -> Iterator[PlanRow]:
 
 
 def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None) -> Iterator[str]:
+    yield from _at_edge(plan, zones)
     for zone in zones:
         for one in zone.vessels:
             yield f"The margin {title(zone.margin)} reaches {one.name}: {one.ml:.1f} ml of it lie there."
@@ -269,6 +271,20 @@ def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None
             yield f"{phase.moving} lies up to {left.largest:.1f} mm off in places, more than {phase.limit:g} mm."
 
 
+def _at_edge(plan: Plan, zones: tuple[MarginZone, ...]) -> Iterator[str]:
+    for one in plan.structures:
+        if _reaches_edge(one.region):
+            yield f"{one.name} reaches the edge of the image: what lies beyond is in no volume, distance or remnant."
+    for zone in zones:
+        if zone.cut_off:
+            yield f"The margin {title(zone.margin)} reaches the edge of the image: what lies beyond is not counted."
+
+
+@lru_cache(maxsize=32)
+def _reaches_edge(region: Region) -> bool:
+    return reaches_edge(region.to_array())
+
+
 def _milliliters(part: Part, subject: str, name: str, ml: float, note: str = "") -> PlanRow:
     return PlanRow(part=part, subject=subject, name=name, value=ml, unit=MILLILITER, code=VOLUME, note=note)
 
@@ -279,5 +295,5 @@ def _percent(part: Part, subject: str, name: str, share: float, note: str = "") 
 
 def forget() -> None:
     """Drop what is remembered of regions: when a case is closed."""
-    for remembered in (measured, distance, border_distance, reach):
+    for remembered in (measured, distance, border_distance, reach, _reaches_edge):
         remembered.cache_clear()
