@@ -19,11 +19,12 @@ def clear(shown: AnalysisResult | Shown, scene: Any) -> int:
     key = shown.key if isinstance(shown, Shown) else identity.result_key(shown)
     nodes = identity.marked_nodes(scene, key)
     for node in nodes:
-        _remove(node, scene)
+        remove(node, scene)
     return len(nodes)
 
 
-def _remove(node: Any, scene: Any) -> None:
+def remove(node: Any, scene: Any) -> None:
+    """Remove a data node with its item, its display and storage nodes, and what is empty above it."""
     hierarchy, item = hierarchy_of(scene), item_of(node)
     above = int(hierarchy.GetItemParent(item))
     helpers = _own_helpers(node)

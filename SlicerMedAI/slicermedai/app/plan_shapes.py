@@ -1,0 +1,127 @@
+"""What a plan takes, leaves and touches, as regions with colours and as surfaces: what views show of it.
+
+The colours are those of Okabe and Ito, which people with any colour vision tell apart. No number is measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slicermedai.app.plan_ask import Mesh
+from slicermedai.domain.codes import ANATOMY, Code, Label
+from slicermedai.domain.finding import Finding, PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.plan import Plan
+from slicermedai.plan.margins import MarginZone, zone_of
+from slicermedai.plan.mesh import region_surface
+from slicermedai.plan.numbers import title
+from slicermedai.plan.resection import resect
+
+REMNANT, RESECTION, MARGIN, TOUCH, BEYOND = "remnant", "resection", "margin", "touch", "beyond"
+"""The kinds of shapes: each tracking UID begins with one."""
+INNER, OUTER = "inner", "outer"
+"""The kinds of contours."""
+COLORS = {
+    REMNANT: (0, 158, 115),
+    RESECTION: (213, 94, 0),
+    MARGIN: (240, 228, 66),
+    TOUCH: (204, 121, 167),
+    BEYOND: (86, 180, 233),
+    INNER: (255, 255, 255),
+    OUTER: (0, 114, 178),
+}
+_SPATIAL = Code(value="309825002", scheme="SCT", meaning="Spatial and Relational Concept")
+_MOST = 3_000_000
+"""Voxels of a region's box of which a surface is made in a moment; larger ones are taken at fewer places."""
+
+
+def shapes_of(plan: Plan) -> tuple[Finding, ...]:
+    """What stays, what goes, margins and what they meet, then contours; empty ones are left out.
+
+    Raises as :func:`slicermedai.plan.numbers.table_of` does.
+    """
+    return tuple(one for one in _shapes(plan) if isinstance(one.region, PackedMask) and all(_size(one.region)))
+
+
+def write_meshes(shapes: Iterable[Finding], path: Path) -> None:
+    """Surfaces of all shapes but contours, LPS mm, by their tracking UID."""
+    held: dict[str, NDArray[np.generic]] = {}
+    for one in shapes:
+        if one.tracking_uid.partition(":")[0] not in (INNER, OUTER) and isinstance(one.region, PackedMask):
+            vertices, faces, normals = _mesh(one.region)
+            held |= {f"{one.tracking_uid}.{name}": array for name, array in _named(vertices, faces, normals)}
+    with path.open("wb") as stream:
+        np.savez(stream, **held)  # type: ignore[arg-type]  # arrays by name
+
+
+def _named(
+    vertices: NDArray[np.float32], faces: NDArray[np.int64], normals: NDArray[np.float32]
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    yield "vertices", vertices
+    yield "faces", faces
+    yield "normals", normals
+
+
+def _shapes(plan: Plan) -> Iterator[Finding]:
+    found = resect(plan)
+    if found is not None:
+        yield _shape(REMNANT, plan.organ, f"{plan.organ}: remnant", found.remnant_region)
+        yield _shape(RESECTION, plan.organ, f"{plan.organ}: resection", found.resected_region)
+    for zone in (zone_of(plan, margin) for margin in plan.margins):
+        yield from _zone(plan, zone)
+    for one in plan.contours:
+        yield _shape(INNER, one.structure, f"{one.structure}: inner {one.level:.0%}", one.inner)
+        yield _shape(OUTER, one.structure, f"{one.structure}: outer {one.level:.0%}", one.outer)
+
+
+def _zone(plan: Plan, zone: MarginZone) -> Iterator[Finding]:
+    name = title(zone.margin)
+    yield _shape(MARGIN, name, f"{name}: margin", zone.region)
+    for one in zone.vessels:
+        yield _shape(TOUCH, f"{name} {one.name}", f"{name}: in {one.name}", one.region)
+    if zone.beyond_organ is not None:
+        yield _shape(BEYOND, name, f"{name}: beyond {plan.organ}", zone.beyond_organ.region)
+
+
+def _shape(kind: str, of: str, name: str, region: PackedMask) -> Finding:
+    category = ANATOMY if kind in (REMNANT, RESECTION, TOUCH) else _SPATIAL
+    code = Code(value=f"PLAN-{kind.upper()}", scheme="99MEDAI", meaning=f"Planned {kind}")
+    label = Label(name=name, category=category, type=code, color=COLORS[kind])
+    return Finding(tracking_uid=f"{kind}:{of}", label=label, region=region)
+
+
+def _size(region: PackedMask) -> Sequence[int]:
+    return [b - a for a, b in zip(region.start, region.stop, strict=True)]
+
+
+def _mesh(region: PackedMask) -> Mesh:
+    made = region_surface(_fewer(region), name="shape")
+    vertices, faces = made.vertices.astype(np.float32), made.faces
+    return vertices, faces, _normals(vertices, faces)
+
+
+def _fewer(region: PackedMask) -> PackedMask:
+    """Every second or third voxel of a region whose box is large; the region itself where that leaves none."""
+    step = int(np.ceil((float(np.prod(_size(region))) / _MOST) ** (1 / 3)))
+    if step <= 1:
+        return region
+    grid = region.geometry
+    array = region.to_array()[::step, ::step, ::step]
+    affine = np.array(grid.affine)
+    affine[:3, :3] *= step
+    return PackedMask.from_array(array, Geometry(shape=array.shape, affine=affine)) if array.any() else region
+
+
+def _normals(vertices: NDArray[np.float32], faces: NDArray[np.int64]) -> NDArray[np.float32]:
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    flat = np.cross(b - a, c - a)
+    size = len(vertices)
+    summed = np.stack(
+        [np.bincount(faces.ravel(), np.repeat(flat[:, axis], 3), minlength=size) for axis in range(3)], axis=1
+    )
+    length = np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9)
+    return np.asarray(summed / length, dtype=np.float32)

@@ -1,0 +1,202 @@
+"""Every sentence of the module MedAI Plan, in the language of the person who reads it.
+
+Names of numbers, notes and warnings of the planning engine come as they are: they stand so in files too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slicermedai.app.plan_edit import Step
+from slicermedai.app.plan_roles import LEFT_OUT, Candidate
+from slicermedai.app.plan_state import Numbers, PlanState
+from slicermedai.app.review_words import result_text
+from slicermedai.app.words import Translate, untranslated
+from slicermedai.app.words import time_left as known_time_left
+from slicermedai.domain.plan import BoxCut, Margin, MarginCut, PlaneCut, PlanStructure, Role
+
+__all__ = ["result_text"]
+
+
+def role_columns(tr: Translate = untranslated) -> list[str]:
+    """Heads of the table of structures."""
+    return [tr("Finding"), tr("Code"), tr("Role")]
+
+
+def number_columns(tr: Translate = untranslated) -> list[str]:
+    """Heads of the table of numbers."""
+    return [tr("Structure"), tr("Number"), tr("Value"), tr("Part"), tr("Note")]
+
+
+def step_columns(tr: Translate = untranslated) -> list[str]:
+    """Heads of the table of margins and cuts."""
+    return [tr("Name"), tr("Kind"), tr("Where (LPS mm)")]
+
+
+def role_text(role: str, tr: Translate = untranslated) -> str:
+    """A role in a word."""
+    known = {
+        LEFT_OUT: tr("left out"),
+        Role.ORGAN: tr("organ"),
+        Role.LESION: tr("lesion"),
+        Role.VESSEL: tr("vessel"),
+        Role.OTHER: tr("other"),
+    }
+    return known[role]
+
+
+def role_rows(state: PlanState, tr: Translate = untranslated) -> list[tuple[str, ...]]:
+    """The findings that can be planned with, their codes and roles."""
+    roles = dict(state.roles)
+    return [
+        (_counted(one, tr), f"{one.label.type.meaning} ({one.label.type.scheme} {one.label.type.value})",
+         role_text(roles.get(one.name, LEFT_OUT), tr))
+        for one in state.candidates
+    ]  # fmt: skip
+
+
+def _counted(one: Candidate, tr: Translate) -> str:
+    return one.name if one.count == 1 else tr("{name} ({count} of them)").format(name=one.name, count=one.count)
+
+
+def number_rows(numbers: Numbers | None, tr: Translate = untranslated) -> list[tuple[str, ...]]:
+    """All numbers as texts, in the order of :func:`number_columns`."""
+    rows = numbers.rows if numbers is not None else ()
+    return [
+        (row.structure, row.quantity, _missing(row.missing, tr) if row.value is None else _value(row.value, row.unit),
+         row.part, row.note)
+        for row in rows
+    ]  # fmt: skip
+
+
+def _value(value: float, unit: str) -> str:
+    return f"{value:.2f} {unit}" if abs(value) < 10 else f"{value:.1f} {unit}"
+
+
+def _missing(why: str, tr: Translate) -> str:
+    known = {
+        "not assessed": tr("not assessed"),
+        "not assessed (edited)": tr("not assessed (edited)"),
+        "not measured": tr("not measured"),
+    }
+    return known.get(why, why)
+
+
+def step_rows(steps: Sequence[Step], tr: Translate = untranslated) -> list[tuple[str, ...]]:
+    """Margins and cuts as texts, in the order of :func:`step_columns`."""
+    return [(_name(one), _kind(one, tr), _where(one, tr)) for one in steps]
+
+
+def _name(step: Step) -> str:
+    return f"{step.lesion} + {step.width:g} mm" if isinstance(step, Margin) else step.name
+
+
+def _kind(step: Step, tr: Translate) -> str:
+    if isinstance(step, Margin):
+        return tr("safety margin")
+    return {PlaneCut: tr("cut by plane"), BoxCut: tr("cut by box"), MarginCut: tr("cut with margin")}[type(step)]
+
+
+def _where(step: Step, tr: Translate) -> str:
+    if isinstance(step, PlaneCut):
+        told = tr("through {point}, takes what lies along {normal}")
+        return told.format(point=_place(step.point, ".1f"), normal=_place(step.normal, ".2f"))
+    if isinstance(step, BoxCut):
+        is_oblique = step.box.geometry is not None
+        told = tr("oblique, within {low} to {high}") if is_oblique else tr("{low} to {high}")
+        return told.format(low=_place(step.box.low, ".1f"), high=_place(step.box.high, ".1f"))
+    return tr("{lesion} and {width} mm around it").format(lesion=step.lesion, width=f"{step.width:g}")
+
+
+def _place(values: Sequence[float], form: str) -> str:
+    return f"({', '.join(f'{value:{form}}' for value in values)})"
+
+
+def structure_text(one: PlanStructure, tr: Translate = untranslated) -> str:
+    """A structure in a list."""
+    told = f"{one.name} – {role_text(one.role, tr)}"
+    return f"{told}, {tr('edited')}" if one.edited else told
+
+
+def warnings_text(state: PlanState, tr: Translate = untranslated) -> str:
+    """What must be read before the numbers; "" where there is nothing."""
+    if state.result is None:
+        return ""
+    stale = tr("Changed in the scene, and not in the numbers yet: {names}.").format(names=", ".join(state.stale))
+    made = state.result.provenance
+    demonstration = tr("Demonstration weights: what they find has no diagnostic value.") if made.demonstration else ""
+    lines = [stale if state.stale else "", *(state.numbers.warnings if state.numbers else ())]
+    lines += [demonstration, state.remark]
+    lines += [tr("Warning of the run: {text}.").format(text=line.rstrip(".")) for line in made.warnings]
+    return "\n".join(filter(None, lines))
+
+
+def contours_text(state: PlanState, tr: Translate = untranslated) -> str:
+    """Of which structures there are contours, and of what they are made."""
+    plan = state.plan
+    if plan is None:
+        return ""
+    if not plan.contours:
+        return tr("Inner and outer contours: not assessed.")
+    told = tr("Inner and outer contours of {names}: {basis}, level {level}.")
+    basis = "; ".join(sorted({one.basis for one in plan.contours}))
+    return told.format(
+        names=", ".join(one.structure for one in plan.contours), basis=basis, level=f"{plan.contours[0].level:.0%}"
+    )
+
+
+def phases_text(state: PlanState, tr: Translate = untranslated) -> str:
+    """How other phases lie to that of the plan, with the residual."""
+    plan = state.plan
+    if plan is None or not plan.alignments:
+        return tr("No second phase: alignment not assessed.") if plan is not None else ""
+    return "\n".join(one.in_words for one in plan.alignments)
+
+
+def standing_text(state: PlanState, tr: Translate = untranslated) -> str:
+    """What the plan holds, and whether it is saved."""
+    plan = state.plan
+    if plan is None:
+        return ""
+    told = tr("Plan of {organ}: {structures} structures, {margins} margins, {cuts} cuts.").format(
+        organ=plan.organ, structures=len(plan.structures), margins=len(plan.margins), cuts=len(plan.cuts)
+    )
+    saved = tr("Not saved yet.") if state.pending else tr("Saved.") if state.kept is plan else ""
+    return " ".join(filter(None, [told, saved]))
+
+
+def editing_text(name: str, tr: Translate = untranslated) -> str:
+    """What to do while a segment is edited."""
+    return tr("{name} is in the Segment Editor. Come back here when it is right: the numbers follow.").format(name=name)
+
+
+def page_text(name: str, pictures: int, why: str, tr: Translate = untranslated) -> str:
+    """What was printed, and why it has no pictures where it has none."""
+    told = tr("Written: {name}, with {count} pictures.").format(name=name, count=pictures)
+    missing = tr("No pictures: {why}.").format(why=why.rstrip("."))
+    return f"{tr('Written: {name}.').format(name=name)} {missing}" if why else told
+
+
+def stage_text(stage: str, tr: Translate = untranslated) -> str:
+    """What is being done, in words; a stage without words comes as it is."""
+    known = {
+        "": "",
+        "start": tr("Starting"),
+        "open": tr("Reading the result"),
+        "image": tr("Reading the image"),
+        "work": tr("Working out the numbers"),
+        "shapes": tr("Making surfaces"),
+        "register": tr("Registering the phases"),
+        "phase_series": tr("Reading the other phase"),
+        "phase": tr("Reading the other phase"),
+        "save": tr("Saving"),
+        "surfaces": tr("Writing surfaces"),
+        "page": tr("Making the page"),
+        "done": tr("Done"),
+    }
+    return known.get(stage, stage)
+
+
+def progress_text(stage: str, seconds_left: float | None, tr: Translate = untranslated) -> str:
+    """The stage and the time that is left, in one line."""
+    return " – ".join(filter(None, [stage_text(stage, tr), known_time_left(seconds_left, tr)]))
