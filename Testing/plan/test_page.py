@@ -14,6 +14,7 @@ from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.plan import Body, MarginCut, Plan, PlaneCut, Role
 from slicermedai.errors import OutputError
 from slicermedai.plan import edits
+from slicermedai.plan.keep import save_plan
 from slicermedai.plan.numbers import table_of
 from slicermedai.report.plan_page import PlanContext, render_plan_page, write_plan_page
 from slicermedai.scene.pictures import Picture
@@ -80,7 +81,7 @@ def test_a_crowded_plan_still_prints_on_one_page_and_says_what_is_not_on_it(plan
     assert f"and {distances - 12} more numbers: see table.csv" in said
     assert f"and {len(crowded.structures) - 12} more structures" in said
     assert "and 2 more pictures" in said
-    assert f"and {len(table.warnings) - 5} more: see the saved plan" in said
+    assert f"and {len(table.warnings) - 5} more: see warnings.txt of the saved plan" in said
 
 
 def test_every_number_on_it_is_one_of_the_table(plan, tmp_path):
@@ -108,6 +109,22 @@ def test_the_warnings_of_the_run_stand_above_the_numbers_too(plan, tmp_path):
     said = render_plan_page(replace(context_of(plan, tmp_path), result=replace(result, provenance=made)))
     assert "The image looks like noise." in said and "trained for demonstration" in said and "Plan: old" not in said
     assert said.index("looks like noise") < said.index("<strong>")
+
+
+def test_nothing_of_the_run_is_crowded_out_by_the_warnings_of_the_plan(plan, tmp_path):
+    for width in range(15, 25):
+        plan = edits.with_margin(plan, "lesion", float(width))
+    result, lines = a_result(), tuple(f"Of the run {number}: {'long words ' * 20}end {number}." for number in range(7))
+    made = replace(result.provenance, warnings=lines, demonstration=True)
+    result = replace(result, provenance=made, notes=("Two slices are missing.",))
+    said = render_plan_page(replace(context_of(plan, tmp_path), result=result))
+    own = table_of(plan).warnings
+    assert len(own) > 10
+    for line in (*lines, "trained for demonstration", "Two slices are missing."):
+        assert line in said
+        assert said.index(line) < said.index(own[0])
+    folder = save_plan(plan, result.save(tmp_path / "case" / "result").parent)
+    assert (folder / "plan" / "warnings.txt").read_text(encoding="utf-8").splitlines() == list(own)
 
 
 def test_without_pictures_it_says_why_and_a_missing_picture_is_refused(plan, tmp_path):

@@ -1,8 +1,8 @@
 """A plan beside the result it was made from: a new result folder, whole or not at all; the old one stays as it was.
 
 ``planned-1``, ``planned-2`` ... hold the result with the planned regions as findings, so that scene, SEG and SR have
-them, and in ``plan/`` the plan itself without loss and its table. What follows from the plan is worked out from it
-again.
+them, and in ``plan/`` the plan itself without loss, its table and its warnings. What follows from the plan is worked out
+from it again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from slicermedai.plan.planned import planned_result
 PLAN = "plan"
 """The folder of the plan in that of its result, and the stem of its JSON file."""
 TABLE = "table.csv"
+WARNINGS = "warnings.txt"
+"""What must be read before the numbers of the table, a line each."""
 
 _NUMBERED = re.compile(r"(?:(.+)-)?planned-(\d{1,6})")
 _OF_A_RUN = re.compile(rf"{RESULT}|reviewed-\d+|planned-\d+")
@@ -58,6 +60,8 @@ def save_plan(plan: Plan, folder: Path) -> Path:
         (partial / PLAN).mkdir()
         write_object(plan, partial / PLAN, kind=PLAN)
         write_table(table, partial / PLAN / TABLE)
+        lines = "".join(f"{line}\n" for line in table.warnings)
+        (partial / PLAN / WARNINGS).write_text(lines, encoding="utf-8", newline="\n")
         seal(partial / PLAN)
         write_object(made, partial, kind=RESULT)
         seal(partial)

@@ -256,19 +256,20 @@ def _alignments(plan: Plan) -> Iterator[PlanRow]:
 
 
 def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None) -> Iterator[str]:
+    """The gravest first: not all of them may find room where they are shown."""
+    yield from (one.in_words for one in plan.alignments if not one.accepted)
+    for phase in plan.alignments:
+        left = phase.residual
+        if phase.accepted and left is not None and left.largest > phase.limit:
+            yield f"{phase.moving} lies up to {left.largest:.1f} mm off in places, more than {phase.limit:g} mm."
+    for rest in found.left_behind if found else ():
+        yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
     yield from _at_edge(plan, zones)
     for zone in zones:
         for one in zone.vessels:
             yield f"The margin {title(zone.margin)} reaches {one.name}: {one.ml:.1f} ml of it lie there."
         if zone.beyond_organ is not None:
             yield f"The margin {title(zone.margin)} goes beyond {plan.organ}: by {zone.beyond_organ.ml:.1f} ml."
-    for rest in found.left_behind if found else ():
-        yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
-    yield from (one.in_words for one in plan.alignments if not one.accepted)
-    for phase in plan.alignments:
-        left = phase.residual
-        if phase.accepted and left is not None and left.largest > phase.limit:
-            yield f"{phase.moving} lies up to {left.largest:.1f} mm off in places, more than {phase.limit:g} mm."
 
 
 def _at_edge(plan: Plan, zones: tuple[MarginZone, ...]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """``plan.html``: what is planned for one case on one A4 page, with pictures; it loads nothing and is made to be
 printed.
 
-What one page cannot hold is counted and said, with the file that holds it: nothing is left out in silence.
+What one page cannot hold is counted and said, with the file that holds it: nothing is left out in silence. What is to
+be known of the run that the plan rests on stands first, and whole.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.plan import BoxCut, Cut, MarginCut, Place, Plan
 from slicermedai.domain.result import AnalysisResult
@@ -20,6 +22,7 @@ from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.distances import ACCURACY
+from slicermedai.plan.keep import WARNINGS
 from slicermedai.plan.numbers import NOT_ASSESSED, Part, PlanRow, PlanTable
 from slicermedai.plan.planned import PREFIX
 from slicermedai.report.markup import Html, items, join, number, resource, rounded, tag, text
@@ -108,7 +111,7 @@ def render_plan_page(context: PlanContext) -> str:
         density="dense" if _count(context) > _DENSE else "",
         banner=text(RESEARCH_USE),
         patient=_patient(context.result),
-        warnings=_lines(_warnings(context), class_="warn"),
+        warnings=_warned(context),
         tiles=_tiles(table),
         pictures=_pictures(context),
         left=join([_sizes(table), _numbers(table, Part.DISTANCES)]),
@@ -126,14 +129,23 @@ def _count(context: PlanContext) -> int:
     fixed = (Part.RESECTION, Part.BODY, Part.CONTOURS)
     names = {row.subject for row in context.table.rows if row.part is Part.SIZES}
     numbers = sum(row.part not in (*fixed, Part.SIZES) for row in context.table.rows)
-    return len(names) + numbers + len(_warnings(context)) + len(context.plan.notes) + len(context.plan.cuts)
+    warnings = len(_of_the_run(context.result)) + len(context.table.warnings)
+    return len(names) + numbers + warnings + len(context.plan.notes) + len(context.plan.cuts)
 
 
-def _warnings(context: PlanContext) -> tuple[str, ...]:
-    """Of the plan, then of the run that it rests on."""
-    made = context.result.provenance
+def _of_the_run(result: AnalysisResult) -> tuple[str, ...]:
+    """What must be known of the run that the plan rests on: never left out, never shortened."""
+    made = decided(result).provenance
     own = [line for line in made.warnings if not line.startswith(PREFIX)]
-    return tuple(filter(None, (*context.table.warnings, DEMONSTRATION if made.demonstration else "", *own)))
+    return tuple(filter(None, (DEMONSTRATION if made.demonstration else "", *own, *result.notes)))
+
+
+def _warned(context: PlanContext) -> Html:
+    first, own = _of_the_run(context.result), context.table.warnings
+    if not (first or own):
+        return Html("")
+    more = [f"and {len(own) - _LINES} more: see {WARNINGS} of the saved plan"] if len(own) > _LINES else []
+    return items([*first, *map(_clipped, own[:_LINES]), *more], class_="warn")
 
 
 def _patient(result: AnalysisResult) -> Html:
@@ -265,12 +277,13 @@ def _titled(heading: str, lines: Sequence[str]) -> Html:
     return join([tag("h2", heading), _lines(lines)]) if lines else Html("")
 
 
-def _lines(lines: Sequence[str], *, class_: str = "") -> Html:
-    if not lines:
-        return Html("")
-    shown = [line if len(line) <= _LETTERS else f"{line[:_LETTERS]}..." for line in lines[:_LINES]]
-    more = [f"and {len(lines) - _LINES} more: see the saved plan"] if len(lines) > _LINES else []
-    return items([*shown, *more], class_=class_)
+def _lines(lines: Sequence[str]) -> Html:
+    more = [f"and {len(lines) - _LINES} more: see plan.json of the saved plan"] if len(lines) > _LINES else []
+    return items([*map(_clipped, lines[:_LINES]), *more])
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= _LETTERS else f"{line[:_LETTERS]}..."
 
 
 def _more(count: int, words: str) -> Html:
