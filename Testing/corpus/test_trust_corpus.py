@@ -7,6 +7,7 @@ from scipy.special import expit
 
 from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, logistic_field, phantom, phantoms
 from Testing.corpus.trust.rows import Row, near, table
+from Testing.corpus.trust.saliency_rows import correlated
 
 
 def test_the_same_seed_gives_the_same_patient_and_another_seed_another() -> None:
@@ -52,3 +53,9 @@ def test_nothing_is_near_what_is_not_there() -> None:
     assert near(1.0, 1.0 + 1e-10, 1e-9)
     assert not near(1.0, 1.1, 1e-9)
     assert not near(1.0, None, 1.0)
+
+
+def test_correlations_keep_their_size_and_maps_that_were_refused_are_left_out() -> None:
+    made = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
+    assert np.allclose(correlated(made, [made, -made, None]), [1, 1])
+    assert correlated(None, [made]) == []
