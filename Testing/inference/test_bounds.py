@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from slicermedai.inference.task import RunSettings, predict
 from slicermedai.inference.windows import WindowPlan, sweep
 from Testing.fixtures.grids import covering, rotated
 from Testing.inference.conftest import BODY, body_on, points_of
+from Testing.inference.test_again import ball
 from Testing.inference.zoo import write_zoo_bundle
 
 AXIAL = covering(spacing=(4.0, 4.0, 4.0), extent=(100.0, 126.0, 116.0))
@@ -130,13 +132,24 @@ def test_bfloat16_that_changes_labels_is_refused_aloud(tmp_path: Path, monkeypat
     forced = predict(ref, volume, settings=RunSettings(precision="bfloat16"))
     assert forced.precision == "bfloat16"
     assert any("nevertheless it ran so, as asked" in line for line in forced.warnings)
-    assert "agree with float32" in {step.name: step.detail for step in forced.steps}["check bfloat16"]
+    assert "against float32: a Dice of" in {step.name: step.detail for step in forced.steps}["check bfloat16"]
+
+
+def test_bfloat16_is_not_taken_where_no_label_shows_that_it_keeps_them(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slicermedai.inference.sweep.has_bfloat16", lambda device: True)
+    dim = replace(ball(), array=ball().array * np.float32(0.2))
+    careful = predict(resolve(str(tiny)), dim, settings=RunSettings(precision="auto"))
+    assert careful.is_empty and careful.precision == "float32"
+    assert any("was not shown to keep" in line and "it ran in float32" in line for line in careful.warnings)
+    assert "no label in one window" in {step.name: step.detail for step in careful.steps}["check bfloat16"]
 
 
 def test_agreement_is_the_mean_dice_of_what_either_has() -> None:
     first, second = torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 2, 2])
     assert agreement(first, second) == pytest.approx((2 / 3 + 2 / 3) / 2)
-    assert agreement(torch.zeros(3), torch.zeros(3)) == 1.0
+    assert agreement(torch.zeros(3), torch.zeros(3)) is None
     assert runner.is_out_of_memory(MemoryError()) and not runner.is_out_of_memory(ValueError())
 
 

@@ -96,8 +96,9 @@ class Runner:
             scores = scores_of(self.network(given))
         return scores if self.across is None else scores.unsqueeze(self.across + 2)
 
-    def golden(self, window: torch.Tensor) -> float:
-        """Agreement of bfloat16 with float32 on one (channels, a, b, c) window: the mean Dice of all labels in it."""
+    def golden(self, window: torch.Tensor) -> float | None:
+        """Agreement of bfloat16 with float32 on one (channels, a, b, c) window: the mean Dice of all labels in it; None
+        where it holds none, which shows nothing."""
         before = self.precision
         try:
             self.precision = "float32"
@@ -145,15 +146,20 @@ def golden_window(image: torch.Tensor, shape: tuple[int, int, int]) -> torch.Ten
     return torch.nn.functional.pad(cut, pads) if any(pads) else cut
 
 
-def agreement(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Mean Dice over the labels that either has; 1 where both are background alone."""
+def agreement(first: torch.Tensor, second: torch.Tensor) -> float | None:
+    """Mean Dice over the labels that either has; None where both are background alone."""
     values = [int(v) for v in torch.unique(torch.cat([first.reshape(-1), second.reshape(-1)])) if v > 0]
     if not values:
-        return 1.0
+        return None
     overlaps = [
         float(2 * ((first == v) & (second == v)).sum() / ((first == v).sum() + (second == v).sum())) for v in values
     ]
     return float(np.mean(overlaps))
+
+
+def shown_by(found: float | None) -> str:
+    """What :meth:`Runner.golden` found, in words."""
+    return "no label in one window" if found is None else f"a Dice of {found:.5f} in one window"
 
 
 def has_bfloat16(device: str) -> bool:

@@ -38,7 +38,7 @@ from slicermedai.inference.locate import located
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.relabel import relabelled
 from slicermedai.inference.resample import axis_order
-from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities
+from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities, shown_by
 from slicermedai.inference.shadow import Shadow
 from slicermedai.inference.task import FoundRegion, Listeners, SaliencyVolume, ScoreVolume
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
@@ -247,12 +247,13 @@ class Sweep:
             return
         with self._step("check bfloat16") as words:
             found = runner.golden(golden_window(image, plan.roi))
-            words.append(f"labels agree with float32 by a Dice of {found:.5f} in one window, {GOLDEN:g} is asked for")
-        if found >= GOLDEN or asked == "bfloat16":
+            words.append(f"labels in bfloat16 against float32: {shown_by(found)}, {GOLDEN:g} is asked for")
+        agrees = found is not None and found >= GOLDEN
+        if agrees or asked == "bfloat16":
             runner.precision = self.precision = "bfloat16"
-        if found < GOLDEN:
+        if not agrees:
             ran = "nevertheless it ran so, as asked" if self.precision == "bfloat16" else "it ran in float32"
-            self.warnings.append(f"bfloat16 changes this model's labels (Dice {found:.4f}): {ran}")
+            self.warnings.append(f"bfloat16 was not shown to keep this model's labels ({shown_by(found)}): {ran}")
 
     def _swept(
         self, image: torch.Tensor, grid: Geometry, runner: Network, *, plan: WindowPlan, wanted: Wanted
