@@ -451,3 +451,16 @@ def test_a_seal_opens_again_with_what_made_it(tmp_path: Path) -> None:
 def test_new_keys_are_sealed_as_well_as_given_ones(tmp_path: Path) -> None:
     key = ProjectKey.generate()
     assert load_key(save_key(tmp_path / "project.key", key, WORDS, cost=CHEAP), WORDS) == key
+
+
+def test_two_people_never_share_a_pseudonym_in_silence(tmp_path: Path) -> None:
+    one = dataclasses.replace(MAX, people=(("Müller^Max", "19500101"),), issuers=("A",))
+    table = a_table(tmp_path / "people")
+    table.add(one)
+    table.add(dataclasses.replace(one, people=(("MUELLER^MAX^JOSEF", ""),), issuers=("",)))
+    with pytest.raises(IdentityError, match="PatientID"):
+        table.add(dataclasses.replace(one, people=(("Lindqvist^Anna", "19620101"),)))
+    table.save()
+    (found,) = a_table(tmp_path / "people").records
+    assert found.issuers == ("A", "")
+    assert found.people == (("Müller^Max", "19500101"), ("MUELLER^MAX^JOSEF", ""))

@@ -13,8 +13,8 @@ from pydicom import Dataset, Sequence, dcmread
 from slicermedai.deid import run as engine
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.deid.keystore import ReidentificationTable
-from slicermedai.deid.owners import are_one, are_several
 from slicermedai.deid.patients import Patients
+from slicermedai.deid.persons import are_one, are_several
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import deidentify_all
 from slicermedai.deid.settings import DeidOutcome, DeidSettings
@@ -104,8 +104,7 @@ def test_one_id_of_two_issuers_is_two_patients_and_of_one_issuer_one(tmp_path: P
     assert people == {("Alpha^Anna",): ("10010001",), ("Beta^Bob",): ("10010001",)}
     assert not any("several people" in line for line in outcome.record.not_done)
     alone = written(files[:2], tmp_path / "alone")
-    plain = written([an_image(tmp_path / "plain", PatientID="10010001", IssuerOfPatientID="")], tmp_path / "plain-out")
-    assert {row.patient for row in alone.files} == {row.patient for row in plain.files}
+    assert {row.patient for row in alone.files} == {patients[0]}  # whoever else is in the run
 
 
 def test_one_patient_stays_one_whatever_sites_write_for_the_issuer(tmp_path: Path) -> None:
@@ -129,7 +128,14 @@ def test_one_patient_stays_one_whatever_sites_write_for_the_issuer(tmp_path: Pat
 @pytest.mark.parametrize(
     ("some", "others", "one"),
     [
-        ({("Alpha^Anna", "19500101")}, {("Beta^Bob", "19500101")}, True),
+        ({("Alpha^Anna", "19500101")}, {("Beta^Bob", "19500101")}, False),
+        ({("Kowalczyk^Andrzej", "19000101")}, {("Fernandez^Lucia", "19000101")}, False),
+        ({("Alpha^Anna", "19000101")}, {("ALPHA^ANNA", "19500101")}, True),
+        ({("Maier^Maria", "")}, {("Rossi^Maria", "")}, False),
+        ({("Maier^Maria", "")}, {("Maier^Josef", "")}, False),
+        ({("Müller^Jürgen", "19500101")}, {("JUERGEN^MUELLER", "19500101")}, True),
+        ({("", "19500101")}, {("Alpha^Anna", "19500101")}, True),
+        ({("", "19000101")}, {("Alpha^Anna", "19000101")}, False),
         ({("Alpha^Anna", "19500101")}, {("Alpha^Anna", "19800202")}, False),
         ({("Alpha^Anna", "19500101")}, {("ALPHA^A", "")}, True),
         ({("Alpha^Anna", "19500101")}, {("Beta^Bob", "")}, False),
@@ -157,6 +163,70 @@ def test_two_people_under_one_id_stay_two_where_one_has_no_birth_date(tmp_path: 
     assert first == third != second
 
 
+def test_whose_pseudonym_it_is_does_not_depend_on_what_else_is_in_the_run(tmp_path: Path) -> None:
+    said = (("A", "Orlov^Petr", "19500101"), ("B", "Lindqvist^Anna", "19620101"))
+    files = [
+        an_image(
+            tmp_path / issuer,
+            **{"PatientID": "40044004", "IssuerOfPatientID": issuer, "PatientName": name, "PatientBirthDate": birth},
+            **{"StudyInstanceUID": f"1.2.3.{issuer == 'A':d}"},
+        )
+        for issuer, name, birth in said
+    ]
+    together = [row.patient for row in written(files, tmp_path / "both").files]
+    apart = [written([file], tmp_path / file.parent.name.lower()).files[0].patient for file in files]
+    assert apart == together
+    assert len(set(apart)) == 2
+
+
+def test_what_contradicts_itself_is_told_by_pseudonym(tmp_path: Path) -> None:
+    """One name with two birth dates is split, one date written like another issuer is joined; both are said."""
+    said = (("2002", "A", "Haberland^Ute", "19600405"), ("2002", "B", "Haberland^Ute", "19600504"))
+    said += (("3003", "A", "Weller^Ida", "19710203"), ("3003", "B", "WELLER^IDA", "19710203"))
+    files = [
+        an_image(
+            tmp_path / str(number),
+            **{"PatientID": ids, "IssuerOfPatientID": issuer, "PatientName": name, "PatientBirthDate": birth},
+            **{"StudyInstanceUID": f"1.2.3.{number}"},
+        )
+        for number, (ids, issuer, name, birth) in enumerate(said)
+    ]
+    outcome = written(files, tmp_path / "out")
+    one, two, three, four = (row.patient for row in outcome.files)
+    assert one != two
+    assert three == four
+    (split,) = [line for line in outcome.record.not_done if "may be one person" in line]
+    (joined,) = [line for line in outcome.record.not_done if "different issuers, or with and without" in line]
+    assert one in split
+    assert two in split
+    assert three in joined
+    assert one not in joined
+
+
+def in_a_table(folder: Path, files: list[Path], number: int) -> list[tuple[str, str]]:
+    """(pseudonym, why it was left out) of each file of the run of that number, all with one table."""
+    table = ReidentificationTable(folder / "secret" / "people", "correct horse battery staple")
+    outcome = written(files, folder / f"out{number}", replace(SETTINGS, table=table))
+    return [(row.patient, row.refused) for row in outcome.files]
+
+
+def test_a_table_keeps_one_patient_one_over_runs_and_two_two(tmp_path: Path) -> None:
+    def image(name: str, issuer: str, who: str, birth: str) -> Path:
+        told = {"PatientID": "40044004", "IssuerOfPatientID": issuer, "PatientName": who, "PatientBirthDate": birth}
+        return an_image(tmp_path / name, **told, StudyInstanceUID=f"1.2.3.{len(name)}")
+
+    first = image("1", "A", "Orlov^Petr", "19500101")
+    ((orlov, _),) = in_a_table(tmp_path, [first], 1)
+    ((again, _),) = in_a_table(tmp_path, [image("22", "", "ORLOV^P", "19500101")], 2)  # no issuer: known by name
+    assert again == orlov
+    fine = an_image(tmp_path / "fine", PatientID="FINE-1234567", StudyInstanceUID="1.2.5")
+    refused, (_, taken) = in_a_table(tmp_path, [image("333", "A", "Lindqvist^Anna", "19620101"), fine], 3)
+    assert refused == ("", "has the Patient ID of somebody else in the re-identification table (PatientID)")
+    assert taken == ""
+    ((other, _),) = in_a_table(tmp_path, [image("4444", "B", "Lindqvist^Anna", "19620101")], 4)
+    assert other != orlov
+
+
 def test_an_id_with_two_names_and_birth_dates_is_doubted_by_its_pseudonym(tmp_path: Path) -> None:
     one = an_image(tmp_path / "1", PatientID="10010001", PatientName="Alpha^Anna", PatientBirthDate="19500101")
     two = an_image(tmp_path / "2", PatientID="10010001", PatientName="Beta^Bob", PatientBirthDate="19800202")
@@ -174,6 +244,7 @@ def test_an_id_with_two_names_and_birth_dates_is_doubted_by_its_pseudonym(tmp_pa
         ([("Alpha^Anna", "19500101"), ("Gamma^Anna", "19500102")], False),
         ([("Alpha^Anna", "19500101"), ("Beta^Bob", "19500101")], False),
         ([("Alpha^Anna", "19500101"), ("", "19800202"), ("Beta^Bob", "")], False),
+        ([("Alpha^Anna", "19000101"), ("Beta^Bob", "19000101")], True),
     ],
 )
 def test_several_people_differ_in_name_and_birth_date(people: list[tuple[str, str]], several: bool) -> None:

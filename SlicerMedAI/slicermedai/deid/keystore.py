@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from slicermedai.deid.persons import is_stranger
 from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.sealed import COST, Cost, Sealer, is_sealed, open_sealed, refuse_inside, write_private
 from slicermedai.domain import locks
@@ -115,8 +116,10 @@ class PatientRecord:
         Fingerprint of the project key.
     owner:
         What :meth:`ProjectKey.patient` made the pseudonym from.
-    patient_ids, names, birth_dates:
-        The values that were found, as they were written.
+    patient_ids, names, birth_dates, issuers:
+        The values that were found, as they were written; ``issuers`` has "" for files that name none.
+    people:
+        (name, birth date) as they stand together, "" where unknown.
     shift_days:
         By how many days dates were moved; None where they were not.
     uids:
@@ -129,6 +132,8 @@ class PatientRecord:
     patient_ids: tuple[str, ...] = field(default=(), repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
     birth_dates: tuple[str, ...] = field(default=(), repr=False)
+    issuers: tuple[str, ...] = field(default=(), repr=False)
+    people: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     shift_days: int | None = field(default=None, repr=False)
     uids: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -138,7 +143,8 @@ class PatientRecord:
         Raises
         ------
         IdentityError
-            They are not of the same patient, or say different things of one UID or of the shift.
+            They are not of the same patient, or say different things of one UID or of the shift, or of the person:
+            neither a word of the name nor the birth date agrees.
         """
         _refuse_conflict(self, other)
         return replace(
@@ -146,6 +152,8 @@ class PatientRecord:
             patient_ids=_union(self.patient_ids, other.patient_ids),
             names=_union(self.names, other.names),
             birth_dates=_union(self.birth_dates, other.birth_dates),
+            issuers=_union(self.issuers, other.issuers),
+            people=tuple(dict.fromkeys((*self.people, *other.people))),
             shift_days=self.shift_days if other.shift_days is None else other.shift_days,
             uids={**self.uids, **other.uids},
         )
@@ -329,6 +337,8 @@ def _refuse_conflict(one: PatientRecord, other: PatientRecord) -> None:
         wrong = "shift_days"
     if not wrong and any(one.uids.get(new, old) != old for new, old in other.uids.items()):
         wrong = "uids"
+    if not wrong and is_stranger(other.people, one.people):
+        wrong = "PatientID"
     if wrong:
         raise IdentityError(
             "two patients or instances would share a pseudonym, or one of them has two",
@@ -354,12 +364,17 @@ def _from_json(content: bytes, path: Path) -> dict[str, PatientRecord]:
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return {name: _tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _tuple(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(_tuple(value) if isinstance(value, list) else value for value in values)
 
 
 def _rows(record: PatientRecord) -> Iterator[tuple[str, str, str]]:
     groups = (
         ("PatientID", record.patient_ids),
+        ("IssuerOfPatientID", tuple(filter(None, record.issuers))),
         ("PatientName", record.names),
         ("PatientBirthDate", record.birth_dates),
         ("shift_days", () if record.shift_days is None else (str(record.shift_days),)),

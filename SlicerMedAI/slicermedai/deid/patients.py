@@ -16,7 +16,9 @@ from slicermedai.deid.documents import is_document
 from slicermedai.deid.harvest import Facts, Harvest, joined, read_facts
 from slicermedai.deid.names import days_of
 from slicermedai.deid.opted_out import COMPARED, PATIENT_KEYS, OptedOut
-from slicermedai.deid.owners import Instance, Owners, Told, are_several
+from slicermedai.deid.owners import Instance, Owners, Told
+from slicermedai.deid.people import TAKEN, known_people
+from slicermedai.deid.persons import Person, are_several
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.pseudonym import ProjectKey, Pseudonyms
 from slicermedai.deid.settings import DeidSettings
@@ -59,8 +61,9 @@ class Refusal:
 class Patients:
     """What the first pass found: the files, whose they are, and each patient's vocabulary.
 
-    ``days`` are those that an option retains, or that dates are moved to, by owner: (year, month, day). ``mixed`` are
-    owners whose one Patient ID stands with different names and birth dates.
+    ``days`` are those that an option retains, or that dates are moved to, by owner: (year, month, day). ``people`` are
+    the names and birth dates of each owner. ``mixed``, ``joined`` and ``doubted`` are owners of whom it is not sure
+    whether they are one patient: :mod:`slicermedai.deid.people` says why.
     """
 
     table: Table
@@ -70,8 +73,10 @@ class Patients:
     days: dict[str, frozenset[tuple[int, int, int]]]
     instances: dict[Origin, Instance]
     refused: tuple[Refusal, ...] = ()
-    names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    people: dict[str, tuple[Person, ...]] = field(default_factory=dict, repr=False)
     mixed: tuple[str, ...] = field(default=(), repr=False)
+    joined: tuple[str, ...] = field(default=(), repr=False)
+    doubted: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
     order: dict[Origin, int] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict, repr=False)
     _everyone: list[Vocabulary] = field(default_factory=list, repr=False)
@@ -133,7 +138,7 @@ class Patients:
     def for_workers(self) -> Patients:
         """The same without what cannot go to another process, or has no business there."""
         plain = replace(self.settings, table=None, exclusion=None, brain_mask=None, deface=False)
-        return replace(self, settings=plain, names={}, _contexts={}, _everyone=[])
+        return replace(self, settings=plain, people={}, _contexts={}, _everyone=[])
 
     def vocabulary(self, file: Path | Origin) -> Vocabulary:
         """The vocabulary of the patient whose file it is."""
@@ -229,13 +234,14 @@ class _Gathering:
     harvests: dict[Told, Harvest] = field(default_factory=dict)
     instances: dict[Origin, Instance] = field(default_factory=dict)
     people: dict[Told, dict[tuple[str, str], None]] = field(default_factory=dict)
-    owners: Owners = field(default_factory=Owners)
+    owners: Owners = field(init=False)
     refused: list[Refusal] = field(default_factory=list)
     opted_out: OptedOut = field(init=False)
     _joined: dict[frozenset[Told], Harvest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.opted_out = OptedOut(self.settings.exclusion)
+        self.owners = Owners(known_people(self.settings))
 
     def add(self, origin: Origin, header: Header) -> None:
         """Take one file in, or note why not. Also of a refused file, what can be read joins the vocabulary."""
@@ -249,10 +255,15 @@ class _Gathering:
             self.instances[origin] = header.instance
 
     def leave_out(self) -> None:
-        """After the last file: refuse those whose patient, or study, another file's header tells to be excluded."""
-        for origin, reason in self.opted_out.others(self.owners, self.instances).items():
+        """After the last file: what another file's header tells to be excluded, and who has somebody else's name."""
+        found = {o: (why, "exclusion list") for o, why in self.opted_out.others(self.owners, self.instances).items()}
+        taken = self.owners.strangers()
+        for origin, one in self.instances.items() if taken else ():
+            if self.owners.owner(one.header, one.study) in taken:
+                found.setdefault(origin, (TAKEN, "PatientID"))
+        for origin, (reason, attribute) in found.items():
             del self.instances[origin]
-            error = InputError(reason, file=origin.path, attribute="exclusion list")
+            error = InputError(reason, file=origin.path, attribute=attribute)
             self.refused.append(Refusal(origin.path, error, origin.member))
 
     def patients(self, order: dict[Origin, int]) -> Patients:
@@ -273,8 +284,10 @@ class _Gathering:
             order=order,
             instances={origin: self._owned(instance) for origin, instance in self.instances.items()},
             refused=tuple(self.refused),
-            names={owner: _names_and_births(known) for owner, known in people.items()},
+            people={owner: tuple(known) for owner, known in people.items()},
             mixed=tuple(owner for owner, known in people.items() if are_several(known)),
+            joined=self.owners.joined(),
+            doubted=self.owners.doubted(),
         )
 
     def _crowd(self) -> Crowd | None:
@@ -380,11 +393,6 @@ def _instance(file: Opened, facts: Facts) -> Instance:
         patient_id=facts.text(tag_of("PatientID")),
         issuer=facts.text(tag_of("IssuerOfPatientID")),
     )
-
-
-def _names_and_births(people: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names, births = zip(*people, strict=True)
-    return tuple(dict.fromkeys(names)), tuple(dict.fromkeys(births))
 
 
 def _named(error: InputError, origin: Origin) -> InputError:

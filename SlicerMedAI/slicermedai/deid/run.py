@@ -13,7 +13,7 @@ from slicermedai.deid.journal import Journal
 from slicermedai.deid.missed import about_text, missed_steps
 from slicermedai.deid.naming import target_names
 from slicermedai.deid.patients import Patients
-from slicermedai.deid.people import fill_table, fingerprint_of
+from slicermedai.deid.people import about_people, fill_table, fingerprint_of
 from slicermedai.deid.pixel_step import Faces
 from slicermedai.deid.profile import STEPS, Option, Profile
 from slicermedai.deid.pseudonym import ProjectKey
@@ -377,14 +377,7 @@ class _Run:
         guard = f"{left_out} short or common pieces of the identity were not searched for in other text."
         asked = {_NOT_DONE[option] for option in self.settings.profile.options & STEPS}  # said by what was missed
         told = [s for s in not_done(self.settings.profile, done, self.settings.text) if s not in asked]
-        return [*told, *([guard] if left_out else []), *self._mixed()]
-
-    def _mixed(self) -> Iterator[str]:
-        for owner in self.patients.mixed:
-            yield (
-                f"{self.patients.pseudonyms[owner].patient(owner)} may be several people: one Patient ID stands with "
-                "different names and birth dates. They were not told apart; look at these files, or name the issuers."
-            )
+        return [*told, *([guard] if left_out else []), *about_people(self.patients)]
 
 
 def _sentence(error: MedAIError) -> str:
