@@ -37,7 +37,8 @@ class Map:
     """A quantity per voxel: (slices, rows, columns) on ``geometry``; one quantity, one unit.
 
     ``calibration`` names what made its voxels probabilities, "none" where nothing did. ``about`` pairs names and values
-    of what made the map: its method, its target, and what checks said of it.
+    of what made the map: its method, its target, and what checks said of it. ``explains`` are the tracking UIDs of the
+    findings that the map explains.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Map:
     geometry: Geometry
     calibration: str = "none"
     about: tuple[tuple[str, str], ...] = ()
+    explains: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Map({self.name!r}, {self.quantity.meaning}, {self.unit.value!r}, {self.geometry.in_words})"

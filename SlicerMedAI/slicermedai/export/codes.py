@@ -62,6 +62,10 @@ DERIVATION = Code(value="121401", scheme="DCM", meaning="Derivation")
 LOWER_LIMIT = Code(value="371885007", scheme="SCT", meaning="Lower limit")
 UPPER_LIMIT = Code(value="371886008", scheme="SCT", meaning="Upper limit")
 
+REFERENCED_SEGMENT = Code(value="121191", scheme="DCM", meaning="Referenced Segment")
+VISUAL_EXPLANATION = Code(value="130401", scheme="DCM", meaning="Visual explanation")
+"""What a map is to the finding that it explains; the map itself has a quantity of CID 217."""
+
 SOURCE_SERIES = Code(value="121232", scheme="DCM", meaning="Source series for segmentation")
 IMAGE_LIBRARY = Code(value="111028", scheme="DCM", meaning="Image Library")
 IMAGE_LIBRARY_GROUP = Code(value="126200", scheme="DCM", meaning="Image Library Group")

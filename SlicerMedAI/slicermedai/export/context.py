@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -63,9 +63,16 @@ class ExportContext:
 
 
 def make_context(
-    result: AnalysisResult, headers: tuple[Dataset, ...], *, version: str, pictures: tuple[Path, ...] = ()
+    result: AnalysisResult,
+    headers: tuple[Dataset, ...],
+    *,
+    version: str,
+    pictures: tuple[Path, ...] = (),
+    links_maps: bool = False,
 ) -> ExportContext:
     """The context of one result, after the check that ``headers`` are those of its source.
+
+    ``links_maps`` is True where findings cite the maps that explain them, which are written too.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def make_context(
     software = (version, line(f"{result.provenance.bundle} {result.provenance.bundle_version}"))
     return ExportContext(
         headers=headers,
-        uids=UidPlan.of(result, _fingerprint(headers), *software),
+        uids=replace(UidPlan.of(result, _fingerprint(headers), *software), links_maps=links_maps),
         finished=finished,
         software=software,
         pictures=pictures,

@@ -13,9 +13,10 @@ from typing import Any
 from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.export import seg, sr, subject, words
+from slicermedai.export import pmap, seg, sr, subject, words
 from slicermedai.export.codes import AI_FAMILY, procedure
 from slicermedai.export.context import ExportContext
+from slicermedai.export.explanations import cited_maps
 from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations, people, verifications
 from slicermedai.export.fhir_parts import (
     DEVICE,
@@ -37,6 +38,7 @@ from slicermedai.export.finish import ObjectKind
 FILE_NAME = "fhir-r4.json"
 REPORT = Code(value="18748-4", scheme="LN", meaning="Diagnostic imaging study")
 RADIOLOGY = Code(value="LP29684-5", scheme="LN", meaning="Radiology")
+_OTHER = Code(value=pmap.KIND.modality, scheme="DCM", meaning="Other")
 _MODALITIES = Code(value="SEG", scheme="DCM", meaning="Segmentation"), Code(value="SR", scheme="DCM", meaning="SR")
 
 
@@ -82,6 +84,8 @@ def imaging_study(result: AnalysisResult, context: ExportContext, ids: Ids) -> J
         _series(context.uids.series(kind.name), told, [(context.uids.instance(kind.name), kind.sop_class)])
         for kind, told in cited(result)
     ]
+    maps = [(one.sop_instance_uid, pmap.KIND.sop_class) for one in cited_maps(result, context)]
+    series += [_series(context.uids.series(pmap.KIND.name), _OTHER, maps)] if maps else []
     return {
         "resourceType": "ImagingStudy",
         "id": ids.of("study"),

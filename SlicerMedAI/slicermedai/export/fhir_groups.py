@@ -101,8 +101,16 @@ def _group(reading: Reading, one: Json, members: list[Json]) -> list[ReadGroup]:
             parameters=calibration,
             name=name,
             category=_component_code(said, codes.FINDING_CATEGORY),
+            maps=tuple(_maps(reading, one)),
         )
     ]
+
+
+def _maps(reading: Reading, one: Json) -> Iterable[str]:
+    """R5 selects the maps that explain a finding."""
+    for selected in reading.resources.answers(one.get("derivedFrom")):
+        if code_of(selected.get("code")) == codes.VISUAL_EXPLANATION:
+            yield from (str(part["uid"]) for part in selected.get("instance") or ())
 
 
 def _what(reading: Reading, one: Json) -> tuple[Code | None, str]:

@@ -48,7 +48,7 @@ class Ids:
 
     def of(self, name: str) -> str:
         """A UUID for the resource of that name in this result."""
-        scope = self.algorithm if name == DEVICE else (self.context.uids.root, name)
+        scope = self.algorithm if name == DEVICE else (self.context.uids.root, name, *self.context.uids.link)
         return str(uuid.UUID(int=int(named_uid("fhir", self.release, *scope).removeprefix("2.25."))))
 
     def reference(self, kind: str, name: str) -> Json:

@@ -12,15 +12,15 @@ from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.export import codes, fhir, seg, subject, words
+from slicermedai.export import codes, fhir, pmap, seg, subject, words
 from slicermedai.export.codes import AI_FAMILY
 from slicermedai.export.context import ExportContext
+from slicermedai.export.explanations import CitedMap, cited_maps
 from slicermedai.export.fhir_observations import Saying, observations, verifications
 from slicermedai.export.fhir_parts import DEVICE, DICOM_UID, Ids, Json, coding, concept, save
 from slicermedai.export.fhir_parts import subject as patient
 
 FILE_NAME = "fhir-r5.json"
-_SEGMENT = Code(value="121191", scheme="DCM", meaning="Referenced Segment")
 _TRACKING_ID = Code(value="112039", scheme="DCM", meaning="Tracking Identifier")
 _TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Identifier")
 
@@ -30,10 +30,13 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     subject.segmented(result)
     ids = Ids(context=context, release="R5", algorithm=subject.algorithm(result))
     numbers = range(1, len(result.findings) + 1)
-    saying = Saying(result=result, context=context, ids=ids, links={number: _links(ids, number) for number in numbers})
+    maps = cited_maps(result, context)
+    links = {number: _links(ids, number, _explained(result, number, maps)) for number in numbers}
+    saying = Saying(result=result, context=context, ids=ids, links=links)
     made = [
         _device(result, ids),
         *[_selection(saying, number) for number in numbers],
+        *[_explanation(saying, one) for one in maps],
         *[_structure(saying, number) for number in numbers],
         *observations(saying),
         fhir.report(saying) | {"study": [ids.reference("ImagingStudy", "study")]},
@@ -42,11 +45,22 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     return [save(fhir.bundle(context, ids, _study(result, context, ids), made), folder / FILE_NAME)]
 
 
-def _links(ids: Ids, number: int) -> Json:
-    """A finding is about its tracked structure, and derived from its segment."""
+def _explained(result: AnalysisResult, number: int, maps: tuple[CitedMap, ...]) -> list[str]:
+    """The names of the maps that explain a finding."""
+    uid = result.findings[number - 1].tracking_uid
+    return [_map_name(one) for one in maps if uid in one.explains]
+
+
+def _map_name(one: CitedMap) -> str:
+    return f"explanation {one.sop_instance_uid}"
+
+
+def _links(ids: Ids, number: int, maps: list[str]) -> Json:
+    """A finding is about its tracked structure, derived from its segment, and explained by maps."""
+    places = [f"segment {number}", *maps]
     return {
         "focus": [ids.reference("BodyStructure", f"structure {number}")],
-        "derivedFrom": [ids.reference("ImagingSelection", f"segment {number}")],
+        "derivedFrom": [ids.reference("ImagingSelection", name) for name in places],
     }
 
 
@@ -61,21 +75,32 @@ def _study(result: AnalysisResult, context: ExportContext, ids: Ids) -> Json:
 def _selection(saying: Saying, number: int) -> Json:
     """The finding's segment in the segmentation of the same result."""
     context = saying.context
-    instance = {
-        "uid": context.uids.instance(seg.KIND.name),
-        "sopClass": {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{seg.KIND.sop_class}"},
-        "subset": [str(number)],
-    }
+    instance = _instance(context.uids.instance(seg.KIND.name), seg.KIND.sop_class) | {"subset": [str(number)]}
+    made = _selected(saying, f"segment {number}", codes.REFERENCED_SEGMENT, instance)
+    return made | {"seriesUid": context.uids.series(seg.KIND.name)}
+
+
+def _explanation(saying: Saying, one: CitedMap) -> Json:
+    """The map that explains findings."""
+    instance = _instance(one.sop_instance_uid, pmap.KIND.sop_class)
+    return _selected(saying, _map_name(one), codes.VISUAL_EXPLANATION, instance) | {"seriesUid": one.series_uid}
+
+
+def _instance(uid: str, sop_class: str) -> Json:
+    return {"uid": uid, "sopClass": {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{sop_class}"}}
+
+
+def _selected(saying: Saying, name: str, code: Code, instance: Json) -> Json:
+    context = saying.context
     return {
         "resourceType": "ImagingSelection",
-        "id": saying.ids.of(f"segment {number}"),
+        "id": saying.ids.of(name),
         "status": "available",
         "subject": patient(context, saying.result.study.identity),
         "issued": context.finished.isoformat(),
-        "code": concept(_SEGMENT),
+        "code": concept(code),
         "studyUid": str(context.header.StudyInstanceUID),
         "derivedFrom": [saying.ids.reference("ImagingStudy", "study")],
-        "seriesUid": context.uids.series(seg.KIND.name),
         "frameOfReferenceUid": str(context.header.FrameOfReferenceUID),
         "instance": [instance],
     }

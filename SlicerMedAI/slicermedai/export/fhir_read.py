@@ -17,7 +17,7 @@ from slicermedai.dicom.files import understood
 from slicermedai.domain.codes import Code
 from slicermedai.domain.study import InstanceRef, SeriesRef, Study
 from slicermedai.errors import FormatError, MixedPatientsError
-from slicermedai.export import words
+from slicermedai.export import pmap, words
 from slicermedai.export.fhir_groups import WITHDRAWN, groups_of
 from slicermedai.export.fhir_json import Reading, Resources, codes_of, load, text_of, typed, uids_of
 from slicermedai.export.fhir_parts import Json
@@ -218,8 +218,6 @@ def _study(reading: Reading, report: Json, patient: str) -> Study:
 def _series(study: Json) -> Iterable[SeriesRef]:
     for one in study.get("series") or ():
         modality = _modality(one.get("modality") or {})
-        if modality in _MADE_OF_IT:
-            continue
         instances = tuple(
             InstanceRef(
                 sop_class_uid=str((part.get("sopClass") or {}).get("code") or "").removeprefix("urn:oid:"),
@@ -227,7 +225,8 @@ def _series(study: Json) -> Iterable[SeriesRef]:
             )
             for part in one.get("instance") or ()
         )
-        yield SeriesRef(series_uid=str(one["uid"]), modality=modality, instances=instances)
+        if modality not in _MADE_OF_IT and not any(part.sop_class_uid == pmap.KIND.sop_class for part in instances):
+            yield SeriesRef(series_uid=str(one["uid"]), modality=modality, instances=instances)
 
 
 def _modality(said: Json) -> str:

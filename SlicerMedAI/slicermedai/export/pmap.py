@@ -17,6 +17,7 @@ from pydicom.tag import Tag
 
 from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
+from slicermedai.domain.maps import fixed_range
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.errors import FormatError
 from slicermedai.export import codes, subject
@@ -132,7 +133,8 @@ def _shared(result: AnalysisResult, one: Map, values: NDArray[np.float32], heade
     made = shared_groups(one.geometry)
     made.FrameAnatomySequence = [frame_anatomy(header)]
     made.PixelValueTransformationSequence = [item(RescaleIntercept="0", RescaleSlope="1", RescaleType="US")]
-    middle, width = decimal_strings([(low + high) / 2, max(high - low, 1e-6)])
+    first, last = fixed_range(one) or (low, high)
+    middle, width = decimal_strings([(first + last) / 2, max(last - first, 1e-6)])
     made.FrameVOILUTSequence = [item(WindowCenter=middle, WindowWidth=width, VOILUTFunction="LINEAR_EXACT")]
     made.ParametricMapFrameTypeSequence = [item(FrameType=FRAME_TYPE)]
     made.RealWorldValueMappingSequence = [_mapping(result, one, (low, high))]

@@ -102,20 +102,32 @@ def _joined(objects: _Objects) -> ReadBack:
     sources = _series(objects.heads) or next((one.study.series for one in objects.bundles), ())
     findings, lost = findings_of(objects.segmentations, objects.told)
     geometry, about_grid = _grid(objects, findings)
+    maps, unlinked = _linked(objects)
     result = AnalysisResult(
         status=_status(objects, findings),
         study=replace(studies[0], series=sources),
         volume_geometry=geometry,
         provenance=_provenance(objects),
         findings=findings,
-        maps=tuple(_unique_names([one.map for one in objects.maps])),
+        maps=tuple(_unique_names(maps)),
         reviews=tuple(_reviews(objects)),
         sources=sources,
         message=_message(objects),
     )
     if findings and not (objects.segmentations or objects.reports):
         lost.append("FHIR bundles hold neither places nor colours of findings.")
-    return ReadBack(result=result, lost=(*objects.lost, *lost, *about_grid))
+    return ReadBack(result=result, lost=(*objects.lost, *lost, *unlinked, *about_grid))
+
+
+def _linked(objects: _Objects) -> tuple[list[Map], list[str]]:
+    """The maps with the findings that name them as what explains them."""
+    links = [(uid, group.tracking_uid) for report in objects.told for group in report.groups for uid in group.maps]
+    maps = [
+        replace(one.map, explains=tuple(dict.fromkeys(found for uid, found in links if uid == one.sop_instance_uid)))
+        for one in objects.maps
+    ]
+    gone = {uid for uid, _ in links} - {one.sop_instance_uid for one in objects.maps}
+    return maps, [f"{len(gone)} maps that explain findings are not among these objects."] if gone else []
 
 
 def _read(path: Path, objects: _Objects) -> None:

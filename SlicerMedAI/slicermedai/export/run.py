@@ -15,6 +15,7 @@ from slicermedai.export.agreement import check_volumes
 from slicermedai.export.attributes import IDENTITY
 from slicermedai.export.context import make_context
 from slicermedai.export.formats import Format, chosen
+from slicermedai.export.subject import explains_findings
 
 
 def export_result(
@@ -57,7 +58,8 @@ def export_result(
     check_volumes(result)
     result = decided(result)
     _check(result, wanted, headers)
-    context = make_context(result, tuple(headers), version=__version__)
+    links = any(made.name == "pmap" for made in wanted) and explains_findings(result)
+    context = make_context(result, tuple(headers), version=__version__, links_maps=links)
     written: list[Path] = []
     for number, made in enumerate(wanted):
         progress("export", number / len(wanted))

@@ -7,10 +7,10 @@ from pathlib import Path
 from highdicom.sr.value_types import ContentItem
 from pydicom.dataset import Dataset
 
-from slicermedai.domain.finding import Finding
+from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
-from slicermedai.export import seg, sr_tree, subject
+from slicermedai.export import explanations, seg, sr_tree, subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
@@ -75,7 +75,7 @@ def _document(
     for element in root:
         dataset.add(element)
     describe(dataset, result, header)
-    dataset.CurrentRequestedProcedureEvidenceSequence = [evidence(context, sources, cites_seg=bool(findings))]
+    dataset.CurrentRequestedProcedureEvidenceSequence = [evidence(context, sources, result=result)]
     return dataset
 
 
@@ -86,6 +86,7 @@ def _body(result: AnalysisResult, findings: tuple[Finding, ...], context: Export
         sop_class_uid=seg.KIND.sop_class,
         sop_instance_uid=context.uids.instance(seg.KIND.name),
         source_series_uid=str(context.header.SeriesInstanceUID),
+        maps=explanations.cited_maps(result, context),
     )
     numbers = sr_tree.measurements(result, findings, cited)
     return [numbers, sr_tree.remarks(result)] if result.needs_a_look else [numbers]
@@ -117,13 +118,14 @@ def _observer(person: Verifier, organization: str) -> Dataset:
     )
 
 
-def evidence(context: ExportContext, sources: tuple[SourceFrame, ...], *, cites_seg: bool) -> Dataset:
-    """Every instance that the tree refers to (C.17.2.3)."""
+def evidence(context: ExportContext, sources: tuple[SourceFrame, ...], *, result: AnalysisResult) -> Dataset:
+    """Every instance that the tree refers to (C.17.2.3); only findings with voxels cite the segmentation."""
     images = dict.fromkeys((frame.sop_class_uid, frame.sop_instance_uid) for frame in sources)
     series = [_series(str(context.header.SeriesInstanceUID), [sop_reference(*one) for one in images])]
-    if cites_seg:
+    if any(isinstance(one.region, (Mask, PackedMask)) for one in result.findings):
         cited = sop_reference(seg.KIND.sop_class, context.uids.instance(seg.KIND.name))
         series.append(_series(context.uids.series(seg.KIND.name), [cited]))
+    series += explanations.evidence(explanations.cited_maps(result, context))
     return item(StudyInstanceUID=str(context.header.StudyInstanceUID), ReferencedSeriesSequence=series)
 
 

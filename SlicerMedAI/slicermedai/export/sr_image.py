@@ -24,9 +24,10 @@ from pydicom.sr.codedict import codes as standard
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
-from slicermedai.export import codes, sr_tree, subject
+from slicermedai.export import codes, explanations, sr_tree, subject
 from slicermedai.export.codes import concept
 from slicermedai.export.context import ExportContext
+from slicermedai.export.explanations import CitedMap, cited_maps
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
 from slicermedai.export.sr import describe
@@ -56,7 +57,8 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
 
 def _document(result: AnalysisResult, numbers: list[int], context: ExportContext) -> Dataset:
     images = _images(context)
-    content = [_library(context.header, images), _body(result, numbers, images)]
+    maps = cited_maps(result, context)
+    content = [_library(context.header, images), _body(result, numbers, images, maps)]
     if numbers and result.needs_a_look:
         content.append(sr_tree.remarks(result))
     dataset = Dataset()
@@ -67,7 +69,8 @@ def _document(result: AnalysisResult, numbers: list[int], context: ExportContext
         SeriesInstanceUID=str(context.header.SeriesInstanceUID),
         ReferencedSOPSequence=[sop_reference(*image) for image in images],
     )
-    study = item(StudyInstanceUID=str(context.header.StudyInstanceUID), ReferencedSeriesSequence=[series])
+    cited = [series, *explanations.evidence(maps)]
+    study = item(StudyInstanceUID=str(context.header.StudyInstanceUID), ReferencedSeriesSequence=cited)
     dataset.CurrentRequestedProcedureEvidenceSequence = [study]
     return dataset
 
@@ -100,11 +103,16 @@ def _container(name: Code, content: list[ContentItem]) -> ContainerContentItem:
     return made
 
 
-def _body(result: AnalysisResult, numbers: list[int], images: list[tuple[str, str]]) -> ContainerContentItem:
+def _body(
+    result: AnalysisResult, numbers: list[int], images: list[tuple[str, str]], maps: tuple[CitedMap, ...]
+) -> ContainerContentItem:
     if not numbers:
         return sr_tree.outcome_without_findings(result)
     made = ContainerContentItem(name=standard.DCM.ImagingMeasurements, relationship_type=_CONTAINS)
-    made.ContentSequence = ContentSequence([part for number in numbers for part in _group(result, number, images)])
+    groups = [_group(result, number, images) for number in numbers]
+    for number, group in zip(numbers, groups, strict=True):
+        group[0].ContentSequence.extend(explanations.links(maps, result.findings[number - 1].tracking_uid))
+    made.ContentSequence = ContentSequence([part for group in groups for part in group])
     return made
 
 

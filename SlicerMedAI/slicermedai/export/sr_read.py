@@ -22,6 +22,7 @@ from slicermedai.export.codes import (
     ALGORITHM_VERSION,
     COMMENT,
     QUALITATIVE_EVALUATIONS,
+    VISUAL_EXPLANATION,
     from_item,
 )
 
@@ -30,6 +31,7 @@ _TRACKING_ID = ("112039", "DCM")
 _TRACKING_UID = ("112040", "DCM")
 _FINDING = ("121071", "DCM")
 _SEGMENT = ("121191", "DCM")
+_EXPLANATION = (VISUAL_EXPLANATION.value, VISUAL_EXPLANATION.scheme)
 _METHOD = ("370129005", "SCT")
 _DERIVATION = ("121401", "DCM")
 _MODIFIERS = (_METHOD, _DERIVATION)
@@ -47,7 +49,8 @@ class ReadGroup:
 
     ``site`` and ``side`` say where, in codes. ``region`` is set where the group has a place of its own and no segment:
     what holds its points (LPS mm), a place where all of them are one. ``parameters`` are the algorithm's, of which
-    ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said.
+    ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said,
+    ``maps`` are the SOP Instance UIDs of what explains it.
     """
 
     tracking_id: str
@@ -63,6 +66,7 @@ class ReadGroup:
     parameters: tuple[str, ...] = ()
     name: str = ""
     category: Code | None = None
+    maps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +167,14 @@ def _group(group: Dataset) -> ReadGroup:
         region=_region(group),
         algorithm=_algorithm(said) if said else _algorithm(group.ContentSequence),
         parameters=tuple(_texts(said or group.ContentSequence, _PARAMETERS)),
+        maps=tuple(_maps(group)),
     )
+
+
+def _maps(group: Dataset) -> Iterator[str]:
+    for child in group.ContentSequence:
+        if _key(child) == _EXPLANATION and child.ValueType == "IMAGE":
+            yield str(child.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
 
 
 def _region(group: Dataset) -> Box | Point | None:

@@ -18,6 +18,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
 from slicermedai.export import sr_tree
 from slicermedai.export.context import ExportContext
+from slicermedai.export.explanations import cited_maps
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.source import SourceFrame, source_planes
 from slicermedai.export.sr import describe, evidence
@@ -50,13 +51,13 @@ def _document(result: AnalysisResult, numbers: list[int], context: ExportContext
     if not header.get("FrameOfReferenceUID"):
         raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
     places = [(number, _place(result, number, header, sources)) for number in numbers]
-    content = [image_library(header, sources), sr_tree.located(result, places)]
+    content = [image_library(header, sources), sr_tree.located(result, places, cited_maps(result, context))]
     remarks = [sr_tree.remarks(result)] if result.needs_a_look else []
     dataset = Dataset()
     for element in sr_tree.report(result, [*content, *remarks], modality=str(header.get("Modality", ""))):
         dataset.add(element)
     describe(dataset, result, header)
-    dataset.CurrentRequestedProcedureEvidenceSequence = [evidence(context, sources, cites_seg=False)]
+    dataset.CurrentRequestedProcedureEvidenceSequence = [evidence(context, sources, result=result)]
     return dataset
 
 

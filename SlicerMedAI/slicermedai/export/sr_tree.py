@@ -41,6 +41,7 @@ from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
 from slicermedai.export import codes, subject, words
 from slicermedai.export.codes import concept
+from slicermedai.export.explanations import CitedMap, links
 from slicermedai.export.reviews import verifiers
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
@@ -49,11 +50,12 @@ _MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CitedSegmentation:
-    """The segmentation that the groups cite, and the series it was made from."""
+    """The segmentation that the groups cite, the series it was made from, and the maps that explain findings."""
 
     sop_class_uid: str
     sop_instance_uid: str
     source_series_uid: str
+    maps: tuple[CitedMap, ...] = ()
 
 
 def report(result: AnalysisResult, content: list[ContentItem], *, modality: str) -> ContainerContentItem:
@@ -89,15 +91,18 @@ def measurements(
     """
     _check_columns(findings)
     made = ContainerContentItem(name=standard.DCM.ImagingMeasurements, relationship_type=_CONTAINS)
-    groups = [_group(result, number, _segment(number, cited)) for number in range(1, len(findings) + 1)]
+    numbers = range(1, len(findings) + 1)
+    groups = [_group(result, number, _segment(number, cited), cited.maps) for number in numbers]
     made.ContentSequence = ContentSequence([item for group in groups for item in group])
     return made
 
 
-def located(result: AnalysisResult, places: Sequence[tuple[int, VolumeSurface]]) -> ContainerContentItem:
+def located(
+    result: AnalysisResult, places: Sequence[tuple[int, VolumeSurface]], maps: tuple[CitedMap, ...]
+) -> ContainerContentItem:
     """Imaging Measurements of findings (by number, from 1) that lie in space and are no segments."""
     made = ContainerContentItem(name=standard.DCM.ImagingMeasurements, relationship_type=_CONTAINS)
-    groups = [_group(result, number, place) for number, place in places]
+    groups = [_group(result, number, place, maps) for number, place in places]
     made.ContentSequence = ContentSequence([item for group in groups for item in group])
     return made
 
@@ -189,10 +194,11 @@ def _group(
     result: AnalysisResult,
     number: int,
     place: ReferencedSegment | VolumeSurface,
+    maps: tuple[CitedMap, ...],
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411."""
     found = result.findings[number - 1]
-    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+    made = VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=found.tracking_uid, identifier=subject.tracking_id(result, number)),
         referenced_segment=place if isinstance(place, ReferencedSegment) else None,
         referenced_volume_surface=place if isinstance(place, VolumeSurface) else None,
@@ -202,6 +208,8 @@ def _group(
             measurement(result, found, one) for one in (*found.measurements, *subject.probability(result, found))
         ],
     )
+    made[0].ContentSequence.extend(links(maps, found.tracking_uid))
+    return made
 
 
 def sites(found: domain.Finding) -> list[FindingSite] | None:

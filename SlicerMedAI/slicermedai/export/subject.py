@@ -124,6 +124,12 @@ def probability(result: AnalysisResult, finding: Finding) -> tuple[Measurement, 
     return (Measurement(name=PROBABILITY, value=sure.probability, unit=NO_UNITS, interval=sure.interval),)
 
 
+def explains_findings(result: AnalysisResult) -> bool:
+    """True where a map of ``result`` explains one of its findings."""
+    found = {one.tracking_uid for one in result.findings}
+    return any(uid in found for one in result.maps for uid in one.explains)
+
+
 def calibration(finding: Finding) -> str:
     """How the confidence of ``finding`` was calibrated; "none" is said, never left out."""
     if finding.confidence.state is ConfidenceState.CALIBRATED:

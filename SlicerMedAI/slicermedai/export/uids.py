@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+_LINKING = ("sr", "sr-plain", "sr-regions", "sr-image")
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 
 
@@ -32,9 +33,14 @@ def is_uid(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UidPlan:
-    """The UIDs of all objects of one result, known before any is written, so that they can cite each other."""
+    """The UIDs of all objects of one result, known before any is written, so that they can cite each other.
+
+    ``links_maps`` is True where findings cite the maps that explain them: reports that do are other objects than those
+    that do not.
+    """
 
     root: str
+    links_maps: bool = False
 
     @classmethod
     def of(cls, *contents: Any) -> UidPlan:
@@ -49,17 +55,25 @@ class UidPlan:
         """Performed Procedure Step ID (VR SH): the same in all objects of one result, and in no other's."""
         return self.root[:16].upper()
 
+    @property
+    def link(self) -> tuple[str, ...]:
+        """What tells objects with links to maps from those without."""
+        return ("with maps",) if self.links_maps else ()
+
     def series(self, kind: str) -> str:
         """Series Instance UID of the objects of ``kind`` ("seg", "sr")."""
-        return named_uid(self.root, kind, "series")
+        return named_uid(self.root, kind, "series", *self._link(kind))
 
     def instance(self, kind: str, number: int = 1) -> str:
         """SOP Instance UID of the ``number``-th object of ``kind``."""
-        return named_uid(self.root, kind, "instance", str(number))
+        return named_uid(self.root, kind, "instance", str(number), *self._link(kind))
 
     def other(self, name: str) -> str:
         """Any other UID that an object needs, by name."""
         return named_uid(self.root, "other", name)
+
+    def _link(self, kind: str) -> tuple[str, ...]:
+        return self.link if kind in _LINKING else ()
 
 
 class _Hasher:
