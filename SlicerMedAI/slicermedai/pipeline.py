@@ -191,6 +191,7 @@ def _asked_values(job: RunJob) -> str:
 def _compose(
     bundle: BundleRef, sources: Sequence[Source], found: Prediction, trust: RunTrust, asked: tuple[RunJob, str]
 ) -> AnalysisResult:
+    from slicermedai.confidence.explained import explained
     from slicermedai.confidence.findings import findings_of
     from slicermedai.dicom.several import doubts
     from slicermedai.inference.record import provenance_of, ran_in
@@ -204,7 +205,7 @@ def _compose(
         volume_geometry=source.volume.geometry,
         provenance=trust.noted(provenance_of(bundle, found), saliency=bool(job.saliency)),
         findings=findings,
-        maps=trust.maps(found),
+        maps=explained(trust.maps(found), findings),
         quality=quality,
         uncertainty=trust.varied(findings),
         stability=trust.steadied(findings),
