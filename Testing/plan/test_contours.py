@@ -81,17 +81,20 @@ def test_of_a_lesion_that_was_drawn_anew_they_are_not_assessed():
     assert "not assessed (edited)" in [row.missing for row in table_of(edited).rows]
 
 
-def test_inner_and_outer_regions_of_repeated_answers_are_taken_and_called_no_probability():
-    result = a_result()
+def some_answers() -> Uncertainty:
+    """Of eight answers, how many gave what to the lesion."""
     small, large = (
         PackedMask.from_array(liver.inside(replace(liver.LESION, radii=(r, r, r)), SMALL), SMALL) for r in (12.0, 18.0)
     )
     spread = StructureSpread(
-        tracking_uid=result.findings[1].tracking_uid, pairwise_dice=0.9, volume_mean=14.0, volume_deviation=1.0,
+        tracking_uid=a_result().findings[1].tracking_uid, pairwise_dice=0.9, volume_mean=14.0, volume_deviation=1.0,
         volume_low=12.0, volume_high=16.0, found_in=8, band_ml=3.0, inner=small, outer=large,
     )  # fmt: skip
-    known = Uncertainty(method="flips", samples=8, cost=3.0, level=0.9, structures=(spread,))
-    table = table_of(start_plan(replace(result, uncertainty=known), ROLES))
+    return Uncertainty(method="flips", samples=8, cost=3.0, level=0.9, structures=(spread,))
+
+
+def test_inner_and_outer_regions_of_repeated_answers_are_taken_and_called_no_probability():
+    table = table_of(start_plan(replace(a_result(), uncertainty=some_answers()), ROLES))
     notes = {row.note for row in table.rows if row.subject == "lesion" and row.note}
     assert notes == {"share of 8 answers (flips), no probability, level 0.9, voxel by voxel"}
     assert table.value("lesion", "inner volume") < 8 < 22 < table.value("lesion", "outer volume")

@@ -13,14 +13,16 @@ from PIL import Image
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.plan import Body, MarginCut, Plan, PlaneCut, Role
 from slicermedai.errors import OutputError
-from slicermedai.plan import edits
+from slicermedai.plan import edits, phases
 from slicermedai.plan.keep import save_plan
 from slicermedai.plan.numbers import table_of
+from slicermedai.plan.start import start_plan
 from slicermedai.report.plan_page import PlanContext, render_plan_page, write_plan_page
 from slicermedai.scene.pictures import Picture
 from Testing.browser import printed, screenshot
 from Testing.fixtures import liver
-from Testing.plan.cases import SMALL, a_plan, a_result
+from Testing.plan.cases import ROLES, SMALL, a_plan, a_result
+from Testing.plan.test_contours import some_answers
 
 PLANE = PlaneCut(name="right half", point=(-24.0, 2.0, 8.0), normal=(-0.8, 0.36, 0.48))
 GREEN = (10, 220, 30)
@@ -109,6 +111,31 @@ def test_the_warnings_of_the_run_stand_above_the_numbers_too(plan, tmp_path):
     said = render_plan_page(replace(context_of(plan, tmp_path), result=replace(result, provenance=made)))
     assert "The image looks like noise." in said and "trained for demonstration" in said and "Plan: old" not in said
     assert said.index("looks like noise") < said.index("<strong>")
+
+
+def test_repeated_answers_are_no_probability_and_an_edited_structure_is_told(plan, tmp_path):
+    result, said = a_result(), render_plan_page(context_of(plan, tmp_path))
+    assert "edited" not in said and "no probability" not in said
+    started = start_plan(replace(result, uncertainty=some_answers()), ROLES)
+    changed = edits.with_region(started, "liver", liver.inside(liver.LIVER, SMALL))
+    said = render_plan_page(context_of(changed, tmp_path))
+    assert "Inner to outer: share of 8 answers (flips), no probability, level 0.9, voxel by voxel: lesion." in said
+    assert '<span class="missing">not assessed (edited)</span>' in said
+    assert "Edited by a person: liver." in said
+    assert "Segmented by liver 1.2.0, but for liver: edited by a person." in said
+
+
+def test_what_is_left_between_phases_stands_by_the_distances_of_what_was_brought(plan, tmp_path):
+    same = phases.between_points(np.eye(3), np.eye(3) + 0.5)
+    lying = phases.compared(plan.geometry, plan.geometry, moving="arterial", residual=same)
+    region = PackedMask.from_array(liver.inside(liver.ARTERY, SMALL), SMALL)
+    made = edits.with_structure(
+        phases.with_alignment(plan, lying), "artery", role=Role.VESSEL, label=plan.structures[2].label, region=region,
+        phase="arterial",
+    )  # fmt: skip
+    said = render_plan_page(context_of(made, tmp_path))
+    assert "artery is of arterial, 0.9 mm off (at most 0.9 mm)" in said
+    assert "those of artery are off by what is left between the phases too" in said
 
 
 def test_nothing_of_the_run_is_crowded_out_by_the_warnings_of_the_plan(plan, tmp_path):

@@ -1,8 +1,8 @@
 """A plan beside the result it was made from: a new result folder, whole or not at all; the old one stays as it was.
 
 ``planned-1``, ``planned-2`` ... hold the result with the planned regions as findings, so that scene, SEG and SR have
-them, and in ``plan/`` the plan itself without loss, its table and its warnings. What follows from the plan is worked out
-from it again.
+them, and in ``plan/`` the plan itself without loss, its table and its warnings. What follows from the plan is worked
+out from it again.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ PERCENT = ucum("%", "percent")
 SQUARE_METER = ucum("m2", "square meter")
 SIZES = ("volume", "long axis", "short axis", "3D diameter")
 NOT_ASSESSED = "not assessed"
+EDITED = "edited by a person"
 
 Region = Mask | PackedMask
 
@@ -123,7 +124,7 @@ def table_of(plan: Plan) -> PlanTable:
 
 
 def _sizes(plan: Plan, one: PlanStructure) -> Iterator[PlanRow]:
-    note = _brought(plan, one) or ("edited by a person" if one.edited else "")
+    note = _brought(plan, one) or (EDITED if one.edited else "")
     for name, found in zip(SIZES, measured(one.region), strict=True):
         yield PlanRow(
             part=Part.SIZES, subject=one.name, name=name, value=found.value, unit=found.unit, code=found.name,

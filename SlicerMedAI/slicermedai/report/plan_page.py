@@ -23,7 +23,7 @@ from slicermedai.errors import OutputError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.distances import ACCURACY
 from slicermedai.plan.keep import WARNINGS
-from slicermedai.plan.numbers import NOT_ASSESSED, Part, PlanRow, PlanTable
+from slicermedai.plan.numbers import EDITED, NOT_ASSESSED, Part, PlanRow, PlanTable
 from slicermedai.plan.planned import PREFIX
 from slicermedai.report.markup import Html, items, join, number, resource, rounded, tag, text
 from slicermedai.report.people import date, person
@@ -39,6 +39,9 @@ _MOST = {
     Part.BODY: 4,
     Part.ALIGNMENT: 2,
 }
+_NAMES = 2  # of structures in one line
+_NOTED = (Part.BODY, Part.ALIGNMENT)
+_SHORT = 30  # letters of a note that stands in the line of its number
 _LINES = 5  # warnings, cuts, notes
 _LETTERS = 180  # of each of them
 _NAME, _LONG_NAME = 21, 48  # letters of a name in a narrow and in a wide column
@@ -120,7 +123,7 @@ def render_plan_page(context: PlanContext) -> str:
         notes=_titled("Notes", list(plan.notes)),
         person=text(person(context.person)),
         date=text(date(context.day)),
-        accuracy=text(f"Distances: {_accuracy(plan)}. Points are LPS mm. Segmented by {_model(context.result)}."),
+        accuracy=text(f"Distances: {_accuracy(plan)}. Points are LPS mm. {_made_by(context)}."),
     )
 
 
@@ -166,11 +169,18 @@ def _model(result: AnalysisResult) -> str:
     return f"{made.bundle} {made.bundle_version}".strip() or "hand"
 
 
+def _made_by(context: PlanContext) -> str:
+    drawn = [one.name for one in context.plan.structures if one.edited and not one.phase]
+    if not drawn:
+        return f"Segmented by {_model(context.result)}"
+    return f"Segmented by {_model(context.result)}, but for {_named(drawn)}: edited by a person"
+
+
 def _accuracy(plan: Plan) -> str:
     brought = [one.name for one in plan.structures if one.phase]
     if not brought:
         return ACCURACY
-    return f"{ACCURACY}; those of {', '.join(brought)} are off by what is left between the phases too"
+    return f"{ACCURACY}; those of {_named(brought)} are off by what is left between the phases too"
 
 
 def _tiles(table: PlanTable) -> Html:
@@ -217,7 +227,8 @@ def _sizes(table: PlanTable) -> Html:
         for name in names[:most]
     ]
     headings = ("", "ml", "long mm", "short mm", "3D mm", "inner to outer ml")
-    return join([tag("h2", Part.SIZES), _table(headings, rows), _more(len(names) - most, "structures")])
+    more = _more(len(names) - most, "structures")
+    return join([tag("h2", Part.SIZES), _table(headings, rows), more, _remarks_on_sizes(table)])
 
 
 def _sizes_of(table: PlanTable, name: str) -> Iterator[PlanRow]:
@@ -227,7 +238,27 @@ def _sizes_of(table: PlanTable, name: str) -> Iterator[PlanRow]:
 
 def _contour(table: PlanTable, name: str) -> object:
     rows = [row for row in table.rows if row.part is Part.CONTOURS and row.subject == name]
-    return " to ".join(NOT_ASSESSED if math.isnan(row.value) else rounded(row.value) for row in rows)
+    missing = [row.missing or NOT_ASSESSED for row in rows if math.isnan(row.value)]
+    if missing:
+        return tag("span", missing[0], class_="missing")
+    return " to ".join(rounded(row.value) for row in rows)
+
+
+def _remarks_on_sizes(table: PlanTable) -> Html:
+    """Of what inner and outer contours are, and whose borders a person drew."""
+    said: dict[str, list[str]] = {}
+    for row in table.rows:
+        words = f"Inner to outer: {row.note}" if row.part is Part.CONTOURS else row.note
+        told = row.part is Part.CONTOURS or row.note == EDITED
+        if row.note and told and row.subject not in said.setdefault(words, []):
+            said[words].append(row.subject)
+    lines = [f"{words[0].upper()}{words[1:]}: {_named(names)}." for words, names in said.items()]
+    return join(tag("p", line, class_="more") for line in lines)
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(_middle_out(name, _NAME) for name in names[:_NAMES]) + more
 
 
 def _numbers(table: PlanTable, part: Part) -> Html:
@@ -238,7 +269,7 @@ def _numbers(table: PlanTable, part: Part) -> Html:
         rows.sort(key=lambda row: row.value)
     most = _MOST[part]
     shown = [(_name(row), _value(row), row.unit.value) for row in rows[:most]]
-    notes = dict.fromkeys(row.note for row in rows[:most] if row.note and part in (Part.BODY, Part.ALIGNMENT))
+    notes = dict.fromkeys(note for row in rows[:most] for note in _notes(row) if len(note) > _SHORT or part in _NOTED)
     said = join(tag("p", note, class_="more") for note in notes)
     return join([tag("h2", part), _table(("", "", ""), shown), said, _more(len(rows) - most, "numbers")])
 
@@ -248,16 +279,27 @@ def _name(row: PlanRow) -> Html:
         return text(row.name)
     said = f"{row.subject}: {row.name}"
     if row.part is Part.DISTANCES:
-        said = f"{row.subject} ({row.note})" if row.note else row.subject
+        short = ", ".join(note for note in _notes(row) if len(note) <= _SHORT)
+        said = f"{row.subject} ({short})" if short else row.subject
     return _short(said, _LONG_NAME)
+
+
+def _notes(row: PlanRow) -> list[str]:
+    """Of a number, each for itself; those of the other parts are in the table of the plan."""
+    if row.part in _NOTED:
+        return [row.note]
+    return row.note.split("; ") if row.note and row.part in (Part.DISTANCES, Part.MARGINS) else []
 
 
 def _short(name: str, letters: int) -> Html:
     """``name`` without its middle where it is longer; whole for those who point at it."""
-    if len(name) <= letters:
-        return text(name)
+    shown = _middle_out(name, letters)
+    return text(name) if shown == name else tag("span", shown, title=name)
+
+
+def _middle_out(name: str, letters: int) -> str:
     last = letters // 3
-    return tag("span", f"{name[: letters - 1 - last]}…{name[-last:]}", title=name)
+    return name if len(name) <= letters else f"{name[: letters - 1 - last]}…{name[-last:]}"
 
 
 def _value(row: PlanRow) -> object:
