@@ -147,6 +147,7 @@ def _predict(
         progress=progress,
         observer=trust.observer,
         samples=trust.samples,
+        features=trust.wants_features,
         saliency=job.saliency,
         saliency_target=job.saliency_target,
     )
@@ -198,7 +199,7 @@ def _compose(
 
     source, (job, job_id) = sources[0], asked
     measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
-    findings, quality = trust.judged(measured, precision=ran_in(bundle, found))
+    findings, quality = trust.judged(measured, precision=ran_in(bundle, found), features=found.features)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,

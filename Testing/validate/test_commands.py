@@ -16,8 +16,10 @@ import torch
 from slicermedai.bundles.registry import resolve
 from slicermedai.cli.commands import obey, understand
 from slicermedai.cli.execute import execute
+from slicermedai.confidence.appearance import NETWORK, appearance
 from slicermedai.confidence.findings import findings_of
 from slicermedai.confidence.models import manifest_of, record_of, records_folder
+from slicermedai.confidence.ood import fit_ood
 from slicermedai.confidence.record import TrustRecord, load_record
 from slicermedai.confidence.run import Origin, RunTrust
 from slicermedai.confidence.sketch import load_cases
@@ -119,6 +121,7 @@ def test_the_record_holds_the_planted_calibration(record: TrustRecord) -> None:
     assert body.after.ece < 0.02 < body.before.ece
     assert body.dice is not None and body.volume is not None
     assert record.ood is not None and len(record.ood.largest) == COUNT
+    assert NETWORK not in {shape.check for shape in record.ood.shapes}  # one layer alone, as fine as its window
     assert (record.scope.sites, record.scope.unknown["manufacturer"]) == (("north",), COUNT)
     assert [(found.name, 0 <= found.low < found.high) for found in record.volumes] == [("Body", True)]
 
@@ -294,6 +297,37 @@ def test_an_image_unlike_the_records_ends_in_a_warning(record: TrustRecord, bund
     result = run_to_the_end(thick, bundle, tmp_path)
     assert result.needs_a_look
     assert any("spacing" in warning or "mm" in warning for warning in result.provenance.warnings)
+
+
+def test_what_the_network_makes_of_an_image_is_held_against_the_record(record: TrustRecord, bundle: Path) -> None:
+    """An image like all others, of which the network makes something else; without its features there is no green."""
+    rng = np.random.default_rng(4)
+    cases = list(phantoms(40, seed=89, hard=False))
+    volumes = [
+        Volume(
+            array=((c.margin + 10) / 20).astype(np.float32),
+            geometry=Geometry.from_axes(c.image.shape, spacing=c.spacing),
+        )
+        for c in cases
+    ]
+    looks = [appearance(volume, network=rng.normal(size=4)) for volume in volumes]
+    ood = fit_ood(looks, subjects=[c.subject for c in cases])
+    replace(record, ood=ood).save(records_folder())
+    ref = resolve(str(bundle))
+    found = {}
+    for name, features in (("usual", (0.1, -0.2, 0.3, 0.0)), ("strange", (9.0, 9.0, 9.0, 9.0)), ("none", ())):
+        trust = RunTrust(manifest_of(ref), volumes[3], origin=NORTH)
+        assert trust.wants_features and trust.ood is not None and trust.ood.alarms == ()
+        prediction = predict(ref, volumes[3], listeners=Listeners(observer=trust.observer))
+        _, (quality,) = trust.judged(findings_of(ref, prediction, seed="s"), precision="float32", features=features)
+        found[name] = quality
+    assert found["usual"].light in ("green", "amber")
+    assert not any("features of the network" in reason for reason in found["usual"].reasons)
+    assert found["strange"].light == "red"
+    assert found["strange"].reasons[0].startswith("features of the network: unlike the 40 patients")
+    assert (
+        found["none"].light != "green" and "features of the network: not known of this input" in found["none"].reasons
+    )
 
 
 def test_a_structure_that_is_expected_to_be_poor_ends_in_a_warning(calibrated: Path, bundle: Path) -> None:

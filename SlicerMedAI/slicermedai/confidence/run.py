@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from slicermedai.bundles.manifest import Manifest
-from slicermedai.confidence.appearance import appearance
+from slicermedai.confidence.appearance import NETWORK, appearance
 from slicermedai.confidence.light import Light
 from slicermedai.confidence.models import manifest_of, preprocessing_of, record_of
 from slicermedai.confidence.observer import MarginObserver
@@ -90,8 +92,9 @@ class RunTrust:
         self.observer = _observer(manifest, self._record)
         self._situation = _situation(manifest, volume, self._origin, pixel_values)
         self._applicability = applicability(self._record, self._situation)
-        known = self._record.ood if self._record and self._applicability.applies else None
-        self._ood = known.report(appearance(volume)) if known else None
+        self._known = self._record.ood if self._record and self._applicability.applies else None
+        self._looks = appearance(volume) if self._known else {}
+        self._ood = self._known.report(self._looks) if self._known else None
         self._joined = self._ood
         self.moves: Moves | None = None
         self._poor: list[str] = []
@@ -101,6 +104,11 @@ class RunTrust:
     def ood(self) -> OodReport | None:
         """What the input checks found before the network ran; None where no record that applies can tell."""
         return self._ood
+
+    @property
+    def wants_features(self) -> bool:
+        """True where the record knows what the network itself made of its patients' images."""
+        return self._known is not None and any(shape.check == NETWORK for shape in self._known.shapes)
 
     @staticmethod
     def of(
@@ -153,11 +161,16 @@ class RunTrust:
         saliency = saliency_map(made, self._record, self._applicability) if made else None
         return tuple(one for one in (disagreement, saliency) if one is not None)
 
-    def judged(self, findings: Sequence[Finding], *, precision: str) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
+    def judged(
+        self, findings: Sequence[Finding], *, precision: str, features: Sequence[float] = ()
+    ) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
         """The findings with confidences and volume intervals, and the quality of each; no region is changed.
 
-        ``precision`` is what the network ran in: a record says nothing of scores in another than its own.
+        ``precision`` is what the network ran in: a record says nothing of scores in another than its own. ``features``
+        are the network's own of this image, where they were wanted and taken.
         """
+        if self._known is not None and features:
+            self._ood = self._known.report(self._looks | {NETWORK: np.asarray(features, dtype=np.float64)})
         self._applicability = applicability(self._record, replace(self._situation, precision=precision))
         self._ood = self._ood if self._applicability.applies else None
         self._joined = self._checked(findings)

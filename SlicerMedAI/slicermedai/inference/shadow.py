@@ -86,11 +86,15 @@ class Shadow:
             return None
         return Cost(values=meter.peak, operations=int(counter.get_total_flops()))
 
+    def ask(self, roi: Triple) -> tuple[int, ...]:
+        """The shape of the scores of one window; raises whatever the network raises."""
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            return tuple(scores_of(self.network(self._window(roi))).shape)
+
     def _answer(self, roi: Triple) -> tuple[int, ...] | None:
         try:
-            with warnings.catch_warnings(), torch.no_grad():
-                warnings.simplefilter("ignore")
-                return tuple(scores_of(self.network(self._window(roi))).shape)
+            return self.ask(roi)
         except _FAILURES:
             return None
 

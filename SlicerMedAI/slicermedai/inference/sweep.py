@@ -30,6 +30,7 @@ from slicermedai.inference.again import Answered, ask_flipped
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
+from slicermedai.inference.features import Features, features_of
 from slicermedai.inference.fitness import extent_warnings, label_warnings
 from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
@@ -80,6 +81,7 @@ class Sweep:
     kept: ScoreVolume | None = None
     saliency: SaliencyVolume | None = None
     unchecked: list[str] = field(default_factory=list)
+    features: Features = field(default_factory=Features)
     precision: str = "float32"
 
     def run(self, inputs: Mapping[str, Volume]) -> LabelMap:
@@ -162,9 +164,11 @@ class Sweep:
             plan = inferer.plan(grid.shape, shadow=shadow, divisor=divisor, ledger=self.ledger)
             plan, wanted = self._planned(plan, post, shadow, (grid.shape, first.geometry.shape, image.shape[0]), words)
         runner = Runner(network, self.setting.device, inferer.across, warn=self.warnings.append)
+        self.features = features_of(shadow, plan.roi) if self.setting.listeners.features else Features()
         del shadow
         self._choose_precision(runner, image, plan)
-        found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
+        with self.features.watching(network):
+            found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
         answered = Answered(
             image=image,
             grid=grid,

@@ -121,8 +121,8 @@ class Prediction:
     scores:
         Output value -> mean network probability inside its region, None where the region is empty. The network's
         own number: it means nothing by itself.
-    probabilities, saliency:
-        Kept, or made, only where asked for.
+    probabilities, saliency, features:
+        Kept, or made, only where asked for; features are of the network's deepest layer (:mod:`.features`).
     folds:
         Names of the networks that answered, of a model that has several.
     compatibility:
@@ -156,6 +156,7 @@ class Prediction:
     def __repr__(self) -> str:
         names = ", ".join(f"{value}: {label.name}" for value, label in self.labels)
         warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+    features: tuple[float, ...] = ()
         return f"Prediction({{{names}}}, {self.label_map!r}, device={self.device!r}{warned})"
 
     @property
@@ -176,6 +177,7 @@ class Listeners:
     """
 
     progress: Progress = silent
+    ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
     observer: SweepObserver | None = None
     samples: SampleObserver | None = None
     saliency: str = ""
@@ -186,6 +188,7 @@ class Listeners:
 
 class Task(Protocol):
     """One kind of model. Stateless: all that varies comes as arguments."""
+    features: bool = False
 
     def predict(
         self, ref: BundleRef, inputs: Mapping[str, Volume], *, settings: RunSettings, listeners: Listeners

@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 import slicermedai
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.calibrate import MINIMUM_SUBJECTS, Bootstrap, ClassCalibration, calibrate
@@ -58,8 +61,14 @@ def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared
         scope=scope_of(cases),
         structures=tuple(_structure(value, labels[value].name, cases, fits.get(value)) for value in scored),
         volumes=volume_ranges(cases, manifest),
-        ood=fit_ood([case.looks for case in cases], subjects=subjects),
+        ood=fit_ood(_looks(cases), subjects=subjects),
     )
+
+
+def _looks(cases: Sequence[DoneCase]) -> list[dict[str, NDArray[np.float64]]]:
+    """What the images look like, by the checks that are known of all of them."""
+    known = set.intersection(*(set(case.looks) for case in cases))
+    return [{check: numbers for check, numbers in case.looks.items() if check in known} for case in cases]
 
 
 def scope_of(cases: Sequence[DoneCase]) -> Scope:

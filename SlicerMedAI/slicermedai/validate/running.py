@@ -77,7 +77,9 @@ class ModelRun:
     ) -> Prediction:
         """Run it on one image of the patient ``subject``."""
         settings = RunSettings(device=self.device, seed=self.seed, precision=PRECISION)
-        listeners = Listeners(observer=observer, samples=samples, probe=self.probe(subject) if self.probe else None)
+        listeners = Listeners(
+            observer=observer, samples=samples, probe=self.probe(subject) if self.probe else None, features=True
+        )
         return predict(self.ref, volume, settings=settings, listeners=listeners)
 
 
@@ -117,7 +119,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: M
         scores=_scores(case, structures, matches, (found, dict(manifest.ref.labels), groups)),
         sketch=CaseSketch(subject=case.subject, sketches=observer.sketches(truth), groups=tuple(groups.items())),
         blind={value: sketch for value in values if (sketch := observer.sketch(value)) is not None},
-        looks=appearance(source.volume),
+        looks=appearance(source.volume, network=found.features or None),
         groups=groups,
         agreed={value: dice for value, dice in agreed.items() if dice is not None},
         sampling=samples.method if samples else "",
