@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from slicermedai.domain.codes import MILLILITER, MILLIMETER, VOLUME, Code, ucum
 from slicermedai.domain.finding import Mask, Measurement, PackedMask
 from slicermedai.domain.plan import Contours, Margin, Place, Plan, PlanStructure, Role
 from slicermedai.domain.words import Words
 from slicermedai.measure.methods import measure
 from slicermedai.plan.body import standard_liver
-from slicermedai.plan.border import reaches_edge
-from slicermedai.plan.checks import check_plan, phase_of, structure
+from slicermedai.plan.border import reaches_edge, window_of
+from slicermedai.plan.checks import check_plan, phase_of, structure, touches
 from slicermedai.plan.distances import Distance, shortest, to_border
 from slicermedai.plan.margins import MarginZone, reach, zone_of
 from slicermedai.plan.resection import Resection, functional_ml, resect
@@ -139,16 +141,24 @@ def measured(region: Region) -> tuple[Measurement, ...]:
 
 
 def _distances(plan: Plan) -> Iterator[PlanRow]:
-    organ = structure(plan, plan.organ)
     for lesion in plan.having(Role.LESION):
         for vessel in plan.having(Role.VESSEL):
             yield _between(plan, lesion, vessel)
-        to_capsule = _distance(
-            f"{lesion.name} to the border of {organ.name}", border_distance(lesion.region, organ.region)
-        )
-        yield replace(to_capsule, note=_brought(plan, lesion) if lesion.phase != organ.phase else "")
+        yield _to_border(plan, lesion)
     for first, second in plan.pairs:
         yield _between(plan, structure(plan, first), structure(plan, second))
+
+
+def _to_border(plan: Plan, lesion: PlanStructure) -> PlanRow:
+    """Other lesions that exclusive labels cut out of the organ are no border of it."""
+    organ = structure(plan, plan.organ)
+    whole = together(organ.region, *(one.region for one in plan.having(Role.LESION)))
+    row = _distance(f"{lesion.name} to the border of {organ.name}", border_distance(lesion.region, whole))
+    notes = [_brought(plan, lesion) if lesion.phase != organ.phase else ""]
+    for vessel in plan.having(Role.VESSEL):
+        if cut_out_of(vessel.region, organ.region) and distance_to(row.points[1], vessel.region) < _diagonal(plan):
+            notes.append(f"the border here is that of {vessel.name}, which was cut out of {organ.name}")
+    return replace(row, note="; ".join(filter(None, notes)))
 
 
 def _between(plan: Plan, one: PlanStructure, other: PlanStructure) -> PlanRow:
@@ -177,6 +187,33 @@ def distance(one: Region, other: Region) -> Distance:
 def border_distance(one: Region, organ: Region) -> Distance:
     """From a lesion to the border of its organ, remembered."""
     return to_border(one.to_array(), organ.to_array(), one.geometry)
+
+
+@lru_cache(maxsize=8)
+def together(*regions: Region) -> PackedMask:
+    """All that lies in one of them, remembered."""
+    made = regions[0].to_array().copy()
+    for one in regions[1:]:
+        made |= one.to_array()
+    return PackedMask.from_array(made, regions[0].geometry)
+
+
+@lru_cache(maxsize=32)
+def cut_out_of(one: Region, organ: Region) -> bool:
+    """True where ``one`` borders on ``organ`` and has no voxel in common with it, as exclusive labels make it."""
+    mask, other = one.to_array(), organ.to_array()
+    box = window_of(mask).grown((1, 1, 1))
+    return not (mask & other).any() and touches(box.of(mask), box.of(other))
+
+
+def distance_to(place: Place, region: Region) -> float:
+    """mm from a place to the nearest voxel's centre of a region."""
+    centres = region.geometry.to_lps(np.argwhere(region.to_array()))
+    return float(np.linalg.norm(centres - np.asarray(place), axis=1).min())
+
+
+def _diagonal(plan: Plan) -> float:
+    return float(np.linalg.norm(plan.geometry.spacing))
 
 
 def _distance(subject: str, found: Distance) -> PlanRow:
@@ -266,6 +303,10 @@ def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None
     for rest in found.left_behind if found else ():
         yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
     yield from _at_edge(plan, zones)
+    organ = structure(plan, plan.organ)
+    for vessel in plan.having(Role.VESSEL):
+        if cut_out_of(vessel.region, organ.region):
+            yield f"{vessel.name} is no part of {plan.organ}, whose volumes lack it and whose border may be that to it."
     for zone in zones:
         for one in zone.vessels:
             yield f"The margin {title(zone.margin)} reaches {one.name}: {one.ml:.1f} ml of it lie there."
@@ -297,5 +338,5 @@ def _percent(part: Part, subject: str, name: str, share: float, note: str = "") 
 
 def forget() -> None:
     """Drop what is remembered of regions: when a case is closed."""
-    for remembered in (measured, distance, border_distance, reach, _reaches_edge):
+    for remembered in (measured, distance, border_distance, reach, _reaches_edge, together, cut_out_of):
         remembered.cache_clear()
