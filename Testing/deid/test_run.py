@@ -463,7 +463,7 @@ def test_a_file_that_says_text_is_burned_in_is_left_out_by_name(tmp_path: Path) 
     result = without_identity(files, tmp_path / "out")
     assert result.files == 1
     assert result.refused == (
-        "IM0001.dcm: says that text is burned into its pixels, and pixels are not cleaned (BurnedInAnnotation)",
+        "file 1 (*.dcm): says that text is burned into its pixels, and pixels are not cleaned (BurnedInAnnotation)",
     )
 
 
@@ -474,16 +474,16 @@ def test_a_truncated_file_is_left_out_with_its_reason(tmp_path: Path, keep: floa
     result = without_identity(files, tmp_path / "out")
     assert result.files == 1
     assert len(result.refused) == 1
-    assert result.refused[0].startswith("IM0002.dcm: ")
+    assert result.refused[0].startswith("file 2 (*.dcm): ")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["00001.dcm"]
 
 
-def test_the_name_of_a_refused_file_is_masked_in_the_record(tmp_path: Path) -> None:
+def test_the_name_of_a_refused_file_is_not_in_the_record(tmp_path: Path) -> None:
     files = a_series(tmp_path / "in")
     truncate(files[1])
     named = files[1].rename(tmp_path / "in" / "Quillfeather.dcm")
     result = without_identity([files[0], named], tmp_path / "out")
-    assert result.refused[0].startswith("XXXX.dcm: ")
+    assert result.refused[0].startswith("file 2 (*.dcm): ")
 
 
 def test_other_files_are_left_out_and_alone_are_an_error_that_leaves_nothing(tmp_path: Path) -> None:
@@ -492,13 +492,13 @@ def test_other_files_are_left_out_and_alone_are_an_error_that_leaves_nothing(tmp
     with pytest.raises(UnreadableFileError, match=r"notes\.txt.*none of the files can be de-identified"):
         without_identity([text], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert without_identity([*a_series(tmp_path / "in"), text], tmp_path / "b").refused[0].startswith("notes.txt: ")
+    assert without_identity([*a_series(tmp_path / "in"), text], tmp_path / "b").refused[0].startswith("file 3 (*.txt)")
 
 
 def test_a_dicomdir_is_left_out(tmp_path: Path) -> None:
     directory = Path(str(get_testdata_file("DICOMDIR", download=False)))
     result = without_identity([*a_series(tmp_path / "in"), directory], tmp_path / "out")
-    assert result.refused == ("DICOMDIR: is a directory of files, and itself no image (DICOMDIR)",)
+    assert result.refused == ("file 3: is a directory of files, and itself no image (DICOMDIR)",)
 
 
 def test_a_folder_that_holds_something_is_not_overwritten(tmp_path: Path) -> None:
@@ -560,7 +560,8 @@ def same_pixels(old: Dataset, new: Dataset) -> bool:
 def test_files_of_other_makers_come_out_whole_or_are_left_out_by_name(tmp_path: Path) -> None:
     files = [_DATA / name for name in _FOREIGN]
     result = without_identity(files, tmp_path / "out")
-    left_out = {line.partition(": ")[0]: line.partition(": ")[2] for line in result.refused}
+    numbered = (line.removeprefix("file ").partition(": ") for line in result.refused)
+    left_out = {files[int(place.split()[0]) - 1].name: reason for place, _, reason in numbered}
     expected = {name: reason for reason, names in _LEFT_OUT.items() for name in names}
     assert {name: reason for name, reason in left_out.items() if not reason.startswith(expected[name])} == {}
     assert result.files == len(files) - len(left_out) > 50

@@ -356,7 +356,7 @@ class _Run:
             uids_replaced=by_action["U"],
             done=tuple(describe(self.settings.profile, self.settings.text)),
             not_done=tuple([*(one.sentence for one in missed), *self._about_text(kept), *self._not_done(done)]),
-            refused=tuple(f"{row.source}: {row.refused}" for row in self.rows if row.refused),
+            refused=tuple(f"{row.shown}: {row.refused}" for row in self.rows if row.refused),
             changes=tuple(
                 AttributeChange(
                     attribute=label, action=action, elements=count, reason=reason(label, action, self.settings.profile)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.deid.dates import AgeRule, DateRule
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from slicermedai.deid.exclusion import ExclusionList
     from slicermedai.deid.keystore import ReidentificationTable
     from slicermedai.domain.result import Deidentification
+
+
+_ENDINGS = frozenset({".dcm", ".ima", ".zip", ".txt", ".pdf", ".jpg", ".png", ".xml", ".gz", ".tif"})
 
 
 class Naming(str, Enum):
@@ -101,7 +104,8 @@ class FileRow:
     number:
         Position in the input, from 1.
     source:
-        File name of the input, with identity in it masked.
+        File name of the input, with what is known of all patients masked; it may be identity all the same, so that
+        :attr:`shown` stands in reports.
     output:
         Path below the output folder, with "/"; "" where there is none.
     patient, study, series:
@@ -129,6 +133,12 @@ class FileRow:
     claimed: tuple[str, ...] = ()
     refused: str = ""
     quarantined: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What tells the input in a report: its number, and its name's ending where that is a usual one."""
+        ending = PurePath(self.source).suffix.lower()
+        return f"file {self.number}{f' (*{ending})' if ending in _ENDINGS else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

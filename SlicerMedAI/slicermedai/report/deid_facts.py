@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import slicermedai
@@ -31,7 +31,6 @@ _DATES = {
 _AGES = {AgeRule.AS_IT_IS: "as they are, where they are kept", AgeRule.CAP: "those over 89 become 90"}
 _TEXT = {TextRule.SCRUB: "identity in it is masked, where it is kept", TextRule.REMOVE: "removed whole"}
 _LISTED = re.compile(r"exclusion list \(line (\d+)")
-_ENDINGS = frozenset({".dcm", ".ima", ".zip", ".txt", ".pdf", ".jpg", ".png", ".xml", ".gz", ".tif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class Treatment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A file that was not written: its number in the input, its name without identity, and why.
+    """A file that was not written: its number in the input, which stands for its name too, and why.
 
     ``asked_for`` is True where nothing is amiss: the exclusion list has it, or it is a directory of other files.
     """
@@ -214,16 +213,8 @@ def _tag(label: str) -> str:
 def _left_out(row: FileRow) -> LeftOut:
     asked_for = bool(_LISTED.search(row.refused) or "DICOMDIR" in row.refused)
     return LeftOut(
-        number=row.number, source=_shown(row), reason=row.refused, quarantined=row.quarantined, asked_for=asked_for
+        number=row.number, source=row.shown, reason=row.refused, quarantined=row.quarantined, asked_for=asked_for
     )
-
-
-def _shown(row: FileRow) -> str:
-    """The masked name; of a file whose patient is not known the ending alone, since nothing could be masked."""
-    if row.sop_class:
-        return row.source
-    ending = PurePath(row.source).suffix.lower()
-    return f"file {row.number}{f' (*{ending})' if ending in _ENDINGS else ''}"
 
 
 def _doubt(item: ReviewItem) -> Doubt:

@@ -42,7 +42,7 @@ def write_deid_report(facts: DeidFacts, folder: Path) -> tuple[Path, Path]:
 
 
 def render_deid_page(facts: DeidFacts) -> str:
-    """The page as text. Nothing in it is identity: names of inputs are masked, all else is counted or pseudonymous."""
+    """The page as text. Nothing in it is identity: inputs are numbered, all else is counted or pseudonymous."""
     contents = dict(_SECTIONS)
     made = {
         "outcome": _outcome(facts),

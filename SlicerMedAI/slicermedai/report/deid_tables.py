@@ -28,7 +28,7 @@ def left_out(facts: DeidFacts) -> Html:
         words = "an entry" if facts.excluded_entries == 1 else f"{facts.excluded_entries:,} entries"
         excluded = tag("p", f"{facts.excluded_files:,} of them because of {words} of the exclusion list.")
     how = tag("p", "Numbers are in the order of paths; left-out.csv in the folder for review says which file is which.")
-    made = table("Files left out", ("Number in the input", "Name, masked", "What", "Why"), rows)
+    made = table("Files left out", ("Number in the input", "File", "What", "Why"), rows)
     return join([excluded, how, made, more])
 
 
