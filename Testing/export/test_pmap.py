@@ -11,6 +11,7 @@ import pytest
 from pydicom import dcmread
 
 from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.maps import DISAGREEMENT
 from slicermedai.domain.result import Map
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.codes import PROBABILITY
@@ -100,6 +101,20 @@ def test_each_map_is_an_object_of_its_own_in_one_series(tmp_path: Path) -> None:
     assert [one.map.name for one in found] == ["Saliency of Brain", "Uncertainty"]
     assert len({one.sop_instance_uid for one in found}) == 2 and len({one.series_uid for one in found}) == 1
     assert [dcmread(path).InstanceNumber for path in paths] == [1, 2]
+
+
+OTHER = Code(value="entropy", scheme="99TEST", meaning="Entropy")
+
+
+@pytest.mark.parametrize(("quantity", "ends"), [(DISAGREEMENT, (0.25, 0.5)), (SALIENCY, (0.5, 1)), (OTHER, (0.1, 0.2))])
+def test_a_map_opens_on_the_scale_of_its_kind(quantity: Code, ends: tuple[float, float], tmp_path: Path) -> None:
+    case = a_case()
+    array = np.zeros(case.geometry.shape, dtype=np.float32)
+    array[0, 0, 0] = 0.2
+    one = dataclasses.replace(a_map(case, quantity=quantity), array=array)
+    (path,) = exported(with_maps(case, one), tmp_path)
+    window = dcmread(path).SharedFunctionalGroupsSequence[0].FrameVOILUTSequence[0]
+    assert (window.WindowCenter, window.WindowWidth) == pytest.approx(ends)
 
 
 def test_a_map_says_which_images_it_was_made_of_and_by_what(tmp_path: Path) -> None:

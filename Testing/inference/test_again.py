@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from slicermedai.bundles.registry import resolve
+from slicermedai.confidence.samples import FlipSamples
 from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
@@ -99,6 +100,21 @@ def test_only_windows_that_touch_the_answer_are_asked_again(tiny: Path) -> None:
     run(leaning(tiny), ball(5.0), samples=kept)
     assert 0 < kept.windows < 7 * kept.whole / 3
     assert all(made.any() for made in kept.maps)
+
+
+@pytest.mark.parametrize(
+    ("roi", "words"),
+    [(16, " windows, which do not touch the answer: 0 where they alone lie says nothing"), (64, "no window: all")],
+)
+def test_the_map_says_where_nobody_asked(tiny: Path, roi: int, words: str) -> None:
+    samples = FlipSamples()
+    made = run(leaning(tiny, roi=roi), ball(5.0), samples=samples)
+    one = samples.map_on(made.label_map.geometry)
+    assert one.array[-1, -1, -1] == 0
+    told = dict(one.about)["not asked"]
+    assert words in told
+    counts = [int(word) for word in told.split() if word.isdigit()]
+    assert not counts or 0 < counts[0] < counts[1]
 
 
 def test_nothing_is_asked_again_where_nothing_was_found(tiny: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Interval, PackedMask
+from slicermedai.domain.maps import DISAGREEMENT
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import (
     AnalysisResult,
@@ -340,7 +341,11 @@ def test_maps_are_named_with_their_units(result, tmp_path: Path):
     unit = Code(value="bit", scheme="UCUM", meaning="bits")
     geometry = result.volume_geometry
     a_map = Map(name="uncertainty", quantity=entropy, unit=unit, array=np.zeros(geometry.shape), geometry=geometry)
-    assert "uncertainty (bits)" in of(replace(result, maps=(a_map,)), tmp_path).section("provenance")
+    page = of(replace(result, maps=(a_map,)), tmp_path)
+    assert "uncertainty (bits)" in page.section("provenance")
+    assert "Colours" not in page.section("maps")
+    disagreement = replace(a_map, quantity=DISAGREEMENT)
+    assert "Colours from 0 to 0.5" in of(replace(result, maps=(disagreement,)), tmp_path).section("maps")
 
 
 def test_files_that_were_left_out_by_the_de_identifier_are_listed(pseudonymous, tmp_path: Path):

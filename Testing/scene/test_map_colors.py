@@ -12,9 +12,11 @@ import slicer
 from numpy.typing import NDArray
 
 from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.maps import DISAGREEMENT
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.scene import identity, map_colors
 from slicermedai.scene.clear import clear
+from slicermedai.scene.laying import lay, range_of
 from slicermedai.scene.map_colors import MapKind, overlay, ramp
 from slicermedai.scene.show import show
 from slicermedai.scene.views import DrawingScene, SliceView, opened
@@ -82,6 +84,26 @@ def test_a_probability_is_shown_from_0_to_1_and_nothing_below_0_is_left_out(scen
     )
     assert (sure.GetWindowLevelMin(), sure.GetWindowLevelMax(), sure.GetApplyThreshold()) == (0, 1, 1)
     assert (signed.GetWindowLevelMin(), signed.GetWindowLevelMax(), signed.GetApplyThreshold()) == (-0.5, 0.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "ends"),
+    [(DISAGREEMENT, (0, 0.5)), (CODES[MapKind.SALIENCY], (0, 1)), (CODES[MapKind.UNCERTAINTY], None)],
+)
+@pytest.mark.parametrize("most", [0.125, 0.75])
+def test_maps_of_two_patients_are_shown_on_one_scale(
+    scene: slicer.vtkMRMLScene, quantity: Code, ends: tuple[float, float] | None, most: float
+) -> None:
+    head = small_head()
+    one = replace(a_map(head), array=a_map(head).array * np.float32(most), quantity=quantity)
+    (node,) = show(mapped(head, one), scene).map_nodes
+    display = node.GetDisplayNode()
+    assert range_of(node) == (ends or (0, most))
+    assert display.GetApplyThreshold() and display.GetLowerThreshold() > 0
+    assert display.GetUpperThreshold() == max((ends or (0, 0))[1], most)
+    lay(node, share=0.5)
+    assert display.GetLowerThreshold() == range_of(node)[1] / 2
+    assert display.GetUpperThreshold() >= most
 
 
 def test_tables_are_used_again_and_go_with_the_result(scene: slicer.vtkMRMLScene) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from slicermedai.confidence.uncertainty import Agreement
-from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.codes import NO_UNITS
 from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.maps import DISAGREEMENT
 from slicermedai.domain.observer import Found
 from slicermedai.domain.result import Map
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
@@ -19,7 +20,6 @@ from slicermedai.inference.resample import resample
 
 METHODS = ("none", "flips")
 LEVEL = 0.9
-DISAGREEMENT = Code(value="SAMPLE-DISAGREEMENT", scheme="99MEDAI", meaning="Share of samples that disagree")
 MAP_NAME = "Uncertainty: share of samples that disagree"
 _NOTES = (
     "Samples vary where the network's answer depends on how the image lies. That is no probability of an error, and "
@@ -40,6 +40,7 @@ class FlipSamples:
         self._geometry: Geometry | None = None
         self._exclusive = True
         self._cost: float | None = None
+        self._windows = 0, 0
 
     def begin(self, geometry: Geometry, labels: Sequence[int], *, exclusive: bool) -> None:
         """See :class:`~slicermedai.domain.observer.SampleObserver`."""
@@ -55,7 +56,7 @@ class FlipSamples:
 
     def end(self, *, windows: int, whole: int) -> None:
         """All came."""
-        self._cost = 1 + windows / max(1, whole)
+        self._cost, self._windows = 1 + windows / max(1, whole), (windows, whole)
 
     @property
     def has_varied(self) -> bool:
@@ -92,7 +93,8 @@ class FlipSamples:
         values = self._counted.disagreement(exclusive=self._exclusive)
         about = (
             ("method", f"{self.method}, {self._counted.samples} samples, {self._cost:.1f} sweeps in all"),
-            ("values", "0: all samples agree; 0.5: half of them do"),
+            ("values", "0: all samples that were taken agree; 0.5: half of them do"),
+            ("not asked", self._not_asked),
         )
         return Map(
             name=MAP_NAME,
@@ -102,6 +104,14 @@ class FlipSamples:
             geometry=grid,
             about=about,
         )
+
+    @property
+    def _not_asked(self) -> str:
+        """Where a 0 of the map says nothing."""
+        windows, whole = self._windows
+        left = whole - windows // (self._counted.samples - 1)
+        where = f"{left} of {whole} windows, which do not touch the answer"
+        return f"{where}: 0 where they alone lie says nothing" if left else "no window: all touch the answer"
 
     @property
     def _counted(self) -> Agreement:

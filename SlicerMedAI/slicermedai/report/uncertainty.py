@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slicermedai.domain.maps import fixed_range
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.report.markup import Html, items, join, number, section, table, tag, terms
@@ -48,10 +49,10 @@ def maps_section(result: AnalysisResult) -> Html:
 
 def _map(one: Map) -> Html:
     facts = [("Quantity", one.quantity.meaning), ("Unit", one.unit.meaning), *one.about]
-    largest = ("Largest value", number(float(one.array.max(initial=0))))
-    return join(
-        [tag("h3", one.name), terms([(name[:1].upper() + name[1:], value) for name, value in [*facts, largest]])]
-    )
+    facts.append(("Largest value", number(float(one.array.max(initial=0)))))
+    if ends := fixed_range(one):
+        facts.append(("Colours", f"from {ends[0]:g} to {ends[1]:g} in every map of this kind, whoever the patient is"))
+    return join([tag("h3", one.name), terms([(name[:1].upper() + name[1:], value) for name, value in facts])])
 
 
 def _row(name: str, one: StructureSpread, found: Uncertainty) -> tuple[object, ...]:

@@ -28,13 +28,13 @@ def range_of(node: Any) -> tuple[float, float]:
 def lay(node: Any, *, share: float, image: Any | None = None) -> float:
     """Lay a map over the image, without what is below ``share`` (0 to 1) of its range; returns that threshold.
 
-    A legend names its values. Voxels without any value are never drawn.
+    What lies above the range is drawn as its end. A legend names its values. Voxels without any value are never drawn.
     """
     low, high = range_of(node)
     threshold = low + max(share, 1e-3) * (high - low)
     display = node.GetDisplayNode()
     display.SetAutoThreshold(False)
-    display.SetThreshold(threshold, max(high, threshold))
+    display.SetThreshold(threshold, max(high, threshold, node.GetImageData().GetScalarRange()[1]))
     display.SetApplyThreshold(True)
     _legend(node).SetVisibility(True)
     overlay(node, image)

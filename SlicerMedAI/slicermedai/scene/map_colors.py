@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slicermedai.domain.maps import fixed_range, is_probability, is_saliency
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.scene import identity
 from slicermedai.scene.volumes import coded_entry
@@ -19,8 +20,6 @@ from slicermedai.scene.volumes import coded_entry
 KIND, CALIBRATION = "MedAI.MapKind", "MedAI.Calibration"
 OPACITY = 0.5
 _STEPS = 256
-_PROBABILITIES = {"122157", "110854", "111047", "111011", "111012", "111013"}
-_SALIENCIES = {"130401", "130402", "130403", "130404"}
 
 
 class MapKind(Enum):
@@ -33,9 +32,9 @@ class MapKind(Enum):
 
 def kind_of(one: Map) -> MapKind:
     """By the code of its quantity (DCM); what is neither probability nor saliency tells how unsure a model was."""
-    if one.quantity.scheme == "DCM" and one.quantity.value in _PROBABILITIES:
+    if is_probability(one):
         return MapKind.PROBABILITY
-    if one.quantity.scheme == "DCM" and one.quantity.value in _SALIENCIES:
+    if is_saliency(one):
         return MapKind.SALIENCY
     return MapKind.UNCERTAINTY
 
@@ -50,7 +49,8 @@ def ramp(kind: MapKind) -> NDArray[np.float64]:
 def paint(node: Any, one: Map, result: AnalysisResult) -> None:
     """Give the volume node of ``one`` its colours, what it measures, and how it was calibrated.
 
-    A probability is shown from 0 to 1. Of a map with values below 0 all is drawn.
+    Maps of one kind are shown on one scale (:func:`~slicermedai.domain.maps.fixed_range`), others from 0, or from what
+    lies below, to their largest value. What is 0 is not drawn, but in a map with values below 0 all is.
     """
     kind, display = kind_of(one), node.GetDisplayNode()
     node.SetVoxelValueQuantity(coded_entry(one.quantity))
@@ -58,11 +58,13 @@ def paint(node: Any, one: Map, result: AnalysisResult) -> None:
     node.SetAttribute(CALIBRATION, one.calibration)
     display.SetAndObserveColorNodeID(_table(result, kind, node.GetScene()).GetID())
     low, high = float(one.array.min(initial=0)), float(one.array.max(initial=0))
-    if kind is MapKind.PROBABILITY or low < 0:
+    first, last = fixed_range(one) or (low, high)
+    if last > first:
         display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(*((0.0, 1.0) if kind is MapKind.PROBABILITY else (low, high)))
-    if low < 0:
-        display.SetApplyThreshold(False)
+        display.SetWindowLevelMinMax(first, last)
+        display.SetAutoThreshold(False)
+        display.SetThreshold(low if low < 0 else last * 1e-3, max(last, high))
+        display.SetApplyThreshold(low >= 0)
 
 
 def overlay(node: Any, image: Any | None = None) -> int:

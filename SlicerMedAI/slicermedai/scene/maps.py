@@ -41,13 +41,6 @@ def _map_node(one: Map, scene: Any, study: Study) -> Any:
         Volume(array=one.array, geometry=one.geometry, unit=one.unit, name=one.name), scene, study=study
     )
     node.SetDescription("\n".join(f"{name}: {value}" for name, value in one.about))
-    display, top = node.GetDisplayNode(), float(one.array.max(initial=0))
-    if top > 0:
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(0.0, top)
-        display.SetAutoThreshold(False)
-        display.SetThreshold(top * 1e-3, top)
-        display.SetApplyThreshold(True)
     return node
 
 
