@@ -20,10 +20,12 @@ from slicer.util import VTKObservationMixin
 
 import slicermedai
 from slicermedai.app import words
+from slicermedai.app.devices import DeviceList
 from slicermedai.app.guided_run import GuidedRun
-from slicermedai.app.series import image_series
+from slicermedai.app.options_panel import OptionsPanel
+from slicermedai.app.series import image_series, modality_of
 from slicermedai.app.state import Phase, RunState, SourceKind
-from slicermedai.scene.lifecycle import Lifecycle, missing_packages
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages, set_setting, setting
 
 SELF_TEST_SECONDS = 600
 INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "modelSelector", "deidentifyCheckBox", "installButton")
@@ -63,11 +65,12 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         return MedAILogic()
 
     def presenters(self):
-        return (self.logic.presenter,)
+        return self.logic.presenter, self.logic.devices
 
     def build(self, uiWidget):
         self.ui.findingsTable.setColumnCount(len(words.columns()))
         self.ui.findingsTable.setHorizontalHeaderLabels(words.columns(self.logic.presenter.translate))
+        self._options = OptionsPanel(self.ui, self.logic.presenter, recall=setting, remember=set_setting)
         self._connect()
 
     def _connect(self):
@@ -75,11 +78,17 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter.changed.connect(self.onStateChanged)
         presenter.finished.connect(self.onFinished)
         presenter.listed.connect(self.onListed)
+        self.logic.devices.changed.connect(self.onDevices)
         self.ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
         self.ui.seriesSelector.connect("activated(int)", self.onSeriesChosen)
         self.ui.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
         self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelChanged)
         self.ui.deidentifyCheckBox.connect("toggled(bool)", self.onRouteChanged)
+        self.ui.deviceSelector.connect("activated(int)", self._options.onDevice)
+        self.ui.presetSelector.connect("activated(int)", self._options.onPreset)
+        self.ui.flipsCheckBox.connect("toggled(bool)", lambda checked: presenter.choose_options(flips=checked))
+        self.ui.stabilitySpinBox.connect("valueChanged(int)", lambda count: presenter.choose_options(stability=count))
+        self.ui.parentSelector.connect("currentPathChanged(QString)", self._options.onParent)
         self.connectButtons(
             **{"install": self.onInstall, "run": presenter.start, "cancel": presenter.cancel},
             **{"report": self.onReport, "folder": self.onOpenFolder},
@@ -97,7 +106,12 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter = self.logic.presenter
         presenter.refresh_bundles()
         presenter.refresh_series(image_series(getattr(slicer, "dicomDatabase", None)))
+        self.logic.devices.look()
         self.onStateChanged(presenter.state)
+
+    def onDevices(self, state):
+        self.tick()
+        self._options.show_devices(state.devices)
 
     def onListed(self):
         presenter = self.logic.presenter
@@ -120,12 +134,14 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSeriesChosen(self, index):
         uid, text = self.ui.seriesSelector.itemData(index), self.ui.seriesSelector.itemText(index)
-        self._choose(SourceKind.SERIES, self.logic.filesOfSeries(uid) if uid else None, text, series=uid)
+        modality = modality_of(slicer.dicomDatabase, uid) if uid else ""
+        source = self.logic.filesOfSeries(uid) if uid else None
+        self._choose(SourceKind.SERIES, source, text, series=uid, modality=modality)
 
     def onFolderChanged(self, path):
         self._choose(SourceKind.FOLDER, path or None, Path(path).name)
 
-    def _choose(self, kind, source, name, series=""):
+    def _choose(self, kind, source, name, **dicom):
         """Choose it and empty the boxes of the other kinds; None lets go of what was chosen of this kind."""
         presenter = self.logic.presenter
         if source is None:
@@ -137,7 +153,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.seriesSelector.setCurrentIndex(0)
         if kind is not SourceKind.FOLDER:
             self.ui.folderSelector.setCurrentPath("")
-        presenter.choose_source(source, name, kind=kind, series=series)
+        presenter.choose_source(source, name, kind=kind, **dicom)
 
     def onModelChanged(self, index):
         if index >= 0:
@@ -171,6 +187,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.tick()
         for name in INPUTS:
             getattr(self.ui, name).enabled = presenter.editable
+        self._options.show(state)
         self.ui.runButton.enabled = presenter.can_run
         self.ui.cancelButton.enabled = presenter.can_cancel
         self.ui.installButton.visible = bool(presenter.missing)
@@ -198,8 +215,12 @@ class MedAILogic(ScriptedLoadableModuleLogic):
             submit=slicermedai.submit,
             bundles=slicermedai.list_models,
             missing=self.missingPackages,
-            translate=lambda text: translate("MedAI", text),
+            translate=self.translate,
         )
+        self.devices = DeviceList(translate=self.translate)
+
+    def translate(self, text):
+        return translate("MedAI", text)
 
     def getParameterNode(self):
         return MedAIParameterNode(super().getParameterNode())

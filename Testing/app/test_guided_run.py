@@ -113,6 +113,50 @@ def test_a_run_goes_from_choice_to_result() -> None:
     assert run.state.message == "Brain: 1957.0 ml. Confidence: not calibrated."
 
 
+def test_what_is_asked_of_a_run_reaches_the_job_and_nothing_else_does() -> None:
+    run, office, _ = a_run(PlannedJob([], a_result()))
+    run.choose_options(device="cuda:0", flips=True, stability=2, preset="research", parent="results")
+    run.start()
+    ((_, _, options),) = office.asked
+    assert isinstance(options, dict)
+    made = options.pop("output")
+    assert made.parent == Path("results")
+    assert made.name.startswith("MedAI-")
+    assert options == {"identity": "keep", "device": "cuda:0", "uncertainty": "flips", "stability": 2}
+
+
+def test_the_preset_counts_where_the_image_is_deidentified() -> None:
+    run, office, _ = a_run(PlannedJob([], a_result()))
+    run.choose_identity("deidentify")
+    run.choose_options(preset="research")
+    run.start()
+    assert office.asked == [("head", "brain@1", {"identity": "deidentify", "preset": "research"})]
+
+
+def test_a_model_that_was_made_for_the_image_is_suggested() -> None:
+    bundles = [a_bundle(), replace(a_bundle("lung"), modality=("CT",)), replace(a_bundle("any"), modality=())]
+    run = GuidedRun(submit=Office(PlannedJob([], a_result())).submit, bundles=lambda: bundles)
+    run.refresh_bundles()
+    run.choose_source("head", "Head T1", modality="MR")
+    assert run.state.title == "brain@1"
+    run.choose_source("chest", "Chest", modality="CT")
+    assert run.state.title == "lung@1"
+    run.choose_bundle("brain@1")
+    assert "made for MR, and the image is CT" in run.state.message
+    run.choose_source("chest", "Chest", modality="CT")
+    assert run.state.title == "brain@1", "what a person chose afterwards stays"
+    run.choose_source("who knows", "Unknown")
+    assert (run.state.title, run.state.message) == ("brain@1", "Ready.")
+
+
+def test_without_a_fitting_model_it_says_so_and_changes_nothing() -> None:
+    run = GuidedRun(submit=Office(PlannedJob([], a_result())).submit, bundles=lambda: [a_bundle()])
+    run.refresh_bundles()
+    run.choose_source("chest", "Chest", modality="CT")
+    assert run.state.title == "brain@1"
+    assert "the run will be refused" in run.state.message
+
+
 def test_without_a_source_or_a_model_nothing_can_run() -> None:
     run, _, _ = a_run(PlannedJob([], a_result()))
     run.choose_source(None, "")

@@ -23,6 +23,7 @@ from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
 from Testing.Harness import Harness
+from Testing.Harness.pythonqt.objects import unwrap
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 LONG = 120_000
@@ -136,6 +137,50 @@ def test_the_next_step_opens_this_runs_result(
     assert harness.wait_until(lambda: not shown.busy, LONG)
     assert later.widget.ui.findingsTable.rowCount == 3
     later.close()
+
+
+def choose(box: Any, index: int) -> None:
+    """As a person does, who picks from the list."""
+    box.setCurrentIndex(index)
+    unwrap(box).activated.emit(index)
+
+
+def test_devices_are_listed_and_the_choice_is_remembered(harness: Harness, medai: Any, tmp_path: Path) -> None:
+    ui, logic = medai.widget.ui, medai.widget.logic
+    assert harness.wait_until(lambda: not logic.devices.busy, LONG)
+    assert ui.deviceSelector.itemText(1).startswith("CPU: ")
+    choose(ui.deviceSelector, 1)
+    ui.parentSelector.setCurrentPath(str(tmp_path))
+    ui.optionsSection.collapsed = False
+    harness.click(ui.flipsCheckBox)
+    ui.stabilitySpinBox.value = 2
+    asked = logic.presenter.state.options
+    assert (asked.device, asked.parent, asked.flips, asked.stability) == ("cpu", str(tmp_path), True, 2)
+    medai.cleanup()
+    again = harness.load_module(MODULE)
+    assert harness.wait_until(lambda: not again.widget.logic.devices.busy, LONG)
+    asked = again.widget.logic.presenter.state.options
+    assert (asked.device, asked.parent, asked.flips) == ("cpu", str(tmp_path), False)
+    assert again.widget.ui.deviceSelector.currentIndex == 1
+    again.close()
+
+
+def test_unloading_while_something_goes_on_ends_it_and_tells_no_panel(harness: Harness, places: Path) -> None:
+    loaded = harness.load_module(MODULE)
+    devices = loaded.widget.logic.devices
+    assert devices.busy
+    loaded.close()
+    assert harness.wait_until(lambda: not devices.busy, 2_000)
+    assert devices.state.phase is not Phase.RUNNING
+
+
+def test_the_preset_waits_for_the_pseudonymous_route(harness: Harness, medai: Any) -> None:
+    ui = medai.widget.ui
+    assert not ui.presetSelector.enabled
+    harness.click(ui.deidentifyCheckBox)
+    assert ui.presetSelector.enabled
+    choose(ui.presetSelector, ui.presetSelector.findData("research"))
+    assert medai.widget.logic.presenter.state.options.preset == "research"
 
 
 def test_no_two_widgets_have_the_same_access_key() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicermedai.app.installing import InstallStep, steps_for
 from slicermedai.app.presenter import Presenter
+from slicermedai.app.run_options import as_job_options, fits
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Handle, Phase, RunState, SourceKind
-from slicermedai.app.words import Translate, ready_text, summary, untranslated
+from slicermedai.app.words import Translate, fit_text, ready_text, summary, untranslated
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.errors import JobCancelled, MedAIError
 
@@ -81,10 +83,13 @@ class GuidedRun(Presenter):
         self._set(bundle=next((ref for ref in self.choices if ref.title == title), None))
         self._explain()
 
-    def choose_source(self, source: Any, name: str, *, kind: SourceKind = SourceKind.VOLUME, series: str = "") -> None:
+    def choose_source(
+        self, source: Any, name: str, *, kind: SourceKind = SourceKind.VOLUME, series: str = "", modality: str = ""
+    ) -> None:
         """``source`` is anything that ``submit`` takes; None chooses nothing. Choosing the same again changes nothing.
 
-        ``series`` is the UID of a DICOM series.
+        ``series`` is the UID of a DICOM series, and ``modality`` its modality: where the chosen model was not made for
+        it, the first one that was is suggested instead.
         """
         same = source is self.source or (isinstance(source, str) and source == self.source)
         self.source = source
@@ -93,7 +98,10 @@ class GuidedRun(Presenter):
             source_name="" if nothing else name,
             source_kind=None if nothing else kind,
             series="" if nothing else series,
+            modality="" if nothing else modality,
         )
+        if not same:
+            self._suggest()
         if self.state.phase is Phase.IDLE or not same:
             self._explain()
 
@@ -101,6 +109,10 @@ class GuidedRun(Presenter):
         """Choose nothing where the source is of this kind; one of another kind stays."""
         if self.state.source_kind is kind:
             self.choose_source(None, "")
+
+    def choose_options(self, **values: Any) -> None:
+        """Ask something of the run; see :class:`RunOptions`."""
+        self._set(options=dataclasses.replace(self.state.options, **values))
 
     def choose_identity(self, identity: str) -> None:
         """ "keep" or "deidentify"."""
@@ -149,7 +161,8 @@ class GuidedRun(Presenter):
         if not self.can_run or self.state.bundle is None:
             return
         try:
-            self._working = self._submit(self.source, self.state.bundle.title, identity=self.state.identity)
+            options = as_job_options(self.state.options, self.state.identity)
+            self._working = self._submit(self.source, self.state.bundle.title, **options)
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error))
             return
@@ -188,4 +201,15 @@ class GuidedRun(Presenter):
             return
         has_model, has_source = bool(self.choices), self.source is not None
         text = ready_text(missing=self.missing, has_model=has_model, has_source=has_source, tr=self.translate)
-        self._set(message=text, phase=Phase.IDLE)
+        unfit = fit_text(self.state.bundle, self.state.modality, self.translate) if has_source else ""
+        self._set(message=" ".join(filter(None, [unfit, text])), phase=Phase.IDLE)
+
+    def _suggest(self) -> None:
+        """A model that was made for such images, where the chosen one was not; it is shown before anything runs."""
+        chosen = self.state.bundle
+        if chosen is None or fits(chosen, self.state.modality):
+            return
+        fitting = [ref for ref in self.choices if fits(ref, self.state.modality)]
+        if fitting:
+            self._set(bundle=fitting[0])
+            self.listed.emit()

@@ -13,6 +13,11 @@ NOT_IMAGES = frozenset(_IMAGELESS.split(" "))
 """Modalities, PS3.3 C.7.3.1.1.1, whose objects are not images to segment; RTDOSE is a grid of dose."""
 
 
+def modality_of(database: Any, series: str) -> str:
+    """The modality of a series in the database, as DICOM calls it; "" where it has none."""
+    return str(database.fieldForSeries("Modality", series) or "")
+
+
 def image_series(database: Any) -> list[tuple[str, str]]:
     """[(series UID, "patient – description")] of the image series; [] where ``database`` is None or not open.
 

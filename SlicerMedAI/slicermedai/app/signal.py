@@ -24,6 +24,10 @@ class Signal:
         if target in self._targets:
             self._targets.remove(target)
 
+    def silence(self) -> None:
+        """Tell nobody any more."""
+        self._targets.clear()
+
     def emit(self, *values: object) -> None:
         """Tell everybody."""
         for target in tuple(self._targets):

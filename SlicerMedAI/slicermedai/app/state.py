@@ -36,10 +36,27 @@ BUSY = frozenset({Phase.INSTALLING, Phase.RUNNING, Phase.STOPPING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a person asks of a run beside image and model; the defaults ask for nothing.
+
+    ``device`` as a job calls it; ``preset`` counts on the pseudonymous route alone; ``flips`` asks mirrored images too;
+    ``stability`` is how many times the image is changed within noise and analysed again; ``parent`` is the folder in
+    which each run makes its own, "" for Documents.
+    """
+
+    device: str = "auto"
+    preset: str = "basic"
+    flips: bool = False
+    stability: int = 0
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
     """Everything the module shows. ``progress`` is 0 to 1, ``seconds_left`` None where it is not known yet.
 
-    ``series`` is the UID of the chosen DICOM series, "" where the source is none. ``message`` is for people, in their
+    ``series`` is the UID of the chosen DICOM series, "" where the source is none, and ``modality`` the image's as DICOM
+    calls it, "" where it is not known. ``message`` is for people, in their
     language; ``stage`` is the worker's own name of what it does (:func:`slicermedai.app.words.stage_text` says it).
     """
 
@@ -55,6 +72,8 @@ class RunState:
     message: str = ""
     result: AnalysisResult | None = None
     folder: Path | None = None
+    options: RunOptions = RunOptions()
+    modality: str = ""
 
     @property
     def title(self) -> str:

@@ -153,6 +153,16 @@ def describe(bundle: BundleRef, tr: Translate = untranslated) -> str:
     return " ".join(part for part in parts if part)
 
 
+def fit_text(bundle: BundleRef | None, modality: str, tr: Translate = untranslated) -> str:
+    """That a model was not made for such images; "" where it was, or where that is not known."""
+    if bundle is None or not modality or not bundle.modality or modality in bundle.modality:
+        return ""
+    text = tr(
+        "{title} was made for {made}, and the image is {modality}: the run will be refused. Choose another model."
+    )
+    return text.format(title=bundle.title, made=", ".join(bundle.modality), modality=modality)
+
+
 def ready_text(*, missing: Sequence[str], has_model: bool, has_source: bool, tr: Translate = untranslated) -> str:
     """What a person should do next."""
     if not has_model:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from slicermedai.errors import InputError
+from slicermedai.inference.budget import available
 from slicermedai.inference.task import RunSettings
 
 _NAMES = re.compile(r"^(auto|cpu|mps|cuda(:\d+)?)$")
@@ -54,6 +58,23 @@ def available_devices() -> tuple[str, ...]:
     cuda = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return ("cpu", *cuda, *mps)
+
+
+def describe_devices() -> list[dict[str, Any]]:
+    """Each device of :func:`available_devices`: ``name``, ``title``, ``cores``, ``total`` and ``free`` bytes or 0."""
+    found: list[dict[str, Any]] = []
+    for name in available_devices():
+        one: dict[str, Any] = {"name": name, "title": name, "cores": os.cpu_count() or 1, "total": 0, "free": 0}
+        if name == "cpu":
+            free = available()
+            one |= {"title": "CPU", "free": int(free) if math.isfinite(free) else 0}
+        elif name.startswith("cuda"):
+            free, total = torch.cuda.mem_get_info(name)
+            one |= {"title": torch.cuda.get_device_name(name), "total": total, "free": free}
+        else:
+            one |= {"title": "Apple GPU (MPS)"}
+        found.append(one)
+    return found
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ class Lifecycle:
         self._parameterNode: Any = None
         self._binding: Any = None
         self._timer: Any = None
+        self._closed = False
         super().__init__(parent)  # type: ignore[call-arg]  # Slicer's widget is the next class
 
     # --- what a module says of itself --------------------------------------------------------------------------------
@@ -89,10 +90,13 @@ class Lifecycle:
         self.refresh()
 
     def cleanup(self) -> None:
-        """The module is unloaded, or loaded anew."""
-        if self._timer is not None:
-            self._timer.stop()
+        """The module is unloaded: its panel is told nothing more, and the timer runs until what went on has ended."""
+        if self.logic is not None:
+            for presenter in self.presenters():
+                presenter.changed.silence()
             self.stopWork()
+            self._closed = True
+            self.tick()
         self.removeObservers()
         self.setParameterNode(None)
 
@@ -134,6 +138,8 @@ class Lifecycle:
         """Take in what the children said."""
         for presenter in self.presenters():
             presenter.poll()
+        if self._closed:
+            self.tick()
 
     def connectButtons(self, **slots: Callable[[], object]) -> None:
         """``name=slot`` for the button ``<name>Button``; whether it is checked is nobody's business."""

@@ -1,0 +1,75 @@
+"""The options of a run in the module MedAI: what a person sees and sets there; device and place are remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from slicermedai.app.guided_run import GuidedRun
+from slicermedai.app.state import RunState
+from slicermedai.deid.presets import PRESETS
+
+DEVICE, PARENT = "MedAI/Device", "MedAI/ResultsFolder"
+"""Names in Slicer's settings."""
+_WIDGETS = ("deviceSelector", "flipsCheckBox", "stabilitySpinBox", "parentSelector")
+
+
+class OptionsPanel:
+    """Shows the options of ``presenter`` in ``ui``, and takes what is set there.
+
+    ``recall`` and ``remember`` read and write Slicer's settings.
+    """
+
+    def __init__(
+        self, ui: Any, presenter: GuidedRun, *, recall: Callable[[str], str], remember: Callable[[str, str], None]
+    ) -> None:
+        self.ui, self.presenter, self._remember = ui, presenter, remember
+        for name, preset in PRESETS.items():
+            ui.presetSelector.addItem(presenter.translate(preset.title), name)
+        presenter.choose_options(device=recall(DEVICE) or presenter.state.options.device, parent=recall(PARENT))
+
+    def show_devices(self, devices: Sequence[tuple[str, str]]) -> None:
+        """Offer these; one that was chosen and is not there stays chosen, and the run will say that it is missing."""
+        box, chosen = self.ui.deviceSelector, self.presenter.state.options.device
+        missing = self.presenter.translate("{name}: not found here").format(name=chosen)
+        rest = [] if chosen in dict(devices) else [(chosen, missing)]
+        blocked = box.blockSignals(True)
+        box.clear()
+        for name, text in [*devices, *rest]:
+            box.addItem(text, name)
+        box.setCurrentIndex(box.findData(chosen))
+        box.blockSignals(blocked)
+
+    def show(self, state: RunState) -> None:
+        """Show what was asked for, without telling that anything was."""
+        ui, asked, editable = self.ui, state.options, self.presenter.editable
+        for name in _WIDGETS:
+            getattr(ui, name).enabled = editable
+        ui.presetSelector.enabled = editable and state.identity == "deidentify"
+        ui.presetSelector.setCurrentIndex(max(ui.presetSelector.findData(asked.preset), 0))
+        self._quietly(ui.flipsCheckBox, "checked", asked.flips)
+        self._quietly(ui.stabilitySpinBox, "value", asked.stability)
+        if ui.parentSelector.currentPath != asked.parent:
+            blocked = ui.parentSelector.blockSignals(True)
+            ui.parentSelector.setCurrentPath(asked.parent)
+            ui.parentSelector.blockSignals(blocked)
+
+    def _quietly(self, widget: Any, name: str, value: Any) -> None:
+        blocked = widget.blockSignals(True)
+        setattr(widget, name, value)
+        widget.blockSignals(blocked)
+
+    def onDevice(self, index: int) -> None:
+        """A device was chosen; it is remembered."""
+        name = str(self.ui.deviceSelector.itemData(index))
+        self.presenter.choose_options(device=name)
+        self._remember(DEVICE, name)
+
+    def onPreset(self, index: int) -> None:
+        """How an image is de-identified."""
+        self.presenter.choose_options(preset=str(self.ui.presetSelector.itemData(index)))
+
+    def onParent(self, path: str) -> None:
+        """Where runs make their folders; it is remembered."""
+        self.presenter.choose_options(parent=path)
+        self._remember(PARENT, path)
