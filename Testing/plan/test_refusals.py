@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from slicermedai.console import planning
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.plan import Body, Box, BoxCut, LiverFormula, Margin, MarginCut, PlaneCut, Role, SurfaceFormula
 from slicermedai.errors import GeometryError, InputError
@@ -165,3 +166,24 @@ def test_nothing_to_undo_and_nothing_to_redo(plan):
     for _ in range(150):
         other = other.did(replace(other.plan))
     assert len(other.plans) == 100
+
+
+def test_an_organ_that_is_no_liver_has_no_standard_liver_volume():
+    lesion = start_plan(a_result(), Roles(organ="lesion"))
+    with pytest.raises(InputError, match="'lesion' is no liver"):
+        edits.with_body(lesion, Body(height_cm=171, weight_kg=68))
+    with pytest.raises(InputError, match="'lesion' is no liver"):
+        table_of(replace(lesion, body=Body(height_cm=171, weight_kg=68)))
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ({"liver": "Urata 1995"}, "Urata 1995, body surface by Du Bois 1916"),
+        ({}, "Vauthey 2002, body surface by Mosteller 1987"),
+        ({"liver": "Urata 1995", "surface": "Mosteller 1987"}, "Urata 1995, body surface by Mosteller 1987"),
+    ],
+)
+def test_the_body_surface_is_the_one_that_goes_with_the_liver_formula_unless_another_is_named(plan, given, known):
+    made = planning.add_size(plan, height_cm=171, weight_kg=68, **given)
+    assert {row.note for row in table_of(made).rows if row.name == "standard liver volume"} == {known}

@@ -28,6 +28,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
 from slicermedai.errors import FormatError
 from slicermedai.plan import edits
+from slicermedai.plan.body import usual_surface
 from slicermedai.plan.history import History
 from slicermedai.plan.keep import load_plan, save_plan
 from slicermedai.plan.mesh import Space, surface_of
@@ -109,16 +110,24 @@ def add_size(
     height_cm: float,
     weight_kg: float,
     liver: str = LiverFormula.VAUTHEY,
-    surface: str = SurfaceFormula.MOSTELLER,
+    surface: str = "",
 ) -> Plan:
     """With the patient's size, and so the standard liver volume by the formula ``liver``.
+
+    ``surface`` names the formula of the body surface; without it, Du Bois goes with Urata and Mosteller with Vauthey.
 
     Raises
     ------
     InputError
-        A size that no patient has, or for which the formula was not made.
+        A size that no patient has, or for which the formula was not made, or an organ that is no liver.
     """
-    body = Body(height_cm=height_cm, weight_kg=weight_kg, liver=LiverFormula(liver), surface=SurfaceFormula(surface))
+    formula = LiverFormula(liver)
+    body = Body(
+        height_cm=height_cm,
+        weight_kg=weight_kg,
+        liver=formula,
+        surface=SurfaceFormula(surface) if surface else usual_surface(formula),
+    )
     return edits.with_body(plan, body)
 
 

@@ -23,6 +23,11 @@ class StandardLiver:
     formulae: str
 
 
+def usual_surface(liver: LiverFormula) -> SurfaceFormula:
+    """The body surface that goes with ``liver`` by custom: Du Bois with Urata, Mosteller with Vauthey."""
+    return SurfaceFormula.DU_BOIS if liver is LiverFormula.URATA else SurfaceFormula.MOSTELLER
+
+
 def surface_area(body: Body) -> float:
     """Body surface area in m2.
 

@@ -12,6 +12,9 @@ from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import GeometryError, InputError
 
 
+LIVER = ("SCT", "10200004")
+
+
 def check_plan(plan: Plan) -> Plan:
     """``plan`` itself.
 
@@ -21,9 +24,11 @@ def check_plan(plan: Plan) -> Plan:
         A structure lies on another grid or in another frame of reference than the plan, or comes from a phase that was
         not aligned with it within the limit.
     InputError
-        Two structures of one name, a name that is not there, a structure without voxels, or a lesion outside the organ.
+        Two structures of one name, a name that is not there, a structure without voxels, a lesion outside the organ, or a
+        standard liver for an organ that is none.
     """
     _check_names(plan)
+    _check_liver(plan)
     for one in plan.structures:
         check_grid(one.name, one.region.geometry, plan.geometry)
         phase_of(plan, one)
@@ -40,6 +45,17 @@ def check_plan(plan: Plan) -> Plan:
                 advice="Correct one of them, or choose the organ that the lesion is in.",
             )
     return plan
+
+
+def _check_liver(plan: Plan) -> None:
+    label = structure(plan, plan.organ).label
+    if plan.body is None or (label.type.scheme, label.type.value) == LIVER:
+        return
+    raise InputError(
+        f"{plan.organ!r} is no liver, and has no standard liver volume",
+        attribute="body",
+        advice="Leave height and weight out, or choose the finding that is coded as liver (SCT 10200004).",
+    )
 
 
 def structure(plan: Plan, name: str) -> PlanStructure:

@@ -109,10 +109,13 @@ def without_cut(plan: Plan, name: str) -> Plan:
 
 
 def with_body(plan: Plan, body: Body | None) -> Plan:
-    """With the patient's height and weight; raises InputError where the formula was not made for such a patient."""
+    """With the patient's height and weight.
+
+    Raises InputError where the formula was not made for such a patient, or the organ is no liver.
+    """
     if body is not None:
         standard_liver(body)
-    return replace(plan, body=body)
+    return check_plan(replace(plan, body=body))
 
 
 def with_pair(plan: Plan, first: str, second: str) -> Plan:
