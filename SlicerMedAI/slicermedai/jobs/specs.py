@@ -119,7 +119,10 @@ class RunJob(Job):
     )
     saliency_target: str = field(
         default="",
-        metadata=_option("what the map is of: a label, or LABEL#2 for its second largest part; default: the largest"),
+        metadata=_option(
+            "what the map is of: a label, with its side where several have one name, or LABEL#2 for its second largest "
+            "part; default: the largest"
+        ),
     )
     stability: int = field(
         default=0,
@@ -244,7 +247,8 @@ class CalibrateJob(Job):
     saliency: str = field(
         default="",
         metadata=_option(
-            "check saliency maps of this method too, on the first ten cases: takes some hundred sweeps a case",
+            "check saliency maps of this method too, on a case of each of the first ten patients: takes some hundred "
+            "sweeps a patient, and thousands for occlusion",
             choices=("", "hirescam", "gradcam", "gradient", "occlusion"),
         ),
     )
