@@ -90,6 +90,17 @@ def test_the_result_holds_the_planned_regions_and_numbers(plan, output):
     assert any("margin lesion + 14 mm reaches hepatic vein" in line for line in result.provenance.warnings)
 
 
+def test_what_of_a_margin_lies_beyond_the_organ_is_a_finding_of_its_own(output):
+    made = edits.with_margin(a_plan(), "lesion", 37.0)
+    result = AnalysisResult.load(save_plan(made, output))
+    beyond = next(one for one in result.findings if one.label.name == "lesion + 37 mm: margin beyond liver")
+    numbers = {one.name.meaning: one.value for one in beyond.measurements}
+    assert numbers["Volume"] == table_of(made).value("lesion + 37 mm", "margin beyond liver")
+    places = made.geometry.to_lps(np.argwhere(beyond.region.to_array()))
+    assert (liver.LIVER.distance(places) > 0).all()
+    assert beyond.label.type.meaning == "Tissue"
+
+
 def test_planning_again_replaces_what_was_planned_before(plan, output):
     first = save_plan(plan, output)
     bare = edits.without_cut(edits.without_cut(edits.without_cut(plan, "box"), "wide"), "right half")

@@ -82,6 +82,9 @@ def test_every_verb_does_its_part(tmp_path: Path) -> None:
     assert smaller.structures[1].edited
     files = planning.save_surfaces(plan, tmp_path, kind="obj", space="RAS", names=["lesion"])
     assert [path.name for path in files] == ["lesion.obj"]
+    planned = ("liver: planned remnant", "liver: planned resection", "lesion + 10 mm: planned margin")
+    made = planning.add_margin(boxed, "lesion", 10)
+    assert len(planning.save_surfaces(made, tmp_path / "planned", kind="obj", names=planned)) == 3
     for wrong in ({"names": ["spleen"]}, {"space": "XYZ"}):
         with pytest.raises(FormatError, match="no such structure or space"):
             planning.save_surfaces(plan, tmp_path, **wrong)

@@ -31,9 +31,10 @@ from slicermedai.plan import edits
 from slicermedai.plan.body import usual_surface
 from slicermedai.plan.history import History
 from slicermedai.plan.keep import load_plan, save_plan
-from slicermedai.plan.mesh import Space, surface_of
+from slicermedai.plan.mesh import Space, region_surface, surface_of
 from slicermedai.plan.mesh_files import write_surfaces
 from slicermedai.plan.numbers import PlanTable, table_of
+from slicermedai.plan.planned import planned_regions
 from slicermedai.plan.start import Roles, start_plan
 from slicermedai.scene.pictures import Picture
 
@@ -155,21 +156,31 @@ def load(folder: str | Path) -> Plan:
 def save_surfaces(
     plan: Plan, folder: str | Path, *, kind: str = "stl", space: str = Space.LPS, names: Sequence[str] = ()
 ) -> tuple[Path, ...]:
-    """Write structures (all of them without ``names``) as "stl", "obj" or "3mf" in mm, LPS or RAS; returns the files.
+    """Write surfaces as "stl", "obj" or "3mf" in mm, LPS or RAS; returns the files.
+
+    ``names`` are those of structures, and of planned regions as a saved plan calls its findings ("liver: planned
+    remnant", "lesion + 10 mm: planned margin"); without them, all structures are written.
 
     Raises
     ------
     FormatError
-        Another kind or space, or no structure of a name.
+        Another kind or space, or no structure and no planned region of a name.
+    InputError
+        The plan cannot be carried out.
     OutputError
         The folder cannot be written.
     """
     wanted = set(names or plan.names)
-    if wanted - set(plan.names) or space not in list(Space):
+    planned = {one.name: one for one in planned_regions(plan)} if wanted - set(plan.names) else {}
+    known = (*plan.names, *planned)
+    if wanted - set(known) or space not in list(Space):
         raise FormatError(
-            "no such structure or space", attribute="names", advice=f"Choose of {', '.join(plan.names)}; LPS or RAS."
+            "no such structure or space", attribute="names", advice=f"Choose of {', '.join(known)}; LPS or RAS."
         )
     surfaces = [surface_of(one) for one in plan.structures if one.name in wanted]
+    surfaces += [
+        region_surface(one.region, name=name, color=one.label.color) for name, one in planned.items() if name in wanted
+    ]
     return write_surfaces(surfaces, Path(folder), kind=kind, space=Space(space))
 
 

@@ -11,7 +11,6 @@ from slicermedai.domain.plan import Alignment, Plan, PlanStructure, Role
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import GeometryError, InputError
 
-
 LIVER = ("SCT", "10200004")
 
 
@@ -24,8 +23,8 @@ def check_plan(plan: Plan) -> Plan:
         A structure lies on another grid or in another frame of reference than the plan, or comes from a phase that was
         not aligned with it within the limit.
     InputError
-        Two structures of one name, a name that is not there, a structure without voxels, a lesion outside the organ, or a
-        standard liver for an organ that is none.
+        Two structures of one name, a name that is not there, a structure without voxels, a lesion outside the organ, or
+        a standard liver for an organ that is none.
     """
     _check_names(plan)
     _check_liver(plan)

@@ -1,8 +1,9 @@
 """A result with what is planned as findings of their own: remnant, what is taken away, margins and what they meet.
 
-Each planned region is coded as the anatomy that it lies in; its name and definition say that it is planned. All
-findings with voxels get the same measurements in the same order, as tables and TID 1411 groups want: to those of the
-run come the volume ratio and the distance to the nearest vessel, said to be missing where they have no meaning.
+Each planned region is coded as the anatomy that it lies in, as tissue beyond the organ; its name and definition say that
+it is planned. All findings with voxels get the same measurements in the same order, as tables and TID 1411 groups want:
+to those of the run come the volume ratio and the distance to the nearest vessel, said to be missing where they have no
+meaning.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Label
+from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Code, Label
 from slicermedai.domain.decisions import WHOLE
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.plan import Plan, PlanStructure, Role
@@ -31,13 +32,14 @@ PREFIX = "Plan: "
 _STEP = "planned finding"
 _NOT_PLANNED = "not planned for this structure"
 _NOT_MEASURED = "not measured of a planned region"
+_TISSUE = Code(value="85756007", scheme="SCT", meaning="Tissue")
 _BY_A_PERSON = Confidence(
     state=ConfidenceState.NOT_ASSESSED_EDITED, reason="planned by a person, not found by the model"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Region:
+class PlannedRegion:
     """A planned region, and its ml counted in parts of voxels; ``ratio`` is to the functional volume."""
 
     name: str
@@ -65,7 +67,7 @@ def planned_result(result: AnalysisResult, plan: Plan, table: PlanTable) -> Anal
     check_belongs(plan, result)
     changed = changed_in(plan, result)
     result = redrawn(result, changed)
-    regions = list(_regions(plan))
+    regions = list(planned_regions(plan))
     uids = {plan_uid(result, one.name) for one in regions}
     earlier = {step.detail for step in result.provenance.steps if step.name == _STEP}
     kept = [one for one in result.findings if one.tracking_uid not in uids | earlier]
@@ -93,32 +95,43 @@ def _of_the_whole(review: Review) -> bool:
     return review.tracking_uid == WHOLE and review.decision is Decision.ACCEPTED
 
 
-def _regions(plan: Plan) -> Iterator[_Region]:
+def planned_regions(plan: Plan) -> Iterator[PlannedRegion]:
+    """Remnant, resection, each margin and what it meets: vessels, and what lies beyond the organ.
+
+    Their names are those of the findings of a saved plan. Raises as :func:`slicermedai.plan.resection.resect` does.
+    """
     organ = structure(plan, plan.organ)
     found = resect(plan)
     if found is not None:
-        yield _Region(
+        yield PlannedRegion(
             name=f"{plan.organ}: planned remnant", label=organ.label, region=found.remnant_region, ml=found.remnant,
             ratio=found.of_functional, definition="Functional part of the organ that stays; parts of voxels count.",
         )  # fmt: skip
-        yield _Region(
+        yield PlannedRegion(
             name=f"{plan.organ}: planned resection", label=organ.label, region=found.resected_region,
             ml=found.resected, definition="What is taken away, lesions included; parts of voxels count.",
         )  # fmt: skip
     for zone in (zone_of(plan, margin) for margin in plan.margins):
         words = f"Lesion and all within {zone.margin.width:g} mm of its border, in the organ."
-        yield _Region(
+        yield PlannedRegion(
             name=f"{title(zone.margin)}: planned margin", label=organ.label, region=zone.region, ml=zone.ml,
             definition=words,
         )  # fmt: skip
         for one in zone.vessels:
-            yield _Region(
+            yield PlannedRegion(
                 name=f"{title(zone.margin)}: margin in {one.name}", label=structure(plan, one.name).label,
                 region=one.region, ml=one.ml, definition="The part of the vessel that the safety margin reaches.",
             )  # fmt: skip
+        if zone.beyond_organ is not None:
+            yield PlannedRegion(
+                name=f"{title(zone.margin)}: margin beyond {plan.organ}",
+                label=replace(organ.label, category=_TISSUE, type=_TISSUE),
+                region=zone.beyond_organ.region, ml=zone.beyond_organ.ml,
+                definition="The part of the safety margin that lies beyond the border of the organ.",
+            )  # fmt: skip
 
 
-def _finding(result: AnalysisResult, one: _Region, columns: Sequence[Measurement]) -> Finding:
+def _finding(result: AnalysisResult, one: PlannedRegion, columns: Sequence[Measurement]) -> Finding:
     volume = Measurement(name=VOLUME, value=one.ml, unit=MILLILITER)
     measurements = measured_as(columns, {**sizes_of(one.region), VOLUME: volume}, missing=_NOT_MEASURED)
     return Finding(
