@@ -87,7 +87,12 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
             **{"key": self.onNewKey, "preview": self.onPreview, "run": self.onRun, "cancel": presenter.cancel},
             **{"previous": lambda: self.onTurn(-1), "next": lambda: self.onTurn(1)},
             **{"identity": lambda: self.onDecide(IDENTITY), "harmless": lambda: self.onDecide(HARMLESS)},
-            **{"report": self.onReport, "folder": self.onFolderOpen, "review": self.onReviewOpen},
+            **{
+                "apply": self.onApply,
+                "report": self.onReport,
+                "folder": self.onFolderOpen,
+                "review": self.onReviewOpen,
+            },
         )
 
     def exit(self):
@@ -153,6 +158,11 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
     def onRun(self):
         passphrase = self.ui.passphraseEdit.text
         self.logic.presenter.start(passphrase)
+        self.ui.passphraseEdit.clear()
+
+    def onApply(self):
+        passphrase = self.ui.passphraseEdit.text
+        self.logic.presenter.apply(passphrase)
         self.ui.passphraseEdit.clear()
 
     def onDecide(self, decision):

@@ -532,6 +532,18 @@ def test_doubtful_text_is_shown_and_what_is_decided_is_noted(harness: Harness, d
     assert "harmless" in ui.reviewLabel.text
     assert list(decisions(presenter_of(deid).review).values()) == ["harmless"]
     assert "PATIENT-DATA" in presenter_of(deid).review.name
+    first = presenter_of(deid).state.result
+    harness.click(ui.applyButton)
+    until_idle(harness, deid)
+    again = presenter_of(deid).state.result
+    assert (first.folder.name, again.folder.name) == ("out", "out-decided"), ui.messageLabel.text
+    original, removed, kept = (dcmread(next(place.rglob("*.dcm"))).pixel_array for place in (
+        elsewhere / "scan", first.copies, again.copies,
+    ))  # fmt: skip
+    assert (removed != original).any()
+    assert (kept == original).all()
+    assert not ui.applyButton.enabled
+    assert ui.reviewLabel.text == "No doubtful text."
 
 
 # --- in Slicer -------------------------------------------------------------------------------------------------------

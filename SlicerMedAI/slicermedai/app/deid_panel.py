@@ -93,6 +93,7 @@ class Panel:
         for button in (ui.previousButton, ui.identityButton, ui.harmlessButton, ui.nextButton):
             button.visible = button.enabled = picture is not None
         ui.previousButton.enabled, ui.nextButton.enabled = self.place > 0, self.place + 1 < len(pictures)
+        ui.applyButton.visible, ui.applyButton.enabled = picture is not None, presenter.can_apply
         if picture != self._picture:
             show_picture(ui.reviewPicture, picture, PICTURE)
         self._picture = picture

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slicermedai.app.deid_choice import Choosing
 from slicermedai.app.deid_preview import shown_from, start_key, start_preview
-from slicermedai.app.deid_result import decide, decisions, read_result, review_folder
+from slicermedai.app.deid_result import DECISIONS, decide, decisions, read_result, review_folder
 from slicermedai.app.deid_state import DeidResult, Working
 from slicermedai.app.deid_words import stopped_text, summary
 from slicermedai.app.installing import InstallStep, packages_step
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
+from slicermedai.deid.request import wants_passphrase
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.jobs.inquiry import Inquiry
 from slicermedai.jobs.places import unfinished
+from slicermedai.jobs.specs import DeidJob
 
 PREVIEW, RUN, IMPORT, INSTALL, KEY = "preview", "run", "import", "install", "key"
 """What can be going on."""
@@ -54,6 +57,7 @@ class DeidRun(Choosing):
         self._submit, self._add = submit, add_to_database
         self._output = self._key = Path()
         self._review_is_ours = False
+        self._ran: tuple[Any, DeidJob] | None = None
         self.decided: dict[str, str] = {}
         """Name of a picture -> what was decided about it."""
 
@@ -76,16 +80,24 @@ class DeidRun(Choosing):
         """Start the job; whatever keeps it from starting becomes the message."""
         if not self.can_run:
             return
-        self._output = self._place()
-        job = self.job(self._output, review=review_folder(self._output))
-        try:
-            working = self._submit(self.source, job.output, passphrase=passphrase, **self.options_of(job))
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
+        output = self._place()
+        self._run(self.source, self.job(output, review=review_folder(output)), passphrase)
+
+    @property
+    def can_apply(self) -> bool:
+        """True where something was decided about the texts of the last run."""
+        if self.busy or self.state.result is None or self._ran is None or not self.decided:
+            return False
+        return self.state.asked.has_passphrase or not wants_passphrase(self._ran[1])
+
+    def apply(self, passphrase: str = "") -> None:
+        """Do the same files again by the same choice, with what was decided, into a new folder; the last one stays."""
+        if not self.can_apply or self._ran is None:
             return
-        self.decided, self._review_is_ours = {}, not self.review.exists()
-        self._set(result=None)
-        self._begin(working, RUN)
+        source, ran = self._ran
+        output = self._beside(Path(ran.output))
+        again = replace(ran, output=str(output), review=str(review_folder(output)))
+        self._run(source, replace(again, decisions=str(self.review / DECISIONS)), passphrase)
 
     def make_key(self, path: Path, passphrase: str) -> None:
         """Start to make a sealed project key, which is then the chosen one."""
@@ -121,6 +133,23 @@ class DeidRun(Choosing):
         return review_folder(self._output)
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _run(self, source: Any, job: DeidJob, passphrase: str) -> None:
+        self._output = Path(job.output)
+        try:
+            working = self._submit(source, job.output, passphrase=passphrase, **self.options_of(job))
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        self.decided, self._review_is_ours, self._ran = {}, not self.review.exists(), (source, job)
+        self._set(result=None)
+        self._begin(working, RUN)
+
+    @staticmethod
+    def _beside(output: Path) -> Path:
+        """A folder of a new name beside the last output."""
+        names = (f"{output.name}-decided{number}" for number in ("", *(f"-{count}" for count in range(2, 1000))))
+        return next(path for path in map(output.with_name, names) if not path.exists())
 
     def _begin(self, working: Working, activity: str) -> None:
         self._working = working
