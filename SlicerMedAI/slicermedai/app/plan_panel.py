@@ -67,6 +67,7 @@ class Panel(ResultPanel):
         ui.warningLabel.visible = bool(ui.warningLabel.text)
         self._show_structures(state)
         self._show_steps(state)
+        ui.headlineLabel.text = words.headline_text(state, tr)
         self._fill("numbersTable", words.number_rows(state.numbers, tr))
         ui.phasesLabel.text = words.phases_text(state, tr)
         self._set_path(ui.phaseSelector, state.asked.phase)

@@ -9,6 +9,7 @@ from typing import Any
 
 from slicermedai.app.plan_back import OPEN, PAGE, SAVE, SERIES, SURFACE_FOLDER, SURFACES, Answered
 from slicermedai.app.plan_state import Around, Stage
+from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.domain.study import Identity
@@ -64,6 +65,8 @@ class PlanRun(Answered):
         self._scene.when_changed(lambda: None)
         if self._working is not None:
             self._working.clean()
+            self._working = None
+            self._set(phase=Phase.IDLE, stage="")
         self.child.close()
         self._remove_pictures()
         self._scene.forget()

@@ -192,6 +192,10 @@ class Stage(Protocol):
         """Let the organ be faint in 3D."""
 
 
+_ORDER = ("Resection", "Standard liver", "Safety margins", "Distances", "Volumes and diameters")
+"""The parts of the table as a planner looks for them; the others follow."""
+
+
 def numbers_of(answer: Mapping[str, Any]) -> Numbers:
     """The table that a child answered."""
     rows = tuple(
@@ -207,6 +211,8 @@ def numbers_of(answer: Mapping[str, Any]) -> Numbers:
         )
         for row in answer["rows"]
     )
+    known = {part: place for place, part in enumerate(_ORDER)}
+    rows = tuple(sorted(rows, key=lambda row: known.get(row.part, len(known))))
     return Numbers(rows=rows, warnings=tuple(answer["warnings"]))
 
 

@@ -69,6 +69,32 @@ def number_rows(numbers: Numbers | None, tr: Translate = untranslated) -> list[t
     ]  # fmt: skip
 
 
+def headline_text(state: PlanState, tr: Translate = untranslated) -> str:
+    """What is looked for first: what stays, and how near the vessels are; "" where there is no plan."""
+    numbers, plan = state.numbers, state.plan
+    if numbers is None or plan is None:
+        return ""
+    found = {row.quantity: row.value for row in numbers.rows if row.structure == plan.organ and row.value is not None}
+    lines = [_remnant(found, tr)]
+    ways = [row for row in numbers.rows if row.quantity == "shortest distance" and row.value is not None]
+    if ways:
+        nearest = min(ways, key=lambda row: row.value or 0.0)
+        lines.append(tr("Nearest: {what}, {mm} mm.").format(what=nearest.structure, mm=f"{nearest.value:.1f}"))
+    return " ".join(lines)
+
+
+def _remnant(found: dict[str, float], tr: Translate) -> str:
+    if "remnant volume" not in found:
+        return tr("Nothing is cut yet: no remnant.")
+    told = tr("Remnant {ml} ml, {percent} % of the functional volume").format(
+        ml=f"{found['remnant volume']:.1f}", percent=f"{found['remnant of functional volume']:.1f}"
+    )
+    standard = found.get("remnant of standard liver volume")
+    if standard is None:
+        return tr("{told}; of the standard liver volume: not assessed.").format(told=told)
+    return tr("{told}, {percent} % of the standard liver volume.").format(told=told, percent=f"{standard:.1f}")
+
+
 def _value(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}" if abs(value) < 10 else f"{value:.1f} {unit}"
 
