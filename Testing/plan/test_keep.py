@@ -127,6 +127,30 @@ def test_a_plan_of_another_image_and_a_folder_without_a_plan_are_refused(output,
         save_plan(a_plan(), tmp_path)
 
 
+def test_a_plan_is_found_by_the_result_that_it_lies_beside_and_never_guessed_among_cases(tmp_path):
+    widths = {"caseA": 5.0, "caseA-2": 7.0, "caseB": 9.0}
+    for name, width in widths.items():
+        a_result().save(tmp_path / name)
+        save_plan(a_plan(), tmp_path / name)
+        save_plan(edits.with_margin(a_plan(), "lesion", width), tmp_path / name)
+    for name, width in widths.items():
+        assert load_plan(tmp_path / name).margins[0].width == width
+        assert load_plan(tmp_path / f"{name}-planned-2").margins[0].width == width
+    with pytest.raises(UnreadableFileError, match="plans of several cases"):
+        load_plan(tmp_path)
+    reviewed = save_reviewed(tmp_path / "caseB", [])
+    assert save_plan(a_plan(), reviewed).name == "caseB-planned-3"
+    assert load_plan(reviewed).margins == load_plan(tmp_path / "caseB").margins == ()
+
+
+def test_the_plan_of_a_run_is_not_that_of_another_case_in_its_folder(output):
+    save_plan(edits.with_margin(a_plan(), "lesion", 5.0), output)
+    other = a_result().save(output / "other")
+    for _ in range(2):
+        save_plan(a_plan(), other)
+    assert load_plan(output).margins[0].width == load_plan(output / "result").margins[0].width == 5.0
+
+
 @pytest.mark.parametrize("name", ["plan.json", "arrays.npz"])
 def test_a_plan_that_was_changed_afterwards_is_refused(plan, output, name):
     path = save_plan(plan, output) / "plan" / name

@@ -28,7 +28,8 @@ TABLE = "table.csv"
 WARNINGS = "warnings.txt"
 """What must be read before the numbers of the table, a line each."""
 
-_NUMBERED = re.compile(r"(?:(.+)-)?planned-(\d{1,6})")
+_NUMBERED = re.compile(r"(.+-)?planned-(\d{1,6})")
+_REVIEWED = re.compile(r"-reviewed-\d{1,6}$")
 _OF_A_RUN = re.compile(rf"{RESULT}|reviewed-\d+|planned-\d+")
 
 
@@ -69,12 +70,12 @@ def save_plan(plan: Plan, folder: Path) -> Path:
 
 
 def load_plan(folder: Path) -> Plan:
-    """The plan in ``folder``: one that :func:`save_plan` made, or the output of a run, of which the last counts.
+    """The plan in ``folder``: one that :func:`save_plan` made, or the last one of a run's output or of a result.
 
     Raises
     ------
     UnreadableFileError
-        No plan is there, or it is damaged or was changed afterwards.
+        No plan is there, or plans of several cases; or it is damaged or was changed afterwards.
     """
     place = _planned(Path(folder))
     check_seal(place)
@@ -91,22 +92,63 @@ def write_table(table: PlanTable, path: Path) -> None:
 
 
 def _planned(folder: Path) -> Path:
-    if (folder / PLAN / f"{PLAN}.json").is_file():
+    """The folder of the last plan; of several cases beside each other none is guessed."""
+    if _has_plan(folder):
         return folder
-    found = [path for path in folder.glob("*planned-*") if (path / PLAN / f"{PLAN}.json").is_file()]
+    found = _beside(folder) if (folder / f"{RESULT}.json").is_file() else _within(folder)
     if not found:
         raise UnreadableFileError(
-            "holds no plan", file=folder, advice="Give the folder that saving the plan made, or the output of its run."
+            "holds no plan",
+            file=folder,
+            advice="Give the folder that saving the plan made, the output of its run, or the result it lies beside.",
         )
     return max(found, key=_number)
+
+
+def _beside(source: Path) -> list[Path]:
+    """Plans of the result in ``source``."""
+    return [path for path in source.parent.iterdir() if _stem_of(path) == _stem(source) and _has_plan(path)]
+
+
+def _within(folder: Path) -> list[Path]:
+    """Plans of the one case in ``folder``: of its run where it is the output of one."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if _stem_of(path) is not None and _has_plan(path)]
+    if (folder / RESULT / f"{RESULT}.json").is_file():
+        return [path for path in found if _stem_of(path) == ""]
+    if len({_stem_of(path) for path in found}) > 1:
+        raise UnreadableFileError(
+            "holds plans of several cases",
+            file=folder,
+            advice="Give the folder that saving the plan made, or the result that it lies beside.",
+        )
+    return found
+
+
+def _has_plan(folder: Path) -> bool:
+    return (folder / PLAN / f"{PLAN}.json").is_file()
 
 
 def _next(source: Path) -> Path:
     """Beside ``source``, under the next number that is free."""
     source = result_folder(source)
-    stem = "" if _OF_A_RUN.fullmatch(source.name) else f"{source.name}-"
-    number = 1 + max((_number(path) for path in source.parent.glob(f"{stem}planned-*")), default=0)
+    stem = _stem(source)
+    number = 1 + max((_number(path) for path in source.parent.iterdir() if _stem_of(path) == stem), default=0)
     return source.parent / f"{stem}planned-{number}"
+
+
+def _stem(source: Path) -> str:
+    """What the names of the plans of a result begin with: "" in the output of a run."""
+    known = _stem_of(source)
+    if known is not None:
+        return known
+    return "" if _OF_A_RUN.fullmatch(source.name) else f"{_REVIEWED.sub('', source.name)}-"
+
+
+def _stem_of(folder: Path) -> str | None:
+    match = _NUMBERED.fullmatch(folder.name)
+    return match[1] or "" if match else None
 
 
 def _number(folder: Path) -> int:

@@ -1,9 +1,9 @@
 """A result with what is planned as findings of their own: remnant, what is taken away, margins and what they meet.
 
-Each planned region is coded as the anatomy that it lies in, as tissue beyond the organ; its name and definition say that
-it is planned. All findings with voxels get the same measurements in the same order, as tables and TID 1411 groups want:
-to those of the run come the volume ratio and the distance to the nearest vessel, said to be missing where they have no
-meaning.
+Each planned region is coded as the anatomy that it lies in, as tissue beyond the organ; its name and definition say
+that it is planned. All findings with voxels get the same measurements in the same order, as tables and TID 1411 groups
+want: to those of the run come the volume ratio and the distance to the nearest vessel, said to be missing where they
+have no meaning.
 """
 
 from __future__ import annotations
