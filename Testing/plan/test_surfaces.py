@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from slicermedai.domain.finding import PackedMask
 from slicermedai.errors import FormatError
-from slicermedai.plan.mesh import Space, Surface, surface_of
+from slicermedai.plan.mesh import Space, Surface, region_surface, surface_of
 from slicermedai.plan.mesh_files import write_surfaces
 from Testing.fixtures import liver
 from Testing.plan.cases import a_plan
@@ -22,6 +23,19 @@ NAMESPACE = "{http://schemas.microsoft.com/3dmanufacturing/core/2015/02}"
 def surfaces(request) -> dict[str, Surface]:
     plan = a_plan(liver.GRIDS[request.param])
     return {one.name: surface_of(one) for one in plan.structures}
+
+
+BOUNDS = {"lesion": 0.01, "hepatic vein": 0.04, "portal vein": 0.04, "artery": 0.15}
+"""What smoothing may take of the volume of the voxels: the thinner, the more."""
+
+
+@pytest.mark.parametrize("grid", liver.GRIDS)
+@pytest.mark.parametrize("name", BOUNDS)
+def test_smoothing_takes_no_more_of_the_volume_than_the_documentation_says(grid, name):
+    geometry = liver.GRIDS[grid]
+    region = PackedMask.from_array(liver.inside({**liver.SOLIDS, "artery": liver.ARTERY}[name], geometry), geometry)
+    counted = region.to_array().sum() * geometry.voxel_volume / 1000
+    assert region_surface(region, name=name).ml == pytest.approx(counted, rel=BOUNDS[name])
 
 
 def test_every_edge_belongs_to_two_triangles_that_run_along_it_both_ways(surfaces):
