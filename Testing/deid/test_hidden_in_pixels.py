@@ -23,6 +23,7 @@ from pydicom.uid import (
 
 from slicermedai.deid.codestreams import Blanker, precision_of, without_remarks
 from slicermedai.deid.profile import Profile
+from slicermedai.deid.reasons import reason
 from slicermedai.deid.run import DeidSettings, deidentify_all
 from slicermedai.deid.verify import check_file, find
 from slicermedai.errors import IdentityError
@@ -212,3 +213,104 @@ def test_what_is_no_codestream_that_is_known_stays_as_it_is() -> None:
 @pytest.mark.parametrize(("code", "bits"), [(jpeg, 8), (j2k, 8)])
 def test_a_codestream_says_how_many_bits_its_samples_have(code: object, bits: int) -> None:
     assert precision_of(code(tissue(SHAPE))) == bits  # type: ignore[operator]  # one of two functions
+
+
+REMARK = b"KOWAL J. *17.03.1952 MRN 884411 "
+
+
+def a_frame(path: Path, **bits: object) -> Dataset:
+    return dcmread(a_file(path, values(), syntax=RLELossless, SOPClassUID=CT, **bits))
+
+
+def as_items(*items: bytes) -> bytes:
+    return b"".join(b"\xfe\xff\x00\xe0" + len(item).to_bytes(4, "little") + item for item in items)
+
+
+def saved(dataset: Dataset, path: Path) -> Path:
+    for element in (dataset["PixelData"], *(dataset[k] for k in ("ExtendedOffsetTable",) if k in dataset)):
+        element.VR = "OB" if element.keyword == "PixelData" else "OV"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("where", ["offset table", "extended table", "lengths", "behind segments", "between header"])
+def test_a_remark_around_a_compressed_frame_is_gone_and_every_pixel_stays(tmp_path: Path, where: str) -> None:
+    dataset = a_frame(tmp_path / "a.dcm")
+    before = dataset.pixel_array.copy()
+    _, frame = generate_fragments(dataset.PixelData)
+    items = {"offset table": (REMARK, frame), "behind segments": (b"", frame + REMARK)}
+    if where == "between header":
+        items[where] = (b"", frame[:32] + REMARK + frame[64:])
+    dataset.PixelData = as_items(*items.get(where, (b"", frame)))
+    if where in ("extended table", "lengths"):
+        dataset.add_new(0x7FE00001 if where == "extended table" else 0x7FE00002, "OV", REMARK)
+    path = saved(dataset, tmp_path / "b.dcm")
+    assert [hit.why for hit in find(path, frozenset())], "the verifier finds it by itself"
+    copy = copy_of(path, tmp_path / "out")
+    assert b"KOWAL" not in (tmp_path / "out" / "00001.dcm").read_bytes()
+    assert np.array_equal(copy.pixel_array, before)
+
+
+def test_more_fragments_than_frames_are_refused_where_each_frame_is_one(tmp_path: Path) -> None:
+    dataset = a_frame(tmp_path / "a.dcm")
+    _, frame = generate_fragments(dataset.PixelData)
+    dataset.PixelData = as_items(b"", frame, REMARK)
+    path, other = saved(dataset, tmp_path / "b.dcm"), a_file(tmp_path / "c.dcm", values(), SOPClassUID=CT)
+    outcome = deidentify_all([path, other], tmp_path / "out", PLAIN)
+    assert "PixelData" in outcome.files[0].refused
+    assert outcome.files[1].refused == ""
+
+
+def test_a_fragment_of_no_frame_is_blanked(tmp_path: Path) -> None:
+    path = a_clip(tmp_path / "a.dcm", extended=False, syntax=JPEGBaseline8Bit)
+    dataset = dcmread(path)
+    frames = list(generate_fragments(dataset.PixelData))[1:]
+    dataset.PixelData = as_items(b"", *frames, REMARK)
+    copy = copy_of(saved(dataset, path), tmp_path / "out")
+    _, *left, last = generate_fragments(copy.PixelData)
+    assert left == [without_remarks(frame) for frame in frames]
+    assert last == bytes(len(REMARK))
+
+
+def test_what_follows_the_pixels_is_gone_however_long_it_is(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.dcm", values(), SOPClassUID=CT)
+    dataset = dcmread(path)
+    voxels = dataset.PixelData
+    dataset.PixelData = voxels + REMARK * (len(voxels) // 16 + 1)
+    dataset.save_as(path)
+    assert [hit.why for hit in find(path, frozenset())] == ["something stands behind the pixels"]
+    left = copy_of(path, tmp_path / "out").PixelData
+    assert left[: len(voxels)] == voxels
+    assert not any(left[len(voxels) :])
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_what_follows_the_samples_of_a_waveform_is_gone(tmp_path: Path, syntax: str) -> None:
+    path = a_file(tmp_path / "a.dcm", values(), syntax=syntax, SOPClassUID=CT)
+    dataset, wave = dcmread(path), Dataset()
+    wave.NumberOfWaveformChannels, wave.NumberOfWaveformSamples, wave.WaveformBitsAllocated = 1, 16, 16
+    wave.add_new(0x54001010, "OW", b"\1\0" * 16 + REMARK)
+    dataset.WaveformSequence = [wave]
+    dataset.save_as(path)
+    assert [hit.why for hit in find(path, frozenset())] == ["something stands behind the samples of a waveform"]
+    copy = copy_of(path, tmp_path / "out")
+    assert bytes(copy.WaveformSequence[0].WaveformData) == b"\1\0" * 16
+    assert np.array_equal(cells(copy), cells(dataset))
+
+
+def test_an_attribute_of_the_pixels_group_that_is_none_is_gone(tmp_path: Path) -> None:
+    path = a_file(tmp_path / "a.dcm", values(), SOPClassUID=CT)
+    dataset = dcmread(path)
+    dataset.add_new(0x7FE00020, "OW", REMARK)
+    dataset.save_as(path)
+    assert 0x7FE00020 not in copy_of(path, tmp_path / "out")
+
+
+def test_bits_that_were_cleared_are_counted_and_none_is_where_none_was_set(tmp_path: Path) -> None:
+    bits = {"BitsStored": 12, "HighBit": 11, "SOPClassUID": CT}
+    padded = np.where(values() < 100, 63536, values()).astype(np.uint16)
+    files = [a_file(tmp_path / "a.dcm", padded, **bits), a_file(tmp_path / "b.dcm", values(), **bits)]
+    first, second = (row.done["PixelData", "C"] for row in deidentify_all(files, tmp_path / "out", PLAIN).files)
+    assert (first, second) == (1, 0)
+    assert "were cleared" in reason("PixelData", "C", Profile())

@@ -66,14 +66,18 @@ class Blanker:
             yield done
 
     def boundary(self) -> Iterator[bytes]:
-        """A fragment ends: after the end of a frame, and where nothing was understood, another one may begin."""
-        if self._step in (self._start, self._behind, self._as_it_is):
+        """A fragment ends: another frame may begin. What is no frame stays only where nothing was understood before."""
+        if self._step == self._behind and self._held:
+            rest = self._take(len(self._held))
+            yield rest if not rest.strip(b"\0\xff") else bytes(len(rest))
+        elif self._step in (self._start, self._as_it_is):
             if self._held:
                 yield self._take(len(self._held))
             self._step = self._start
 
     def end(self) -> Iterator[bytes]:
         """Nothing follows: what is held back comes out; an unfinished remark is blanked."""
+        yield from self.boundary()
         if self._held:
             is_remark = self._step in (self._markers, self._j2k_markers) and self._is_remark(self._held[:2])
             yield _blank(self._take(len(self._held)), 4) if is_remark else self._take(len(self._held))
@@ -100,10 +104,10 @@ class Blanker:
         return self._take(len(self._held))
 
     def _behind(self) -> bytes:
-        """Between the end of a frame and that of its fragment nothing is meant."""
-        if self._held == b"\xff":
+        """Between the end of a frame and the beginning of the next one nothing is meant."""
+        if len(self._held) < 12 and any(sign.startswith(self._held[: len(sign)]) for sign in (_JPEG, _J2K, _JP2)):
             return b""
-        if self._held.startswith(_JPEG):
+        if self._held.startswith((_JPEG, _J2K, _JP2)):
             self._step = self._start
             return self._start()
         return bytes(len(self._take(len(self._held))))

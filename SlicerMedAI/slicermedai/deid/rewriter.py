@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from slicermedai.deid import around
 from slicermedai.deid.ages import CODE_VALUE, NUMBERS, UNITS, capped, unit_of
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.codestreams import blanked
@@ -43,6 +44,8 @@ LARGE = 1 << 20
 _CHARSET, _SIGNED = 0x00080005, 0x00280103
 _NOTED = frozenset({*CELL, *SHAPE})
 _OVERLAP = 512
+_TABLES = frozenset({around.OFFSETS, around.OFFSET_LENGTHS})
+_FLOATS = frozenset({0x7FE00008, 0x7FE00009})
 _NOT_SEARCHED = frozenset({"AS", "DA", "DT", "PN", "TM", "UI"})
 Tally = Counter[tuple[str, str]]
 Mark = tuple[int, bytes | Callable[[], Iterator[bytes]]]
@@ -61,6 +64,7 @@ class _Level:
     place: Place
     anew: bool
     creators: dict[int, str] = field(default_factory=dict)
+    wave: dict[int, bytes] = field(default_factory=dict)
     unit: str = ""
 
     def creator(self, event: Event, window: Window) -> str:
@@ -95,6 +99,7 @@ class Rewriter:
         self._walk, self._window, self._sink, self._scan = Walk(file), file.window, sink, scan
         self._marks = sorted(marks, key=lambda mark: mark[0], reverse=True)
         self._levels = [_Level(place, file.encoding != place.encoding)]
+        self._order, self._syntax = file.encoding.order, file.syntax
         self._swaps = file.encoding.order != place.encoding.order
         self._skipped = 0
         self._out = Copier(file.window, sink, file.start)
@@ -132,6 +137,11 @@ class Rewriter:
         _, tag, vr, head, start, size = event
         level = self._levels[-1]
         if self._caps and self._cap(event, level):
+            return
+        if tag in around.WAVE:
+            level.wave[tag] = self._window.bytes_at(start, min(size, 8))
+        elif tag == around.SAMPLES and 0 < around.declared_samples(level.wave, self._order) < size:
+            self._samples(event, level)
             return
         creator = ""
         if tag & 0x10000:
@@ -204,8 +214,11 @@ class Rewriter:
             self._cells.learn(tag, self._window.bytes_at(start, size))
         if kind == Kind.FRAGMENTS:
             self._fragments(event, level)
-        elif tag == PIXEL_DATA and len(self._levels) == 1:
+        elif (tag == PIXEL_DATA or tag in _FLOATS) and len(self._levels) == 1:
             self._pixels(event, level)
+        elif tag in _TABLES and not self._is_table(event):
+            self._out.cut(event[3], start + size)
+            self.tally[label_of(tag), "X"] += 1
         elif level.anew:
             self._keep_anew(event, level)
         elif size > LARGE:
@@ -237,6 +250,8 @@ class Rewriter:
         self._out.write(head_of(tag, vr, size, level.place.encoding))
         meant = self._cells.meant(size)
         self._out.copy(start, meant, change=self._cells.change(partial(swapped, vr) if self._swaps else None))
+        if meant < size or self._cells.cleared:
+            self.tally[label_of(tag), "C"] += 1
         self._out.write(bytes(size - meant))
         self._out.resume(start + size)
 
@@ -245,9 +260,33 @@ class Rewriter:
         self._out.cut(head, start)
         self._out.write(head_of(tag, vr, UNDEFINED, level.place.encoding))
         self._out.let_go()
-        for piece in blanked(self._walk.fragments(start)):
+        cells, limit = self._cells, self._walk.limit
+        fragments = around.with_true_table(self._walk.fragments(start), cells.frames, limit)
+        if self._syntax == around.RLE and len(self._levels) == 1:
+            fragments = around.true_rle_frames(fragments, cells.frames, cells.pixels)
+        for piece in blanked(fragments):
             self._out.write(piece)
         self._out.resume(self._walk.position)
+
+    def _is_table(self, event: Event) -> bool:
+        """True where an extended offset table holds nothing but offsets, or lengths."""
+        _, tag, _, _, start, size = event
+        if size > LARGE:
+            return False
+        return around.is_offset_table(tag, self._window.bytes_at(start, size), self._cells.frames, self._walk.limit)
+
+    def _samples(self, event: Event, level: _Level) -> None:
+        """A waveform, without what stands behind its samples."""
+        kind, tag, vr, head, start, size = event
+        declared = around.declared_samples(level.wave, self._order)
+        if level.anew:
+            self._keep_anew((kind, tag, vr, head, start, declared), level)
+        else:
+            self._out.cut(head, start)
+            self._out.write(head_of(tag, vr, declared, level.place.encoding))
+            self._out.copy(start, declared)
+        self._out.resume(start + size)
+        self.tally[label_of(tag), "C"] += 1
 
     def _structure(self, event: Event) -> None:
         """Sequences and items are written with undefined length, so that none has to be known before its end."""

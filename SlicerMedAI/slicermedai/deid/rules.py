@@ -31,6 +31,7 @@ _CLASS_UIDS = re.compile(
 _PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
 _PERSONS_ROLE = 0x00102298  # is not valid without the Responsible Person, whom the table removes (PS3.3 C.7.1.1)
 _PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
+_PIXELS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010})
 _CHARSET, _BURNED_IN, _TIMEZONE = 0x00080005, 0x00280301, 0x00080201
 _TEMPORAL = frozenset({"DA", "DT", "TM"})
 _NUMERIC = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
@@ -57,6 +58,7 @@ class RemoveHidden:
     def op(self, context: Context, element: Element) -> Op | None:
         """Remove them."""
         hidden = element.tag & 0xFFFF == 0 or element.tag >> 16 in (0, 2) or element.tag in _PADDING
+        hidden = hidden or (element.tag >> 16 == PIXEL_GROUP and element.tag not in _PIXELS)
         return REMOVE if hidden else None
 
     def describe(self, profile: Profile = _BASIC) -> list[str]:
@@ -77,7 +79,12 @@ class KeepPixels:
 
     def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
-        return ["Pixel data were copied byte for byte, but for text that was removed from them."]
+        return [
+            "Pixel data were copied byte for byte, but for text that was removed from them and for what is no pixel: "
+            "bits that no value uses were cleared, also those of padding that needs more bits than are stored; what "
+            "stands behind the last pixel or run-length code, and offset tables that are none, was blanked.",
+            "Waveforms were cut behind their last sample.",
+        ]
 
 
 class ReplaceDocuments:

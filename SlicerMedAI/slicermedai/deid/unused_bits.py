@@ -13,9 +13,11 @@ from slicermedai.errors import UnsupportedImageError
 
 CELL = (0x00280100, 0x00280101, 0x00280102, 0x00280103)
 """Bits Allocated, Bits Stored, High Bit, Pixel Representation."""
-SHAPE = (0x00280002, 0x00280008, 0x00280010, 0x00280011)
-"""Samples per Pixel, Number of Frames, Rows, Columns."""
-_FRAMES = 0x00280008
+SHAPE = (0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280004)
+"""Samples per Pixel, Number of Frames, Rows, Columns, Photometric Interpretation."""
+_SAMPLES, _FRAMES, _ROWS, _COLUMNS, _MEANING = SHAPE
+_SHARED_COLOURS = {b"YBR_FULL_422": 2, b"YBR_PARTIAL_422": 2, b"YBR_PARTIAL_420": 1.5}
+"""Samples that a pixel takes where pixels share colours (PS3.3 C.7.6.3.1.2)."""
 CELLS = (8, 16, 32, 64)
 """Bits Allocated that are whole numbers of a computer."""
 
@@ -89,29 +91,46 @@ _ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 
 
 class Cells:
-    """What a dataset says of its cells, as its elements go by; ``order`` is its byte order."""
+    """What a dataset says of its cells, as its elements go by; ``order`` is its byte order.
 
-    __slots__ = ("_order", "_said", "_shape")
+    ``frames`` is 0 where it does not say how many there are; ``cleared`` says that unused bits were, in any piece.
+    """
+
+    __slots__ = ("_order", "_said", "_shape", "_shared", "cleared", "frames")
 
     def __init__(self, order: str) -> None:
         self._order, self._said = order, dict.fromkeys(CELL, 0)
-        self._shape = dict.fromkeys(SHAPE, 1)
+        self._shape = dict.fromkeys((_SAMPLES, _ROWS, _COLUMNS), 1)
+        self._shared: float = 0
+        self.frames = 0
+        self.cleared = False
 
     def learn(self, tag: int, raw: bytes) -> None:
         """Take the value of one of :data:`CELL` or :data:`SHAPE`."""
-        said = self._said if tag in self._said else self._shape
-        if tag == _FRAMES:
+        if tag == _MEANING:
+            self._shared = _SHARED_COLOURS.get(raw.strip(b" \0"), 0)
+        elif tag == _FRAMES:
             digits = raw.strip(b" \0")
-            said[tag] = int(digits) if digits.isdigit() else 1
+            self.frames = int(digits) if digits.isdigit() else 0
         else:
+            said = self._said if tag in self._said else self._shape
             said[tag] = int.from_bytes(raw[:2], _ORDERS[self._order])
 
+    @property
+    def pixels(self) -> int:
+        """Pixels of a frame."""
+        return self._shape[_ROWS] * self._shape[_COLUMNS]
+
     def meant(self, size: int) -> int:
-        """How many of the ``size`` bytes of native pixel data are pixels: what follows is less than a frame."""
-        samples, frames, rows, columns = self._shape.values()
-        bits = samples * rows * columns * self._said[CELL[0]]
-        whole = (bits * max(frames, 1) + 15) // 16 * 2  # even; of swapped bytes the last one may be a pixel
-        return whole if 0 < whole < size < whole + (bits + 7) // 8 else size
+        """How many of the ``size`` bytes of native pixel data are pixels.
+
+        Whole frames that nobody counted are, where the dataset says nothing of their number.
+        """
+        bits = int(self.pixels * (self._shared or self._shape[_SAMPLES]) * self._said[CELL[0]])
+        frame = (bits + 7) // 8
+        whole = (bits * max(self.frames, 1) + 15) // 16 * 2  # even; of swapped bytes the last one may be a pixel
+        uncounted = frame and not self.frames and size % frame < 2
+        return whole if 0 < whole < size and not uncounted else size
 
     def unused(self) -> UnusedBits | None:
         """As :meth:`UnusedBits.of`."""
@@ -129,7 +148,10 @@ class Cells:
         unused = self.unused()
         if unused is None:
             return after
-        order = self._order
-        if after is None:
-            return lambda piece: unused.cleared_bytes(piece, order)
-        return lambda piece: after(unused.cleared_bytes(piece, order))
+
+        def changed(piece: bytes | memoryview) -> bytes | memoryview:
+            kept = unused.cleared_bytes(piece, self._order)
+            self.cleared = self.cleared or kept is not piece
+            return kept if after is None else after(kept)
+
+        return changed

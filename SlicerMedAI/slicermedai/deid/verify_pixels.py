@@ -24,6 +24,14 @@ _MEANT = (
 _BITS = "bits that are no part of the pixels' values are set"
 _REMARK = "a remark stands in a compressed frame"
 _BEHIND = "something stands behind a compressed frame"
+_BEHIND_PIXELS = "something stands behind the pixels"
+_BEHIND_SAMPLES = "something stands behind the samples of a waveform"
+_NO_TABLE = "something else than offsets stands in the offset table"
+_SYNTAX, _RLE = 0x00020010, b"1.2.840.10008.1.2.5"
+_COLOURS, _PER_PIXEL, _FRAMES, _ROWS, _COLUMNS = 0x00280004, 0x00280002, 0x00280008, 0x00280010, 0x00280011
+_TABLES = (0x7FE00001, 0x7FE00002)
+_SAMPLES, _WAVE = 0x54001010, (0x003A0005, 0x003A0010, 0x54001004)
+_SHAPE = (_COLOURS, _PER_PIXEL, _FRAMES, _ROWS, _COLUMNS)
 
 
 class PixelCheck:
@@ -31,16 +39,61 @@ class PixelCheck:
 
     def __init__(self) -> None:
         self._said: dict[int, int] = {}
+        self._raw: dict[int, bytes] = {}
         self._kind, self._big = b"", False
+        self._table, self._is_rle = -1, False
 
     def objection(self, element: Element) -> str:
         """What is wrong with an element, "" for nothing."""
         if element.tag in (_ALLOCATED, _STORED, _HIGH, _SIGNED):
             self._said.setdefault(element.tag, max(element.value[:2], default=0))
             self._big = self._big or (element.tag == _ALLOCATED and element.value[:1] == b"\0")
+        elif element.tag in _SHAPE:
+            self._raw.setdefault(element.tag, element.value)
+        elif element.tag in _WAVE:
+            self._raw[element.tag] = element.value
+        elif element.tag == _SYNTAX:
+            self._is_rle = element.value.strip(b" \0") == _RLE
+        elif element.tag == _SAMPLES:
+            return self._waveform(element)
+        elif element.tag in _TABLES:
+            return _no_table(element, 8)
         elif element.tag == _PIXELS:
-            return self._fragment(element) if element.encapsulated else self._cells(element.value)
+            return self._encapsulated(element) if element.encapsulated else self._native(element)
         return ""
+
+    def _number(self, tag: int, otherwise: int = 0) -> int:
+        raw = self._raw.get(tag, b"")
+        if tag == _FRAMES:
+            return int(raw.strip(b" \0")) if raw.strip(b" \0").isdigit() else otherwise
+        return int.from_bytes(raw, "big" if self._big else "little") if raw else otherwise
+
+    def _native(self, element: Element) -> str:
+        """The cells, and what follows the pixels that rows, columns, samples and frames tell of."""
+        per_pixel: float = self._number(_PER_PIXEL, 1)
+        if b"_42" in self._raw.get(_COLOURS, b""):
+            per_pixel = 1.5 if self._raw[_COLOURS].strip(b" \0").endswith(b"0") else 2
+        bits = int(self._number(_ROWS) * self._number(_COLUMNS) * per_pixel) * self._said.get(_ALLOCATED, 0)
+        frames, frame = self._number(_FRAMES), (bits + 7) // 8
+        end = (bits * max(frames, 1) + 15) // 16 * 2
+        counted = frames or not frame or element.size % frame > 1
+        behind = element.value[max(0, end - (element.offset - element.start)) :] if end and counted else b""
+        return self._cells(element.value) or (_BEHIND_PIXELS if behind.strip(b"\0") else "")
+
+    def _waveform(self, element: Element) -> str:
+        said = [self._number(tag) for tag in _WAVE]
+        declared = int(np.prod(said, dtype=np.int64) + 15) // 16 * 2
+        return _BEHIND_SAMPLES if 0 < declared < element.size else ""
+
+    def _encapsulated(self, element: Element) -> str:
+        """The offset table comes first, then the frames."""
+        if self._table in (-1, element.start):
+            self._table = element.start
+            return _no_table(element, 4)
+        if self._is_rle and len(element.value) == element.size:
+            pixels = self._number(_ROWS) * self._number(_COLUMNS)
+            return _BEHIND if pixels and _rle_rest(element.value, pixels).strip(b"\0\x80") else ""
+        return self._fragment(element)
 
     def _cells(self, value: bytes) -> str:
         allocated, stored = self._said.get(_ALLOCATED, 0), self._said.get(_STORED, 0)
@@ -69,6 +122,30 @@ class PixelCheck:
         if self._kind == b"\xff\xd8":
             return _jpeg_remark(value)
         return first and _j2k_remark(value)
+
+
+def _no_table(element: Element, width: int) -> str:
+    """Offsets and lengths are less than what a file has of bytes; letters as numbers are more than 500 million."""
+    if len(element.value) != element.size or element.size % width:
+        return _NO_TABLE
+    numbers = np.frombuffer(element.value, dtype=f"<u{width}")
+    ascends = element.tag == _TABLES[1] or not numbers.size or (numbers[0] == 0 and bool(np.all(np.diff(numbers) > 0)))
+    return "" if ascends and not np.any(numbers >= 1 << 40) else _NO_TABLE
+
+
+def _rle_rest(frame: bytes, pixels: int) -> bytes:
+    """What a run-length encoded frame (PS3.5 G) holds beside the codes of its pixels."""
+    count = frame[0]
+    starts = [int.from_bytes(frame[4 * n : 4 * n + 4], "little") for n in range(1, count + 1)]
+    rest = [frame[4 + 4 * count : 64]]
+    for begin, end in zip(starts, [*starts[1:], len(frame)], strict=True):
+        made, place = 0, begin
+        while made < pixels and place < end:
+            code = frame[place]
+            made += code + 1 if code < 128 else (257 - code) % 129
+            place += code + 2 if code < 128 else 1 + (code > 128)
+        rest.append(frame[place:end])
+    return b"".join(rest)
 
 
 def _is_clear(cells: NDArray[np.unsignedinteger[Any]], stored: int, high: int, *, signed: bool) -> bool:
