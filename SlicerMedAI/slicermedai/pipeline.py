@@ -172,6 +172,7 @@ def _settings(job: RunJob) -> RunSettings:
         other_frames=job.other_frames,
         pixel_values=_asked_values(job),
         folds=job.folds,
+        body_part=job.body_part,
     )
 
 

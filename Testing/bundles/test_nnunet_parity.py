@@ -65,7 +65,7 @@ def peers(nnunet_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         if trained:
             np.save(folder / "truth.npy", truth)
     done = subprocess.run(
-        [nnunet_python, "-W", "ignore", PEER, *folders.values()], capture_output=True, text=True, timeout=300
+        [nnunet_python, "-W", "ignore", PEER, *folders.values()], capture_output=True, text=True, timeout=1500
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return folders

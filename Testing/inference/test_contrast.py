@@ -80,8 +80,8 @@ UNKNOWN = {"nothing": made(), "no times": made(flip=9, sequence="GR"), "an echo 
 
 @pytest.fixture
 def for_t1(tiny: Path) -> Path:
-    """The tiny bundle, which says that it is made for T1."""
-    change_json(tiny / "medai.json", contrast="T1")
+    """The tiny bundle, which says that it is made for T1 of heads."""
+    change_json(tiny / "medai.json", contrast="T1", body_parts=["HEAD"])
     return tiny
 
 
@@ -147,7 +147,10 @@ def test_a_pd_series_is_warned_of_in_the_result(for_t1: Path, tmp_path: Path) ->
 def test_what_was_not_checked_stands_among_the_refusals(for_t1: Path) -> None:
     ref = resolve(str(for_t1))
     made_by = provenance_of(ref, predict(ref, body_on(covering(spacing=(6.0, 6.0, 6.0), extent=(110, 140, 130)))[0]))
-    assert made_by.refusals == ("T1 contrast: not checked, the image does not say how it was made.",)
+    assert made_by.refusals == (
+        "T1 contrast: not checked, the image does not say how it was made.",
+        "Body part: not checked, the image does not say.",
+    )
 
 
 def test_a_run_hands_on_what_was_not_checked_and_a_remark_is_no_warning(for_t1: Path, tmp_path: Path) -> None:

@@ -51,10 +51,11 @@ _KEYS = {
     "weights_licence",
     "intended_use",
     "field_of_view_mm",
+    "body_parts",
     "labels",
     "network",
 }
-_COPIED = ("inputs", "outputs", "overlapping", "pixel_values", "intended_use", "field_of_view_mm")
+_COPIED = ("inputs", "outputs", "overlapping", "pixel_values", "intended_use", "field_of_view_mm", "body_parts")
 
 
 def read_card(weights: Path, answers: Answers, *, origin: str) -> Draft:

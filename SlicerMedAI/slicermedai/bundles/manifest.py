@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from slicermedai.bundles.body_parts import regions_of_term
 from slicermedai.bundles.code import holds_torchscript, runs_code
 from slicermedai.bundles.folds import Folds, folds_of
 from slicermedai.domain.bundle import BundleRef
@@ -73,6 +74,8 @@ class Manifest:
     pixel_values:
         What the network takes of a projection or photograph: "display" or "modality"
         (:class:`~slicermedai.domain.flat.PixelValues`), "" where the bundle does not say it.
+    body_parts:
+        What it is made for, in terms of Body Part Examined (DICOM PS3.16 annex L); () where it does not say it.
     folds:
         Several networks that may answer together, or None.
     code_licence, weights_licence:
@@ -93,6 +96,7 @@ class Manifest:
     overlapping: bool = False
     inputs: tuple[str, ...] = ()
     pixel_values: str = ""
+    body_parts: tuple[str, ...] = ()
     folds: Folds | None = None
     code_licence: str = ""
     weights_licence: str = ""
@@ -153,6 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
         overlapping=bool(entry.get("overlapping", False)),
         inputs=tuple(str(name) for name in entry.get("inputs", ())),
         pixel_values=_pixel_values(entry, where),
+        body_parts=_body_parts(entry, where),
         folds=folds_of(entry.get("folds"), file=where),
         code_licence=str(entry.get("code_licence", "")),
         weights_licence=str(entry.get("weights_licence", "")),
@@ -312,6 +317,13 @@ def _pixel_values(entry: dict[str, Any], where: Path) -> str:
     if stated not in ("", *PixelValues):
         raise BundleError(f"must be {' or '.join(PixelValues)}", file=where, attribute="pixel_values")
     return stated
+
+
+def _body_parts(entry: dict[str, Any], where: Path) -> tuple[str, ...]:
+    stated = entry.get("body_parts") or []
+    if not isinstance(stated, list) or not all(isinstance(part, str) and regions_of_term(part) for part in stated):
+        raise BundleError("must list parts of the body, as in CHEST", file=where, attribute="body_parts")
+    return tuple(stated)
 
 
 def _contrast(entry: dict[str, Any], where: Path) -> str:

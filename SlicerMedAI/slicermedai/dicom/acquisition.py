@@ -19,7 +19,14 @@ _NUMBERS = {
     "FlipAngle": ("FlipAngle",),
     "KVP": ("KVP",),
 }
-_TEXTS = ("ScanningSequence", "SequenceVariant", "EchoPulseSequence", "InversionRecovery", "AcquisitionContrast")
+_TEXTS = (
+    "ScanningSequence",
+    "SequenceVariant",
+    "EchoPulseSequence",
+    "InversionRecovery",
+    "AcquisitionContrast",
+    "BodyPartExamined",
+)
 
 
 def acquisition_of(header: Dataset, *, frame: int = 0) -> Acquisition:
@@ -27,10 +34,10 @@ def acquisition_of(header: Dataset, *, frame: int = 0) -> Acquisition:
 
     Enhanced objects (PS3.3 C.8.13) come out under the classic names: EffectiveEchoTime as EchoTime, the first of
     InversionTimes as InversionTime. Numbers that are no positive numbers are left out: scanners and anonymizers write
-    0 for "unknown".
+    0 for "unknown". The coded part of the body comes out as AnatomicRegion, by its meaning.
     """
     with quiet():
-        return (*_numbers(header, frame), *_texts(header, frame))
+        return (*_numbers(header, frame), *_texts(header, frame), *_region(header, frame))
 
 
 def _numbers(header: Dataset, frame: int) -> Iterator[tuple[str, float]]:
@@ -46,6 +53,14 @@ def _texts(header: Dataset, frame: int) -> Iterator[tuple[str, str]]:
         text = "\\".join(str(part).strip() for part in _many(_value(header, frame, keyword)))
         if text:
             yield keyword, text
+
+
+def _region(header: Dataset, frame: int) -> Iterator[tuple[str, str]]:
+    """The meaning of the coded region (C.7.6.5), as ``AnatomicRegion``."""
+    for item in _many(_value(header, frame, "AnatomicRegionSequence"))[:1]:
+        meaning = str(item.get("CodeMeaning") or "").strip() if isinstance(item, Dataset) else ""
+        if meaning:
+            yield "AnatomicRegion", meaning
 
 
 def _value(header: Dataset, frame: int, keyword: str) -> Any:

@@ -27,6 +27,7 @@ _GROUPS = {
     "InversionTimes": "MRModifierSequence",
     "InversionRecovery": "MRModifierSequence",
     "AcquisitionContrast": "MRImageFrameTypeSequence",
+    "AnatomicRegionSequence": "FrameAnatomySequence",
     "StackID": "FrameContentSequence",
     "TemporalPositionIndex": "FrameContentSequence",
     "FrameAcquisitionNumber": "FrameContentSequence",

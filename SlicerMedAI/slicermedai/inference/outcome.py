@@ -15,9 +15,11 @@ from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.adapter.report import CompatibilityReport
+from slicermedai.inference.anatomy import check_body_part
 from slicermedai.inference.contrast import check_acquisition
 from slicermedai.inference.device import Device
 from slicermedai.inference.fitness import check_image
+from slicermedai.inference.task import RunSettings
 from slicermedai.inference.together import check_together
 
 _PACKAGES = ("torch", "monai", "numpy", "scipy")
@@ -32,17 +34,21 @@ class Checks:
 
     @classmethod
     def of(
-        cls, manifest: Manifest, inputs: Mapping[str, Volume], *, flat: bool = False, other_frames: bool = False
+        cls, manifest: Manifest, inputs: Mapping[str, Volume], settings: RunSettings, *, flat: bool = False
     ) -> Checks:
         """Raises where the model cannot be run on an image, or where images do not lie in one space.
 
-        See :func:`slicermedai.inference.fitness.check_image` and :func:`.together.check_together`.
+        See :func:`slicermedai.inference.fitness.check_image`, :func:`.anatomy.check_body_part` and
+        :func:`.together.check_together`.
         """
-        made = [check_acquisition(manifest, volume) for volume in inputs.values()]
+        images = inputs.values()
+        made = [check_acquisition(manifest, volume) for volume in images]
+        made += [check_body_part(manifest, volume, settings.body_part) for volume in images]
         warnings = [line for one in made for line in one.warnings]
         warnings += [line for volume in inputs.values() for line in check_image(manifest, volume, flat=flat)]
-        warnings += check_together(inputs, other_frames=other_frames)
-        return cls(warnings=warnings, unchecked=[line for one in made for line in one.unchecked])
+        warnings += check_together(inputs, other_frames=settings.other_frames)
+        unchecked = dict.fromkeys(line for one in made for line in one.unchecked)
+        return cls(warnings=list(dict.fromkeys(warnings)), unchecked=list(unchecked))
 
 
 def manifest_of(ref: BundleRef) -> Manifest:

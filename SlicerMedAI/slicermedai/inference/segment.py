@@ -29,7 +29,7 @@ class Segmentation:
     ) -> Prediction:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = manifest_of(ref)
-        checks = Checks.of(manifest, inputs, other_frames=settings.other_frames)
+        checks = Checks.of(manifest, inputs, settings)
         check_target(ref, listeners)
         folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
         device = choose_device(settings.device)

@@ -207,7 +207,7 @@ def _predicted(
     look = Look(manifest=manifest, device=device.name, listeners=listeners, load=task.load, folds=folds)
     with reproducible(settings, device), surroundings(Path(ref.path), look.ledger):
         adapted = adapt(manifest, look.ledger)
-        checks = Checks.of(manifest, inputs, flat=adapted.dimensions == 2, other_frames=settings.other_frames)
+        checks = Checks.of(manifest, inputs, settings, flat=adapted.dimensions == 2)
         look.side = side_of(inputs)
         task.look(look, adapted, as_wanted(manifest, inputs, asked=settings.pixel_values, ledger=look.ledger))
         threads = torch.get_num_threads()

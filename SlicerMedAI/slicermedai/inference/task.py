@@ -44,6 +44,9 @@ class RunSettings:
         (:class:`~slicermedai.domain.flat.PixelValues`); "" leaves it to the model.
     folds:
         Which networks of a model that has several answer (:func:`slicermedai.bundles.folds.chosen_folds`).
+    body_part:
+        A person's word for what part of the body the images show, where headers are silent or wrong; "any" leaves that
+        check out (:func:`slicermedai.inference.anatomy.check_body_part`).
     """
 
     device: str = "auto"
@@ -53,6 +56,7 @@ class RunSettings:
     other_frames: bool = False
     pixel_values: str = ""
     folds: str = ""
+    body_part: str = ""
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -152,11 +156,11 @@ class Prediction:
     compatibility: CompatibilityReport = field(default_factory=CompatibilityReport)
     probabilities: ScoreVolume | None = None
     saliency: SaliencyVolume | None = None
+    features: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         names = ", ".join(f"{value}: {label.name}" for value, label in self.labels)
         warned = f", {len(self.warnings)} warnings" if self.warnings else ""
-    features: tuple[float, ...] = ()
         return f"Prediction({{{names}}}, {self.label_map!r}, device={self.device!r}{warned})"
 
     @property
@@ -173,22 +177,22 @@ class Listeners:
     the answers to mirror images, which are asked for only where somebody counts them; ``saliency`` names the method of
     a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it, "" for the
     largest structure. Segmentations alone have samples and such maps.
+    ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
     ``probe`` is handed all that the sweep leaves for those who ask again (:class:`.again.Answered`).
     """
 
     progress: Progress = silent
-    ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
     observer: SweepObserver | None = None
     samples: SampleObserver | None = None
     saliency: str = ""
     saliency_target: str = ""
     probe: Callable[[Any], None] | None = None
     keep_probabilities: tuple[int, ...] = ()
+    features: bool = False
 
 
 class Task(Protocol):
     """One kind of model. Stateless: all that varies comes as arguments."""
-    features: bool = False
 
     def predict(
         self, ref: BundleRef, inputs: Mapping[str, Volume], *, settings: RunSettings, listeners: Listeners

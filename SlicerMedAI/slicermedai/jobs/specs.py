@@ -70,6 +70,13 @@ class RunJob(Job):
             "every one; default: the first alone"
         ),
     )
+    body_part: str = field(
+        default="",
+        metadata=_option(
+            "part of the body that the images show (CHEST), where their headers are silent or wrong; any: it is not "
+            "held against the model's"
+        ),
+    )
     pixel_values: str = field(
         default="model",
         metadata=_option(
