@@ -108,6 +108,13 @@ def test_the_first_rule_that_fits_is_preferred_and_may_name_the_model(tmp_path: 
     assert (one.bundle, set(one.choice.images[0].files)) == ("thick-model", set(files["thick"]))
 
 
+def test_a_study_that_no_rule_fits_needs_no_model_and_stops_no_plan(tmp_path: Path) -> None:
+    write_study(tmp_path / "a", patient="ZZ-1", study="one")
+    FAULTS["none fits"](write_study(tmp_path / "b", patient="ZZ-2", study="two"), tmp_path / "b")
+    preview = planned(tmp_path, RULES + 'bundle = "mine"\n', Settings())
+    assert preview.counts == {"waiting": 1, "refused": 1}
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -13,12 +13,20 @@ from slicermedai.domain.observer import Progress
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.interrupts import EXIT_CANCELLED, interruptible
 
+Tell = Callable[[dict[str, Any]], None]
+"""Says something, as JSON values, before the answer: a row of a table, or where one of many stands."""
+
 
 def answer_one(answer: Callable[[dict[str, Any], Progress], Any]) -> int:
     """Read one request, say what ``answer(request, progress)`` makes of it, or its error; ends with whoever asked.
 
     A request to stop raises KeyboardInterrupt in ``answer``, so that it leaves nothing half-written.
     """
+    return answer_telling(lambda asked, progress, tell: answer(asked, progress))
+
+
+def answer_telling(answer: Callable[[dict[str, Any], Progress, Tell], Any]) -> int:
+    """As :func:`answer_one`, where there is also something to tell before the answer."""
     asked = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     stream = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
@@ -31,9 +39,12 @@ def answer_one(answer: Callable[[dict[str, Any], Progress], Any]) -> int:
     def progress(stage: str, fraction: float) -> None:
         say({"progress": [stage, fraction]})
 
+    def tell(what: dict[str, Any]) -> None:
+        say({"told": what})
+
     try:
         with interruptible():
-            say({"answer": answer(asked, progress)})
+            say({"answer": answer(asked, progress, tell)})
     except MedAIError as error:
         say({"error": error.to_dict()})
     except KeyboardInterrupt:

@@ -1,13 +1,11 @@
-"""Patients, studies and series of Slicer's DICOM database, and what must not go into it. No Qt in here."""
+"""What is ticked in Slicer's DICOM database, and which copies must not go into it. No Qt in here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from slicermedai.app.deid_state import DeidResult
+from slicermedai.app.dicom_database import Node, files_of, patients_of
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.errors import IdentityError
 from slicermedai.scene.dicom_import import DicomImport
@@ -23,30 +21,6 @@ __all__ = [
     "tick_below",
     "ticked_leaves",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A patient, study or series: its text for people, the series below it, and what lies one level down."""
-
-    uid: str
-    text: str
-    below: tuple[Node, ...] = ()
-
-
-def patients_of(database: Any) -> tuple[Node, ...]:
-    """Patients with their studies and series, from the database's own tables; () where it is None or not open.
-
-    ``database`` is a ``ctkDICOMDatabase``. The texts are patient data.
-    """
-    if database is None or not database.isOpen:
-        return ()
-    return tuple(_patient(database, uid) for uid in database.patients())
-
-
-def files_of(database: Any, series: Iterable[str]) -> list[Path]:
-    """The files of ``series``, in the database's order."""
-    return [Path(path) for uid in series for path in database.filesForSeries(uid)]
 
 
 def strangers(database: Any, result: DeidResult) -> list[str]:
@@ -111,20 +85,3 @@ def add_copies(database: Any, result: DeidResult, tr: Translate = untranslated) 
 def absent_series(database: Any, result: DeidResult) -> list[str]:
     """UIDs of series of the result that the database does not hold."""
     return [series for series, _ in result.series if not database.studyForSeries(series)]
-
-
-def _patient(database: Any, uid: str) -> Node:
-    below = tuple(_study(database, study) for study in database.studiesForPatient(uid))
-    name = database.nameForPatient(uid) or database.fieldForPatient("PatientID", uid)
-    return Node(uid=uid, text=name, below=below)
-
-
-def _study(database: Any, uid: str) -> Node:
-    below = tuple(_series(database, series) for series in database.seriesForStudy(uid))
-    words = (database.fieldForStudy("StudyDate", uid), database.descriptionForStudy(uid))
-    return Node(uid=uid, text=" ".join(filter(None, words)) or uid, below=below)
-
-
-def _series(database: Any, uid: str) -> Node:
-    words = (database.fieldForSeries("Modality", uid), database.descriptionForSeries(uid))
-    return Node(uid=uid, text=" ".join(filter(None, words)) or uid)

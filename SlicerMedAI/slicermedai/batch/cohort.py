@@ -312,12 +312,12 @@ def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text
         The folder cannot be written.
     """
     place = Path(folder).expanduser().absolute()
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+    if place.exists() and not (place.is_dir() and _is_empty(place)):
         raise ResultExistsError("something is there already", file=place, advice="Choose another folder.")
     models = models_of(bundles_of(preview.planned))
     try:
         for name in (_QUEUE, _RESULTS):
-            (place / name).mkdir(parents=True, mode=0o700)
+            (place / name).mkdir(parents=True, mode=0o700, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot be made ({error.strerror})", file=place) from error
     if rules_text:
@@ -326,6 +326,14 @@ def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text
     cohort = Cohort(place)
     cohort.add(preview)
     return cohort
+
+
+def _is_empty(place: Path) -> bool:
+    """Whether nothing is there, or what is left where the making of a cohort was killed before it had any case."""
+    names = {path.name for path in place.iterdir() if not path.name.startswith(".")}
+    return names <= {_QUEUE, _RESULTS, "rules.toml"} and not any(
+        any((place / name).iterdir()) for name in names & {_QUEUE, _RESULTS}
+    )
 
 
 def _write_cohort(place: Path, settings: Settings, models: Mapping[str, str]) -> None:

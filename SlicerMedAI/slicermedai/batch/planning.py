@@ -145,7 +145,7 @@ def _chosen(study: StudyFiles, rules: SeriesRules, settings: Settings) -> Choice
 
 def _planned(choice: Choice, settings: Settings, exclusions: ExclusionList | None) -> Planned:
     bundle = choice.bundle or settings.bundle
-    if not bundle:
+    if not bundle and not choice.refused:
         raise InputError("no model: neither the cohort nor the rule names one", attribute="bundle")
     listed = _listed(choice, exclusions) if exclusions else ""
     excluded = listed if choice.refused else why_excluded(choice, exclusions)

@@ -27,6 +27,8 @@ class DicomImport:
         self.seconds_left: float | None = None
         self.done = False
         self.error: MedAIError | None = None
+        self.tells_browser = True
+        """False where more imports follow: the browser of the database looks again at their end alone."""
         self._is_complete = self._is_cancelled = False
         self._indexer = ctk.ctkDICOMIndexer()
         self._indexer.backgroundImportEnabled = True
@@ -42,7 +44,8 @@ class DicomImport:
             return
         if self._is_cancelled:
             self.error = JobCancelled("the import was cancelled")
-        _refresh_browser()
+        if self.tells_browser:
+            refresh_browser()
         self._indexer.disconnect("progress(int)", self._on_progress)
         self._indexer.disconnect("indexingComplete(int,int,int,int)", self._on_complete)
         self.done = True
@@ -59,8 +62,8 @@ class DicomImport:
         self._is_complete = True
 
 
-def _refresh_browser() -> None:
-    """The indexer writes by a connection of its own, of which Slicer's DICOM browser hears nothing."""
+def refresh_browser() -> None:
+    """Let Slicer's DICOM browser look again; the indexer writes by a connection of its own, of which it hears nothing."""
     with contextlib.suppress(ImportError):  # Slicer without its DICOM module
         from DICOMLib import DICOMUtils
 

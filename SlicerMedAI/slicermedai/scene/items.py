@@ -32,15 +32,25 @@ class Branch(Protocol):
 
 def fill_table(table: Any, rows: Sequence[Sequence[str]]) -> None:
     """Show ``rows`` in a ``QTableWidget`` that has its columns, in place of what it showed."""
-    import qt
-
     table.setRowCount(len(rows))
     for row, values in enumerate(rows):
-        for column, value in enumerate(values):
-            item = qt.QTableWidgetItem(value)
-            if len(value) > _SHORT:
-                item.setToolTip(value)
-            table.setItem(row, column, item)
+        set_row(table, row, values)
+    fit_columns(table)
+
+
+def set_row(table: Any, row: int, values: Sequence[str]) -> None:
+    """Write one row of a ``QTableWidget``."""
+    import qt
+
+    for column, value in enumerate(values):
+        item = qt.QTableWidgetItem(value)
+        if len(value) > _SHORT:
+            item.setToolTip(value)
+        table.setItem(row, column, item)
+
+
+def fit_columns(table: Any) -> None:
+    """Make the columns of a ``QTableWidget`` as wide as what is in them, up to a bound."""
     table.resizeColumnsToContents()
     for column in range(table.columnCount):
         table.setColumnWidth(column, min(table.columnWidth(column), _WIDEST))

@@ -1,0 +1,259 @@
+"""What is chosen for a cohort: studies, series rules, model and settings, folder. No Qt and no MRML in here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from slicermedai.app.batch_ask import Plan, is_cohort
+from slicermedai.app.batch_state import FIRST_RULE, FIRST_RULES, LOOK, Asked, BatchState, CohortShown
+from slicermedai.app.batch_words import series_text
+from slicermedai.app.presenter import Presenter
+from slicermedai.app.state import Phase
+from slicermedai.app.words import Translate
+from slicermedai.batch.rules import Rule, SeriesRules, load_rules, parse_rules
+from slicermedai.batch.rules_text import rules_text
+from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.storage import write_text
+from slicermedai.domain.study import Identity
+from slicermedai.errors import MedAIError
+
+SETTINGS = ("bundle", "identity", "project_key", "exclude", "tilt")
+"""Fields of :class:`Asked` that a cohort keeps."""
+
+
+class Choosing(Presenter):
+    """The half of the presenter that holds what is chosen; see :class:`slicermedai.app.batch_run.BatchRun`."""
+
+    state: BatchState
+
+    def __init__(self, *, bundles: Callable[[], list[BundleRef]], translate: Translate) -> None:
+        super().__init__(translate=translate)
+        self._list = bundles
+        self.models: tuple[BundleRef, ...] = ()
+        """The models at hand."""
+        self.series: tuple[str, ...] = ()
+        """UIDs of the series that are ticked in the database."""
+        self.folder = ""
+        """The folder that is read, where no series are ticked."""
+        self.state = BatchState()
+        self._suggested = self.state.rules
+
+    def refresh(self) -> None:
+        """Look again which models are there, and where the cases of the chosen cohort stand."""
+        self.models = tuple(self._list())
+        if not self.state.asked.bundle and self.models and self.state.cohort is None and self._is_untouched:
+            self.choose_model(self.models[0].title)
+        self.changed.emit(self.state)
+        if self.busy:
+            return
+        if is_cohort(self.state.asked.output):
+            self.look()
+        else:
+            self.explain()
+
+    @property
+    def editable(self) -> bool:
+        """True where things may be chosen: also while a cohort is only looked at."""
+        return not self.busy or self.state.activity == LOOK
+
+    # --- studies -----------------------------------------------------------------------------------------------------
+
+    def choose_series(self, uids: Sequence[str]) -> None:
+        """Series of Slicer's DICOM database; none chooses nothing."""
+        self.series, self.folder = tuple(uids), ""
+        self._changed(source_name=series_text(len(uids), self.translate) if uids else "")
+
+    def choose_folder(self, path: str) -> None:
+        """A DICOM folder, or a table of studies; "" chooses nothing."""
+        self.series, self.folder = (), path
+        self._changed(source_name=Path(path).name if path else "")
+
+    @property
+    def has_source(self) -> bool:
+        """Whether studies were chosen."""
+        return bool(self.series or self.folder)
+
+    # --- model and settings ------------------------------------------------------------------------------------------
+
+    def choose_model(self, title: str) -> None:
+        """By ``name@version``; "" where the rules name it. Rules that nobody touched ask for the model's modality."""
+        model = next((one for one in self.models if one.title == title), None)
+        rules = self.state.rules
+        if model is not None and self._is_untouched:
+            rule = replace(FIRST_RULE, modality="|".join(model.modality))
+            rules = self._suggested = replace(FIRST_RULES, rules=(rule,))
+        self._changed(asked=replace(self.state.asked, bundle=title), rules=rules)
+
+    @property
+    def model(self) -> BundleRef | None:
+        """The chosen one; None where the rules name it, or it is not there any more."""
+        return next((one for one in self.models if one.title == self.state.asked.bundle), None)
+
+    def choose(self, **values: Any) -> None:
+        """Fields of :class:`Asked` but ``bundle`` and ``output``."""
+        asked = replace(self.state.asked, **values)
+        if asked == self.state.asked:
+            return
+        if any(getattr(asked, name) != getattr(self.state.asked, name) for name in SETTINGS):
+            self._changed(asked=asked)
+        else:
+            self._set(asked=asked)
+            self.explain()
+
+    def choose_output(self, folder: str) -> None:
+        """The cohort's folder, new or one that is gone on with; "" for a new one of our naming."""
+        folder = str(Path(folder).expanduser().absolute()) if folder else ""
+        if folder == self.state.asked.output or not self.editable:
+            return
+        self._set(asked=replace(self.state.asked, output=folder), cohort=None, cases=(), is_planned=False)
+        if is_cohort(folder):
+            self.look()
+        else:
+            self.explain()
+
+    def look(self) -> None:
+        """Look at the cohort in the chosen folder."""
+        raise NotImplementedError
+
+    # --- rules -------------------------------------------------------------------------------------------------------
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that is shown to be edited."""
+        return self.state.rules.rules[self.state.rule]
+
+    def choose_rule(self, number: int) -> None:
+        """Show one to be edited."""
+        if 0 <= number < len(self.state.rules.rules):
+            self._set(rule=number)
+
+    def change_rule(self, **values: Any) -> None:
+        """Fields of :class:`Rule`. What is no rule, or its name twice, becomes the message, and nothing is changed."""
+        self._put([*self._before, replace(self.rule, **values), *self._after], self.state.rule)
+
+    def add_rule(self) -> None:
+        """One more, as the one that is shown, after it."""
+        names = {rule.name for rule in self.state.rules.rules}
+        name = next(name for number in range(1, len(names) + 2) if (name := f"Rule {number}") not in names)
+        self._put([*self._before, self.rule, replace(self.rule, name=name), *self._after], self.state.rule + 1)
+
+    def remove_rule(self) -> None:
+        """Without the one that is shown; one rule always stays."""
+        rest = [*self._before, *self._after]
+        if rest:
+            self._put(rest, min(self.state.rule, len(rest) - 1))
+
+    def move_rule(self, step: int) -> None:
+        """The rule that is shown is preferred more (-1) or less (+1)."""
+        to = self.state.rule + step
+        if 0 <= to < len(self.state.rules.rules):
+            rest = [*self._before, *self._after]
+            self._put([*rest[:to], self.rule, *rest[to:]], to)
+
+    def change_rules(self, **values: Any) -> None:
+        """``same_patient`` and ``frames_of_reference``."""
+        self._take_rules(replace(self.state.rules, **values), self.state.rule)
+
+    def open_rules(self, path: Path) -> None:
+        """Rules from a file; what is wrong with it becomes the message."""
+        try:
+            self._take_rules(load_rules(path), 0)
+        except MedAIError as error:
+            self._set(message=str(error))
+
+    def save_rules(self, path: Path) -> None:
+        """Write them as a file that the command line reads too."""
+        try:
+            write_text(path, rules_text(self.state.rules))
+            self._set(message=self.translate("Rules saved."))
+        except MedAIError as error:
+            self._set(message=str(error))
+
+    @property
+    def _before(self) -> tuple[Rule, ...]:
+        return self.state.rules.rules[: self.state.rule]
+
+    @property
+    def _after(self) -> tuple[Rule, ...]:
+        return self.state.rules.rules[self.state.rule + 1 :]
+
+    @property
+    def _is_untouched(self) -> bool:
+        return self.state.rules == self._suggested
+
+    def _put(self, rules: Sequence[Rule], chosen: int) -> None:
+        self._take_rules(replace(self.state.rules, rules=tuple(rules)), chosen)
+
+    def _take_rules(self, rules: SeriesRules, chosen: int) -> None:
+        """Only what can be read again."""
+        try:
+            parse_rules(rules_text(rules))
+        except MedAIError as error:
+            self._set(message=str(error))
+            self.changed.emit(self.state)  # what was typed is shown as it was
+            return
+        if rules != self.state.rules:
+            self._changed(rules=rules, rule=chosen)
+        else:
+            self._set(rule=chosen)
+
+    # --- what follows from it ----------------------------------------------------------------------------------------
+
+    def obstacle(self) -> str:
+        """What stands in the way of a run, for people; "" where nothing does."""
+        tr, asked = self.translate, self.state.asked
+        if not self.has_source and self.state.cohort is None:
+            return tr("Choose patients, studies or series, or a folder; or the folder of a cohort to go on with.")
+        if self.state.cohort is None and not self._names_models:
+            return tr("Choose a model, or name one in each rule.")
+        if asked.identity == Identity.DEIDENTIFY and not asked.project_key:
+            return tr("Choose a project key: without one, studies of a patient get several pseudonyms.")
+        return ""
+
+    @property
+    def _names_models(self) -> bool:
+        return bool(self.state.asked.bundle) or all(rule.bundle for rule in self.state.rules.rules)
+
+    @property
+    def can_preview(self) -> bool:
+        """True where there is something to look at."""
+        return self.has_source and self._names_models and not self.busy
+
+    @property
+    def can_run(self) -> bool:
+        """True where nothing stands in the way."""
+        return not self.busy and not self.obstacle()
+
+    def explain(self) -> None:
+        """Say what a person should do next."""
+        if not self.busy:
+            self._set(message=self.obstacle() or self.translate("Ready."), phase=Phase.IDLE)
+
+    def plan(self, files: Sequence[str] = ()) -> Plan:
+        """What is chosen, for a child; ``files`` are those of the ticked series."""
+        asked = self.state.asked
+        settings = {name: getattr(asked, name) for name in SETTINGS}
+        return Plan(
+            source=list(files) if self.series else self.folder, rules=rules_text(self.state.rules), settings=settings
+        )
+
+    def _take_cohort(self, cohort: CohortShown, rules: str) -> None:
+        """What a cohort keeps is shown; rules that a person has edited stay, and hold for what is added."""
+        known = {one.name for one in dataclasses.fields(Asked)}
+        kept = {name: cohort.settings[name] for name in SETTINGS if name in known and name in cohort.settings}
+        self._set(cohort=cohort, asked=replace(self.state.asked, **kept))  # type: ignore[arg-type]  # texts, as they were
+        if rules and self._is_untouched:
+            try:
+                self._suggested = parse_rules(rules)
+                self._set(rules=self._suggested, rule=0)
+            except MedAIError as error:
+                self._set(message=str(error))
+
+    def _changed(self, **values: Any) -> None:
+        """Another choice: a preview of the one before is no longer shown, and a cohort does not know it yet."""
+        self._set(**values, studies=(), is_previewed=False, is_planned=False)
+        self.explain()

@@ -1,0 +1,503 @@
+"""The module MedAI Batch, as a person uses it: choose, write rules, preview, run, pause, go on, look, pass on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from slicermedai.app.batch_database import CaseObjects
+from slicermedai.app.batch_run import BatchRun
+from slicermedai.app.batch_state import CaseShown, CohortShown
+from slicermedai.app.state import Phase
+from slicermedai.batch.cohort import Cohort, Standing, State
+from slicermedai.batch.rules import load_rules
+from slicermedai.console import cohorts
+from Testing.batch.studies import RULES, uid_of, write_day, write_study
+from Testing.fixtures.identity import Identity
+from Testing.Harness import Harness
+from Testing.inference.tiny_bundle import write_tiny_bundle
+
+MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIBatch.py"
+LONG = 120_000
+PATIENT = "ZZ-5501923"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose answer is known, at once."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny@0.1")
+
+
+@pytest.fixture(scope="session")
+def made_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that is run, one that is tilted, and one of somebody who opted out; and the list of such people."""
+    folder = tmp_path_factory.mktemp("day")
+    write_day(folder, studies=2, odd=("tilted", "opted out"))
+    write_study(folder / "in" / "wanted", patient=PATIENT, study="wanted")
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Temporary files, models and the log of the test's own, so that all that is written lies below ``tmp_path``."""
+    (tmp_path / "temp").mkdir()
+    (tmp_path / "rules.toml").write_text(RULES)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temp"))
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLICERMEDAI_MODELS", str(model.parent))
+    return tmp_path
+
+
+@pytest.fixture
+def studies(made_studies: Path, elsewhere: Path) -> Path:
+    """The folder with the studies."""
+    return Path(shutil.copytree(made_studies / "in", elsewhere / "in"))
+
+
+@pytest.fixture
+def batch(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
+    """The module, loaded and entered."""
+    loaded = harness.load_module(MODULE)
+    loaded.parent.show()
+    loaded.enter()
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def database(batch: Any, studies: Path, elsewhere: Path) -> Any:
+    """Slicer's database with the studies in it, shown by the module."""
+    import slicer
+
+    (elsewhere / "database").mkdir()
+    slicer.dicomDatabase.openDatabase(str(elsewhere / "database" / "ctkDICOM.sql"))
+    for path in sorted(studies.rglob("*.dcm")):
+        slicer.dicomDatabase.insert(str(path))
+    batch.widget.refresh()
+    return slicer.dicomDatabase
+
+
+def presenter_of(batch: Any) -> BatchRun:
+    return batch.widget.logic.presenter
+
+
+def until_idle(harness: Harness, batch: Any) -> None:
+    assert harness.wait_until(lambda: not presenter_of(batch).busy, LONG)
+    assert harness.wait_until(lambda: not any(table.busy for table in batch.widget._panel.tables), LONG)
+
+
+def open_rules(harness: Harness, batch: Any, path: Path) -> None:
+    harness.dialogs.answer(str(path))
+    harness.click(batch.widget.ui.openRulesButton)
+
+
+def choose(harness: Harness, batch: Any, studies: Path, elsewhere: Path) -> None:
+    """Studies of a folder, the rules of the day, the list of people, and where to."""
+    ui = batch.widget.ui
+    ui.folderSelector.setCurrentPath(str(studies))
+    open_rules(harness, batch, elsewhere / "rules.toml")
+    (elsewhere / "opted-out.txt").write_text("ZZ-optout\n")
+    ui.excludeSelector.setCurrentPath(str(elsewhere / "opted-out.txt"))
+    ui.outputSelector.setCurrentPath(str(elsewhere / "cohort"))
+
+
+def texts(table: Any) -> list[tuple[str, ...]]:
+    return [
+        tuple(table.item(row, column).text() for column in range(table.columnCount)) for row in range(table.rowCount)
+    ]
+
+
+def of_state(batch: Any, state: str) -> tuple[str, ...]:
+    return next(row for row in texts(batch.widget.ui.casesTable) if row[3] == state)
+
+
+def tick_all(batch: Any) -> None:
+    import qt
+
+    tree = batch.widget.ui.databaseTree
+    for row in range(tree.topLevelItemCount):
+        tree.topLevelItem(row).setCheckState(0, qt.Qt.Checked)
+
+
+def key(harness: Harness, batch: Any, name: str, *keys: Any, text: str = "") -> None:
+    from PySide6.QtTest import QTest
+
+    from Testing.Harness.pythonqt.objects import unwrap
+
+    target = unwrap(getattr(batch.widget.ui, name))
+    target.window().activateWindow()
+    target.setFocus()
+    harness.process(10)
+    QTest.keyClicks(target, text)
+    for one in keys:
+        QTest.keyClick(target, one)
+    until_idle(harness, batch)
+
+
+# --- choosing --------------------------------------------------------------------------------------------------------
+
+
+def test_it_opens_and_says_what_to_do(batch: Any) -> None:
+    ui = batch.widget.ui
+    assert not ui.runButton.enabled
+    assert not ui.previewButton.enabled
+    assert "Choose patients" in ui.messageLabel.text
+    assert "not a medical device" in ui.noticeLabel.text.lower()
+    assert ui.modelSelector.currentText == "tiny@0.1"
+    assert texts(ui.rulesTable) == [("Rule 1", "MR, original")]
+    assert ui.passphraseEdit.echoMode == type(ui.passphraseEdit).Password
+
+
+def test_ticked_series_are_read_and_let_go_of_the_folder(
+    harness: Harness, batch: Any, database: Any, studies: Path
+) -> None:
+    ui = batch.widget.ui
+    ui.folderSelector.setCurrentPath(str(studies))
+    assert ui.sourceLabel.text == "in"
+    tick_all(batch)
+    assert ui.folderSelector.currentPath == ""
+    assert ui.sourceLabel.text.endswith("series of the database")
+    batch.exit()
+    batch.enter()
+    assert ui.sourceLabel.text.endswith("series of the database")
+    harness.click(ui.previewButton)
+    until_idle(harness, batch)
+    assert ui.studiesTable.rowCount == 3
+    ui.folderSelector.setCurrentPath(str(studies))
+    assert not presenter_of(batch).series
+    assert ui.studiesTable.rowCount == 0, "it was a preview of other studies"
+
+
+def test_a_rule_is_written_in_plain_words_by_keyboard_and_kept_in_a_file(
+    harness: Harness, batch: Any, elsewhere: Path
+) -> None:
+    from PySide6.QtCore import Qt
+
+    ui = batch.widget.ui
+    select_all = (Qt.Key.Key_Home,)
+    ui.nameEdit.clear()
+    key(harness, batch, "nameEdit", Qt.Key.Key_Tab, text="thin")
+    ui.modalityEdit.clear()
+    key(harness, batch, "modalityEdit", *select_all, text="CT, PT")
+    key(harness, batch, "kernelEdit", text="B3*, STANDARD")
+    key(harness, batch, "phaseEdit", text="portal, venous")
+    key(harness, batch, "descriptionEdit", Qt.Key.Key_Return, text="liver (thin)")
+    ui.thicknessToSpin.setValue(2.5)
+    ui.slicesFromSpin.setValue(20)
+    key(harness, batch, "originSelector", Qt.Key.Key_Home)
+    key(harness, batch, "samePatientSelector", Qt.Key.Key_Down)
+    harness.dialogs.answer(str(elsewhere / "mine.toml"))
+    harness.click(ui.saveRulesButton)
+    saved = load_rules(elsewhere / "mine.toml")
+    (rule,) = saved.rules
+    assert (rule.name, rule.modality, rule.kernel) == ("thin", "CT|PT", "B3.*|STANDARD")
+    assert rule.description == r".*liver \(thin\).*"
+    assert (rule.phase, rule.thickness_mm, rule.slices) == (("portal", "venous"), (0.0, 2.5), (20.0, float("inf")))
+    assert (rule.origin, saved.same_patient) == ("", "first")
+    said = texts(ui.rulesTable)[0][1]
+    assert said.startswith(
+        'CT / PT, "liver (thin)" in its description, kernel B3* / STANDARD, up to 2.5 mm, 20 or more'
+    )
+    harness.click(ui.addRuleButton)
+    assert [row[0] for row in texts(ui.rulesTable)] == ["thin", "Rule 1"]
+    harness.click(ui.upRuleButton)
+    assert [row[0] for row in texts(ui.rulesTable)] == ["Rule 1", "thin"]
+    ui.rulesTable.setCurrentCell(1, 0)
+    assert ui.nameEdit.text == "thin"
+    harness.click(ui.removeRuleButton)
+    assert not ui.removeRuleButton.enabled
+    ui.kernelEdit.setText("/B[2/")
+    harness.click(ui.addRuleButton)
+    assert presenter_of(batch).rule.kernel != "B[2"
+
+
+def test_everything_can_be_reached_by_keyboard(batch: Any) -> None:
+    import qt
+
+    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIBatch.ui")
+    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
+    named = [(widget, text.text or "") for widget, text in found if text is not None]
+    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
+    assert len(keys) == len(set(keys)), "two widgets have the same access key"
+    for widget, text in named:
+        if widget.get("class") == "QLabel" and "&" in text:
+            assert widget.find("property[@name='buddy']") is not None, text
+    for name in (
+        "databaseTree",
+        "rulesTable",
+        "modelSelector",
+        "studiesTable",
+        "seriesTable",
+        "runButton",
+        "casesTable",
+    ):
+        assert getattr(batch.widget.ui, name).focusPolicy != qt.Qt.NoFocus, name
+
+
+# --- preview ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_preview_shows_the_wrong_series_refused_with_its_reason(
+    harness: Harness, batch: Any, studies: Path, elsewhere: Path
+) -> None:
+    ui = batch.widget.ui
+    choose(harness, batch, studies, elsewhere)
+    harness.process(50)
+    harness.reset_stall()
+    harness.click(ui.previewButton)
+    with harness.python_threads_frozen():
+        until_idle(harness, batch)
+    assert harness.max_stall_ms < 100
+    assert ui.previewLabel.text.startswith("3 studies: 1 ")
+    rows = {row[3]: row for row in texts(ui.studiesTable)}
+    assert set(rows) == {"waiting", "refused", "opted out"}
+    assert rows["waiting"][1] == PATIENT
+    assert rows["refused"][4] == "T1: the gantry was tilted by 12.0 degrees"
+    assert "on the exclusion list" in rows["opted out"][4]
+    ui.studiesTable.setCurrentCell(int(rows["waiting"][0]) - 1, 0)
+    series = texts(ui.seriesTable)
+    assert [row[1] for row in series] == ["no", "no", "yes", "no"]
+    assert [row[2] for row in series] == [
+        "localizer",
+        "thin T1: thickness 20 is not within 8 to 12",
+        "thin T1",
+        "thin T1: is derived",
+    ]
+    assert not (elsewhere / "cohort").exists()
+
+
+def test_a_preview_is_stopped_within_two_seconds(harness: Harness, batch: Any, studies: Path, elsewhere: Path) -> None:
+    choose(harness, batch, studies, elsewhere)
+    harness.click(batch.widget.ui.previewButton)
+    harness.click(batch.widget.ui.cancelButton)
+    assert harness.wait_until(lambda: not presenter_of(batch).busy, 2000)
+    assert presenter_of(batch).state.phase is Phase.CANCELLED
+    assert batch.widget.ui.messageLabel.text == "Stopped."
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_cohort_of_the_database_is_paused_crashes_goes_on_and_ends_with_table_sheet_and_results_in_the_database(
+    harness: Harness,
+    batch: Any,
+    database: Any,
+    elsewhere: Path,
+    keep_screenshot: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ui, presenter = batch.widget.ui, presenter_of(batch)
+    opened = list[str]()
+    monkeypatch.setattr(type(batch.widget), "open", lambda self, path: opened.append(str(path)))
+    choose(harness, batch, elsewhere / "nothing", elsewhere)
+    tick_all(batch)
+    harness.click(ui.runButton)
+    assert harness.wait_until(lambda: presenter.state.counts.get("running", 0) == 1, LONG), ui.messageLabel.text
+    assert ui.cancelButton.text == "&Pause"
+    harness.click(ui.cancelButton)
+    assert harness.wait_until(lambda: not presenter.busy, 2000)
+    assert ui.messageLabel.text.startswith("Paused: 1 ")
+    assert not ui.modelSelector.enabled, "a cohort keeps its model"
+    assert of_state(batch, "waiting")[1] == PATIENT
+
+    harness.click(ui.runButton)
+    assert harness.wait_until(lambda: presenter.state.counts.get("running", 0) == 1, LONG)
+    os.kill(presenter._working._process.pid, signal.SIGKILL)
+    until_idle(harness, batch)
+    assert "Run goes on" in ui.messageLabel.text
+
+    harness.process(50)
+    harness.reset_stall()
+    harness.click(ui.runButton)
+    with harness.python_threads_frozen():
+        until_idle(harness, batch)
+    assert harness.max_stall_ms < 100
+    assert presenter.state.phase is Phase.DONE, ui.messageLabel.text
+    assert presenter.state.counts == {"done": 1, "refused": 1, "excluded": 1}
+    assert Cohort(elsewhere / "cohort").counts() == presenter.state.counts
+    assert of_state(batch, "refused")[5] == "the series: the gantry was tilted by 12.0 degrees"
+    study = uid_of(next((elsewhere / "in" / "wanted").rglob("*.dcm")), "StudyInstanceUID")
+    before = len(database.seriesForStudy(study))
+    harness.click(ui.databaseButton)
+    until_idle(harness, batch)
+    assert "1 results are in the DICOM database" in ui.messageLabel.text
+    assert len(database.seriesForStudy(study)) == before + 2, "a segmentation and a report"
+    assert PATIENT in {database.fieldForPatient("PatientID", uid) for uid in database.patients()}
+
+    harness.click(ui.sheetButton)
+    until_idle(harness, batch)
+    harness.click(ui.tableButton)
+    until_idle(harness, batch)
+    harness.click(ui.folderButton)
+    assert opened == [str(elsewhere / "cohort" / name) for name in ("sheet.html", "table.csv", "")]
+    harness.click(ui.previewButton)
+    until_idle(harness, batch)
+    waiting = next(row for row, one in enumerate(texts(ui.studiesTable)) if one[1] == PATIENT)
+    ui.studiesTable.setCurrentCell(waiting, 0)
+    ui.databaseTree.expandItem(ui.databaseTree.topLevelItem(0))
+    picture = harness.grab(batch.parent, elsewhere / "MedAIBatch.png", size=(520, 1750))
+    keep_screenshot(picture, "MedAIBatch.png")
+
+
+def test_a_cohort_that_was_left_is_taken_up_in_another_session(
+    harness: Harness, batch: Any, studies: Path, elsewhere: Path, model: Path
+) -> None:
+    made = cohorts.make(elsewhere / "cohort", studies, elsewhere / "rules.toml", bundle=str(model), tilt="resample")
+    name = next(one for one in made.names() if made.written(one).state is State.WAITING)
+    made.write(name, Standing(state=State.FAILED, reason="the network is broken", error="BundleError"))
+    ui = batch.widget.ui
+    ui.outputSelector.setCurrentPath(str(made.folder))
+    until_idle(harness, batch)
+    assert "keeps its model" in ui.messageLabel.text
+    assert ui.tiltCheckBox.checked
+    assert not ui.tiltCheckBox.enabled
+    assert texts(ui.rulesTable)[0][0] == "thin T1"
+    assert of_state(batch, "failed")[5] == "BundleError: the network is broken"
+    ui.stateSelector.setCurrentIndex(ui.stateSelector.findData("failed"))
+    batch.widget.onCases()
+    assert len(texts(ui.casesTable)) == 1
+    harness.click(ui.retryButton)
+    until_idle(harness, batch)
+    assert "wait again" in ui.messageLabel.text
+    assert not ui.retryButton.enabled
+    ui.outputSelector.setCurrentPath("")
+    assert ui.modelSelector.enabled
+    assert texts(ui.casesTable) == []
+
+
+def test_thousands_of_cases_do_not_stall_the_window(harness: Harness, batch: Any) -> None:
+    shown = tuple(
+        CaseShown(name=f"{number:04d}", patient="P", date="20260102", state="failed", reason="took too long " * 3)
+        for number in range(1500)
+    )
+    harness.process(50)
+    harness.reset_stall()
+    harness.call(lambda: presenter_of(batch)._set(cases=shown, cohort=CohortShown(folder="c")))
+    until_idle(harness, batch)
+    harness.call(lambda: presenter_of(batch)._take_cases([CaseShown(name="1499", patient="P", date="", state="done")]))
+    until_idle(harness, batch)
+    assert batch.widget.ui.casesTable.rowCount == 1500
+    assert of_state(batch, "done")[0] == "1499"
+    assert harness.max_stall_ms < 100
+
+
+# --- the database ----------------------------------------------------------------------------------------------------
+
+
+def test_results_never_mix_the_two_routes_in_the_database(
+    harness: Harness, batch: Any, database: Any, studies: Path, elsewhere: Path
+) -> None:
+    (elsewhere / "objects").mkdir()
+    (file, *_) = sorted((studies / "wanted").rglob("*.dcm"))
+    shutil.copy(file, elsewhere / "objects" / "one.dcm")
+    uid, about = uid_of(file, "StudyInstanceUID"), {"folder": str(elsewhere / "objects")}
+    cases = [
+        CaseObjects(case="0001", study_uid=uid, patient_id="a pseudonym", identity="deidentify", **about),
+        CaseObjects(case="0002", study_uid=uid, patient_id=PATIENT, identity="keep", **about),
+        CaseObjects(case="0003", why="is on the exclusion list", **about),
+    ]
+    filing = batch.widget.logic.addToDatabase(cases)
+    assert harness.wait_until(lambda: filing.poll() or filing.done, 5000)
+    assert filing.added == ["0002"]
+    assert "for another patient" in filing.refused["0001"]
+    assert filing.refused["0003"] == "is on the exclusion list"
+    stopped = batch.widget.logic.addToDatabase(cases)
+    stopped.cancel()
+    assert harness.wait_until(lambda: stopped.poll() or stopped.done, 2000)
+    assert stopped.added == []
+    database.closeDatabase()
+    with pytest.raises(Exception, match="is not open"):
+        batch.widget.logic.addToDatabase(cases)
+
+
+# --- in Slicer -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_patient_or_a_path_is_kept_in_the_scene_and_the_settings(
+    harness: Harness, batch: Any, studies: Path, elsewhere: Path
+) -> None:
+    import qt
+    import slicer
+
+    choose(harness, batch, studies, elsewhere)
+    harness.click(batch.widget.ui.previewButton)
+    until_idle(harness, batch)
+    slicer.mrmlScene.SetURL(str(elsewhere / "scene.mrml"))
+    slicer.mrmlScene.Commit()
+    scene = (elsewhere / "scene.mrml").read_text(encoding="utf-8")
+    assert "MedAIBatch" in scene
+    kept = [scene, *(str(qt.QSettings().value(name)) for name in qt.QSettings().allKeys())]
+    assert not any(word in text for text in kept for word in (PATIENT, Identity().patient_name, "cohort", "opted-out"))
+
+
+def test_closing_the_scene_leaves_a_working_panel(harness: Harness, batch: Any, studies: Path, elsewhere: Path) -> None:
+    import slicer
+
+    choose(harness, batch, studies, elsewhere)
+    slicer.mrmlScene.Clear(0)
+    harness.process(20)
+    batch.widget.ui.processesSpin.setValue(3)
+    assert presenter_of(batch).state.asked.processes == 3
+    assert batch.widget.ui.runButton.enabled
+
+
+def test_loaded_anew_while_it_looks_it_leaves_no_child(
+    harness: Harness, batch: Any, studies: Path, elsewhere: Path
+) -> None:
+    choose(harness, batch, studies, elsewhere)
+    harness.click(batch.widget.ui.previewButton)
+    child = presenter_of(batch)._working
+    batch.close()
+    assert harness.wait_until(lambda: child.poll() or child.done, 2000)
+    again = harness.load_module(MODULE)
+    again.enter()
+    assert again.widget.ui.folderSelector.currentPath == ""
+    again.close()
+
+
+def test_the_self_test_passes_on_the_stand_in(batch: Any, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer's exporter and sample data stand at the process edge: a generated series of an invented patient."""
+    import slicer
+
+    from Testing.deid.samples import a_series
+
+    class Exporter:
+        def __init__(self, study: str, volume: Any, tags: dict[str, str], folder: str) -> None:
+            self.folder = Path(folder)
+
+        def export(self) -> None:
+            a_series(self.folder)
+
+    dicom, samples = ModuleType("DICOMLib"), ModuleType("SampleData")
+    dicom.DICOMExportScalarVolume = Exporter
+    samples.downloadSample = lambda name: name
+    monkeypatch.setitem(sys.modules, "DICOMLib", dicom)
+    monkeypatch.setitem(sys.modules, "SampleData", samples)
+    monkeypatch.setattr(slicer.util, "tempDirectory", lambda: tempfile.mkdtemp(dir=elsewhere), raising=False)
+    batch.module.runTest()
+
+
+def test_it_is_loaded_after_slicers_dicom_module(batch: Any) -> None:
+    assert list(batch.module.parent.dependencies) == ["DICOM"]
+
+
+def test_loading_it_loads_nothing_heavy() -> None:
+    """What the module's file imports of the library."""
+    code = (
+        "import sys, slicermedai.app.batch_database, slicermedai.app.batch_panel; slicermedai.list_models;"
+        "print([n for n in ('torch', 'highdicom', 'pydicom', 'SimpleITK', 'cryptography', 'qt') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
