@@ -219,6 +219,9 @@ def test_a_run_with_a_record_tells_probability_dice_and_volume_interval(calibrat
     finding, quality, trust = run_with_trust(case, bundle, NORTH)
     assert trust.ood is not None and trust.ood.alarms == ()
     assert finding.confidence.state is ConfidenceState.CALIBRATED
+    cited = trust.noted(Provenance(bundle="b", bundle_version="1", weights_sha256="")).trust_record
+    assert cited is not None and cited.sha256 == json.loads(path.read_text())["sha256"]
+    assert cited.sha256[:12] in finding.confidence.calibration
     true = float((case.truth & case.prediction).sum() / case.prediction.sum())
     assert finding.confidence.probability == pytest.approx(true, abs=0.06)
     dice = float(2 * (case.truth & case.prediction).sum() / (case.truth.sum() + case.prediction.sum()))
@@ -234,6 +237,7 @@ def test_the_same_run_on_a_real_image_or_another_site_tells_nothing(calibrated: 
     for origin, word in ((Origin(site="north"), "generated data"), (Origin(site="south", generated=True), "south")):
         finding, quality, trust = run_with_trust(case, bundle, origin)
         assert trust.ood is None
+        assert trust.noted(Provenance(bundle="b", bundle_version="1", weights_sha256="")).trust_record is None
         assert finding.confidence.state is ConfidenceState.NOT_CALIBRATED
         assert (quality.light, quality.expected_dice) == ("not assessed", None)
         assert word in " ".join(quality.reasons)

@@ -47,6 +47,7 @@ def record_model(made: Provenance, bundle: BundleRef | None, *, job_id: str, sta
         weights_sha256=made.weights_sha256,
         device=made.device,
         status=status,
+        **({"trust_record_sha256": made.trust_record.sha256} if made.trust_record else {}),
         **(_rest_of(bundle) if bundle is not None and bundle.weights_sha256 == made.weights_sha256 else {}),
     )
 

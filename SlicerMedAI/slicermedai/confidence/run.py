@@ -15,7 +15,7 @@ from slicermedai.confidence.light import Light
 from slicermedai.confidence.models import manifest_of, preprocessing_of, record_of
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.ood import OodReport, volume_alarms
-from slicermedai.confidence.record import TrustRecord, applicability
+from slicermedai.confidence.record import TrustRecord, applicability, digest
 from slicermedai.confidence.saliency import saliency_map
 from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.scope import Situation
@@ -24,7 +24,7 @@ from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import Finding, Interval, Mask, PackedMask
-from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.provenance import Provenance, RecordUsed
 from slicermedai.domain.result import Map, Quality
 from slicermedai.domain.stability import Stability
 from slicermedai.domain.uncertainty import Uncertainty
@@ -141,7 +141,15 @@ class RunTrust:
             missing.append(self._why_not())
         missing += [] if self.moves else [_NO_CHECK]
         warned = (*made.warnings, *alarms, *self._poor, *self._moved)
-        return replace(made, warnings=warned, refusals=(*made.refusals, *missing))
+        refusals = (*made.refusals, *missing)
+        return replace(made, warnings=warned, refusals=refusals, trust_record=self._cited)
+
+    @property
+    def _cited(self) -> RecordUsed | None:
+        """The record that speaks for this run; None where none does."""
+        if self._record is None or not self._applicability.applies:
+            return None
+        return RecordUsed(model=self._record.model, sha256=digest(self._record))
 
     def steadied(self, findings: Sequence[Finding]) -> Stability | None:
         """How the findings moved when the image was changed a little; None where that was not tried."""

@@ -38,6 +38,14 @@ class WeightsFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordUsed:
+    """The trust record that judged a run: whose it is ("name@version"), and its SHA-256 in hexadecimal digits."""
+
+    model: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Model, software, machine and steps. ``weights_sha256`` is of the weights file that ran.
 
@@ -47,6 +55,7 @@ class Provenance:
     ``demonstration`` is True for weights that were trained for demonstration alone, which every output must say.
     ``warnings`` must be read before the numbers: a result with any is never shown as clean. ``refusals`` says what was
     not done, or not assessed, and why. ``remark`` is the word of whoever started the run to every reader.
+    ``trust_record`` is what calibrated its numbers, None where no record applied.
     ``input`` is what was read, None in results of versions that did not note it.
     """
 
@@ -70,3 +79,4 @@ class Provenance:
     input: InputDigest | None = None
     remark: str = ""
     weights: tuple[WeightsFile, ...] = ()
+    trust_record: RecordUsed | None = None

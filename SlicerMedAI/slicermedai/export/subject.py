@@ -99,6 +99,7 @@ def algorithm_parameters(result: AnalysisResult) -> tuple[str, ...]:
         f"device: {made.device}",
         f"precision: {made.precision}",
         f"seed: {made.seed}",
+        *([f"trust record sha256: {made.trust_record.sha256}"] if made.trust_record else []),
     )
 
 

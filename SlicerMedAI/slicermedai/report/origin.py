@@ -88,6 +88,7 @@ def provenance_section(result: AnalysisResult) -> Html:
     facts = [
         ("Model", f"{made_by.bundle} {made_by.bundle_version}".strip()),
         ("Weights SHA-256", _weights(made_by)),
+        ("Trust record", _record(made_by)),
         ("Input SHA-256", _input(made_by.input)),
         ("Licence", made_by.licence),
         ("Intended use", made_by.intended_use),
@@ -102,6 +103,16 @@ def provenance_section(result: AnalysisResult) -> Html:
         ("Maps", ", ".join(f"{item.name} ({item.unit.meaning})" for item in result.maps)),
     ]
     return section("provenance", "How it was made", terms(facts), _outputs(result), _steps(result), _versions(result))
+
+
+def _record(made_by: Provenance) -> Html:
+    """What calibrated the numbers."""
+    used = made_by.trust_record
+    return (
+        text("none applied: nothing is calibrated")
+        if used is None
+        else join([code(used.sha256), text(used.model)], " ")
+    )
 
 
 def _weights(made_by: Provenance) -> Html:
