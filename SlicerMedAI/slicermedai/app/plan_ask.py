@@ -199,9 +199,7 @@ class Errand:
 
     def meshes(self) -> dict[str, Mesh]:
         """Surfaces of the shapes, by their tracking UID."""
-        with np.load(self._place.path / MESHES, allow_pickle=False) as held:
-            uids = [name.removesuffix(".faces") for name in held.files if name.endswith(".faces")]
-            return {uid: (held[f"{uid}.vertices"], held[f"{uid}.faces"], held[f"{uid}.normals"]) for uid in uids}
+        return read_meshes(self._place.path / MESHES)
 
     def clean(self) -> None:
         """Remove what lies between both processes."""
@@ -214,6 +212,13 @@ class Errand:
             self.error = from_dict(event["error"])
         elif "answer" in event:
             self.answer = event["answer"]
+
+
+def read_meshes(path: Path) -> dict[str, Mesh]:
+    """The surfaces in a file, by the tracking UID of their shapes."""
+    with np.load(path, allow_pickle=False) as held:
+        uids = [name.removesuffix(".faces") for name in held.files if name.endswith(".faces")]
+        return {uid: (held[f"{uid}.vertices"], held[f"{uid}.faces"], held[f"{uid}.normals"]) for uid in uids}
 
 
 def has_copies(folder: Path) -> bool:

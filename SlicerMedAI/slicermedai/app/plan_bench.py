@@ -139,15 +139,19 @@ class Bench:
 
     def _drawn(self, plan: Plan, result: AnalysisResult, asked: dict[str, Any]) -> tuple[list[Picture], str]:
         """Pictures drawn offscreen, where this Python can; else why there are none."""
-        from slicermedai.app.plan_shapes import shapes_of
+        from slicermedai.app.plan_ask import read_meshes
+        from slicermedai.app.plan_shapes import shapes_of, write_meshes
 
+        place, shapes = Path(asked["place"]), shapes_of(plan)
         try:
             from slicermedai.scene.plan_pictures import render_plan
         except ImportError:
             return [], "no view is open"
         try:
             image = image_of([Path(file) for file in asked["files"]], Path(asked["run"])) if asked["files"] else None
-            return list(render_plan(_as_found(result), image, shapes_of(plan), Path(asked["place"]))), ""
+            write_meshes(shapes, place / MESHES)
+            made = render_plan(_as_found(result), image, shapes, place, meshes=read_meshes(place / MESHES))
+            return list(made), ""
         except MedAIError as error:
             return [], str(error)
 

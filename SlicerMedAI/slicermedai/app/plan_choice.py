@@ -184,9 +184,8 @@ class Planning(ResultChoice):
         if plan is None:
             return
         drawn = [one.name for one in plan.structures if one.tracking_uid in self._scene.changed]
-        self.following.note()
         self._set(stale=tuple(drawn) or (self.translate("a cut"),))
-        self.changed.emit(self.state)
+        self.following.note()
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

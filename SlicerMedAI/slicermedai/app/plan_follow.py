@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from slicermedai.app.signal import Signal
+
 REST = 0.3
 """Seconds without a change after which a plane or a drawing is taken over."""
 
@@ -19,6 +21,8 @@ class Following:
     def __init__(
         self, follow: Callable[[], object], *, is_held: Callable[[], bool], clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.changed = Signal()
+        """Emitted when there is something to wait for: :meth:`poll` must come."""
         self.is_watched = True
         self._follow, self._is_held, self._clock = follow, is_held, clock
         self._since: float | None = None
@@ -31,6 +35,7 @@ class Following:
     def note(self) -> None:
         """Something was changed just now."""
         self._since = self._clock()
+        self.changed.emit()
 
     def poll(self) -> None:
         """Follow, where the hand rests."""

@@ -184,7 +184,7 @@ def standing_text(state: PlanState, tr: Translate = untranslated) -> str:
     plan = state.plan
     if plan is None:
         return ""
-    told = tr("Plan of {organ}: {structures} structures, {margins} margins, {cuts} cuts.").format(
+    told = tr("Plan of {organ} – structures: {structures}, margins: {margins}, cuts: {cuts}.").format(
         organ=plan.organ, structures=len(plan.structures), margins=len(plan.margins), cuts=len(plan.cuts)
     )
     saved = tr("Not saved yet.") if state.pending else tr("Saved.") if state.kept is plan else ""
@@ -198,9 +198,9 @@ def editing_text(name: str, tr: Translate = untranslated) -> str:
 
 def page_text(name: str, pictures: int, why: str, tr: Translate = untranslated) -> str:
     """What was printed, and why it has no pictures where it has none."""
-    told = tr("Written: {name}, with {count} pictures.").format(name=name, count=pictures)
+    told = tr("Written: {name}.").format(name=name)
     missing = tr("No pictures: {why}.").format(why=why.rstrip("."))
-    return f"{tr('Written: {name}.').format(name=name)} {missing}" if why else told
+    return f"{told} {missing if why else tr('Pictures: {count}.').format(count=pictures)}"
 
 
 def stage_text(stage: str, tr: Translate = untranslated) -> str:
