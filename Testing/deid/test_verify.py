@@ -151,7 +151,7 @@ def test_noise_is_no_leak(tmp_path: Path) -> None:
     path = a_clean_file(tmp_path)
     dataset = dcmread(path)
     noise = np.random.default_rng(2).integers(48, 123, 600_000, dtype=np.uint8).tobytes()
-    dataset.PixelData = noise
+    dataset.PixelData, dataset.Rows, dataset.Columns = noise, 600, 500
     dataset.save_as(path)
     short = tokens_of(
         name_tokens("Lee^Kim"), identifier_tokens("4711"), date_tokens("19510823"), name_tokens("Q^Amber")

@@ -74,12 +74,13 @@ _FORMS = (
     (re.compile(rf"(?<![0-9])([0-9]{{1,2}}){_NTH}{_OF}({_NAME}){_END}{_GAP}{_YEAR}"), "dny"),
     (re.compile(rf"(?<![^\W\d_])({_NAME}){_END}[ \-_/.]{{0,2}}([0-9]{{1,2}}){_NTH}{_GAP}{_YEAR}"), "ndy"),
     (re.compile(rf"(?<![^\W_])([0-9]{{1,2}})\.?[-./ ] ?({_ROMAN})\.?[-./ ] ?([0-9]{{4}})(?![0-9])"), "dny"),
+    (re.compile(rf"(?<![^\W_])([0-9]{{1,2}})[-./]({_ROMAN})[-./]'?([0-9]{{2}})(?![0-9])"), "dny"),
     (
         re.compile(rf"(?<![0-9])([0-9]{{4}})[ \-_/.]{{0,2}}({_NAME}){_END}[ \-_/.]{{0,2}}([0-9]{{1,2}})(?![0-9])"),
         "ynd",
     ),
 )
-_COMPACT = re.compile(r"(?<![0-9.])([0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(?!\.?[0-9])")
+_COMPACT = re.compile(r"(?<![0-9.])([0-9]{2})([0-9]{2})([0-9]{2})(?!\.?[0-9])")
 
 
 def found_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
@@ -92,10 +93,11 @@ def found_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
 
 
 def compact_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
-    """The same of every run of six digits (YYMMDD): it may be any number, and counts as a date only if it is known."""
+    """The same of every run of six digits (YYMMDD, DDMMYY, MMDDYY): it may be any number, and counts only if known."""
     for match in _COMPACT.finditer(text):
-        year, month, day = match[1], match[2], match[3]
-        yield match.start(), match.end(), frozenset({(int(year), int(month), int(day))})
+        one, two, three = map(int, match.groups())
+        days = ((one, two, three), (three, two, one), (three, one, two))
+        yield match.start(), match.end(), frozenset(day for day in days if 1 <= day[1] <= 12 and 1 <= day[2] <= 31)
 
 
 def is_one_of(days: frozenset[Day], known: frozenset[Day], known_short: frozenset[Day]) -> bool:

@@ -20,6 +20,9 @@ _ADDRESSES = (
     *("name=", "name:", "nachname: ", "surname: ", "last name: ", "first name: ", "family name: ", "given name: "),
 )
 _BEFORE_SURNAMES = ("mr ", "ms ", "hr ", "hr. ", "pt ", "pt. ", "patient ", "paciente ", "paziente ")
+_TITLES = ("先生", "女士", "小姐", "太太", "夫人", "医生", "醫生", "教授", "さん", "様", "さま", "氏", "씨", "님")
+_IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\uac00-\ud7af]")
+_LEAST_LEFT = 3
 _DUMMY_DATE = "19000101"
 _MOST_WORDS = 8
 
@@ -37,7 +40,8 @@ def name_tokens(value: str) -> set[Token]:
             found.update(_phrases(parts[0], " ".join(parts[1:])))
         elif parts and len(parts[0]) >= 6:
             found.add(parts[0])
-        found.update(form for word in words for form in _addressed(word))
+        found.update(form for word in words for form in (*_addressed(word), *_garbled(word)))
+        found.update(f"{family}{title}" for family in _ideographic(components[0]) for title in _TITLES)
         found.update(_joined(components))
     found.update(
         form for text in tuple(found) if text.isalnum() or not is_other_script(text) for form in spellings(text)
@@ -116,6 +120,24 @@ def _joined(components: list[str]) -> set[str]:
     families = [word for word in words[0] if len(word) >= 4 and not _is_guarded(word)] if words else []
     initials = {word[0] for part in words[1:] for word in part}
     return found | {form for word in families for letter in initials for form in (word + letter, letter + word)}
+
+
+def _garbled(word: str) -> set[str]:
+    """A word with marks as systems spoil it: read in the wrong character set, or with ? or _ for what it lacks."""
+    if word.isascii() or is_other_script(word) or not word.isprintable():
+        return set()
+    found = {word.replace(c, mark) for mark in "?_" for c in word if not c.isascii()}
+    found |= {"".join(c if c.isascii() else mark for c in word) for mark in "?_"}
+    found = {form for form in found if sum(map(str.isalpha, form)) >= _LEAST_LEFT}
+    for raw in (form.encode("utf-8", "ignore") for form in (word, word.title(), word.upper())):
+        found.add(raw.decode("latin-1").lower())
+        found.add(raw.decode("cp1252", "replace").lower())
+    return {form for form in found if "\ufffd" not in form}
+
+
+def _ideographic(family: str) -> set[str]:
+    """A Chinese or Korean family name, or the first character of a whole name."""
+    return {family[:2], family[:1]} if _IDEOGRAPHS.match(family) else set()
 
 
 def _addressed(word: str) -> set[str]:

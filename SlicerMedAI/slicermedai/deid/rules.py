@@ -160,12 +160,17 @@ class HideUnlisted:
     """Names, dates and UIDs of instances in attributes that the table does not list."""
 
     def op(self, context: Context, element: Element) -> Op | None:
-        """Empty names, empty, keep or move dates, replace UIDs."""
+        """Empty names, empty, keep or move dates, replace UIDs; remove what nobody knows."""
+        if element.vr == "UN" and not element.has_items and not element.tag >> 16 & 1:
+            return REMOVE
         return hide_unlisted(context, element) if context.table.row(element.tag) is None else None
 
     def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
-        return ["Person names, dates and instance UIDs in attributes that the table does not list were hidden too."]
+        return [
+            "Person names, dates and instance UIDs in attributes that the table does not list were hidden too.",
+            "Attributes that neither the file nor the dictionary says the kind of (UN) were removed.",
+        ]
 
 
 class ScrubText:
@@ -185,7 +190,8 @@ class ScrubText:
             "A patient's name that is a common word (Smith, Brown) was masked where it is written as a name, with a "
             "capital letter; words of anatomy, laterality, scanners and acquisition, and terms such as white matter "
             "and Crohn disease, were left. Identifiers of up to three characters or five digits were masked after a "
-            "label alone, and numbers (DS, IS) where a whole value is one, but for lists of what was measured.",
+            "label alone; numbers (DS, IS) were emptied where the value has six digits or more and is one, but for "
+            "lists of what was measured. Binary values went where text in them holds identity.",
         ]
 
 

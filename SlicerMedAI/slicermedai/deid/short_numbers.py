@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from slicermedai.deid.dictionary import tag_of
-from slicermedai.deid.tokens import Kind, Scope, Token, fold
+from slicermedai.deid.tokens import Kind, Token, fold
 
 _LABELS = (
     "id|nr|no|num|number|nummer|mrn|pid|acc|accession|study|stud|pat|patient|patients|patiente|paciente|paziente|pt|case|"
@@ -17,6 +17,7 @@ _SHORT, _SHORT_DIGITS, _LEAST = 3, 5, 5
 _NUMBERS = re.compile(rb"[0-9.+\-eE \\\\\0]*")
 _MEASURED = frozenset({0x0018, 0x0028, 0x0054, 0x0070, *range(0x3002, 0x3011, 2)})
 _GEOMETRY = frozenset(map(tag_of, ("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation")))
+_WHOLE = re.compile(r"\.0*$")
 Span = tuple[int, int]
 
 
@@ -43,8 +44,8 @@ def labelled_spans(folded: str, numbers: frozenset[str]) -> list[Span]:
 
 
 def long_numbers(tokens: Iterable[Token]) -> frozenset[str]:
-    """Tokens of digits alone that are searched in numbers."""
-    return frozenset(t.text for t in tokens if t.text.isdigit() and t.searched_in(Scope.NUMBER))
+    """Tokens of six digits or more: what is searched for in numbers, where a whole value is one."""
+    return frozenset(t.text for t in tokens if t.text.isdigit() and len(t.text) > _SHORT_DIGITS)
 
 
 def is_measured(tag: int, raw: bytes) -> bool:
@@ -59,4 +60,5 @@ def is_numeric(raw: bytes) -> bool:
 
 def holds_number(raw: bytes, numbers: frozenset[str]) -> bool:
     """True where one of the values in a numeric DS or IS is, as a whole, one of ``numbers``."""
-    return any(part.strip(b" \0+").decode("latin-1") in numbers for part in raw.split(b"\\")) if numbers else False
+    parts = (part.strip(b" \0+").decode("latin-1") for part in raw.split(b"\\") if numbers)
+    return any(part in numbers or _WHOLE.sub("", part) in numbers for part in parts)

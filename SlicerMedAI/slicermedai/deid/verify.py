@@ -34,6 +34,7 @@ from slicermedai.errors import IdentityError
 
 __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
 
+_PRINTABLE = re.compile(rb"[\x20-\x7e]{5,}|(?:[\x20-\x7e]\0){5,}|(?:\0[\x20-\x7e]){5,}")
 _REPEATED, _MOST = 256, 1 << 14
 _LONG = 4096
 _MONTHS = (
@@ -202,6 +203,8 @@ class _Searcher:
         found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
         if found is not None:
             return found[0], self._kind(found[1].lower())
+        if scope is Scope.BINARY and element.tag >> 16 != 0x7FE0:
+            return self._in_a_run(element.value)
         if scope is not Scope.TEXT:
             return None
         text = element.value.decode("latin-1")
@@ -213,6 +216,15 @@ class _Searcher:
             return 0, "name or number"
         if not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
+        return None
+
+    def _in_a_run(self, value: bytes) -> tuple[int, str] | None:
+        """The first hit in printable text within bytes, one or two a character; short ones in long text alone."""
+        for match in _PRINTABLE.finditer(value):
+            run = match[0].replace(b"\0", b"").lower()
+            found = self._needles[Scope.TEXT].search(run)
+            if found is not None and len(found[1]) + (len(run.strip()) >= 8) + (len(run.strip()) >= 12) >= 5:
+                return match.start(), self._kind(found[1].lower())
         return None
 
     def _crowd_hit(self, value: bytes) -> bool:

@@ -135,7 +135,9 @@ def _no_table(element: Element, width: int) -> str:
 
 def _rle_rest(frame: bytes, pixels: int) -> bytes:
     """What a run-length encoded frame (PS3.5 G) holds beside the codes of its pixels."""
-    count = frame[0]
+    count = frame[0] if len(frame) >= 64 else 0
+    if not 0 < count <= 15:
+        return b""
     starts = [int.from_bytes(frame[4 * n : 4 * n + 4], "little") for n in range(1, count + 1)]
     rest = [frame[4 + 4 * count : 64]]
     for begin, end in zip(starts, [*starts[1:], len(frame)], strict=True):

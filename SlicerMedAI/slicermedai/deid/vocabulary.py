@@ -13,6 +13,7 @@ from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.runs import is_line, is_no_chance, text_runs
 from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
 from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.tokens import (
@@ -133,13 +134,19 @@ class Vocabulary:
 
     def hits_bytes(self, raw: bytes, scope: Scope) -> bool:
         """True where bytes of unknown meaning hold a token as text of one or two bytes a character, or UTF-8."""
-        low = raw.lower()
-        if not (self.tokens or self.crowd) or (scope is not Scope.TEXT and not _BYTES_WORTH.search(low)):
+        if not (self.tokens or self.crowd):
             return False
-        index = self._index(scope)
         if scope is not Scope.TEXT:
-            return any(needle in low for needle in index.needles)
+            low = raw.lower()
+            if _BYTES_WORTH.search(low) and any(needle in low for needle in self._index(scope).needles):
+                return True
+            return scope is Scope.BINARY and any(map(self._hits_run, text_runs(raw)))
+        index = self._index(scope)
         return any(index.spans(fold(text)) or self._named(text) for text in _readings(raw))
+
+    def _hits_run(self, run: str) -> bool:
+        spans = self._index(Scope.TEXT).spans(fold(run))
+        return any(is_no_chance(run, end - start) for start, end in spans) or (is_line(run) and self._named(run))
 
     def holds_number(self, raw: bytes) -> bool:
         """True where one of the values in a numeric DS or IS is, as a whole, a number of the patient."""
