@@ -28,6 +28,9 @@ def meanings(code: Code) -> list[str]:
 
 ELSEWHERE = {
     "123037004": "Slicer's terminologies, which call the body structure of SNOMED CT so",
+    "276214006": "TID 1411, which calls the category of a finding so",
+    "371885007": "SNOMED CT; the dictionary knows its use for uncertainty of measurement alone",
+    "371886008": "SNOMED CT; the dictionary knows its use for uncertainty of measurement alone",
     "C0034375": "TID 1500 row 12; the dictionary has no UMLS",
 }
 """Codes whose meaning another source gives."""

@@ -76,6 +76,8 @@ def test_the_finding_and_no_other_cites_its_map_and_every_validator_takes_it(nam
     uid = case.result.findings[1].tracking_uid
     assert links_in(path) == [(uid, str(dcmread(tmp_path / "pmap-2.dcm").SOPInstanceUID))]
     assert (dciodvfy_errors(path), other_than_new(pixelmed_errors(path))) == ([], [])
+    for number, header in enumerate(case.headers):
+        header.save_as(tmp_path / f"source{number}.dcm")
     assert dcentvfy_errors(sorted(tmp_path.glob("*.dcm"))) == []
     assert len(tid1500reader(path, tmp_path)["Measurements"]) == 2
 
