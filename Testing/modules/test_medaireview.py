@@ -230,9 +230,9 @@ def test_a_map_is_laid_over_the_image_with_its_threshold_said(
     assert [ui.mapSelector.itemText(row) for row in range(ui.mapSelector.count)] == ["none", "Disagreement"]
     ui.mapSelector.setCurrentIndex(1)
     module.widget.onMap(1)
-    assert "Share of samples that disagree, from 0.25 on" in ui.mapLabel.text
+    assert "Share of samples that disagree, from 0.125 on" in ui.mapLabel.text
     ui.thresholdSlider.value = 60
-    assert "from 0.6 on" in ui.mapLabel.text
+    assert "from 0.3 on" in ui.mapLabel.text
     view = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert slicer.mrmlScene.GetNodeByID(view.GetForegroundVolumeID()).GetName().startswith("Disagreement")
     ui.mapSelector.setCurrentIndex(0)
