@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, Sequence, dcmread
 
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.names import name_tokens
@@ -86,3 +86,40 @@ def test_a_run_leaves_no_patient_in_another_ones_file_and_the_verifier_sees_it(t
     crowd = Crowd()
     crowd.add_name(str(dcmread(first).PatientName))
     assert next(hit.attribute for hit in find(second, frozenset(), crowd=crowd)) == "(0008,103E)"
+
+
+TERMS = (
+    "Bennett fracture; Evans index 0.31; Jones fracture; Morton neuroma; foramen of Monro; Paget disease; "
+    "Boston stent; Graves orbitopathy; Galen vein; Broca area; Stanford B; Florence plan; Kaiser score 7; Dandy-Walker"
+)
+
+
+def test_terms_that_begin_with_a_name_of_others_stay_and_the_names_themselves_do_not() -> None:
+    families = "Bennett Evans Jones Morton Monro Paget Boston Graves Galen Broca Stanford Florence Kaiser Walker"
+    vocabulary = crowd_of(*(f"{family}^Quentin" for family in families.split()))
+    assert vocabulary.scrub(TERMS) == TERMS
+    assert not vocabulary.hits(TERMS)
+    for text in ("seen Mr Bennett", "Evans Quentin", "PAGET^QUENTIN", "Quentin Graves"):
+        assert "XXXX" in vocabulary.scrub(text)
+        assert vocabulary.hits(text)
+
+
+def a_code(scheme: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", scheme, meaning
+    return item
+
+
+def test_meanings_of_published_codes_are_searched_for_the_patient_alone(tmp_path: Path) -> None:
+    first = an_image(tmp_path / "a", PatientName="Quintavalle^Ottorino", PatientID="QX-88213/7")
+    meanings = (("SCT", "Quintavalle projection"), ("99LOCAL", "Quintavalle projection"), ("SCT", "Hallgrimsson sign"))
+    second = an_image(
+        tmp_path / "b",
+        **{"PatientName": "Hallgrimsson^Bjartur", "PatientID": "ZZ-4410", "StudyInstanceUID": "1.2.3.4.5"},
+        ViewCodeSequence=Sequence([a_code(*one) for one in meanings]),
+    )
+    without_identity([first, second], tmp_path / "out")
+    copy = next(d for d in map(dcmread, (tmp_path / "out").iterdir()) if "ViewCodeSequence" in d)
+    assert [item.CodeMeaning for item in copy.ViewCodeSequence] == [
+        *("Quintavalle projection", "XXXX projection", "XXXX sign"),
+    ]

@@ -447,3 +447,25 @@ def test_names_are_found_broken_and_with_other_prefixes(name: str, text: str) ->
 )
 def test_words_side_by_side_are_no_broken_name(name: str, text: str) -> None:
     assert vocabulary_of(name_tokens(name)).scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("Gross^Hans", "Gross Tumor Volume, gross total resection", None),
+        ("Gross^Hans", "GROSS CHEST of Gross", "XXXX CHEST of XXXX"),
+        ("Jones^Al", "Jones fracture", None),
+        ("Bennett^Jo", "Bennett's fracture; BENNETT FRACTURE", None),
+        ("Bennett^Jo", "bennett chest, Bennett", "XXXX chest, XXXX"),
+        ("Evans^Al", "Evans index 0.31", None),
+        ("Gleason^Ed", "Gleason 3+4, Gleason score 7", None),
+        ("Bosniak^Jo", "Bosniak IIF", None),
+        ("Cobb^Ty", "Cobb angle 32", None),
+        ("Hunter^Jo", "canal of Hunter", None),
+        ("Monro^Al", "foramen of Monro, scan of Monro", "foramen of Monro, scan of XXXX"),
+    ],
+)
+def test_terms_that_begin_with_the_patients_own_name_stay(name: str, text: str, wanted: str | None) -> None:
+    vocabulary = Vocabulary.of(name_tokens(name) | surname_tokens(name))
+    assert re.sub("X+", "XXXX", vocabulary.scrub(text)) == (wanted or text)
+    assert vocabulary.hits(text) is bool(wanted)

@@ -13,6 +13,7 @@ from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.ops import REMOVE, Op
 from slicermedai.deid.profile import Option
 from slicermedai.deid.rules import BASIC_RULES, Rule, decide
+from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.wire import Encoding
 
 _MOST = 4096
@@ -35,13 +36,14 @@ class Treatment(NamedTuple):
 class Place:
     """Everywhere in an instance that lies in the same sequence, is encoded alike and has the same character set."""
 
-    __slots__ = ("_children", "_rules", "_safe", "_treatments", "context", "encoding", "parent")
+    __slots__ = ("_alone", "_children", "_rules", "_safe", "_treatments", "context", "encoding", "parent")
 
     def __init__(self, context: Context, parent: int, rules: tuple[Rule, ...]) -> None:
         self.context, self.parent, self._rules = context, parent, rules
         self.encoding = context.encoding
         self._treatments: dict[tuple[int, str, str, bool], Treatment] = {}
         self._children: dict[tuple[int, Encoding, Charset], Place] = {}
+        self._alone: Place | None = None
         self._safe = context.has(Option.RETAIN_SAFE_PRIVATE)
 
     def child(self, tag: int, encoding: Encoding, charset: Charset) -> Place:
@@ -52,6 +54,15 @@ class Place:
             context = replace(self.context, charset=charset, encoding=encoding)
             found = self._children[key] = Place(context, tag, self._rules)
         return found
+
+    @property
+    def alone(self) -> Place:
+        """The same for values that no other patient of the run is searched in."""
+        if self._alone is None:
+            known = self.context.vocabulary
+            own = replace(self.context, vocabulary=Vocabulary(known.tokens, known.left_out))
+            self._alone = Place(own, self.parent, self._rules) if known.crowd is not None else self
+        return self._alone
 
     def treatment(self, tag: int, vr: str, creator: str = "", *, has_items: bool = False) -> Treatment:
         """What is done to elements of that tag and VR."""

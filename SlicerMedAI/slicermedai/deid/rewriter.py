@@ -15,6 +15,7 @@ from slicermedai.deid.ages import CODE_VALUE, NUMBERS, UNITS, capped, unit_of
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.codestreams import blanked
 from slicermedai.deid.copier import Copier
+from slicermedai.deid.crowd import MEANING, SCHEME, is_public
 from slicermedai.deid.dates import AgeRule
 from slicermedai.deid.dictionary import label_of, vr_of
 from slicermedai.deid.encode import element as encoded
@@ -66,6 +67,7 @@ class _Level:
     creators: dict[int, str] = field(default_factory=dict)
     wave: dict[int, bytes] = field(default_factory=dict)
     unit: str = ""
+    public: bool = False
 
     def creator(self, event: Event, window: Window) -> str:
         """The private creator of an element, where it is one whose attributes may be safe; "" otherwise."""
@@ -149,7 +151,10 @@ class Rewriter:
             if creator and tag & 0xFF00 == 0:
                 self._keep(event, level)
                 return
-        treatment = level.place.treatment(tag, vr, creator)
+        if tag == SCHEME:
+            level.public = is_public(self._window.bytes_at(start, min(size, 64)))
+        place = level.place.alone if level.public and tag == MEANING else level.place
+        treatment = place.treatment(tag, vr, creator)
         op = treatment.op
         if op.keeps:
             self._keep(event, level)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicermedai.deid.terms import is_in_term
 from slicermedai.deid.tokens import Kind, Token, common_surnames, common_words, eponyms, technical_words
 
 RULES = Path(__file__).with_name("surname_rules.json")
@@ -49,7 +50,11 @@ def surname_spans(text: str, tokens: frozenset[Token]) -> list[Span]:
 
 
 def _named(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    return (match for match in pattern.finditer(text) if not _is_term(match[0], text[match.end() :][:_TERM_LENGTH]))
+    low = text.lower()
+    folded = low if len(low) == len(text) else text
+    for match in pattern.finditer(text):
+        if not _is_term(match[0], text[match.end() :][:_TERM_LENGTH]) and not is_in_term(folded, *match.span()):
+            yield match
 
 
 @functools.lru_cache(maxsize=64)

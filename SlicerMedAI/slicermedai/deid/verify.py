@@ -10,25 +10,25 @@ import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import AnyStr, Generic
 
 import numpy as np
 
-from slicermedai.deid.crowd import Crowd
+from slicermedai.deid.crowd import CODE, MEANING, SCHEME, Crowd, is_public
 from slicermedai.deid.short_numbers import (
     holds_number,
     is_measured,
     is_numeric,
-    is_short,
     labelled_spans,
     long_numbers,
     short_numbers,
 )
 from slicermedai.deid.surnames import surname_spans
+from slicermedai.deid.terms import is_in_term
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
 from slicermedai.deid.verify_bytes import Element, elements
+from slicermedai.deid.verify_forms import byte_forms, narrow, text_forms, wide, written
 from slicermedai.deid.verify_pixels import PixelCheck
 from slicermedai.errors import IdentityError
 
@@ -37,29 +37,6 @@ __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{5,}|(?:[\x20-\x7e]\0){5,}|(?:\0[\x20-\x7e]){5,}")
 _REPEATED, _MOST = 256, 1 << 14
 _LONG = 4096
-_MONTHS = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
-_SCRIPTS = (
-    "iso8859_2",
-    "iso8859_3",
-    "iso8859_4",
-    "iso8859_5",
-    "iso8859_6",
-    "iso8859_7",
-    "iso8859_8",
-    "iso8859_9",
-    "iso8859_15",
-    "tis_620",
-    "cp1252",
-    "iso2022_jp_2",
-    "shift_jis",
-    "euc_jp",
-    "iso2022_kr",
-    "euc_kr",
-    "gb18030",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,13 +130,18 @@ def find(
 ) -> Iterator[Hit]:
     """Every element of the file that holds a token, at most one hit for each; pixel data that hold more than pixels."""
     pixels = PixelCheck()
-    searcher, last = _searcher(tokens, crowd), -1
+    searcher, last, public = _searcher(tokens, crowd), -1, False
     for element in elements(Path(path)):
+        public = is_public(element.value) if element.tag == SCHEME else public and element.tag != CODE
         why = pixels.objection(element)
         if why and element.start != last:
             last = element.start
             yield Hit(tag=element.tag, offset=element.offset, kind="pixels", why=why)
-        found = None if element.start == last >= 0 or retained.covers(element) else searcher.search(element)
+        found = (
+            None
+            if element.start == last >= 0 or retained.covers(element)
+            else (searcher.search(element, alone=public and element.tag == MEANING))
+        )
         if found is not None:
             last = element.start
             yield Hit(tag=element.tag, offset=element.offset + found[0], kind=found[1])
@@ -170,15 +152,15 @@ class _Searcher:
 
     def __init__(self, tokens: frozenset[Token], crowd: Crowd | None) -> None:
         self._crowd = crowd
-        self._needles = {scope: _Needles(_byte_forms(tokens, scope)) for scope in Scope}
-        self._text = _Index(_text_forms(tokens))
+        self._needles = {scope: _Needles(byte_forms(tokens, scope)) for scope in Scope}
+        self._text = _Index(text_forms(tokens))
         self._tokens = tokens
         self._short, self._long = short_numbers(tokens), long_numbers(tokens)
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
-        self._clean: set[tuple[Scope, bytes]] = set()
+        self._clean: set[tuple[Scope, bytes, bool]] = set()
 
-    def search(self, element: Element) -> tuple[int, str] | None:
-        """(offset within the value, kind of the token) of the first hit, or None.
+    def search(self, element: Element, *, alone: bool = False) -> tuple[int, str] | None:
+        """(offset within the value, kind of the token) of the first hit, or None; ``alone`` of the patient's own.
 
         Short values in which nothing was found are remembered: in a series most of them repeat.
         """
@@ -187,18 +169,18 @@ class _Searcher:
             return (0, Kind.IDENTIFIER.value) if held else None
         value = element.value
         if len(value) > _REPEATED:
-            return self._search(element)
-        known = (element.scope, bytes(value))
+            return self._search(element, alone=alone)
+        known = (element.scope, bytes(value), alone)
         if known in self._clean:
             return None
-        found = self._search(element)
+        found = self._search(element, alone=alone)
         if found is None:
             if len(self._clean) >= _MOST:
                 self._clean.clear()
             self._clean.add(known)
         return found
 
-    def _search(self, element: Element) -> tuple[int, str] | None:
+    def _search(self, element: Element, *, alone: bool) -> tuple[int, str] | None:
         scope = element.scope
         found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
         if found is not None:
@@ -212,7 +194,7 @@ class _Searcher:
             return named[0][0], Kind.SURNAME.value
         if labelled_spans(text.lower(), self._short):
             return 0, Kind.IDENTIFIER.value
-        if self._crowd is not None and self._crowd_hit(element.value):
+        if not alone and self._crowd_hit(element.value):
             return 0, "name or number"
         if not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
@@ -237,7 +219,7 @@ class _Searcher:
 
     def _kind(self, found: bytes) -> str:
         def is_it(token: Token) -> bool:
-            return any(found in _narrow(text) | _wide(text) for text in _written(token))
+            return any(found in narrow(text) | wide(text) for text in written(token))
 
         return next((token.kind.value for token in sorted(self._tokens) if is_it(token)), "name")
 
@@ -312,83 +294,11 @@ def _searcher(tokens: frozenset[Token], crowd: Crowd | None) -> _Searcher:
 
 
 def _is_part_of_common_word(value: AnyStr, start: int, end: int) -> bool:
-    """The guard of :func:`inside_common_word`, also in bytes of one character each."""
+    """The guards of :func:`inside_common_word` and :func:`is_in_term`, also in bytes of one character each."""
     if not value[start:end].isalpha():
         return False
     first = max(0, start - 32)
     around = value[first : end + 32]
     text = around if isinstance(around, str) else around.decode("latin-1")
-    return inside_common_word(text, start - first, end - first)
-
-
-def _written(token: Token) -> set[str]:
-    """The ways in which a date is written; anything else as it is."""
-    text = token.text
-    if token.kind is not Kind.DATE or not text.isdigit():
-        return {text}
-    try:
-        day = date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-    except ValueError:
-        return {text}
-    return {text, *_date_forms(day)} if day.year >= 1800 else {text}
-
-
-def _date_forms(day: date) -> set[str]:
-    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
-    forms = {y + m + d, d + m + y, m + d + y}
-    for mark in "-./ ":
-        forms.update(mark.join(p) for p in ((y, m, d), (d, m, y), (m, d, y)))
-        forms.update(mark.join(p) for p in ((str(day.day), str(day.month), y), (str(day.month), str(day.day), y)))
-    for month in (_MONTHS[day.month - 1], _MONTHS[day.month - 1][:3]):
-        for number in (d, str(day.day)):
-            forms.update({f"{number} {month} {y}", f"{number}. {month} {y}", f"{number}-{month}-{y}"})
-            forms.update({f"{month} {number}, {y}", f"{month} {number} {y}", f"{number}{month}{y}"})
-    return forms
-
-
-def _byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, bytes, bytes]]:
-    """(what may not stand before, bytes, what may not stand after); edges hold for one byte a character."""
-    forms: set[tuple[bytes, bytes, bytes]] = set()
-    for token in tokens:
-        if not token.searched_in(scope) or token.kind is Kind.SURNAME or is_short(token):
-            continue
-        if scope is Scope.PIXELS:
-            variants = (token.text, token.text.upper(), token.text.title())
-            forms.update((b"", variant.encode("utf-8", "surrogateescape"), b"") for variant in variants)
-            continue
-        for text in _written(token):
-            if text != token.text and scope is not Scope.TEXT:
-                continue
-            edges = ("", "") if scope is Scope.BINARY else Token(text, token.kind).edges
-            left, right = (edge.encode() for edge in edges)
-            forms.update((left, raw, right) for raw in _narrow(text))
-            forms.update((b"", raw, b"") for raw in _wide(text) if len(text) >= 4)
-    return forms
-
-
-def _text_forms(tokens: frozenset[Token]) -> set[tuple[str, str, str]]:
-    return {
-        (t.edges[0], fold(t.text), t.edges[1]) for t in tokens if not t.text.isdigit() and t.kind is not Kind.SURNAME
-    }
-
-
-def _narrow(text: str) -> set[bytes]:
-    """``text`` in UTF-8, Latin-1 and, where it is not ASCII, in the other character sets of PS3.3 C.12.1.1.2."""
-    if text.isascii():
-        return {text.encode("ascii")}
-    found = set()
-    for variant in {text, text.upper(), text.title(), fold(text)}:
-        for codec in ("utf-8", "latin-1", *_SCRIPTS):
-            try:
-                found.add(variant.encode(codec).lower())
-            except UnicodeEncodeError:
-                continue
-    return found
-
-
-def _wide(text: str) -> set[bytes]:
-    return {
-        variant.encode(codec, "surrogatepass").lower()
-        for variant in (text, fold(text))
-        for codec in ("utf-16-le", "utf-16-be")
-    }
+    place = (start - first, end - first)
+    return inside_common_word(text, *place) or is_in_term(text.lower(), *place)

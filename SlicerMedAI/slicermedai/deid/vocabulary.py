@@ -16,6 +16,7 @@ from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name
 from slicermedai.deid.runs import is_line, is_no_chance, text_runs
 from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
 from slicermedai.deid.surnames import surname_spans
+from slicermedai.deid.terms import is_also_a_term, is_in_term
 from slicermedai.deid.tokens import (
     Kind,
     Scope,
@@ -62,12 +63,16 @@ Span = tuple[int, int]
 
 
 class _Form(NamedTuple):
-    """A folded token: what may not stand before and after it, and whether words around it are looked at."""
+    """A folded token: what may not stand before and after it, and whether words around it are looked at.
+
+    ``term`` is True for a name that terms of medicine begin with.
+    """
 
     text: str
     left: re.Pattern[str] | None
     right: re.Pattern[str] | None
     guarded: bool
+    term: bool
 
 
 class Vocabulary:
@@ -240,12 +245,13 @@ def _edge(pattern: str) -> re.Pattern[str] | None:
 def _form(token: Token) -> _Form:
     left, right = token.edges
     text = fold(token.text)
-    return _Form(text, _edge(left), _edge(right), text.isalpha() and len(text) >= 6)
+    term = token.kind is Kind.NAME and is_also_a_term(text)
+    return _Form(text, _edge(left), _edge(right), text.isalpha() and len(text) >= 6, term)
 
 
 def _first(forms: list[_Form], folded: str, position: int) -> int:
     """The end of the first (longest) form that stands at ``position``, or 0."""
-    for text, left, right, guarded in forms:
+    for text, left, right, guarded, term in forms:
         if folded.startswith(text, position):
             end = position + len(text)
             apart = not (left and position and left.match(folded[position - 1])) or is_masked(
@@ -255,6 +261,7 @@ def _first(forms: list[_Form], folded: str, position: int) -> int:
                 apart
                 and (not (right and right.match(folded, end)) or is_masked(folded, end, before=False))
                 and not (guarded and inside_common_word(folded, position, end))
+                and not (term and is_in_term(folded, position, end))
             ):
                 return end
     return 0

@@ -1,0 +1,107 @@
+"""The forms in which the verifier searches for tokens: as bytes in the encodings in which text occurs, and as text."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from slicermedai.deid.short_numbers import is_short
+from slicermedai.deid.tokens import Kind, Scope, Token, fold
+
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_SCRIPTS = (
+    "iso8859_2",
+    "iso8859_3",
+    "iso8859_4",
+    "iso8859_5",
+    "iso8859_6",
+    "iso8859_7",
+    "iso8859_8",
+    "iso8859_9",
+    "iso8859_15",
+    "tis_620",
+    "cp1252",
+    "iso2022_jp_2",
+    "shift_jis",
+    "euc_jp",
+    "iso2022_kr",
+    "euc_kr",
+    "gb18030",
+)
+
+
+def written(token: Token) -> set[str]:
+    """The ways in which a date is written; anything else as it is."""
+    text = token.text
+    if token.kind is not Kind.DATE or not text.isdigit():
+        return {text}
+    try:
+        day = date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return {text}
+    return {text, *_date_forms(day)} if day.year >= 1800 else {text}
+
+
+def _date_forms(day: date) -> set[str]:
+    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
+    forms = {y + m + d, d + m + y, m + d + y}
+    for mark in "-./ ":
+        forms.update(mark.join(p) for p in ((y, m, d), (d, m, y), (m, d, y)))
+        forms.update(mark.join(p) for p in ((str(day.day), str(day.month), y), (str(day.month), str(day.day), y)))
+    for month in (_MONTHS[day.month - 1], _MONTHS[day.month - 1][:3]):
+        for number in (d, str(day.day)):
+            forms.update({f"{number} {month} {y}", f"{number}. {month} {y}", f"{number}-{month}-{y}"})
+            forms.update({f"{month} {number}, {y}", f"{month} {number} {y}", f"{number}{month}{y}"})
+    return forms
+
+
+def byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, bytes, bytes]]:
+    """(what may not stand before, bytes, what may not stand after); edges hold for one byte a character."""
+    forms: set[tuple[bytes, bytes, bytes]] = set()
+    for token in tokens:
+        if not token.searched_in(scope) or token.kind is Kind.SURNAME or is_short(token):
+            continue
+        if scope is Scope.PIXELS:
+            variants = (token.text, token.text.upper(), token.text.title())
+            forms.update((b"", variant.encode("utf-8", "surrogateescape"), b"") for variant in variants)
+            continue
+        for text in written(token):
+            if text != token.text and scope is not Scope.TEXT:
+                continue
+            edges = ("", "") if scope is Scope.BINARY else Token(text, token.kind).edges
+            left, right = (edge.encode() for edge in edges)
+            forms.update((left, raw, right) for raw in narrow(text))
+            forms.update((b"", raw, b"") for raw in wide(text) if len(text) >= 4)
+    return forms
+
+
+def text_forms(tokens: frozenset[Token]) -> set[tuple[str, str, str]]:
+    """(what may not stand before, folded text, what may not stand after)."""
+    return {
+        (t.edges[0], fold(t.text), t.edges[1]) for t in tokens if not t.text.isdigit() and t.kind is not Kind.SURNAME
+    }
+
+
+def narrow(text: str) -> set[bytes]:
+    """``text`` in UTF-8, Latin-1 and, where it is not ASCII, in the other character sets of PS3.3 C.12.1.1.2."""
+    if text.isascii():
+        return {text.encode("ascii")}
+    found = set()
+    for variant in {text, text.upper(), text.title(), fold(text)}:
+        for codec in ("utf-8", "latin-1", *_SCRIPTS):
+            try:
+                found.add(variant.encode(codec).lower())
+            except UnicodeEncodeError:
+                continue
+    return found
+
+
+def wide(text: str) -> set[bytes]:
+    """``text`` in two bytes a character, in both orders."""
+    return {
+        variant.encode(codec, "surrogatepass").lower()
+        for variant in (text, fold(text))
+        for codec in ("utf-16-le", "utf-16-be")
+    }
