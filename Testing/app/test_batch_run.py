@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slicermedai.app import batch_words as words
+from slicermedai.app.batch_ask import left
+from slicermedai.app.batch_rules import pattern_of, plain_of
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.state import Phase
 from slicermedai.batch.cohort import Cohort
@@ -108,6 +112,50 @@ def test_a_preview_says_of_each_series_what_it_is_taken_for_or_why_not(batch: Ba
     assert not (Path(batch.state.asked.output)).exists()
     batch.change_rule(modality="CT")
     assert not batch.state.is_previewed, "it was one of other rules"
+
+
+def test_bad_input_is_named_before_anything_is_run(batch: BatchRun, elsewhere: Path) -> None:
+    bad = write_day(elsewhere / "bad", studies=4, odd=("mixed frames", "copied"))
+    for name in ("first", "second"):
+        write_study(bad.folder / name, patient="ZZ-twice", study=name)
+    batch.choose_folder(str(bad.folder))
+    batch.preview()
+    until_idle(batch)
+    said = [row[4] for row in words.study_rows(batch.state.studies)]
+    assert sum("mixed frames of reference" in one for one in said) == 1
+    assert sum("12 files are copies of others and were left out" in one for one in said) == 1
+    assert sum("one of 2 studies of one patient" in one for one in said) == 2
+    batch.change_rules(same_patient="refuse")
+    batch.preview()
+    until_idle(batch)
+    twice = [one for one in batch.state.studies if one.patient == "ZZ-twice"]
+    assert [(one.state, one.reason) for one in twice] == [("refused", "one of 2 studies of one patient")] * 2
+
+
+def test_the_time_that_is_left_is_reckoned_from_what_was_done() -> None:
+    assert left(30.0, 0.25) == 90.0
+    assert left(30.0, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "pattern"),
+    [
+        ("CT, MR", "CT|MR"),
+        ("B3*, STANDARD", "B3.*|STANDARD"),
+        ("Br(36)", r"Br\(36\)"),
+        ("/B[23][0-9].*/", "B[23][0-9].*"),
+        ("", ""),
+    ],
+)
+def test_plain_words_become_a_pattern_and_come_back(typed: str, pattern: str) -> None:
+    assert pattern_of(typed) == pattern
+    assert plain_of(pattern) == typed
+
+
+@given(st.text(max_size=20))
+def test_any_pattern_of_a_file_can_be_shown_and_is_still_the_same(pattern: str) -> None:
+    for contains in (False, True):
+        assert pattern_of(plain_of(pattern, contains=contains), contains=contains) == pattern
 
 
 def test_a_run_ends_with_every_case_accounted_for(batch: BatchRun, day: Day) -> None:

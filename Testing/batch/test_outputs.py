@@ -66,12 +66,18 @@ def test_warnings_red_lights_and_outliers_come_first() -> None:
     reports = [a_report(number, 1000.0 + 10 * number) for number in range(1, 9)]
     reports += [
         a_report(9, 4000.0),
-        a_report(10, 1040.0, lights=(("Liver", "red"),), warnings=("unlike the patients of the record",)),
+        a_report(
+            10,
+            1040.0,
+            lights=(("Liver", "red"),),
+            why_red={"Liver": "unlike the patients of the record"},
+            warnings=("a warning",),
+        ),
         a_report(11, None),
     ]
     assert order(reports)[:3] == ["0010", "0009", "0011"] or order(reports)[:3] == ["0010", "0011", "0009"]
     by_name = {look.report.case.name: look.reasons for look in ranked(reports)}
-    assert "Liver: red light" in by_name["0010"]
+    assert by_name["0010"][:2] == ("Liver: red light: unlike the patients of the record", "a warning")
     assert "volume unlike the others" in by_name["0009"][0]
     assert "not found unlike the others" in by_name["0011"][0]
     assert by_name["0004"] == ()

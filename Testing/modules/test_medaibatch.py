@@ -23,6 +23,7 @@ from slicermedai.app.state import Phase
 from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.rules import load_rules
 from slicermedai.console import cohorts
+from Testing.app.reviews import a_head, a_run
 from Testing.batch.studies import RULES, uid_of, write_day, write_study
 from Testing.fixtures.identity import Identity
 from Testing.Harness import Harness
@@ -375,6 +376,74 @@ def test_a_cohort_that_was_left_is_taken_up_in_another_session(
     ui.outputSelector.setCurrentPath("")
     assert ui.modelSelector.enabled
     assert texts(ui.casesTable) == []
+
+
+@pytest.fixture
+def finished(harness: Harness, batch: Any, studies: Path, elsewhere: Path, model: Path) -> Cohort:
+    """A cohort with one result, shown by the module."""
+    made = cohorts.make(elsewhere / "cohort", studies, elsewhere / "rules.toml", bundle=str(model))
+    name = next(one for one in made.names() if made.written(one).state is State.WAITING)
+    a_run(made.result(name), a_head())
+    made.write(name, Standing(state=State.DONE, ended="2026-01-02T03:04:05+00:00"))
+    batch.widget.ui.outputSelector.setCurrentPath(str(made.folder))
+    until_idle(harness, batch)
+    return made
+
+
+def test_the_chosen_case_is_reviewed(harness: Harness, batch: Any, finished: Cohort) -> None:
+    import slicer
+
+    later, ui = harness.load_module(MODULE.with_name("MedAIReview.py")), batch.widget.ui
+    row = next(number for number, one in enumerate(texts(ui.casesTable)) if one[3] == "done")
+    assert not ui.reviewButton.enabled
+    ui.casesTable.setCurrentCell(row, 0)
+    harness.click(ui.reviewButton)
+    assert slicer.util.selectedModule() == "MedAIReview"
+    assert later.widget.ui.folderSelector.currentPath == str(finished.result(texts(ui.casesTable)[row][0]))
+    assert harness.wait_until(lambda: not later.widget.logic.review.busy, LONG)
+    later.close()
+
+
+def test_what_cannot_go_into_the_database_is_named(
+    harness: Harness, batch: Any, database: Any, finished: Cohort
+) -> None:
+    ui = batch.widget.ui
+    harness.click(ui.databaseButton)
+    until_idle(harness, batch)
+    assert ui.messageLabel.text.startswith("0 results are in the DICOM database. Not added: 000")
+    assert "no DICOM objects were written" in ui.messageLabel.text
+    database.closeDatabase()
+    harness.click(ui.databaseButton)
+    until_idle(harness, batch)
+    assert presenter_of(batch).state.phase is Phase.FAILED
+    assert "is not open" in ui.messageLabel.text
+
+
+def test_model_route_and_lists_are_chosen(harness: Harness, batch: Any, studies: Path, elsewhere: Path) -> None:
+    from PySide6.QtCore import Qt
+
+    ui, presenter = batch.widget.ui, presenter_of(batch)
+    ui.folderSelector.setCurrentPath(str(studies))
+    assert ui.runButton.enabled
+    key(harness, batch, "modelSelector", Qt.Key.Key_Home)
+    assert (presenter.state.asked.bundle, ui.modelDescription.text) == ("", "Each rule names its model.")
+    assert not ui.runButton.enabled
+    key(harness, batch, "modelSelector", Qt.Key.Key_End)
+    key(harness, batch, "identitySelector", Qt.Key.Key_End)
+    assert "project key" in ui.messageLabel.text
+    ui.keySelector.setCurrentPath(str(elsewhere / "project.key"))
+    key(harness, batch, "passphraseEdit", text="secret")
+    key(harness, batch, "tiltCheckBox", Qt.Key.Key_Space)
+    asked = presenter.state.asked
+    assert (asked.identity, asked.tilt, asked.has_passphrase) == ("deidentify", "resample", True)
+    key(harness, batch, "runButton", Qt.Key.Key_Space)
+    assert presenter.state.phase is Phase.FAILED
+    assert "project.key" in ui.messageLabel.text
+    assert ui.passphraseEdit.text == ""
+    place = Path(presenter.state.asked.output)
+    assert place.name.startswith("MedAI-Cohort-")
+    assert not place.exists(), "a key that does not open binds no cohort"
+    assert ui.keySelector.enabled
 
 
 def test_thousands_of_cases_do_not_stall_the_window(harness: Harness, batch: Any) -> None:

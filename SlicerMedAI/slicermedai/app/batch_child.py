@@ -60,11 +60,14 @@ def _run(asked: dict[str, Any], progress: Progress, tell: Tell) -> dict[str, Any
 
 
 def _made(asked: dict[str, Any], progress: Progress, tell: Tell) -> Cohort:
+    """The cohort in the folder, with what is planned. A key that does not open leaves no cohort that is bound to it."""
     from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.settings import Settings
 
     folder, plan = asked["folder"], asked["plan"]
     if plan:
         settings = {} if (Path(folder) / cohorts.FILE).is_file() else plan["settings"]
+        Settings.of(settings).check_key(asked["passphrase"] or None)
         cohort = cohorts.make(folder, _source(plan), plan["rules"], progress=progress, **settings)
     else:
         cohort = Cohort(folder)

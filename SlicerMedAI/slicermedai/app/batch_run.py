@@ -111,7 +111,6 @@ class BatchRun(Choosing):
     def look(self) -> None:
         """Start to look where the cases of the chosen cohort stand."""
         if not self.busy and self.state.asked.output:
-            self._set(cases=())
             self._ask(LOOK, folder=self.state.asked.output)
 
     def retry(self, cases: Sequence[str] = ()) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 from slicermedai.app.signal import Signal
 from slicermedai.scene.items import fit_columns, set_row
 
-_SLICE = 0.02
+_SLICE = 0.01
 """Seconds of the window's time that are taken at once."""
+_LOOKED_AT = 50
+"""Rows that the widths of columns are taken from."""
 
 Row = Sequence[str]
 
@@ -30,6 +32,7 @@ class GrowingTable:
         table.setColumnCount(len(heads))
         table.setHorizontalHeaderLabels(heads)
         table.horizontalHeader().setStretchLastSection(True)
+        table.horizontalHeader().setResizeContentsPrecision(_LOOKED_AT)
 
     @property
     def busy(self) -> bool:

@@ -107,12 +107,12 @@ def case_columns(tr: Translate = untranslated) -> list[str]:
 
 def case_rows(cases: Sequence[CaseShown], tr: Translate = untranslated) -> list[tuple[str, ...]]:
     """Where each case stands."""
-    texts = {state: state_text(state, tr) for state in {one.state for one in cases}}
+    texts, series = {state: state_text(state, tr) for state in {one.state for one in cases}}, tr("the series")
     return [
         (
             *(one.name, one.patient, one.date, texts[one.state]),
             f"{one.seconds:.0f}" if one.seconds else "",
-            _UID.sub(tr("the series"), one.reason),
+            _UID.sub(series, one.reason),
         )
         for one in cases
     ]

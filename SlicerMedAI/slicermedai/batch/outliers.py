@@ -71,7 +71,8 @@ def _scores(done: Sequence[Report]) -> dict[str, dict[str, float]]:
 
 
 def _look(report: Report, z: Mapping[str, float], doubles: Mapping[str, int]) -> Look:
-    reasons = [f"{name}: red light" for name, light in report.lights if light == "red"]
+    reds = [name for name, light in report.lights if light == "red"]
+    reasons = [": ".join(filter(None, (f"{name}: red light", report.why_red.get(name)))) for name in reds]
     reasons += report.warnings
     reasons += [
         f"{name}: {'not found' if name not in report.volumes else 'volume'} unlike the others (z {value:+.1f})"

@@ -39,7 +39,8 @@ NUMBERS = frozenset({"value", "low", "high", "probability", "expected_dice", "se
 class Report:
     """What is known of one case: numbers and words, and no image.
 
-    ``volumes`` are ml by structure, lesions of one name together; ``lights`` are those of its structures;
+    ``volumes`` are ml by structure, lesions of one name together; ``lights`` are those of its structures,
+    ``why_red`` says of red ones why (unlike the patients of the trust record, or a poor expected Dice);
     ``image`` is a hash of the voxels that were analysed. ``is_reviewed`` says that the numbers are what people decided,
     while ``thumbnail`` shows what the model found. ``demonstration`` and ``remark`` are those of its provenance.
     """
@@ -50,6 +51,7 @@ class Report:
     outcome: str = ""
     volumes: dict[str, float] = field(default_factory=dict)
     lights: tuple[tuple[str, str], ...] = ()
+    why_red: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     image: str = ""
     thumbnail: Path | None = None
@@ -113,6 +115,11 @@ def _of_result(cohort: Cohort, case: Case, standing: Standing, result: AnalysisR
         lights=tuple(
             (f.label.name, quality[f.tracking_uid].light) for f in result.findings if f.tracking_uid in quality
         ),
+        why_red={
+            f.label.name: "; ".join(quality[f.tracking_uid].reasons)
+            for f in result.findings
+            if f.tracking_uid in quality and quality[f.tracking_uid].light == "red"
+        },
         warnings=result.provenance.warnings,
         image=result.provenance.input.image if result.provenance.input else "",
         thumbnail=thumbnail if thumbnail.is_file() else None,
