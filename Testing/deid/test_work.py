@@ -16,6 +16,7 @@ from pydicom import dcmread
 from slicermedai.deid import rewrite
 from slicermedai.deid.documents import placeholder
 from slicermedai.deid.exclusion import ExclusionList
+from slicermedai.deid.journal import FileJournal
 from slicermedai.deid.keystore import Cost, ReidentificationTable
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.rules import BASIC_RULES, ScrubText
@@ -59,6 +60,20 @@ def test_a_second_run_into_what_a_killed_one_left_gives_the_same_bytes(tmp_path:
     (tmp_path / "half" / "00001.dcm").write_bytes(b"half of it")
     deidentify_into(files, tmp_path / "half", SETTINGS)
     assert bytes_in(tmp_path / "half") == bytes_in(tmp_path / "whole")
+
+
+def test_a_checked_copy_that_changed_since_is_written_again_and_the_others_are_not(tmp_path: Path) -> None:
+    files, folder = a_series(tmp_path / "in"), tmp_path / "half"
+    folder.mkdir()
+    with FileJournal(tmp_path / "journal", folder, KEY) as journal:
+        deidentify_into(files, folder, SETTINGS, journal=journal)
+    whole, changed = bytes_in(folder), folder / "00001.dcm"
+    changed.write_bytes(whole["00001.dcm"][:-4] + b"Anna")  # of the same size
+    before = (folder / "00002.dcm").stat().st_mtime_ns
+    with FileJournal(tmp_path / "journal", folder, KEY) as journal:
+        deidentify_into(files, folder, SETTINGS, journal=journal)
+    assert bytes_in(folder) == whole
+    assert (folder / "00002.dcm").stat().st_mtime_ns == before
 
 
 def test_members_of_zip_files_are_read_where_they_lie(tmp_path: Path) -> None:

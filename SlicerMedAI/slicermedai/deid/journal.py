@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from slicermedai.deid.pseudonym import ProjectKey
 from slicermedai.deid.window import Origin
 from slicermedai.deid.work import Done, Task
 
+_PIECE = 1 << 20
 _TORN = (ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -43,6 +45,7 @@ class _Entry:
     size: int
     claimed: frozenset[Option]
     tally: Counter[tuple[str, str]]
+    check: int
     checked: bool = False
 
 
@@ -75,9 +78,11 @@ class FileJournal(Journal):
             self._stream = None
 
     def resumed(self, task: Task) -> Task:
-        """``task`` as done, where its copy is there and of the size that was noted."""
+        """``task`` as done, where its copy is there with the size and the check sum that were noted."""
         entry = self._entries.get(self._place(task.origin))
         if entry is None or entry.name != self._name(task) or _size(task.target) != entry.size:
+            return task
+        if _check_sum(task.target) != entry.check:
             return task
         known = Done(tally=entry.tally, claimed=entry.claimed)
         return Task(
@@ -90,6 +95,7 @@ class FileJournal(Journal):
             tally = [[*what, count] for what, count in done.tally.items()]
             claimed = sorted(option.value for option in task.claimed)
             body = {"in": self._place(task.origin), "out": self._name(task), "size": _size(task.target)}
+            body["check"] = _check_sum(task.target)
             self._write({**body, "claimed": claimed, "done": tally})
 
     def checked(self, task: Task) -> None:
@@ -116,7 +122,7 @@ class FileJournal(Journal):
             elif body:
                 tally = Counter({(label, action): int(count) for label, action, count in body["done"]})
                 claimed = frozenset(map(Option, body["claimed"]))
-                self._entries[body["in"]] = _Entry(body["out"], body["size"], claimed, tally)
+                self._entries[body["in"]] = _Entry(body["out"], body["size"], claimed, tally, body["check"])
         except _TORN:
             return
 
@@ -136,3 +142,15 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
+
+
+def _check_sum(path: Path) -> int:
+    """CRC-32, which tells a file that was torn or overwritten since; -1 where there is none."""
+    found = 0
+    try:
+        with path.open("rb") as stream:
+            while piece := stream.read(_PIECE):
+                found = zlib.crc32(piece, found)
+    except OSError:
+        return -1
+    return found

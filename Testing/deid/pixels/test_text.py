@@ -318,7 +318,7 @@ def test_what_nobody_knows_goes_by_default_stays_where_asked_and_is_listed_with_
         folder = tmp_path / f"review{removed}"
         items = write_review(source, verdict, folder, output=tmp_path / "output", number=7)
         assert [item.removed for item in items] == [removed] * len(verdict.review)
-        assert items[0].picture.name == "00007-01.png"
+        assert items[0].picture.name == f"00007-01-{items[0].piece[:12]}.png"
         from PIL import Image
 
         with Image.open(items[0].picture) as picture:

@@ -18,6 +18,8 @@ from slicermedai.errors import IdentityError
 
 PIECES = "pieces.json"
 """In the folder for review: name of a picture -> the piece of text that it shows."""
+_TOLD = 12
+"""Digits of a piece in a picture's name."""
 _KEEP = {"harmless": True, "keep": True, "identity": False, "remove": False}
 
 
@@ -33,9 +35,17 @@ def load_decisions(path: Path) -> dict[str, bool]:
     Raises
     ------
     IdentityError
-        One of them cannot be read, or a decision is neither "keep" ("harmless") nor "remove" ("identity").
+        One of them cannot be read, a decision is neither "keep" ("harmless") nor "remove" ("identity"), or its
+        picture is of another folder for review.
     """
     decided, pieces = _read(path), _read(path.parent / PIECES)
+    if any(not _is_of(picture, pieces.get(picture, "")) for picture in decided):
+        raise IdentityError(
+            f"decides about a picture that {PIECES} beside it does not have",
+            file=path,
+            attribute="decisions",
+            advice="Decisions belong to the pictures of one folder for review: take both from there.",
+        )
     for what in decided.values():
         if what not in _KEEP:
             raise IdentityError(
@@ -44,7 +54,18 @@ def load_decisions(path: Path) -> dict[str, bool]:
                 attribute="decisions",
                 advice=f"Known: {', '.join(sorted(_KEEP))}.",
             )
-    return {pieces[picture]: _KEEP[what] for picture, what in decided.items() if picture in pieces}
+    return {pieces[picture]: _KEEP[what] for picture, what in decided.items()}
+
+
+def picture_name(number: int, place: int, piece: str) -> str:
+    """Of the picture of a piece of text: it tells which piece, so that no other run's decision fits."""
+    return f"{number:05d}-{place:02d}-{piece[:_TOLD]}.png"
+
+
+def _is_of(picture: str, piece: str) -> bool:
+    """True where a picture is known, and shows that piece as far as its name tells."""
+    told = Path(picture).stem.split("-")[2:]
+    return bool(piece) and told in ([], [piece[:_TOLD]])
 
 
 def with_decisions(verdict: Verdict, sop_instance: str, decisions: Mapping[str, bool]) -> Verdict:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from slicermedai.deid.pixels.clips import frames_at
-from slicermedai.deid.pixels.decisions import piece_of
+from slicermedai.deid.pixels.decisions import picture_name, piece_of
 from slicermedai.deid.pixels.frames import FileFrames, Picture, pictures
 from slicermedai.deid.pixels.kinds import TextBox, Verdict
 from slicermedai.domain.storage import atomic_file
@@ -75,14 +75,15 @@ def write_review(path: Path, verdict: Verdict, folder: Path, *, output: Path, nu
     instance = str(source.dataset.get("SOPInstanceUID") or "")
     frames = frames_at(source, (box.seen for box in verdict.review))
     shown = {place: pictures(frame, source.dataset) for place, frame in frames.items()}
+    pieces = [(place, piece_of(instance, box), box) for place, box in enumerate(verdict.review, 1)]
     return tuple(
         ReviewItem(
-            piece=piece_of(instance, box),
-            picture=_pictured(box, shown[box.seen], Path(folder) / f"{number:05d}-{place:02d}.png"),
+            piece=piece,
+            picture=_pictured(box, shown[box.seen], Path(folder) / picture_name(number, place, piece)),
             box=box,
             removed=box in verdict.removed,
         )
-        for place, box in enumerate(verdict.review, 1)
+        for place, piece, box in pieces
     )
 
 
