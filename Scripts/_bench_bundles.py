@@ -73,8 +73,9 @@ def check_one(folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="medai-bench-") as scratch:
         copy = Path(scratch) / "bundle@0"
         shutil.copytree(folder, copy)
-        task = complete(copy)
+        task = ""
         try:
+            task = complete(copy)
             ref = resolve(str(copy), consent="whoever started this bench")
             found = check_bundle(ref, task=type(make_task(ref))(load=random_network))
         except MedAIError as error:
@@ -100,13 +101,19 @@ def random_network(manifest: Any, *, part: str, weights: str, device: str) -> An
 
 
 def complete(folder: Path) -> str:
-    """Write placeholders for weights, labels and a searched architecture into a copied bundle; returns its task."""
+    """Write placeholders for weights, labels and a searched architecture into a copied bundle; returns its task.
+
+    Raises :class:`BundleError` where its own words name no task that is known here.
+    """
+    from slicermedai.bundles.draft import Answers, task_of
+
     metadata = json.loads((folder / "configs" / "metadata.json").read_text("utf-8"))
     stated = metadata.get("network_data_format", {})
     answer = next(iter(stated.get("outputs", {}).values()), {})
     image = next(iter(stated.get("inputs", {}).values()), {})
     text = "\n".join(path.read_text("utf-8") for path in sorted((folder / "configs").glob("inference.*")))
-    task = _task(answer, text)
+    words = str(metadata.get("task", ""))
+    task = task_of(words, Answers(), file=folder / "configs" / "metadata.json")
     (folder / "models").mkdir(exist_ok=True)
     (folder / "models" / "model.pt").write_bytes(b"none")
     entry = {
@@ -119,13 +126,6 @@ def complete(folder: Path) -> str:
     (folder / "medai.json").write_text(json.dumps(entry))
     _architecture(folder, text)
     return task
-
-
-def _task(answer: dict[str, Any], text: str) -> str:
-    if "RetinaNet" in text:
-        return "detection"
-    flat = len(answer.get("spatial_shape") or ()) == 2 and answer["spatial_shape"][0] == 1
-    return "classification" if flat or answer.get("format") in ("classes", "classification") else "segmentation"
 
 
 def _labels(answer: dict[str, Any], task: str, text: str) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +56,24 @@ def phantom() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def peers(nnunet_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Case -> its folder, with what nnU-Net made of it; all in one process, since it takes long to start."""
-    image, truth = phantom()
-    folders = {case: tmp_path_factory.mktemp("peer") for case in CASES}
-    for folder, (plan, data, trained) in zip(folders.values(), CASES.values(), strict=True):
+def peers(nnunet_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Case -> its folder, with what nnU-Net made of it, once it is asked for."""
+
+    @cache
+    def made(case: str) -> Path:
+        folder, (image, truth) = tmp_path_factory.mktemp("peer"), phantom()
+        plan, data, trained = CASES[case]
         write_results(folder, plan=plan, data=data, folds=2 if trained else 1)
         np.save(folder / "image.npy", image)
         (folder / "spacing.json").write_text(json.dumps(SPACING))
         if trained:
             np.save(folder / "truth.npy", truth)
-    done = subprocess.run(
-        [nnunet_python, "-W", "ignore", PEER, *folders.values()], capture_output=True, text=True, timeout=1500
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return folders
+        command = [nnunet_python, "-W", "ignore", PEER, folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return folder
+
+    return made
 
 
 def prepare(config: dict[str, Any], image: np.ndarray) -> MetaTensor:
@@ -106,10 +111,10 @@ CASES = {
 
 @pytest.mark.fetched
 @pytest.mark.parametrize("case", CASES)
-def test_networks_and_preparation_are_those_of_nnunet(peers: dict[str, Path], case: str) -> None:
+def test_networks_and_preparation_are_those_of_nnunet(peers: Callable[[str], Path], case: str) -> None:
     plan, data, _ = CASES[case]
-    results = next(peers[case].glob("*__*__*"))
-    peer, names = np.load(peers[case] / "peer.npz"), json.loads((peers[case] / "names.json").read_text())
+    results = next(peers(case).glob("*__*__*"))
+    peer, names = np.load(peers(case) / "peer.npz"), json.loads((peers(case) / "names.json").read_text())
     config = inference_config(plans_of(plan, data, results.name.split("__")[-1], file=results))
     network = PlansUNet(config["network_def"]["architecture"])
     own = [name for name in names if ".all_modules." not in name and not name.startswith("decoder.encoder.")]
@@ -130,10 +135,10 @@ def test_networks_and_preparation_are_those_of_nnunet(peers: dict[str, Path], ca
 
 @pytest.mark.fetched
 @pytest.mark.parametrize("case", [case for case, (_, _, trained) in CASES.items() if trained])
-def test_the_whole_prediction_is_that_of_nnunet(peers: dict[str, Path], own_home: Path, case: str) -> None:
+def test_the_whole_prediction_is_that_of_nnunet(peers: Callable[[str], Path], own_home: Path, case: str) -> None:
     """Two folds and all mirrored views, on networks that were trained on the phantom for some steps."""
-    ref = import_bundle(next(peers[case].glob("*__*__*")), Answers(name="phantom"))
-    peer, (image, truth) = np.load(peers[case] / "peer.npz")["labels"], phantom()
+    ref = import_bundle(next(peers(case).glob("*__*__*")), Answers(name="phantom"))
+    peer, (image, truth) = np.load(peers(case) / "peer.npz")["labels"], phantom()
     settings = RunSettings(device="cpu", folds="all")
     made = predict(ref, axial(image[0], SPACING), settings=settings).label_map.array
     found = [value for value in (1, 2) if (peer == value).any()]

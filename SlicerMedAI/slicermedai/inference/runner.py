@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,17 @@ from slicermedai.inference.shadow import scores_of
 GOLDEN = 0.999
 """Agreement of labels, bfloat16 with float32, from which on a bundle may run in bfloat16."""
 _SUM = 1e-2
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "not enough memory",
+    "out of memory",
+    "memory ran out",
+    "bad_alloc",
+    "can't start new thread",
+    "failed to map segment",
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -124,10 +135,18 @@ def refuse_probabilities(scores: torch.Tensor) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for Python's, torch's and the graphics driver's ways to say that memory ran out."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return any(words in str(error).lower() for words in _NO_MEMORY)
+    """True for Python's, torch's, the system's and the graphics driver's ways to say that memory ran out.
+
+    Those who met with it first may have been wrapped: MONAI's transforms and the parts of a bundle do that.
+    """
+    met: BaseException | None = error
+    while met is not None:
+        if isinstance(met, (MemoryError, torch.OutOfMemoryError)) or getattr(met, "errno", None) == errno.ENOMEM:
+            return True
+        if any(words in str(met).lower() for words in _NO_MEMORY):
+            return True
+        met = met.__cause__ or met.__context__
+    return False
 
 
 def golden_window(image: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:

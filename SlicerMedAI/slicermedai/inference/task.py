@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, SampleObserver, SweepObserver, silent
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
-from slicermedai.errors import BundleError, InputError
+from slicermedai.errors import BundleError, InputError, JobCancelled, MedAIError
 from slicermedai.inference.adapter.report import CompatibilityReport
 
 PRECISIONS = ("float32", "auto", "bfloat16")
@@ -258,7 +258,34 @@ def predict(
     """Run ``ref`` on one image, or on several by name, with the task that the bundle names.
 
     Images on other grids, with other spacings and fields of view, are brought onto the grid of the first that the
-    bundle names, in physical space. Errors as :meth:`Task.predict`.
+    bundle names, in physical space. Errors as :meth:`Task.predict`; wherever memory runs out, that is an
+    :class:`InputError` which names the stage.
     """
-    given = {"image": inputs} if isinstance(inputs, Volume) else inputs
-    return make_task(ref).predict(ref, given, settings=settings or RunSettings(), listeners=listeners or Listeners())
+    given, heard = {"image": inputs} if isinstance(inputs, Volume) else inputs, listeners or Listeners()
+    last = "begin"
+
+    def progress(stage: str, fraction: float) -> None:
+        nonlocal last
+        last = stage
+        heard.progress(stage, fraction)
+
+    try:
+        told = replace(heard, progress=progress)
+        return make_task(ref).predict(ref, given, settings=settings or RunSettings(), listeners=told)
+    except (MedAIError, MemoryError, RuntimeError, OSError, ImportError) as error:
+        if not _ran_out(error):
+            raise
+    raise InputError(
+        f"memory ran out in the step {last!r}",
+        attribute="memory",
+        advice="Close other programs, crop the image to the region of interest, or use a machine with more memory.",
+    )
+
+
+def _ran_out(error: BaseException) -> bool:
+    """True where memory ran out, and nobody has said so in full yet."""
+    if isinstance(error, JobCancelled) or (isinstance(error, InputError) and error.attribute == "memory"):
+        return False
+    from slicermedai.inference.runner import is_out_of_memory
+
+    return is_out_of_memory(error)

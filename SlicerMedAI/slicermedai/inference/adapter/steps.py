@@ -182,7 +182,8 @@ class Reader:
         entry = self.parser.config.get(self.part)
         steps = entry.get("transforms") if isinstance(entry, dict) else entry
         if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-            raise BundleError("must hold a list of transforms", file=self.file, attribute=self.part)
+            reason = "is missing" if entry is None else "must hold a list of transforms"
+            raise BundleError(reason, file=self.file, attribute=self.part)
         return steps
 
     def _take(self, number: int, step: dict[str, Any]) -> None:
