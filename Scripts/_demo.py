@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from _data import fetch_brain, fetch_colin27, fetch_mrhead
+from _demo_all import COHORT, INDEX, WITH_IDENTITY, add_all
+from _demo_arguments import Wanted
 
 from slicermedai.cli.commands import obey, understand
 from slicermedai.dicom.inputs import open_source
@@ -21,14 +23,15 @@ from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 
 
-def run_privately(out: Path, source: Path | None, series: str = "") -> int:
+def run_privately(wanted: Wanted) -> int:
     """:func:`run_demo` with a temporary folder that is gone at any end; where this is killed, at the next start."""
+    out = wanted.out
     before = out.exists()
     try:
         with interruptible():
             sweep()
             with JobFolder.create("demo") as folder:
-                return run_demo(out, source, folder.inputs, series=series)
+                return run_demo(wanted, folder.inputs)
     except KeyboardInterrupt:
         left = f"the result was done, and lies in {out}" if out.exists() and not before else "nothing was left behind"
         _say(f"Scripts/demo: cancelled, {left}")
@@ -38,11 +41,12 @@ def run_privately(out: Path, source: Path | None, series: str = "") -> int:
         return 1
 
 
-def run_demo(out: Path, source: Path | None, scratch: Path, *, series: str = "") -> int:
+def run_demo(wanted: Wanted, scratch: Path) -> int:
     """Prepare the study in ``scratch``, run the job into ``out``, look for leaks; the exit code.
 
     An interrupt raises KeyboardInterrupt; the job is stopped by then.
     """
+    out, source = wanted.out, wanted.source
     try:
         if fetch_brain() is None:
             return 1
@@ -51,14 +55,17 @@ def run_demo(out: Path, source: Path | None, scratch: Path, *, series: str = "")
             source, tokens, remark = _sample_study(scratch)
         job = ["run", str(source), "--bundle", "brain", "--output", str(out)]
         route = ["--identity", "deidentify", "--preset", "research"]
-        code = obey(understand([*job, *route, "--remark", remark, "--series", series]))
+        code = obey(understand([*job, *route, "--remark", remark, "--series", wanted.series]))
+        if code == 0 and wanted.everything:
+            _say("A small cohort and a surgical plan, on generated data.")
+            tokens += add_all(out, scratch)
     except MedAIError as error:
         print(error, file=sys.stderr)
         return 1
     if code == 0:
         code = _check_leaks(out, tokens)
     if code == 0:
-        print(f"Report: {out / 'report.html'}")
+        print(f"Report: {out / (INDEX if wanted.everything else 'report.html')}")
     return code
 
 
@@ -88,8 +95,9 @@ def _as_mr(path: Path) -> Volume:
 
 
 def _check_leaks(out: Path, tokens: list[str]) -> int:
-    """Look for the invented identity in the bytes of everything that was written, inside zips too."""
-    files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    """Look for the invented identity in all bytes that were written, also in zips; not in a cohort's queue."""
+    known = {out / COHORT / name for name in WITH_IDENTITY}
+    files = [path for path in sorted(out.rglob("*")) if path.is_file() and not {path, *path.parents} & known]
     found = leaks(files, tokens)
     for place in found:
         print(f"LEAK: a part of the invented identity is in {place.partition(':')[0]}", file=sys.stderr)

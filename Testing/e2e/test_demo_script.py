@@ -10,12 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from slicermedai import load
+from slicermedai.console import cohorts, planning
+from Testing.fixtures import liver
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_spec import SeriesSpec
@@ -35,7 +38,7 @@ def prepare(scratch):
     time.sleep(60)
 
 _demo.fetch_brain, _demo._sample_study = lambda: True, prepare
-sys.exit(_demo.run_privately(Path(sys.argv[1]), None))
+sys.exit(_demo.run_privately(_demo.Wanted(out=Path(sys.argv[1]))))
 """
 
 
@@ -54,7 +57,7 @@ def test_without_a_network_the_demo_runs_on_a_phantom_and_says_so(
     demo_script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "Vorführung 1"
-    assert demo_script.run_demo(out, None, tmp_path / "scratch") == 0
+    assert demo_script.run_demo(demo_script.Wanted(out=out), tmp_path / "scratch") == 0
     said = capfd.readouterr()
     assert "A GENERATED HEAD PHANTOM" in said.err
     assert "none found" in said.err
@@ -82,7 +85,10 @@ def test_an_own_folder_without_images_ends_in_words(
     demo_script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert demo_script.run_demo(tmp_path / "out", tmp_path / "empty", tmp_path / "scratch") == 1
+    assert (
+        demo_script.run_demo(demo_script.Wanted(out=tmp_path / "out", source=tmp_path / "empty"), tmp_path / "scratch")
+        == 1
+    )
     assert "empty" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -114,10 +120,11 @@ def test_one_series_of_a_persons_own_folder_can_be_chosen(
     head, _ = head_phantom(covering("SPL", spacing=(6.0, 6.0, 6.0)))
     for number in (1, 2):
         write_series(head, tmp_path / "mine" / str(number), spec=SeriesSpec(series_number=number))
-    assert demo_script.run_demo(tmp_path / "out", tmp_path / "mine", tmp_path / "scratch") == 1
+    asked = demo_script.Wanted(out=tmp_path / "out", source=tmp_path / "mine")
+    assert demo_script.run_demo(asked, tmp_path / "scratch") == 1
     offered = re.findall(r"2\.25\.[0-9]+", capfd.readouterr().err)
     assert len(set(offered)) == 2
-    found = demo_script.run_demo(tmp_path / "out", tmp_path / "mine", tmp_path / "scratch", series=offered[0])
+    found = demo_script.run_demo(replace(asked, series=offered[0]), tmp_path / "scratch")
     assert found == 0 and load(tmp_path / "out").findings
 
 
@@ -138,7 +145,7 @@ def test_what_a_killed_demo_left_is_gone_at_the_next_start(temp: Path, monkeypat
     monkeypatch.syspath_prepend(str(SCRIPTS))
     script = importlib.import_module("_demo")
     monkeypatch.setattr(script, "fetch_brain", lambda: None)
-    assert script.run_privately(temp / "out", None) == 1
+    assert script.run_privately(script.Wanted(out=temp / "out")) == 1
     assert list(temp.glob("slicermedai*/*")) == []
 
 
@@ -152,3 +159,25 @@ def test_an_early_interrupt_of_the_demo_is_one_line(tmp_path: Path) -> None:
     words = [sys.executable, "-c", code, str(SCRIPTS / "demo")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Scripts/demo: cancelled, nothing was started\n")
+
+
+def test_with_all_a_cohort_and_a_plan_are_made_and_shown_on_one_page(
+    demo_script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("_demo_all"), "STUDIES", 2)
+    out = tmp_path / "out"
+    assert demo_script.run_demo(demo_script.Wanted(out=out, everything=True), tmp_path / "scratch") == 0
+    said = capfd.readouterr()
+    assert said.out.splitlines()[-1] == f"Report: {out / 'index.html'}"
+    assert "none found" in said.err
+    page = (out / "index.html").read_text(encoding="utf-8")
+    for link in re.findall(r'href="([^"#]+)"', page):
+        assert (out / link).is_file(), link
+    assert page.count("GENERATED DATA") == 2
+    rows = cohorts.to_rows(out / "cohort")
+    assert {row["case"] for row in rows if row["state"] == "done"} == {"0001", "0002"}
+    kept = liver.LIVER.volume_ml - liver.cut_off_ml((-24, 2, 8), (-0.8, 0.36, 0.48))
+    told = planning.table(planning.load(out / "plan")).value("liver", "remnant volume")
+    assert told == pytest.approx(kept, rel=0.005)
+    assert f"{told:.1f} ml" in page
+    assert len(list((out / "plan" / "surfaces").glob("*.3mf"))) > 0
