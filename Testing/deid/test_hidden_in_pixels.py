@@ -314,3 +314,20 @@ def test_bits_that_were_cleared_are_counted_and_none_is_where_none_was_set(tmp_p
     first, second = (row.done["PixelData", "C"] for row in deidentify_all(files, tmp_path / "out", PLAIN).files)
     assert (first, second) == (1, 0)
     assert "were cleared" in reason("PixelData", "C", Profile())
+
+
+@pytest.mark.parametrize("where", ["offset table", "extended table"])
+def test_frames_are_decoded_though_their_offset_table_is_none(tmp_path: Path, where: str) -> None:
+    """Or a file whose pixels must be looked at (unused bits, burned-in text) would be left out for it."""
+    path = tmp_path / "b.dcm"
+    dataset = dcmread(a_file(tmp_path / "a.dcm", values(), syntax=JPEG2000Lossless, SOPClassUID=CT))
+    before = dataset.pixel_array.copy()
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    _, frame = generate_fragments(dataset.PixelData)
+    dataset.PixelData = as_items(REMARK if where == "offset table" else b"", frame)
+    if where == "extended table":
+        dataset.add_new(0x7FE00001, "OV", REMARK)
+        dataset.add_new(0x7FE00002, "OV", REMARK)
+    copy = copy_of(saved(dataset, path), tmp_path / "out")
+    copy.BitsStored, copy.HighBit = 16, 15
+    assert np.array_equal(copy.pixel_array, before)

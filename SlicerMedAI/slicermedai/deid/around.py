@@ -34,6 +34,12 @@ def is_offset_table(tag: int, raw: bytes, frames: int, limit: int) -> bool:
     return numbers is not None and (min(numbers, default=1) > 0 if tag == OFFSET_LENGTHS else _ascends(numbers))
 
 
+def is_basic_table(raw: bytes, frames: int, limit: int) -> bool:
+    """The same of the Basic Offset Table, which may be empty."""
+    numbers = _numbers(raw, "I", frames, limit)
+    return numbers is not None and _ascends(numbers)
+
+
 def with_true_table(fragments: Fragments, frames: int, limit: int) -> Fragments:
     """Encapsulated pixel data (PS3.5 A.4) whose Basic Offset Table is empty where it was none.
 
@@ -47,8 +53,7 @@ def with_true_table(fragments: Fragments, frames: int, limit: int) -> Fragments:
     head, pieces = next(fragments)
     size = int.from_bytes(head[4:], "little")
     table = b"".join(map(bytes, pieces)) if size <= 4 * (frames or limit) and head[:4] != _DELIMITER else b""
-    numbers = _numbers(table, "I", frames, limit)
-    if head[:4] == _DELIMITER or (numbers is not None and _ascends(numbers)):
+    if head[:4] == _DELIMITER or (len(table) == size and is_basic_table(table, frames, limit)):
         yield head, iter([table])
     else:
         yield _EMPTY_TABLE, iter([b""])

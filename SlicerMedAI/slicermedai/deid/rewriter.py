@@ -13,7 +13,6 @@ from functools import partial
 from slicermedai.deid import around
 from slicermedai.deid.ages import CODE_VALUE, NUMBERS, UNITS, capped, unit_of
 from slicermedai.deid.charsets import charset_of
-from slicermedai.deid.codestreams import blanked
 from slicermedai.deid.copier import Copier
 from slicermedai.deid.crowd import MEANING, SCHEME, is_public
 from slicermedai.deid.dates import AgeRule
@@ -21,16 +20,16 @@ from slicermedai.deid.dictionary import label_of, vr_of
 from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.encode import head as head_of
 from slicermedai.deid.ops import Op
+from slicermedai.deid.pixel_copy import NATIVE, TABLES, PixelCopy
 from slicermedai.deid.places import Place, Treatment, edited
 from slicermedai.deid.sink import Sink
 from slicermedai.deid.tokens import Scope, scope_of
 from slicermedai.deid.transcode import explicit_vr, swapped
-from slicermedai.deid.unused_bits import CELL, SHAPE, Cells
+from slicermedai.deid.unused_bits import CELL, SHAPE
 from slicermedai.deid.window import Window
 from slicermedai.deid.wire import (
     ITEM,
     ITEM_END,
-    PIXEL_DATA,
     SEQUENCE_END,
     UNDEFINED,
     Encoding,
@@ -45,8 +44,6 @@ LARGE = 1 << 20
 _CHARSET, _SIGNED = 0x00080005, 0x00280103
 _NOTED = frozenset({*CELL, *SHAPE})
 _OVERLAP = 512
-_TABLES = frozenset({around.OFFSETS, around.OFFSET_LENGTHS})
-_FLOATS = frozenset({0x7FE00008, 0x7FE00009})
 _NOT_SEARCHED = frozenset({"AS", "DA", "DT", "PN", "TM", "UI"})
 Tally = Counter[tuple[str, str]]
 Mark = tuple[int, bytes | Callable[[], Iterator[bytes]]]
@@ -101,14 +98,14 @@ class Rewriter:
         self._walk, self._window, self._sink, self._scan = Walk(file), file.window, sink, scan
         self._marks = sorted(marks, key=lambda mark: mark[0], reverse=True)
         self._levels = [_Level(place, file.encoding != place.encoding)]
-        self._order, self._syntax = file.encoding.order, file.syntax
-        self._swaps = file.encoding.order != place.encoding.order
+        self._order = file.encoding.order
+        self._swaps = self._order != place.encoding.order
         self._skipped = 0
         self._out = Copier(file.window, sink, file.start)
         self._signed = False
-        self._cells = Cells(file.encoding.order)
         self._caps = place.context.ages is AgeRule.CAP
         self.tally: Tally = Counter()
+        self._pixels = PixelCopy(file, self._walk, self._out, self.tally)
 
     def run(self) -> Tally:
         """Write everything.
@@ -142,8 +139,8 @@ class Rewriter:
             return
         if tag in around.WAVE:
             level.wave[tag] = self._window.bytes_at(start, min(size, 8))
-        elif tag == around.SAMPLES and 0 < around.declared_samples(level.wave, self._order) < size:
-            self._samples(event, level)
+        elif tag == around.SAMPLES and 0 < (declared := around.declared_samples(level.wave, self._order)) < size:
+            self._samples(event, level, declared)
             return
         creator = ""
         if tag & 0x10000:
@@ -216,12 +213,12 @@ class Rewriter:
         if tag == _CHARSET:
             level.set_charset(self._window.bytes_at(start, size))
         elif tag in _NOTED and len(self._levels) == 1:
-            self._cells.learn(tag, self._window.bytes_at(start, size))
+            self._pixels.cells.learn(tag, self._window.bytes_at(start, size))
         if kind == Kind.FRAGMENTS:
-            self._fragments(event, level)
-        elif (tag == PIXEL_DATA or tag in _FLOATS) and len(self._levels) == 1:
-            self._pixels(event, level)
-        elif tag in _TABLES and not self._is_table(event):
+            self._pixels.fragments(event, level.place.encoding, top=len(self._levels) == 1)
+        elif tag in NATIVE and len(self._levels) == 1:
+            self._pixels.native(event, level.place.encoding, signed=self._signed)
+        elif tag in TABLES and not self._pixels.is_table(event):
             self._out.cut(event[3], start + size)
             self.tally[label_of(tag), "X"] += 1
         elif level.anew:
@@ -247,49 +244,10 @@ class Rewriter:
             self._out.write(encoded(tag, vr, value, level.place.encoding))
             self._out.resume(start + size)
 
-    def _pixels(self, event: Event, level: _Level) -> None:
-        """Uncompressed pixel data, without what lies in bits that are no part of the values, and behind the pixels."""
-        _, tag, vr, head, start, size = event
-        self._out.cut(head, start)
-        vr = explicit_vr(tag, vr, signed=self._signed)
-        self._out.write(head_of(tag, vr, size, level.place.encoding))
-        meant = self._cells.meant(size)
-        self._out.copy(start, meant, change=self._cells.change(partial(swapped, vr) if self._swaps else None))
-        if meant < size or self._cells.cleared:
-            self.tally[label_of(tag), "C"] += 1
-        self._out.write(bytes(size - meant))
-        self._out.resume(start + size)
-
-    def _fragments(self, event: Event, level: _Level) -> None:
-        _, tag, vr, head, start, _ = event
-        self._out.cut(head, start)
-        self._out.write(head_of(tag, vr, UNDEFINED, level.place.encoding))
-        self._out.let_go()
-        cells, limit = self._cells, self._walk.limit
-        fragments = around.with_true_table(self._walk.fragments(start), cells.frames, limit)
-        if self._syntax == around.RLE and len(self._levels) == 1:
-            fragments = around.true_rle_frames(fragments, cells.frames, cells.pixels)
-        for piece in blanked(fragments):
-            self._out.write(piece)
-        self._out.resume(self._walk.position)
-
-    def _is_table(self, event: Event) -> bool:
-        """True where an extended offset table holds nothing but offsets, or lengths."""
-        _, tag, _, _, start, size = event
-        if size > LARGE:
-            return False
-        return around.is_offset_table(tag, self._window.bytes_at(start, size), self._cells.frames, self._walk.limit)
-
-    def _samples(self, event: Event, level: _Level) -> None:
+    def _samples(self, event: Event, level: _Level, declared: int) -> None:
         """A waveform, without what stands behind its samples."""
         kind, tag, vr, head, start, size = event
-        declared = around.declared_samples(level.wave, self._order)
-        if level.anew:
-            self._keep_anew((kind, tag, vr, head, start, declared), level)
-        else:
-            self._out.cut(head, start)
-            self._out.write(head_of(tag, vr, declared, level.place.encoding))
-            self._out.copy(start, declared)
+        self._keep_anew((kind, tag, vr, head, start, declared), level)
         self._out.resume(start + size)
         self.tally[label_of(tag), "C"] += 1
 

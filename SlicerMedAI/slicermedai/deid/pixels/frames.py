@@ -15,6 +15,7 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 from slicermedai.deid.datasets import PYDICOM_DAMAGE, as_found
+from slicermedai.deid.pixels.tables import has_true_tables, without_tables
 from slicermedai.errors import UnreadableFileError
 
 Picture = NDArray[np.uint8]
@@ -96,7 +97,10 @@ class FileFrames:
             raise _unreadable(self.path, error) from error
 
     def _decodable(self) -> Path | Dataset:
-        """The file, of which frames are read one by one; a deflated one has to be inflated as a whole."""
+        """The file, of which frames are read one by one; a deflated one has to be inflated as a whole, and of one
+        with offset tables that are none the frames are counted."""
+        if self.syntax.is_encapsulated and not has_true_tables(self.path):
+            return without_tables(self.path)
         return dcmread(self.path) if self.syntax == DeflatedExplicitVRLittleEndian else self.path
 
     def _coloured(self, frame: Frame) -> Frame:
