@@ -69,7 +69,6 @@ class PaperPlan:
         self.shapes: tuple[Finding, ...] = ()
         self.meshes: Mapping[str, Any] = {}
         self.contours = False
-        self.faint: list[str] = []
         self._drawn: dict[str, PackedMask] = {}
         self._told: Callable[[], object] = lambda: None
 
@@ -131,6 +130,3 @@ class PaperPlan:
     def show_contours(self, *, on: bool) -> bool:
         self.contours = on
         return any(one.tracking_uid.startswith("inner:") for one in self.shapes)
-
-    def see_through(self, plan: Plan) -> None:
-        self.faint.append(plan.organ)

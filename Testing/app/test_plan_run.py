@@ -124,7 +124,6 @@ def test_a_result_is_opened_with_roles_from_its_codes_and_all_numbers(desk: Desk
     }  # fmt: skip
     assert number(plan, "lesion to hepatic vein", "shortest distance") > 0
     assert plan.state.pending == (), "nothing was done yet"
-    assert desk.scene.faint == ["liver"]
     assert "no remnant" in words.headline_text(plan.state)
 
 
@@ -223,7 +222,7 @@ def test_a_margin_that_touches_a_vessel_is_a_warning_and_a_shape(desk: Desk, run
     assert plan.state.numbers is not None
     assert any("reaches hepatic vein" in line for line in plan.state.numbers.warnings)
     kinds = {one.tracking_uid.partition(":")[0] for one in desk.scene.shapes}
-    assert kinds == {"margin", "touch"}
+    assert kinds == {"organ", "structure", "margin", "touch"}
     assert set(desk.scene.meshes) == {one.tracking_uid for one in desk.scene.shapes}
 
 
@@ -425,6 +424,27 @@ def test_a_hand_is_followed_only_when_it_rests_and_somebody_looks() -> None:
     following.poll()
     following.poll()
     assert len(calls) == 1
+
+
+def test_an_edit_does_not_wait_for_surfaces_and_the_last_plan_is_what_is_shown(desk: Desk, run: Path) -> None:
+    plan = desk.open(run)
+    plan.cut_margin("lesion", 5)
+    assert until(lambda: plan.state.activity == "shapes" and plan.busy, plan)
+    assert plan.can_edit
+    assert not plan.can_write
+    plan.add_margin("lesion", 20)
+    assert plan.state.activity == "work"
+    done(plan)
+    assert {one.tracking_uid for one in desk.scene.shapes} >= {"remnant:liver", "margin:lesion + 20 mm"}
+    assert plan.child._dropped == []
+    assert len(plan.steps) == 2
+    plan.cut_margin("lesion", 7)
+    assert until(lambda: plan.state.activity == "shapes" and plan.busy, plan)
+    plan.set_size(90, 12, liver="Vauthey 2002", surface="Mosteller 1987")
+    until_idle(plan)
+    assert "made of adults" in plan.state.message, "what was refused stays said"
+    assert len(plan.steps) == 3
+    assert plan.child._dropped == []
 
 
 # --- saving ----------------------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from slicermedai.app.plan_ask import SHAPES
 from slicermedai.domain.observer import Progress
-from slicermedai.errors import MedAIError
+from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.jobs.interrupts import EXIT_CANCELLED, interruptible
 
 
@@ -43,16 +44,19 @@ def _serve(lines: queue.SimpleQueue[str], say: Callable[[dict[str, Any]], None])
     from slicermedai.app.plan_bench import Bench
 
     bench = Bench()
-
-    def progress(stage: str, fraction: float) -> None:
-        say({"progress": [stage, fraction]})
-
     while True:
         asked = json.loads(lines.get())
+        number = asked["id"]
+
+        def progress(stage: str, fraction: float, *, what: str = asked["what"], number: int = number) -> None:
+            say({"id": number, "progress": [stage, fraction]})
+            if what == SHAPES and not lines.empty():
+                raise JobCancelled("something else was asked for")
+
         try:
-            say({"answer": _answer(bench, asked, progress)})
+            say({"id": number, "answer": _answer(bench, asked, progress)})
         except MedAIError as error:
-            say({"error": error.to_dict()})
+            say({"id": number, "error": error.to_dict()})
 
 
 def _answer(bench: Any, asked: dict[str, Any], progress: Progress) -> Any:

@@ -47,6 +47,8 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: JobFolder | None = None
         self._rest = b""
+        self._asked = 0
+        self._dropped: list[ScratchFolder] = []
 
     @property
     def number(self) -> int | None:
@@ -66,11 +68,22 @@ class Child:
             if plan is not None:
                 (place.path / PLAN).mkdir()
                 write_object(plan, place.path / PLAN, kind=PLAN, compress=False)
-            self._send({"what": what, "place": str(place.path), **more})
+            self._asked += 1
+            self._send({"what": what, "id": self._asked, "place": str(place.path), **more})
         except BaseException:
             place.remove()
             raise
-        return Errand(self, place)
+        return Errand(self, place, number=self._asked)
+
+    def keep_until_answered(self, place: ScratchFolder) -> None:
+        """The folder of a request that nobody waits for any more: the child may still write into it."""
+        self._dropped.append(place)
+
+    def clean(self) -> None:
+        """Remove such folders: the child has gone on to another request, or has ended."""
+        for place in self._dropped:
+            place.remove()
+        self._dropped = []
 
     def stop(self) -> None:
         """Ask it to stop, and return at once."""
@@ -104,6 +117,7 @@ class Child:
         if self._folder is not None:
             self._folder.remove()
         self._process, self._folder, self._rest = None, None, b""
+        self.clean()
         return code
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -147,13 +161,13 @@ class Errand:
     ``answer`` is None until it has ended well, ``error`` says why it has not.
     """
 
-    def __init__(self, child: Child, place: ScratchFolder) -> None:
+    def __init__(self, child: Child, place: ScratchFolder, *, number: int) -> None:
         self.progress, self.stage = 0.0, "start"
         self.seconds_left: float | None = None
         self.done = False
         self.error: MedAIError | None = None
         self.answer: Any = None
-        self._child, self._place = child, place
+        self._child, self._place, self._number = child, place, number
         self._deadline: float | None = None
 
     def poll(self) -> None:
@@ -201,11 +215,19 @@ class Errand:
         """Surfaces of the shapes, by their tracking UID."""
         return read_meshes(self._place.path / MESHES)
 
+    def drop(self) -> None:
+        """Nobody waits for the answer any more; the child ends the request when it sees the next one."""
+        self.done = True
+        self._child.keep_until_answered(self._place)
+
     def clean(self) -> None:
         """Remove what lies between both processes."""
         self._place.remove()
 
     def _take(self, event: dict[str, Any]) -> None:
+        if event["id"] != self._number:
+            return
+        self._child.clean()
         if "progress" in event:
             self.stage, self.progress = event["progress"]
         elif "error" in event:

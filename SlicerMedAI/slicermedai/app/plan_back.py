@@ -35,6 +35,8 @@ class Answered(Planning):
         super().__init__(stage, around=around, translate=translate)
         self.child = Child()
         self._trial: History | None = None
+        self._shows_old = False
+        """True where the shapes in the scene are of an earlier plan."""
         self._pictures: ScratchFolder | None = None
 
     # --- asking ------------------------------------------------------------------------------------------------------
@@ -79,6 +81,9 @@ class Answered(Planning):
         return next((files for files in found if files), ())
 
     def _try(self, begin: Callable[[], Errand], activity: str) -> None:
+        if isinstance(self._working, Errand):  # surfaces, that are of an earlier plan now
+            self._working.drop()
+            self._working, self._shows_old = None, True
         try:
             self._working = begin()
         except MedAIError as error:
@@ -113,6 +118,8 @@ class Answered(Planning):
         if activity == WORK and plan is not None:
             self._trial = None
             self._put_back()
+            if self._shows_old:
+                self._try(lambda: self.child.ask(SHAPES, plan=plan), SHAPES)
 
     def _put_back(self) -> None:
         """A cut that cannot be made is put back to where the numbers have it; what was drawn stays, and is named."""
@@ -154,7 +161,6 @@ class Answered(Planning):
         if plan is None or self.state.history is None:
             self._set(message=self.translate("Choose what is the organ, the lesion and the vessels."))
             return
-        self._scene.see_through(plan)
         self._work(self.state.history)
 
     def _take_started(self, working: Errand) -> None:
@@ -190,6 +196,7 @@ class Answered(Planning):
         self._drawings = {}
 
     def _take_shapes(self, working: Errand) -> None:
+        self._shows_old = False
         if self._scene.is_there:
             self._scene.show_shapes(working.shapes(), working.meshes())
             self._set(has_contours=self._scene.show_contours(on=self.state.shows_contours))

@@ -103,14 +103,13 @@ class Bench:
         return {"folder": str(source), "series": series, "identity": str(result.study.identity.value)}
 
     def answer_shapes(self, asked: dict[str, Any], progress: Progress) -> bool:
-        """What is planned, as regions and surfaces to be shown."""
-        from slicermedai.app.plan_shapes import shapes_of, write_meshes
+        """What is planned, as regions and surfaces to be shown; given up where something else is asked for."""
+        from slicermedai.app.plan_shapes import cropped, shapes_of, write_meshes
 
         place = Path(asked["place"])
         shapes = shapes_of(self._plan(asked))
-        _write(shapes, place / SHAPES, SHAPES)
-        progress("shapes", 0.4)
-        write_meshes(shapes, place / MESHES)
+        write_meshes(shapes, place / MESHES, progress)
+        _write(tuple(cropped(shapes)), place / SHAPES, SHAPES)
         return True
 
     # --- giving ------------------------------------------------------------------------------------------------------

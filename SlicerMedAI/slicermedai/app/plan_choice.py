@@ -8,10 +8,12 @@ from typing import Any
 
 from slicermedai.app import plan_edit
 from slicermedai.app import plan_words as words
+from slicermedai.app.plan_ask import SHAPES
 from slicermedai.app.plan_follow import Following
 from slicermedai.app.plan_roles import with_role
 from slicermedai.app.plan_state import Around, PlanState, Stage
 from slicermedai.app.result_choice import ResultChoice
+from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate
 from slicermedai.domain.counting import voxels
 from slicermedai.domain.edits import edit_distance, on_grid
@@ -32,7 +34,7 @@ class Planning(ResultChoice):
         self._scene, self._around = stage, around
         self._drawings: dict[str, PackedMask] = {}
         """What was drawn and is being worked out, by the names of structures."""
-        self.following = Following(self.follow, is_held=lambda: self.busy)
+        self.following = Following(self.follow, is_held=lambda: not self.can_edit)
         stage.when_changed(self._noticed)
 
     @property
@@ -42,8 +44,9 @@ class Planning(ResultChoice):
 
     @property
     def can_edit(self) -> bool:
-        """True where there is a plan, and nothing is being worked out."""
-        return not self.busy and self.state.plan is not None
+        """True where there is a plan, and no number is being worked out; surfaces are given up for an edit."""
+        waits = not self.busy or (self.state.phase is Phase.RUNNING and self.state.activity == SHAPES)
+        return waits and self.state.plan is not None
 
     @property
     def steps(self) -> tuple[plan_edit.Step, ...]:
@@ -61,7 +64,8 @@ class Planning(ResultChoice):
     def set_role(self, name: str, role: str) -> None:
         """What the findings of that name are to the plan; "" leaves them out of it."""
         roles = with_role(dict(self.state.roles), name, role)
-        if not self.busy and self.state.result is not None and tuple(roles.items()) != self.state.roles:
+        free = self.can_edit or not self.busy
+        if free and self.state.result is not None and tuple(roles.items()) != self.state.roles:
             self._begin_with(roles)
 
     def add_margin(self, lesion: str, width: float) -> None:
@@ -154,7 +158,7 @@ class Planning(ResultChoice):
     def follow(self) -> None:
         """Take over what was moved and drawn in the scene, and work the numbers out anew."""
         plan, history = self.state.plan, self.state.history
-        if plan is None or history is None or self.busy or not self._scene.is_there:
+        if plan is None or history is None or not self.can_edit or not self._scene.is_there:
             return
         try:
             cuts, drawn = self._scene.moved(plan), self._drawn(plan)

@@ -92,7 +92,7 @@ class PlanRun(Answered):
     @property
     def can_write(self) -> bool:
         """True where the numbers of a plan are known and nothing in the scene is ahead of them."""
-        return self.can_edit and self.state.numbers is not None and not self.state.stale
+        return not self.busy and self.state.numbers is not None and not self.state.stale
 
     def save(self) -> None:
         """Start to save the plan beside its result; the old one stays."""

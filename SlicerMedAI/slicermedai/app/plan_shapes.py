@@ -5,7 +5,9 @@ The colours are those of Okabe and Ito, which people with any colour vision tell
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,15 @@ from slicermedai.app.plan_ask import Mesh
 from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.finding import Finding, PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.plan import Plan
+from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.plan import Plan, Role
 from slicermedai.plan.margins import MarginZone, zone_of
 from slicermedai.plan.mesh import region_surface
 from slicermedai.plan.numbers import title
 from slicermedai.plan.resection import resect
 
+ORGAN, STRUCTURE, ADDED = "organ", "structure", "added"
+"""The kinds of what was found, and of what was brought from another phase or drawn."""
 REMNANT, RESECTION, MARGIN, TOUCH, BEYOND = "remnant", "resection", "margin", "touch", "beyond"
 """The kinds of shapes: each tracking UID begins with one."""
 INNER, OUTER = "inner", "outer"
@@ -35,22 +40,40 @@ COLORS = {
     OUTER: (0, 114, 178),
 }
 _SPATIAL = Code(value="309825002", scheme="SCT", meaning="Spatial and Relational Concept")
-_MOST = 3_000_000
+_MOST = 400_000
 """Voxels of a region's box of which a surface is made in a moment; larger ones are taken at fewer places."""
 
 
 def shapes_of(plan: Plan) -> tuple[Finding, ...]:
-    """What stays, what goes, margins and what they meet, then contours; empty ones are left out.
+    """Structures, what stays, what goes, margins and what they meet, then contours; empty ones are left out.
 
     Raises as :func:`slicermedai.plan.numbers.table_of` does.
     """
     return tuple(one for one in _shapes(plan) if isinstance(one.region, PackedMask) and all(_size(one.region)))
 
 
-def write_meshes(shapes: Iterable[Finding], path: Path) -> None:
+def cropped(shapes: Sequence[Finding]) -> Iterator[Finding]:
+    """The same regions on the part of the grid that holds all of them: a window shows that in a moment."""
+    regions = [one.region for one in shapes if isinstance(one.region, PackedMask)]
+    if not regions:
+        return
+    start = np.min([one.start for one in regions], axis=0)
+    stop = np.max([one.stop for one in regions], axis=0)
+    grid = regions[0].geometry.cropped(_whole(start), _whole(stop))
+    for shape, region in zip(shapes, regions, strict=True):
+        low, high = _whole(np.subtract(region.start, start)), _whole(np.subtract(region.stop, start))
+        yield replace(shape, region=PackedMask(bits=region.bits, start=low, stop=high, geometry=grid))
+
+
+def _whole(values: NDArray[np.int_]) -> tuple[int, int, int]:
+    return int(values[0]), int(values[1]), int(values[2])
+
+
+def write_meshes(shapes: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
     """Surfaces of all shapes but contours, LPS mm, by their tracking UID."""
     held: dict[str, NDArray[np.generic]] = {}
-    for one in shapes:
+    for number, one in enumerate(shapes):
+        progress("shapes", 0.2 + 0.8 * number / len(shapes))
         if one.tracking_uid.partition(":")[0] not in (INNER, OUTER) and isinstance(one.region, PackedMask):
             vertices, faces, normals = _mesh(one.region)
             held |= {f"{one.tracking_uid}.{name}": array for name, array in _named(vertices, faces, normals)}
@@ -68,6 +91,7 @@ def _named(
 
 def _shapes(plan: Plan) -> Iterator[Finding]:
     found = resect(plan)
+    yield from _structures(plan, is_cut=found is not None)
     if found is not None:
         yield _shape(REMNANT, plan.organ, f"{plan.organ}: remnant", found.remnant_region)
         yield _shape(RESECTION, plan.organ, f"{plan.organ}: resection", found.resected_region)
@@ -76,6 +100,15 @@ def _shapes(plan: Plan) -> Iterator[Finding]:
     for one in plan.contours:
         yield _shape(INNER, one.structure, f"{one.structure}: inner {one.level:.0%}", one.inner)
         yield _shape(OUTER, one.structure, f"{one.structure}: outer {one.level:.0%}", one.outer)
+
+
+def _structures(plan: Plan, *, is_cut: bool) -> Iterator[Finding]:
+    """What 3D views show of the structures: the organ where nothing is cut, for else remnant and resection show it."""
+    for one in plan.structures:
+        if isinstance(one.region, PackedMask) and not (is_cut and one.role is Role.ORGAN):
+            kind = ORGAN if one.role is Role.ORGAN else STRUCTURE if one.tracking_uid else ADDED
+            label = replace(one.label, name=one.name)
+            yield Finding(tracking_uid=f"{kind}:{one.name}", label=label, region=one.region)
 
 
 def _zone(plan: Plan, zone: MarginZone) -> Iterator[Finding]:
@@ -98,6 +131,7 @@ def _size(region: PackedMask) -> Sequence[int]:
     return [b - a for a, b in zip(region.start, region.stop, strict=True)]
 
 
+@lru_cache(maxsize=24)
 def _mesh(region: PackedMask) -> Mesh:
     made = region_surface(_fewer(region), name="shape")
     vertices, faces = made.vertices.astype(np.float32), made.faces

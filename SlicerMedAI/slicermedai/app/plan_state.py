@@ -188,9 +188,6 @@ class Stage(Protocol):
     def show_contours(self, *, on: bool) -> bool:
         """Show inner and outer contours."""
 
-    def see_through(self, plan: Plan) -> None:
-        """Let the organ be faint in 3D."""
-
 
 _ORDER = ("Resection", "Standard liver", "Safety margins", "Distances", "Volumes and diameters")
 """The parts of the table as a planner looks for them; the others follow."""

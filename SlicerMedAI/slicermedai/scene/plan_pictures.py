@@ -24,7 +24,6 @@ from slicermedai.scene.show import show
 from slicermedai.scene.views import DrawingScene, SliceView, ThreeDView, opened
 
 _SIZE = (600, 600)
-_FAINT = 0.3
 
 
 def render_plan(
@@ -49,8 +48,8 @@ def render_plan(
     """
     result = replace(decided(result), maps=(), uncertainty=None)
     with quiet_vtk(), DrawingScene() as drawing:
-        shown = show(result, drawing.scene, volume=volume)
-        _make_faint(shown.segmentation_node, result)
+        shown = show(result, drawing.scene, volume=volume, surfaces=False)
+        _make_faint(shown.segmentation_node)
         show_shapes(result, drawing.scene, shapes, meshes or {})
         center = _center(result, shapes)
         made = [_slice(drawing, shown.volume_node, one, center, folder) for one in ORIENTATIONS] if volume else []
@@ -66,12 +65,11 @@ def _center(result: AnalysisResult, shapes: Sequence[Finding]) -> FloatArray:
     return finding_center(found) if found is not None else result.volume_geometry.to_lps(middle)
 
 
-def _make_faint(segmentation: Any, result: AnalysisResult) -> None:
-    """The largest structure lets see what lies in it."""
-    display, main = segmentation.GetDisplayNode(), main_finding(result)
-    if display is not None and main is not None:
+def _make_faint(segmentation: Any) -> None:
+    """What was found lets see what is planned."""
+    display = segmentation.GetDisplayNode()
+    if display is not None:
         display.SetOpacity2DFill(0.12)
-        display.SetSegmentOpacity3D(main.tracking_uid, _FAINT)
 
 
 def _slice(drawing: DrawingScene, volume_node: Any, orientation: str, center: FloatArray, folder: Path) -> Picture:

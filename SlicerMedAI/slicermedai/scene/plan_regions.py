@@ -19,7 +19,9 @@ from slicermedai.scene.segments import fill_segmentation
 REGIONS, CONTOURS, SURFACE = "plan regions", "plan contours", "plan surface"
 """The roles of the nodes."""
 _CONTOURS = ("inner:", "outer:")
-_SEEN_THROUGH = {"remnant": 0.35, "resection": 0.45, "margin": 0.35, "beyond": 0.6}
+_FOUND = ("organ:", "structure:")
+"""What slices show as the segments of the result."""
+_SEEN_THROUGH = {"organ": 0.3, "remnant": 0.35, "resection": 0.45, "margin": 0.35, "beyond": 0.6}
 
 Mesh = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Vertices (N, 3) LPS mm, faces (M, 3), normals (N, 3)."""
@@ -29,10 +31,10 @@ def show_shapes(
     result: AnalysisResult, scene: Any, shapes: Sequence[Finding], meshes: Mapping[str, Mesh], *, beside: Any = None
 ) -> None:
     """Show ``shapes`` and their ``meshes`` (by tracking UID) in place of what was shown of a plan of ``result``."""
-    plain = [one for one in shapes if not one.tracking_uid.startswith(_CONTOURS)]
     lines = [one for one in shapes if one.tracking_uid.startswith(_CONTOURS)]
+    plain = [one for one in shapes if not one.tracking_uid.startswith((*_CONTOURS, *_FOUND))]
     nodes = [_segments(result, scene, REGIONS, plain), _segments(result, scene, CONTOURS, lines)]
-    nodes += _surfaces(result, scene, plain, meshes)
+    nodes += _surfaces(result, scene, shapes, meshes)
     for node in (one for one in nodes if one is not None and beside is not None):
         file_beside(node, beside)
 
@@ -60,7 +62,8 @@ def _segments(result: AnalysisResult, scene: Any, role: str, shapes: Sequence[Fi
         return None
     is_on = bool(found and found[0].GetDisplayNode().GetVisibility())
     node = found[0] if found else _new(result, scene, "vtkMRMLSegmentationNode", role)
-    fill_segmentation(node, shapes, geometry=result.volume_geometry, made_by=result.provenance)
+    grid = getattr(shapes[0].region, "geometry", None) or result.volume_geometry
+    fill_segmentation(node, shapes, geometry=grid, made_by=result.provenance)
     display = node.GetDisplayNode()
     display.SetVisibility3D(False)
     display.SetVisibility2DFill(role == REGIONS)

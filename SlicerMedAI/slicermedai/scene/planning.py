@@ -11,24 +11,29 @@ from typing import Any
 import slicer
 import vtk
 
-from slicermedai.domain.finding import Finding
-from slicermedai.domain.plan import Cut, Plan, Role
+from slicermedai.domain.finding import Finding, PackedMask
+from slicermedai.domain.plan import Cut, Plan
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.scene import identity, plan_regions
 from slicermedai.scene.clear import remove
 from slicermedai.scene.hierarchy import file_beside
 from slicermedai.scene.plan_cuts import EVENTS, add_cut, is_shown, place_cut, read_cut
+from slicermedai.scene.plan_drawn import drawn_part
 from slicermedai.scene.reviewing import ReviewScene
 
 CUT = "plan cut"
 """The role of the markups."""
 _DRAWN = slicer.vtkSegmentation.SourceRepresentationModified
-_FAINT = 0.3
 
 
 class PlanScene(ReviewScene):
-    """One plan of one result at a time in the MRML scene ``scene``, which is handed in."""
+    """One plan of one result at a time in the MRML scene ``scene``, which is handed in.
+
+    3D views show surfaces that somebody else made (:meth:`show_shapes`): to make them takes long.
+    """
+
+    surfaces = False
 
     def __init__(self, scene: Any) -> None:
         super().__init__(scene)
@@ -45,6 +50,7 @@ class PlanScene(ReviewScene):
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         """As of :class:`ReviewScene`."""
         remark = super().open(result, image)
+        self._show_in_3d(on=False)
         self._observe(self._segmentation.GetSegmentation(), _DRAWN)  # type: ignore[union-attr]  # it was shown just now
         self._observe(self.scene, slicer.vtkMRMLScene.NodeRemovedEvent)
         return remark
@@ -66,6 +72,7 @@ class PlanScene(ReviewScene):
         if result is not None:
             self._remove_cuts(set(self._cuts))
             plan_regions.hide_shapes(result, self.scene)
+            self._show_in_3d(on=True)
         self._cuts = {}
         super().forget()
 
@@ -76,6 +83,13 @@ class PlanScene(ReviewScene):
             node.RemoveObserver(tag)
         self._observed = []
         super().forget()
+
+    def drawn(self, uid: str) -> PackedMask:
+        """As of :class:`ReviewScene`; at once where the segment lies on the voxels of the analysed image."""
+        found = None
+        if self._result is not None and self._segmentation is not None:
+            found = drawn_part(self._segmentation, uid, self._result.volume_geometry)
+        return super().drawn(uid) if found is None else found
 
     # --- cuts --------------------------------------------------------------------------------------------------------
 
@@ -160,16 +174,13 @@ class PlanScene(ReviewScene):
         """Show inner and outer contours, or hide them; False where there are none."""
         return self._result is not None and plan_regions.show_contours(self._result, self.scene, on=on)
 
-    def see_through(self, plan: Plan) -> None:
-        """Let the organ's surface be faint, so that 3D views show what lies in it."""
-        if self._segmentation is None or self._segmentation.GetDisplayNode() is None:
-            return
-        display, known = self._segmentation.GetDisplayNode(), self._segmentation.GetSegmentation()
-        for one in plan.having(Role.ORGAN):
-            if known.GetSegment(one.tracking_uid) is not None:
-                display.SetSegmentOpacity3D(one.tracking_uid, _FAINT)
-
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _show_in_3d(self, *, on: bool) -> None:
+        """The segmentation's own surfaces, where it has any; the plan has its own."""
+        display = self._segmentation.GetDisplayNode() if self._segmentation is not None else None
+        if display is not None:
+            display.SetVisibility3D(on)
 
     def _observe(self, node: Any, event: Any) -> None:
         def note(caller: Any, event: Any) -> None:

@@ -43,6 +43,9 @@ _EVENT = slicer.vtkSegmentation.SourceRepresentationModified
 class ReviewScene:
     """One result at a time in the MRML scene ``scene``, which is handed in."""
 
+    surfaces = True
+    """Whether closed surfaces are made for 3D views."""
+
     def __init__(self, scene: Any) -> None:
         self.scene = scene
         self._result: AnalysisResult | None = None
@@ -108,7 +111,7 @@ class ReviewScene:
             return
         wanted = {one.tracking_uid: one for one in now.findings if has_mask(one)}
         changed = self._draw(segmentation, now, wanted)
-        if changed:
+        if changed and self.surfaces:
             create_surfaces(segmentation)
         self._mark_places(now)
         self._words(now)
@@ -212,10 +215,10 @@ class ReviewScene:
     def _show(self, result: AnalysisResult, image: Volume | None) -> str:
         for node in self._candidates(result):
             try:
-                return show(result, self.scene, volume_node=node).remark
+                return show(result, self.scene, volume_node=node, surfaces=self.surfaces).remark
             except (GeometryError, IdentityError, InputError):
                 continue
-        return show(result, self.scene, volume=image).remark
+        return show(result, self.scene, volume=image, surfaces=self.surfaces).remark
 
     def _candidates(self, result: AnalysisResult) -> Iterator[Any]:
         """Volume nodes that may show the image that was analysed, the likeliest first."""

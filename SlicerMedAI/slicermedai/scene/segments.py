@@ -116,7 +116,7 @@ def mask_from_segment(node: Any, segment_id: str) -> PackedMask:
     names.InsertNextValue(segment_id)
     extent_mode = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
     node.GenerateMergedLabelmapForAllSegments(merged, extent_mode, reference, names)
-    array = _array(merged) != 0
+    array = labelmap_array(merged) != 0
     return PackedMask.from_array(array, _geometry(node, reference, array.shape))
 
 
@@ -130,7 +130,7 @@ def drawn_voxels(node: Any, segment_ids: Iterable[str]) -> dict[str, int]:
         image = segment.GetRepresentation(_LABELMAP)
         if image not in layers:
             empty = image is None or image.GetPointData().GetScalars() is None
-            layers[image] = np.zeros(0, np.int64) if empty else count_values(_array(image))
+            layers[image] = np.zeros(0, np.int64) if empty else count_values(labelmap_array(image))
         value = segment.GetLabelValue()
         found[name] = int(layers[image][value]) if value < len(layers[image]) else 0
     return found
@@ -210,7 +210,7 @@ def _labelmap(finding: Finding) -> Any:
     image.SetExtent(extent)
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
     if box.size:
-        _array(image)[:] = box
+        labelmap_array(image)[:] = box
     image.SetImageToWorldMatrix(to_matrix(LPS_TO_RAS @ packed.geometry.ijk_to_lps))
     return image
 
@@ -219,7 +219,7 @@ def _packed(region: Any) -> PackedMask:
     return PackedMask.from_array(region.to_array(), region.geometry)
 
 
-def _array(image: Any) -> NDArray[Any]:
+def labelmap_array(image: Any) -> NDArray[Any]:
     """The image's voxels as a writable view, [slice, row, column]."""
     columns, rows, slices = image.GetDimensions()
     flat = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
