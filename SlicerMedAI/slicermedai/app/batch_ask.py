@@ -31,6 +31,7 @@ class Question(Inquiry):
     def __init__(self, request: dict[str, Any], folder: JobFolder) -> None:
         self.told: list[dict[str, Any]] = []
         self._began: float | None = None
+        self._ends: float | None = None
         super().__init__(CHILD, request, folder)
 
     def taken(self) -> list[dict[str, Any]]:
@@ -38,15 +39,25 @@ class Question(Inquiry):
         found, self.told = self.told, []
         return found
 
+    def poll(self) -> None:
+        """Take in what was told, and count down."""
+        super().poll()
+        self.seconds_left = None if self._ends is None else max(self._ends - time.monotonic(), 0.0)
+
     def _take(self, event: dict[str, Any]) -> None:
+        super()._take(event)
         if "told" in event:
             self.told.append(event["told"])
-        super()._take(event)
+        elif "progress" in event:
+            self._reckon()
+
+    def _reckon(self) -> None:
+        """When a run ends, by the cases that have ended so far."""
+        now, rest = time.monotonic(), None
         if self.stage == "run":
-            self._began = self._began or time.monotonic()
-            self.seconds_left = left(time.monotonic() - self._began, self.progress)
-        else:
-            self.seconds_left = None
+            self._began = self._began or now
+            rest = left(now - self._began, self.progress)
+        self._ends = None if rest is None else now + rest
 
 
 def left(elapsed: float, fraction: float) -> float | None:
