@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slicermedai import pipeline
 from slicermedai.cli.execute import execute
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult, Decision, Review
@@ -101,6 +102,21 @@ def test_a_level_of_noise_may_be_given(tmp_path: Path) -> None:
     _, given = ran(tmp_path, ball(0.65), stability=1, stability_noise="0.3", report=False)
     assert own.stability.structures[0].is_stable and not given.stability.structures[0].is_stable
     assert given.stability.perturbations == ("added noise of standard deviation 0.3",)
+
+
+def test_a_check_that_cannot_begin_is_not_assessed_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that is there for the run and gone for the first changed image."""
+
+    def fails(*given: object) -> None:
+        raise InputError("memory ran out", attribute="memory")
+
+    monkeypatch.setattr(pipeline, "_asked_again", fails)
+    _, result = ran(tmp_path, ball(0.9), stability=2, report=False)
+    assert result.findings and result.stability is not None and result.stability.structures == ()
+    (line,) = (line for line in result.provenance.refusals if line.startswith("Stability: not assessed"))
+    assert "ended before added noise" in line and "memory ran out" in line
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ class RunTrust:
             missing.append(_NO_SAMPLES[self.samples is not None])
         if not self._joined:
             missing.append(self._why_not())
-        missing += [] if self.moves else [_NO_CHECK]
+        if not self.moves or not self.moves.tried:
+            missing.append(f"Stability: not assessed. {self.moves.notes[-1]}" if self.moves else _NO_CHECK)
         warned = (*made.warnings, *alarms, *self._poor, *self._moved)
         refusals = (*made.refusals, *missing)
         return replace(made, warnings=warned, refusals=refusals, trust_record=self._cited)
