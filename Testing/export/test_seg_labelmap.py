@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import highdicom
@@ -13,6 +14,7 @@ from pydicom import dcmread
 from pydicom.uid import RLELossless
 
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.result import Decision, Review
 from slicermedai.errors import FormatError
 from slicermedai.export.run import export_result
 from slicermedai.export.seg_read import read
@@ -162,3 +164,14 @@ def test_any_label_map_of_any_size_comes_back(
     labels = np.random.default_rng(seed).integers(0, most + 1, shape)
     case = a_case(grid(shape=shape, spacing=(3, 1, 1)), masks=tuple(labels == n for n in (1, 2, 3)))
     assert_same(read(exported(case, tmp_path_factory.mktemp("seg"))), case)
+
+
+def test_a_rejected_value_of_a_shared_label_map_is_background_and_the_others_are_renumbered(tmp_path: Path) -> None:
+    case = two_parts()
+    first, second = case.result.findings
+    rejected = Review(tracking_uid=first.tracking_uid, person="Roe", decision=Decision.REJECTED)
+    result = dataclasses.replace(case.result, reviews=(rejected,))
+    path = exported(dataclasses.replace(case, result=result), tmp_path)
+    (segment,) = read(path).segments
+    assert (segment.number, segment.tracking_uid) == (1, second.tracking_uid)
+    assert np.array_equal(segment.mask.to_array(), second.region.to_array())  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from slicermedai.domain.codes import Code
-from slicermedai.domain.finding import Finding
+from slicermedai.domain.finding import Finding, Mask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
 from slicermedai.export import seg, subject
@@ -63,11 +63,28 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     return [*twin, save(dataset, folder / FILE_NAME)]
 
 
+def _shared(findings: tuple[Finding, ...], kind: np.dtype[Any]) -> NDArray[Any] | None:
+    """Findings that are values of one small label map, renumbered at one go; None for all others."""
+    regions = [one.region for one in findings]
+    masks = [one for one in regions if isinstance(one, Mask)]
+    array = masks[0].label_map.array if masks else np.zeros(0)
+    values = {one.value for one in masks}
+    together = len(values) == len(regions) and all(one.label_map.array is array for one in masks)
+    if not together or array.dtype not in (np.uint8, np.uint16):
+        return None
+    numbers = np.zeros(np.iinfo(array.dtype).max + 1, dtype=kind)
+    numbers[[one.value for one in masks]] = range(1, len(masks) + 1)
+    return np.asarray(numbers[array])
+
+
 def _labels(findings: tuple[Finding, ...], result: AnalysisResult) -> NDArray[Any]:
     """The number of the segment of each voxel, from 1; 0 is background."""
     if len(findings) > _MOST_SEGMENTS:
         raise FormatError("more segments than a label map can number", attribute="SegmentSequence")
     kind = np.dtype("u1" if len(findings) < 256 else "<u2")
+    shared = _shared(findings, kind)
+    if shared is not None:
+        return shared
     labels = np.zeros(subject.grid(result).shape, dtype=kind)
     for number, finding in enumerate(findings, 1):
         mask = subject.region(finding).to_array()
