@@ -21,8 +21,10 @@ def brain_finder() -> BrainFinder | None:
         return None
 
     def find(volume: Any) -> Any:
-        from slicermedai.inference.task import predict
+        from slicermedai.inference.anatomy import ANY
+        from slicermedai.inference.task import RunSettings, predict
 
-        return predict(bundle, volume).label_map.array > 0
+        settings = RunSettings(body_part=ANY)  # who asks has found a head, whatever the header says
+        return predict(bundle, volume, settings=settings).label_map.array > 0
 
     return find
