@@ -469,3 +469,8 @@ def test_terms_that_begin_with_the_patients_own_name_stay(name: str, text: str, 
     vocabulary = Vocabulary.of(name_tokens(name) | surname_tokens(name))
     assert re.sub("X+", "XXXX", vocabulary.scrub(text)) == (wanted or text)
     assert vocabulary.hits(text) is bool(wanted)
+
+
+def test_a_name_that_was_typed_into_a_field_of_numbers_spoils_no_term_either() -> None:
+    vocabulary = Vocabulary.of(name_tokens("Morton^Alvar") | identifier_tokens("MORTON A"))
+    assert vocabulary.scrub("Morton neuroma of Morton") == "Morton neuroma of XXXX"

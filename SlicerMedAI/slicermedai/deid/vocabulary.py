@@ -65,7 +65,7 @@ Span = tuple[int, int]
 class _Form(NamedTuple):
     """A folded token: what may not stand before and after it, and whether words around it are looked at.
 
-    ``term`` is True for a name that terms of medicine begin with.
+    ``term`` is True for a word that terms of medicine begin with.
     """
 
     text: str
@@ -245,7 +245,7 @@ def _edge(pattern: str) -> re.Pattern[str] | None:
 def _form(token: Token) -> _Form:
     left, right = token.edges
     text = fold(token.text)
-    term = token.kind is Kind.NAME and is_also_a_term(text)
+    term = text.isalpha() and is_also_a_term(text)
     return _Form(text, _edge(left), _edge(right), text.isalpha() and len(text) >= 6, term)
 
 
