@@ -348,6 +348,9 @@ def test_a_cohort_of_the_database_is_paused_crashes_goes_on_and_ends_with_table_
     waiting = next(row for row, one in enumerate(texts(ui.studiesTable)) if one[1] == PATIENT)
     ui.studiesTable.setCurrentCell(waiting, 0)
     ui.databaseTree.expandItem(ui.databaseTree.topLevelItem(0))
+    for selector, path in ((ui.outputSelector, "/data/cohort"), (ui.excludeSelector, "/data/opted-out.txt")):
+        selector.blockSignals(True)
+        selector.setCurrentPath(path)
     picture = harness.grab(batch.parent, elsewhere / "MedAIBatch.png", size=(520, 1750))
     keep_screenshot(picture, "MedAIBatch.png")
 
