@@ -84,6 +84,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
         self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelChanged)
         self.ui.deidentifyCheckBox.connect("toggled(bool)", self.onRouteChanged)
+        self.ui.optionsSection.connect("contentsCollapsed(bool)", self.onOptions)
         self.ui.deviceSelector.connect("activated(int)", self._options.onDevice)
         self.ui.presetSelector.connect("activated(int)", self._options.onPreset)
         self.ui.flipsCheckBox.connect("toggled(bool)", lambda checked: presenter.choose_options(flips=checked))
@@ -106,8 +107,12 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter = self.logic.presenter
         presenter.refresh_bundles()
         presenter.refresh_series(image_series(getattr(slicer, "dicomDatabase", None)))
-        self.logic.devices.look()
+        self._options.show_devices(self.logic.devices.state.devices)
         self.onStateChanged(presenter.state)
+
+    def onOptions(self, collapsed):
+        if not collapsed:
+            self.logic.devices.look()
 
     def onDevices(self, state):
         self.tick()

@@ -31,7 +31,8 @@ class OptionsPanel:
     def show_devices(self, devices: Sequence[tuple[str, str]]) -> None:
         """Offer these; one that was chosen and is not there stays chosen, and the run will say that it is missing."""
         box, chosen = self.ui.deviceSelector, self.presenter.state.options.device
-        missing = self.presenter.translate("{name}: not found here").format(name=chosen)
+        looked = len(devices) > 1
+        missing = self.presenter.translate("{name}: not found here").format(name=chosen) if looked else chosen
         rest = [] if chosen in dict(devices) else [(chosen, missing)]
         blocked = box.blockSignals(True)
         box.clear()
