@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from Testing.app.plans import COARSE, a_liver_run, pseudonymous, smaller_lesion,
 from Testing.fixtures import liver
 from Testing.Harness import Harness
 from Testing.plan.cases import a_result
+from Testing.plan.test_contours import a_map
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIPlan.py"
 LONG = 60_000
@@ -320,6 +322,30 @@ def test_clicks_on_tables_bring_the_views_there_and_say_what_may_be_done(
     press(harness, module, "remove")
     assert texts(ui.stepsTable) == []
     assert plane() is None
+
+
+def test_inner_and_outer_contours_are_outlined_and_stay_so_when_a_person_comes_back(
+    harness: Harness, module: Any, elsewhere: Path
+) -> None:
+    import slicer
+
+    from slicermedai.scene import identity
+    from slicermedai.scene.plan_regions import CONTOURS
+
+    ui, result = module.widget.ui, replace(a_result(), maps=(a_map("platt"),))
+    open_result(harness, module, a_liver_run(elsewhere / "run", result=result))
+    (node,) = identity.marked_nodes(slicer.mrmlScene, identity.result_key(result), CONTOURS)
+    assert ui.contoursCheckBox.enabled
+    assert not node.GetDisplayNode().GetVisibility()
+    harness.call(ui.contoursCheckBox.click)
+    assert node.GetDisplayNode().GetVisibility()
+    assert "calibrated probability" in ui.contoursLabel.text
+    module.exit()
+    module.enter()
+    assert ui.contoursCheckBox.checked
+    assert node.GetDisplayNode().GetVisibility()
+    press(harness, module, "margin")
+    assert node.GetDisplayNode().GetVisibility()
 
 
 def test_nothing_that_is_written_of_a_pseudonymous_result_names_a_person(
