@@ -115,6 +115,7 @@ class MedAIPlanWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMix
         """Drawing elsewhere is not disturbed: it is taken over when somebody looks at the numbers again."""
         super().exit()
         self.logic.plan.following.is_watched = False
+        self.tick()
 
     def refresh(self):
         """Look again which results there are, and follow what was drawn and moved."""
