@@ -95,6 +95,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
             **{"report": self.onReport, "folder": self.onOpenFolder},
             **{
                 "review": lambda: self.goOn("MedAIReview", presenter.state.folder),
+                "plan": lambda: self.goOn("MedAIPlan", presenter.state.folder),
                 "pass": lambda: self.goOn("MedAIReport", presenter.state.folder),
             },
         )
@@ -201,7 +202,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, presenter.translate)
         self.ui.messageLabel.text = state.message
         self.ui.modelDescription.text = words.describe(state.bundle, presenter.translate) if state.bundle else ""
-        for name in ("report", "folder", "review", "pass"):
+        for name in ("report", "folder", "review", "plan", "pass"):
             getattr(self.ui, f"{name}Button").enabled = state.phase is Phase.DONE
         found = words.rows(state.result, presenter.translate)
         self.ui.findingsTable.setRowCount(len(found))

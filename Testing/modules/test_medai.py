@@ -120,7 +120,9 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     keep_screenshot(picture, "MedAI.png")
 
 
-@pytest.mark.parametrize(("button", "next_module"), [("review", "MedAIReview"), ("pass", "MedAIReport")])
+@pytest.mark.parametrize(
+    ("button", "next_module"), [("review", "MedAIReview"), ("plan", "MedAIPlan"), ("pass", "MedAIReport")]
+)
 def test_the_next_step_opens_this_runs_result(
     harness: Harness, medai: Any, tmp_path: Path, button: str, next_module: str
 ) -> None:
@@ -133,9 +135,9 @@ def test_the_next_step_opens_this_runs_result(
     harness.click(getattr(medai.widget.ui, f"{button}Button"))
     assert slicer.util.selectedModule() == next_module
     assert later.widget.ui.folderSelector.currentPath == str(run)
-    shown = later.widget.logic.review if button == "review" else later.widget.logic.report
-    assert harness.wait_until(lambda: not shown.busy, LONG)
-    assert later.widget.ui.findingsTable.rowCount == 3
+    assert harness.wait_until(lambda: not any(one.busy for one in later.widget.presenters()), LONG)
+    table = later.widget.ui.rolesTable if button == "plan" else later.widget.ui.findingsTable
+    assert table.rowCount == (2 if button == "plan" else 3)
     later.close()
 
 
