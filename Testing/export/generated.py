@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from pydicom.valuerep import format_number_as_ds
 
 from slicermedai.domain.codes import ANATOMY, MILLIMETER, NO_UNITS, Code, Label, ucum
 from slicermedai.domain.decisions import decided
@@ -85,7 +86,7 @@ def a_result(seed: int, number: int) -> Case:
     kind = rng.choices(("segments", "regions", "whole", "none", "failed"), (12, 3, 2, 1, 1))[0]
     if kind in ("none", "failed"):
         status = Status.NO_FINDING if kind == "none" else Status.FAILED
-        message = rng.choice(("", *_WORDS)) if kind == "failed" else ""
+        message = rng.choice(("", _WORDS[0], *_WORDS[3:])) if kind == "failed" else ""
         fields = {"status": status, "message": message, "provenance": _provenance(rng)}
         return dataclasses.replace(base, result=dataclasses.replace(base.result, **fields))
     findings = _findings(rng, base.geometry, kind)
@@ -395,8 +396,8 @@ def _of_number(one: Measurement, *, exact: bool) -> tuple[object, ...]:
 
 
 def _rounded(value: float) -> float:
-    """A Decimal String has 16 characters: of the smallest and negative numbers nine digits are left."""
-    return float(f"{value:.8g}")
+    """As a Decimal String of 16 characters says it (PS3.5 6.2)."""
+    return float(format_number_as_ds(float(value)))
 
 
 def _places(one: Finding, other: Finding) -> list[str]:

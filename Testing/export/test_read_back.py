@@ -126,6 +126,21 @@ def test_boxes_and_points_come_back_where_they_were(tmp_path: Path) -> None:
     assert "None of the objects names the grid" in " ".join(read.lost)
 
 
+def test_boxes_without_numbers_name_their_algorithm_and_that_it_was_not_calibrated(tmp_path: Path) -> None:
+    case = with_findings(detected(a_case(), BOX), confidence=Confidence(state=ConfidenceState.NOT_CALIBRATED))
+    read = there_and_back(case, tmp_path, "sr-regions").result
+    made = case.result.provenance
+    assert (read.provenance.bundle, read.provenance.weights_sha256) == (made.bundle, made.weights_sha256)
+    assert read.findings[0].confidence.state is ConfidenceState.NOT_CALIBRATED
+
+
+def test_a_warning_that_stands_twice_comes_back_twice_and_in_its_place(tmp_path: Path) -> None:
+    case = a_case()
+    made = dataclasses.replace(case.result.provenance, warnings=("One.", "Other.", "One."))
+    read = there_and_back(with_result(case, provenance=made), tmp_path, "seg", "sr", "sr-plain", "fhir")
+    assert read.result.provenance.warnings == made.warnings
+
+
 def test_maps_come_back_beside_the_findings(tmp_path: Path) -> None:
     case = with_maps(a_case(), a_map(a_case()), a_map(a_case(), name="Second"))
     read = there_and_back(case, tmp_path, "seg", "sr", "pmap")

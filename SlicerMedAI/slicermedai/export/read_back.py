@@ -6,6 +6,7 @@ counts as pseudonymous, whatever it says of itself (:func:`slicermedai.dicom.hea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -253,7 +254,11 @@ def _provenance(objects: _Objects) -> Provenance:
 
 
 def _comments(objects: _Objects) -> list[str]:
-    return list(dict.fromkeys(text for report in objects.told for text in report.comments))
+    """Of all reports, each as often as the one says it that says it most."""
+    told: list[str] = []
+    for report in objects.told:
+        told += (Counter(report.comments) - Counter(told)).elements() if told else report.comments
+    return told
 
 
 def _message(objects: _Objects) -> str:

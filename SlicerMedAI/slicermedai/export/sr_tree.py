@@ -198,15 +198,15 @@ def _group(
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411."""
     found = result.findings[number - 1]
+    numbers = (*found.measurements, *subject.probability(result, found))
     made = VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=found.tracking_uid, identifier=subject.tracking_id(result, number)),
         referenced_segment=place if isinstance(place, ReferencedSegment) else None,
         referenced_volume_surface=place if isinstance(place, VolumeSurface) else None,
         finding_type=concept(found.label.type),
         finding_sites=sites(found),
-        measurements=[
-            measurement(result, found, one) for one in (*found.measurements, *subject.probability(result, found))
-        ],
+        measurements=[measurement(result, found, one) for one in numbers],
+        algorithm_id=None if numbers else algorithm(result, found),  # else each number names it
     )
     made[0].ContentSequence.extend(links(maps, found.tracking_uid))
     return made
