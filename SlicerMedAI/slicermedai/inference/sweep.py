@@ -14,7 +14,6 @@ import torch
 
 from slicermedai.bundles.folds import in_words
 from slicermedai.bundles.manifest import Manifest
-from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
@@ -27,18 +26,15 @@ from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import Steps
 from slicermedai.inference.again import Answered, ask_flipped
-from slicermedai.inference.cleaning import channels_cleaned, cleaned
-from slicermedai.inference.collect import Collector, Wanted, mean_scores
+from slicermedai.inference.back import WayBack, empty_labels
+from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.features import Features, features_of
-from slicermedai.inference.fitness import extent_warnings, label_warnings
+from slicermedai.inference.fitness import extent_warnings
 from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
-from slicermedai.inference.labels import agree, labels_on, mask_on
 from slicermedai.inference.locate import located
 from slicermedai.inference.metatensor import geometry_of
-from slicermedai.inference.relabel import relabelled
-from slicermedai.inference.resample import axis_order
 from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities, shown_by
 from slicermedai.inference.shadow import Shadow
 from slicermedai.inference.task import FoundRegion, Listeners, SaliencyVolume, ScoreVolume
@@ -95,7 +91,7 @@ class Sweep:
             if image is None:
                 self.scores = {value: None for value, _ in self._labels}
                 self.unchecked += [NOTHING_TO_EXPLAIN] if self.setting.listeners.saliency else []
-                return _empty(first.geometry)
+                return empty_labels(first.geometry)
             return self._segmented(adapted, steps, image, first)
 
     @property
@@ -183,7 +179,18 @@ class Sweep:
         )
         self._ask_again(answered, first.geometry)
         del image, network, runner
-        return self._back(found, post, grid, first)
+        return self._brought_back(found, WayBack(
+            manifest=self.setting.manifest, post=post, grid=grid, source=first.geometry, timed=self._step
+        ))  # fmt: skip
+
+    def _brought_back(self, found: Collector, way: WayBack) -> LabelMap:
+        if found.kept:
+            array = np.stack(list(found.kept.values()))
+            self.kept = ScoreVolume(array=array, geometry=way.grid, values=tuple(found.kept))
+        answer = way.answer(found)
+        self.scores, self.regions = answer.scores, answer.regions
+        self.warnings += answer.warnings
+        return answer.labels
 
     def _network(self, adapted: Adapted, part: str, weights: str) -> Any:
         return self.setting.load(adapted.manifest, part=part, weights=weights, device=self.setting.device)
@@ -293,51 +300,6 @@ class Sweep:
                 words.append(why_not or "raw maps of windows, added up, one scale for all")
                 self.unchecked += [f"Saliency: not made, since {why_not}."] if why_not else []
 
-    # --- labels ------------------------------------------------------------------------------------------------
-
-    def _back(self, found: Collector, post: Postprocessing, grid: Geometry, first: Volume) -> LabelMap:
-        if found.kept:
-            array = np.stack(list(found.kept.values()))
-            self.kept = ScoreVolume(array=array, geometry=grid, values=tuple(found.kept))
-        if found.channels is not None:
-            return self._overlapping(found, post, grid, first)
-        values = [value for value, _ in self._labels]
-        with self._step("clean up", ", ".join(step.in_words for step in post.clean)):
-            labels = cleaned(found.labels, post.clean, values)
-            self.scores = mean_scores(labels, found.labels, found.own, values)
-            if found.leads is not None:
-                agree(found.leads, found.labels, labels)
-        linear = "linear" if post.back is None else "scores linear, labels last"
-        words = "nearest voxel" if post.nearest else linear if found.leads is not None else "vote of eight voxels"
-        with self._step("labels to source grid", f"{words}, in physical space"):
-            if found.leads is not None:
-                near = _nearest_axis(post, grid, first.geometry)
-                array = labels_on(found.leads, labels, grid, first.geometry, nearest_axis=near)
-            else:
-                array = relabelled(labels, grid, first.geometry, smooth=not post.nearest)
-        label_map = LabelMap(array=array, geometry=first.geometry)
-        self.warnings += label_warnings(self.setting.manifest, label_map)
-        self.regions = regions_of(label_map, self._labels, self.scores)
-        return label_map
-
-    def _overlapping(self, found: Collector, post: Postprocessing, grid: Geometry, first: Volume) -> LabelMap:
-        """Each channel a region of its own; the label map stays empty."""
-        assert found.channels is not None
-        with self._step("clean up", ", ".join(step.in_words for step in post.clean)):
-            raw = found.channels.copy() if post.clean else found.channels
-            channels_cleaned(found.channels, post.bar, post.clean)
-        near = _nearest_axis(post, grid, first.geometry)
-        with self._step("labels to source grid", "each label by itself, linear, in physical space"):
-            for value, label in self._labels:
-                channel = found.channels[value - 1]
-                score = _mean_inside(raw[value - 1], channel > post.bar, post)
-                self.scores[value] = score
-                mask = mask_on(channel, post.bar, grid, first.geometry, nearest_axis=near)
-                if mask.any():
-                    region = PackedMask.from_array(mask, first.geometry)
-                    self.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
-        return _empty(first.geometry)
-
 
 def _looked_at(runner: Network) -> Network:
     """``runner`` for a bundle that does not say what its network gives: its scores must not be probabilities."""
@@ -348,40 +310,6 @@ def _looked_at(runner: Network) -> Network:
         return scores
 
     return run
-
-
-def _nearest_axis(post: Postprocessing, grid: Geometry, source: Geometry) -> int | None:
-    """The axis of ``grid`` that takes the nearest plane of scores on their way back, as the bundle's plans say it."""
-    order = axis_order(np.linalg.inv(grid.affine) @ source.affine)
-    if post.back is None or order is None:
-        return None
-    return post.back.nearest_axis([source.spacing[order.index(axis)] for axis in range(3)])
-
-
-def _mean_inside(scores: Any, mask: Any, post: Postprocessing) -> float | None:
-    """The network's mean probability inside ``mask``, but for what a clean-up added; None for an empty mask."""
-    own = mask & (scores > post.bar)
-    if own.any():
-        inside = scores[own].astype(np.float64)
-        return float((inside if post.back is None else 1 / (1 + np.exp(-inside))).mean())
-    return 0.0 if mask.any() else None
-
-
-def regions_of(
-    label_map: LabelMap, labels: tuple[tuple[int, Any], ...], scores: Mapping[int, float | None]
-) -> list[FoundRegion]:
-    """One region for each label that has voxels, in the order of ``labels``."""
-    counts = np.bincount(label_map.array.ravel(), minlength=max((v for v, _ in labels), default=0) + 1)
-    return [
-        FoundRegion(value=v, label=label, region=Mask(label_map=label_map, value=v), raw_score=scores.get(v))
-        for v, label in labels
-        if counts[v]
-    ]
-
-
-def _empty(geometry: Geometry) -> LabelMap:
-    """A map without labels that takes no memory."""
-    return LabelMap(array=np.broadcast_to(np.uint8(0), geometry.shape), geometry=geometry)
 
 
 def _check_labels(classes: int, manifest: Manifest) -> None:
