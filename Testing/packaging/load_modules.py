@@ -1,7 +1,7 @@
 """Load all modules of a folder on Slicer's stand-in, as Slicer does when it starts and when each is opened.
 
-``python load_modules.py FOLDER`` prints one line of JSON: which were loaded, what went wrong, and which files of Python
-modules came from where.
+``python load_modules.py FOLDER`` prints one line of JSON: which were loaded, what went wrong, where the files of ours came
+from, and all top-level packages that Python then holds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ def load_all(folder: Path) -> dict[str, Any]:
         loaded.append(path.stem)
     wrong = list(harness.strict_log)
     harness.close()
-    return {"loaded": loaded, "wrong": wrong, "files": _files()}
+    return {
+        "loaded": loaded,
+        "wrong": wrong,
+        "files": _files(),
+        "packages": sorted(name for name in sys.modules if "." not in name),
+    }
 
 
 def _files() -> list[str]:
