@@ -12,10 +12,13 @@ import pytest
 
 from slicermedai.batch import work
 from slicermedai.batch.cohort import Cohort, Standing, State
+from slicermedai.batch.settings import JOB_SETTINGS
 from slicermedai.batch.summary import summarise
+from slicermedai.batch.work import job_of
 from slicermedai.console import cohorts
 from slicermedai.errors import BundleError, DiskFullError, InputError, OutputError, ResultExistsError
 from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.specs import RunJob
 from Testing.batch.conftest import MakeWorker, drive
 from Testing.batch.studies import write, write_study
 from Testing.fixtures import faults
@@ -30,6 +33,18 @@ def jobs(journal: Path) -> Counter[str]:
 
 def states(cohort: Cohort) -> list[str]:
     return [str(cohort.standing(name).state) for name in cohort.names()]
+
+
+def test_every_setting_of_a_cohort_that_a_job_has_reaches_the_job(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path
+) -> None:
+    asked = {"device": "cpu", "precision": "auto", "formats": ("seg",), "tilt": "resample", "folds": "all"}
+    asked |= {"body_part": "HEAD", "uncertainty": "flips", "stability": 2, "report": True, "seed": 7}
+    made = cohorts.make(tmp_path / "asked", three_studies, rules, bundle=str(tiny), **asked)
+    again = Cohort(made.folder)
+    job = job_of(again.cases()[0], again, tmp_path / "out", JobFolder.create("test"))
+    assert {name: getattr(job, name) for name in asked} == asked
+    assert set(JOB_SETTINGS) <= set(RunJob.__dataclass_fields__)
 
 
 def test_every_case_is_run_once_and_leaves_its_result(cohort: Cohort, quick: MakeWorker, journal: Path) -> None:

@@ -15,6 +15,12 @@ from slicermedai.domain.study import Identity
 from slicermedai.errors import BundleError, IdentityError, InputError
 from slicermedai.jobs.specs import RunJob
 
+JOB_SETTINGS = (
+    *("identity", "project_key", "device", "precision", "formats", "tilt", "preset", "folds", "body_part"),
+    *("uncertainty", "stability", "report", "seed"),
+)
+"""Settings that are options of :class:`~slicermedai.jobs.specs.RunJob` by the same name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -32,6 +38,11 @@ class Settings:
     precision: str = "float32"
     formats: tuple[str, ...] = ()
     tilt: str = "refuse"
+    preset: str = "basic"
+    folds: str = ""
+    body_part: str = ""
+    uncertainty: str = "none"
+    stability: int = 0
     report: bool = False
     seed: int = 0
     tries: int = 2
@@ -40,7 +51,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse values that no job takes, and a pseudonymous cohort without one key: its patients would not match."""
         by_name = {field.name: field for field in dataclasses.fields(RunJob)}
-        for name in ("identity", "precision", "tilt"):
+        for name in ("identity", "precision", "tilt", "uncertainty"):
             choices = by_name[name].metadata["choices"]
             if getattr(self, name) not in choices:
                 raise InputError(f"must be one of {', '.join(choices)}", attribute=name)
@@ -74,6 +85,10 @@ class Settings:
         """From JSON values."""
         read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return Settings(**read)
+
+    def of_jobs(self) -> dict[str, Any]:
+        """Those that every job of the cohort has too, by name."""
+        return {name: getattr(self, name) for name in JOB_SETTINGS}
 
 
 def _absolute(path: str) -> str:

@@ -342,15 +342,8 @@ def job_of(case: Case, cohort: Cohort, output: Path, folder: JobFolder) -> RunJo
         other_frames=case.other_frames,
         bundle=case.bundle,
         output=str(output),
-        identity=settings.identity,
-        project_key=settings.project_key,
-        device=settings.device,
-        precision=settings.precision,
-        formats=settings.formats,
-        tilt=settings.tilt,
-        report=settings.report,
-        seed=settings.seed,
         thumbnail=True,
+        **settings.of_jobs(),
     )
 
 

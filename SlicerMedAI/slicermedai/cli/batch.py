@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from slicermedai.batch.work import Change
 
 HELP = "run many studies by rule, and go on after any stop"
-_SETTINGS = ("bundle", "identity", "project_key", "exclude", "device", "precision", "formats", "tilt", "report", "seed")
+_SETTINGS = (
+    *("bundle", "identity", "project_key", "exclude", "device", "precision", "formats", "tilt", "preset", "folds"),
+    *("body_part", "uncertainty", "stability", "report", "seed"),
+)
 
 
 def add(commands: Any) -> None:
