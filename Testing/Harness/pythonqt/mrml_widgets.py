@@ -24,7 +24,9 @@ def observe(caller: Any, events: list[Any], widget: QtCore.QObject, method: str)
         if found is not None and shiboken6.isValid(found):
             getattr(found, method)()
 
-    return [observers.add(caller, event, call) for event in events]
+    tags = [observers.add(caller, event, call) for event in events]
+    widget.destroyed.connect(lambda *_: [observers.remove(caller, tag) for tag in tags])
+    return tags
 
 
 class SceneMixin:

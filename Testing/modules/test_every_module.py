@@ -1,0 +1,132 @@
+"""What every module's panel must be: readable at 200 % and in the dark, and gone without a trace when unloaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6 import QtWidgets
+
+from Testing.Harness import Harness, fonts
+from Testing.Harness.pythonqt.objects import unwrap
+from Testing.modules import readable
+
+MODULES = Path(__file__).resolve().parents[2] / "SlicerMedAI"
+PANELS = sorted(path.stem for path in (MODULES / "Resources" / "UI").glob("*.ui"))
+POINTS = 10
+WIDEST = 1280
+"""Pixels that a panel may take at 200 %: two thirds of a screen of 1920, the views beside it."""
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Application data of the test's own: no model is there, and none is needed."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def looks() -> Iterator[None]:
+    """Whatever the test makes of font and colours ends with it."""
+    palette = QtWidgets.QApplication.palette()
+    yield
+    QtWidgets.QApplication.setPalette(palette)
+    fonts.use_readable_font(POINTS)
+
+
+def opened(harness: Harness, name: str) -> tuple[Any, QtWidgets.QWidget]:
+    """The module with all its sections open and text everywhere, as high as it wants to be."""
+    module = harness.load_module(MODULES / f"{name}.py")
+    panel = unwrap(module.parent)
+    for section in panel.findChildren(QtWidgets.QAbstractButton):
+        if hasattr(section, "collapsed"):
+            section.setProperty("collapsed", False)
+    harness.process(30)
+    readable.fill(panel)
+    shown(harness, panel)
+    return module, panel
+
+
+def shown(harness: Harness, panel: QtWidgets.QWidget) -> None:
+    """Show it as wide as it must be, and as high as its text then needs."""
+    panel.show()
+    harness.process(20)
+    width = panel.minimumSizeHint().width()
+    height = max(panel.sizeHint().height(), panel.heightForWidth(width))
+    panel.resize(width, height)
+    for layout in panel.findChildren(QtWidgets.QLayout):
+        layout.invalidate()  # Qt's form layout may keep the heights of another width
+    harness.process(20)
+
+
+@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("scale", [1, 2], ids=["100", "200"])
+def test_everything_is_readable(
+    harness: Harness, places: Path, own_home: None, looks: None, name: str, scale: int, dark: bool
+) -> None:
+    assert fonts.use_readable_font(POINTS * scale)
+    if dark:
+        QtWidgets.QApplication.setPalette(readable.dark_palette())
+    module, panel = opened(harness, name)
+    assert len([one for one in panel.findChildren(QtWidgets.QWidget) if readable.needed(one)]) > 15
+    assert readable.clipped(panel) == []
+    assert readable.faint(panel) == []
+    assert panel.width() <= WIDEST * scale / 2
+    module.close()
+
+
+def test_text_without_room_and_text_without_contrast_are_found(
+    harness: Harness, places: Path, own_home: None, looks: None
+) -> None:
+    module, panel = opened(harness, "MedAIModels")
+    fonts.use_readable_font(2 * POINTS)
+    shown(harness, panel)
+    button, label = (panel.findChild(QtWidgets.QPushButton, "pinButton"), panel.findChild(QtWidgets.QLabel, "zooLabel"))
+    button.setMaximumHeight(12)
+    label.setStyleSheet("color: #777; background: #555;")
+    panel.findChild(QtWidgets.QLabel, "messageLabel").setMaximumHeight(30)
+    rows = panel.findChild(QtWidgets.QTableWidget, "modelsTable").verticalHeader()
+    rows.setMinimumSectionSize(9)
+    rows.setDefaultSectionSize(9)
+    harness.process(30)
+    assert {line.partition(":")[0] for line in readable.clipped(panel)} == {"pinButton", "messageLabel", "modelsTable"}
+    assert [line.partition(":")[0] for line in readable.faint(panel)] == ["zooLabel"]
+    module.close()
+
+
+def observers_of(scene: Any) -> list[str]:
+    """The events that anything listens to, of the scene and each of its nodes, as VTK prints them."""
+    nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+    return sorted(event for one in (scene, *nodes) for event in re.findall(r"Event: (\S+)", str(one)))
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_unloading_leaves_no_observer_and_no_node(harness: Harness, places: Path, own_home: None, name: str) -> None:
+    import slicer
+
+    scene = slicer.mrmlScene
+    remembered = slicer.vtkMRMLScriptedModuleNode()
+    remembered.SetSingletonTag(name)
+    remembered.SetModuleName(name)
+    scene.AddNode(remembered)
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T1")
+    before = observers_of(scene), {node.GetID() for node in nodes_of(scene)}
+    for _ in range(2):
+        module = harness.load_module(MODULES / f"{name}.py")
+        module.parent.show()
+        harness.process(30)
+        assert len(observers_of(scene)) > len(before[0]), "it listens while it is there"
+        module.exit()
+        module.enter()
+        module.close()
+        harness.process(100)
+    assert {node.GetID() for node in nodes_of(scene)} - before[1] == set()
+    assert observers_of(scene) == before[0]
+    assert scene.GetNodeByID(volume.GetID()) is volume
+
+
+def nodes_of(scene: Any) -> list[Any]:
+    return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
