@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,9 @@ from slicermedai.confidence.margins import region_around
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE
 from slicermedai.domain.geometry import Geometry
-from slicermedai.validate.fitting import _structure, scope_of
+from slicermedai.validate.fitting import _structure, _volume, scope_of
 from slicermedai.validate.running import DoneCase
-from slicermedai.validate.segmentation import CaseName, score
+from slicermedai.validate.segmentation import CaseName, CaseScore, Kind, score
 from Testing.corpus.trust.phantoms import Phantom, phantoms
 
 
@@ -87,3 +89,40 @@ def test_without_samples_of_every_case_there_is_no_such_model(patients: list[Pha
     unseen = [*cases[:5], *(done(case, agreed=None) for case in patients[5:])]
     assert _structure(1, "Blob", unseen, calibration).sampled is None  # found by samples in five patients alone
     assert _structure(1, "Blob", unseen, calibration).dice is not None
+
+
+def measured(predicted: float, reference: float, *, subject: str) -> DoneCase:
+    """A patient of whom volumes in ml alone are known."""
+    kind = Kind.BOTH if predicted else Kind.NEITHER
+    scored = CaseScore(
+        case=subject, subject=subject, structure="Blob", kind=kind, dice=1.0, nsd=1.0, hd95=0.0, assd=0.0,
+        reference_ml=reference, predicted_ml=predicted,
+    )  # fmt: skip
+    return replace(a_case(), subject=subject, scores={1: scored})
+
+
+def patients_with_volumes(count: int, *, absent: float, rng: np.random.Generator) -> list[DoneCase]:
+    """The share ``absent`` of them has no such structure, which is seen; the others are measured with an error."""
+    lacks = rng.random(count) < absent
+    true = np.where(lacks, 0.0, rng.lognormal(3, 0.5, count))
+    said = true * rng.lognormal(0, 0.2, count)
+    return [measured(*pair, subject=str(n)) for n, pair in enumerate(zip(said, true, strict=True))]
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.5, 0.8])
+def test_a_volume_interval_holds_what_it_promises_for_the_structures_that_are_found(absent: float) -> None:
+    """Intervals are told of nothing else: patients without the structure must not make them narrow."""
+    rng, held = np.random.default_rng(17), []
+    for _ in range(60):
+        model = _volume(1, patients_with_volumes(100, absent=absent, rng=rng))
+        for case in patients_with_volumes(100, absent=absent, rng=rng):
+            interval = model.interval(case.scores[1].predicted_ml)
+            if case.scores[1].predicted_ml > 0:
+                held.append(interval is None or interval.low <= case.scores[1].reference_ml <= interval.high)
+    assert 0.88 <= np.mean(held) <= 0.96
+
+
+def test_a_structure_that_too_few_patients_have_gets_no_volume_interval() -> None:
+    cases = [measured(10.0 * (n < 8), 10.0 * (n < 8), subject=str(n)) for n in range(30)]
+    assert _volume(1, cases).interval(10.0) is None
+    assert _volume(1, cases[8:]).interval(10.0) is None

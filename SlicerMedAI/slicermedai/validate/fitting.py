@@ -134,7 +134,8 @@ def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalib
 
 
 def _volume(value: int, cases: Sequence[DoneCase]) -> VolumeModel:
-    own = [case for case in cases if value in case.scores]
+    """Of the cases in which it was found: intervals are told of no others, and one of nothing at all is never wrong."""
+    own = [case for case in cases if value in case.scores and case.scores[value].predicted_ml > 0]
     return fit_volume(
         [case.scores[value].predicted_ml for case in own],
         [case.scores[value].reference_ml for case in own],
