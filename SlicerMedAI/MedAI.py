@@ -22,6 +22,7 @@ import slicermedai
 from slicermedai.app import words
 from slicermedai.app.devices import DeviceList
 from slicermedai.app.guided_run import GuidedRun
+from slicermedai.app.help import help_text
 from slicermedai.app.options_panel import OptionsPanel
 from slicermedai.app.series import image_series, modality_of
 from slicermedai.app.state import Phase, RunState, SourceKind
@@ -40,11 +41,12 @@ class MedAI(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["DICOM"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "Runs a MONAI model on a loaded volume or a DICOM series and shows the coded result. "
             "Research use only: not a medical device, not for primary diagnosis. "
             "A score that is not calibrated is shown as a raw score, never as a probability."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _(
             "Built on MONAI, PyTorch, highdicom, pydicom and 3D Slicer. Brain network: deepbet (MIT)."
         )

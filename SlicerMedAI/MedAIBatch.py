@@ -23,6 +23,7 @@ from slicermedai.app import batch_database, dicom_database
 from slicermedai.app.batch_panel import FILES, Panel
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, ticked_leaves
+from slicermedai.app.help import help_text
 from slicermedai.scene.lifecycle import Lifecycle
 
 SELF_TEST_SECONDS = 300
@@ -37,12 +38,13 @@ class MedAIBatch(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["DICOM"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "Runs a model on many studies: rules choose one series of each study, and the preview says which and why "
             "not the others. It may be paused or killed at any moment, and goes on in the same folder; no case is run "
             "twice. A table and a quality sheet say what was found, and what to look at first. Research use only: not "
             "a medical device, not for primary diagnosis."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on MONAI, PyTorch, pydicom and 3D Slicer.")
 
 

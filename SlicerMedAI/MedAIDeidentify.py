@@ -24,6 +24,7 @@ from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, tick
 from slicermedai.app.deid_panel import FILES, Panel
 from slicermedai.app.deid_result import HARMLESS, IDENTITY
 from slicermedai.app.deid_run import DeidRun
+from slicermedai.app.help import help_text
 from slicermedai.app.state import Phase
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
@@ -39,10 +40,11 @@ class MedAIDeidentify(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Informatics")]
         self.parent.dependencies = ["DICOM"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "Writes de-identified copies of DICOM files by DICOM PS3.15 Annex E, with a report of what was done. "
             "Research use only. Look at the copies before you pass them on: no program can promise that none is left."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on pydicom, cryptography, RapidOCR and 3D Slicer.")
 
 

@@ -18,6 +18,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from slicermedai.app import models_words
+from slicermedai.app.help import help_text
 from slicermedai.app.models_panel import INPUTS, Panel
 from slicermedai.app.models_run import ModelsRun
 from slicermedai.app.state import Phase
@@ -35,12 +36,13 @@ class MedAIModels(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Informatics")]
         self.parent.dependencies = []
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "The models of this installation: search, take in a MONAI bundle, an nnU-Net or TotalSegmentator folder or "
             "an Auto3DSeg model, see licence, intended use and calibration, agree to code by name, try a model on a "
             "generated image, keep several versions. Research use only: not a medical device. Nothing asks the network "
             "but a name in the Model Zoo and Fetch known."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on MONAI's bundles and Model Zoo, nnU-Net and PyTorch.")
 
 

@@ -19,6 +19,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from slicermedai.app.help import help_text
 from slicermedai.app.plan_panel import Panel
 from slicermedai.app.plan_run import PlanRun
 from slicermedai.app.plan_state import Around
@@ -38,13 +39,14 @@ class MedAIPlan(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["DICOM", "SegmentEditor"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "Plans one case before theatre on what a run found: volumes, distances, margins and what they touch, "
             "resection by plane, box or margin, remnant, standard liver volume, a second phase. Move a plane or a box "
             "in the views, or edit a structure in the Segment Editor: the table follows. Research use only: not a "
             "medical device, not for primary diagnosis; a person looks at every border before a number is believed. "
             "Keys, in the panel: U undoes, Shift+U redoes, S saves."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on MONAI, PyTorch and 3D Slicer's markups and segmentations.")
 
 

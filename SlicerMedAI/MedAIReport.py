@@ -22,6 +22,7 @@ from slicer.util import VTKObservationMixin
 import slicermedai
 from slicermedai.app import report_database, report_peers, report_words
 from slicermedai.app.deid_words import install_question
+from slicermedai.app.help import help_text
 from slicermedai.app.report_outbox import OutboxRun
 from slicermedai.app.report_panel import Panel
 from slicermedai.app.report_places import scene_keys
@@ -44,11 +45,12 @@ class MedAIReport(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Informatics")]
         self.parent.dependencies = ["DICOM"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "Verifies a result as a named person, shows what would be written and what is missing, writes DICOM, FHIR, "
             "HL7 and research formats, and sends them by an outbox that proves what arrived. Research use only: not a "
             "medical device, not for primary diagnosis. Pseudonymous and identified results never go the same way."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on highdicom, pydicom, pynetdicom, dicomweb-client and 3D Slicer.")
 
 

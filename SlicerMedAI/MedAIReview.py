@@ -20,6 +20,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import slicermedai
+from slicermedai.app.help import help_text
 from slicermedai.app.report_places import scene_keys
 from slicermedai.app.review_panel import Panel
 from slicermedai.app.review_run import ReviewRun
@@ -39,13 +40,14 @@ class MedAIReview(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["DICOM", "SegmentEditor"]
         self.parent.contributors = ["The SlicerMedAI contributors"]
-        self.parent.helpText = _(
+        text = _(
             "Goes through the findings of a result: how far each can be trusted, where it is, accept, edit in the "
             "Segment Editor, reject with a reason, rate. A light is green only where a calibration record of real "
             "cases promises it, and an edit takes all predictions away. Research use only: not a medical device, not "
             "for primary diagnosis. Keys, in the panel: N and P go to the next and previous finding, A accepts, "
             "R rejects, E edits, D is done editing, 1 to 5 rate, U undoes, Shift+U redoes, S saves."
         )
+        self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on MONAI, PyTorch and 3D Slicer's segmentations.")
 
 
