@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from slicermedai.export.rtstruct_read import read as read_structure_set
 from slicermedai.export.run import export_result
 from slicermedai.validate import markups
 from slicermedai.validate.cases import match_labels
-from slicermedai.validate.contours import ball, box, even_odd, filled
+from slicermedai.validate.contours import ball, even_odd, filled
 from slicermedai.validate.references import masks_on, names_in, read_reference
 from Testing.export.cases import GRIDS, Case, a_ball, a_case
 
@@ -175,6 +176,85 @@ def test_a_structure_set_of_another_frame_of_reference_is_refused(tmp_path: Path
     assert read_reference(path, replace(case.geometry, frame_of_reference_uid="")).masks
 
 
+def test_one_region_of_another_frame_of_reference_is_enough_to_refuse_it(tmp_path: Path) -> None:
+    """Regions that name several frames have none in common, and each is held against the image by itself."""
+    case = a_case(masks=(a_ball(GRIDS["axial"]), shell(a_case(GRIDS["axial"]))))
+    path = structure_set(case, tmp_path)
+    dataset = dcmread(path)
+    dataset.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    dataset.save_as(path)
+    assert read_structure_set(path).frame_of_reference_uid == ""
+    with pytest.raises(InputError, match="another frame of reference"):
+        read_reference(path, case.geometry)
+    for contour in dataset.ROIContourSequence[1].ContourSequence:
+        contour.ContourGeometricType = "POINT"
+    dataset.save_as(path)
+    assert len(read_reference(path, case.geometry).masks) == 1  # points of another frame are not looked at
+
+
+def test_two_regions_of_one_name_are_one_structure_and_none_is_a_hole_in_the_other(tmp_path: Path) -> None:
+    whole, part = a_ball(GRIDS["axial"]), a_ball(GRIDS["axial"], radius=(0.2, 0.15, 0.2))
+    case = a_case(masks=(whole, part))
+    path = structure_set(case, tmp_path)
+    dataset = dcmread(path)
+    for one in dataset.StructureSetROISequence:
+        one.ROIName = "Kidney"
+    dataset.save_as(path)
+    assert names_in(path) == ("Kidney",)
+    assert np.array_equal(read_reference(path, case.geometry).masks["Kidney"], whole)
+
+
+# --- segmentations -----------------------------------------------------------------------------------------------
+
+
+def segmentation(case: Case, folder: Path) -> Path:
+    (path,) = export_result(case.result, headers=case.headers, folder=folder, formats=("seg",))
+    return path
+
+
+def two_kidneys(folder: Path, *, other_code: bool = False) -> tuple[Case, Path]:
+    """Two segments called "Kidney", apart from each other, of one code or of two."""
+    grid = GRIDS["axial"]
+    first = a_ball(grid, radius=(0.3, 0.2, 0.2))
+    second = np.zeros_like(first)
+    second[0, :2, :3] = True
+    case = a_case(masks=(first, second))
+    path = segmentation(case, folder)
+    dataset = dcmread(path)
+    for one in dataset.SegmentSequence:
+        one.SegmentLabel = "Kidney"
+        if not other_code:
+            for name in ("SegmentedPropertyCategoryCodeSequence", "SegmentedPropertyTypeCodeSequence"):
+                setattr(one, name, copy.deepcopy(dataset.SegmentSequence[0][name].value))
+    dataset.save_as(path)
+    return case, path
+
+
+def test_segments_of_one_name_and_code_are_one_structure(tmp_path: Path) -> None:
+    case, path = two_kidneys(tmp_path)
+    assert names_in(path) == ("Kidney",)
+    found = read_reference(path, case.geometry)
+    assert found.masks["Kidney"].sum() == case.masks[0].sum() + case.masks[1].sum()
+
+
+def test_segments_of_one_name_and_several_codes_are_refused(tmp_path: Path) -> None:
+    case, path = two_kidneys(tmp_path, other_code=True)
+    with pytest.raises(InputError, match="SegmentLabel"):
+        read_reference(path, case.geometry)
+
+
+def test_a_segmentation_of_another_frame_of_reference_is_refused(tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]),))
+    path = segmentation(case, tmp_path)
+    with pytest.raises(InputError, match="another frame of reference"):
+        read_reference(path, replace(case.geometry, frame_of_reference_uid="1.2.3"))
+    for known in (case.geometry, replace(case.geometry, frame_of_reference_uid="")):
+        assert read_reference(path, known).masks
+
+
+# --- structure sets that are damaged -----------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("points", [[0.0, 0.0, 0.0], [0.0] * 10])
 def test_a_damaged_contour_is_named(points: list[float], tmp_path: Path) -> None:
     case = a_case(masks=(a_ball(GRIDS["axial"]),))
@@ -287,10 +367,7 @@ def test_a_file_without_markups_is_refused(text: str, tmp_path: Path) -> None:
         names_in(tmp_path / "m.json")
 
 
-def test_shapes_beyond_the_image_are_cut_or_empty() -> None:
-    far = np.array([1000.0, 0.0, 0.0])
-    assert not ball(far, 5.0, GRID).any()
-    assert not box(far, np.eye(3), np.array([5.0, 5.0, 5.0]), GRID).any()
+def test_shapes_that_reach_beyond_the_image_are_cut_there() -> None:
     corner = GRID.to_lps([0, 0, 0])
     assert 0 < ball(corner, 6.0, GRID).sum() * GRID.voxel_volume < 4 / 3 * np.pi * 6**3 / 4
 

@@ -20,12 +20,13 @@ CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadContours:
     """One region of interest: ``polygons`` are its closed contours, each (N, 3) LPS mm; ``other`` counts what encloses
-    nothing: points and open contours."""
+    nothing: points and open contours. ``frame_of_reference_uid`` is "" where the file does not say it."""
 
     number: int
     name: str
     polygons: tuple[NDArray[np.float64], ...]
     other: int = 0
+    frame_of_reference_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +72,7 @@ def _region(described: Dataset, drawn: Dataset | None, path: Path) -> ReadContou
         name=str(described.get("ROIName", "")),
         polygons=tuple(_points(one, path) for one in closed),
         other=len(contours) - len(closed),
+        frame_of_reference_uid=str(described.get("ReferencedFrameOfReferenceUID", "")),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,11 @@ from slicermedai.validate import markups
 from slicermedai.validate.cases import Match
 from slicermedai.validate.contours import filled
 
+if TYPE_CHECKING:
+    from slicermedai.export.rtstruct_read import ReadContours
+
 BoolArray = NDArray[np.bool_]
+_FRAME = "FrameOfReferenceUID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,8 +45,8 @@ def names_in(path: Path) -> tuple[str, ...]:
         return tuple(dict.fromkeys(shape.name for shape in markups.read(path)))
     if _is_label_map(path):
         return tuple(_label_map(path).masks)
-    contours = _contours(path)
-    return tuple(_segments(path).masks) if contours is None else tuple(name for name, _ in contours[1])
+    regions = _regions(path)
+    return tuple(_segments(path).masks) if regions is None else tuple(dict.fromkeys(one.name for one in regions))
 
 
 def read_reference(path: Path, grid: Geometry) -> Structures:
@@ -50,9 +55,10 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
     Raises
     ------
     InputError, FormatError
-        No label map, segmentation, structure set or markups, or it holds what it must not.
+        No label map, segmentation, structure set or markups, or it holds what it must not, or what it holds is of
+        another frame of reference than the image.
     GeometryError
-        Contours that do not lie in the planes of the image, or are of another frame of reference.
+        Contours that do not lie in the planes of the image.
     """
     if _is_markup(path):
         shapes = markups.read(path)
@@ -60,16 +66,13 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
         return Structures(masks=markups.masks(shapes, grid), geometry=grid, rough=rough)
     if _is_label_map(path):
         return _label_map(path)
-    contours = _contours(path)
-    if contours is None:
-        return _segments(path)
-    frame, drawn = contours
-    own = grid.frame_of_reference_uid
-    if frame and own and frame != own:
-        raise InputError(
-            "is of another frame of reference than its image", file=path, attribute="ReferencedFrameOfReferenceUID"
-        )
-    return Structures(masks={name: filled(polygons, grid, name=name) for name, polygons in drawn}, geometry=grid)
+    regions = _regions(path)
+    if regions is None:
+        found = _segments(path)
+        _refuse_other_frames([found.geometry.frame_of_reference_uid], grid, path, _FRAME)
+        return found
+    _refuse_other_frames([one.frame_of_reference_uid for one in regions], grid, path, f"Referenced{_FRAME}")
+    return Structures(masks=_drawn(regions, grid), geometry=grid)
 
 
 def masks_on(structures: Structures, matches: Sequence[Match], grid: Geometry) -> dict[int, BoolArray]:
@@ -107,14 +110,27 @@ def _label_map(path: Path) -> Structures:
 
 
 def _segments(path: Path) -> Structures:
+    """Segments of one name and one meaning are one structure."""
     from slicermedai.export.seg_read import read
 
     found = read(path)
-    return Structures(masks={s.name: s.mask.to_array() for s in found.segments}, geometry=found.geometry)
+    meant = {one.name: (one.category, one.type, one.modifier) for one in found.segments}
+    masks: dict[str, BoolArray] = {}
+    for one in found.segments:
+        if (one.category, one.type, one.modifier) != meant[one.name]:
+            raise InputError(
+                f"several segments are called {one.name!r}, and their codes differ",
+                file=path,
+                attribute="SegmentLabel",
+                advice="Give each structure a name of its own.",
+            )
+        mask = one.mask.to_array()
+        masks[one.name] = masks[one.name] | mask if one.name in masks else mask
+    return Structures(masks=masks, geometry=found.geometry)
 
 
-def _contours(path: Path) -> tuple[str, list[tuple[str, list[NDArray[np.float64]]]]] | None:
-    """Frame of reference, and the regions of a structure set that enclose something; None for other objects."""
+def _regions(path: Path) -> list[ReadContours] | None:
+    """The regions of a structure set that enclose something, or are empty; None for other objects."""
     from slicermedai.export.rtstruct_read import read
 
     try:
@@ -123,8 +139,25 @@ def _contours(path: Path) -> tuple[str, list[tuple[str, list[NDArray[np.float64]
         if error.attribute == "Modality":
             return None
         raise
-    drawn: dict[str, list[NDArray[np.float64]]] = {}
-    for region in found.regions:
-        if region.polygons or not region.other:  # points and lines alone are no structure
-            drawn.setdefault(region.name, []).extend(region.polygons)
-    return found.frame_of_reference_uid, list(drawn.items())
+    return [one for one in found.regions if one.polygons or not one.other]  # points and lines alone are no structure
+
+
+def _drawn(regions: Sequence[ReadContours], grid: Geometry) -> dict[str, BoolArray]:
+    """Regions of one name are one structure, each filled by itself: none is a hole in another."""
+    masks: dict[str, BoolArray] = {}
+    for one in regions:
+        mask = filled(one.polygons, grid, name=one.name)
+        masks[one.name] = masks[one.name] | mask if one.name in masks else mask
+    return masks
+
+
+def _refuse_other_frames(frames: Sequence[str], grid: Geometry, path: Path, attribute: str) -> None:
+    """A frame that file or image does not know cannot be held against the other."""
+    own = grid.frame_of_reference_uid
+    if own and any(frame and frame != own for frame in frames):
+        raise InputError(
+            "is of another frame of reference than its image",
+            file=path,
+            attribute=attribute,
+            advice="Give the image that the reference was made on.",
+        )
