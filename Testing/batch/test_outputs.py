@@ -8,13 +8,13 @@ import shutil
 import struct
 import zlib
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from slicermedai.batch import outputs, table
 from slicermedai.batch.cohort import Case, Cohort, Standing, State
 from slicermedai.batch.outliers import ranked, robust_z
 from slicermedai.batch.outputs import write_outputs
@@ -139,14 +139,29 @@ def test_files_are_written_with_the_same_rows_and_what_is_absent_is_named(worked
     assert [float(row["value"]) for row in read if row["value"]] == [
         row["value"] for row in rows if row["value"] is not None
     ]
-    if find_spec("pyarrow") is None:
-        assert (made.parquet, made.absent) == (None, ("table.parquet: the package pyarrow is not installed",))
-    else:
-        assert made.parquet is not None
     text = made.sheet.read_text(encoding="utf-8")
     assert sorted(re.findall(r'id="case-(\d+)"', text)) == worked.names()
     assert "Liver" not in text
     assert "ZZ-1" not in text
+
+
+def test_the_table_is_written_as_parquet_with_numbers_as_numbers(worked: Cohort) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="absent: pyarrow")
+    made = write_outputs(worked)
+    assert made.absent == ()
+    read = parquet.read_table(made.parquet)
+    assert read.column_names == list(table.COLUMNS)
+    plain = [{name: row[name] if row[name] != "" else None for name in table.COLUMNS} for row in read.to_pylist()]
+    rows = cohorts.to_rows(worked.folder)
+    assert plain == [{name: row[name] if row[name] != "" else None for name in table.COLUMNS} for row in rows]
+    assert {str(read.schema.field(name).type) for name in table.NUMBERS} == {"double"}
+
+
+def test_without_the_package_for_parquet_that_is_said(worked: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "find_spec", lambda name: None)
+    made = write_outputs(worked)
+    assert (made.parquet, made.absent) == (None, ("table.parquet: the package pyarrow is not installed",))
+    assert made.table.is_file()
 
 
 def test_a_damaged_result_is_told_and_stops_no_table(worked: Cohort) -> None:
