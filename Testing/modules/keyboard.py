@@ -67,13 +67,18 @@ class Keyboard:
         self.harness.process(20)
 
     def reached(self) -> set[QtWidgets.QWidget]:
-        """All widgets that Tab leads to, until it comes round."""
-        seen = set[QtWidgets.QWidget]()
+        """All widgets that Tab leads to, until it comes round.
+
+        :raises AssertionError: one keeps the focus
+        """
+        seen, before = set[QtWidgets.QWidget](), None
         for _ in range(STEPS):
             self.tab()
             focused = QtWidgets.QApplication.focusWidget()
-            if focused is not None:
-                seen.add(focused)
+            assert focused is not None
+            assert focused is not before, f"{focused.objectName()} does not let go of the focus"
+            seen.add(focused)
+            before = focused
         return seen
 
     def controls(self) -> list[QtWidgets.QWidget]:
