@@ -420,7 +420,7 @@ def test_a_reference_on_another_grid_is_brought_to_the_image(tmp_path: Path) -> 
     write_nifti(case.truth.astype(np.uint8), case, tmp_path / "r.nii")
     fine = Geometry.from_axes(case.truth.shape, spacing=case.spacing).resized((56, 80, 80))
     (match,) = match_labels(None, ((1, _label()),), ["1"])
-    found = masks_on(read_reference(tmp_path / "r.nii", GRID), [match], fine)[1]
+    found = masks_on(read_reference(tmp_path / "r.nii", fine), [match], fine)[1]
     assert found.sum() == pytest.approx(8 * case.truth.sum(), rel=0.02)
 
 

@@ -111,6 +111,49 @@ def test_what_is_drawn_on_every_third_slice_is_refused_and_two_pieces_are_not() 
     assert two.any(axis=(1, 2)).nonzero()[0].tolist() == [3, 4, 5, 15, 16]
 
 
+@pytest.mark.parametrize(
+    "planes", [(2, 4, 6, 8, 10, 11, 12, 13, 14, 15), (1, 2, 3, 4, 5, 6, 9, 12), (3, 8), (2, 4, 7, 9)]
+)
+def test_what_is_drawn_on_every_second_slice_for_a_part_is_refused(planes: tuple[int, ...]) -> None:
+    with pytest.raises(GeometryError, match=r"once in \d slices"):
+        filled([circle(6, plane=plane) for plane in planes], GRID, name="Half")
+
+
+def test_three_pieces_at_even_distances_are_not_refused() -> None:
+    planes = (2, 3, 9, 10, 16, 17)
+    mask = filled([circle(6, plane=plane) for plane in planes], GRID, name="Three")
+    assert tuple(mask.any(axis=(1, 2)).nonzero()[0].tolist()) == planes
+
+
+def test_contours_at_two_places_of_one_slice_are_refused() -> None:
+    """At 20.0 and 20.5 mm, where slices are 5 mm apart: both would be that of the slice, and take each other away."""
+    thick = Geometry.from_axes((12, 40, 36), spacing=(5.0, 1.0, 1.5))
+    low = np.array([[12.0, 10.0, 20.0], [30.0, 10.0, 20.0], [30.0, 28.0, 20.0], [12.0, 28.0, 20.0]])
+    both = [low, low + np.array([0.0, 0.0, 0.5])]
+    with pytest.raises(GeometryError, match=r"several times within one slice.*0\.10 of a slice"):
+        filled(both, thick, name="Twice")
+    assert filled(both[:1], thick, name="Once").sum() == filled([low, low + 1e-4], thick, name="Again").sum() > 200
+
+
+def test_a_contour_of_a_region_that_is_drawn_twice_counts_once() -> None:
+    once, again = circle(6, plane=4), np.roll(circle(6, plane=4), 7, axis=0)[::-1]
+    wanted = filled([once], GRID, name="One")
+    assert wanted.sum() > 100 and np.array_equal(filled([once, again], GRID, name="One"), wanted)
+
+
+@pytest.mark.parametrize("middle", [(200.0, 18.0), (20.0, -90.0), (-60.0, 300.0)])
+def test_a_contour_beyond_rows_or_columns_is_refused(middle: tuple[float, float]) -> None:
+    with pytest.raises(GeometryError, match="'Away' lie beyond the image"):
+        filled([circle(6, plane=4), circle(6, plane=5, middle=middle)], GRID, name="Away")
+
+
+def test_a_structure_that_marks_no_voxel_is_refused_and_a_small_end_of_one_is_not() -> None:
+    small = circle(0.2, plane=5, middle=(20.5, 18.5))
+    with pytest.raises(GeometryError, match="smaller than a voxel"):
+        filled([small], GRID, name="Dot")
+    assert filled([circle(6, plane=4), small], GRID, name="Ended")[5].sum() == 0
+
+
 def test_contours_that_reach_beyond_the_rows_and_columns_are_cut_there() -> None:
     mask = filled([circle(100, plane=2)], GRID, name="All")
     assert mask[2].all() and mask.sum() == 40 * 36
@@ -304,8 +347,9 @@ def test_a_box_of_either_coordinate_system_is_where_it_was_drawn(tmp_path: Path)
     assert masks[0].sum() * GRID.voxel_volume == pytest.approx(np.prod(size), rel=0.03)
     inside = (np.abs((GRID.to_lps(np.argwhere(np.ones(GRID.shape))) - middle) @ turn) <= np.array(size) / 2).all(axis=1)
     assert np.array_equal(masks[0].ravel(), inside)
-    wrong = read_reference(write_markups(tmp_path / "w.mrk.json", a_box(tuple(middle), size, turn), system="RAS"), GRID)
-    assert not (wrong.masks["Lesion"] & masks[0]).any()
+    wrong = write_markups(tmp_path / "w.mrk.json", a_box(tuple(middle), size, turn), system="RAS")
+    with pytest.raises(GeometryError, match="marks no voxel"):  # the image is not there
+        read_reference(wrong, GRID)
 
 
 def test_points_are_balls_of_the_size_that_they_say(tmp_path: Path) -> None:
@@ -340,6 +384,58 @@ def test_closed_curves_of_a_folder_are_one_structure(tmp_path: Path) -> None:
     assert np.array_equal(found.masks["Liver"], wanted) and wanted.sum() > 3 * 140
 
 
+def curves(folder: Path, *drawn: np.ndarray) -> Path:
+    """A folder of closed curves, each in a file of its own."""
+    for number, points in enumerate(drawn):
+        labelled = [control_point(tuple(place), f"Lesion-{n}") for n, place in enumerate(points)]
+        write_markups(folder / f"{number}.mrk.json", {"type": "ClosedCurve", "controlPoints": labelled})
+    return folder
+
+
+def test_curves_that_overlap_keep_what_they_share_and_one_drawn_twice_is_there(tmp_path: Path) -> None:
+    left, right = (circle(6, plane=4, middle=(20, column)) for column in (14.0, 20.0))
+    one, other = (filled([points], GRID, name="Lesion") for points in (left, right))
+    found = read_reference(curves(tmp_path, left, right, left), GRID).masks["Lesion"]
+    assert (one & other).any() and np.array_equal(found, one | other)
+
+
+def test_a_curve_within_a_curve_is_a_hole_and_a_third_one_an_island(tmp_path: Path) -> None:
+    rings = [circle(radius, plane=4) for radius in (8.0, 12.0, 3.0)]
+    aside = circle(9.0, plane=4, middle=(20.0, 30.0))  # overlaps the outermost, and no hole is left of what it covers
+    found = read_reference(curves(tmp_path, *rings, aside), GRID).masks["Lesion"]
+    ring = filled(rings, GRID, name="Ring")
+    assert np.array_equal(found, ring | filled([aside], GRID, name="Aside"))
+    assert not found[4, 20, 13] and found[4, 20, 18] and found[4, 20, 8]
+
+
+@pytest.mark.parametrize("size", ["radius 5 mm", "radius 0.1 mm"])
+def test_a_ball_that_marks_no_voxel_is_refused(size: str, tmp_path: Path) -> None:
+    """Beyond the image, or between its voxels' centres: neither is an image without the structure."""
+    place = GRID.to_lps([4.5, 10.5, 10.5]) if "0.1" in size else np.array([1000.0, 0.0, 0.0])
+    points = [control_point(tuple(GRID.to_lps([4, 10, 10])), "Nodule", "radius 5 mm")]
+    points += [control_point(tuple(place), "Nodule", size)]
+    path = write_markups(tmp_path / "p.mrk.json", {"type": "Fiducial", "controlPoints": points})
+    with pytest.raises(GeometryError, match="'Nodule' was drawn and marks no voxel"):
+        read_reference(path, GRID)
+
+
+def test_a_box_beyond_the_image_is_refused(tmp_path: Path) -> None:
+    path = write_markups(tmp_path / "b.mrk.json", a_box((0.0, 900.0, 0.0), (5.0, 5.0, 5.0), np.eye(3)))
+    with pytest.raises(GeometryError, match="marks no voxel"):
+        read_reference(path, GRID)
+
+
+def test_a_segmentation_wholly_beyond_the_image_is_refused(tmp_path: Path) -> None:
+    case = a_case(masks=(a_ball(GRIDS["axial"]),))
+    path = segmentation(case, tmp_path)
+    affine = np.array(case.geometry.affine)
+    affine[:3, 3] += 500.0
+    with pytest.raises(GeometryError, match="all that it marks lies beyond the image"):
+        read_reference(path, replace(case.geometry, affine=affine))
+    affine[:3, 3] -= 490.0
+    assert read_reference(path, replace(case.geometry, affine=affine)).masks
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -369,7 +465,7 @@ def test_a_file_without_markups_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_shapes_that_reach_beyond_the_image_are_cut_there() -> None:
     corner = GRID.to_lps([0, 0, 0])
-    assert 0 < ball(corner, 6.0, GRID).sum() * GRID.voxel_volume < 4 / 3 * np.pi * 6**3 / 4
+    assert 0 < ball(corner, 6.0, GRID, name="Corner").sum() * GRID.voxel_volume < 4 / 3 * np.pi * 6**3 / 4
 
 
 def test_what_slicer_itself_saves_is_read(tmp_path: Path) -> None:

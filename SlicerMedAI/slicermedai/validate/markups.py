@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import InputError, UnreadableFileError
-from slicermedai.validate.contours import ball, box, filled
+from slicermedai.validate.contours import ball, box, filled, one_by_one
 from slicermedai.validate.froc import Lesion
 
 SUFFIX = ".json"
@@ -82,18 +82,18 @@ def masks(shapes: tuple[Shape, ...], grid: Geometry) -> dict[str, BoolArray]:
     Raises
     ------
     GeometryError
-        Curves that do not lie in planes of the grid; see :func:`.contours.filled`.
+        Curves that do not lie in planes of the grid; see :func:`.contours.filled`. Shapes that mark no voxel of it.
     """
     made: dict[str, BoolArray] = {}
     for name in dict.fromkeys(shape.name for shape in shapes):
         own = [shape for shape in shapes if shape.name == name]
         curves = [shape.points for shape in own if isinstance(shape, CurveShape)]
-        mask = filled(curves, grid, name=name)
+        mask = filled(curves, grid, name=name, joined=one_by_one)
         for shape in own:
             if isinstance(shape, BoxShape):
-                mask |= box(shape.centre, shape.axes, shape.size, grid)
+                mask |= box(shape.centre, shape.axes, shape.size, grid, name=name)
             elif isinstance(shape, BallShape):
-                mask |= ball(shape.centre, shape.radius, grid)
+                mask |= ball(shape.centre, shape.radius, grid, name=name)
         made[name] = mask
     return made
 

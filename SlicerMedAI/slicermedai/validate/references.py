@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from slicermedai.confidence.margins import box_around
 from slicermedai.domain.geometry import Geometry
-from slicermedai.errors import FormatError, InputError
+from slicermedai.errors import FormatError, GeometryError, InputError
 from slicermedai.validate import markups
 from slicermedai.validate.cases import Match
 from slicermedai.validate.contours import filled
@@ -58,19 +59,20 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
         No label map, segmentation, structure set or markups, or it holds what it must not, or what it holds is of
         another frame of reference than the image.
     GeometryError
-        Contours that do not lie in the planes of the image.
+        Contours that do not lie in the planes of the image; what was drawn, or a reference with a grid of its own, lies
+        wholly beyond the image.
     """
     if _is_markup(path):
         shapes = markups.read(path)
         rough = frozenset(shape.name for shape in shapes if markups.is_rough(shape))
         return Structures(masks=markups.masks(shapes, grid), geometry=grid, rough=rough)
     if _is_label_map(path):
-        return _label_map(path)
+        return _within(_label_map(path), grid, path)
     regions = _regions(path)
     if regions is None:
         found = _segments(path)
         _refuse_other_frames([found.geometry.frame_of_reference_uid], grid, path, _FRAME)
-        return found
+        return _within(found, grid, path)
     _refuse_other_frames([one.frame_of_reference_uid for one in regions], grid, path, f"Referenced{_FRAME}")
     return Structures(masks=_drawn(regions, grid), geometry=grid)
 
@@ -87,6 +89,26 @@ def masks_on(structures: Structures, matches: Sequence[Match], grid: Geometry) -
         elif mask is not None:
             out[match.value] |= resample(mask.astype(np.uint8), structures.geometry, grid, nearest=True) > 0.5
     return out
+
+
+def _within(structures: Structures, grid: Geometry, path: Path) -> Structures:
+    """``structures``, unless all that is marked lies beyond ``grid``: then they are of another image."""
+    boxes = [box for mask in structures.masks.values() if (box := box_around(mask)) is not None]
+    if boxes and not any(_meet(box, structures.geometry, grid) for box in boxes):
+        raise GeometryError(
+            "all that it marks lies beyond the image",
+            file=path,
+            attribute="reference",
+            advice="Give the image that the reference was made on.",
+        )
+    return structures
+
+
+def _meet(box: tuple[slice, ...], own: Geometry, grid: Geometry) -> bool:
+    """Whether the box (slices of the voxels of ``own``) around a structure and ``grid`` may share a place."""
+    ends = [(part.start, part.stop - 1) for part in box]
+    index = grid.to_index(own.to_lps(np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T))
+    return bool((index.max(axis=0) > -0.5).all() and (index.min(axis=0) < np.array(grid.shape) - 0.5).all())
 
 
 def _is_markup(path: Path) -> bool:
