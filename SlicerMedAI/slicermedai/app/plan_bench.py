@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.app.plan_ask import IMAGE, MESHES, OPENED, PLAN, SHAPES
-from slicermedai.app.plan_roles import PLANNED, candidates, organ_of, suggested
+from slicermedai.app.plan_roles import candidates, found_in, organ_of, own_roles, suggested
 from slicermedai.console import planning
 from slicermedai.console.verbs import image_of
 from slicermedai.domain.codec import load_object, write_object
@@ -53,7 +53,7 @@ class Bench:
             plan, why = self._started(result, roles)
             remark = " ".join(filter(None, [remark, why]))
         elif plan is not None:
-            roles |= {name: "" for name in roles} | _roles_of(plan)
+            roles |= {name: "" for name in roles} | own_roles(plan)
         if plan is not None:
             _write(self._kept(plan), place / PLAN, PLAN)
         return {"folder": str(source), "roles": roles, "is_saved": is_saved, "remark": remark}
@@ -180,9 +180,8 @@ def _are_equal(one: PackedMask, other: PackedMask) -> bool:
 
 def _as_found(result: AnalysisResult) -> AnalysisResult:
     """``result`` without what an earlier plan made: that is worked out anew from the plan."""
-    planned = {step.detail for step in result.provenance.steps if step.name == PLANNED}
-    kept = tuple(one for one in result.findings if one.tracking_uid not in planned)
-    return replace(result, findings=kept) if planned else result
+    kept = found_in(result)
+    return replace(result, findings=kept) if len(kept) < len(result.findings) else result
 
 
 def _saved(folder: Path, result: AnalysisResult) -> tuple[Plan | None, str]:
@@ -207,10 +206,6 @@ def _start(result: AnalysisResult, roles: dict[str, str]) -> Plan:
         vessels=by_role[Role.VESSEL],
         others=by_role[Role.OTHER],
     )
-
-
-def _roles_of(plan: Plan) -> dict[str, str]:
-    return {one.label.name: str(one.role) for one in plan.structures}
 
 
 def _carried(made: Plan, before: Plan) -> Plan:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
-from slicermedai.app.plan_roles import candidates, suggested
+import numpy as np
+from scipy.spatial import cKDTree
+
+from slicermedai.app.plan_roles import candidates, found_in, suggested
 from slicermedai.console.verbs import image_of
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.geometry import FloatArray
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.plan import Alignment, Plan, PlanStructure, Role
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import IdentityError, MixedPatientsError
+from slicermedai.errors import IdentityError, InputError, MedAIError, MixedPatientsError
 from slicermedai.plan import edits, phases
 from slicermedai.plan.checks import structure
 from slicermedai.plan.landmarks import between_images
@@ -23,6 +29,7 @@ from slicermedai.plan.register import registered
 
 NAME = "second phase"
 """What the other phase is called: names of folders may name a patient."""
+_NOBODY = f"Nothing says that the {NAME} is of the same patient: a PatientID is missing. Look before you go on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,7 +59,7 @@ def joined(plan: Plan, own: Side, other: Side, progress: Progress) -> Plan:
     GeometryError
         The images do not overlap.
     """
-    _check_patient(own.result, other.result)
+    told = _check_patient(own.result, other.result)
     images = own.image(), other.image()
     organ = structure(plan, plan.organ)
     found = phases.compared(plan.geometry, other.result.volume_geometry, moving=NAME)
@@ -60,7 +67,7 @@ def joined(plan: Plan, own: Side, other: Side, progress: Progress) -> Plan:
         progress("register", 0.2)
         found = registered(images[0], images[1], moving=NAME, within=organ.region)
     progress("register", 0.8)
-    found = _measured(found, organ, other, images)
+    found = replace(_measured(found, organ, other, images), remarks=told)
     made = phases.with_alignment(_without(plan), found)
     return _with_vessels(made, found, other.result) if found.accepted else made
 
@@ -73,7 +80,8 @@ def side(folder: Path, files: Sequence[str]) -> Side:
     )
 
 
-def _check_patient(one: AnalysisResult, other: AnalysisResult) -> None:
+def _check_patient(one: AnalysisResult, other: AnalysisResult) -> tuple[str, ...]:
+    """A warning where nothing says whether both are of one patient; () where they are known to be."""
     if one.study.identity is not other.study.identity:
         raise IdentityError(
             "one phase is pseudonymous and the other is not",
@@ -85,6 +93,8 @@ def _check_patient(one: AnalysisResult, other: AnalysisResult) -> None:
         raise MixedPatientsError(
             "the phases are of two patients", attribute="PatientID", advice="Choose a run of the same patient."
         )
+    studies = one.study.study_uid, other.study.study_uid
+    return () if all(known) or (all(studies) and studies[0] == studies[1]) else (_NOBODY,)
 
 
 def _measured(
@@ -101,8 +111,10 @@ def _measured(
 
 
 def _same_organ(organ: PlanStructure, result: AnalysisResult) -> Mask | PackedMask | None:
-    for one in result.findings:
-        if one.label.type == organ.label.type and isinstance(one.region, (Mask, PackedMask)):
+    """The region of that organ as it was found, not planned: that of its name first, else that of its type."""
+    found = [one for one in found_in(result) if one.label.type == organ.label.type]
+    for one in sorted(found, key=lambda one: one.label.name != organ.label.name):
+        if isinstance(one.region, (Mask, PackedMask)):
             return one.region
     return None
 
@@ -115,18 +127,53 @@ def _without(plan: Plan) -> Plan:
 
 
 def _with_vessels(plan: Plan, found: Alignment, other: AnalysisResult) -> Plan:
-    for one in _vessels(other, {known.label.type for known in plan.structures}):
-        region = one.region
-        assert isinstance(region, (Mask, PackedMask))
-        name = f"{one.label.name} ({NAME})"
-        if name not in plan.names:
-            here = phases.brought(region, found, plan.geometry)
-            plan = edits.with_structure(plan, name, role=Role.VESSEL, label=one.label, region=here, phase=NAME)
-    return plan
+    """All vessels of the other phase; what the plan has already, or cannot have, is left out and told."""
+    own, remarks = plan.structures, list(found.remarks)
+    for one, title in _vessels(other):
+        same = [known for known in own if known.label.name.casefold() == one.label.name.casefold()]
+        try:
+            here = _brought(one, found, plan)
+        except MedAIError as error:
+            remarks.append(f"{title} of the {NAME} was left out: {error.message}.")
+            continue
+        if _is_known(here, same, found.limit):
+            remarks.append(f"{title} of the {NAME} was left out: the plan has it, nowhere {found.limit:g} mm away.")
+            continue
+        name = _free(f"{title} ({NAME})", plan.names)
+        plan = edits.with_structure(plan, name, role=Role.VESSEL, label=one.label, region=here, phase=NAME)
+    return phases.with_alignment(plan, replace(found, remarks=tuple(remarks)))
 
 
-def _vessels(result: AnalysisResult, known: set[object]) -> list[Finding]:
-    """Vessels of the other phase that the plan has not."""
-    roles = suggested(candidates(result))
-    found = [one for one in result.findings if roles.get(one.label.name) == Role.VESSEL]
-    return [one for one in found if one.label.type not in known]
+def _vessels(result: AnalysisResult) -> Iterator[tuple[Finding, str]]:
+    """Vessels as they were found, with their names: several of one name are numbered as a plan numbers its own."""
+    roles, counts = suggested(candidates(result)), Counter[str]()
+    for one in found_in(result):
+        name = one.label.name
+        if roles.get(name) == Role.VESSEL:
+            counts[name] += 1
+            yield one, name if counts[name] == 1 else f"{name} {counts[name]}"
+
+
+def _brought(one: Finding, found: Alignment, plan: Plan) -> PackedMask:
+    if not isinstance(one.region, (Mask, PackedMask)):
+        raise InputError("it has no voxels", attribute="findings")
+    return phases.brought(one.region, found, plan.geometry)
+
+
+def _is_known(here: PackedMask, same: Sequence[PlanStructure], limit: float) -> bool:
+    """True where no voxel is ``limit`` mm or more from those of ``same``."""
+    if not same:
+        return False
+    known, asked = (_places(regions) for regions in ([one.region for one in same], [here]))
+    return bool((cKDTree(known).query(asked, distance_upper_bound=limit)[0] < limit).all())
+
+
+def _places(regions: Sequence[Mask | PackedMask]) -> FloatArray:
+    """(N, 3) centres of voxels, LPS mm."""
+    return np.concatenate([one.geometry.to_lps(np.argwhere(one.to_array())) for one in regions])
+
+
+def _free(name: str, names: Sequence[str]) -> str:
+    """``name``, with a number where the plan has it already."""
+    tried = chain([name], (f"{name} {number}" for number in count(2)))
+    return next(one for one in tried if one not in names)

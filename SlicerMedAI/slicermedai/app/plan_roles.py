@@ -42,12 +42,17 @@ class Candidate:
         return self.label.name
 
 
+def found_in(result: AnalysisResult) -> tuple[Finding, ...]:
+    """The findings of ``result`` that no earlier plan made, in their order."""
+    planned = {step.detail for step in result.provenance.steps if step.name == PLANNED}
+    return tuple(one for one in result.findings if one.tracking_uid not in planned)
+
+
 def candidates(result: AnalysisResult) -> tuple[Candidate, ...]:
     """What can be planned with, in the order of ``result``; what an earlier plan made is none of it."""
-    planned = {step.detail for step in result.provenance.steps if step.name == PLANNED}
     found: dict[str, list[Finding]] = {}
-    for one in result.findings:
-        if isinstance(one.region, (Mask, PackedMask)) and one.tracking_uid not in planned:
+    for one in found_in(result):
+        if isinstance(one.region, (Mask, PackedMask)):
             found.setdefault(one.label.name, []).append(one)
     return tuple(
         Candidate(label=same[0].label, count=len(same), ml=sum(_ml(one) for one in same)) for same in found.values()
@@ -74,8 +79,13 @@ def with_role(roles: Mapping[str, str], name: str, role: str) -> dict[str, str]:
 
 def roles_in(plan: Plan, known: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The roles of ``known`` names (with what they were before) as ``plan`` has them."""
-    now = {one.label.name: str(one.role) for one in plan.structures}
+    now = own_roles(plan)
     return tuple((name, now.get(name, LEFT_OUT)) for name, _ in known)
+
+
+def own_roles(plan: Plan) -> dict[str, str]:
+    """The role of each name of a finding in ``plan``; what was brought from another phase is none of its own."""
+    return {one.label.name: str(one.role) for one in plan.structures if not one.phase}
 
 
 def organ_of(roles: Mapping[str, str]) -> str:

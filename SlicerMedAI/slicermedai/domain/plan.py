@@ -205,6 +205,8 @@ class Alignment:
         What is left after ``transform``; None where it was not measured.
     limit:
         mm: a larger (or unmeasured) residual is refused.
+    remarks:
+        What was left out, or not checked, when the phases were joined; to be read before the numbers.
     """
 
     moving: str
@@ -213,6 +215,7 @@ class Alignment:
     registered: bool
     residual: Residual | None
     limit: float
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         transform = np.array(self.transform, dtype=np.float64)

@@ -300,6 +300,7 @@ def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None
         left = phase.residual
         if phase.accepted and left is not None and left.largest > phase.limit:
             yield f"{phase.moving} lies up to {left.largest:.1f} mm off in places, more than {phase.limit:g} mm."
+    yield from (line for one in plan.alignments for line in one.remarks)
     for rest in found.left_behind if found else ():
         yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
     yield from _at_edge(plan, zones)
