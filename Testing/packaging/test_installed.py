@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -31,6 +33,13 @@ def files_below(folder: Path) -> set[str]:
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     hidden = re.compile(r"(^|/)(\.|__pycache__)|\.pyc$")
     return {path.as_posix() for path in found if not hidden.search(path.as_posix())}
+
+
+def dead_links(page: Path) -> list[str]:
+    """What the page links to, or shows, that is no file beside it."""
+    found = re.findall(r'(?:href|src)="([^"]+)"', page.read_text(encoding="utf-8"))
+    local = [link.partition("#")[0] for link in found if not link.startswith(("http", "data:", "#", "mailto:"))]
+    return [link for link in local if not (page.parent / url2pathname(link)).exists()]
 
 
 def run_alone(installed: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -94,6 +103,11 @@ def test_all_modules_load_from_the_installed_tree_and_nothing_from_elsewhere(ins
     assert seen["wrong"] == []
     assert len(seen["files"]) > 50
     assert [file for file in seen["files"] if not Path(file).is_relative_to(installed)] == []
+    assert all(len(links) >= 2 for links in seen["help"].values()), seen["help"]
+    for link in (link for links in seen["help"].values() for link in links):
+        page = Path(url2pathname(urlsplit(link).path))
+        assert page.is_relative_to(installed), link
+        assert dead_links(page) == [], page.name
 
 
 def test_the_command_line_of_the_installed_tree_runs_a_job(installed: Path, tmp_path: Path) -> None:
