@@ -101,14 +101,14 @@ def test_a_preview_says_of_each_series_what_it_is_taken_for_or_why_not(batch: Ba
     assert {one.state for one in batch.state.studies} == {"waiting", "refused", "excluded"}
     study = next(one for one in batch.state.studies if one.state == "waiting")
     told = {row[0]: row[1:3] for row in words.series_rows(study)}
-    assert told["scout"][0] == "no"
-    assert "localizer" in told["scout"][1]
-    assert "is derived" in told["T1 MPR"][1]
+    assert told["1. scout"][0] == "no"
+    assert "localizer" in told["1. scout"][1]
+    assert "is derived" in told["4. T1 MPR"][1]
     thick, wanted = (one for one in study.series if one.words == "T1")
     assert "thickness 20 is not within 8 to 12" in thick.reason
     assert (wanted.taken_as, wanted.reason) == ("image", "thin T1")
     refused = next(one for one in batch.state.studies if one.state == "refused")
-    assert "tilted by 12.0 degrees" in refused.reason
+    assert refused.reason == "series 3 (T1): the gantry was tilted by 12.0 degrees"
     assert not (Path(batch.state.asked.output)).exists()
     batch.change_rule(modality="CT")
     assert not batch.state.is_previewed, "it was one of other rules"

@@ -86,10 +86,13 @@ def test_a_tie_is_decided_by_a_stated_rule_or_refused_with_the_names(
     about = {"patient": "ZZ-1", "study": "one"}
     made = {number: write(tmp_path / str(number), number, geometry=THICK, **about) for number in (2, 4)}  # type: ignore[arg-type]
     made[3] = write(tmp_path / "3", 3, **about)  # type: ignore[arg-type]
-    (one,) = planned(tmp_path, f'[[rule]]\nname = "r"\ntie = "{tie}"\n').planned
+    preview = planned(tmp_path, f'[[rule]]\nname = "r"\ntie = "{tie}"\n')
+    (one,) = preview.planned
     if taken is None:
         assert "several series fit 'r' alike" in one.reason
-        assert all(uid_of(files[0]) in one.reason for files in made.values())
+        assert one.reason.endswith("series 1, series 2, series 3")
+        told = {row["number"]: row["series"] for row in preview.to_rows()}
+        assert told == {number: uid_of(made[number + 1][0]) for number in (1, 2, 3)}
     else:
         assert set(one.choice.images[0].files) == set(made[taken])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slicermedai.batch import claims
-from slicermedai.batch.cohort import Cohort
+from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.settings import Settings
 from slicermedai.cli.commands import understand
 from slicermedai.console import cohorts
@@ -19,11 +19,13 @@ from slicermedai.deid.sealed import Cost
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.storage import process_alive
 from slicermedai.errors import IdentityError, InputError
-from Testing.batch.studies import RULES, write_study
+from Testing.batch.studies import FAULTS, RULES, Files, uid_of, write_study
+from Testing.fixtures import faults
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.leaks import leaks
 
 ROOT = Path(__file__).resolve().parents[2]
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 PASSPHRASE = "correct horse battery staple"
 
 
@@ -60,9 +62,19 @@ def test_what_a_cohort_takes_is_what_a_run_takes(three_studies: Path, rules: Pat
 def test_a_child_runs_a_pseudonymous_cohort_with_one_key_and_leaks_nobody(
     tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two studies of one patient get one pseudonym; what may be handed on names nobody."""
-    for number in range(2):
-        write_study(tmp_path / "in" / f"s{number}", patient=Identity().patient_id, study=f"s{number}")
+    """Two studies of one patient get one pseudonym; what may be handed on names nobody, also of studies that are refused
+    by series that are told apart by their UIDs, or by files that are called by their patient.
+    """
+    for number, fault in enumerate((None, None, FAULTS["tie"], FAULTS["tilted"], _gap)):
+        place = tmp_path / "in" / f"Quillfeather-{number}"
+        files = write_study(place, patient=Identity().patient_id, study=f"s{number}")
+        if fault is not None:
+            fault(files, place)
+    sources = sorted((tmp_path / "in").rglob("*.dcm"))
+    for path in sources:
+        path.rename(path.with_name(f"Quillfeather {path.name}"))
+    sources = sorted((tmp_path / "in").rglob("*.dcm"))
+    uids = {uid_of(path, name) for path in sources for name in UIDS}
     (tmp_path / "rules.toml").write_text(RULES)
     key = save_key(tmp_path / "keys" / "project.key", ProjectKey.generate(), PASSPHRASE, cost=Cost(n=2**4))
     settings = {"bundle": str(tiny), "identity": "deidentify", "project_key": key, "device": "cpu"}
@@ -76,15 +88,37 @@ def test_a_child_runs_a_pseudonymous_cohort_with_one_key_and_leaks_nobody(
         job.poll()
         time.sleep(0.1)
     assert job.returncode == 0, job.last_line
-    assert cohort.counts() == {"done": 2}
+    assert cohort.counts() == {"done": 2, "refused": 3}
     rows = cohorts.to_rows(cohort.folder)
-    assert len({row["patient_id"] for row in rows}) == 1
-    assert len({row["study_uid"] for row in rows}) == 2
+    assert {row["reason"] for row in rows if row["state"] == "refused"} == {
+        "several series fit 'thin T1' alike (tie 'refuse'): series 3, series 4",
+        "series 3: the gantry was tilted by 12.0 degrees",
+        "series 3: ImagePositionPatient 1 slice missing, the first between file 5 and file 6",
+    }
+    assert len({row["patient_id"] for row in rows if row["state"] == "done"}) == 1
+    assert len({row["study_uid"] for row in rows if row["state"] == "done"}) == 2
     shown = [cohort.folder / name for name in ("table.csv", "summary.csv", "sheet.html")]
     written = [path for path in cohort.result("0001").parent.rglob("*") if path.is_file()]
-    assert not leaks([*shown, *written], identity_tokens(Identity()))
-    assert all((cohort.result(name) / "thumbnail.png").is_file() for name in cohort.names())
+    said = [cohort.place(name) / "state.json" for name in cohort.names()]
+    assert not leaks([*shown, *said, *written], [*identity_tokens(Identity()), "Quillfeather", *uids])
+    assert all((cohort.result(name) / "thumbnail.png").is_file() for name in ("0001", "0002"))
     assert AnalysisResult.load(cohort.result("0001")).deidentification is not None
+
+
+def _gap(files: Files, place: Path) -> None:
+    faults.drop_slices(files["wanted"], 5)
+
+
+def test_what_an_earlier_version_wrote_of_a_refused_study_is_shown_without_uids_and_files(cohort: Cohort) -> None:
+    case = cohort.cases()[0]
+    file = case.images[0].files[3]
+    uids = [uid_of(file), f"{uid_of(file)}#2"]
+    reason = f"several fit: {', '.join(uids)}; {file.name} and {file} are one, by 12.0 degrees, software 1.2.3"
+    cohort.write("0001", Standing(state=State.REFUSED, reason=reason))
+    made = cohorts.write_tables(cohort.folder)
+    told = "several fit: a UID, a UID; file 4 and file 4 are one, by 12.0 degrees, software 1.2.3"
+    assert cohorts.to_rows(cohort.folder)[0]["reason"] == told
+    assert not leaks([made.table, made.sheet], [uid_of(file), file.name, str(file)])
 
 
 def test_a_cancelled_child_is_gone_within_two_seconds_with_all_jobs(

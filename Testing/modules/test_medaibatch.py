@@ -265,7 +265,7 @@ def test_a_preview_shows_the_wrong_series_refused_with_its_reason(
     rows = {row[3]: row for row in texts(ui.studiesTable)}
     assert set(rows) == {"waiting", "refused", "opted out"}
     assert rows["waiting"][1] == PATIENT
-    assert rows["refused"][4] == "T1: the gantry was tilted by 12.0 degrees"
+    assert rows["refused"][4] == "series 3 (T1): the gantry was tilted by 12.0 degrees"
     assert "on the exclusion list" in rows["opted out"][4]
     ui.studiesTable.setCurrentCell(int(rows["waiting"][0]) - 1, 0)
     series = texts(ui.seriesTable)
@@ -328,7 +328,7 @@ def test_a_cohort_of_the_database_is_paused_crashes_goes_on_and_ends_with_table_
     assert presenter.state.phase is Phase.DONE, ui.messageLabel.text
     assert presenter.state.counts == {"done": 1, "refused": 1, "excluded": 1}
     assert Cohort(elsewhere / "cohort").counts() == presenter.state.counts
-    assert of_state(batch, "refused")[5] == "the series: the gantry was tilted by 12.0 degrees"
+    assert of_state(batch, "refused")[5] == "series 3: the gantry was tilted by 12.0 degrees"
     study = uid_of(next((elsewhere / "in" / "wanted").rglob("*.dcm")), "StudyInstanceUID")
     before = len(database.seriesForStudy(study))
     harness.click(ui.databaseButton)

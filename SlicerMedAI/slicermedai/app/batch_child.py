@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 5
 """Cases of others that are looked at in each turn of a run."""
+_SERIES = re.compile(r"\bseries [0-9]+\b")
+"""A series in a reason, by its number in the study."""
 
 
 def main() -> int:
@@ -193,11 +196,9 @@ def _study(number: int, one: Planned) -> dict[str, Any]:
 
 
 def _in_words(one: Planned) -> str:
-    """Why a study is not run, with what its series are called in place of their UIDs."""
-    reason = one.reason
-    for judged in sorted(one.choice.judged, key=lambda judged: -len(judged.series)):
-        reason = reason.replace(judged.series, judged.words or judged.series)
-    return reason
+    """Why a study is not run; what its series are called is told beside their numbers."""
+    called = {f"series {judged.number}": judged.words for judged in one.choice.judged if judged.words}
+    return _SERIES.sub(lambda told: f"{told[0]} ({called[told[0]]})" if told[0] in called else told[0], one.reason)
 
 
 def _series(judged: Any) -> dict[str, Any]:

@@ -34,8 +34,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesShown:
-    """A series of a study: what it was taken for, or why it was not. ``words`` may hold patient data."""
+    """A series of a study: what it was taken for, or why it was not. ``words`` may hold patient data; ``number`` is
+    what reasons call it.
+    """
 
+    number: int
     series: str = field(repr=False)
     words: str = field(repr=False)
     modality: str

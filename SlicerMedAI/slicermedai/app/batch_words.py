@@ -13,7 +13,7 @@ from slicermedai.domain.bundle import BundleRef
 
 _NAMED = 3
 _UID = re.compile(r"\b[0-9]+(?:\.[0-9]+){2,}(?:#[0-9]+)?")
-"""In the reason of a case; the preview calls the series by name."""
+"""In the reason of a case that an earlier version wrote; series have numbers now, as in the preview."""
 
 
 def rule_columns(tr: Translate = untranslated) -> list[str]:
@@ -87,7 +87,7 @@ def series_rows(study: StudyShown | None, tr: Translate = untranslated) -> list[
 def _series_row(one: SeriesShown, tr: Translate) -> tuple[str, ...]:
     taken = tr("yes") if one.taken_as in ("", "image") else one.taken_as
     thickness = "" if one.thickness_mm is None else f"{one.thickness_mm:g}"
-    told = (one.words or one.series, taken if one.taken_as else tr("no"), one.reason)
+    told = (f"{one.number}. {one.words}", taken if one.taken_as else tr("no"), one.reason)
     return (*told, one.modality, str(one.slices), thickness, one.kernel)
 
 

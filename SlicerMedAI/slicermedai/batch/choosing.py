@@ -6,10 +6,11 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from slicermedai.batch.reasons import reason_of
 from slicermedai.batch.rules import Rule, SeriesRules
 from slicermedai.dicom.facts import SeriesFacts, facts_of
 from slicermedai.dicom.gate import judge
@@ -38,8 +39,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One series of a study in the preview: the input it was taken for, or why it was not taken."""
+    """One series of a study in the preview: the input it was taken for, or why it was not taken.
 
+    ``number`` is what reasons call it ("series 3"), counted in the study: ``series`` is a UID, which names the patient.
+    """
+
+    number: int
     series: str
     words: str
     modality: str
@@ -75,15 +80,21 @@ class Candidate:
     """A stack of a series with what rules look at. ``useless`` says why it is never taken, ``picture`` why only rules
     that want single images take it, ``trouble`` why a study is refused whose rules take it, or would were it whole: a
     worse series must not take the place of a damaged one. ``hidden`` is how many slices more it may have than can be
-    read.
+    read. ``number`` counts those of the study, from 1.
     """
 
     series: SeriesFiles
     facts: SeriesFacts
+    number: int = 0
     useless: str = ""
     picture: str = ""
     trouble: str = ""
     hidden: float = 0
+
+    @property
+    def called(self) -> str:
+        """What reasons call it, which are handed on: its UID would name the patient."""
+        return f"series {self.number}"
 
     def why_not(self, rule: Rule) -> str:
         """Why ``rule`` does not take it; "" where it does."""
@@ -153,7 +164,10 @@ def candidates_of(study: StudyFiles) -> tuple[list[Candidate], str]:
     """
     found = scan(study.files)
     damaged = {item.file: damaged_names(item.file)[2] for item in found.skipped if item.broken}
-    candidates = [_candidate(one, found.series, damaged, study.conflicts) for one in found.series]
+    candidates = [
+        replace(_candidate(one, found.series, damaged, study.conflicts), number=number)
+        for number, one in enumerate(found.series, 1)
+    ]
     known = {one.uid for one in found.series}
     beside = {file.parent for one in found.series for file in one.files}
     lost = [file for file, uid in damaged.items() if (uid not in known if uid else file.parent not in beside)]
@@ -229,20 +243,20 @@ def _settle(name: str, rule: Rule, fits: Sequence[Candidate], picked: _Picked) -
     if troubled:
         for one in fits:
             picked.tell(one, f"{rule.name}: {one.trouble or 'fits as one does that may be damaged'}")
-        told = "; ".join(f"{one.series.address}: {one.trouble}" for one in troubled)
+        told = "; ".join(f"{one.called}: {one.trouble}" for one in troubled)
         picked.refused = picked.refused or told
         return
     best = _best(rule.tie, fits)
     if len(best) > 1:
         for one in fits:
             picked.tell(one, f"{rule.name}: fits as {len(best) - 1} others do")
-        addresses = ", ".join(one.series.address for one in best)
-        picked.refused = picked.refused or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {addresses}"
+        told = ", ".join(one.called for one in best)
+        picked.refused = picked.refused or f"several series fit {rule.name!r} alike (tie {rule.tie!r}): {told}"
         return
     picked.by_input[name] = (rule, best[0])
     for one in fits:
         if one is not best[0]:
-            picked.tell(one, f"{rule.name}: fits, and the tie went to {best[0].series.address} ({rule.tie})")
+            picked.tell(one, f"{rule.name}: fits, and the tie went to {best[0].called} ({rule.tie})")
 
 
 def _best(tie: str, fits: Sequence[Candidate]) -> list[Candidate]:
@@ -269,7 +283,7 @@ def _refusal(picked: _Picked, candidates: Sequence[Candidate], rules: SeriesRule
         return "the study holds images of several patients"
     if len({one.series.address for one in taken}) < len(taken):
         return "one series fits several inputs"
-    troubles = [f"{one.series.address}: {trouble}" for one in taken if (trouble := _gate(one, tilt))]
+    troubles = [f"{one.called}: {trouble}" for one in taken if (trouble := _gate(one, tilt))]
     if troubles:
         return "; ".join(troubles)
     return _apart(taken) if len(taken) > 1 and rules.frames_of_reference == "same" else ""
@@ -292,7 +306,7 @@ def _gate(one: Candidate, tilt: str) -> str:
     try:
         stack = judge(one.series.planes)
     except MedAIError as error:
-        return " ".join(filter(None, (error.attribute, error.message)))
+        return reason_of(error, one.series.files)
     if stack.tilt_degrees and tilt == "refuse":
         return f"the gantry was tilted by {stack.tilt_degrees:.1f} degrees"
     return ""
@@ -320,6 +334,7 @@ def _judged(one: Candidate, picked: _Picked, taken: dict[str, str]) -> Judged:
     if name is not None:
         reason = picked.by_input[name][0].name
     return Judged(
+        number=one.number,
         series=one.series.address,
         words=one.series.in_words.partition(" (")[0],
         modality=facts.modality,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slicermedai.batch.choosing import Choice, choose
 from slicermedai.batch.listing import Source, list_studies, stray
+from slicermedai.batch.reasons import reason_of
 from slicermedai.batch.rules import SeriesRules
 from slicermedai.batch.settings import Settings
 from slicermedai.deid.exclusion import ExclusionList
@@ -29,6 +30,7 @@ COLUMNS = (
     "state",
     "why",
     "series",
+    "number",
     "description",
     "modality",
     "slices",
@@ -37,7 +39,7 @@ COLUMNS = (
     "taken_as",
     "reason",
 )
-"""Of the preview's table, a row for each series; studies without one have a row too."""
+"""Of the preview's table, a row for each series; studies without one have a row too. ``number`` is what ``why`` calls a series."""
 
 
 class Fate(Words):
@@ -139,8 +141,8 @@ def _chosen(study: StudyFiles, rules: SeriesRules, settings: Settings) -> Choice
     try:
         return choose(study, rules, tilt=settings.tilt)
     except MedAIError as error:
-        words = " ".join(filter(None, (error.attribute, error.message)))
-        return Choice(study_uid=study.uid, study_time="", who={"PatientID": ""}, refused=words)
+        told = reason_of(error, study.files)
+        return Choice(study_uid=study.uid, study_time="", who={"PatientID": ""}, refused=told)
 
 
 def _planned(choice: Choice, settings: Settings, exclusions: ExclusionList | None) -> Planned:
@@ -194,6 +196,7 @@ def _rows(number: int, one: Planned) -> Iterator[dict[str, Any]]:
         taken = judged.taken_as is not None
         yield common | {
             "series": judged.series,
+            "number": judged.number,
             "description": judged.words,
             "modality": judged.modality,
             "slices": judged.slices,

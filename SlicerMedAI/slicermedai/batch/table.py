@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from slicermedai.batch.cohort import Case, Cohort, Standing, State
 from slicermedai.batch.planning import why_excluded
+from slicermedai.batch.reasons import without_names
 from slicermedai.batch.thumbnail import FILE_NAME
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.domain.codes import VOLUME, Code
@@ -77,7 +78,8 @@ def reports_of(cohort: Cohort) -> Iterator[Report]:
 
 def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None) -> Report:
     """What is known of one case, with what people decided about it: a finding that they rejected has no number."""
-    case, standing = cohort.case(name), cohort.standing(name)
+    case = cohort.case(name)
+    standing = _shown(case, cohort.standing(name))
     excluded = why_excluded(case, exclusions)
     if excluded and standing.state is State.DONE:
         standing = replace(standing, state=State.EXCLUDED, reason=f"{excluded}; its result was made before")
@@ -87,8 +89,14 @@ def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None
         result = decided(AnalysisResult.load(newest(cohort.result(name))))
     except MedAIError as error:
         standing = replace(standing, state=State.FAILED, reason=f"the result is damaged: {error.message}")
+        standing = _shown(case, standing)
         return Report(case=case, standing=standing, rows=(_common(cohort, case, standing),))
     return _of_result(cohort, case, standing, result)
+
+
+def _shown(case: Case, standing: Standing) -> Standing:
+    """Reasons that an earlier version wrote may name series by UIDs, and files."""
+    return replace(standing, reason=without_names(standing.reason, (f for image in case.images for f in image.files)))
 
 
 def to_rows(cohort: Cohort) -> list[dict[str, Any]]:
@@ -137,7 +145,7 @@ def _common(cohort: Cohort, case: Case, standing: Standing) -> dict[str, Any]:
         "patient": case.patient,
         "state": str(standing.state),
         "reason": standing.reason,
-        "bundle": case.bundle.rpartition("/")[2],
+        "bundle": PurePath(case.bundle).name,
         "notes": "; ".join(case.notes),
         "seconds": standing.seconds or None,
     }

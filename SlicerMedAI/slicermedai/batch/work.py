@@ -18,6 +18,7 @@ from pathlib import Path
 from slicermedai.batch import claims
 from slicermedai.batch.cohort import Case, Cohort, Standing, State
 from slicermedai.batch.planning import why_excluded
+from slicermedai.batch.reasons import reason_of
 from slicermedai.batch.settings import check_models
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
@@ -315,9 +316,10 @@ def _remove_empty(folder: Path) -> None:
 
 def _standing(slot: _Slot, state: State, error: MedAIError | None = None) -> Standing:
     """What is written of a case that ended. Files are left out of the reason: their names may tell who it is."""
+    files = [file for image in slot.case.images for file in image.files]
     return Standing(
         state=state,
-        reason="" if error is None else " ".join(filter(None, (error.attribute, error.message))),
+        reason="" if error is None else reason_of(error, files),
         error="" if error is None else type(error).__name__,
         tries=slot.tries,
         seconds=round(time.monotonic() - slot.began, 2),

@@ -1,0 +1,33 @@
+"""Reasons that may be handed on, on either route: without UIDs, and without the names of files and folders.
+
+Errors are raised about files, and some name others beside the one that they are about. What people call files and
+folders, and what an archive calls studies, tells who it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from slicermedai.errors import MedAIError
+
+_UID = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+){3,}(?:#[0-9]+)?(?![\w.]*\w)")
+_PATH = re.compile(r"(?<![\w/\\)])(?:[A-Za-z]:)?[/\\](?:[^/\\\s:;,'\"]+[/\\])+[^/\\\s:;,'\"]*")
+_MERE_NUMBER = re.compile(r"[0-9]{1,4}")
+
+
+def reason_of(error: MedAIError, files: Iterable[Path]) -> str:
+    """What is wrong, with the attribute, in words of :func:`without_names`; ``files`` are those of the study."""
+    return without_names(" ".join(filter(None, (error.attribute, error.message))), files)
+
+
+def without_names(text: str, files: Iterable[Path]) -> str:
+    """``text`` with "file 3" (counted in the order of their paths) for each of ``files``, and without other paths and
+    UIDs. Names that are numbers of up to four digits tell nobody, and stay.
+    """
+    for number, file in enumerate(sorted(files), 1):
+        for name in (str(file), file.name):
+            if name in text and not _MERE_NUMBER.fullmatch(name):
+                text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.]*\w)", f"file {number}", text)
+    return _PATH.sub("a file", _UID.sub("a UID", text))
