@@ -5,18 +5,25 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from slicermedai.bundles.manifest import read_manifest
+from slicermedai.confidence.findings import findings_of
+from slicermedai.confidence.run import RunTrust
 from slicermedai.confidence.stability import Moves, StabilityCheck, stability_check
 from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.result import Quality
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import InputError, JobCancelled, UnsupportedImageError
 from slicermedai.inference.task import FoundRegion, Prediction
+from Testing.inference.tiny_bundle import write_tiny_bundle
 
 SHAPE = (32, 40, 36)
 GEOMETRY = Geometry.from_axes(SHAPE, spacing=(1.0, 1.0, 1.0))
@@ -25,6 +32,12 @@ LABELS = tuple(
     for value, name in ((1, "Ball"), (2, "Core"))
 )
 Network = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record of anybody's."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
 
 
 def ball(radius: float) -> np.ndarray:
@@ -202,6 +215,56 @@ def test_an_image_that_cannot_be_analysed_ends_the_check_and_not_the_run() -> No
     found = moves.stability({1: "uid"})
     assert len(found.perturbations) == len(found.structures[0].dice) == 1
     assert "The check ended before a shift" in found.notes[-1] and "all voxels have one value" in found.notes[-1]
+
+
+def told_with(moves: Moves, first: Prediction, folder: Path) -> tuple[Provenance, tuple[Quality, ...]]:
+    """What a run says whose check found ``moves``, and whose own answer was ``first``."""
+    ref = read_manifest(write_tiny_bundle(folder / "tiny@0.1")).ref
+    trust = RunTrust.of(ref, image())
+    trust.moves = moves
+    _, quality = trust.judged(findings_of(ref, first, seed="s"), precision="float32")
+    return trust.noted(Provenance(bundle="b", bundle_version="1", weights_sha256="")), quality
+
+
+def test_what_appears_in_changed_images_alone_is_a_warning(tmp_path: Path) -> None:
+    """Nothing is found in the image itself, so that there is no finding that could say it."""
+    given = image()
+
+    def late(array: np.ndarray) -> np.ndarray:
+        return np.where(ball(6.0) < 0, 0 if np.array_equal(array, given.array) else 1, 0)
+
+    moves = checked(late, given, count=4)
+    made, quality = told_with(moves, predicted(late(given.array)), tmp_path)
+    assert quality == ()
+    assert made.warnings == ("Ball was found in 4 of 4 changed images, and not in the image itself.",)
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_a_check_that_broke_off_is_a_warning_and_a_doubt_of_every_structure(answered: int, tmp_path: Path) -> None:
+    first = predicted(above(50)(image().array))
+    answers = iter([first] * answered)
+
+    def run(images: Mapping[str, Volume], progress: Progress) -> Prediction:
+        found = next(answers, None)
+        if found is None:
+            raise UnsupportedImageError("all voxels have one value", attribute="PixelData")
+        return found
+
+    moves = StabilityCheck(count=6, noise="1").run({"image": image()}, first, run, progress=silent)
+    made, (quality,) = told_with(moves, first, tmp_path)
+    (warning,) = made.warnings
+    assert warning.startswith(f"Stability: {answered} of 6 changed images were analysed. The check ended before")
+    assert "all voxels have one value" in warning
+    assert quality.reasons[-1] == f"not known to be stable: {answered} of 6 changed images were analysed"
+    found = moves.stability({1: "uid"})
+    assert (found.asked, found.is_whole) == (6, False)
+
+
+def test_a_check_that_came_to_its_end_leaves_no_doubt(tmp_path: Path) -> None:
+    moves = checked(above(50), image(), count=2)
+    made, (quality,) = told_with(moves, predicted(above(50)(image().array)), tmp_path)
+    assert made.warnings == () and moves.stability({1: "uid"}).is_whole
+    assert not any("stable" in reason for reason in quality.reasons)
 
 
 @pytest.mark.parametrize(("count", "noise"), [(-1, "measured"), (101, "measured"), (3, "none")])

@@ -57,8 +57,9 @@ class GreenRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a light is made from; anything that is not known is None. ``unstable`` says why an answer is not stable,
-    ``note`` what people must know of how the Dice was predicted: no doubt, and the last that is said."""
+    """What a light is made from; anything that is not known is None. ``unstable`` says why an answer is not stable, or
+    not known to be; ``note`` what people must know of how the Dice was predicted: no doubt, and the last that is
+    said."""
 
     applicability: Applicability
     ood: OodReport | None = None

@@ -129,7 +129,7 @@ class RunTrust:
         )
 
     def noted(self, made: Provenance, *, saliency: bool = False) -> Provenance:
-        """``made`` with alarms of the checks and red lights as warnings, and what was not assessed.
+        """``made`` with alarms of the checks, red lights and what moved as warnings, and what was not assessed.
 
         After :meth:`judged`; ``saliency`` is True where a map of it was asked for: what became of it is told elsewhere.
         """
@@ -141,7 +141,8 @@ class RunTrust:
             missing.append(self._why_not())
         if not self.moves or not self.moves.tried:
             missing.append(f"Stability: not assessed. {self.moves.notes[-1]}" if self.moves else _NO_CHECK)
-        warned = (*made.warnings, *alarms, *self._poor, *self._moved)
+        moved = (*self._moved, *self.moves.warnings) if self.moves else ()
+        warned = (*made.warnings, *alarms, *self._poor, *moved)
         refusals = (*made.refusals, *missing)
         return replace(made, warnings=warned, refusals=refusals, trust_record=self._cited)
 
@@ -190,8 +191,7 @@ class RunTrust:
             for finding, found in zip(findings, verdicts, strict=True)
             if found.light.light is Light.RED and found.quality.expected_dice is not None  # else the alarms say why
         ]
-        reasons = [(finding.label.name, self._unstable(self._value(finding))) for finding in findings]
-        self._moved = [f"{name}: {reason}" for name, reason in reasons if reason]
+        self._moved = self._of_moved(findings)
         told = tuple(_told(finding, found) for finding, found in zip(findings, verdicts, strict=True))
         return told, tuple(found.quality for found in verdicts)
 
@@ -217,12 +217,13 @@ class RunTrust:
             volume_ml=_volume(finding),
             sketch=self.observer.sketch(value) if self.observer and self.observer.has_run else None,
             pairwise_dice=self.samples.pairwise_dice(value) if self.samples else None,
-            unstable=self._unstable(value),
+            unstable=self.moves.doubt(value) if self.moves else "",
             sampling=self.samples.method if self.samples and self.samples.has_varied else "",
         )
 
-    def _unstable(self, value: int) -> str:
-        return self.moves.reason(value) if self.moves else ""
+    def _of_moved(self, findings: Sequence[Finding]) -> list[str]:
+        found = [(one.label.name, self.moves.reason(self._value(one))) for one in findings] if self.moves else []
+        return [f"{name}: {reason}" for name, reason in found if reason]
 
     def _value(self, finding: Finding) -> int:
         """The label value of a finding's mask; 0, which no record knows, for other regions."""

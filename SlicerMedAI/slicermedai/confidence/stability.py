@@ -68,8 +68,12 @@ class Move:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Moves:
-    """How all structures of one run moved, by label value; what appeared only in changed images is in ``appeared``."""
+    """How all structures of one run moved, by label value; what appeared only in changed images is in ``appeared``.
 
+    ``asked`` is how many changed images were asked for; ``notes`` end with why fewer were ``tried``, where they were.
+    """
+
+    asked: int = 0
     tried: list[Perturbation] = field(default_factory=list)
     known: dict[int, list[Move]] = field(default_factory=dict)
     appeared: dict[str, int] = field(default_factory=dict)
@@ -87,6 +91,23 @@ class Moves:
             f"not stable: Dice {worst.dice:.2f} and {worst.change:+.0f} % of volume with {how.in_words};"
             f" {DICE_BOUND:g} and {VOLUME_BOUND:g} % are the bounds"
         )
+
+    def doubt(self, value: int) -> str:
+        """Why a structure is not stable, or not known to be; "" where all that was asked for was tried, and it is."""
+        told = f"not known to be stable: {len(self.tried)} of {self.asked} changed images were analysed"
+        return self.reason(value) or (told if self.broke_off else "")
+
+    @property
+    def broke_off(self) -> bool:
+        """True where fewer changed images were analysed than were asked for: what was not tried cannot have passed."""
+        return len(self.tried) < self.asked
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person must know who reads of no unstable structure: what appeared, and that the check broke off."""
+        of = f"Stability: {len(self.tried)} of {self.asked} changed images were analysed."
+        ended = [f"{of} {self.notes[-1]}" if self.notes else of] if self.broke_off else []
+        return [*self._of_appeared(), *ended]
 
     def stability(self, uids: Mapping[int, str]) -> Stability:
         """For the record of the run; ``uids`` are the tracking UIDs of its findings by label value."""
@@ -106,6 +127,7 @@ class Moves:
             volume_bound=VOLUME_BOUND,
             structures=tuple(found),
             notes=(*_NOTES, *self.notes, *self._of_appeared()),
+            asked=self.asked,
         )
 
     def _pairs(self, value: int) -> Iterable[tuple[Move, Perturbation]]:
@@ -144,7 +166,7 @@ class StabilityCheck:
         JobCancelled is let through.
         """
         how = perturbations(images, self.count, noise=self.noise, seed=self.seed)
-        moves = Moves(known={one.value: [] for one in first.regions})
+        moves = Moves(asked=self.count, known={one.value: [] for one in first.regions})
         moves.notes += [] if any(one.kind is Kind.NOISE for one in how) else [_NO_NOISE]
         for number, one in enumerate(how):
             try:

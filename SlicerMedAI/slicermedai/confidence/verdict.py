@@ -25,7 +25,7 @@ class Observed:
     """What a run knows of one structure: its label value, the network's raw score, the sketch of the margins around
     it (answers unknown, so all count as outside), its volume in ml, and how far samples agreed, where any were taken.
     ``sampling`` is how these were taken, "" where none were. ``unstable`` says why a stability check found it to move
-    too far, "" where it did not.
+    too far, or did not get to its end, "" where all was tried and it did not.
     """
 
     value: int

@@ -45,7 +45,8 @@ class Stability:
     """What was changed about the image, in words, and how each structure moved.
 
     A structure is stable while its Dice stays at ``dice_bound`` or above and its volume within ``volume_bound`` per
-    cent. ``notes`` is what must be known to read the numbers, and why something was not tried.
+    cent. ``notes`` is what must be known to read the numbers, and why something was not tried. ``asked`` is how many
+    perturbations were wanted, 0 where that is not known.
     """
 
     perturbations: tuple[str, ...]
@@ -53,6 +54,12 @@ class Stability:
     volume_bound: float
     structures: tuple[StructureStability, ...] = ()
     notes: tuple[str, ...] = ()
+    asked: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """False where the check broke off: what moved within the bounds until then may still not be stable."""
+        return len(self.perturbations) >= self.asked
 
     def of(self, tracking_uid: str) -> StructureStability | None:
         """How one finding moved, None where nothing is known of it."""

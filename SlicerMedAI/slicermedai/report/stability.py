@@ -15,12 +15,13 @@ def stability_section(result: AnalysisResult) -> Html:
     if found is None:
         return section("stability", "Stability", tag("p", "Not assessed: no stability check was asked for."))
     names = {one.tracking_uid: one.label.name for one in result.findings}
-    rows = [_row(names[one.tracking_uid], one) for one in found.structures if one.tracking_uid in names]
+    steady = "yes" if found.is_whole else "as far as it was tried"
+    rows = [_row(names[one.tracking_uid], one, steady) for one in found.structures if one.tracking_uid in names]
     bounds = f"Dice {found.dice_bound:g} with the result itself, and {found.volume_bound:g} % of its volume"
     said = terms([("Tried", "; ".join(found.perturbations) or "nothing"), ("Bounds", bounds)])
     numbers = table("How each structure moved", _HEADINGS, rows) if rows else ""
     return section("stability", "Stability", items(found.notes), said, numbers)
 
 
-def _row(name: str, one: StructureStability) -> tuple[object, ...]:
-    return name, number(one.lowest_dice), f"{one.largest_change:+.1f} %", one.reason or "yes"
+def _row(name: str, one: StructureStability, steady: str) -> tuple[object, ...]:
+    return name, number(one.lowest_dice), f"{one.largest_change:+.1f} %", one.reason or steady
