@@ -288,7 +288,8 @@ def test_a_box_that_is_turned_takes_what_lies_in_it_and_one_inside_out_is_refuse
     box.SetSize(40.0, 30.0, 36.0)
     until_idle(harness, module)
     assert float(shown(module, "liver", "resected volume").split()[0]) == pytest.approx(43.2, rel=0.01)
-    assert "oblique" in texts(ui.stepsTable)[0][2]
+    told = "oblique, 40.0 x 30.0 x 36.0 mm around (-50.0, 0.0, 14.0), along (-0.84, -0.54, 0.00), (0.54, -0.84, 0.00)"
+    assert texts(ui.stepsTable)[0][2] == f"{told}, (0.00, 0.00, 1.00)"
     box.SetInsideOut(True)
     until_idle(harness, module)
     assert "inside out" in ui.messageLabel.text

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from slicermedai.domain.finding import PackedMask
-from slicermedai.domain.plan import Body, MarginCut, Plan, PlaneCut, Role
+from slicermedai.console import planning
+from slicermedai.domain.finding import Box, PackedMask
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.plan import Body, BoxCut, MarginCut, Plan, PlaneCut, Role
+from slicermedai.domain.study import Identity
 from slicermedai.errors import OutputError
 from slicermedai.plan import edits, phases
 from slicermedai.plan.keep import save_plan
@@ -103,6 +106,30 @@ def test_what_was_not_assessed_and_who_it_is_are_said(plan, tmp_path):
     for words in ("Research use only", "Vauthey 2002", "reaches hepatic vein", "plane through (-24.0, 2.0, 8.0)"):
         assert words in said
     assert "Vena &lt;cava&gt; is free." in said
+
+
+def test_boxes_that_differ_are_printed_differently_with_all_that_draws_them_again(plan, tmp_path):
+    slanted = np.array([[0.6, -0.8, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
+    grid = Geometry.from_axes((1, 1, 1), origin=(-20.0, 0.0, 0.0), directions=slanted)
+    name = f"box {'with a long name ' * 9}1"
+    oblique = BoxCut(name=name, box=Box.along(grid, (-15.0, -40.0, -30.0), (15.0, 40.0, 30.0)))
+    upright = BoxCut(name=name, box=Box(low=oblique.box.low, high=oblique.box.high))
+    said = [render_plan_page(context_of(edits.with_cut(plan, one), tmp_path)) for one in (oblique, upright)]
+    told = "oblique box, middle (-20.0, 0.0, 0.0), 30.0 x 80.0 x 60.0 mm along (0.60, 0.80, 0.00), (-0.80, 0.60, 0.00)"
+    assert f"{told}, (0.00, 0.00, 1.00)" in said[0], "nothing of it is clipped"
+    assert "box from (-61.0, -36.0, -30.0) to (21.0, 36.0, 30.0)" in said[1]
+    assert oblique.box.frame[0] == pytest.approx(upright.box.frame[0])
+
+
+def test_on_a_pseudonymous_page_stand_no_person_and_no_true_date(plan, tmp_path):
+    result = a_result()
+    shifted = replace(result, study=replace(result.study, identity=Identity.DEIDENTIFY, date="19991231"))
+    said = render_plan_page(replace(context_of(plan, tmp_path), result=shifted))
+    assert "1999-12-31" in said
+    for words in ("Grace", "Hopper", "2026"):
+        assert words not in said
+    planning.print_page(plan, shifted.save(tmp_path / "run" / "result").parent, person="Hopper^Grace", day="20261122")
+    assert "Grace" not in (tmp_path / "run" / "plan.html").read_text(encoding="utf-8")
 
 
 def test_the_warnings_of_the_run_stand_above_the_numbers_too(plan, tmp_path):

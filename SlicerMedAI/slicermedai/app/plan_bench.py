@@ -22,7 +22,6 @@ from slicermedai.domain.observer import Progress
 from slicermedai.domain.plan import Plan, PlanStructure, Role
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
-from slicermedai.domain.study import Identity
 from slicermedai.errors import MedAIError, UnreadableFileError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.checks import check_plan
@@ -131,9 +130,7 @@ class Bench:
         if not pictures:
             pictures, why = self._drawn(plan, result, asked)
         progress("page", 0.7)
-        named = result.study.identity is Identity.KEEP
-        person = asked["person"] if named else ""
-        page = planning.print_page(plan, folder, pictures=pictures, person=person, day=asked["day"])
+        page = planning.print_page(plan, folder, pictures=pictures, person=asked["person"], day=asked["day"])
         return {"page": str(page), "pictures": len(pictures), "why": why}
 
     def _drawn(self, plan: Plan, result: AnalysisResult, asked: dict[str, Any]) -> tuple[list[Picture], str]:

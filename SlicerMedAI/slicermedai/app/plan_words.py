@@ -13,6 +13,7 @@ from slicermedai.app.plan_state import Numbers, PlanState
 from slicermedai.app.review_words import result_text
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.app.words import time_left as known_time_left
+from slicermedai.domain.finding import Box
 from slicermedai.domain.plan import BoxCut, Margin, MarginCut, PlaneCut, PlanStructure, Role
 
 __all__ = ["result_text"]
@@ -126,16 +127,26 @@ def _kind(step: Step, tr: Translate) -> str:
 def _where(step: Step, tr: Translate) -> str:
     if isinstance(step, PlaneCut):
         told = tr("through {point}, takes what lies along {normal}")
-        return told.format(point=_place(step.point, ".1f"), normal=_place(step.normal, ".2f"))
+        return told.format(point=_place(step.point, 1), normal=_place(step.normal, 2))
     if isinstance(step, BoxCut):
-        is_oblique = step.box.geometry is not None
-        told = tr("oblique, within {low} to {high}") if is_oblique else tr("{low} to {high}")
-        return told.format(low=_place(step.box.low, ".1f"), high=_place(step.box.high, ".1f"))
+        return _box(step.box, tr)
     return tr("{lesion} and {width} mm around it").format(lesion=step.lesion, width=f"{step.width:g}")
 
 
-def _place(values: Sequence[float], form: str) -> str:
-    return f"({', '.join(f'{value:{form}}' for value in values)})"
+def _box(box: Box, tr: Translate) -> str:
+    if box.geometry is None:
+        return tr("{low} to {high}").format(low=_place(box.low, 1), high=_place(box.high, 1))
+    middle, edges, axes = box.frame
+    told = tr("oblique, {size} mm around {middle}, along {axes}")
+    return told.format(
+        size=" x ".join(f"{edge:.1f}" for edge in edges),
+        middle=_place(middle.tolist(), 1),
+        axes=", ".join(_place(axis.tolist(), 2) for axis in axes.T),
+    )
+
+
+def _place(values: Sequence[float], digits: int) -> str:
+    return f"({', '.join(f'{round(value, digits) + 0.0:.{digits}f}' for value in values)})"  # never -0.0
 
 
 def structure_text(one: PlanStructure, tr: Translate = untranslated) -> str:

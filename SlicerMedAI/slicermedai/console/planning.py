@@ -199,7 +199,8 @@ def print_page(
     pictures:
         PNG files; the file's name is the caption where no title is given.
     person, day:
-        Who planned (family name first, as DICOM has it: "Hopper^Grace") and when (YYYYMMDD).
+        Who planned (family name first, as DICOM has it: "Hopper^Grace") and when (YYYYMMDD); left out of the page of
+        a pseudonymous result.
 
     Raises
     ------

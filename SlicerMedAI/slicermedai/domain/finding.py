@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slicermedai.domain.codes import Code, Label
-from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.geometry import FloatArray, Geometry
 from slicermedai.domain.volume import LabelMap
 from slicermedai.domain.words import Words
 from slicermedai.errors import GeometryError, InputError
@@ -122,6 +122,16 @@ class Box:
         return cls(
             low=tuple(low), high=tuple(high), geometry=geometry, start=tuple(first.tolist()), stop=tuple(last.tolist())
         )
+
+    @property
+    def frame(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Middle (LPS mm), edges (mm) and axes (3 x 3, one in each column, LPS) of the box itself, not of its hull."""
+        if self.geometry is None or self.start is None or self.stop is None:
+            low, high = np.asarray(self.low), np.asarray(self.high)
+            return (low + high) / 2, high - low, np.eye(3)
+        start, stop = np.asarray(self.start), np.asarray(self.stop)
+        middle = np.asarray(self.geometry.to_lps((start + stop) / 2))
+        return middle, (stop - start) * self.geometry.spacing, self.geometry.directions
 
 
 _CORNERS = tuple(product((0, 1), repeat=3))

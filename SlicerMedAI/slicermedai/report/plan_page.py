@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 from slicermedai.domain.decisions import decided
+from slicermedai.domain.finding import Box
 from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
-from slicermedai.domain.plan import BoxCut, Cut, MarginCut, Place, Plan
+from slicermedai.domain.plan import BoxCut, Cut, MarginCut, Plan
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.storage import write_text
+from slicermedai.domain.study import Identity
 from slicermedai.errors import OutputError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.distances import ACCURACY
@@ -71,7 +73,8 @@ class PlanContext:
     no_pictures:
         Why there are none.
     person, day:
-        Who planned and when (YYYYMMDD); left free for a pen where they are "".
+        Who planned and when (YYYYMMDD); left free for a pen where they are "", and always where the result is
+        pseudonymous: a name or a true date beside its shifted one would lead back to the patient.
     """
 
     plan: Plan
@@ -108,6 +111,7 @@ def render_plan_page(context: PlanContext) -> str:
     """
     plan, table = context.plan, context.table
     check_belongs(plan, context.result)
+    is_known = context.result.study.identity is Identity.KEEP  # dates of a pseudonymous study are shifted
     return Template(resource("plan_page.html")).substitute(
         title=text(context.title),
         style=resource("plan_page.css"),
@@ -121,8 +125,8 @@ def render_plan_page(context: PlanContext) -> str:
         right=join(_numbers(table, part) for part in (Part.RESECTION, Part.BODY, Part.MARGINS, Part.ALIGNMENT)),
         cuts=_titled("Cuts", [_cut(one) for one in plan.cuts]),
         notes=_titled("Notes", list(plan.notes)),
-        person=text(person(context.person)),
-        date=text(date(context.day)),
+        person=text(person(context.person) if is_known else ""),
+        date=text(date(context.day) if is_known else ""),
         accuracy=text(f"Distances: {_accuracy(plan)}. Points are LPS mm. {_made_by(context)}."),
     )
 
@@ -338,11 +342,20 @@ def _cut(cut: Cut) -> str:
     if isinstance(cut, MarginCut):
         return f"{cut.name}: {cut.lesion} and {cut.width:g} mm around it"
     if isinstance(cut, BoxCut):
-        return f"{cut.name}: box from {_place(cut.box.low)} to {_place(cut.box.high)}"
+        return f"{_middle_out(cut.name, _LONG_NAME)}: {_box(cut.box)}"
     length = math.hypot(*cut.normal)
     way = ", ".join(f"{value / length:.2f}" for value in cut.normal)
     return f"{cut.name}: plane through {_place(cut.point)}, takes away what lies along ({way})"
 
 
-def _place(place: Place) -> str:
-    return f"({', '.join(f'{value:.1f}' for value in place)})"
+def _box(box: Box) -> str:
+    """Its corners; those of an oblique one do not tell it from others."""
+    if box.geometry is None:
+        return f"box from {_place(box.low)} to {_place(box.high)}"
+    middle, edges, axes = box.frame
+    size = " x ".join(f"{edge:.1f}" for edge in edges)
+    return f"oblique box, middle {_place(middle)}, {size} mm along {', '.join(_place(axis, 2) for axis in axes.T)}"
+
+
+def _place(place: Iterable[float], digits: int = 1) -> str:
+    return f"({', '.join(f'{round(value, digits) + 0.0:.{digits}f}' for value in place)})"

@@ -57,7 +57,7 @@ def place_cut(node: Any, cut: Cut) -> None:
         node.SetOriginWorld(*_ras(cut.point))
         node.SetNormalWorld(*_ras(unit))
     elif isinstance(cut, BoxCut):
-        center, size, axes = _frame(cut.box)
+        center, size, axes = cut.box.frame
         matrix = vtk.vtkMatrix4x4()
         for row in range(3):
             for column in range(3):
@@ -110,21 +110,11 @@ def _read_box(node: Any, before: BoxCut) -> BoxCut:
     ras = np.array([[held.GetElement(row, column) for column in range(4)] for row in range(3)])
     axes = ras[:, :3] / np.linalg.norm(ras[:, :3], axis=0) * _RAS_TO_LPS[:, None]
     center = ras[:, 3] * _RAS_TO_LPS
-    known = _frame(before.box)
+    known = before.box.frame
     found = (center, np.asarray(size), axes)
     if all(np.abs(a - b).max() < _ALIKE for a, b in zip(_plain(known), _plain(found), strict=True)):
         return before
     return BoxCut(name=before.name, box=_box(*found))
-
-
-def _frame(box: Box) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Middle (LPS mm), edges (mm) and axes (columns, LPS) of a box."""
-    if box.geometry is None or box.start is None or box.stop is None:
-        low, high = np.asarray(box.low), np.asarray(box.high)
-        return (low + high) / 2, high - low, np.eye(3)
-    start, stop = np.asarray(box.start), np.asarray(box.stop)
-    middle = np.asarray(box.geometry.to_lps((start + stop) / 2))
-    return middle, (stop - start) * box.geometry.spacing, box.geometry.directions
 
 
 def _plain(frame: tuple[FloatArray, FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
