@@ -39,7 +39,9 @@ COLUMNS = (
     "taken_as",
     "reason",
 )
-"""Of the preview's table, a row for each series; studies without one have a row too. ``number`` is what ``why`` calls a series."""
+"""Of the preview's table, a row for each series; studies without one have a row too. ``number`` is what ``why`` calls
+a series.
+"""
 
 
 class Fate(Words):

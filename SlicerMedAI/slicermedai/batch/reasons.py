@@ -12,7 +12,8 @@ from pathlib import Path
 
 from slicermedai.errors import MedAIError
 
-_UID = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+){3,}(?:#[0-9]+)?(?![\w.]*\w)")
+_UID = re.compile(r"(?<![\w.])(?=[0-9.]{16}|(?:[0-9]+\.){3})[0-9]+(?:\.[0-9]+){2,}(?:#[0-9]+)?(?![\w.]*\w)")
+"""Of sixteen characters or four numbers, so that "1.2.3" may be a version."""
 _PATH = re.compile(r"(?<![\w/\\)])(?:[A-Za-z]:)?[/\\](?:[^/\\\s:;,'\"]+[/\\])+[^/\\\s:;,'\"]*")
 _MERE_NUMBER = re.compile(r"[0-9]{1,4}")
 
