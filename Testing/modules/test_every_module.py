@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from PySide6 import QtWidgets
 
+from Testing.app.plans import a_liver_run
+from Testing.app.reviews import a_head, a_run
 from Testing.Harness import Harness, fonts
 from Testing.Harness.pythonqt.objects import unwrap
 from Testing.modules import readable
@@ -126,6 +128,32 @@ def test_unloading_leaves_no_observer_and_no_node(harness: Harness, places: Path
     assert {node.GetID() for node in nodes_of(scene)} - before[1] == set()
     assert observers_of(scene) == before[0]
     assert scene.GetNodeByID(volume.GetID()) is volume
+
+
+@pytest.mark.parametrize(("name", "stays"), [("MedAIReview", True), ("MedAIReport", False), ("MedAIPlan", True)])
+def test_unloading_with_a_result_leaves_no_observer_and_at_most_what_it_showed(
+    harness: Harness, places: Path, own_home: None, tmp_path: Path, name: str, stays: bool
+) -> None:
+    """A result that a module put into the scene is the person's, and stays until they close the scene."""
+    import slicer
+
+    scene = slicer.mrmlScene
+    run = a_liver_run(tmp_path / "run") if name == "MedAIPlan" else a_run(tmp_path / "run", a_head())
+    before, known = observers_of(scene), {node.GetID() for node in nodes_of(scene)}
+    module = harness.load_module(MODULES / f"{name}.py")
+    module.parent.show()
+    module.widget.ui.folderSelector.setCurrentPath(str(run))
+    assert harness.wait_until(lambda: not any(one.busy for one in module.widget.presenters()), 60_000)
+    assert len(nodes_of(scene)) > len(known) + (name != "MedAIReport"), "it has opened the result"
+    module.exit()
+    module.close()
+    harness.process(100)
+    new = [node for node in nodes_of(scene) if node.GetID() not in known]
+    left = [node for node in new if not node.IsA("vtkMRMLScriptedModuleNode")]
+    assert bool(left) is stays
+    for node in new:
+        scene.RemoveNode(node)
+    assert observers_of(scene) == before
 
 
 def nodes_of(scene: Any) -> list[Any]:
