@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
@@ -15,20 +16,22 @@ import pytest
 
 from slicermedai.domain.volume import Volume
 from Testing.batch.studies import write_day
+from Testing.bundles.sources import METADATA, a_source
 from Testing.fixtures import liver
-from Testing.inference.tiny_bundle import digest_of, tiny_config, write_json, write_tiny_bundle
+from Testing.inference.tiny_bundle import change_json, digest_of, tiny_config, write_json, write_tiny_bundle
 from Testing.plan.cases import LABELS, SMALL
 
 FOUND = ("liver", "lesion", "hepatic vein")
 """What the example model of a liver finds, brighter in this order."""
+FILES = ("studies", "project.key", "opted-out.txt", "cohort", "brain_mr.zip")
+"""What the tutorials call the files and folders of the person's own."""
 PASSPHRASE = "three words of yours"
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two models whose answers are known, at once."""
+    """A folder with a model whose answer is known, at once."""
     folder = tmp_path_factory.mktemp("models")
-    write_tiny_bundle(folder / "tiny@0.1")
     _write_liver_bundle(folder / "liver@0.1")
     return folder
 
@@ -48,6 +51,7 @@ def places(tmp_path: Path, models: Path, made_studies: Path, monkeypatch: pytest
     (tmp_path / "temp").mkdir()
     shutil.copytree(made_studies / "in", own / "studies")
     shutil.copy(made_studies / "opted-out.txt", own / "opted-out.txt")
+    _write_zip(own)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     for name, value in {
         "TMPDIR": "temp",
@@ -82,12 +86,22 @@ def person(slicer_stand_in: Any, places: Path, monkeypatch: pytest.MonkeyPatch) 
             modules = {name: slicer_stand_in.load_module(MODULES / f"{name}.py") for name in names}
             for module in modules.values():
                 stack.callback(module.close)
-            files = {name: str(places / name) for name in ("studies", "project.key", "opted-out.txt", "cohort")}
+            files = {name: str(places / name) for name in FILES}
             hand = Hand(slicer_stand_in, modules, files | known)
             monkeypatch.setattr(Lifecycle, "open", lambda self, path: hand.opened.append(str(path)))
             return hand
 
         yield sit_down
+
+
+def _write_zip(folder: Path) -> None:
+    """A bundle as it comes from elsewhere, for the modality of the studies here."""
+    bundle = a_source(folder / "bundles", name="brain_mr")
+    form = copy.deepcopy(METADATA["network_data_format"])
+    form["inputs"]["image"]["modality"] = "MR"
+    form["outputs"]["pred"]["channel_def"]["1"] = "brain"
+    change_json(bundle / "configs" / "metadata.json", network_data_format=form)
+    shutil.make_archive(str(folder / "brain_mr"), "zip", bundle)
 
 
 def _write_liver_bundle(folder: Path) -> None:

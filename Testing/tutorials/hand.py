@@ -18,7 +18,7 @@ from Testing.tutorials.steps import Step
 
 MODULES = Path(__file__).resolve().parents[2] / "SlicerMedAI"
 LONG = 120_000
-WIDTH = 620
+WIDTH, EDGE = 620, 8
 _BUTTONS = ("QPushButton", "QCheckBox")
 
 
@@ -35,6 +35,8 @@ class Hand:
         self.modules = modules
         self.places = places
         self.opened: list[str] = []
+        self.pressed: list[str] = []
+        self.patience = 20_000
         self.current: Any = None
         self.doings: dict[str, Callable[..., None]] = {
             r"Open the module \*\*([^*]+)\*\*": self.open_module,
@@ -75,7 +77,7 @@ class Hand:
         widget = self.current.widget
         ended = self.harness.wait_until(lambda: not any(one.busy for one in widget.presenters()), LONG)
         assert ended, "it does not end"
-        self.harness.process(150)
+        self.harness.process(30)
         self._notice_module()
 
     def picture(self, title: str, path: Path) -> Path:
@@ -84,13 +86,14 @@ class Hand:
 
         panel = unwrap(self.current.parent)
         self.harness.grab(self.current.parent, path, size=(WIDTH, panel.sizeHint().height() + 200))
-        section = next((one for one in self._all("ctkCollapsibleButton") if plain(one.text) == title), None)
-        if section is not None:
-            area = unwrap(section)
-            top = area.mapTo(panel, area.rect().topLeft()).y()
-            with Image.open(path) as whole:
-                part = whole.crop((0, top - 4, whole.width, top + area.height() + 4))
-            part.save(path)
+        areas = {plain(one.text): unwrap(one) for one in self._all("ctkCollapsibleButton")}
+        shown = [areas[title]] if title in areas else [one for one in areas.values() if one.isVisibleTo(panel)]
+        edges = [area.mapTo(panel, area.rect().topLeft()).y() for area in shown]
+        top = edges[0] - EDGE if title in areas else 0
+        bottom = max(edge + area.height() for edge, area in zip(edges, shown, strict=True)) + EDGE
+        with Image.open(path) as whole:
+            part = whole.crop((0, top, whole.width, min(bottom, whole.height)))
+        part.save(path)
         return path
 
     # --- doing -------------------------------------------------------------------------------------------------------
@@ -107,7 +110,10 @@ class Hand:
         self.widget("ctkCollapsibleButton", title).collapsed = False
 
     def press(self, text: str) -> None:
-        self.harness.click(self.visible(self.button(text)))
+        self.pressed.append(text)
+        button = self.visible(self.button(text))
+        self.harness.wait_until(lambda: button.enabled, self.patience)
+        self.harness.click(button)
 
     def press_and_choose(self, text: str, name: str) -> None:
         self.harness.dialogs.answer(self.places[name])
@@ -138,11 +144,14 @@ class Hand:
         from PySide6 import QtWidgets
 
         holder = unwrap(self.widget("ctkCollapsibleButton", section))
-        for table in holder.findChildren(QtWidgets.QTableWidget):
-            for item in table.findItems(text, qt_names().MatchExactly):
-                table.setCurrentItem(item)
-                return
-        raise AssertionError("no table there has such a cell")
+        tables = holder.findChildren(QtWidgets.QTableWidget)
+
+        def found() -> list[tuple[Any, Any]]:
+            return [(table, item) for table in tables for item in table.findItems(text, qt_names().MatchExactly)]
+
+        assert self.harness.wait_until(lambda: bool(found()), self.patience), "no table there has such a cell"
+        table, item = found()[0]
+        table.setCurrentItem(item)
 
     def move_plane(self, millimetres: str) -> None:
         import slicer
@@ -156,8 +165,8 @@ class Hand:
     # --- seeing ------------------------------------------------------------------------------------------------------
 
     def see(self, text: str) -> None:
-        shown = self.shown()
-        assert any(text in one for one in shown), "not to be seen. There is: " + " | ".join(filter(None, shown))
+        seen = self.harness.wait_until(lambda: any(text in one for one in self.shown()), self.patience)
+        assert seen, "not to be seen. There is: " + " | ".join(filter(None, self.shown()))
 
     def see_opened(self, name: str) -> None:
         assert self.opened, "nothing was opened"
@@ -174,6 +183,7 @@ class Hand:
                 cells = [(row, column) for row in range(table.rowCount()) for column in range(table.columnCount())]
                 items = [table.item(*cell) for cell in cells]
                 texts += [item.text() for item in items if item is not None]
+        texts += [one.toPlainText() for one in panel.findChildren(QtWidgets.QPlainTextEdit) if one.isVisibleTo(panel)]
         texts += [box.currentText() for box in panel.findChildren(QtWidgets.QComboBox) if box.isVisibleTo(panel)]
         return texts
 

@@ -81,6 +81,30 @@ def test_each_module_links_to_its_own_page_that_is_there(slicer_stand_in: Any, p
     module.close()
 
 
+def test_slicers_help_box_shows_the_page_with_its_pictures_and_goes_on_to_others(slicer_stand_in: Any) -> None:
+    """A link to a file is followed in the box itself: Qt's text browser hands on only what is no file."""
+    from PySide6 import QtCore, QtGui, QtTest, QtWidgets
+
+    module = slicer_stand_in.load_module(DOCS.parents[1] / "SlicerMedAI" / "MedAIDeidentify.py")
+    box = QtWidgets.QTextBrowser()
+    box.setOpenExternalLinks(True)  # as Slicer's module panel does
+    box.setHtml(module.module.parent.helpText)
+    box.resize(600, 400)
+    box.show()
+    slicer_stand_in.process(20)
+    place = box.cursorRect(box.document().find("this module"))
+    QtTest.QTest.mouseClick(box.viewport(), QtCore.Qt.MouseButton.LeftButton, pos=place.center())
+    slicer_stand_in.process(20)
+    assert "For researchers" in box.toPlainText()
+    picture = QtCore.QUrl("../../Screenshots/tutorial-researcher-review.png")
+    loaded = box.loadResource(QtGui.QTextDocument.ResourceType.ImageResource, picture)
+    assert QtGui.QImage.fromData(loaded).width() > 500
+    box.setSource(box.source().resolved(QtCore.QUrl("troubleshooting.html")))
+    assert "Troubleshooting" in box.toPlainText()
+    box.close()
+    module.close()
+
+
 def test_an_installed_module_links_to_what_lies_beside_it(tmp_path: Path) -> None:
     place = tmp_path / "Slicer 5.12" / "qt-scripted-modules"
     shutil.copytree(DOCS, place / "Resources" / "Docs")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +10,6 @@ import pytest
 
 from Testing.app.plans import a_liver_run
 from Testing.batch.studies import write
-from Testing.bundles.sources import METADATA, a_source
-from Testing.inference.tiny_bundle import change_json
 from Testing.tutorials.steps import DOCS
 from Testing.validate.test_commands import write_cohort
 
@@ -31,22 +27,11 @@ def desk(places: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     write(places / "STUDY", 1, patient="ZZ-1", study="one")
     write(places / "STUDIES" / "a", 1, patient="ZZ-2", study="two")
-    _write_zip(places)
     a_liver_run(places / "LIVER")
     table = write_cohort(places / "cases", seed=81)
     for path in table.parent.iterdir():
         path.rename(places / path.name)
     return places
-
-
-def _write_zip(folder: Path) -> None:
-    """A bundle as it comes from elsewhere, for the modality of the studies here."""
-    bundle = a_source(folder / "bundles", name="brain_mr")
-    form = copy.deepcopy(METADATA["network_data_format"])
-    form["inputs"]["image"]["modality"] = "MR"
-    form["outputs"]["pred"]["channel_def"]["1"] = "brain"
-    change_json(bundle / "configs" / "metadata.json", network_data_format=form)
-    shutil.make_archive(str(folder / "brain_mr"), "zip", bundle)
 
 
 def blocks(kind: str) -> Iterator[str]:
