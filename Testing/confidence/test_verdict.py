@@ -14,6 +14,7 @@ from slicermedai.confidence.light import Light, fit_green_rule
 from slicermedai.confidence.margins import region_around
 from slicermedai.confidence.ood import fit_ood
 from slicermedai.confidence.record import FitProvenance, SampledTrust, StructureTrust, TrustRecord, applicability
+from slicermedai.confidence.scaling import Scaling
 from slicermedai.confidence.scope import Applicability, Applies, Situation
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
@@ -210,6 +211,16 @@ def test_a_structure_that_the_record_does_not_know_is_not_assessed(record: Trust
     found = judged(an_easy_case(), bare)
     assert found.light.light is Light.NONE
     assert found.confidence.state is ConfidenceState.NOT_CALIBRATED
+
+
+def test_what_could_not_be_fitted_is_said_in_the_words_of_the_record(record: TrustRecord) -> None:
+    (known,) = record.structures
+    bare = {"scaling": Scaling(), "dice": None, "volume": None, "rule": None}
+    few = dataclasses.replace(known, **bare, reasons=("found in 5 patients; 20 are needed",))
+    for structure, words in ((few, "found in 5 patients"), (dataclasses.replace(known, **bare, rough=True), "boxes")):
+        found = judged(an_easy_case(), dataclasses.replace(record, structures=(structure,)))
+        assert found.light.light is Light.NONE and words in found.quality.reason
+        assert words in found.confidence.reason.lower()
 
 
 def test_a_reader_who_trusts_green_alone_is_right_as_often_as_green_says(record: TrustRecord) -> None:

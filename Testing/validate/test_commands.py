@@ -485,7 +485,9 @@ def test_a_record_with_flips_judges_runs_with_flips_and_says_so_to_others(
     assert said["none"].expected_dice != said["flips"].expected_dice
 
 
-def test_boxes_as_references_calibrate_and_never_make_a_light_green(bundle: Path, tmp_path: Path) -> None:
+def test_nothing_is_fitted_to_boxes_and_a_run_says_why(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """References as markups in the table of a real calibration: their regions are boxes, which is said."""
     table = write_cohort(tmp_path / "boxes", seed=88)
     with table.open(newline="") as stream:
@@ -502,11 +504,22 @@ def test_boxes_as_references_calibrate_and_never_make_a_light_green(bundle: Path
         device="cpu",
     )  # fmt: skip
     (path,) = execute(job, job_id="j").glob("*.trust.json")
-    (body,) = load_record(path).structures
-    assert body.is_calibrated and body.dice is not None and body.rule is None
-    assert any("boxes or balls" in reason for reason in body.reasons)
+    record = load_record(path)
+    (body,) = record.structures
+    assert body.rough and body.patients >= 20 and not body.is_calibrated
+    assert (body.dice, body.rule, body.volume, body.sampled, record.volumes) == (None, None, None, None, ())
     report = (validate_boxes(table, bundle, tmp_path / "v") / "report.html").read_text()
     assert "References of Body are boxes or balls" in report
+    understand(["trust", "use", str(path)])()
+    assert obey(understand(["trust", "show", str(path)])) == 0
+    assert "boxes or balls" in capsys.readouterr().out
+
+    case = next(case for case in phantoms(COUNT, seed=88) if case.difficulty < 1)  # an image like the record's
+    finding, quality, _ = run_with_trust(case, bundle, NORTH)
+    assert (finding.confidence.state, finding.confidence.probability) == (ConfidenceState.NOT_CALIBRATED, None)
+    assert "boxes or balls" in finding.confidence.reason and "boxes or balls" in quality.reason
+    assert (quality.light, quality.expected_dice) == ("not assessed", None)
+    assert all(m.interval is None for m in finding.measurements)
 
 
 def write_box(image: Path) -> str:

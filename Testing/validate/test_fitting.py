@@ -126,3 +126,11 @@ def test_a_structure_that_too_few_patients_have_gets_no_volume_interval() -> Non
     cases = [measured(10.0 * (n < 8), 10.0 * (n < 8), subject=str(n)) for n in range(30)]
     assert _volume(1, cases).interval(10.0) is None
     assert _volume(1, cases[8:]).interval(10.0) is None
+
+
+def test_one_case_with_a_box_is_enough_for_nothing_to_be_fitted(patients: list[Phantom]) -> None:
+    cases = [done(case, agreed=0.9) for case in patients]
+    assert not _structure(1, "Blob", cases, fitted(cases)).rough
+    made = _structure(1, "Blob", [replace(cases[0], rough=frozenset({1})), *cases[1:]], fitted(cases))
+    assert made.rough and not made.is_calibrated and made.patients == len(patients)
+    assert (made.dice, made.volume, made.sampled, made.rule, made.sketch) == (None, None, None, None, "")

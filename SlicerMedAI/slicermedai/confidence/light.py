@@ -58,8 +58,8 @@ class GreenRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What a light is made from; anything that is not known is None. ``unstable`` says why an answer is not stable, or
-    not known to be; ``note`` what people must know of how the Dice was predicted: no doubt, and the last that is
-    said."""
+    not known to be; ``unfitted`` why the record predicts no Dice of this structure; ``note`` what people must know of
+    how the Dice was predicted: no doubt, and the last that is said."""
 
     applicability: Applicability
     ood: OodReport | None = None
@@ -68,6 +68,7 @@ class Evidence:
     rule: GreenRule | None = None
     edited: bool = False
     unstable: str = ""
+    unfitted: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -143,7 +144,8 @@ def _not_applicable(evidence: Evidence) -> TrafficLight | None:
 def _unpredicted(evidence: Evidence) -> TrafficLight | None:
     if evidence.predicted_dice is not None:
         return None
-    return _light(Light.NONE, "the Dice of this structure could not be predicted", *evidence.applicability.reasons)
+    unpredicted = "the Dice of this structure could not be predicted"
+    return _light(Light.NONE, *evidence.unfitted, unpredicted, *evidence.applicability.reasons)
 
 
 def _by_dice(evidence: Evidence) -> TrafficLight:

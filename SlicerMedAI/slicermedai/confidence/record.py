@@ -31,7 +31,9 @@ from slicermedai.domain.finding import Interval
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import TrustError, UnreadableFileError
 
-SCHEMA = 2
+SCHEMA = 3
+"""3: volume intervals of those in whom a structure was found, nothing fitted to boxes, features with their layer."""
+ROUGH = "its references are boxes or balls around it, and no outlines: nothing can be fitted to them"
 SUFFIX = ".trust.json"
 PRECISION = "float32"
 """What networks run in where a record is fitted."""
@@ -74,7 +76,8 @@ class StructureTrust:
     """What the record knows of one structure; a part that could not be fitted is None, and ``reasons`` say why.
 
     ``sketch`` is the merged sketch of all patients as text, see :func:`sketch_text`; ``intervals`` are of slope,
-    offset and the metrics after calibration.
+    offset and the metrics after calibration. ``rough`` is True where references were boxes or balls around it: nothing
+    is fitted to such, and the doubt is :data:`ROUGH`.
     """
 
     value: int
@@ -90,6 +93,12 @@ class StructureTrust:
     rule: GreenRule | None = None
     reasons: tuple[str, ...] = ()
     sampled: SampledTrust | None = None
+    rough: bool = False
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why there are parts that could not be fitted."""
+        return (ROUGH, *self.reasons) if self.rough else self.reasons
 
     @property
     def is_calibrated(self) -> bool:

@@ -81,6 +81,7 @@ def verdict(observed: Observed, standing: Standing) -> Verdict:
             note=note,
             edited=observed.edited,
             unstable=observed.unstable,
+            unfitted=usable.doubts if usable and model is None else (),
         )
     )
     return Verdict(
@@ -126,7 +127,9 @@ def _dice(observed: Observed, known: StructureTrust | None, model: DiceModel | N
 def _confidence(observed: Observed, known: StructureTrust | None, standing: Standing) -> Confidence:
     if observed.edited:
         return Confidence(state=ConfidenceState.NOT_ASSESSED_EDITED, reason=_EDITED)
-    if known is None or not known.is_calibrated or observed.sketch is None or standing.record is None:
+    if known is not None and not known.is_calibrated:
+        return _unassessed(observed, standing, doubts=known.doubts)
+    if known is None or observed.sketch is None or standing.record is None:
         return _unassessed(observed, standing)
     probability = mean_probability(observed.sketch, known.scaling)
     if probability is None:
@@ -140,12 +143,12 @@ def _confidence(observed: Observed, known: StructureTrust | None, standing: Stan
     )
 
 
-def _unassessed(observed: Observed, standing: Standing) -> Confidence:
+def _unassessed(observed: Observed, standing: Standing, *, doubts: tuple[str, ...] = ()) -> Confidence:
     """Out of distribution nothing is assessed; otherwise the raw score is passed on as such, with the reason."""
     if standing.applicability.applies and standing.ood is not None and standing.ood.state is OodState.OUTSIDE:
         words = "; ".join(alarm.reason for alarm in standing.ood.alarms)
         return Confidence(state=ConfidenceState.NOT_ASSESSED, raw_score=observed.raw_score, reason=words)
-    reasons = "; ".join(standing.applicability.reasons) if standing.record else ""
+    reasons = "; ".join((*doubts, *standing.applicability.reasons)) if standing.record else ""
     return assess(observed.raw_score, model=standing.model, why=reasons[:1].upper() + reasons[1:])
 
 

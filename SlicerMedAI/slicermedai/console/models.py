@@ -197,7 +197,7 @@ def _structure_lines(known: Any) -> list[str]:
             f"  with {known.sampled.method}: "
             + (f"green from a predicted Dice of {rule.threshold:.2f}" if rule else "never green")
         )
-    return said + [f"  {reason}" for reason in known.reasons]
+    return said + [f"  {reason}" for reason in known.doubts]
 
 
 def _facts(ref: BundleRef) -> ModelFacts:

@@ -85,8 +85,13 @@ def scope_of(cases: Sequence[DoneCase]) -> Scope:
 
 
 def volume_ranges(cases: Sequence[DoneCase], manifest: Manifest) -> tuple[VolumeRange, ...]:
-    """What volumes the structures of the cases have by their references, where there are patients enough."""
-    labels = [(value, la.name) for value, la in manifest.ref.labels if all(value in case.scores for case in cases)]
+    """What volumes the structures of the cases have by their references, where there are patients enough.
+
+    Boxes and balls around a structure say nothing of its volume.
+    """
+    known = [value for value, _ in manifest.ref.labels if all(value in case.scores for case in cases)]
+    outlined = {value for value in known if not _is_rough(value, cases)}
+    labels = [(value, label.name) for value, label in manifest.ref.labels if value in outlined]
     volumes = [[case.scores[value].reference_ml for value, _ in labels] for case in cases]
     return fit_volume_ranges(volumes, labels, subjects=[case.subject for case in cases])
 
@@ -107,30 +112,34 @@ def _provenance(cases: Sequence[DoneCase], declared: Declared) -> FitProvenance:
 
 
 def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> StructureTrust:
+    patients = fit.subjects if fit else 0
+    if _is_rough(value, cases):
+        return StructureTrust(value=value, name=name, patients=patients, rough=True)
     dice, why = _dice(value, cases, fit)
-    sampled = _sampled(value, cases, fit)
     volume = _volume(value, cases)
     reasons = [fit.reason if fit else "it was predicted in no case", why]
-    is_rough = any(value in case.rough for case in cases)
-    if is_rough:
-        reasons.append("its references are boxes or balls around it, and no outlines: no light is green")
     if math.isinf(volume.half_width(1.0)):
         reasons.append("too few patients for a volume interval")
     made = StructureTrust(
         value=value,
         name=name,
-        patients=fit.subjects if fit else 0,
+        patients=patients,
         sketch=sketch_text(merged(c.sketch.sketches[value] for c in cases if value in c.sketch.sketches)),
         volume=volume,
         dice=dice,
-        rule=fit_green_rule(dice.held_out) if dice and not is_rough else None,
+        rule=fit_green_rule(dice.held_out) if dice else None,
         reasons=tuple(reason for reason in reasons if reason),
-        sampled=replace(sampled, rule=None) if sampled and is_rough else sampled,
+        sampled=_sampled(value, cases, fit),
     )
     if fit is None or fit.before is None or fit.after is None:
         return made
     intervals = fit.intervals | fit.after.intervals
     return replace(made, scaling=fit.scaling, intervals=intervals, before=fit.before.metrics, after=fit.after.metrics)
+
+
+def _is_rough(value: int, cases: Sequence[DoneCase]) -> bool:
+    """True where a reference is a box or a ball around the structure: its voxels and its volume are not the truth."""
+    return any(value in case.rough for case in cases)
 
 
 def _volume(value: int, cases: Sequence[DoneCase]) -> VolumeModel:
