@@ -3,6 +3,7 @@
 ::
 
     COHORT/cohort.json, rules.toml      what holds for all cases
+    COHORT/planning                     while a plan is being added, or where that was cut off
     COHORT/preview.csv                  every series, and why it was not taken
     COHORT/queue/0001/case.json         one study: files, patient, series; never changed
     COHORT/queue/0001/state.json        where it stands; replaced as a whole
@@ -36,6 +37,7 @@ from slicermedai.errors import FolderBusyError, InputError, OutputError, ResultE
 
 FORMAT = 1
 _FILE, _QUEUE, _RESULTS, _CASE, _STATE = "cohort.json", "queue", "results", "case.json", "state.json"
+_RULES, _PLANNING = "rules.toml", "planning"
 _WAIT = 60.0
 
 
@@ -183,6 +185,21 @@ class Cohort:
                     advice="Was the folder moved? Put it back and begin again; nothing that was done is made anew.",
                 )
 
+    def check_whole(self) -> None:
+        """Raise :class:`OutputError` where the adding of a plan was cut off, so that studies are missing."""
+        if (self.folder / _PLANNING).exists():
+            raise OutputError(
+                "the making of this cohort was cut off, and studies are missing from it",
+                file=self.folder,
+                advice="Make it again of the same studies (batch make, or choose them in the module): that goes on.",
+            )
+
+    def wait_until_whole(self) -> None:
+        """As :meth:`check_whole`; of a plan that somebody adds just now the end is waited for."""
+        if (self.folder / _PLANNING).exists():
+            with self.alone():
+                self.check_whole()
+
     def settle(self, name: str, standing: Standing) -> Standing:
         """As :meth:`write`, where the case still waits or is run; returns what is written of it now.
 
@@ -247,10 +264,11 @@ class Cohort:
                 raise InputError("cannot be run again", file=self.folder, attribute=name, advice="Plan anew instead.")
             self.write(name, Standing(state=State.WAITING))
 
-    def add(self, preview: Preview) -> list[str]:
+    def add(self, preview: Preview, *, rules_text: str = "") -> list[str]:
         """Add what a plan holds; returns the names of new cases. What is there already stays as it is.
 
-        A study whose series changed is a new case, and the old one is superseded; its result stays.
+        A study whose series changed is a new case, and the old one is superseded; its result stays. Where it is cut
+        off, nothing runs until the same plan was added again. ``rules_text`` is kept where there is any.
 
         Raises
         ------
@@ -259,8 +277,12 @@ class Cohort:
         with self.alone():
             known = self.cases()
             self._note_models(preview)
+            write_text(self.folder / _PLANNING, "")
             added = [self._add(one, known) for one in preview.planned]
             preview.write(self.folder / "preview.csv")
+            if rules_text:
+                write_text(self.folder / _RULES, rules_text)
+            (self.folder / _PLANNING).unlink(missing_ok=True)
         return [name for name in added if name]
 
     def _note_models(self, preview: Preview) -> None:
@@ -270,14 +292,20 @@ class Cohort:
             _write_cohort(self.folder, self.settings, self.models)
 
     def _add(self, one: Planned, known: list[Case]) -> str:
+        """The old case is superseded last: killed before, a study has two cases, and never none."""
         old = [case for case in known if case.study_uid == one.choice.study_uid]
         same = next((case for case in old if case.key == one.key), None)
+        if same is None:
+            name = self._add_new(one, known)
+        else:
+            name = ""
+            self._follow(same, one)
         for case in old:
             if case is not same:
                 self._supersede(case)
-        if same is not None:
-            self._follow(same, one)
-            return ""
+        return name
+
+    def _add_new(self, one: Planned, known: list[Case]) -> str:
         case = _new_case(one, known)
         self.place(case.name).mkdir(parents=True, mode=0o700, exist_ok=True)
         self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
@@ -320,18 +348,17 @@ def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text
             (place / name).mkdir(parents=True, mode=0o700, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot be made ({error.strerror})", file=place) from error
-    if rules_text:
-        write_text(place / "rules.toml", rules_text)
+    write_text(place / _PLANNING, "")
     _write_cohort(place, settings.absolute(), models)
     cohort = Cohort(place)
-    cohort.add(preview)
+    cohort.add(preview, rules_text=rules_text)
     return cohort
 
 
 def _is_empty(place: Path) -> bool:
     """Whether nothing is there, or what is left where the making of a cohort was killed before it had any case."""
     names = {path.name for path in place.iterdir() if not path.name.startswith(".")}
-    return names <= {_QUEUE, _RESULTS, "rules.toml"} and not any(
+    return names <= {_QUEUE, _RESULTS, _RULES, _PLANNING} and not any(
         any((place / name).iterdir()) for name in names & {_QUEUE, _RESULTS}
     )
 

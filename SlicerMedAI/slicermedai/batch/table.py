@@ -70,7 +70,10 @@ def reports_of(cohort: Cohort) -> Iterator[Report]:
     ------
     UnreadableFileError, InputError
         The queue, or the list of people who opted out, cannot be read.
+    OutputError
+        A plan is being added, or that was cut off: studies are missing.
     """
+    cohort.check_whole()
     exclusions = cohort.settings.exclusions()
     for name in cohort.names():
         yield report_of(cohort, name, exclusions)

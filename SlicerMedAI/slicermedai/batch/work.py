@@ -73,6 +73,8 @@ class Worker:
         A model is another one than when the cohort was made, or is not there.
     IdentityError, InputError
         A list of people who opted out, or the project key, cannot be read.
+    OutputError
+        The cohort is not there, or its making was cut off.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Worker:
         if processes < 1:
             raise InputError("must be at least 1", attribute="processes")
         cohort.check()
+        cohort.wait_until_whole()
         check_models(cohort.models, file=cohort.folder)
         cohort.settings.check_key((secrets or {}).get(PASSPHRASE_VARIABLE))
         self.cohort = cohort
@@ -146,8 +149,7 @@ class Worker:
     def _sweep(self) -> None:
         """Remove what killed workers left half-made in the queue."""
         for place in map(self.cohort.place, self.cohort.names()):
-            if claims.holder(place) is not None:
-                claims.take_back(place)
+            claims.take_back(place)
             claims.sweep(place)
 
     def __enter__(self) -> Worker:

@@ -72,7 +72,6 @@ def make(
     from slicermedai.batch import cohort as cohorts
     from slicermedai.batch.planning import plan
     from slicermedai.batch.rules import load_rules
-    from slicermedai.domain.storage import write_text
     from slicermedai.errors import InputError, OutputError
     from slicermedai.jobs.places import holds
 
@@ -87,8 +86,7 @@ def make(
     found = cohorts.Cohort(place)
     if settings and given != found.settings:
         raise InputError("has other settings", file=place, advice="Leave them out, or make a new cohort.")
-    found.add(plan(source, wanted, found.settings, progress=progress))
-    write_text(place / "rules.toml", text)
+    found.add(plan(source, wanted, found.settings, progress=progress), rules_text=text)
     return found
 
 

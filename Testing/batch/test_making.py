@@ -1,0 +1,129 @@
+"""The making of a cohort is cut off at any moment, and settings are given that it does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slicermedai.batch import cohort as lib
+from slicermedai.batch.cohort import Cohort, State, make
+from slicermedai.batch.planning import plan
+from slicermedai.batch.rules import load_rules
+from slicermedai.batch.settings import Settings
+from slicermedai.batch.work import Worker
+from slicermedai.console import cohorts
+from slicermedai.errors import OutputError, UnknownBundleError
+from Testing.batch.studies import write_study
+
+WRITE = lib.write_text
+MOST = 40
+
+
+Act = Callable[[], object]
+Cuts = Callable[[], Iterator[Callable[[Act], bool]]]
+
+
+class Cut(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+@pytest.fixture
+def each_write(monkeypatch: pytest.MonkeyPatch) -> Cuts:
+    """For each file that an action writes: does it, cut off before that file; False where it came to its end."""
+
+    def points() -> Iterator[Callable[[Act], bool]]:
+        for number in range(MOST):
+
+            def cut(act: Act, number: int = number) -> bool:
+                left = [number]
+
+                def write(path: Path, text: str) -> Path:
+                    left[0] -= 1
+                    if left[0] < 0:
+                        raise Cut
+                    return WRITE(path, text)
+
+                with monkeypatch.context() as patched:
+                    patched.setattr(lib, "write_text", write)
+                    try:
+                        act()
+                    except Cut:
+                        return True
+                return False
+
+            yield cut
+
+    return points
+
+
+def test_a_cohort_whose_making_was_cut_off_is_never_run_as_if_it_were_whole(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path, each_write: Cuts
+) -> None:
+    settings = Settings(bundle=str(tiny), device="cpu")
+    preview = plan(three_studies, load_rules(rules), settings)
+    cuts = 0
+    for number, cut in enumerate(each_write()):
+        folder = tmp_path / f"c{number}"
+        was_cut = cut(lambda folder=folder: make(folder, preview, settings, rules_text=rules.read_text()))
+        if not was_cut:
+            break
+        cuts += 1
+        if (folder / "cohort.json").is_file():
+            refuses_to_go_on(folder)
+        made = cohorts.make(folder, three_studies, rules, bundle=str(tiny), device="cpu")
+        whole(made, {"waiting": 3})
+    assert cuts > 8
+    whole(Cohort(folder), {"waiting": 3})
+
+
+def refuses_to_go_on(folder: Path) -> None:
+    acts: list[Callable[[Path], object]] = [
+        lambda place: Worker(Cohort(place)),
+        cohorts.run,
+        cohorts.to_rows,
+        cohorts.write_tables,
+    ]
+    for act in acts:
+        with pytest.raises(OutputError, match="was cut off"):
+            act(folder)
+
+
+def whole(cohort: Cohort, counts: dict[str, int]) -> None:
+    assert cohort.counts() == counts
+    assert (cohort.folder / "preview.csv").is_file()
+    assert (cohort.folder / "rules.toml").is_file()
+    assert len(cohorts.to_rows(cohort.folder)) == sum(counts.values())
+
+
+def test_a_study_that_grew_is_superseded_last(tmp_path: Path, rules: Path, tiny: Path, each_write: Cuts) -> None:
+    """However its adding ends, one case of the study is not superseded."""
+    files = write_study(tmp_path / "in", patient="ZZ-1", study="one")
+    settings = Settings(bundle=str(tiny), device="cpu")
+    first = plan(tmp_path / "in", load_rules(rules), settings)
+    files["wanted"][-1].unlink()
+    second = plan(tmp_path / "in", load_rules(rules), settings)
+    cuts = 0
+    for number, cut in enumerate(each_write()):
+        made = make(tmp_path / f"c{number}", first, settings, rules_text="x")
+        was_cut = cut(lambda made=made: made.add(second))
+        states = [made.standing(name).state for name in Cohort(made.folder).names()]
+        assert State.WAITING in states
+        made.add(second)
+        whole(made, {"waiting": 1, "superseded": 1})
+        if not was_cut:
+            break
+        cuts += 1
+    assert cuts >= 4
+
+
+def test_a_plan_whose_model_is_not_there_leaves_the_cohort_as_it_was(
+    tmp_path: Path, three_studies: Path, rules: Path, cohort: Cohort
+) -> None:
+    found = plan(three_studies, load_rules(rules), cohort.settings)
+    another = replace(found, planned=tuple(replace(one, bundle="nobody") for one in found.planned))
+    with pytest.raises(UnknownBundleError):
+        cohort.add(another)
+    whole(cohort, {"waiting": 3})
