@@ -103,6 +103,29 @@ def test_another_machines_claim_is_taken_back_after_the_lease_alone(tmp_path: Pa
     assert claims.take_back(place)
 
 
+@pytest.mark.parametrize("left", [None, "", "{}"])
+def test_a_claim_whose_owner_cannot_be_read_is_taken_back_after_the_lease_alone(
+    tmp_path: Path, left: str | None
+) -> None:
+    """As a loss of power leaves it; who holds it and lives gives it up."""
+    place = case(tmp_path)
+    claim = claims.take(place)
+    assert claim is not None
+    owner = claim.folder / "owner.json"
+    owner.unlink() if left is None else owner.write_text(left)
+    with pytest.raises(claims.ClaimLost):
+        claim.check()
+    assert not claims.take_back(place)
+    old = time.time() - claims.LEASE - 5
+    os.utime(claim.folder if left is None else owner, (old, old))
+    assert claims.take_back(place)
+    again = claims.take(place)
+    assert again is not None
+    claim.release()
+    assert claims.holder(place) == again.owner
+    again.release()
+
+
 def test_who_lost_a_claim_finishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = case(tmp_path)
     slow = claims.take(place)

@@ -154,19 +154,28 @@ def take_back(place: Path) -> bool:
         The file system has no locks: it cannot be told whether somebody else is doing the same.
     """
     owner = holder(place)
-    if owner is None:
-        return not (place / CLAIM).exists()
-    if not is_stale(place, owner):
+    if not (place / CLAIM).exists():
+        return True
+    if not _is_over(place, owner):
         return False
+    token = owner.token if owner else f"{_HOST}-{uuid.uuid4().hex[:12]}"
     with _alone(place):
-        now = holder(place)
-        if now is None or now.token != owner.token:
-            return now is None
-        gone = place / f".stale-{owner.token}"
+        if not (place / CLAIM).exists():
+            return True
+        if holder(place) != owner or not _is_over(place, owner):
+            return False
+        gone = place / f".stale-{token}"
         (place / CLAIM).rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
-    _unlock(place, owner.token, None)
+    _unlock(place, token, None)
     return True
+
+
+def _is_over(place: Path, owner: Owner | None) -> bool:
+    """A claim whose owner cannot be read, as a loss of power leaves it, is nobody's once it is old: who lives, and
+    cannot read it, gives it up by itself.
+    """
+    return is_stale(place, owner) if owner else _silence(place) > LEASE
 
 
 def is_stale(place: Path, owner: Owner) -> bool:
@@ -200,9 +209,11 @@ def _is_left(place: Path, path: Path, host: str, token: str) -> bool:
 
 
 def _silence(place: Path) -> float:
-    """Seconds since the claim was touched, both times by the clock of the disk."""
+    """Seconds since the claim was touched, both times by the clock of the disk; without an owner since it was made."""
+    claim = place / CLAIM
     try:
-        return _now(place) - (place / CLAIM / _OWNER).stat().st_mtime
+        touched = claim / _OWNER if (claim / _OWNER).exists() else claim
+        return _now(place) - touched.stat().st_mtime
     except OSError:
         return 0.0
 
