@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> int:
         if done != given.cases:
             print(f"NOT MEASURED: {done} of {given.cases} cases came to their end")
             return 1
-    _goal("cases an hour, 1 worker / plain loop", loop / found[1][0], RATIO_GOAL, at_least=True)
-    _goal("growth of the queue's own memory from the first to the last third", _growth(found[1][2]), GROWTH_GOAL)
+    tell_goal("cases an hour, 1 worker / plain loop", loop / found[1][0], RATIO_GOAL, at_least=True)
+    tell_goal("growth of the queue's own memory from the first to the last third", growth(found[1][2]), GROWTH_GOAL)
     return 0
 
 
@@ -100,12 +100,12 @@ def _resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _growth(memory: list[float]) -> float:
-    """How much larger the median of the last third is than that of the first third after its start; 0 if unknown."""
+def growth(memory: list[float]) -> float | None:
+    """How much larger the median of the last third is than that of the first third after its start; None if unknown."""
     samples = memory[len(memory) // 6 : -2]
     third = len(samples) // 3
     if not third:
-        return 0.0
+        return None
     first, last = sorted(samples[:third]), sorted(samples[-third:])
     return last[third // 2] / first[third // 2] - 1
 
@@ -118,6 +118,10 @@ def _tell(name: str, cases: int, seconds: float, memory: list[float] | None) -> 
     )
 
 
-def _goal(name: str, value: float, goal: float, *, at_least: bool = False) -> None:
+def tell_goal(name: str, value: float | None, goal: float, *, at_least: bool = False) -> None:
+    """Print whether it is met; a figure that was not measured never is."""
+    if value is None:
+        print(f"NOT MEASURED {name}: too few samples; take more cases")
+        return
     is_met = value >= goal if at_least else value <= goal
     print(f"{'ok    ' if is_met else 'MISSED'} {name}: {value:.2f}, goal {'>=' if at_least else '<='} {goal:g}")
