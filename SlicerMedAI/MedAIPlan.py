@@ -222,10 +222,7 @@ class MedAIPlanLogic(ScriptedLoadableModuleLogic):
 
     def capture(self, folder, onlySlices):
         """Pictures of the open views, for the page."""
-        from slicermedai.scene.plan_capture import capture_views
-
-        manager = slicer.app.layoutManager()
-        return capture_views(manager, folder, image=self._scene.image_node, only_slices=onlySlices)
+        return self._scene.capture(slicer.app.layoutManager(), folder, only_slices=onlySlices)
 
 
 class MedAIPlanTest(ScriptedLoadableModuleTest):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import slicer
 from PIL import Image
 
 from slicermedai.app.plan_ask import read_meshes
 from slicermedai.app.plan_shapes import COLORS, MARGIN, REMNANT, RESECTION, shapes_of, write_meshes
 from slicermedai.domain.plan import PlaneCut
 from slicermedai.plan import edits
+from slicermedai.scene.identity import RESULT, result_key
 from slicermedai.scene.offscreen import quiet_vtk
 from slicermedai.scene.plan_capture import capture_views
 from slicermedai.scene.plan_pictures import render_plan
-from slicermedai.scene.views import DrawingScene, SliceView, opened
+from slicermedai.scene.plan_regions import show_shapes
+from slicermedai.scene.show import show
+from slicermedai.scene.views import DrawingScene, SliceView, ThreeDView, opened
 from slicermedai.scene.volumes import volume_to_node
 from Testing.fixtures import liver
 from Testing.plan.cases import SMALL, a_plan, a_result
@@ -52,9 +58,9 @@ def test_without_an_image_there_is_a_3d_view_alone(tmp_path: Path) -> None:
 
 
 class Widget:
-    """What Slicer's slice widget is to who captures it: a logic, and a view with a render window."""
+    """What Slicer's slice and 3D widgets are to who captures them: a logic, a view node, a view with a window."""
 
-    def __init__(self, view: SliceView) -> None:
+    def __init__(self, view: Any) -> None:
         self.view = view
 
     def sliceLogic(self) -> Any:
@@ -62,6 +68,12 @@ class Widget:
 
     def sliceView(self) -> Widget:
         return self
+
+    def threeDView(self) -> Widget:
+        return self
+
+    def mrmlViewNode(self) -> Any:
+        return self.view.node
 
     def renderWindow(self) -> Any:
         return self.view.window
@@ -71,35 +83,108 @@ class Widget:
 
 
 class Manager:
-    """Slicer's layout manager with one open view, the red one."""
+    """Slicer's layout manager with two open views, the red one and one in 3D."""
 
-    def __init__(self, widget: Widget) -> None:
-        self.widget = widget
-
-    @property
-    def threeDViewCount(self) -> int:
-        return 0
+    def __init__(self, slices: Any, three_d: Any) -> None:
+        self.slices, self.three_d = Widget(slices), Widget(three_d)
+        self.threeDViewCount = 1
 
     def sliceWidget(self, name: str) -> Widget | None:
-        return self.widget if name == "Red" else None
+        return self.slices if name == "Red" else None
+
+    def threeDWidget(self, number: int) -> Widget:
+        return self.three_d
 
 
-def test_open_views_are_captured_where_they_show_the_image_and_nothing_else(tmp_path: Path) -> None:
-    with quiet_vtk(), DrawingScene() as drawing:
-        image = volume_to_node(VENOUS, drawing.scene)
-        other = volume_to_node(liver.phase("arterial", SMALL), drawing.scene)
-        with opened(SliceView(drawing, "Axial", (80, 80))) as view:
-            view.show_volume(image, (30.0, 0.0, 10.0))
-            manager = Manager(Widget(view))
-            (made,) = capture_views(manager, tmp_path, image=image, only_slices=True)
-            with Image.open(made["path"]) as held:
+@dataclass
+class Room:
+    """A scene with the image, the plan's surfaces and segments, a slice view and a 3D view."""
+
+    scene: Any
+    image: Any
+    manager: Manager
+    folder: Path
+
+    def taken(self, *, only_slices: bool = False) -> list[str]:
+        key = result_key(a_result())
+        made = capture_views(self.manager, self.folder, image=self.image, key=key, only_slices=only_slices)
+        for one in made:
+            with Image.open(one["path"]) as held:
                 assert held.size == (80, 80)
                 assert np.asarray(held).std() > 5
-            assert capture_views(manager, tmp_path, image=other, only_slices=True) == []
-            view.logic.GetSliceCompositeNode().SetForegroundVolumeID(other.GetID())
-            assert capture_views(manager, tmp_path, image=image, only_slices=True) == []
+        return [one["kind"] for one in made]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    shapes = shapes_of(edits.with_margin(a_plan(), "lesion", 5.0))
+    write_meshes(shapes, tmp_path / "m.npz")
+    with quiet_vtk(), DrawingScene() as drawing:
+        image = show(a_result(), drawing.scene, volume=VENOUS, surfaces=False).volume_node
+        show_shapes(a_result(), drawing.scene, shapes, read_meshes(tmp_path / "m.npz"))
+        views = SliceView(drawing, "Axial", (80, 80)), ThreeDView(drawing, (80, 80))
+        with opened(views[0]) as slices, opened(views[1]) as three_d:
+            slices.show_volume(image, (30.0, 0.0, 10.0))
+            three_d.look_from((0.0, 1.0, 0.0), (-100.0, 100.0, -80.0, 80.0, -70.0, 70.0), zoom=1.4)
+            yield Room(drawing.scene, image, Manager(slices, three_d), tmp_path)
+
+
+def test_open_views_are_captured_where_they_show_the_result_and_nothing_else(room: Room) -> None:
+    other = volume_to_node(liver.phase("arterial", SMALL), room.scene)
+    assert room.taken() == ["axial", "3d"], "an image that no view shows is nowhere seen"
+    assert room.taken(only_slices=True) == ["axial"]
+    composite = room.manager.slices.sliceLogic().GetSliceCompositeNode()
+    composite.SetForegroundVolumeID(other.GetID())
+    assert room.taken() == []
+    composite.SetForegroundVolumeID(None)
+    room.image = other
+    assert room.taken() == []
+
+
+@pytest.mark.parametrize("kind", ["Model", "Segmentation", "MarkupsFiducial", "MarkupsROI"])
+def test_no_view_is_captured_in_which_anything_else_is_seen(room: Room, kind: str) -> None:
+    node = room.scene.AddNewNodeByClass(f"vtkMRML{kind}Node", "of another patient")
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    assert room.taken() == (["axial"] if kind == "Model" else []), "a model is seen in 3D alone"
+    display.SetVisibility2D(True)
+    assert room.taken() == []
+    display.AddViewNodeID(room.manager.three_d.mrmlViewNode().GetID())
+    assert room.taken() == ["axial"], "slice views do not show it any more"
+    display.SetVisibility3D(False)
+    assert room.taken() == ["axial", "3d"]
+    display.RemoveAllViewNodeIDs()
+    assert room.taken() == []
+    display.SetVisibility(False)
+    assert room.taken() == ["axial", "3d"]
+    display.SetVisibility(True)
+    node.SetAttribute(RESULT, "of another run")
+    assert room.taken() == []
+
+
+def test_a_rendered_volume_of_another_keeps_the_3d_view_off_the_page(room: Room) -> None:
+    other = volume_to_node(liver.phase("arterial", SMALL), room.scene)
+    rendered = room.scene.AddNode(slicer.vtkMRMLGPURayCastVolumeRenderingDisplayNode())
+    other.AddAndObserveDisplayNodeID(rendered.GetID())
+    assert room.taken() == ["axial"]
+    other.RemoveNthDisplayNodeID(other.GetNumberOfDisplayNodes() - 1)
+    room.image.AddAndObserveDisplayNodeID(rendered.GetID())
+    assert room.taken() == ["axial", "3d"]
+
+
+def test_a_slice_in_the_3d_view_is_one_of_those_that_were_looked_at(room: Room) -> None:
+    logic = room.manager.slices.sliceLogic()
+    logic.GetSliceNode().SetSliceVisible(True)
+    assert logic.GetSliceModelNode().GetDisplayNode().GetVisibility()
+    assert room.taken() == ["axial", "3d"]
+    with_other = slicer.vtkMRMLModelNode()
+    room.scene.AddNode(with_other)
+    shown = slicer.vtkMRMLSliceDisplayNode()
+    room.scene.AddNode(shown)
+    with_other.SetAndObserveDisplayNodeID(shown.GetID())
+    assert room.taken() == ["axial"], "nobody looked at what that slice shows"
 
 
 @pytest.mark.parametrize("image", [None, object()])
 def test_no_view_gives_no_picture(tmp_path: Path, image: Any) -> None:
-    assert capture_views(None, tmp_path, image=image, only_slices=False) == []
+    assert capture_views(None, tmp_path, image=image, key="x") == []

@@ -6,6 +6,7 @@ Everything that a person changes is noted, and read back when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import slicer
@@ -18,6 +19,7 @@ from slicermedai.domain.volume import Volume
 from slicermedai.scene import identity, plan_regions
 from slicermedai.scene.clear import remove
 from slicermedai.scene.hierarchy import file_beside
+from slicermedai.scene.plan_capture import capture_views
 from slicermedai.scene.plan_cuts import EVENTS, add_cut, is_shown, place_cut, read_cut
 from slicermedai.scene.plan_drawn import drawn_part
 from slicermedai.scene.reviewing import ReviewScene
@@ -173,6 +175,13 @@ class PlanScene(ReviewScene):
     def show_contours(self, *, on: bool) -> bool:
         """Show inner and outer contours, or hide them; False where there are none."""
         return self._result is not None and plan_regions.show_contours(self._result, self.scene, on=on)
+
+    def capture(self, manager: Any, folder: Path, *, only_slices: bool) -> list[dict[str, str]]:
+        """Pictures of the views of ``manager`` that show this result and nothing else; see :func:`capture_views`."""
+        if self._result is None:
+            return []
+        key = identity.result_key(self._result)
+        return capture_views(manager, folder, image=self.image_node, key=key, only_slices=only_slices)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
