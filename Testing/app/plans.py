@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from slicermedai.domain.codes import Code
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.edits import packed
-from slicermedai.domain.finding import Finding, PackedMask
+from slicermedai.domain.finding import Finding, PackedMask, tracking_uid
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.plan import Cut, Plan
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.volume import Volume
 from Testing.fixtures import liver
-from Testing.plan.cases import a_result
+from Testing.fixtures.series_writer import SeriesSpec, write_series
+from Testing.plan.cases import LABELS, a_result
 
 COARSE = replace(
     liver.covering(spacing=(6.0, 5.0, 5.0), extent=(230.0, 150.0, 144.0)), frame_of_reference_uid="2.25.300"
@@ -30,6 +32,32 @@ def a_liver_run(folder: Path, geometry: Geometry = COARSE, *, result: AnalysisRe
     """The output of a run, as far as a plan needs it."""
     (result or a_result(geometry)).save(folder / "result")
     return folder
+
+
+ARTERY = replace(
+    LABELS["portal vein"], name="artery", type=Code(value="76015000", scheme="SCT", meaning="Hepatic artery")
+)
+
+
+def two_phases(folder: Path) -> tuple[Path, Path]:
+    """Runs of the venous and of the arterial phase of a CT with their own copies; the later one lies a little off.
+
+    The arterial one has the liver and an artery.
+    """
+    masks = liver.structures_on(COARSE)
+    shift = liver.rigid((0.0, 0.0, 4.0), (5.0, -3.0, 2.0))
+    arterial = liver.phase("arterial", liver.moved(COARSE, shift), transform=shift)
+    result = a_result(arterial.geometry, masks={"liver": masks["liver"]})
+    region = PackedMask.from_array(liver.inside(liver.ARTERY, COARSE), arterial.geometry)
+    artery = Finding(tracking_uid=tracking_uid("liver phantom", "artery"), label=ARTERY, region=region)
+    result = replace(result, findings=(*result.findings, artery))
+    runs = ((liver.phase("venous", COARSE), a_result(COARSE, masks=masks)), (arterial, result))
+    return _phase(folder / "venous", *runs[0]), _phase(folder / "arterial", *runs[1])
+
+
+def _phase(folder: Path, volume: Volume, result: AnalysisResult) -> Path:
+    write_series(volume, folder / "dicom" / "source", spec=SeriesSpec())
+    return a_liver_run(folder, result=result)
 
 
 def pseudonymous(result: AnalysisResult) -> AnalysisResult:

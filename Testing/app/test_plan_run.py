@@ -25,10 +25,18 @@ from slicermedai.domain.codes import Code
 from slicermedai.domain.plan import Margin, MarginCut, PlaneCut, Role
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import save_reviewed
-from Testing.app.plans import COARSE, PaperPlan, a_liver_run, nothing, pseudonymous, smaller_lesion, uid_of
+from Testing.app.plans import (
+    COARSE,
+    PaperPlan,
+    a_liver_run,
+    nothing,
+    pseudonymous,
+    smaller_lesion,
+    two_phases,
+    uid_of,
+)
 from Testing.app.runs import until, until_idle
 from Testing.fixtures import liver
-from Testing.fixtures.series_writer import SeriesSpec, write_series
 from Testing.plan.cases import LABELS, a_result
 from Testing.plan.test_contours import a_map
 
@@ -554,32 +562,9 @@ def test_nothing_that_is_written_of_a_pseudonymous_result_names_a_person(desk: D
 # --- a second phase --------------------------------------------------------------------------------------------------
 
 
-def a_phase(folder: Path, name: str, transform: Any = None) -> Path:
-    """A run of one phase of a CT with its own copies, in which the arterial one has an artery too."""
-    volume = liver.phase(name, liver.moved(COARSE, transform) if transform is not None else COARSE, transform=transform)
-    geometry = volume.geometry
-    result = a_result(geometry, masks=_phase_masks(name, geometry, transform))
-    write_series(volume, folder / "dicom" / "source", spec=SeriesSpec())
-    result.save(folder / "result")
-    return folder
-
-
-def _phase_masks(name: str, geometry: Any, transform: Any) -> dict[str, Any]:
-    home = COARSE if transform is not None else geometry
-    masks = liver.structures_on(home)
-    return masks if name == "venous" else {"liver": masks["liver"], "artery": liver.inside(liver.ARTERY, home)}
-
-
-ARTERY = replace(
-    LABELS["portal vein"], name="artery", type=Code(value="76015000", scheme="SCT", meaning="Hepatic artery")
-)
-
-
 @pytest.fixture
-def phases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    monkeypatch.setitem(LABELS, "artery", ARTERY)
-    shift = liver.rigid((0.0, 0.0, 4.0), (5.0, -3.0, 2.0))
-    return a_phase(tmp_path / "venous", "venous"), a_phase(tmp_path / "arterial", "arterial", shift)
+def phases(tmp_path: Path) -> tuple[Path, Path]:
+    return two_phases(tmp_path)
 
 
 def test_a_second_phase_is_registered_its_residual_stated_and_its_vessels_brought_over(

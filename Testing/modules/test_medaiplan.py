@@ -18,7 +18,8 @@ import pytest
 from slicermedai.app.state import Phase
 from slicermedai.console import planning
 from slicermedai.domain.result import AnalysisResult
-from Testing.app.plans import COARSE, a_liver_run, pseudonymous, smaller_lesion, uid_of
+from slicermedai.domain.study import Study
+from Testing.app.plans import COARSE, a_liver_run, pseudonymous, smaller_lesion, two_phases, uid_of
 from Testing.fixtures import liver
 from Testing.Harness import Harness
 from Testing.plan.cases import a_result
@@ -386,6 +387,120 @@ def test_nothing_of_a_patient_is_kept_in_the_scene_and_nothing_temporary_is_left
     module.widget.cleanup()
     assert not Path(f"/proc/{number}").exists()
     assert [path for path in (elsewhere / "temp").rglob("*") if path.is_file()] == []
+
+
+# --- a second phase --------------------------------------------------------------------------------------------------
+
+BROUGHT = "artery (second phase)"
+
+
+def surfaces() -> set[str]:
+    import slicer
+
+    return {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLModelNode")}
+
+
+def choose_phase(module: Any, folder: Path) -> None:
+    module.widget.ui.phaseSection.collapsed = False
+    assert not module.widget.ui.phaseButton.enabled, "no other phase was chosen yet"
+    module.widget.ui.phaseSelector.setCurrentPath(str(folder))
+
+
+def test_a_second_phase_is_joined_by_clicks_its_residual_stated_and_its_vessels_planned_with(
+    harness: Harness, module: Any, elsewhere: Path
+) -> None:
+    ui, (venous, arterial) = module.widget.ui, two_phases(elsewhere)
+    open_result(harness, module, venous)
+    assert ui.phasesLabel.text == "No second phase: alignment not assessed."
+    choose_phase(module, arterial)
+    harness.reset_stall()
+    with harness.python_threads_frozen():
+        press(harness, module, "phase")
+    assert harness.max_stall_ms < 100
+    assert "registered rigidly; residual " in ui.phasesLabel.text
+    assert "by the border of liver in both phases" in ui.phasesLabel.text
+    assert float(shown(module, "second phase", "residual").split()[0]) < 3
+    assert float(shown(module, f"lesion to {BROUGHT}", "shortest distance").split()[0]) > 0
+    assert BROUGHT in surfaces()
+    ui.widthSpinBox.value = 30
+    press(harness, module, "margin")
+    assert f"reaches {BROUGHT}" in ui.warningLabel.text
+    press(harness, module, "save")
+    saved = planning.load(venous)
+    assert saved.names[-1] == BROUGHT
+    assert saved.alignments[0].in_words in ui.phasesLabel.text
+    press(harness, module, "undo")
+    press(harness, module, "undo")
+    assert BROUGHT not in surfaces()
+    assert BROUGHT not in {row[0] for row in texts(ui.numbersTable)}
+    press(harness, module, "redo")
+    assert BROUGHT in surfaces()
+
+
+def test_what_of_a_second_phase_is_not_known_or_left_out_is_read_before_the_numbers(
+    harness: Harness, module: Any, run: Path, elsewhere: Path
+) -> None:
+    unnamed = a_liver_run(elsewhere / "other", result=replace(a_result(COARSE), study=Study()))
+    open_result(harness, module, run)
+    choose_phase(module, unnamed)
+    press(harness, module, "phase")
+    told = module.widget.ui.warningLabel.text
+    assert "Nothing says that the second phase is of the same patient" in told
+    assert "hepatic vein of the second phase was left out" in told
+    press(harness, module, "page")
+    assert "Nothing says that the second phase" in (run / "plan.html").read_text(encoding="utf-8")
+
+
+def test_a_dead_child_a_closed_scene_and_a_stop_while_phases_are_joined_lose_no_plan(
+    harness: Harness, module: Any, run: Path, elsewhere: Path
+) -> None:
+    import slicer
+
+    ui, plan = module.widget.ui, module.widget.logic.plan
+    open_result(harness, module, run)
+    press(harness, module, "plane")
+    rows = texts(ui.numbersTable)
+    choose_phase(module, a_liver_run(elsewhere / "other"))
+    os.kill(plan.child.number, signal.SIGSTOP)
+    harness.click(ui.phaseButton)
+    os.kill(plan.child.number, signal.SIGKILL)
+    until_idle(harness, module)
+    assert "ended before it was done" in ui.messageLabel.text
+    assert texts(ui.numbersTable) == rows
+    harness.click(ui.phaseButton)
+    harness.click(ui.cancelButton)
+    until_idle(harness, module, 2000)
+    assert ui.messageLabel.text == "Stopped. Nothing was written."
+    assert texts(ui.numbersTable) == rows
+    harness.click(ui.phaseButton)
+    slicer.mrmlScene.Clear(0)
+    until_idle(harness, module)
+    assert len(plan.state.plan.alignments) == 1
+    press(harness, module, "show")
+    assert plane() is not None
+    assert "residual 0.0 mm" in ui.phasesLabel.text
+    assert set(rows) < set(texts(ui.numbersTable)), "the plan is as it was, with the residual"
+
+
+def test_unloading_it_while_phases_are_joined_leaves_no_child_and_no_file(
+    harness: Harness, module: Any, run: Path, elsewhere: Path
+) -> None:
+    plan = module.widget.logic.plan
+    open_result(harness, module, run)
+    choose_phase(module, a_liver_run(elsewhere / "other"))
+    harness.click(module.widget.ui.phaseButton)
+    number = plan.child.number
+    assert plan.busy
+    module.close()
+    harness.process(20)
+    assert not Path(f"/proc/{number}").exists()
+    assert [path for path in (elsewhere / "temp").rglob("*") if path.is_file()] == []
+    again = harness.load_module(MODULE)
+    again.parent.show()
+    again.enter()
+    open_result(harness, again, run)
+    assert again.widget.logic.plan.state.plan.alignments == ()
+    again.close()
 
 
 # --- in Slicer -------------------------------------------------------------------------------------------------------
