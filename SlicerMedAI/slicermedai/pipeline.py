@@ -200,7 +200,9 @@ def _compose(
 
     source, (job, job_id) = sources[0], asked
     measured = findings_of(bundle, found, seed=source.volume.series_uid or job_id, volume=source.volume)
-    findings, quality = trust.judged(measured, precision=ran_in(bundle, found), features=found.features)
+    findings, quality = trust.judged(
+        measured, precision=ran_in(bundle, found), features=found.features, features_of=found.features_of
+    )
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,27 @@ def test_the_layer_is_the_last_of_the_coarsest_that_is_asked_once() -> None:
     assert found.layer == "model.1.submodule.1"
     twice = torch.nn.Sequential(torch.nn.Conv3d(1, 4, 3, stride=2, padding=1), pool := torch.nn.AvgPool3d(2), pool)
     assert features_of(Shadow.of(twice, channels=1), (16, 16, 16)).layer == "0"
+
+
+def test_a_small_image_is_looked_at_in_the_layer_of_the_bundles_own_window(tiny: Path) -> None:
+    """In the smaller window that it gets, another layer is the deepest that has several voxels."""
+    shape = NETWORK | {"channels": [4, 8, 16, 24, 40], "strides": [2, 2, 2, 2], "norm": "batch"}
+    shadow = Shadow.of(UNet(**shape).eval(), channels=1)
+    assert features_of(shadow, (16,) * 3).layer != features_of(shadow, (32,) * 3).layer
+    folder = deep(tiny)
+    torch.save(UNet(**shape).state_dict(), folder / "models" / "model.pt")
+    change_json(folder / "medai.json", weights=pinned(folder, "models/model.pt"))
+    config = json.loads((folder / "configs" / "inference.json").read_text())
+    config["inferer"]["roi_size"] = [32, 32, 32]
+    network = {"_target_": "monai.networks.nets.UNet", **shape}
+    change_json(folder / "configs" / "inference.json", network_def=network, inferer=config["inferer"])
+    array = picture().array
+    large, small = (
+        run(folder, Volume(array=array[:n, :n, :n], geometry=grid(shape=(n, n, n)), modality="MR")) for n in (32, 16)
+    )
+    assert "are clamped to 16x16x16" in str(small.compatibility)
+    assert small.features_of == large.features_of != ""
+    assert small.features_of.startswith(features_of(shadow, (32,) * 3).layer)
 
 
 def test_a_layer_of_one_voxel_says_less_than_the_map_before_it() -> None:

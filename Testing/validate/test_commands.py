@@ -316,22 +316,29 @@ def test_what_the_network_makes_of_an_image_is_held_against_the_record(record: T
     ]
     looks = [appearance(volume, network=rng.normal(size=4)) for volume in volumes]
     ood = fit_ood(looks, subjects=[c.subject for c in cases])
-    replace(record, ood=ood).save(records_folder())
+    replace(record, ood=ood, features_of="deep, 4 channels").save(records_folder())
     ref = resolve(str(bundle))
     found = {}
-    for name, features in (("usual", (0.1, -0.2, 0.3, 0.0)), ("strange", (9.0, 9.0, 9.0, 9.0)), ("none", ())):
+    for name, features, layer in (
+        ("usual", (0.1, -0.2, 0.3, 0.0), "deep, 4 channels"),
+        ("strange", (9.0, 9.0, 9.0, 9.0), "deep, 4 channels"),
+        ("none", (), ""),
+        ("of another layer", (9.0, 9.0, 9.0, 9.0), "deeper, 8 channels"),
+    ):
         trust = RunTrust(manifest_of(ref), volumes[3], origin=NORTH)
         assert trust.wants_features and trust.ood is not None and trust.ood.alarms == ()
         prediction = predict(ref, volumes[3], listeners=Listeners(observer=trust.observer))
-        _, (quality,) = trust.judged(findings_of(ref, prediction, seed="s"), precision="float32", features=features)
+        _, (quality,) = trust.judged(
+            findings_of(ref, prediction, seed="s"), precision="float32", features=features, features_of=layer
+        )
         found[name] = quality
     assert found["usual"].light in ("green", "amber")
     assert not any("features of the network" in reason for reason in found["usual"].reasons)
     assert found["strange"].light == "red"
     assert found["strange"].reasons[0].startswith("features of the network: unlike the 40 patients")
-    assert (
-        found["none"].light != "green" and "features of the network: not known of this input" in found["none"].reasons
-    )
+    for name in ("none", "of another layer"):
+        assert found[name].light not in ("green", "red")
+        assert "features of the network: not known of this input" in found[name].reasons
 
 
 def test_a_structure_that_is_expected_to_be_poor_ends_in_a_warning(calibrated: Path, bundle: Path) -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from slicermedai.confidence.appearance import NETWORK
 from slicermedai.confidence.calibrate import Bootstrap, ClassCalibration, calibrate
 from slicermedai.confidence.margins import region_around
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE
 from slicermedai.domain.geometry import Geometry
-from slicermedai.validate.fitting import _structure, _volume, scope_of
+from slicermedai.validate.fitting import _features_of, _looks, _structure, _volume, scope_of
 from slicermedai.validate.running import DoneCase
 from slicermedai.validate.segmentation import CaseName, CaseScore, Kind, score
 from Testing.corpus.trust.phantoms import Phantom, phantoms
@@ -29,6 +30,15 @@ def test_one_case_of_an_unknown_maker_does_not_open_the_scope_to_all_makers() ->
     scope = scope_of([*cases, a_case(modality="CT")])
     assert (scope.modalities, scope.manufacturers, scope.sites) == (("CT",), ("X", "Y"), ("A",))
     assert scope.unknown == {"manufacturer": 1, "site": 1, "protocol": 4}
+
+
+def test_features_of_several_layers_are_no_check_of_a_record() -> None:
+    looks = {NETWORK: np.zeros(3), "voxel spacing": np.zeros(3)}
+    one, same, other = (replace(a_case(), looks=looks, features_of=layer) for layer in ("a", "a", "b"))
+    assert _features_of([one, same]) == "a" and all(NETWORK in found for found in _looks([one, same]))
+    assert (
+        _features_of([one, other]) == "" and [set(found) for found in _looks([one, other])] == [{"voxel spacing"}] * 2
+    )
 
 
 def done(case: Phantom, *, agreed: float | None, sampling: str = "flips") -> DoneCase:

@@ -111,7 +111,8 @@ class TrustRecord:
     """A trust record; ``model`` is "name@version", hashes are SHA-256 in hexadecimal.
 
     ``volumes`` are those that the structures of its patients had, by their references: others are called implausible.
-    ``saliency`` is what checks of its saliency maps gave, for each method that was checked.
+    ``saliency`` is what checks of its saliency maps gave, for each method that was checked. ``features_of`` is the
+    layer and its channels that the network's features are of, where ``ood`` knows any.
     """
 
     model: str
@@ -123,6 +124,7 @@ class TrustRecord:
     ood: OodReference | None = None
     volumes: tuple[VolumeRange, ...] = ()
     saliency: tuple[SaliencyQuality, ...] = ()
+    features_of: str = ""
     schema: int = SCHEMA
 
     @property

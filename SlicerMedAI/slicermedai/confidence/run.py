@@ -172,14 +172,15 @@ class RunTrust:
         return tuple(one for one in (disagreement, saliency) if one is not None)
 
     def judged(
-        self, findings: Sequence[Finding], *, precision: str, features: Sequence[float] = ()
+        self, findings: Sequence[Finding], *, precision: str, features: Sequence[float] = (), features_of: str = ""
     ) -> tuple[tuple[Finding, ...], tuple[Quality, ...]]:
         """The findings with confidences and volume intervals, and the quality of each; no region is changed.
 
         ``precision`` is what the network ran in: a record says nothing of scores in another than its own. ``features``
-        are the network's own of this image, where they were wanted and taken.
+        are the network's own of this image, where they were wanted and taken, of the layer ``features_of``: those of
+        another layer than the record's are not known.
         """
-        if self._known is not None and features:
+        if self._known is not None and features and self._record and self._record.features_of == features_of:
             self._ood = self._known.report(self._looks | {NETWORK: np.asarray(features, dtype=np.float64)})
         self._applicability = applicability(self._record, replace(self._situation, precision=precision))
         self._ood = self._ood if self._applicability.applies else None

@@ -1,8 +1,10 @@
 """What a network itself makes of an image, in a few numbers: the mean of its deepest feature map over all windows.
 
-They are taken from the sweep that is run anyway. A map of many channels is told by its projections on fixed directions
-of random signs (Achlioptas, Journal of Computer and System Sciences 2003), the same for all images and machines, so
-that a record of some twenty patients can say what they look like.
+They are taken from the sweep that is run anyway, from the layer that is the deepest in the bundle's own window: small
+images have smaller windows, in which it may be another one, and numbers of several layers cannot be compared. A map of
+many channels is told by its projections on fixed directions of random signs (Achlioptas, Journal of Computer and System
+Sciences 2003), the same for all images and machines, so that a record of some twenty patients can say what they look
+like.
 """
 
 from __future__ import annotations
@@ -44,6 +46,11 @@ class Features:
         if self.total is None:
             return ()
         return tuple(float(value) for value in projected(self.total.cpu().numpy() / self.windows))
+
+    @property
+    def source(self) -> str:
+        """What the numbers are of, layer and channels: others are not to be compared; "" where there are none."""
+        return f"{self.layer}, {self.total.numel()} channels" if self.total is not None else ""
 
     @property
     def refusals(self) -> list[str]:

@@ -59,6 +59,7 @@ class Segmentation:
             warnings=(*checks.warnings, *report.warnings, *sweep.warnings),
             unchecked=(*checks.unchecked, *sweep.unchecked, *sweep.features.refusals, *unasked(manifest.folds, folds)),
             features=sweep.features.values,
+            features_of=sweep.features.source,
             folds=folds,
             compatibility=report,
             probabilities=sweep.kept,

@@ -160,7 +160,7 @@ class Sweep:
             plan = inferer.plan(grid.shape, shadow=shadow, divisor=divisor, ledger=self.ledger)
             plan, wanted = self._planned(plan, post, shadow, (grid.shape, first.geometry.shape, image.shape[0]), words)
         runner = Runner(network, self.setting.device, inferer.across, warn=self.warnings.append)
-        self.features = features_of(shadow, plan.roi) if self.setting.listeners.features else Features()
+        self.features = self._features(shadow, inferer.own_window or plan.roi, plan)
         del shadow
         self._choose_precision(runner, image, plan)
         with self.features.watching(network):
@@ -182,6 +182,12 @@ class Sweep:
         return self._brought_back(found, WayBack(
             manifest=self.setting.manifest, post=post, grid=grid, source=first.geometry, timed=self._step
         ))  # fmt: skip
+
+    def _features(self, shadow: Shadow, window: Triple, plan: WindowPlan) -> Features:
+        """Of the layer for ``window``; of that for the plan's own where the network does not answer such a one."""
+        if not self.setting.listeners.features:
+            return Features()
+        return features_of(shadow, window if shadow.fits(window) else plan.roi)
 
     def _brought_back(self, found: Collector, way: WayBack) -> LabelMap:
         if found.kept:

@@ -127,6 +127,8 @@ class Prediction:
         own number: it means nothing by itself.
     probabilities, saliency, features:
         Kept, or made, only where asked for; features are of the network's deepest layer (:mod:`.features`).
+    features_of:
+        Layer and channels that the features are of; those of others are not to be compared with them.
     folds:
         Names of the networks that answered, of a model that has several.
     compatibility:
@@ -157,6 +159,7 @@ class Prediction:
     probabilities: ScoreVolume | None = None
     saliency: SaliencyVolume | None = None
     features: tuple[float, ...] = ()
+    features_of: str = ""
 
     def __repr__(self) -> str:
         names = ", ".join(f"{value}: {label.name}" for value, label in self.labels)

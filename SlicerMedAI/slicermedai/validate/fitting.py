@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import slicermedai
 from slicermedai.bundles.manifest import Manifest
+from slicermedai.confidence.appearance import NETWORK
 from slicermedai.confidence.calibrate import MINIMUM_SUBJECTS, Bootstrap, ClassCalibration, calibrate
 from slicermedai.confidence.conformal import VolumeModel, fit_volume
 from slicermedai.confidence.light import fit_green_rule
@@ -62,13 +63,21 @@ def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared
         structures=tuple(_structure(value, labels[value].name, cases, fits.get(value)) for value in scored),
         volumes=volume_ranges(cases, manifest),
         ood=fit_ood(_looks(cases), subjects=subjects),
+        features_of=_features_of(cases),
     )
 
 
 def _looks(cases: Sequence[DoneCase]) -> list[dict[str, NDArray[np.float64]]]:
-    """What the images look like, by the checks that are known of all of them."""
+    """What the images look like, by the checks that are known of all of them; features of several layers are not."""
     known = set.intersection(*(set(case.looks) for case in cases))
+    known -= set() if _features_of(cases) else {NETWORK}
     return [{check: numbers for check, numbers in case.looks.items() if check in known} for case in cases]
+
+
+def _features_of(cases: Sequence[DoneCase]) -> str:
+    """The layer that the features of all are of; "" where there is none, or several."""
+    layers = {case.features_of for case in cases}
+    return layers.pop() if len(layers) == 1 else ""
 
 
 def scope_of(cases: Sequence[DoneCase]) -> Scope:

@@ -33,7 +33,7 @@ class DoneCase:
     """What is left of a case: its scores by label value, sketches with and without the reference's answers, and what
     its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image. ``agreed`` is
     the pairwise Dice of samples by label value, ``sampling`` how they were taken; ``rough`` are the labels whose
-    reference is a box or a ball.
+    reference is a box or a ball. ``features_of`` is the layer that the network's features in ``looks`` are of.
     """
 
     subject: str
@@ -45,6 +45,7 @@ class DoneCase:
     agreed: dict[int, float] = field(default_factory=dict)
     sampling: str = ""
     rough: frozenset[int] = frozenset()
+    features_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: M
         agreed={value: dice for value, dice in agreed.items() if dice is not None},
         sampling=samples.method if samples else "",
         rough=frozenset(match.value for match in matches if match.reference in structures.rough),
+        features_of=found.features_of,
     )
 
 

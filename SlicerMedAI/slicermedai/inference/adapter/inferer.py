@@ -33,6 +33,12 @@ class Inferer:
     across: int | None = None
     even: bool = False
 
+    @property
+    def own_window(self) -> Triple | None:
+        """The window that the configuration names; None where the size of the image is part of it."""
+        window = self._roi((0, 0, 0)) if self.roi else (0, 0, 0)
+        return window if min(window) > 0 else None
+
     def plan(self, shape: Triple, *, shadow: Shadow, divisor: int, ledger: Ledger) -> WindowPlan:
         """Windows for an image of that size, whose edges the network can halve as often as it has to."""
         roi = self._roi(shape)
