@@ -22,6 +22,7 @@ from slicermedai.domain.study import Study
 from Testing.app.plans import COARSE, a_liver_run, pseudonymous, smaller_lesion, two_phases, uid_of
 from Testing.fixtures import liver
 from Testing.Harness import Harness
+from Testing.modules.keyboard import Keyboard
 from Testing.plan.cases import a_result
 from Testing.plan.test_contours import a_map
 
@@ -441,7 +442,10 @@ def test_what_of_a_second_phase_is_not_known_or_left_out_is_read_before_the_numb
     harness: Harness, module: Any, run: Path, elsewhere: Path
 ) -> None:
     unnamed = a_liver_run(elsewhere / "other", result=replace(a_result(COARSE), study=Study()))
+    open_result(harness, module, unnamed)
+    choose_phase(module, run)
     open_result(harness, module, run)
+    assert module.widget.ui.phaseSelector.currentPath == "", "the phase of one patient is none of the next"
     choose_phase(module, unnamed)
     press(harness, module, "phase")
     told = module.widget.ui.warningLabel.text
@@ -506,24 +510,20 @@ def test_unloading_it_while_phases_are_joined_leaves_no_child_and_no_file(
 # --- in Slicer -------------------------------------------------------------------------------------------------------
 
 
-def test_it_is_used_by_keyboard_alone(harness: Harness, module: Any, places: Path, run: Path) -> None:
+def test_a_case_is_planned_by_keyboard_alone(harness: Harness, module: Any, places: Path, elsewhere: Path) -> None:
     from PySide6.QtCore import Qt
     from PySide6.QtTest import QTest
+    from PySide6.QtWidgets import QApplication
 
-    from Testing.Harness.pythonqt.objects import unwrap
-
-    def key(widget: str, *keys: Any, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
-        target = unwrap(getattr(module.widget.ui, widget))
-        target.window().activateWindow()
-        target.setFocus()
-        harness.process(10)
-        for one in keys:
-            QTest.keyClick(target, one, modifier)
+    def key(widget: str, one: Any, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        keyboard.go_to(widget)
+        QTest.keyClick(QApplication.focusWidget(), one, modifier)
         until_idle(harness, module)
 
-    ui, plan = module.widget.ui, module.widget.logic.plan
+    plan = module.widget.logic.plan
     a_liver_run(places / "MedAI-one")
     module.widget.refresh()
+    keyboard = Keyboard(harness, module)
     key("resultSelector", Qt.Key.Key_Down)
     assert plan.state.plan is not None
     key("marginButton", Qt.Key.Key_Space)
@@ -531,12 +531,18 @@ def test_it_is_used_by_keyboard_alone(harness: Harness, module: Any, places: Pat
     assert len(plan.steps) == 2
     key("numbersTable", Qt.Key.Key_U)
     assert len(plan.steps) == 1
-    key("numbersTable", Qt.Key.Key_U, modifier=Qt.KeyboardModifier.ShiftModifier)
+    key("numbersTable", Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier)
     assert len(plan.steps) == 2
-    QTest.keyClicks(unwrap(ui.personEdit), "Sue Usher")
+    key("phaseSection", Qt.Key.Key_Space)
+    keyboard.type("phaseSelector", str(a_liver_run(elsewhere / "other")))
+    key("phaseButton", Qt.Key.Key_Space)
+    assert len(plan.state.plan.alignments) == 1
+    keyboard.type("personEdit", "Sue Usher")
     assert len(plan.steps) == 2, "typing a name is no command"
     key("numbersTable", Qt.Key.Key_S)
     assert (places / "MedAI-one" / "planned-1").is_dir()
+    key("pageButton", Qt.Key.Key_Space)
+    assert "Sue Usher" in (places / "MedAI-one" / "plan.html").read_text(encoding="utf-8")
 
 
 def test_everything_can_be_reached_by_keyboard(module: Any) -> None:

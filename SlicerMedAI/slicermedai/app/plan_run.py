@@ -74,18 +74,22 @@ class PlanRun(Answered):
     # --- a second phase ----------------------------------------------------------------------------------------------
 
     def choose_phase(self, folder: str) -> None:
-        """The output of a run of the other phase; "" for none."""
-        self._ask(phase=str(Path(folder).expanduser().absolute()) if folder and Path(folder).is_dir() else "")
+        """The output of a run of the other phase, as it was typed; "" for none."""
+        self._ask(phase=folder)
 
     @property
     def can_join(self) -> bool:
-        """True where another phase was chosen."""
-        return self.can_edit and bool(self.state.asked.phase)
+        """True where another phase was chosen, and is there."""
+        return self.can_edit and bool(self.state.asked.phase) and self._phase.is_dir()
 
     def join_phase(self) -> None:
         """Start to register the other phase, measure what is left, and bring its vessels over where that may be."""
         if self.can_join:
-            self._try(lambda: self.child.ask(SERIES, phase=self.state.asked.phase), SERIES)
+            self._try(lambda: self.child.ask(SERIES, phase=str(self._phase)), SERIES)
+
+    @property
+    def _phase(self) -> Path:
+        return Path(self.state.asked.phase).expanduser().absolute()
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -139,6 +143,7 @@ class PlanRun(Answered):
         gone: dict[str, Any] = {"folder": None, "result": None, "history": None, "numbers": None, "kept": None}
         self._set(**gone, roles=(), stale=(), chosen="", editing="", remark="", in_scene=False, has_image=False)
         self._set(saved=None, page=None, has_contours=False)
+        self._ask(phase="")  # it may be of the patient before
 
     def _look_again(self) -> None:
         """Nothing is installed here."""
