@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from slicermedai.batch import cohort as lib
-from slicermedai.batch.cohort import Cohort, State, make
+from slicermedai.batch import making, planning
+from slicermedai.batch.cohort import Cohort, State
+from slicermedai.batch.making import add, make
 from slicermedai.batch.planning import plan
 from slicermedai.batch.rules import load_rules
 from slicermedai.batch.settings import Settings
 from slicermedai.batch.work import Worker
+from slicermedai.cli.commands import understand
 from slicermedai.console import cohorts
-from slicermedai.errors import OutputError, UnknownBundleError
+from slicermedai.errors import InputError, MedAIError, OutputError, UnknownBundleError
+from Testing.batch.conftest import drive
 from Testing.batch.studies import write_study
 
 WRITE = lib.write_text
@@ -47,7 +51,8 @@ def each_write(monkeypatch: pytest.MonkeyPatch) -> Cuts:
                     return WRITE(path, text)
 
                 with monkeypatch.context() as patched:
-                    patched.setattr(lib, "write_text", write)
+                    for module in (lib, making, planning):
+                        patched.setattr(module, "write_text", write)
                     try:
                         act()
                     except Cut:
@@ -73,8 +78,10 @@ def test_a_cohort_whose_making_was_cut_off_is_never_run_as_if_it_were_whole(
         cuts += 1
         if (folder / "cohort.json").is_file():
             refuses_to_go_on(folder)
-        made = cohorts.make(folder, three_studies, rules, bundle=str(tiny), device="cpu")
-        whole(made, {"waiting": 3})
+            add(Cohort(folder), preview, rules_text="x")
+        else:
+            make(folder, preview, settings, rules_text="x")
+        whole(Cohort(folder), {"waiting": 3})
     assert cuts > 8
     whole(Cohort(folder), {"waiting": 3})
 
@@ -108,10 +115,10 @@ def test_a_study_that_grew_is_superseded_last(tmp_path: Path, rules: Path, tiny:
     cuts = 0
     for number, cut in enumerate(each_write()):
         made = make(tmp_path / f"c{number}", first, settings, rules_text="x")
-        was_cut = cut(lambda made=made: made.add(second))
+        was_cut = cut(lambda made=made: add(made, second))
         states = [made.standing(name).state for name in Cohort(made.folder).names()]
         assert State.WAITING in states
-        made.add(second)
+        add(made, second)
         whole(made, {"waiting": 1, "superseded": 1})
         if not was_cut:
             break
@@ -125,5 +132,69 @@ def test_a_plan_whose_model_is_not_there_leaves_the_cohort_as_it_was(
     found = plan(three_studies, load_rules(rules), cohort.settings)
     another = replace(found, planned=tuple(replace(one, bundle="nobody") for one in found.planned))
     with pytest.raises(UnknownBundleError):
-        cohort.add(another)
+        add(cohort, another)
     whole(cohort, {"waiting": 3})
+
+
+def test_a_cohort_keeps_its_settings_and_an_option_that_says_otherwise_is_refused_by_name(
+    tmp_path: Path, three_studies: Path, rules: Path, cohort: Cohort
+) -> None:
+    key = tmp_path / "project.key"
+    kept = (cohort.folder / "cohort.json").read_text()
+    same = ("--bundle", cohort.settings.bundle, "--device", "cpu")
+    command(three_studies, rules, cohort, *same)
+    for other, name in [
+        (("--identity", "deidentify", "--project-key", key), "identity, project_key"),
+        (("--seed", 7, "--exclude", rules), "exclude, seed"),
+        (("--report",), "report"),
+        (("--formats", "seg"), "formats"),
+    ]:
+        with pytest.raises(InputError, match="has other settings") as refused:
+            command(three_studies, rules, cohort, *same, *other)
+        assert refused.value.attribute == name
+    assert (cohort.folder / "cohort.json").read_text() == kept
+
+
+def test_a_new_cohort_and_a_preview_have_a_runs_model_unless_one_is_named(
+    tmp_path: Path, three_studies: Path, rules: Path
+) -> None:
+    """The model is not there: that it is asked for tells."""
+    with pytest.raises(UnknownBundleError, match="brain"):
+        command(three_studies, rules, tmp_path / "c")
+    assert understand(["batch", "preview", str(three_studies), "--rules", str(rules)])() == 0
+
+
+def test_a_list_of_who_opted_out_is_given_to_a_cohort_later_and_another_one_is_refused(
+    tmp_path: Path, three_studies: Path, rules: Path, cohort: Cohort
+) -> None:
+    """A worker that runs meanwhile knows it before its next case."""
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("ZZ-1\n")
+    two.write_text("ZZ-2\n")
+    with Worker(Cohort(cohort.folder)) as worker:
+        command(three_studies, rules, cohort, "--exclude", one)
+        assert Cohort(cohort.folder).counts() == {"waiting": 2, "excluded": 1}
+        one.write_text("ZZ-0\nZZ-1\nZZ-2\n")
+        drive(worker)
+        assert worker.error is None
+    assert Cohort(cohort.folder).counts() == {"excluded": 3}
+    with pytest.raises(InputError, match="has other settings") as refused:
+        command(three_studies, rules, cohort, "--exclude", two)
+    assert refused.value.attribute == "exclude"
+    assert "the list that the cohort has" in str(refused.value.advice)
+    command(three_studies, rules, cohort)
+    assert Cohort(cohort.folder).settings.exclude == str(one)
+
+
+def test_a_list_that_cannot_be_read_is_not_kept(
+    tmp_path: Path, three_studies: Path, rules: Path, cohort: Cohort
+) -> None:
+    with pytest.raises(MedAIError, match="cannot be read"):
+        command(three_studies, rules, cohort, "--exclude", tmp_path / "nowhere.txt")
+    assert Cohort(cohort.folder).settings.exclude == ""
+
+
+def command(source: Path, rules: Path, cohort: Cohort | Path, *options: object) -> None:
+    place = cohort.folder if isinstance(cohort, Cohort) else cohort
+    words = ["batch", "make", source, "--rules", rules, "--output", place, *options]
+    assert understand(list(map(str, words)))() == 0

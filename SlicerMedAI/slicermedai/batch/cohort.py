@@ -28,16 +28,15 @@ from typing import Any
 import slicermedai
 from slicermedai.batch import claims
 from slicermedai.batch.choosing import Image
-from slicermedai.batch.planning import Fate, Planned, Preview, bundles_of
-from slicermedai.batch.settings import Settings, models_of
+from slicermedai.batch.settings import Settings
 from slicermedai.domain import locks
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.words import Words
-from slicermedai.errors import FolderBusyError, InputError, OutputError, ResultExistsError, UnreadableFileError
+from slicermedai.errors import FolderBusyError, InputError, OutputError, UnreadableFileError
 
 FORMAT = 1
-_FILE, _QUEUE, _RESULTS, _CASE, _STATE = "cohort.json", "queue", "results", "case.json", "state.json"
-_RULES, _PLANNING = "rules.toml", "planning"
+QUEUE, RESULTS, PLANNING = "queue", "results", "planning"
+_FILE, _CASE, _STATE = "cohort.json", "case.json", "state.json"
 _WAIT = 60.0
 
 
@@ -102,12 +101,16 @@ class Cohort:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).expanduser().absolute()
+        self._cases: dict[str, Case] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read again what holds for all cases; errors as for a new one."""
         body = _read(self.folder / _FILE)
         if body.get("medai_cohort") != FORMAT:
             raise UnreadableFileError(f"is no cohort of version {FORMAT}", file=self.folder / _FILE)
         self.settings = Settings.of(body["settings"])
         self.models: dict[str, str] = body["models"]
-        self._cases: dict[str, Case] = {}
 
     @property
     def is_there(self) -> bool:
@@ -117,7 +120,7 @@ class Cohort:
     def names(self) -> list[str]:
         """The names of all cases, in their order; raises :class:`OutputError` where the folder is not whole."""
         self.check()
-        found = sorted(path.name for path in (self.folder / _QUEUE).iterdir() if path.name[0].isdigit())
+        found = sorted(path.name for path in (self.folder / QUEUE).iterdir() if path.name[0].isdigit())
         return [name for name in found if (self.place(name) / _CASE).exists()]
 
     def cases(self) -> list[Case]:
@@ -132,11 +135,11 @@ class Cohort:
 
     def place(self, name: str) -> Path:
         """The folder of a case in the queue."""
-        return self.folder / _QUEUE / name
+        return self.folder / QUEUE / name
 
     def result(self, name: str) -> Path:
         """Where the result of a case lies, or will."""
-        return self.folder / _RESULTS / name
+        return self.folder / RESULTS / name
 
     def standing(self, name: str) -> Standing:
         """Where a case stands now. A result that is in its place is done, whatever was written of it."""
@@ -177,7 +180,7 @@ class Cohort:
                 file=self.folder,
                 advice="Was it moved? Begin again in its new place; what was done is there.",
             )
-        for name, what in ((_QUEUE, "queue is"), (_RESULTS, "results are")):
+        for name, what in ((QUEUE, "queue is"), (RESULTS, "results are")):
             if not (self.folder / name).is_dir():
                 raise OutputError(
                     f"the cohort's {what} gone",
@@ -187,7 +190,7 @@ class Cohort:
 
     def check_whole(self) -> None:
         """Raise :class:`OutputError` where the adding of a plan was cut off, so that studies are missing."""
-        if (self.folder / _PLANNING).exists():
+        if (self.folder / PLANNING).exists():
             raise OutputError(
                 "the making of this cohort was cut off, and studies are missing from it",
                 file=self.folder,
@@ -196,7 +199,8 @@ class Cohort:
 
     def wait_until_whole(self) -> None:
         """As :meth:`check_whole`; of a plan that somebody adds just now the end is waited for."""
-        if (self.folder / _PLANNING).exists():
+        self.check()
+        if (self.folder / PLANNING).exists():
             with self.alone():
                 self.check_whole()
 
@@ -209,7 +213,7 @@ class Cohort:
         ------
         OutputError, DiskFullError
         """
-        with self._changing():
+        with self.changing():
             now = self._kept(name)
             if now.state is not State.WAITING:
                 return now
@@ -217,11 +221,11 @@ class Cohort:
         return standing
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
+    def changing(self) -> Iterator[None]:
         """Hold what keeps two processes from changing states at once; for as long as one file is written."""
         self.check()
         try:
-            with locks.locked(self.folder / _QUEUE / "states", wait=_WAIT):
+            with locks.locked(self.folder / QUEUE / "states", wait=_WAIT):
                 yield
         except BlockingIOError as error:
             raise FolderBusyError("somebody else keeps the states", file=self.folder, advice="Try again.") from error
@@ -259,111 +263,29 @@ class Cohort:
         if name not in self.names():
             raise InputError("no such case", file=self.folder, attribute=name)
         again = (State.FAILED, State.REFUSED, State.EXCLUDED)
-        with self._changing():
+        with self.changing():
             if self.written(name).state not in again or not self.case(name).images:
                 raise InputError("cannot be run again", file=self.folder, attribute=name, advice="Plan anew instead.")
             self.write(name, Standing(state=State.WAITING))
 
-    def add(self, preview: Preview, *, rules_text: str = "") -> list[str]:
-        """Add what a plan holds; returns the names of new cases. What is there already stays as it is.
+    def exclude_now(self) -> str:
+        """The list of people who opted out as the folder has it now: one may have been given to it meanwhile."""
+        self.settings = replace(self.settings, exclude=str(_read(self.folder / _FILE)["settings"]["exclude"]))
+        return self.settings.exclude
 
-        A study whose series changed is a new case, and the old one is superseded; its result stays. Where it is cut
-        off, nothing runs until the same plan was added again. ``rules_text`` is kept where there is any.
-
-        Raises
-        ------
-        OutputError, DiskFullError, BundleError
-        """
-        with self.alone():
-            known = self.cases()
-            self._note_models(preview)
-            write_text(self.folder / _PLANNING, "")
-            added = [self._add(one, known) for one in preview.planned]
-            preview.write(self.folder / "preview.csv")
-            if rules_text:
-                write_text(self.folder / _RULES, rules_text)
-            (self.folder / _PLANNING).unlink(missing_ok=True)
-        return [name for name in added if name]
-
-    def _note_models(self, preview: Preview) -> None:
-        missing = tuple(name for name in bundles_of(preview.planned) if name not in self.models)
-        if missing:
-            self.models |= models_of(missing)
-            _write_cohort(self.folder, self.settings, self.models)
-
-    def _add(self, one: Planned, known: list[Case]) -> str:
-        """The old case is superseded last: killed before, a study has two cases, and never none."""
-        old = [case for case in known if case.study_uid == one.choice.study_uid]
-        same = next((case for case in old if case.key == one.key), None)
-        if same is None:
-            name = self._add_new(one, known)
-        else:
-            name = ""
-            self._follow(same, one)
-        for case in old:
-            if case is not same:
-                self._supersede(case)
-        return name
-
-    def _add_new(self, one: Planned, known: list[Case]) -> str:
-        case = _new_case(one, known)
+    def put(self, case: Case, standing: Standing) -> None:
+        """A new case; killed before the end of it, it is none."""
         self.place(case.name).mkdir(parents=True, mode=0o700, exist_ok=True)
-        self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
+        self.write(case.name, standing)
         write_text(self.place(case.name) / _CASE, json.dumps(_plain(case), indent=1))
-        known.append(case)
-        return case.name
 
-    def _supersede(self, case: Case) -> None:
-        with self._changing():
-            if self.written(case.name).state is not State.SUPERSEDED:
-                self.write(case.name, Standing(state=State.SUPERSEDED, reason="a later plan reads other images"))
-
-    def _follow(self, case: Case, one: Planned) -> None:
-        """A later plan that refuses or excludes what still waits is followed, and so is one that no longer does."""
-        with self._changing():
-            now = self.written(case.name)
-            open_ = now.state in (State.WAITING, State.REFUSED, State.EXCLUDED, State.SUPERSEDED)
-            if open_ and (now.state, now.reason) != (State(str(one.fate)), one.reason):
-                self.write(case.name, Standing(state=State(str(one.fate)), reason=one.reason))
+    def write_settings(self) -> None:
+        """Write the settings and the models' hashes; raises :class:`OutputError` or :class:`DiskFullError`."""
+        write_cohort(self.folder, self.settings, self.models)
 
 
-def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text: str = "") -> Cohort:
-    """Make a cohort of a plan in a new folder, with every study that was found in it; nothing is run yet.
-
-    Raises
-    ------
-    ResultExistsError
-        Something else is in ``folder``. A cohort that is there takes a plan by :meth:`Cohort.add`.
-    BundleError, UnknownBundleError, ConsentError
-        A model is not there.
-    OutputError, DiskFullError
-        The folder cannot be written.
-    """
-    place = Path(folder).expanduser().absolute()
-    if place.exists() and not (place.is_dir() and _is_empty(place)):
-        raise ResultExistsError("something is there already", file=place, advice="Choose another folder.")
-    models = models_of(bundles_of(preview.planned))
-    try:
-        for name in (_QUEUE, _RESULTS):
-            (place / name).mkdir(parents=True, mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made ({error.strerror})", file=place) from error
-    write_text(place / _PLANNING, "")
-    _write_cohort(place, settings.absolute(), models)
-    cohort = Cohort(place)
-    cohort.add(preview, rules_text=rules_text)
-    return cohort
-
-
-def _is_empty(place: Path) -> bool:
-    """Whether nothing is there, or what is left where the making of a cohort was killed before it had any case."""
-    names = {path.name for path in place.iterdir() if not path.name.startswith(".")}
-    return names <= {_QUEUE, _RESULTS, _RULES, _PLANNING} and not any(
-        any((place / name).iterdir()) for name in names & {_QUEUE, _RESULTS}
-    )
-
-
-def _write_cohort(place: Path, settings: Settings, models: Mapping[str, str]) -> None:
+def write_cohort(place: Path, settings: Settings, models: Mapping[str, str]) -> None:
+    """Write what holds for all cases of the cohort in the folder ``place``, as which it is known from then on."""
     body = {
         "medai_cohort": FORMAT,
         "software": slicermedai.__version__,
@@ -371,29 +293,6 @@ def _write_cohort(place: Path, settings: Settings, models: Mapping[str, str]) ->
         "models": dict(models),
     }
     write_text(place / _FILE, json.dumps(body, indent=1))
-
-
-def _new_case(one: Planned, known: Sequence[Case]) -> Case:
-    return Case(
-        name=f"{max((int(case.name) for case in known), default=0) + 1:04d}",
-        key=one.key,
-        patient=_patient(one, known),
-        study_uid=one.choice.study_uid,
-        study_time=one.choice.study_time,
-        bundle=one.bundle,
-        images=one.choice.images if one.fate is not Fate.REFUSED else (),
-        notes=one.notes,
-        who=one.choice.who,
-        also=one.choice.also,
-        other_frames=one.choice.other_frames,
-    )
-
-
-def _patient(one: Planned, known: Sequence[Case]) -> str:
-    """The number of the patient in this cohort; a study that does not say whose it is has one of its own."""
-    patient = str(one.choice.who.get("PatientID", ""))
-    same = next((case.patient for case in known if patient and case.who.get("PatientID") == patient), None)
-    return same or f"P{max((int(case.patient[1:]) for case in known), default=0) + 1:04d}"
 
 
 def _plain(case: Case) -> dict[str, Any]:

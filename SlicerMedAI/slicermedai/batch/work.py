@@ -71,10 +71,8 @@ class Worker:
     ------
     BundleError, UnknownBundleError
         A model is another one than when the cohort was made, or is not there.
-    IdentityError, InputError
-        A list of people who opted out, or the project key, cannot be read.
-    OutputError
-        The cohort is not there, or its making was cut off.
+    IdentityError, InputError, OutputError
+        A list of people who opted out, the project key or the cohort cannot be read, or its making was cut off.
     """
 
     def __init__(
@@ -87,7 +85,6 @@ class Worker:
     ) -> None:
         if processes < 1:
             raise InputError("must be at least 1", attribute="processes")
-        cohort.check()
         cohort.wait_until_whole()
         check_models(cohort.models, file=cohort.folder)
         cohort.settings.check_key((secrets or {}).get(PASSPHRASE_VARIABLE))
@@ -234,7 +231,7 @@ class Worker:
 
     def _current_exclusions(self) -> ExclusionList | None:
         """As the list stands now: somebody may have opted out since the last case."""
-        changed = _modified(self.cohort.settings.exclude)
+        changed = _modified(self.cohort.exclude_now())
         if changed != self._read_at:
             self._exclusions, self._read_at = self.cohort.settings.exclusions(), changed
         return self._exclusions

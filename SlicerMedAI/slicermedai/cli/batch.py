@@ -44,7 +44,7 @@ def do_preview(given: argparse.Namespace) -> int:
     from slicermedai.batch.planning import words_of
     from slicermedai.console import cohorts
 
-    found = cohorts.preview(given.source, given.rules, **_settings(given))
+    found = cohorts.preview(given.source, given.rules, **_settings(given, is_new=True))
     if given.output is None:
         sys.stdout.write(found.to_csv().replace("\r\n", "\n"))
     else:
@@ -55,13 +55,13 @@ def do_preview(given: argparse.Namespace) -> int:
 
 def do_make(given: argparse.Namespace) -> int:
     """Plan as preview does and keep the plan as a cohort; nothing is run yet. A cohort that is there takes new studies
-    by its own settings.
+    by its own settings: an option that says otherwise is refused, but for a first --exclude, which it keeps.
     """
     from slicermedai.batch.planning import words_of
     from slicermedai.console import cohorts
 
     is_new = not (given.output / cohorts.FILE).is_file()
-    made = cohorts.make(given.output, given.source, given.rules, **(_settings(given) if is_new else {}))
+    made = cohorts.make(given.output, given.source, given.rules, **_settings(given, is_new=is_new))
     print(f"{made.folder}: {words_of(made.counts())}")
     return 0
 
@@ -121,11 +121,21 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", type=Path, required=True, metavar="FILE", help="TOML file with the series rules")
     for name in _SETTINGS:
         add_option(parser, DeidJob if name == "exclude" else RunJob, name)
-    parser.set_defaults(report=False)
+    parser.set_defaults(**dict.fromkeys(_SETTINGS))
 
 
-def _settings(given: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(given, name) for name in _SETTINGS}
+def _settings(given: argparse.Namespace, *, is_new: bool) -> dict[str, Any]:
+    """Those that were given; the others are a cohort's own, or its defaults. A new one has a run's model."""
+    from slicermedai.jobs.specs import RunJob
+
+    chosen = {name: value for name in _SETTINGS if (value := getattr(given, name)) is not None}
+    return ({"bundle": _default(RunJob, "bundle")} if is_new else {}) | chosen
+
+
+def _default(kind: type, name: str) -> Any:
+    import dataclasses
+
+    return next(field.default for field in dataclasses.fields(kind) if field.name == name)
 
 
 def _tell(change: Change) -> None:

@@ -61,7 +61,8 @@ def make(
     """Make a cohort in a new folder, or add to the one that is there; parameters as :func:`preview`. BLOCKS.
 
     Adding the same studies again changes nothing; a study with other images is a new case, and supersedes the old one.
-    A cohort that is there keeps its settings: others are refused.
+    A cohort that is there keeps its settings, those that are not given too: one that is given and differs is refused by
+    name. Only a list of people who opted out can be given to a cohort that had none; it holds for all its cases.
 
     Raises
     ------
@@ -69,10 +70,11 @@ def make(
     ResultExistsError, OutputError, DiskFullError
         The folder holds something else, lies in the source, or cannot be written.
     """
-    from slicermedai.batch import cohort as cohorts
+    from slicermedai.batch import making
+    from slicermedai.batch.cohort import Cohort as Found
     from slicermedai.batch.planning import plan
     from slicermedai.batch.rules import load_rules
-    from slicermedai.errors import InputError, OutputError
+    from slicermedai.errors import OutputError
     from slicermedai.jobs.places import holds
 
     place = Path(folder).expanduser().absolute()
@@ -82,11 +84,10 @@ def make(
     wanted = load_rules(Path(rules))
     text = Path(rules).read_text(encoding="utf-8")
     if not (place / FILE).is_file():
-        return cohorts.make(place, plan(source, wanted, given, progress=progress), given, rules_text=text)
-    found = cohorts.Cohort(place)
-    if settings and given != found.settings:
-        raise InputError("has other settings", file=place, advice="Leave them out, or make a new cohort.")
-    found.add(plan(source, wanted, found.settings, progress=progress), rules_text=text)
+        return making.make(place, plan(source, wanted, given, progress=progress), given, rules_text=text)
+    found = Found(place)
+    making.agree(found, {name: getattr(given, name) for name in settings})
+    making.add(found, plan(source, wanted, found.settings, progress=progress), rules_text=text)
     return found
 
 
