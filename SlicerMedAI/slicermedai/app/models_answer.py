@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.app.answering import answer_one
-from slicermedai.app.models_state import AS_THEY_CAME
+from slicermedai.app.models_state import AS_THEY_CAME, CHANGED, REFUSED, RUNS, Verdict
 from slicermedai.console import models
 from slicermedai.domain.observer import Progress
 
@@ -39,11 +39,11 @@ def _catalogue() -> dict[str, Any]:
     }
 
 
-def _list(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _list(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     return {}
 
 
-def _take_in(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _take_in(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     given = asked["incoming"]
     ref = models.take_in(
         given["zoo"] or given["source"],
@@ -54,44 +54,44 @@ def _take_in(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
         outputs=given["outputs"],
         **{name: Path(given[name]) if given[name] else None for name in ("labels", "card")},
     )
-    return {ref.title: ""}
+    return {ref.title: ()}
 
 
-def _fetch(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _fetch(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     from slicermedai.bundles.registry import fetch
 
-    return {fetch(asked["title"], progress=progress).title: ""}
+    return {fetch(asked["title"], progress=progress).title: ()}
 
 
-def _verify(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _verify(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     found = models.verify()
-    return {name: wrong or AS_THEY_CAME for name, wrong in found.items()}
+    return {name: (CHANGED, wrong) if wrong else (AS_THEY_CAME,) for name, wrong in found.items()}
 
 
-def _check(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _check(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     found = models.check(asked["title"])
-    ran = f"runs here: {found.regions} regions in a generated image, {found.seconds:.1f} s on the CPU"
-    return {asked["title"]: ran if found.runs else f"does not run here: {found.report.in_words}"}
+    ran = (RUNS, str(found.regions), f"{found.seconds:.1f}")
+    return {asked["title"]: ran if found.runs else (REFUSED, found.report.in_words)}
 
 
-def _pin(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _pin(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     models.pin(asked["title"])
-    return {asked["title"]: ""}
+    return {asked["title"]: ()}
 
 
-def _roll_back(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _roll_back(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     change = models.roll_back(asked["title"].partition("@")[0])
-    return {f"{change.name}@{change.version}": ""}
+    return {f"{change.name}@{change.version}": ()}
 
 
-def _remove(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _remove(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     models.remove(asked["title"])
     return {}
 
 
-def _agree(asked: dict[str, Any], progress: Progress) -> dict[str, str]:
+def _agree(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
     models.agree(asked["title"], asked["word"])
-    return {asked["title"]: ""}
+    return {asked["title"]: ()}
 
 
 _DO = {

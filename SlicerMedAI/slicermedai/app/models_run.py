@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slicermedai.app import models_words as words
-from slicermedai.app.models_state import Incoming, ModelShown, ModelsState
+from slicermedai.app.models_state import Incoming, ModelShown, ModelsState, Verdict
 from slicermedai.app.presenter import Presenter
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
@@ -175,9 +175,10 @@ class ModelsRun(Presenter):
             self._set(phase=Phase.IDLE if self.state.doing == "list" else Phase.DONE, **ended)
 
     def _take(self, answer: dict[str, Any]) -> None:
-        verdicts = {one.title: one.verdict for one in self.state.models} | answer["verdicts"]
-        found = tuple(_shown(plain, verdicts.get(plain["title"], "")) for plain in answer["models"])
-        new = next((title for title in answer["verdicts"] if self.state.doing in ("import", "fetch", "roll back")), "")
+        new_ones = {title: tuple(verdict) for title, verdict in answer["verdicts"].items()}
+        verdicts: dict[str, Verdict] = {one.title: one.verdict for one in self.state.models} | new_ones
+        found = tuple(_shown(plain, verdicts.get(plain["title"], ())) for plain in answer["models"])
+        new = next((title for title in new_ones if self.state.doing in ("import", "fetch", "roll back")), "")
         titles = [one.title for one in found]
         chosen = new or self.state.chosen
         self._set(
@@ -188,13 +189,13 @@ class ModelsRun(Presenter):
             word="" if self.state.doing == "agree" else self.state.word,
             incoming=Incoming() if self.state.doing == "import" else self.state.incoming,
         )
-        self._set(message=words.outcome(self.state, answer["verdicts"], self.translate))
+        self._set(message=words.outcome(self.state, new_ones, self.translate))
 
     def _look_again(self) -> None:
         """Nothing is installed by pip here."""
 
 
-def _shown(plain: dict[str, Any], verdict: str) -> ModelShown:
+def _shown(plain: dict[str, Any], verdict: Verdict) -> ModelShown:
     return ModelShown(**{**plain, **{name: tuple(plain[name]) for name in _LISTS}}, verdict=verdict)
 
 

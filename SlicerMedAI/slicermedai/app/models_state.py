@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 
 from slicermedai.app.state import Phase
 
-AS_THEY_CAME = "all files are as they came"
-"""The verdict on a model whose files have the hashes that they came with."""
+Verdict = tuple[str, ...]
+"""What a look at a model found: one of these words, and what belongs to it; () where there was none."""
+AS_THEY_CAME, CHANGED, RUNS, REFUSED = "as-they-came", "changed", "runs", "refused"
+"""Its files have their hashes; they have not (why); it ran (regions, seconds); it did not (why)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShown:
     """One installed version; see :class:`slicermedai.console.models.ModelFacts`, whose fields these are.
 
-    ``verdict`` is what the last look at its files or the last try said, "" where there was none since it was listed.
+    ``verdict`` is what the last look at its files or the last try found, () where there was none since it was listed.
     """
 
     title: str
@@ -35,7 +37,7 @@ class ModelShown:
     calibration: str
     labels: tuple[str, ...]
     record: tuple[str, ...]
-    verdict: str = ""
+    verdict: Verdict = ()
 
     @property
     def waits_for_consent(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slicermedai.app.models_state import AS_THEY_CAME, ModelShown, ModelsState
+from slicermedai.app.models_state import CHANGED, REFUSED, RUNS, ModelShown, ModelsState, Verdict
 from slicermedai.app.words import Translate, untranslated
 
 DEMONSTRATION = "DEMONSTRATION WEIGHTS: not for patients."
@@ -53,13 +53,24 @@ def detail(model: ModelShown | None, tr: Translate = untranslated) -> str:
     if not model.own:
         lines.append(tr("It lies in a shared folder, which this installation does not change."))
     if model.verdict:
-        lines.append(tr("Last look: {text}").format(text=model.verdict))
+        lines.append(tr("Last look: {text}").format(text=verdict_text(model.verdict, tr)))
     lines.append(tr("Weights, SHA-256: {hash}").format(hash=model.weights_sha256))
     lines.append(tr("Folder: {path}").format(path=model.folder))
     lines += [tr("Labels:"), *(f"  {label}" for label in model.labels)]
     if model.record:
         lines += [tr("Trust record:"), *(f"  {line}" for line in model.record)]
     return "\n".join(lines)
+
+
+def verdict_text(verdict: Verdict, tr: Translate = untranslated) -> str:
+    """What a look at a model found; what a model or an error says itself comes as it is."""
+    kind, *rest = verdict
+    if kind == RUNS:
+        text = tr("runs here: {count} regions in a generated image, {seconds} s on the CPU")
+        return text.format(count=rest[0], seconds=rest[1])
+    if kind == REFUSED:
+        return tr("does not run here: {reason}").format(reason=rest[0])
+    return rest[0] if kind == CHANGED else tr("all files are as they came")
 
 
 def stage_text(stage: str, tr: Translate = untranslated) -> str:
@@ -79,15 +90,15 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
     return known.get(stage, stage)
 
 
-def outcome(state: ModelsState, verdicts: Mapping[str, str], tr: Translate = untranslated) -> str:
+def outcome(state: ModelsState, verdicts: Mapping[str, Verdict], tr: Translate = untranslated) -> str:
     """What was done, once it is on the disk."""
     title = next(iter(verdicts), state.chosen)
     if state.doing == "verify":
-        wrong = [f"{name}: {said}" for name, said in verdicts.items() if said != AS_THEY_CAME]
+        wrong = [f"{name}: {verdict_text(said, tr)}" for name, said in verdicts.items() if said[0] == CHANGED]
         good = tr("All files are as they came. Models looked at: {count}.").format(count=len(verdicts))
         return "\n".join([tr("Do not use:"), *wrong]) if wrong else good
     if state.doing == "check":
-        return f"{title} {verdicts.get(title, '')}"
+        return f"{title} {verdict_text(verdicts[title], tr)}"
     known = {
         "import": tr("{title} is installed."),
         "fetch": tr("{title} is installed."),
