@@ -161,15 +161,18 @@ def test_an_early_interrupt_of_the_demo_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "Scripts/demo: cancelled, nothing was started\n")
 
 
-def test_with_all_a_cohort_and_a_plan_are_made_and_shown_on_one_page(
-    demo_script: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_all_adds_a_cohort_and_a_plan_and_shows_them_on_one_page(
+    demo_script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("_demo_all"), "STUDIES", 2)
+    everything = importlib.import_module("_demo_all")
+    monkeypatch.setattr(everything, "STUDIES", 2)
     out = tmp_path / "out"
-    assert demo_script.run_demo(demo_script.Wanted(out=out, everything=True), tmp_path / "scratch") == 0
-    said = capfd.readouterr()
-    assert said.out.splitlines()[-1] == f"Report: {out / 'index.html'}"
-    assert "none found" in said.err
+    out.mkdir()
+    (out / "report.html").write_text("the report of the one study", encoding="utf-8")
+    (tmp_path / "scratch").mkdir()
+    tokens = everything.add_all(out, tmp_path / "scratch")
+    assert len(tokens) > 20
+    assert demo_script._check_leaks(out, tokens) == 0
     page = (out / "index.html").read_text(encoding="utf-8")
     for link in re.findall(r'href="([^"#]+)"', page):
         assert (out / link).is_file(), link
@@ -181,3 +184,16 @@ def test_with_all_a_cohort_and_a_plan_are_made_and_shown_on_one_page(
     assert told == pytest.approx(kept, rel=0.005)
     assert f"{told:.1f} ml" in page
     assert len(list((out / "plan" / "surfaces").glob("*.3mf"))) > 0
+
+
+def test_the_last_line_names_the_page_over_all(
+    demo_script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(demo_script, "understand", list)
+    monkeypatch.setattr(demo_script, "obey", lambda words: asked.append(words) or 0)
+    monkeypatch.setattr(demo_script, "add_all", lambda out, scratch: ["Quillfeather"])
+    wanted = demo_script.Wanted(out=tmp_path / "out", source=tmp_path, everything=True)
+    assert demo_script.run_demo(wanted, tmp_path / "scratch") == 0
+    assert capfd.readouterr().out.splitlines()[-1] == f"Report: {tmp_path / 'out' / 'index.html'}"
+    assert asked[0][:2] == ["run", str(tmp_path)]
