@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from slicermedai.batch.cohort import Cohort, State
 from slicermedai.console import cohorts
-from slicermedai.pacs.peers import save_peers
-from Testing.batch.day import Figures, figures, leftovers, run_with_kills
+from Testing.batch.day import Figures, figures, leftovers, run_with_kills, through_archive
 from Testing.batch.studies import RULES, Day, write_day
 from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.pacs.orthanc import Orthanc, running
@@ -42,29 +37,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _fetched(root: Path, day: Day, archive: Orthanc) -> Path:
-    """All studies into the archive, and out of it again by the command.
-
-    An archive takes no damaged file, and keeps one copy of each object: what it hands out lacks a slice instead.
-    """
     began = time.monotonic()
-    taken = [_take(archive, path) for path in sorted(day.folder.rglob("*.dcm"))]
-    peer = archive.web()
-    save_peers([peer])
-    (root / "list.csv").write_text("study\n" + "\n".join(sorted(day.studies)) + "\n")
-    command = [sys.executable, "-m", "slicermedai", "retrieve", str(root / "list.csv"), "--from", peer.name]
-    subprocess.run([*command, "--output", str(root / "fetched")], check=True)
-    told = f"{sum(taken)} objects into the archive and out of it, {len(taken) - sum(taken)} it did not take"
+    fetched, taken, others = through_archive(root, day, archive)
+    told = f"{taken} objects into the archive and out of it, {others} it did not take"
     print(f"{told} ({time.monotonic() - began:.0f} s)", flush=True)
-    return root / "fetched"
-
-
-def _take(archive: Orthanc, path: Path) -> bool:
-    request = urllib.request.Request(f"{archive.url}/instances", data=path.read_bytes(), method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return bool(answer.status == 200)
-    except urllib.error.HTTPError:
-        return False
+    return fetched
 
 
 def _work(root: Path, day: Day, source: Path, *, kills: int) -> Figures:

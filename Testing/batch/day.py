@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +19,12 @@ from pathlib import Path
 
 from slicermedai.batch.cohort import Cohort, State
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.pacs.peers import save_peers
 from Testing.batch.studies import Day
+from Testing.pacs.orthanc import Orthanc
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-m", "slicermedai")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,36 @@ class Figures:
             f"{self.twice} twice, {self.wrong_series} of a wrong series, {self.missing_from_sheet} not on the sheet "
             f"({self.seconds:.0f} s)"
         )
+
+
+def through_archive(root: Path, day: Day, archive: Orthanc) -> tuple[Path, int, int]:
+    """All studies into the archive, and out of it by the command into a folder of ``root``; how many objects it took,
+    and how many not.
+
+    An archive takes no damaged file, and keeps one copy of each object: what it hands out lacks a slice instead.
+    """
+    taken = [_take(archive, path) for path in sorted(day.folder.rglob("*.dcm"))]
+    peer = archive.web()
+    save_peers([peer])
+    (root / "list.csv").write_text("study\n" + "\n".join(sorted(day.studies)) + "\n")
+    words = ["retrieve", str(root / "list.csv"), "--from", peer.name, "--output", str(root / "fetched")]
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=_environment())
+    assert done.returncode == 0, done.stderr
+    return root / "fetched", sum(taken), len(taken) - sum(taken)
+
+
+def _take(archive: Orthanc, path: Path) -> bool:
+    request = urllib.request.Request(f"{archive.url}/instances", data=path.read_bytes(), method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return False
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'SlicerMedAI'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
 
 
 def run_with_kills(cohort: Cohort, *, workers: int, kills: tuple[int, ...]) -> int:
@@ -98,9 +133,8 @@ def _log() -> list[dict[str, str]]:
 
 
 def _worker(cohort: Cohort, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "slicermedai", "batch", "run", str(cohort.folder), *options]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'SlicerMedAI'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    command = [*COMMAND, "batch", "run", str(cohort.folder), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
 
 
 def _strike(workers: list[subprocess.Popen[str]], reached: Callable[[], bool]) -> int:
