@@ -262,9 +262,9 @@ def test_rules_are_added_moved_removed_and_saved(elsewhere: Path) -> None:
     batch.change_rule(name="thin", modality="CT", thickness_mm=(0.5, 2.5))
     batch.add_rule()
     batch.change_rule(thickness_mm=())
-    assert [rule.name for rule in batch.state.rules.rules] == ["thin", "Rule 1"]
+    assert [rule.name for rule in batch.state.rules.rules] == ["thin", "rule-1"]
     batch.move_rule(-1)
-    assert (batch.state.rule, batch.rule.name) == (0, "Rule 1")
+    assert (batch.state.rule, batch.rule.name) == (0, "rule-1")
     batch.move_rule(-1)
     batch.change_rules(same_patient="first")
     batch.save_rules(elsewhere / "saved.toml")

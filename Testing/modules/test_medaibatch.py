@@ -157,7 +157,7 @@ def test_it_opens_and_says_what_to_do(batch: Any) -> None:
     assert "Choose patients" in ui.messageLabel.text
     assert "not a medical device" in ui.noticeLabel.text.lower()
     assert ui.modelSelector.currentText == "tiny@0.1"
-    assert texts(ui.rulesTable) == [("Rule 1", "MR, original")]
+    assert texts(ui.rulesTable) == [("rule-1", "MR, original")]
     assert ui.passphraseEdit.echoMode == type(ui.passphraseEdit).Password
 
 
@@ -212,9 +212,9 @@ def test_a_rule_is_written_in_plain_words_by_keyboard_and_kept_in_a_file(
         'CT / PT, "liver (thin)" in its description, kernel B3* / STANDARD, up to 2.5 mm, 20 or more'
     )
     harness.click(ui.addRuleButton)
-    assert [row[0] for row in texts(ui.rulesTable)] == ["thin", "Rule 1"]
+    assert [row[0] for row in texts(ui.rulesTable)] == ["thin", "rule-1"]
     harness.click(ui.upRuleButton)
-    assert [row[0] for row in texts(ui.rulesTable)] == ["Rule 1", "thin"]
+    assert [row[0] for row in texts(ui.rulesTable)] == ["rule-1", "thin"]
     ui.rulesTable.setCurrentCell(1, 0)
     assert ui.nameEdit.text == "thin"
     harness.click(ui.removeRuleButton)

@@ -138,7 +138,7 @@ class Choosing(Presenter):
     def add_rule(self) -> None:
         """One more, as the one that is shown, after it."""
         names = {rule.name for rule in self.state.rules.rules}
-        name = next(name for number in range(1, len(names) + 2) if (name := f"Rule {number}") not in names)
+        name = next(name for number in range(1, len(names) + 2) if (name := f"rule-{number}") not in names)
         self._put([*self._before, self.rule, replace(self.rule, name=name), *self._after], self.state.rule + 1)
 
     def remove_rule(self) -> None:

@@ -10,7 +10,7 @@ from slicermedai.batch.rules import Rule, SeriesRules
 LOOK, PREVIEW, RUN, RETRY, TABLES, GATHER, IMPORT = "look", "preview", "run", "retry", "tables", "gather", "import"
 """What can be going on. GATHER asks which results may go into the DICOM database, IMPORT adds them."""
 
-FIRST_RULE = Rule(name="Rule 1", origin="original")
+FIRST_RULE = Rule(name="rule-1", origin="original")
 FIRST_RULES = SeriesRules(rules=(FIRST_RULE,))
 """What stands there at the beginning."""
 

@@ -31,6 +31,8 @@ from slicermedai.jobs.folder import JobFolder
 CHILD = "slicermedai.app.plan_answer"
 OPENED, IMAGE, PLAN, SHAPES = "opened", "image", "plan", "shapes"
 """The kinds of what lies in the folder between both processes."""
+ANOTHER, NO_VIEW = "another-plan:", "no-view"
+"""How the child says that a saved plan is of other findings (why follows), and that nothing can be drawn."""
 MESHES = "meshes.npz"
 GRACE = 1.0
 """Seconds between asking the child to stop and killing it."""

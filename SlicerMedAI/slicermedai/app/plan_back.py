@@ -140,7 +140,12 @@ class Answered(Planning):
         result = working.opened()
         self._opened(Path(answer["folder"]))
         roles = tuple(answer["roles"].items())
-        self._set(result=result, folder=Path(answer["folder"]), roles=roles, remark=answer["remark"])
+        self._set(
+            result=result,
+            folder=Path(answer["folder"]),
+            roles=roles,
+            remark=words.remark_text(answer["remark"], self.translate),
+        )
         self._set(history=History.of(plan) if plan is not None else None, kept=plan if answer["is_saved"] else None)
         self._remember_folder()
         self._find_image(result)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.plan_ask import IMAGE, MESHES, OPENED, PLAN, SHAPES
+from slicermedai.app.plan_ask import ANOTHER, IMAGE, MESHES, NO_VIEW, OPENED, PLAN, SHAPES
 from slicermedai.app.plan_roles import candidates, found_in, organ_of, own_roles, suggested
 from slicermedai.console import planning
 from slicermedai.console.verbs import image_of
@@ -26,8 +26,6 @@ from slicermedai.errors import MedAIError, UnreadableFileError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.checks import check_plan
 from slicermedai.scene.pictures import Picture
-
-_ANOTHER = "The plan that is saved here was begun with other findings, so a new one is begun: "
 
 
 class Bench:
@@ -142,7 +140,7 @@ class Bench:
         try:
             from slicermedai.scene.plan_pictures import render_plan
         except ImportError:
-            return [], "no view is open"
+            return [], NO_VIEW
         try:
             image = image_of([Path(file) for file in asked["files"]], Path(asked["run"])) if asked["files"] else None
             write_meshes(shapes, place / MESHES)
@@ -190,7 +188,7 @@ def _saved(folder: Path, result: AnalysisResult) -> tuple[Plan | None, str]:
     try:
         check_belongs(plan, result)
     except MedAIError as error:
-        return None, f"{_ANOTHER}{error}"
+        return None, f"{ANOTHER}{error}"
     return plan, ""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from slicermedai.app.plan_ask import ANOTHER, NO_VIEW
 from slicermedai.app.plan_edit import Step
 from slicermedai.app.plan_roles import LEFT_OUT, Candidate
 from slicermedai.app.plan_state import Numbers, PlanState
@@ -210,8 +211,16 @@ def editing_text(name: str, tr: Translate = untranslated) -> str:
 def page_text(name: str, pictures: int, why: str, tr: Translate = untranslated) -> str:
     """What was printed, and why it has no pictures where it has none."""
     told = tr("Written: {name}.").format(name=name)
-    missing = tr("No pictures: {why}.").format(why=why.rstrip("."))
+    missing = tr("No pictures: {why}.").format(why=tr("no view is open") if why == NO_VIEW else why.rstrip("."))
     return f"{told} {missing if why else tr('Pictures: {count}.').format(count=pictures)}"
+
+
+def remark_text(remark: str, tr: Translate = untranslated) -> str:
+    """What is to be known of a plan that was opened; what an error says comes as it is."""
+    if not remark.startswith(ANOTHER):
+        return remark
+    told = tr("The plan that is saved here was begun with other findings, so a new one is begun: {reason}")
+    return told.format(reason=remark.removeprefix(ANOTHER))
 
 
 def stage_text(stage: str, tr: Translate = untranslated) -> str:

@@ -63,7 +63,7 @@ class DicomImport:
 
 
 def refresh_browser() -> None:
-    """Let Slicer's DICOM browser look again; the indexer writes by a connection of its own, of which it hears nothing."""
+    """Let Slicer's DICOM browser look again: it hears nothing of what the indexer writes by its own connection."""
     with contextlib.suppress(ImportError):  # Slicer without its DICOM module
         from DICOMLib import DICOMUtils
 
