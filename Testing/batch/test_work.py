@@ -159,7 +159,7 @@ def test_no_space_for_the_state_itself_leaves_the_old_state(
 def test_a_cohort_that_is_moved_while_it_runs_stops_by_name_and_goes_on_in_its_new_place(
     cohort: Cohort, quick: MakeWorker, journal: Path, tmp_path: Path
 ) -> None:
-    worker = quick(cohort, "time.sleep(1.0)")
+    worker = quick(cohort, "time.sleep(0.5 if '0001' in job.output else 30.0)")
     drive(worker, until=lambda: cohort.counts().get("done") == 1 and jobs(journal).total() == 2)
     cohort.folder.rename(tmp_path / "moved")
     (cohort.folder / "queue" / "0002" / "claim").mkdir(parents=True)  # as a job does that makes its output just then

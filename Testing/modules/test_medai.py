@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from slicermedai import Label, Volume
+from slicermedai.app.installing import InstallStep
 from slicermedai.app.state import Phase, RunState
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN
@@ -176,6 +177,16 @@ def test_unloading_while_something_goes_on_ends_it_and_tells_no_panel(harness: H
     loaded.close()
     assert harness.wait_until(lambda: not devices.busy, 2_000)
     assert devices.state.phase is not Phase.RUNNING
+
+
+def test_an_installation_that_outlives_its_panel_tells_it_nothing(harness: Harness, places: Path) -> None:
+    loaded = harness.load_module(MODULE)
+    presenter = loaded.widget.logic.presenter
+    presenter.install([InstallStep(what="a nap", arguments=("-c", "import time; time.sleep(0.5)"))])
+    assert presenter.busy
+    loaded.close()
+    assert harness.wait_until(lambda: not presenter.busy, 5_000)
+    assert harness.strict_log == []
 
 
 def test_the_preset_waits_for_the_pseudonymous_route(harness: Harness, medai: Any) -> None:

@@ -93,7 +93,7 @@ class Lifecycle:
         """The module is unloaded: its panel is told nothing more, and the timer runs until what went on has ended."""
         if self.logic is not None:
             for presenter in self.presenters():
-                presenter.changed.silence()
+                _silence(presenter)
             self.stopWork()
             self._closed = True
             self.tick()
@@ -155,6 +155,13 @@ class Lifecycle:
         slicer.util.selectModule(module)
         if folder:
             slicer.util.getModuleWidget(module).ui.folderSelector.setCurrentPath(str(folder))
+
+
+def _silence(presenter: Any) -> None:
+    """Let none of its signals tell anybody any more; what goes on in it goes to its end."""
+    for signal in vars(presenter).values():
+        if hasattr(signal, "silence"):
+            signal.silence()
 
 
 def missing_packages(requirements: Path) -> list[str]:
