@@ -159,3 +159,20 @@ def test_no_layer_means_no_watching() -> None:
     with Features().watching(None):
         pass
     assert Features().refusals == []
+
+
+class LooksAtValues(torch.nn.Module):
+    """A network whose way depends on the values that it sees: without values it cannot be asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse = torch.nn.Conv3d(1, 2, 3, stride=2)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.coarse(image) if image.mean().item() > 0 else image
+
+
+def test_a_network_that_cannot_be_asked_without_values_is_not_said_to_lack_a_layer() -> None:
+    found = features_of(Shadow.of(LooksAtValues(), channels=1), (16, 16, 16))
+    assert (found.layer, found.values) == ("", ())
+    assert found.refusals == ["Features of the network: not taken, since its layers cannot be told without running it."]

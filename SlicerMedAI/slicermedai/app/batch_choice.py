@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,9 +116,9 @@ class Choosing(Presenter):
         else:
             self.explain()
 
+    @abstractmethod
     def look(self) -> None:
         """Look at the cohort in the chosen folder."""
-        raise NotImplementedError
 
     # --- rules -------------------------------------------------------------------------------------------------------
 

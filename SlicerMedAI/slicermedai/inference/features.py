@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from slicermedai.inference.shadow import Shadow
+from slicermedai.inference.shadow import FAILURES, Shadow
 from slicermedai.inference.windows import Triple
 
 NUMBERS = 16
@@ -28,7 +28,7 @@ NUMBERS = 16
 REFUSED = "Features of the network: not taken, since {why}."
 _SCRIPT = "TorchScript has no layers that could be watched"
 _NONE = "it has no layer that is coarser than its window"
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError, AssertionError)
+_UNASKED = "its layers cannot be told without running it"
 
 
 @dataclass(slots=True, eq=False)
@@ -89,8 +89,8 @@ def features_of(shadow: Shadow, roi: Triple) -> Features:
                 stack.callback(module.register_forward_hook(_noted(name, seen)).remove)
         try:
             shadow.ask(roi)
-        except _FAILURES:
-            return Features(why_not=_NONE)
+        except FAILURES:
+            return Features(why_not=_UNASKED)
     names = [name for name, _ in seen]
     once = [(name, voxels) for name, voxels in seen if names.count(name) == 1 and 1 < voxels < math.prod(roi)]
     if not once:

@@ -19,7 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slicermedai.inference.windows import Triple
 
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError, AssertionError)
+FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError, AssertionError)
+"""What a network may raise that is asked about a window that it was not made for, or without values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class Shadow:
                 warnings.simplefilter("ignore")
                 output = self.network(self._window(roi))
             del output
-        except _FAILURES:
+        except FAILURES:
             return None
         return Cost(values=meter.peak, operations=int(counter.get_total_flops()))
 
@@ -95,7 +96,7 @@ class Shadow:
     def _answer(self, roi: Triple) -> tuple[int, ...] | None:
         try:
             return self.ask(roi)
-        except _FAILURES:
+        except FAILURES:
             return None
 
     def _window(self, roi: Triple) -> torch.Tensor:
