@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 
 import numpy as np
 import pytest
@@ -60,14 +59,6 @@ def test_all_switches_are_restored_even_after_an_error() -> None:
         torch.rand(3), random.random(), np.random.rand()
         raise ZeroDivisionError
     assert switches() == before
-
-
-def test_kernels_are_deterministic_without_loading_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "torch._inductor.config", raising=False)
-    with reproducible(RunSettings(seed=7), CPU):
-        assert torch.are_deterministic_algorithms_enabled()
-        assert "torch._inductor.config" not in sys.modules
-    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_seed_gives_the_same_numbers() -> None:

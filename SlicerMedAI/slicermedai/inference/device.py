@@ -7,7 +7,6 @@ import math
 import os
 import random
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -118,23 +117,11 @@ def _switches() -> _Switches:
 
 
 def _switch(values: _Switches) -> None:
-    _deterministic(on=values[0], warn_only=values[1])
+    torch.use_deterministic_algorithms(values[0], warn_only=values[1])
     torch.backends.cudnn.deterministic = values[2]
     torch.backends.cudnn.benchmark = values[3]
     torch.backends.cudnn.allow_tf32 = values[4]
     torch.utils.deterministic.fill_uninitialized_memory = values[5]
-
-
-def _deterministic(*, on: bool, warn_only: bool) -> None:
-    """``torch.use_deterministic_algorithms``, but for a process in which nothing is compiled.
-
-    The public function imports torch's compiler, 1.2 s of CPU in each job, to tell it the same.
-    """
-    switch = getattr(torch._C, "_set_deterministic_algorithms", None)
-    if switch is None or "torch._inductor.config" in sys.modules:
-        torch.use_deterministic_algorithms(on, warn_only=warn_only)
-    else:
-        switch(on, warn_only=warn_only)
 
 
 def _seed(seed: int) -> None:
