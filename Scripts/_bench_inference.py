@@ -110,7 +110,7 @@ def _compare(name: str, *, full: bool) -> bool:
 
 def _goal(what: str, value: float, goal: float, *, at_least: bool) -> None:
     met = value >= goal if at_least else value <= goal
-    print(f"  {what:40s} {value:8.4f}  {'>=' if at_least else '<='} {goal:g}  {'met' if met else 'MISSED'}")
+    print(f"  {what:40s} {value:8.5f}  {'>=' if at_least else '<='} {goal:g}  {'met' if met else 'MISSED'}")
 
 
 def _in_child(case: str, who: str, folder: str, *, full: bool) -> dict[str, Any] | None:
