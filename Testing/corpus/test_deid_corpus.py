@@ -29,15 +29,15 @@ FILES = 72
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Seventy-two small files: three patients."""
     folder = tmp_path_factory.mktemp("corpus")
-    return Corpus(folder, generate(folder, 101, FILES, side=96))
+    return Corpus(folder, generate(folder, 106, FILES, side=96))
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(corpus: Corpus, tmp_path: Path) -> None:
-    again = generate(tmp_path / "again", 101, FILES, side=96)
+    again = generate(tmp_path / "again", 106, FILES, side=96)
     assert again == corpus.ledger
     for entry in corpus.ledger.entries:
         assert (tmp_path / "again" / entry.file).read_bytes() == (corpus.folder / entry.file).read_bytes()
-    other = generate(tmp_path / "other", 102, 3, side=96)
+    other = generate(tmp_path / "other", 110, 3, side=96)
     assert {item.tokens for item in other.planted}.isdisjoint({item.tokens for item in corpus.ledger.planted})
 
 
@@ -53,7 +53,7 @@ def test_every_kind_of_file_every_place_and_every_transfer_syntax_is_there(corpu
     assert set(ledger.counts()) == {
         *("listed", "unlisted", "nested", "retired", "unknown", "private", "overlay", "padding", "preamble"),
         *("file meta", "SR", "graphics", "document", "RT", "uid", "remark in a frame"),
-        *("around pixels", "text in binary", "number"),
+        *("around pixels", "text in binary", "number", "small picture", "address of a server"),
     }
 
 
@@ -87,7 +87,9 @@ def test_pixels_of_every_transfer_syntax_can_be_decoded(corpus: Corpus, syntax: 
     entries = [entry for entry in corpus.ledger.entries if entry.transfer_syntax == syntax and entry.has_pixels]
     assert entries
     for entry in entries:
-        found = frames(dcmread(corpus.folder / entry.file))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The decoded RLE segment")  # a remark stands behind it
+            found = frames(dcmread(corpus.folder / entry.file))
         assert found is not None
         assert found.size > 0
 

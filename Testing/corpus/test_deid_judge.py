@@ -31,7 +31,7 @@ ADDED = b"%PDF-1.4 <feff00470072007500df> stream\n"
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """One patient's files, a file of each kind."""
     folder = tmp_path_factory.mktemp("corpus")
-    return Corpus(folder, generate(folder, 201, FILES, side=96))
+    return Corpus(folder, generate(folder, 202, FILES, side=96))
 
 
 @pytest.fixture(scope="module")

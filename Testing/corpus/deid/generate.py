@@ -96,7 +96,8 @@ class Maker:
         patient = make_patient(self.rng, index)
         self.files(patient, index, [WHEEL[n % len(WHEEL)] for n in range(files)])
         person = patient.person
-        self.before = None if person.common or person.romanised[0] or person.ideographic[0] else person
+        plain = person.family.isalpha() and not (person.common or person.romanised[0] or person.ideographic[0])
+        self.before = person if plain else None
 
     def files(self, patient: Patient, index: int, kinds: list[str]) -> None:
         """Files of those kinds, over two or three visits."""

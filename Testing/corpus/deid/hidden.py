@@ -18,6 +18,7 @@ from Testing.corpus.deid.people import Form
 from Testing.corpus.deid.planting import Planter
 
 AROUND, BINARY, NUMBER = "around pixels", "text in binary", "number"
+SMALL, SERVER = "small picture", "address of a server"
 PIXELS = 0x7FE00010
 TERMS = (
     ("Bennett fracture", "SCT"),
@@ -32,12 +33,26 @@ TERMS = (
     ("Chance fracture", "99TERMS"),
     ("Evans index 0.31", "99TERMS"),
     ("Broca area", "99TERMS"),
+    ("Acute stroke protocol", "99TERMS"),
+    ("Angiography of the leg", "99TERMS"),
+    ("Proton therapy plan", "99TERMS"),
+    ("Portable chest", "99TERMS"),
+    ("Intensive care chest", "99TERMS"),
+    ("Dialysis catheter", "99TERMS"),
+    ("Mammography with tomosynthesis", "99TERMS"),
+)
+SERVICES = (
+    *("Stroke Unit", "Angiography", "Proton Therapy", "Portable", "Intensive Care", "Dialysis", "Mammography"),
+    *("Endoscopy Suite", "Neurosurgery", "Outpatients", "Sleep Laboratory", "Gamma Camera"),
 )
 
 
 def plant_terms(planter: Planter, data: Dataset, seed: int) -> None:
-    """A term of medicine that begins with somebody's name, which must stay."""
-    meaning, scheme = _own(planter, seed).rng.choice(TERMS)
+    """A term of medicine that begins with somebody's name, or names a service of hospitals: it must stay."""
+    rng = _own(planter, seed).rng
+    meaning, scheme = rng.choice(TERMS)
+    if "PerformedLocation" not in data:
+        data.PerformedLocation = rng.choice(SERVICES)
     if "ViewCodeSequence" not in data:
         data.ViewCodeSequence = Sequence([code("246300", scheme, meaning)])
 
@@ -48,6 +63,8 @@ def plant_hidden(planter: Planter, data: Dataset, way: Way, seed: int) -> None:
     _plant_binary(own, data)
     _plant_number(own, data)
     _plant_wave(own, data)
+    _plant_small_picture(own, data)
+    _plant_server(own, data)
     if "PixelData" in data and own.rng.random() < 0.5:
         _plant_around(own, data, way)
 
@@ -71,6 +88,42 @@ def _plant_binary(planter: Planter, data: Dataset) -> None:
     value = b"x" * 1100 + b" " + form.text.encode("ascii") + b" "
     data.add_new(0x00189FF3, "UN", value + b" " * (len(value) % 2))
     planter.note(BINARY, "00189FF3", form.tokens)
+    _plant_in_charset(planter, data)
+
+
+def _plant_in_charset(planter: Planter, data: Dataset) -> None:
+    """A name in capitals between other bytes, in the file's own character set."""
+    fitting = [form for form in planter.forms if form.kind == "name" and len(form.tokens[0]) >= 8]
+    texts = [form.tokens[0].upper() for form in fitting if not form.tokens[0].isascii()]
+    raws = [(text, planter.encoded_or_none(text)) for text in texts]
+    for text, raw in raws[:1]:
+        if raw is not None:
+            value = bytes(range(128, 140)) + bytes(8) + raw + bytes(20)
+            data.add_new(0x00143070, "OB", value + bytes(len(value) % 2))
+            planter.note(BINARY, "00143070", (text,))
+
+
+def _plant_small_picture(planter: Planter, data: Dataset) -> None:
+    """A thumbnail beside a reference, with a remark among its pixels."""
+    if planter.rng.random() > 0.3:
+        return
+    item, path = planter.inside(data, "SourceImageSequence")
+    item.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"
+    item.ReferencedSOPInstanceUID = f"2.25.{planter.rng.getrandbits(120)}"
+    item.SamplesPerPixel, item.PhotometricInterpretation, item.Rows, item.Columns = 1, "MONOCHROME2", 32, 32
+    item.BitsAllocated, item.BitsStored, item.HighBit, item.PixelRepresentation = 8, 8, 7, 0
+    form = _remark(planter)
+    item.add_new(PIXELS, "OB", (form.text.encode("ascii") + bytes(1024))[:1024])
+    planter.note(SMALL, f"{path}{PIXELS:08X}", form.tokens)
+
+
+def _plant_server(planter: Planter, data: Dataset) -> None:
+    """Where the instance can be fetched: the name of a hospital's computer that no other attribute tells."""
+    host = "".join(planter.rng.choice("bcdfghklmnprstvz") for _ in range(9))
+    tag = planter.rng.choice((0x00081190, 0x00080409, 0x0040E010))
+    if tag not in data:
+        data.add_new(tag, "UR", f"https://{host}.example/wado/7")
+        planter.note(SERVER, f"{tag:08X}", (host,))
 
 
 def _plant_number(planter: Planter, data: Dataset) -> None:

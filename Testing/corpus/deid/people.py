@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "aa", "ø": "oe", "æ": "ae"}
 MONTHS = [
@@ -129,6 +129,19 @@ _CHINESE_GIVEN = (("Xiuying", "秀英"), ("Jianguo", "建国"), ("Meilian", "美
 COMMON = (("Hand", "Peter"), ("Li", "An"), ("Long", "May"), ("Siemens", "Karl"), ("Head", "Art"), ("Chest", "Rose"))
 SURNAMES = (("Smith", "John"), ("Brown", "Rose"), ("King", "Linda"), ("Young", "Amanda"), ("Taylor", "Bert"))
 SHORT = (("Kowal", "Jolan"), ("Sipos", "Ilona"), ("Hajek", "Zdena"), ("Rakic", "Mirko"), ("Nagyi", "Ferko"))
+PARTICLES = (
+    ("O'Dea", "Fintan"),
+    ("D'Arcy", "Lucette"),
+    ("Le Roy", "Armelle"),
+    ("De Wit", "Wouter"),
+    ("O'Neil", "Grania"),
+)
+SLAVIC = (
+    ("Kowalewska", "Jolanta", "Kowalewskiej"),
+    ("Wiśniewski", "Tymon", "Wiśniewskiego"),
+    ("Dvořáková", "Zdeňka", "Dvořákové"),
+    ("Kopecký", "Vratislav", "Kopeckého"),
+)
 EPONYMS = (("Bennett", "Lois"), ("Gross", "Ewald"), ("Jones", "Alma"), ("Paget", "Mona"), ("Morton", "Alvar"))
 _GREEK = (("Παπαδόπουλος", "Papadopoulos"), ("Διονυσόπουλος", "Dionysopoulos"), ("Καραγιάννης", "Karagiannis"))
 _GREEK_GIVEN = (("Στέφανος", "Stefanos"), ("Γιώργος", "Giorgos"), ("Ευαγγελία", "Evangelia"))
@@ -162,11 +175,15 @@ class Person:
     common: bool = False
     surname: bool = False
     short: bool = False
+    is_joined: bool = False
+    padded: bool = False
+    spaced: bool = False
+    inflected: str = ""
 
     @property
     def pn(self) -> str:
         """Value of VR PN: alphabetic, ideographic and phonetic component groups."""
-        groups = [f"{self.family}^{self.given}"]
+        groups = [f"{self.family}{' ' if self.spaced else '^'}{self.given}"]
         if self.ideographic[0]:
             groups += ["^".join(self.ideographic), "^".join(self.phonetic) if self.phonetic[0] else ""]
         return "=".join(groups).rstrip("=")
@@ -175,7 +192,7 @@ class Person:
     def pn_tokens(self) -> tuple[str, ...]:
         """What in :attr:`pn` tells who it is."""
         extra = tuple(part for part in (*self.ideographic, *self.phonetic) if len(part) > 1)
-        return (*self._tokens(self.family, self.given, "^"), *extra)
+        return (*self._tokens(self.family, self.given, " " if self.spaced else "^"), *extra)
 
     def _tokens(self, first: str, second: str, between: str) -> tuple[str, ...]:
         return (f"{first}{between}{second}",) if self.common else (first, second)
@@ -257,6 +274,29 @@ def eponyms(rng: random.Random) -> Person:
     return Person(family, given, ("ISO_IR 100",), common=True, surname=True)
 
 
+def particles(rng: random.Random) -> Person:
+    """A person whose family name begins with a particle that systems join to it."""
+    family, given = rng.choice(PARTICLES)
+    return Person(family, given, ("ISO_IR 100",), is_joined=True)
+
+
+def padded(rng: random.Random) -> Person:
+    """A person whose record number is filled up with zeros."""
+    return replace(european(rng), padded=True, charset=("ISO_IR 192",))
+
+
+def spaced(rng: random.Random) -> Person:
+    """A person whose name of common words stands in the header without a caret."""
+    family, given = rng.choice(COMMON)
+    return Person(family, given, ("ISO_IR 100",), common=True, spaced=True)
+
+
+def slavic(rng: random.Random) -> Person:
+    """A person whose family name has endings."""
+    family, given, inflected = rng.choice(SLAVIC)
+    return Person(family, given, ("ISO_IR 192",), inflected=inflected)
+
+
 def greek(rng: random.Random) -> Person:
     """A person written in ISO 8859-7."""
     family, given = rng.choice(_GREEK), rng.choice(_GREEK_GIVEN)
@@ -288,18 +328,20 @@ def chinese(rng: random.Random) -> Person:
 
 
 KINDS = (
-    *(european, european, japanese, common_words, chinese, european, cyrillic, european),
-    *(surnames, greek, russian, short, eponyms),
+    *(european, particles, japanese, common_words, chinese, padded, cyrillic, european),
+    *(surnames, greek, russian, short, eponyms, slavic, spaced),
 )
 
 
 def make_patient(rng: random.Random, index: int) -> Patient:
-    """The patient of that index; every kind of name comes within the first thirteen."""
+    """The patient of that index; every kind of name comes within the first fifteen."""
     person = KINDS[index % len(KINDS)](rng)
     digits = f"{rng.randrange(10**7, 10**8)}"
     prefix = rng.choice(["MRN", "P-", "KH", "", "0-"])
     if person.short:
         digits, prefix = str(rng.randrange(10**5, 10**6)), ""
+    if person.padded:
+        digits, prefix = f"00{rng.randrange(10**5, 10**6)}", ""
     birth = datetime.date(rng.randrange(1931, 1999), rng.randrange(1, 13), rng.randrange(1, 29))
     street = f"{rng.choice(_STREETS).replace('_', ' ')} {rng.randrange(11, 199)}"
     mail = (

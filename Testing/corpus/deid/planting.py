@@ -15,6 +15,7 @@ from pydicom.tag import Tag
 from Testing.corpus.deid.attributes import FREE_TEXT
 from Testing.corpus.deid.ledger import Ledger, Planted
 from Testing.corpus.deid.people import Form, Person, Study, stripped, study_forms
+from Testing.corpus.deid.spoilt import spoilt_forms
 
 LENGTHS = {"SH": 16, "LO": 64, "CS": 16, "AE": 16, "ST": 900, "LT": 900, "UC": 900, "UT": 900, "PN": 64}
 FRAMES = (
@@ -42,7 +43,7 @@ class Planter:
     forms: list[Form] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.forms = study_forms(self.study)
+        self.forms = study_forms(self.study) + spoilt_forms(self.study.patient)
 
     def note(self, category: str, path: str, tokens: tuple[str, ...], *, strong: bool = True) -> None:
         """Put what stands at ``path`` into the ledger."""

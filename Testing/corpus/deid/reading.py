@@ -16,7 +16,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
-FOLDING = ("utf-8", "latin-1", "iso8859-5", "utf-16-le", "utf-16-be")  # ASCII letters may be lowered in these
+# ASCII letters may be lowered in these
+FOLDING = ("utf-8", "latin-1", "iso8859-5", "iso8859-7", "utf-16-le", "utf-16-be")
 EXACT = ("gb18030", "iso2022_jp")
 SHORT = 6  # tokens up to this length count as whole words only
 _STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)

@@ -1,0 +1,101 @@
+"""How systems and people spoil what a header says: particles joined, names cut, marks encoded, zeros dropped."""
+
+from __future__ import annotations
+
+import datetime
+import html.entities
+
+from Testing.corpus.deid.people import Form, Patient, Person, stripped, transliterated
+
+_JOINTS = str.maketrans("", "", "' -")
+_CUT, _LEAST_CUT = 8, 10
+_WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+_ERAS = ((1989, "平成", "H"), (1926, "昭和", "S"))
+
+
+def spoilt_forms(patient: Patient) -> list[Form]:
+    """Every such form of one patient."""
+    person = patient.person
+    forms = joined_forms(person) + cut_forms(person) + encoded_forms(person) + inflected_forms(person)
+    return forms + era_forms(person, patient.birth) + bare_number_forms(patient)
+
+
+def joined_forms(person: Person) -> list[Form]:
+    """O'Dea as ODEA, Le Roy as LEROY."""
+    family = person.family.translate(_JOINTS)
+    if not person.is_joined:
+        return []
+    forms = [f"{family}_{person.given[0]}", f"Mrs {family}"]
+    capitals = [family.upper(), f"{family}^{person.given}".upper()]
+    pairs = [*((text, family) for text in forms), *((text, family.upper()) for text in capitals)]
+    return [Form("joined name", text, (token,)) for text, token in pairs]
+
+
+def cut_forms(person: Person) -> list[Form]:
+    """A long family name in a field of few characters."""
+    family = stripped(person.family)
+    if person.common or person.romanised[0] or person.ideographic[0] or len(family) < _LEAST_CUT:
+        return []
+    cuts = (family[:_CUT].upper(), f"{family[: len(family) - 1]}", f"{family[:_CUT].upper()} KNEE")
+    return [Form("cut name", text, (text.split()[0],)) for text in cuts]
+
+
+def encoded_forms(person: Person) -> list[Form]:
+    """Letters with marks as HTML, URL, RTF and mail have them."""
+    family = person.family
+    if family.isascii() or person.romanised[0] or any(ord(c) > 255 for c in family):
+        return []
+    ways = (_as_entity, _as_number, _as_percent, _as_latin_percent, _as_rtf, _as_quoted)
+    texts = ["".join(c if c.isascii() else way(c) for c in family) for way in ways]
+    return [Form("encoded name", text, (text,)) for text in texts]
+
+
+def _as_entity(c: str) -> str:
+    return f"&{html.entities.codepoint2name[ord(c)]};"
+
+
+def _as_number(c: str) -> str:
+    return f"&#{ord(c)};"
+
+
+def _as_percent(c: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in c.encode("utf-8"))
+
+
+def _as_latin_percent(c: str) -> str:
+    return f"%{ord(c):02x}"
+
+
+def _as_rtf(c: str) -> str:
+    return f"\\'{ord(c):02x}"
+
+
+def _as_quoted(c: str) -> str:
+    return "".join(f"={byte:02X}" for byte in c.encode("utf-8"))
+
+
+def inflected_forms(person: Person) -> list[Form]:
+    """A Polish or Czech name in another case."""
+    if not person.inflected:
+        return []
+    texts = (person.inflected, transliterated(person.inflected).upper())
+    return [Form("inflected name", text, (text,)) for text in texts]
+
+
+def era_forms(person: Person, birth: datetime.date) -> list[Form]:
+    """The birth date by the emperors' years, and with wide digits."""
+    if not person.phonetic[0]:
+        return []
+    first, era, letter = next(row for row in _ERAS if birth.year >= row[0])
+    year = birth.year - first + 1
+    texts = [f"{era}{year}年{birth.month}月{birth.day}日", f"{letter}{year:02}.{birth.month:02}.{birth.day:02}"]
+    texts += [f"{letter}{year}/{birth.month}/{birth.day}", f"{birth:%Y/%m/%d}".translate(_WIDE)]
+    return [Form("era date", text, (text,)) for text in texts if year > 1]
+
+
+def bare_number_forms(patient: Patient) -> list[Form]:
+    """The record number without the zeros that pad it."""
+    if not patient.person.padded:
+        return []
+    bare = patient.record.lstrip("0")
+    return [Form("bare record", text, (bare,)) for text in (bare, f"MRN: {bare}", f"pt {bare} recheck", f"#{bare}")]
