@@ -150,6 +150,7 @@ def _predict(
         features=trust.wants_features,
         saliency=job.saliency,
         saliency_target=job.saliency_target,
+        sampling=trust.samples.sampling if trust.samples else "",
     )
     volumes = {name: source.volume for name, source in sources.items()}
     prediction = predict(bundle, volumes, settings=_settings(job), listeners=listeners)
@@ -252,6 +253,9 @@ def _check_maps(job: RunJob, bundle: BundleRef) -> None:
     asked = {"saliency": bool(job.saliency), "uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
     if bundle.task != "segmentation" and any(asked.values()):
         raise InputError(
+    from slicermedai.confidence.models import manifest_of
+    from slicermedai.confidence.samples import sampler
+
             f"{bundle.title} does {bundle.task}, and uncertainty, saliency and stability are of segmentations alone",
             attribute=next(name for name, is_asked in asked.items() if is_asked),
             advice="Run it without them.",
@@ -259,4 +263,5 @@ def _check_maps(job: RunJob, bundle: BundleRef) -> None:
 
 
 def _now() -> str:
+    sampler(job.uncertainty, manifest_of(bundle))
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,14 +13,18 @@ from pydicom import dcmread
 from slicermedai.cli.execute import execute
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult, Decision, Review
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.export.pmap_read import read
+from slicermedai.export.read_back import read_result
 from slicermedai.inference.resample import resample
 from slicermedai.jobs.specs import RunJob
+from Testing.export.test_explanations import links_in
+from Testing.export.validators import dciodvfy_errors
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 from Testing.inference.test_again import ball, leaning
-from Testing.inference.tiny_bundle import change_json, write_tiny_bundle
+from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_tiny_bundle
 
 
 def ran(folder: Path, series: Path, bundle: Path, **fields: object) -> tuple[Path, AnalysisResult]:
@@ -65,6 +69,12 @@ def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> 
     back = read(folder / "dicom" / "pmap-1.dcm").map
     assert np.allclose(resample(back.array, back.geometry, uncertain.geometry), uncertain.array, atol=1e-6)
     assert read(folder / "dicom" / "pmap-2.dcm").map.quantity.value == "130404"
+    report = folder / "dicom" / "sr.dcm"
+    why = dcmread(folder / "dicom" / "pmap-2.dcm").SOPInstanceUID
+    assert links_in(report) == [(spread.tracking_uid, str(why))], "the finding names the map that explains it (130401)"
+    assert dciodvfy_errors(report) == []
+    again = read_result(sorted((folder / "dicom").glob("*.dcm"))).result
+    assert [one.explains for one in again.maps] == [(), (spread.tracking_uid,)]
     texts = [str(one.value) for one in dcmread(folder / "dicom" / "pmap-1.dcm").iterall() if one.keyword == "TextValue"]
     assert any("flip test-time augmentation, 8 samples" in text for text in texts)
 
@@ -78,6 +88,35 @@ def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> 
     )
     edited = decided(replace(result, reviews=(edit,)))
     assert edited.uncertainty is not None and edited.uncertainty.structures == ()
+
+
+def test_folds_are_samples_of_a_run_whose_answer_is_their_mean(tmp_path: Path) -> None:
+    bundle = write_folded_bundle(tmp_path / "tiny@0.1", (0.5, 0.45, 0.6))
+    write_series(blurred(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))
+    folder, result = ran(tmp_path / "folds", tmp_path / "series", bundle, uncertainty="folds", folds="all")
+    found = result.uncertainty
+    assert found is not None
+    assert (found.method, found.samples, found.includes_result) == ("ensemble of 3 folds (0, 1, 2)", 3, False)
+    assert 1 < found.cost < 2, "three passes of a third each, over the windows that touch the answer"
+    (spread,) = found.structures
+    assert 0.5 < spread.pairwise_dice < 0.95 and spread.volume_low < spread.volume_mean < spread.volume_high
+    assert "3, the result itself not among them" in (folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("asked", "words"), [("folds", "one network and no folds")])
+def test_samples_that_a_model_cannot_give_are_refused_by_name(tmp_path: Path, asked: str, words: str) -> None:
+    bundle = write_tiny_bundle(tmp_path / "tiny@0.1")
+    write_series(ball(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))
+    with pytest.raises(InputError, match=words):
+        ran(tmp_path / "out", tmp_path / "series", bundle, uncertainty=asked)
+    assert not (tmp_path / "out").exists()
+
+
+def blurred() -> Volume:
+    """A ball without a sharp border, so that a lower bound finds more."""
+    z, y, x = np.ogrid[:40, :64, :64]
+    distance = np.sqrt((z - 14.0) ** 2 + (y - 16.0) ** 2 + (x - 18.0) ** 2)
+    return replace(ball(), array=np.clip(1.2 - distance / 12, 0, 1).astype(np.float32))
 
 
 @pytest.mark.parametrize("asked", [{"uncertainty": "flips"}, {"saliency": "gradient"}])

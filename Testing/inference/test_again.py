@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from slicermedai.bundles.registry import resolve
-from slicermedai.confidence.samples import FlipSamples
+from slicermedai.confidence.samples import flip_samples
 from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
@@ -42,8 +42,8 @@ class Kept:
             made[box][mask] = value
         self.maps.append(made)
 
-    def end(self, *, windows: int, whole: int) -> None:
-        self.windows, self.whole = windows, whole
+    def end(self, *, windows: int, whole: int, cost: float) -> None:
+        self.windows, self.whole, self.cost = windows, whole, cost
 
 
 def leaning(folder: Path, *, roi: int = 16) -> Path:
@@ -98,7 +98,8 @@ def test_a_network_without_sides_gives_one_answer_eight_times(tiny: Path) -> Non
 def test_only_windows_that_touch_the_answer_are_asked_again(tiny: Path) -> None:
     kept = Kept()
     run(leaning(tiny), ball(5.0), samples=kept)
-    assert 0 < kept.windows < 7 * kept.whole / 3
+    assert 0 < kept.windows < kept.whole / 3
+    assert kept.cost == pytest.approx(7 * kept.windows / kept.whole)
     assert all(made.any() for made in kept.maps)
 
 
@@ -107,7 +108,7 @@ def test_only_windows_that_touch_the_answer_are_asked_again(tiny: Path) -> None:
     [(16, " windows, which do not touch the answer: 0 where they alone lie says nothing"), (64, "no window: all")],
 )
 def test_the_map_says_where_nobody_asked(tiny: Path, roi: int, words: str) -> None:
-    samples = FlipSamples()
+    samples = flip_samples()
     made = run(leaning(tiny, roi=roi), ball(5.0), samples=samples)
     one = samples.map_on(made.label_map.geometry)
     assert one.array[-1, -1, -1] == 0

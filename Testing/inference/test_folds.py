@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from slicermedai.bundles.folds import Folds, chosen_folds, folds_among
+from slicermedai.bundles.folds import Folds, chosen_folds, folds_among, members_of
 from slicermedai.bundles.importing import import_bundle
-from slicermedai.bundles.manifest import read_manifest
+from slicermedai.bundles.manifest import Manifest, read_manifest
+from slicermedai.bundles.registry import resolve
+from slicermedai.confidence.samples import sampler
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import BundleError, InputError
 from slicermedai.inference.folds import MEAN, SIGMOID, SOFTMAX, FoldMean, load_folds
+from slicermedai.inference.network import load_network
 from slicermedai.inference.record import provenance_of, ran_in
 from slicermedai.inference.runner import Runner
+from slicermedai.inference.segment import Segmentation
 from slicermedai.inference.shadow import Shadow
 from slicermedai.inference.single import Look
-from slicermedai.inference.task import Prediction, RunSettings, predict
-from Testing.inference.tiny_bundle import change_json, write_json, write_tiny_bundle
+from slicermedai.inference.task import FOLDS, Listeners, Prediction, RunSettings, predict
+from Testing.inference.test_again import Kept
+from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_json, write_tiny_bundle
 
 FIVE = Folds(files=(("fold_all", "a.pt"), *((str(n), f"{n}.pt") for n in range(5))))
 THRESHOLDS = (0.3, 0.5, 0.9)
@@ -120,8 +127,9 @@ def folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundleRef:
     return import_bundle(folded_bundle(tmp_path / "many"))
 
 
-def run(ref: BundleRef, folds: str) -> Prediction:
-    return predict(ref, ramp(), settings=RunSettings(device="cpu", folds=folds))
+def run(ref: BundleRef, folds: str, *, samples: Kept | None = None) -> Prediction:
+    listeners = Listeners(samples=samples, sampling=FOLDS)
+    return predict(ref, ramp(), settings=RunSettings(device="cpu", folds=folds), listeners=listeners)
 
 
 def first_column(made: Prediction) -> int:
@@ -184,3 +192,81 @@ def test_boxes_of_several_folds_are_refused(folded: BundleRef) -> None:
 def test_one_fold_is_loaded_as_it_is() -> None:
     made = load_folds(lambda file: file, FIVE, ["3"], kind=SOFTMAX)
     assert made == "3.pt", "no mean of one"
+
+
+# --- samples -----------------------------------------------------------------------------------------------------
+
+
+class Counted(Kept):
+    """Keeps the run's own answer too, where that is no sample."""
+
+    own: tuple[object, ...] = ()
+
+    def answer(self, found: Iterable[object]) -> None:
+        self.own = tuple(found)
+
+
+def columns(kept: Kept) -> list[int]:
+    """How many columns each sample has, the fewest first; on the network's grid columns are the first axis."""
+    return sorted(int(made.any(axis=(1, 2)).sum()) for made in kept.maps)
+
+
+@pytest.mark.parametrize(("folds", "own", "share"), [("", True, 1), ("1", True, 1), ("all", False, 1 / 3)])
+def test_each_fold_is_one_sample_whoever_gave_the_answer(
+    folded: BundleRef, folds: str, own: bool, share: float
+) -> None:
+    kept = Counted()
+    plain, sampled = run(folded, folds), run(folded, folds, samples=kept)
+    assert np.array_equal(plain.label_map.array, sampled.label_map.array)
+    assert len(kept.maps) == 3
+    alone = sorted(41 - first_column(run(folded, str(n))) for n in range(3))
+    assert columns(kept) == alone
+    assert bool(kept.own) is not own
+    assert kept.cost == pytest.approx((3 - own) * share * kept.windows / kept.whole)
+    assert next(step.detail for step in sampled.steps if step.name == "uncertainty").startswith("folds 0, 1, 2, each")
+
+
+def test_of_the_folds_that_are_asked_one_is_in_memory_beside_the_runs_own(folded: BundleRef) -> None:
+    alive: list[weakref.ref[torch.nn.Module]] = []
+    most = 0
+
+    def load(manifest: Manifest, *, part: str, weights: str, device: str) -> torch.nn.Module:
+        nonlocal most
+        made = load_network(manifest, part=part, weights=weights, device=device)
+        alive.append(weakref.ref(made))
+        most = max(most, sum(one() is not None for one in alive))
+        return made
+
+    listeners = Listeners(samples=Kept(), sampling=FOLDS)
+    Segmentation(load=load).predict(folded, {"image": ramp()}, settings=RunSettings(device="cpu"), listeners=listeners)
+    assert (len(alive), most) == (3, 2)
+
+
+def test_disagreement_of_folds_is_told_for_each_structure_and_voxel(folded: BundleRef) -> None:
+    samples = sampler("folds", read_manifest(Path(folded.path)))
+    made = run(folded, "1", samples=samples)
+    (found,) = made.regions
+    assert samples.method == "ensemble of 3 folds (0, 1, 2)"
+    sizes = [41 - first_column(run(folded, str(n))) for n in range(3)]
+    overlaps = [min(a, b) for a, b in ((sizes[0], sizes[1]), (sizes[0], sizes[2]), (sizes[1], sizes[2]))]
+    assert samples.pairwise_dice(found.value) == pytest.approx(sum(overlaps) / sum(sizes))
+    disputed = samples.map_on(made.label_map.geometry).array[10, 12]
+    assert np.allclose(disputed[[5, 15, 25, 39]], [0, 1 / 3, 1 / 3, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("thresholds", [(0.5,), None])
+def test_a_model_without_a_second_fold_is_refused_by_name(tmp_path: Path, thresholds: tuple[float, ...] | None) -> None:
+    folder = tmp_path / "tiny@0.1"
+    ref = resolve(str(write_folded_bundle(folder, thresholds) if thresholds else write_tiny_bundle(folder)))
+    words = "has one fold: samples of folds need two" if thresholds else "has one network and no folds"
+    with pytest.raises(InputError, match=words):
+        sampler("folds", read_manifest(folder))
+    listeners = Listeners(samples=Kept(), sampling=FOLDS)
+    with pytest.raises(InputError, match=f"tiny@0.1 {words}"):
+        predict(ref, replace(ramp(), modality="MR"), settings=RunSettings(device="cpu"), listeners=listeners)
+
+
+def test_the_network_of_all_cases_is_no_sample_beside_those_of_parts() -> None:
+    assert members_of(FIVE, title="x") == ("0", "1", "2", "3", "4")
+    with pytest.raises(InputError, match="x has one fold"):
+        members_of(Folds(files=(("fold_all", "a"), ("0", "b"))), title="x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ def write_torchscript_bundle(folder: Path) -> Path:
     change_json(folder / "medai.json", weights=pinned(folder, "models/model.pt"))
     definition = {"_target_": "torch.jit.load", "f": "models/model.pt"}
     change_json(folder / "configs" / "inference.json", network_def=definition)
+    return folder
+
+
+def write_folded_bundle(folder: Path, thresholds: Sequence[float] = (0.5, 0.45, 0.6)) -> Path:
+    """The tiny bundle as one of several networks: each says "above" a threshold of its own."""
+    write_tiny_bundle(folder)
+    (folder / "models" / "model.pt").unlink()
+    names = [f"models/fold{number}.pt" for number in range(len(thresholds))]
+    for name, threshold in zip(names, thresholds, strict=True):
+        weight = torch.tensor([0.0, 20.0]).reshape(2, 1, 1, 1, 1)
+        torch.save({"weight": weight, "bias": torch.tensor([0.0, -20.0 * threshold])}, folder / name)
+    first, *others = [pinned(folder, name) for name in names]
+    files = {str(number): name for number, name in enumerate(names)}
+    change_json(folder / "medai.json", weights=first, other_weights=others, folds={"files": files})
     return folder
 
 

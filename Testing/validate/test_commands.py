@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
 from Testing.inference.test_again import leaning
-from Testing.inference.tiny_bundle import write_tiny_bundle
+from Testing.inference.tiny_bundle import write_folded_bundle, write_tiny_bundle
 
 COUNT = 22
 GRID = Geometry.from_axes((2, 2, 2), spacing=(1, 1, 1))
@@ -202,9 +202,8 @@ def run_with_trust(
     volume = Volume(array=image, geometry=Geometry.from_axes(image.shape, spacing=case.spacing))
     trust = RunTrust(manifest_of(ref), volume, origin=origin, uncertainty=uncertainty)
     settings = RunSettings(device="cpu", precision=precision)
-    prediction = predict(
-        ref, volume, settings=settings, listeners=Listeners(observer=trust.observer, samples=trust.samples)
-    )
+    listeners = Listeners(observer=trust.observer, samples=trust.samples, sampling=uncertainty)
+    prediction = predict(ref, volume, settings=settings, listeners=listeners)
     assert prediction.precision == precision
     before = findings_of(ref, prediction, seed="s")
     (finding,), (quality,) = trust.judged(before, precision=prediction.precision)
@@ -464,32 +463,56 @@ def test_a_segmentation_object_is_a_reference(bundle: Path, tmp_path: Path) -> N
     assert np.array_equal(found, region.to_array())  # type: ignore[union-attr]  # a mask, by the bundle
 
 
-def test_a_record_with_flips_judges_runs_with_flips_and_says_so_to_others(
-    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def a_model_that_leans(folder: Path) -> Path:
     """A network that looks to one side, so that its mirror images differ."""
-    model = leaning(write_tiny_bundle(tmp_path / "tiny@0.1"), roi=32)
+    return leaning(write_tiny_bundle(folder), roi=32)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named", "make"),
+    [
+        ("flips", "flip test-time augmentation", a_model_that_leans),
+        ("folds", "ensemble of 3 folds (0, 1, 2)", write_folded_bundle),
+    ],
+)
+def test_a_record_with_samples_judges_runs_with_the_same_and_says_so_to_others(
+    asked: str, named: str, make: Callable[[Path], Path], table: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model = make(tmp_path / "tiny@0.1")
     job = CalibrateJob(
         source=str(table), output=str(tmp_path / "out"), bundle=str(model), trained_on="none", generated=True,
-        device="cpu", uncertainty="flips",
+        device="cpu", uncertainty=asked,
     )  # fmt: skip
     (path,) = execute(job, job_id="j").glob("*.trust.json")
     (body,) = load_record(path).structures
-    assert body.sampled is not None and body.sampled.method == "flip test-time augmentation"
+    assert body.sampled is not None and body.sampled.method == named
     assert len(body.sampled.dice.features) == 2 and body.dice is not None and len(body.dice.features) == 1
     understand(["trust", "use", str(path)])()
     assert obey(understand(["trust", "show", str(path)])) == 0
-    assert "with flip test-time augmentation: " in capsys.readouterr().out
+    assert f"with {named}: " in capsys.readouterr().out
 
     case = next(case for case in phantoms(9, seed=84) if case.difficulty < 1)
     said = {}
-    for method in ("none", "flips"):
+    for method in ("none", asked):
         _, quality, trust = run_with_trust(case, model, NORTH, uncertainty=method)
         said[method] = quality
-        assert (trust.samples is not None) == (method == "flips")
+        assert (trust.samples is not None) == (method == asked)
     assert "without samples" in said["none"].reasons[-1]
-    assert not any("samples" in reason for reason in said["flips"].reasons)
-    assert said["none"].expected_dice != said["flips"].expected_dice
+    assert not any("samples" in reason for reason in said[asked].reasons)
+    assert said["none"].expected_dice != said[asked].expected_dice
+
+
+def test_samples_that_a_model_cannot_give_are_refused_before_anything_runs(
+    table: Path, bundle: Path, tmp_path: Path
+) -> None:
+    job = CalibrateJob(
+        source=str(table), output=str(tmp_path / "out"), bundle=str(bundle), trained_on="none", uncertainty="folds"
+    )
+    stages: list[str] = []
+    with pytest.raises(InputError, match=r"tiny@0\.1 has one network and no folds"):
+        execute(job, job_id="j", progress=lambda stage, fraction: stages.append(stage))
+    assert not stages
 
 
 def test_nothing_is_fitted_to_boxes_and_a_run_says_why(

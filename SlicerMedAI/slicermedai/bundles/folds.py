@@ -91,6 +91,25 @@ def chosen_folds(folds: Folds | None, asked: str, *, title: str) -> tuple[str, .
     return tuple(names)
 
 
+def members_of(folds: Folds | None, *, title: str) -> tuple[str, ...]:
+    """The names of the folds whose answers can be compared: every one, but the network trained on all cases.
+
+    Raises
+    ------
+    InputError
+        The model has fewer than two: nothing can disagree.
+    """
+    names = _every(folds) if folds else ()
+    if len(names) < 2:
+        had = "one fold" if folds else "one network and no folds"
+        raise InputError(
+            f"{title} has {had}: samples of folds need two",
+            attribute="uncertainty",
+            advice="Ask for flips, or for a model that ships its folds.",
+        )
+    return names
+
+
 def in_words(folds: Folds | None, chosen: Sequence[str]) -> str:
     """Which folds answered, for the record of a run; "" for a model that has none."""
     if folds is None:

@@ -88,7 +88,7 @@ class RunTrust:
         self._model, self._origin = manifest.ref.title, origin or Origin()
         self._values = {label: value for value, label in manifest.ref.labels}
         self._record = record_of(manifest)
-        self.samples = sampler(uncertainty)
+        self.samples = sampler(uncertainty, manifest)
         self.observer = _observer(manifest, self._record)
         self._situation = _situation(manifest, volume, self._origin, pixel_values)
         self._applicability = applicability(self._record, self._situation)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from slicermedai.bundles.folds import members_of
+from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.uncertainty import Agreement
 from slicermedai.domain.codes import NO_UNITS
 from slicermedai.domain.finding import Finding, Mask, PackedMask
@@ -17,25 +19,35 @@ from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.errors import InputError, TrustError
 from slicermedai.inference.labels import mask_on
 from slicermedai.inference.resample import resample
+from slicermedai.inference.task import FLIPS, FOLDS
 
-METHODS = ("none", "flips")
+METHODS = ("none", FLIPS, FOLDS)
 LEVEL = 0.9
 MAP_NAME = "Uncertainty: share of samples that disagree"
-_NOTES = (
-    "Samples vary where the network's answer depends on how the image lies. That is no probability of an error, and "
-    "what all samples get wrong does not vary.",
+_NO_PROBABILITY = "That is no probability of an error, and what all samples get wrong does not vary."
+_NEAR = (
     "Only windows that touch the answer were asked again: a structure that the network missed altogether is not "
-    "looked for.",
+    "looked for."
 )
 _ROUNDING = 1e-6
 
 
-class FlipSamples:
-    """A :class:`~slicermedai.domain.observer.SampleObserver` of a run; its mask is never touched."""
+class Samples:
+    """A :class:`~slicermedai.domain.observer.SampleObserver` of a run; its mask is never touched.
 
-    method = "flip test-time augmentation"
+    Parameters
+    ----------
+    sampling:
+        How the engine is to take them, see :class:`~slicermedai.inference.task.Listeners`.
+    method:
+        The same in words, which records are held against.
+    vary:
+        Where such samples vary.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, sampling: str, method: str, vary: str) -> None:
+        self.sampling, self.method, self._vary = sampling, method, vary
+        self._includes_result = True
         self._agreement: Agreement | None = None
         self._geometry: Geometry | None = None
         self._exclusive = True
@@ -48,15 +60,19 @@ class FlipSamples:
         self._agreement = Agreement(shape=geometry.shape, values=tuple(labels), voxel_ml=voxel_ml)
         self._geometry, self._exclusive = geometry, exclusive
 
+    def answer(self, found: Iterable[Found]) -> None:
+        """The run's own answer is none of the samples."""
+        self._includes_result = False
+
     def sample(self, found: Iterable[Found]) -> None:
         """Count one answer."""
         if self._agreement is None:
             raise TrustError("samples came before they were announced", attribute="samples")
         self._agreement.add_found(found)
 
-    def end(self, *, windows: int, whole: int) -> None:
+    def end(self, *, windows: int, whole: int, cost: float) -> None:
         """All came."""
-        self._cost, self._windows = 1 + windows / max(1, whole), (windows, whole)
+        self._cost, self._windows = 1 + cost, (windows, whole)
 
     @property
     def has_varied(self) -> bool:
@@ -83,7 +99,8 @@ class FlipSamples:
             cost=self._cost,
             level=LEVEL,
             structures=tuple(self._spread(value, one) for value, one in findings.items()),
-            notes=_NOTES,
+            notes=(f"{self._vary} {_NO_PROBABILITY}", _NEAR),
+            includes_result=self._includes_result,
         )
 
     def map_on(self, grid: Geometry) -> Map | None:
@@ -109,7 +126,7 @@ class FlipSamples:
     def _not_asked(self) -> str:
         """Where a 0 of the map says nothing."""
         windows, whole = self._windows
-        left = whole - windows // (self._counted.samples - 1)
+        left = whole - windows
         where = f"{left} of {whole} windows, which do not touch the answer"
         return f"{where}: 0 where they alone lie says nothing" if left else "no window: all touch the answer"
 
@@ -152,8 +169,26 @@ class FlipSamples:
         return self._geometry.cropped((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def sampler(method: str) -> FlipSamples | None:
-    """Who counts samples for a run that asks for ``method``; raises :class:`InputError` for one that is not known."""
+def sampler(method: str, manifest: Manifest) -> Samples | None:
+    """Who counts samples for a run that asks for ``method``, one of :data:`METHODS`; None where it asks for none.
+
+    Raises
+    ------
+    InputError
+        The method is not known, or the model cannot be asked in that way.
+    """
     if method not in METHODS:
         raise InputError(f"must be one of {', '.join(METHODS)}", attribute="uncertainty")
-    return FlipSamples() if method == "flips" else None
+    if method == FLIPS:
+        return flip_samples()
+    if method == FOLDS:
+        names = members_of(manifest.folds, title=manifest.ref.title)
+        vary = "Samples vary where networks that were trained on other parts of the data answer otherwise."
+        return Samples(FOLDS, f"ensemble of {len(names)} folds ({', '.join(names)})", vary)
+    return None
+
+
+def flip_samples() -> Samples:
+    """Samples of mirror images."""
+    vary = "Samples vary where the network's answer depends on how the image lies."
+    return Samples(FLIPS, "flip test-time augmentation", vary)

@@ -1,8 +1,8 @@
 """How good the segmentation of one structure is expected to be, and where its border may lie.
 
 The Dice that the calibrated probabilities themselves expect is a feature, not the answer: it is regressed on the Dice
-that patients of the calibration set turned out to have, together with the agreement of test-time augmentation where
-that was run. The interval is made of the errors for patients left out of the regression one at a time.
+that patients of the calibration set turned out to have, together with the agreement of samples where such were
+taken. The interval is made of the errors for patients left out of the regression one at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from slicermedai.domain.finding import Interval
 from slicermedai.errors import InputError, TooFewCasesError
 
 EXPECTED_DICE = "expected Dice of the calibrated probabilities"
-PAIRWISE_DICE = "pairwise Dice of test-time augmentation"
+PAIRWISE_DICE = "pairwise Dice of samples"
+PAIRWISE_DICE_BEFORE = "pairwise Dice of test-time augmentation"
+"""The same in records that were made when there were no other samples."""
 _RIDGE = 1e-3
 
 FloatArray = NDArray[np.float64]

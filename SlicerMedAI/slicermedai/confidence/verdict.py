@@ -13,7 +13,13 @@ from slicermedai.confidence.record import StructureTrust, TrustRecord
 from slicermedai.confidence.scaling import Scaling
 from slicermedai.confidence.scope import Applicability
 from slicermedai.confidence.sketch import MarginSketch
-from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice
+from slicermedai.confidence.structure import (
+    EXPECTED_DICE,
+    PAIRWISE_DICE,
+    PAIRWISE_DICE_BEFORE,
+    DiceModel,
+    expected_dice,
+)
 from slicermedai.domain.finding import Confidence, ConfidenceState, Interval
 from slicermedai.domain.result import Quality
 
@@ -120,7 +126,8 @@ def _dice(observed: Observed, known: StructureTrust | None, model: DiceModel | N
     if known is None or model is None or observed.sketch is None:
         return None
     expected = expected_dice(observed.sketch, known.scaling)
-    features = {EXPECTED_DICE: expected, PAIRWISE_DICE: observed.pairwise_dice}
+    agreed = observed.pairwise_dice
+    features = {EXPECTED_DICE: expected, PAIRWISE_DICE: agreed, PAIRWISE_DICE_BEFORE: agreed}
     return model.predict({name: value for name, value in features.items() if value is not None})
 
 

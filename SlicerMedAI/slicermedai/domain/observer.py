@@ -44,16 +44,23 @@ Found = tuple[int, tuple[slice, slice, slice], NDArray[np.bool_]]
 
 
 class SampleObserver(Protocol):
-    """Who counts a network's further answers to an image that was turned: one at a time, each forgotten at once."""
+    """Who counts a network's further answers to an image: one at a time, each forgotten at once."""
 
     def begin(self, geometry: Geometry, labels: Sequence[int], *, exclusive: bool) -> None:
         """Samples follow on the network's grid; ``exclusive`` is False where a voxel may have several labels."""
 
-    def sample(self, found: Iterable[Found]) -> None:
-        """One answer, turned back; the first is the run's own. Labels that are not named were not found."""
+    def answer(self, found: Iterable[Found]) -> None:
+        """The run's own answer, where it is none of the samples; comes before them."""
 
-    def end(self, *, windows: int, whole: int) -> None:
-        """All samples came: they took ``windows`` windows beside the run's own, and one sweep takes ``whole``."""
+    def sample(self, found: Iterable[Found]) -> None:
+        """One sample, as the image lies; the first is the run's own answer, where that is one of them.
+
+        Labels that are not named were not found.
+        """
+
+    def end(self, *, windows: int, whole: int, cost: float) -> None:
+        """All samples came: each that was asked for looked at ``windows`` of the ``whole`` windows of a sweep, all of
+        them together at the cost of ``cost`` sweeps of the run."""
 
 
 def silent(stage: str, fraction: float) -> None:

@@ -43,7 +43,8 @@ class Uncertainty:
     """How samples were taken and what they showed. Variation is no probability: it says where answers change.
 
     ``cost`` counts the windows of all samples in sweeps over the whole image: 1 is the run itself, without samples.
-    ``notes`` is what must be known to read the numbers.
+    ``notes`` is what must be known to read the numbers. ``includes_result`` is True where the run's own answer is one
+    of the samples.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Uncertainty:
     level: float
     structures: tuple[StructureSpread, ...] = ()
     notes: tuple[str, ...] = ()
+    includes_result: bool = True
 
     def of(self, tracking_uid: str) -> StructureSpread | None:
         """The spread of one finding, None where it has none."""

@@ -1,12 +1,12 @@
-"""The network asked again about an image that it has answered: mirror images, on the windows that touch its answer."""
+"""A model asked again about an image that it has answered, on the windows that touch its answer."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -86,11 +86,40 @@ class Answered:
         return [(value, box, masks[value][box]) for value, box in boxed.items() if box is not None]
 
 
-def ask_flipped(answered: Answered, observer: SampleObserver, *, progress: Progress) -> None:
-    """Hand the run's answer to ``observer``, and then those to all mirror images, turned back, one after the other.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Way:
+    """One sample: what takes windows instead of the run's network, and the labels that change places in its answer."""
 
-    Each window is mirrored by itself, and only windows that touch the answer are looked at: elsewhere samples find
-    nothing. Labels of the left and the right change places in mirror images that change the sides.
+    network: Network
+    swaps: Mapping[int, int] = field(default_factory=dict)
+
+
+class Asking(Protocol):
+    """How samples are taken."""
+
+    @property
+    def what(self) -> str:
+        """For the record of the run."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the run's own answer is the first sample."""
+
+    @property
+    def share(self) -> float:
+        """The work of a sample's window, in windows of the run."""
+
+    def count(self, answered: Answered) -> int:
+        """How many :meth:`ways` there are."""
+
+    def ways(self, answered: Answered) -> Iterator[Way]:
+        """The samples that are to be taken, each made when it is its turn."""
+
+
+def ask_again(answered: Answered, observer: SampleObserver, asking: Asking, *, progress: Progress) -> None:
+    """Hand the run's answer to ``observer``, and then those of all ways to ask again, one after the other.
+
+    Only windows that touch the run's answer are looked at: elsewhere samples find nothing.
 
     Raises
     ------
@@ -105,21 +134,52 @@ def ask_flipped(answered: Answered, observer: SampleObserver, *, progress: Progr
     plan = replace(answered.plan, chosen=Chosen(windows=windows, channels=answered.found.outputs))
     del foreground
     observer.begin(answered.grid, answered.values, exclusive=answered.post.exclusive)
-    observer.sample(first)
-    turns = _turns(answered.plan.roi) if any(windows) else []
+    (observer.sample if asking.own else observer.answer)(first)
     del first
-    for number, axes in enumerate(turns):
-        made = _sample(replace(answered, plan=plan), axes, _told(progress, number, len(turns)))
-        swaps = opposite_sides(answered.labels) if side_axis(answered.grid) in axes else {}
-        observer.sample((swaps.get(value, value), box, mask) for value, box, mask in answered.masks(made))
-        del made
-    observer.end(windows=sum(windows) * len(turns), whole=len(windows))
+    count, ways = asking.count(answered) if any(windows) else 0, asking.ways(answered)
+    for number in range(count):
+        way = next(ways)
+        made = _sample(replace(answered, plan=plan), way.network, _told(progress, number, count))
+        observer.sample(_exchanged(answered.masks(made), way.swaps))
+        del made, way  # before the next is made: of several networks one is in memory
+    observer.end(windows=sum(windows), whole=len(windows), cost=count * asking.share * sum(windows) / len(windows))
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """An :class:`Asking` about all mirror images of each window by itself, the answers turned back.
+
+    Labels of the left and the right change places in mirror images that change the sides.
+    """
+
+    what: str = "mirror images"
+    own: bool = True
+    share: float = 1.0
+
+    def count(self, answered: Answered) -> int:
+        """Seven, or fewer where windows have an axis of one voxel."""
+        return len(_turns(answered.plan.roi))
+
+    def ways(self, answered: Answered) -> Iterator[Way]:
+        """See :class:`Asking`."""
+        side, opposite = side_axis(answered.grid), opposite_sides(answered.labels)
+        for axes in _turns(answered.plan.roi):
+            yield Way(network=_turned(answered.network, axes), swaps=opposite if side in axes else {})
 
 
 def _turns(roi: Triple) -> list[tuple[int, ...]]:
     """The axes that are mirrored, for each sample; an axis of one voxel has no mirror image."""
     axes = [axis for axis in range(3) if roi[axis] > 1]
     return [chosen for count in range(1, len(axes) + 1) for chosen in combinations(axes, count)]
+
+
+def _turned(network: Network, axes: tuple[int, ...]) -> Network:
+    dims = [axis + 2 for axis in axes]
+    return lambda windows: network(windows.flip(dims)).flip(dims)
+
+
+def _exchanged(found: Iterable[Found], swaps: Mapping[int, int]) -> Iterator[Found]:
+    return ((swaps.get(value, value), box, mask) for value, box, mask in found)
 
 
 def _told(progress: Progress, number: int, samples: int) -> Callable[[int, int], None]:
@@ -129,12 +189,8 @@ def _told(progress: Progress, number: int, samples: int) -> Callable[[int, int],
     return before
 
 
-def _sample(answered: Answered, axes: tuple[int, ...], before: Callable[[int, int], None]) -> Collector:
+def _sample(answered: Answered, network: Network, before: Callable[[int, int], None]) -> Collector:
     made = Collector(shape=answered.found.shape, wanted=answered.wanted)
-    dims = [axis + 2 for axis in axes]
-
-    def turned(windows: torch.Tensor) -> torch.Tensor:
-        return answered.network(windows.flip(dims)).flip(dims)
 
     def sink(scores: torch.Tensor, weight: torch.Tensor, start: Triple) -> None:
         unseen = (weight[..., 0] == 0).numpy()
@@ -144,7 +200,7 @@ def _sample(answered: Answered, axes: tuple[int, ...], before: Callable[[int, in
             made.channels[(slice(None), *box)][:, unseen] = answered.post.nothing
 
     with torch.inference_mode():
-        sweep(answered.image, turned, answered.plan, sink, before=before)
+        sweep(answered.image, network, answered.plan, sink, before=before)
     made.finish()
     return made
 

@@ -1,15 +1,17 @@
-"""Folds as one network: each is asked about the same window, and their answers are averaged as they come."""
+"""Folds as one network, whose answers are averaged as they come; and each fold by itself, to see how far they agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from slicermedai.bundles.folds import PROBABILITIES, Folds
 from slicermedai.inference.adapter.post import LOGITS, Postprocessing
+from slicermedai.inference.again import Answered, Network, Way
 from slicermedai.inference.shadow import scores_of
 
 MEAN, SOFTMAX, SIGMOID = "mean", "softmax", "sigmoid"
@@ -67,6 +69,54 @@ class FoldMean(torch.nn.Module):
             total = own if total is None else join(total, own)
         assert total is not None
         return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Members:
+    """An :class:`~slicermedai.inference.again.Asking` of every fold by itself.
+
+    Parameters
+    ----------
+    names:
+        The folds that are asked: one sample each.
+    answered:
+        Those that made the run's answer. Where that was one alone, its answer is its sample.
+    load:
+        Name -> its network on the device. Of those that are not in memory already one is at a time.
+    run:
+        From a network to what takes windows, as the run's own does.
+    """
+
+    names: tuple[str, ...]
+    answered: tuple[str, ...]
+    load: Load
+    run: Callable[[Any], Network]
+
+    @property
+    def what(self) -> str:
+        """See :class:`~slicermedai.inference.again.Asking`."""
+        return f"folds {', '.join(self.names)}, each by itself"
+
+    @property
+    def own(self) -> bool:
+        """See :class:`~slicermedai.inference.again.Asking`."""
+        return len(self.answered) == 1 and self.answered[0] in self.names
+
+    @property
+    def share(self) -> float:
+        """A mean of several takes a pass of each."""
+        return 1 / len(self.answered)
+
+    def count(self, answered: Answered) -> int:
+        """All, but the one that has answered."""
+        return len(self.names) - self.own
+
+    def ways(self, answered: Answered) -> Iterator[Way]:
+        """See :class:`~slicermedai.inference.again.Asking`."""
+        known = dict(zip(self.answered, answered.module.members, strict=True)) if len(self.answered) > 1 else {}
+        for name in self.names:
+            if not (self.own and name == self.answered[0]):
+                yield Way(network=self.run(known[name] if name in known else self.load(name)))
 
 
 def _logs(scores: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from slicermedai.bundles.folds import chosen_folds, unasked
+from slicermedai.bundles.folds import chosen_folds, members_of, unasked
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.device import choose_device, reproducible
@@ -15,7 +15,7 @@ from slicermedai.inference.explaining import check_target
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, told
 from slicermedai.inference.sweep import NetworkLoader, Setting, Sweep
-from slicermedai.inference.task import Listeners, Prediction, RunSettings
+from slicermedai.inference.task import FOLDS, Listeners, Prediction, RunSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Segmentation:
         checks = Checks.of(manifest, inputs, settings)
         check_target(ref, listeners)
         folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
+        by_folds = listeners.samples is not None and listeners.sampling == FOLDS
         device = choose_device(settings.device)
         sweep = Sweep(
             Setting(
@@ -41,6 +42,7 @@ class Segmentation:
                 load=self.load,
                 precision=settings.precision,
                 folds=folds,
+                members=members_of(manifest.folds, title=ref.title) if by_folds else (),
             )
         )
         with reproducible(settings, device):

@@ -25,13 +25,13 @@ from slicermedai.inference.adapter.post import PROBABILITIES, Postprocessing
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import Steps
-from slicermedai.inference.again import Answered, ask_flipped
+from slicermedai.inference.again import Answered, Asking, Flips, ask_again
 from slicermedai.inference.back import WayBack, empty_labels
 from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.features import Features, features_of
 from slicermedai.inference.fitness import extent_warnings
-from slicermedai.inference.folds import kind_of, load_folds
+from slicermedai.inference.folds import Members, kind_of, load_folds
 from slicermedai.inference.framing import Extent, Framing, content_extent, framed
 from slicermedai.inference.locate import located
 from slicermedai.inference.metatensor import geometry_of
@@ -54,7 +54,7 @@ class NetworkLoader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a sweep runs with."""
+    """What a sweep runs with; ``members`` are the folds whose answers are compared, where somebody counts them."""
 
     manifest: Manifest
     device: str
@@ -63,6 +63,7 @@ class Setting:
     precision: str = "float32"
     folds: tuple[str, ...] = ()
 
+    members: tuple[str, ...] = ()
 
 @dataclass(slots=True, eq=False)
 class Sweep:
@@ -177,8 +178,8 @@ class Sweep:
             across=inferer.across,
             labels=self._labels,
         )
-        self._ask_again(answered, first.geometry)
-        del image, network, runner
+        self._ask_again(answered, first.geometry, self._asking(adapted, runner))
+        del answered, image, network, runner
         return self._brought_back(found, WayBack(
             manifest=self.setting.manifest, post=post, grid=grid, source=first.geometry, timed=self._step
         ))  # fmt: skip
@@ -291,13 +292,25 @@ class Sweep:
                 observer.end()
         return collector
 
-    def _ask_again(self, answered: Answered, target: Geometry) -> None:
+    def _asking(self, adapted: Adapted, runner: Runner) -> Asking:
+        """How samples are taken, where somebody counts them."""
+        folds = self.setting.manifest.folds
+        if not self.setting.members or folds is None:
+            return Flips()
+        return Members(
+            names=self.setting.members,
+            answered=self.setting.folds,
+            load=lambda name: self._network(adapted, NETWORK, folds.file(name)),
+            run=lambda network: replace(runner, network=network),
+        )
+
+    def _ask_again(self, answered: Answered, target: Geometry, asking: Asking) -> None:
         """For those who want samples of the answer, or a map of what spoke for it; the answer itself stays."""
         listeners = self.setting.listeners
         _check_labels(answered.found.classes, self.setting.manifest)
         if listeners.samples is not None:
-            with self._step("uncertainty", "mirror images of the windows that touch the answer"):
-                ask_flipped(answered, listeners.samples, progress=listeners.progress)
+            with self._step("uncertainty", f"{asking.what}, windows that touch the answer"):
+                ask_again(answered, listeners.samples, asking, progress=listeners.progress)
         if listeners.probe is not None:
             listeners.probe(answered)
         if listeners.saliency:

@@ -21,6 +21,7 @@ from slicermedai.inference.adapter.report import CompatibilityReport
 
 PRECISIONS = ("float32", "auto", "bfloat16")
 
+FLIPS, FOLDS = "flips", "folds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
@@ -177,7 +178,8 @@ class Listeners:
     """Who wants to hear of a run: progress (and cancellation), the trust layer.
 
     ``keep_probabilities`` names label values whose probabilities are kept at network resolution. ``samples`` counts
-    the answers to mirror images, which are asked for only where somebody counts them; ``saliency`` names the method of
+    further answers, which are asked for only where somebody counts them: to mirror images ("flips"), or those of every
+    fold ("folds"), as ``sampling`` says; ``saliency`` names the method of
     a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it, "" for the
     largest structure. Segmentations alone have samples and such maps.
     ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
@@ -192,6 +194,7 @@ class Listeners:
     probe: Callable[[Any], None] | None = None
     keep_probabilities: tuple[int, ...] = ()
     features: bool = False
+    sampling: str = FLIPS
 
 
 class Task(Protocol):

@@ -113,8 +113,9 @@ class RunJob(Job):
     uncertainty: str = field(
         default="none",
         metadata=_option(
-            "flips: ask the network about mirror images too, where it found something, and report how its answers vary",
-            choices=("none", "flips"),
+            "ask the model again where it found something, and report how its answers vary: flips, about mirror images; "
+            "folds, each network of a model that ships several",
+            choices=("none", "flips", "folds"),
         ),
     )
     saliency: str = field(
@@ -247,8 +248,9 @@ class CalibrateJob(Job):
     uncertainty: str = field(
         default="none",
         metadata=_option(
-            "flips: fit the expected Dice to how samples agree too, for runs that take them; up to eight sweeps a case",
-            choices=("none", "flips"),
+            "fit the expected Dice to how samples agree too, for runs that take the same: flips, up to eight sweeps a "
+            "case; folds, one for each",
+            choices=("none", "flips", "folds"),
         ),
     )
     saliency: str = field(

@@ -28,7 +28,7 @@ def uncertainty_section(result: AnalysisResult) -> Html:
     said = terms(
         [
             ("Method", found.method),
-            ("Samples", f"{found.samples}, the result itself among them"),
+            ("Samples", f"{found.samples}, the result itself {'' if found.includes_result else 'not '}among them"),
             ("Cost", f"{found.cost:.1f} times the network's work of a run without samples"),
             (
                 "Inner and outer regions",

@@ -12,6 +12,7 @@ from slicermedai.confidence.calibrate import Calibration, ClassCalibration, Judg
 from slicermedai.confidence.models import manifest_of, record_of
 from slicermedai.confidence.record import StructureTrust, TrustRecord
 from slicermedai.confidence.saliency_probe import SaliencyProbe
+from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.sketch import save_cases
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import atomic_folder
@@ -42,6 +43,7 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
     subjects = [case.subject for case in cases]
     refuse_few(subjects)
     refuse_shared(subjects, trained_on, what="training")
+    sampler(job.uncertainty, manifest)
     probe = SaliencyProbe(job.saliency, seed=job.seed, progress=progress) if job.saliency else None
     run = ModelRun(
         ref=manifest.ref,

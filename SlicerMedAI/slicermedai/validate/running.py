@@ -15,11 +15,11 @@ from slicermedai.bundles.manifest import Manifest
 from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.confidence.record import PRECISION
-from slicermedai.confidence.samples import sampler
+from slicermedai.confidence.samples import Samples, sampler
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import Mask, PackedMask
-from slicermedai.domain.observer import Progress, SampleObserver
+from slicermedai.domain.observer import Progress
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
@@ -74,12 +74,16 @@ class ModelRun:
             )
 
     def __call__(
-        self, volume: Volume, observer: MarginObserver, samples: SampleObserver | None, *, subject: str = ""
+        self, volume: Volume, observer: MarginObserver, samples: Samples | None, *, subject: str = ""
     ) -> Prediction:
         """Run it on one image of the patient ``subject``."""
         settings = RunSettings(device=self.device, seed=self.seed, precision=PRECISION)
         listeners = Listeners(
-            observer=observer, samples=samples, probe=self.probe(subject) if self.probe else None, features=True
+            observer=observer,
+            samples=samples,
+            sampling=samples.sampling if samples else "",
+            probe=self.probe(subject) if self.probe else None,
+            features=True,
         )
         return predict(self.ref, volume, settings=settings, listeners=listeners)
 
@@ -110,7 +114,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: M
     structures = read_reference(case.reference, source.volume.geometry)
     values = list(dict.fromkeys(match.value for match in matches))
     observer = MarginObserver(values, outputs=manifest.outputs)
-    samples = sampler(run.uncertainty)
+    samples = sampler(run.uncertainty, manifest)
     found = run(source.volume, observer, samples, subject=case.subject)
     agreed = {value: samples.pairwise_dice(value) for value in values} if samples else {}
     groups = _groups(case, source)
