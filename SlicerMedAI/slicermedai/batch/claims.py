@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slicermedai.domain import locks
-from slicermedai.domain.storage import process_alive, sweep_partials
+from slicermedai.domain.storage import named, process_alive, sweep_partials
 from slicermedai.errors import OutputError
 
 LEASE = 180.0
@@ -81,7 +81,10 @@ class Claim:
         if time.monotonic() - self._touched < BEAT:
             return
         self.check()
-        os.utime(self.folder / _OWNER)
+        try:
+            os.utime(self.folder / _OWNER)
+        except OSError as error:
+            raise ClaimLost(f"cannot be touched any more ({error.strerror})", file=self.folder) from error
         self._touched = time.monotonic()
 
     def check(self) -> None:
@@ -95,11 +98,23 @@ class Claim:
             )
 
     def commit(self, target: Path) -> None:
-        """Give the finished attempt its name; raises :class:`ClaimLost`, and then nothing was changed."""
+        """Give the finished attempt its name; where that raises, nothing was changed.
+
+        Raises
+        ------
+        ClaimLost
+            Somebody else has the case, or has put a result there.
+        DiskFullError, OutputError
+            The place itself cannot be written.
+        """
         try:
-            self.attempt.rename(target)
-        except OSError as error:
-            raise ClaimLost(f"the result cannot be put into its place ({error.strerror})", file=target) from error
+            with named(target):
+                self.attempt.rename(target)
+        except OutputError as error:
+            self.check()
+            if self.attempt.is_dir() and not target.exists():
+                raise
+            raise ClaimLost("the result cannot be put into its place", file=target) from error
 
     def release(self) -> None:
         """Give the case back with all that is left of the attempt; a lost claim is let go. Once is enough."""

@@ -30,7 +30,7 @@ from slicermedai.batch import claims
 from slicermedai.batch.choosing import Image
 from slicermedai.batch.settings import Settings
 from slicermedai.domain import locks
-from slicermedai.domain.storage import write_text
+from slicermedai.domain.storage import named, write_text
 from slicermedai.domain.words import Words
 from slicermedai.errors import FolderBusyError, InputError, OutputError, UnreadableFileError
 
@@ -38,6 +38,8 @@ FORMAT = 1
 QUEUE, RESULTS, PLANNING = "queue", "results", "planning"
 _FILE, _CASE, _STATE = "cohort.json", "case.json", "state.json"
 _WAIT = 60.0
+_KEPT = 16
+"""Cases that are kept in memory once they were read: each names all of its files."""
 
 
 class State(Words):
@@ -120,7 +122,8 @@ class Cohort:
     def names(self) -> list[str]:
         """The names of all cases, in their order; raises :class:`OutputError` where the folder is not whole."""
         self.check()
-        found = sorted(path.name for path in (self.folder / QUEUE).iterdir() if path.name[0].isdigit())
+        with named(self.folder / QUEUE):
+            found = sorted(path.name for path in (self.folder / QUEUE).iterdir() if path.name[0].isdigit())
         return [name for name in found if (self.place(name) / _CASE).exists()]
 
     def cases(self) -> list[Case]:
@@ -129,9 +132,11 @@ class Cohort:
 
     def case(self, name: str) -> Case:
         """One case; raises :class:`UnreadableFileError` where it is not there or damaged."""
-        if name not in self._cases:
-            self._cases[name] = _case(_read(self.place(name) / _CASE))
-        return self._cases[name]
+        found = self._cases.pop(name, None) or _case(_read(self.place(name) / _CASE))
+        self._cases[name] = found
+        if len(self._cases) > _KEPT:
+            del self._cases[next(iter(self._cases))]
+        return found
 
     def place(self, name: str) -> Path:
         """The folder of a case in the queue."""
@@ -243,6 +248,8 @@ class Cohort:
             raise FolderBusyError(
                 "somebody else plans or writes there", file=self.folder, advice="Try again."
             ) from error
+        except OSError as error:
+            raise OutputError(f"the cohort cannot be locked ({error.strerror})", file=self.folder) from error
 
     def retry(self, names: Sequence[str] = (), *, states: Sequence[State] = (State.FAILED,)) -> list[str]:
         """Let cases wait again: all that failed, or those named (failed, refused or excluded); returns them.
@@ -275,7 +282,8 @@ class Cohort:
 
     def put(self, case: Case, standing: Standing) -> None:
         """A new case; killed before the end of it, it is none."""
-        self.place(case.name).mkdir(parents=True, mode=0o700, exist_ok=True)
+        with named(self.place(case.name)):
+            self.place(case.name).mkdir(parents=True, mode=0o700, exist_ok=True)
         self.write(case.name, standing)
         write_text(self.place(case.name) / _CASE, json.dumps(_plain(case), indent=1))
 

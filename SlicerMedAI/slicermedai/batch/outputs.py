@@ -12,7 +12,7 @@ from slicermedai.batch import summary, table
 from slicermedai.batch.cohort import Cohort
 from slicermedai.batch.sheet import sheet_page
 from slicermedai.domain.cells import csv_text
-from slicermedai.domain.storage import atomic_file, write_text
+from slicermedai.domain.storage import atomic_file, named, write_text
 
 TABLE, SUMMARY, SHEET, PARQUET = "table.csv", "summary.csv", "sheet.html", "table.parquet"
 
@@ -36,7 +36,7 @@ def write_outputs(cohort: Cohort) -> Outputs:
     OutputError, DiskFullError
         The folder cannot be written; older files stay.
     """
-    with cohort.alone():
+    with cohort.alone(), named(cohort.folder):
         reports = list(table.reports_of(cohort))
         rows = [row for report in reports for row in report.rows]
         numbers = summary.summarise(rows)

@@ -16,6 +16,10 @@ _UID = re.compile(r"(?<![\w.])(?=[0-9.]{16}|(?:[0-9]+\.){3})[0-9]+(?:\.[0-9]+){2
 """Of sixteen characters or four numbers, so that "1.2.3" may be a version."""
 _PATH = re.compile(r"(?<![\w/\\)])(?:[A-Za-z]:)?[/\\](?:[^/\\\s:;,'\"]+[/\\])+[^/\\\s:;,'\"]*")
 _MERE_NUMBER = re.compile(r"[0-9]{1,4}")
+_FURTHER = r"(?:(?:[/\\][^/\\:;,'\"]*)+|(?![^\s:;,'\").]))"
+"""What lies in a folder, or the end of its name."""
+_SHALLOW = 2
+"""Parts of a path that name nobody: root and what lies in it."""
 
 
 def reason_of(error: MedAIError, files: Iterable[Path]) -> str:
@@ -27,8 +31,18 @@ def without_names(text: str, files: Iterable[Path]) -> str:
     """``text`` with "file 3" (counted in the order of their paths) for each of ``files``, and without other paths and
     UIDs. Names that are numbers of up to four digits tell nobody, and stay.
     """
-    for number, file in enumerate(sorted(files), 1):
+    known = sorted(files)
+    for number, file in enumerate(known, 1):
         for name in (str(file), file.name):
             if name in text and not _MERE_NUMBER.fullmatch(name):
                 text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.]*\w)", f"file {number}", text)
-    return _PATH.sub("a file", _UID.sub("a UID", text))
+    return _PATH.sub("a file", _UID.sub("a UID", _without_folders(text, known)))
+
+
+def _without_folders(text: str, files: Iterable[Path]) -> str:
+    """Without the folders that ``files`` lie in, and what is named in them: names with spaces end nowhere by rule."""
+    folders = {str(folder) for file in files for folder in file.parents if len(folder.parts) > _SHALLOW}
+    for folder in sorted(folders, key=len, reverse=True):
+        if folder in text:
+            text = re.sub(rf"{re.escape(folder)}{_FURTHER}", "a folder", text)
+    return text

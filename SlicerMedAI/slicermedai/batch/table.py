@@ -38,7 +38,7 @@ NUMBERS = frozenset({"value", "low", "high", "probability", "expected_dice", "se
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What is known of one case: numbers and words, and no image.
+    """What is known of one case: numbers and words, no image, and no names of files.
 
     ``volumes`` are ml by structure, lesions of one name together; ``lights`` are those of its structures,
     ``why_red`` says of red ones why (unlike the patients of the trust record, or a poor expected Dice);
@@ -81,8 +81,8 @@ def reports_of(cohort: Cohort) -> Iterator[Report]:
 
 def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None) -> Report:
     """What is known of one case, with what people decided about it: a finding that they rejected has no number."""
-    case = cohort.case(name)
-    standing = _shown(case, cohort.standing(name))
+    whole = cohort.case(name)
+    case, standing = replace(whole, images=()), _shown(whole, cohort.standing(name))
     excluded = why_excluded(case, exclusions)
     if excluded and standing.state is State.DONE:
         standing = replace(standing, state=State.EXCLUDED, reason=f"{excluded}; its result was made before")
@@ -92,7 +92,7 @@ def report_of(cohort: Cohort, name: str, exclusions: ExclusionList | None = None
         result = decided(AnalysisResult.load(newest(cohort.result(name))))
     except MedAIError as error:
         standing = replace(standing, state=State.FAILED, reason=f"the result is damaged: {error.message}")
-        standing = _shown(case, standing)
+        standing = _shown(whole, standing)
         return Report(case=case, standing=standing, rows=(_common(cohort, case, standing),))
     return _of_result(cohort, case, standing, result)
 

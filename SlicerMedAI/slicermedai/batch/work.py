@@ -24,6 +24,7 @@ from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 from slicermedai.dicom.file_list import save_file_list
 from slicermedai.dicom.inputs import IMAGE_SUFFIXES
+from slicermedai.domain.storage import named, remove_empty
 from slicermedai.errors import DiskFullError, InputError, MedAIError, OutputError, WorkerCrashed
 from slicermedai.jobs import supervisor
 from slicermedai.jobs.folder import JobFolder
@@ -122,11 +123,20 @@ class Worker:
     def _guarded(self, act: Callable[[], list[Change]]) -> list[Change]:
         """What goes wrong with the queue itself stops the worker; one case's jobs do not wait for another's."""
         try:
-            return act()
+            with named(self.cohort.folder):
+                return act()
         except MedAIError as error:
-            self.error = self.error or error
+            self.error = self.error or self._said_of_the_folder() or error
             self.cancel()
             return []
+
+    def _said_of_the_folder(self) -> MedAIError | None:
+        """A folder that is gone explains whatever else went wrong."""
+        try:
+            self.cohort.check()
+        except MedAIError as error:
+            return error
+        return None
 
     def cancel(self) -> None:
         """Ask all jobs to stop and return at once; within two seconds their processes are gone, and the cases wait."""
@@ -141,13 +151,15 @@ class Worker:
             slot.running.close()
             self._drop(slot)
         if self.cohort.is_there:
-            self._sweep()
+            with contextlib.suppress(MedAIError):  # what is left is removed at the next start
+                self._sweep()
 
     def _sweep(self) -> None:
         """Remove what killed workers left half-made in the queue."""
         for place in map(self.cohort.place, self.cohort.names()):
-            claims.take_back(place)
-            claims.sweep(place)
+            with named(place):
+                claims.take_back(place)
+                claims.sweep(place)
 
     def __enter__(self) -> Worker:
         return self
@@ -209,8 +221,11 @@ class Worker:
         if kept is not started:
             claim.release()
             return [Change(case=name, standing=kept)]
-        running = self._start_job(case, claim.attempt)
-        claim.name_child(running.pid)
+        try:
+            running = self._start_named(case, claim)
+        except BaseException:
+            self._wait_again(name, started.tries)
+            raise
         self._slots.append(_Slot(case, claim, running, time.monotonic(), started.tries))
         return [Change(case=name, standing=Standing(state=State.RUNNING, tries=started.tries))]
 
@@ -220,6 +235,16 @@ class Worker:
             return [self._end(name, claim, Standing(state=State.DONE, tries=now.tries, ended=_now()))]
         claim.release()
         return []
+
+    def _start_named(self, case: Case, claim: claims.Claim) -> supervisor.Running:
+        """A job that its claim cannot name is ended at once: nobody would look after it."""
+        running = self._start_job(case, claim.attempt)
+        try:
+            claim.name_child(running.pid)
+        except BaseException:
+            running.close()
+            raise
+        return running
 
     def _start_job(self, case: Case, output: Path) -> supervisor.Running:
         with contextlib.ExitStack() as stack:
@@ -263,15 +288,16 @@ class Worker:
             return []
         finally:
             slot.claim.release()
-            if not self.cohort.is_there:
-                _remove_empty(self.cohort.folder)
+            if not self.cohort.is_there:  # folders that a job made anew for its output; files stay
+                place = self.cohort.folder
+                remove_empty([*sorted(place.rglob("*"), reverse=True), place])
 
     def _ended(self, slot: _Slot) -> list[Change]:
         name, error = slot.case.name, slot.running.error
         self.cohort.check()
         slot.claim.check()
         if error is None:
-            slot.claim.commit(self.cohort.result(name))
+            self._commit(slot)
             return [self._end(name, slot.claim, _standing(slot, State.DONE))]
         if slot.late:
             error = MedAIError(f"took longer than {self.cohort.settings.minutes:g} minutes")
@@ -279,12 +305,22 @@ class Worker:
             kept = self.cohort.settle(name, Standing(state=State.WAITING, tries=slot.tries - 1))
             return [Change(case=name, standing=kept)]
         if type(error) in (DiskFullError, OutputError):
-            self._wait_again(slot)
+            self._wait_again(name, slot.tries)
             raise error
         if isinstance(error, WorkerCrashed) and slot.tries < self.cohort.settings.tries:
             return [Change(case=name, standing=Standing(state=State.WAITING, reason=error.message, tries=slot.tries))]
         state = State.REFUSED if isinstance(error, InputError) else State.FAILED
         return [self._end(name, slot.claim, _standing(slot, state, error))]
+
+    def _commit(self, slot: _Slot) -> None:
+        """Put the result into its place. Where nothing can be put there, no other case would fare better."""
+        try:
+            slot.claim.commit(self.cohort.result(slot.case.name))
+        except claims.ClaimLost:
+            raise
+        except OutputError:
+            self._wait_again(slot.case.name, slot.tries)
+            raise
 
     def _end(self, name: str, claim: claims.Claim, standing: Standing) -> Change:
         """What a later plan made of the case while it was run stays, and so does the result."""
@@ -295,22 +331,15 @@ class Worker:
             self._open.remove(name)
         return Change(case=name, standing=kept)
 
-    def _wait_again(self, slot: _Slot) -> None:
+    def _wait_again(self, name: str, tries: int) -> None:
         """The try does not count: it was not the case's fault."""
         with contextlib.suppress(MedAIError, OSError):
-            self.cohort.settle(slot.case.name, Standing(state=State.WAITING, tries=slot.tries - 1))
+            self.cohort.settle(name, Standing(state=State.WAITING, tries=tries - 1))
 
     def _drop(self, slot: _Slot) -> None:
         self._slots.remove(slot)
-        self._wait_again(slot)
+        self._wait_again(slot.case.name, slot.tries)
         slot.claim.release()
-
-
-def _remove_empty(folder: Path) -> None:
-    """Folders that a job made anew for its output, where the cohort was moved away meanwhile; files stay."""
-    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
-        with contextlib.suppress(OSError):
-            path.rmdir()
 
 
 def _standing(slot: _Slot, state: State, error: MedAIError | None = None) -> Standing:

@@ -92,9 +92,22 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def named(place: Path) -> contextlib.AbstractContextManager[None]:
+    """While it lasts, what the system says against reading or writing ``place`` becomes an error of this library.
+
+    Raises
+    ------
+    DiskFullError
+        No space is left.
+    OutputError
+        Anything else that the system says.
+    """
+    return _translated(Path(place), every_error=True)
+
+
 def write_text(path: Path, text: str) -> Path:
-    """Write UTF-8 ``text`` to ``path``, whole or not at all."""
-    with atomic_file(path) as partial:
+    """Write UTF-8 ``text`` to ``path``, whole or not at all; errors are those of :func:`named`."""
+    with named(path), atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     return path
 
