@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from slicermedai.domain.clock import Clock
 from slicermedai.domain.codec import write_object
-from slicermedai.domain.digests import digest_of
+from slicermedai.domain.digests import digest_of, digest_of_several
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.provenance import InputDigest, Provenance
 from slicermedai.domain.result import RESULT, AnalysisResult, Status
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from slicermedai.deid.reopen import Routed
     from slicermedai.dicom.inputs import Source
     from slicermedai.domain.bundle import BundleRef
+    from slicermedai.domain.estimate import Workload
     from slicermedai.inference.task import Prediction, RunSettings
 
 HEADERS, DICOM, SOURCE = "source", "dicom", "source"
@@ -33,11 +34,16 @@ HEADERS, DICOM, SOURCE = "source", "dicom", "source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one run left in memory and in its folder: the result, its image, the files."""
+    """What one run left in memory and in its folder: the result, its image, the files.
+
+    ``workload`` is what the model took, as it was predicted, on ``hardware``; None where no network ran.
+    """
 
     result: AnalysisResult
     volume: Volume
     files: tuple[Path, ...]
+    workload: Workload | None = None
+    hardware: str = ""
 
 
 def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) -> Outcome:
@@ -88,7 +94,8 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
         told, warnings=(*warned, *routed.warnings, *told.warnings), job_id=job_id, input=read, remark=job.remark
     )
     result = replace(result, deidentification=routed.report, provenance=made)
-    return _write(result, folder, source=source, formats=formats, progress=progress)
+    outcome = _write(result, folder, source=source, formats=formats, progress=progress)
+    return replace(outcome, workload=prediction.workload, hardware=prediction.hardware)
 
 
 def _open(job: RunJob, clock: Clock, progress: Progress) -> dict[str, Source]:
@@ -130,11 +137,7 @@ def _digest(sources: Sequence[Source]) -> InputDigest:
     """Of all that was read; the image is the first, which results refer to."""
     whole = all(source.whole and source.files for source in sources)
     if not whole and len(sources) > 1:
-        raise InputError(
-            "of several images each must be a whole file or a series",
-            attribute="inputs",
-            advice="Save an image with a detached header, or one from memory, as a file of its own first.",
-        )
+        return digest_of_several([(source.files if source.whole else (), source.volume) for source in sources])
     return digest_of([file for source in sources for file in source.files] if whole else (), sources[0].volume)
 
 
@@ -147,10 +150,10 @@ def _predict(
         progress=progress,
         observer=trust.observer,
         samples=trust.samples,
+        sampling=trust.samples.sampling if trust.samples else "",
         features=trust.wants_features,
         saliency=job.saliency,
         saliency_target=job.saliency_target,
-        sampling=trust.samples.sampling if trust.samples else "",
     )
     volumes = {name: source.volume for name, source in sources.items()}
     prediction = predict(bundle, volumes, settings=_settings(job), listeners=listeners)
@@ -250,18 +253,18 @@ def _wants_maps(job: RunJob) -> bool:
 
 
 def _check_maps(job: RunJob, bundle: BundleRef) -> None:
-    asked = {"saliency": bool(job.saliency), "uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
-    if bundle.task != "segmentation" and any(asked.values()):
-        raise InputError(
     from slicermedai.confidence.models import manifest_of
     from slicermedai.confidence.samples import sampler
 
+    asked = {"saliency": bool(job.saliency), "uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
+    if bundle.task != "segmentation" and any(asked.values()):
+        raise InputError(
             f"{bundle.title} does {bundle.task}, and uncertainty, saliency and stability are of segmentations alone",
             attribute=next(name for name, is_asked in asked.items() if is_asked),
             advice="Run it without them.",
         )
+    sampler(job.uncertainty, manifest_of(bundle))
 
 
 def _now() -> str:
-    sampler(job.uncertainty, manifest_of(bundle))
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -83,13 +83,19 @@ class ResampleByPlansd(MapTransform):
         present = [float(step) for step in np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0)]
         wanted = self.spacing if len(self.spacing) == 3 else (present[0], *self.spacing)
         shape = new_shape(image.shape[1:], present, wanted)
-        values = resized(_array(image), shape, axis=coarse_axis(present, wanted), orders=(self.order, self.order_z))
+        values = self._values(image, shape, coarse_axis(present, wanted))
         scale = np.array([old / new for old, new in zip(image.shape[1:], shape, strict=True)])
         moved = np.diag([*scale, 1.0])
         moved[:3, 3] = (scale - 1) / 2
         affine = np.asarray(image.affine, dtype=np.float64) @ moved
         meta = {**image.meta, "affine": torch.from_numpy(affine)}
-        return MetaTensor(torch.from_numpy(values), meta=meta)
+        return MetaTensor(values, meta=meta)
+
+    def _values(self, image: MetaTensor, shape: tuple[int, ...], axis: int | None) -> torch.Tensor:
+        """The voxels on ``shape``; of an image that has none (device "meta") the shape alone."""
+        if image.device.type == "meta":
+            return torch.empty((image.shape[0], *shape), device="meta")
+        return torch.from_numpy(resized(_array(image), shape, axis=axis, orders=(self.order, self.order_z)))
 
 
 def new_shape(shape: Sequence[int], present: Sequence[float], wanted: Sequence[float]) -> tuple[int, ...]:

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 
 import slicermedai
-from slicermedai.cli import audit, batch, bundle, deid, deid_key, inbox, job, outbox, retrieve, trust, worker
+from slicermedai.cli import audit, batch, bundle, deid, deid_key, estimate, inbox, job, outbox, retrieve, trust, worker
 from slicermedai.cli.parser import Parser
 from slicermedai.errors import JobCancelled, MedAIError
 
-COMMANDS = (job, batch, deid, bundle, deid_key, outbox, retrieve, inbox, audit, trust)
+COMMANDS = (job, estimate, batch, deid, bundle, deid_key, outbox, retrieve, inbox, audit, trust)
 EXIT_ERROR = 1
 
 Act = Callable[[], int]

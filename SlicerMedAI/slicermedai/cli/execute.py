@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial as partial_call
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +10,20 @@ from typing import TYPE_CHECKING
 from slicermedai.audit import steps
 from slicermedai.audit.ends import record_failure
 from slicermedai.audit.log import append
+from slicermedai.domain.estimate import Took
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import MedAIError
+from slicermedai.jobs import speeds
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import ExportJob, Job, RunJob
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
     from slicermedai.pipeline import Outcome
+
+_NETWORK, _FURTHER = ("segment", "detect", "classify"), ("uncertainty", "saliency", "stability")
+"""Steps that are the network's windows, and those of a further look that was asked for."""
 
 
 def execute(job: Job, *, job_id: str, progress: Progress = silent) -> Path:
@@ -47,7 +53,7 @@ def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
     """The executor of :class:`RunJob`: the pipeline, then scene, pictures and report."""
     from slicermedai.pipeline import run
 
-    output = Path(job.output)
+    output, began = Path(job.output), time.monotonic()
     with atomic_folder(output) as partial:
         outcome = run(job, partial, job_id=job_id, progress=progress)
         _record(job, outcome, job_id)
@@ -63,7 +69,30 @@ def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
         else:
             with_pictures(())
         progress("report" if job.report else "export", 1.0)  # the last chance to stop before the folder gets its name
+    _note_speed(job, outcome, time.monotonic() - began)
     return output
+
+
+def _note_speed(job: RunJob, outcome: Outcome, seconds: float) -> None:
+    """Keep how long it took, so that the next run's time can be told before it."""
+    load, made = outcome.workload, outcome.result.provenance
+    if load is None:
+        return
+    network = sum(step.seconds for step in made.steps if step.name in _NETWORK)
+    further = sum(step.seconds for step in made.steps if step.name in _FURTHER)
+    took = Took(
+        machine=speeds.machine(),
+        device=outcome.hardware,
+        precision=made.precision,
+        manner=speeds.manner(job),
+        operations=load.operations,
+        voxels=load.voxels,
+        image_voxels=load.image_voxels,
+        millilitres=load.millilitres,
+        network_seconds=round(network, 3),
+        rest_seconds=round(max(0.0, seconds - network - further), 3),
+    )
+    speeds.note(made.weights_sha256, took)
 
 
 def _export_pictured(job: RunJob, outcome: Outcome, folder: Path, pictures: tuple[Path, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -167,6 +168,11 @@ def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> 
     except BaseException:
         folder.remove()
         raise
+
+
+def inside_slicer() -> bool:
+    """True in Slicer's own process, where the window's process draws the report's pictures, on demand."""
+    return hasattr(sys.modules.get("slicer"), "app")
 
 
 def place(output: str | Path | None) -> Path:

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from slicermedai.console.handle import JobHandle
 from slicermedai.console.launch import launch
-from slicermedai.console.sources import are_files, as_volume, place, start_deid, start_run, volume_of_node
+from slicermedai.console.sources import (
+    are_files,
+    as_volume,
+    inside_slicer,
+    place,
+    start_deid,
+    start_run,
+    volume_of_node,
+)
 from slicermedai.console.tell import tell, where_to_look
 from slicermedai.domain.result import AnalysisResult, result_folder
 from slicermedai.domain.study import Identity
@@ -73,7 +81,7 @@ def submit(
     """
     if not isinstance(source, (str, Path)) and not are_files(source) and not hasattr(source, "IsA"):
         source = as_volume(source, options.pop("affine", None), options.pop("convention", None))
-    values = {"bundle": bundle, "output": str(place(output)), "report": not _inside_slicer(), **options}
+    values = {"bundle": bundle, "output": str(place(output)), "report": not inside_slicer(), **options}
     handle = JobHandle(start_run(source, values), on_done=on_done)
     if on_done is show:
         handle.on_done = lambda result: _show_run(handle, source, options)
@@ -295,11 +303,6 @@ def list_models() -> list[BundleRef]:
     from slicermedai.bundles.registry import list_bundles
 
     return list_bundles()
-
-
-def _inside_slicer() -> bool:
-    """True in Slicer's own process, where the window's process draws the report's pictures, on demand."""
-    return hasattr(sys.modules.get("slicer"), "app")
 
 
 def _saved(result: AnalysisResult | str | Path, folder: JobFolder) -> Path:

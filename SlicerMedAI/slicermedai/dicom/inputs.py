@@ -136,6 +136,25 @@ def open_source(
     return _open_series(chosen, found, tilt, progress)
 
 
+def geometry_of(path: str | Path | Sequence[str | Path], *, series: str = "") -> Geometry:
+    """Where the image of :func:`open_source` lies, of DICOM slices by their headers alone; the gantry may be tilted.
+
+    Raises
+    ------
+    MedAIError
+        As :func:`open_source`, as far as headers tell.
+    """
+    if isinstance(path, (str, Path)):
+        single = Path(path)
+        if is_volume_folder(single) or _names_image_file(single):
+            return open_source(single).volume.geometry
+        if is_file_list(single):
+            path = load_file_list(single)
+        _refuse_result(single)
+    chosen = choose(scan(path), path, series)
+    return open_source(path, series=series).volume.geometry if chosen.is_flat else judge(chosen.planes).geometry
+
+
 def _refuse_result(path: Path) -> None:
     folder = result_folder(path)
     if (folder / f"{RESULT}.json").is_file():

@@ -40,6 +40,15 @@ def digest_of(files: Sequence[Path], volume: Volume) -> InputDigest:
     return InputDigest(sha256=combined(_hash(path) for path in files), files=len(files), image=image)
 
 
+def digest_of_several(images: Sequence[tuple[Sequence[Path], Volume]]) -> InputDigest:
+    """Of several images of which one at least has no files of its own: over the SHA-256 of each, as :func:`combined`.
+
+    Each is that of :func:`digest_of`; the image of the first is the one that results refer to.
+    """
+    each = [digest_of(files, volume) for files, volume in images]
+    return InputDigest(sha256=combined(one.sha256 for one in each), image=each[0].image)
+
+
 def combined(hashes: Iterable[str]) -> str:
     """One SHA-256 for many files, whatever their order and names: over their sorted SHA-256s, a line each.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slicermedai.errors import InputError
@@ -78,6 +78,17 @@ def keeps_leads(layout: Layout) -> tuple[bool, bool]:
     """Whether the leads of all labels fit into memory at network resolution, and whether in float32."""
     values = _count(layout.shape) * max(1, layout.classes - 1)
     return 2 * values <= LEADS_UP_TO, 4 * values <= PRECISE_UP_TO
+
+
+def laid(plan: WindowPlan, layout: Layout, cost: Cost | None, *, nearest: bool) -> tuple[WindowPlan, Layout, Need]:
+    """How windows and labels are kept, and what that takes: leads of labels where they fit into memory, overlaps as
+    float16 where they are many. ``nearest``: labels come back to the image by the nearest voxel, without leads.
+    """
+    fits, precise = keeps_leads(layout)
+    layout = replace(layout, leads=layout.exclusive and not nearest and fits, precise=precise)
+    half = layout.exclusive and need_of(plan, layout, None).overlaps > HALF_FROM
+    plan = replace(plan, half=half)
+    return plan, layout, need_of(plan, layout, cost)
 
 
 def check(need: Need, *, free: float | None = None) -> None:

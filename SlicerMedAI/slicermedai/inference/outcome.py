@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,12 +13,14 @@ from typing import Any
 from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.bundles.verify import PINNED, check_hash, require_consent, with_consent
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.estimate import Workload
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.adapter.report import CompatibilityReport
 from slicermedai.inference.anatomy import check_body_part
 from slicermedai.inference.contrast import check_acquisition
-from slicermedai.inference.device import Device
+from slicermedai.inference.device import Device, hardware_of
 from slicermedai.inference.fitness import check_image
 from slicermedai.inference.task import RunSettings
 from slicermedai.inference.together import check_together
@@ -68,10 +71,23 @@ def told(report: CompatibilityReport) -> list[Step]:
     return [Step(name=f"adapt: {item.rule}", detail=item.detail) for item in report.applied]
 
 
+def sized(work: Workload | None, inputs: Mapping[str, Volume]) -> Workload | None:
+    """``work`` with the size of the first image; None stays None."""
+    return None if work is None else sized_by(work, next(iter(inputs.values())).geometry)
+
+
+def sized_by(work: Workload, first: Geometry) -> Workload:
+    """``work`` with the size of the image that lies on the grid ``first``."""
+    count = float(math.prod(first.shape))
+    millilitres = count * first.voxel_volume / 1000
+    return dataclasses.replace(work, image_voxels=count, millilitres=millilitres, voxels=work.voxels or count)
+
+
 def machine(device: Device) -> dict[str, Any]:
     """The fields of a prediction that say what it ran on."""
     return {
         "device": device.name,
         "device_reason": device.reason,
+        "hardware": hardware_of(device.name),
         "versions": tuple((name, version(name)) for name in _PACKAGES),
     }

@@ -13,7 +13,7 @@ from slicermedai.domain.volume import Volume
 from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.explaining import check_target
 from slicermedai.inference.network import load_network
-from slicermedai.inference.outcome import Checks, machine, manifest_of, told
+from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
 from slicermedai.inference.sweep import NetworkLoader, Setting, Sweep
 from slicermedai.inference.task import FOLDS, Listeners, Prediction, RunSettings
 
@@ -66,5 +66,6 @@ class Segmentation:
             compatibility=report,
             probabilities=sweep.kept,
             saliency=sweep.saliency,
+            workload=sized(sweep.workload, inputs),
             **machine(device),
         )

@@ -16,6 +16,7 @@ from slicermedai.bundles.folds import chosen_folds, in_words, unasked
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.estimate import Workload
 from slicermedai.domain.finding import Box
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
@@ -29,7 +30,7 @@ from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.network import load_network
-from slicermedai.inference.outcome import Checks, machine, manifest_of, told
+from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
 from slicermedai.inference.pictures import as_wanted, is_colour, side_of
 from slicermedai.inference.runner import is_out_of_memory, refuse_probabilities
 from slicermedai.inference.shadow import scores_of
@@ -228,6 +229,7 @@ def _predicted(
         unchecked=(*checks.unchecked, *unasked(manifest.folds, folds)),
         folds=folds,
         compatibility=report,
+        workload=sized(Workload(), inputs),
         **machine(device),
     )
 

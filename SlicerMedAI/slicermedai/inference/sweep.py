@@ -14,6 +14,7 @@ import torch
 
 from slicermedai.bundles.folds import in_words
 from slicermedai.bundles.manifest import Manifest
+from slicermedai.domain.estimate import Workload
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
@@ -41,7 +42,7 @@ from slicermedai.inference.task import FoundRegion, Listeners, SaliencyVolume, S
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 Network = Callable[[torch.Tensor], torch.Tensor]
-_OF_SAMPLES = 6
+OF_SAMPLES = 6
 """Values of 16 bits for each voxel that further answers take: one answer, its counts, and what they make together."""
 
 
@@ -80,6 +81,7 @@ class Sweep:
     unchecked: list[str] = field(default_factory=list)
     features: Features = field(default_factory=Features)
     precision: str = "float32"
+    workload: Workload | None = None
 
     def run(self, inputs: Mapping[str, Volume]) -> LabelMap:
         """Exclusive labels on the grid of the first image that the bundle names; what overlaps is in ``regions``."""
@@ -229,15 +231,10 @@ class Sweep:
             inputs=sizes[2],
             classes=classes,
             exclusive=post.exclusive,
-            kept=len(listeners.keep_probabilities) + (_OF_SAMPLES if listeners.samples else 0),
+            kept=len(listeners.keep_probabilities) + (OF_SAMPLES if listeners.samples else 0),
         )
-        fits, precise = budget.keeps_leads(layout)
-        leads = post.exclusive and not post.nearest and fits
-        layout = replace(layout, leads=leads, precise=precise)
         cost = shadow.cost(plan.roi)
-        half = post.exclusive and budget.need_of(plan, layout, None).overlaps > budget.HALF_FROM
-        plan = replace(plan, half=half)
-        need = budget.need_of(plan, layout, cost)
+        plan, layout, need = budget.laid(plan, layout, cost, nearest=post.nearest)
         free = budget.available()
         if need.total > free and plan.batch > 1:
             plan = replace(plan, batch=1)
@@ -247,12 +244,13 @@ class Sweep:
         words.append(f"{plan.count(sizes[0])} windows of {'x'.join(map(str, plan.roi))}, about {need.in_words}")
         if need.operations:
             words.append(f"{need.operations / 1e12:.2f} TFLOP")
+        self.workload = work_of(plan, layout, need)
         return plan, Wanted(
             probabilities=post.outputs == PROBABILITIES,
             exclusive=post.exclusive,
             threshold=post.threshold,
-            leads=leads,
-            precise=precise,
+            leads=layout.leads,
+            precise=layout.precise,
             logits=post.back is not None,
             keep=listeners.keep_probabilities,
             observer=listeners.observer,
@@ -318,6 +316,12 @@ class Sweep:
                 self.saliency, why_not = saliency_on(target, answered, listeners)
                 words.append(why_not or "raw maps of windows, added up, one scale for all")
                 self.unchecked += [f"Saliency: not made, since {why_not}."] if why_not else []
+
+
+def work_of(plan: WindowPlan, layout: budget.Layout, need: budget.Need) -> Workload:
+    """What a sweep with ``plan`` takes, without the size of its image."""
+    voxels = plan.count(layout.shape) * float(np.prod(plan.roi))
+    return Workload(operations=need.operations, voxels=voxels, memory=need.total)
 
 
 def _looked_at(runner: Network) -> Network:

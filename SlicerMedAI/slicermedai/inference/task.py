@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Label
+from slicermedai.domain.estimate import Workload
 from slicermedai.domain.finding import Region
 from slicermedai.domain.flat import PixelValues
 from slicermedai.domain.geometry import Geometry
@@ -138,8 +139,10 @@ class Prediction:
         What was done, with seconds, and what a person must know.
     unchecked:
         What could not be checked about the image, and why; no reason for a warning.
-    device, device_reason, precision, seed, threads, versions:
-        What it ran on, and why there.
+    device, device_reason, hardware, precision, seed, threads, versions:
+        What it ran on, and why there; ``hardware`` names a graphics card too.
+    workload:
+        What it took of arithmetic and memory, as the engine predicted it; None where no network ran.
     """
 
     label_map: LabelMap
@@ -161,6 +164,8 @@ class Prediction:
     saliency: SaliencyVolume | None = None
     features: tuple[float, ...] = ()
     features_of: str = ""
+    hardware: str = ""
+    workload: Workload | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(f"{value}: {label.name}" for value, label in self.labels)

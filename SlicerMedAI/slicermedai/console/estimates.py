@@ -1,0 +1,188 @@
+"""What a run would take on this machine, before anything of it runs: asked of a child, since torch is loaded for it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slicermedai.console.sources import are_files, as_volume, inside_slicer
+from slicermedai.domain.estimate import LOOKED_AT, Estimate, Took, Workload, expected
+from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
+from slicermedai.jobs import speeds
+from slicermedai.jobs.files import make_job
+from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.inquiry import Inquiry
+from slicermedai.jobs.specs import RunJob
+
+__all__ = ["estimate"]
+
+CHILD = "slicermedai.app.estimate_answer"
+MAIN = "image"
+"""The name of an image that nobody named."""
+_PAUSE = 0.03
+_OF_VOXELS = ("affine", "convention", "study")
+_BOUNDED = ("none", "flips")
+"""Ways to ask for uncertainty of which it is known what they cost at most."""
+
+
+def estimate(source: Any, bundle: str = "brain", **options: Any) -> Estimate:
+    """What a run would take: arithmetic, memory, and seconds as earlier runs here took. BLOCKS for some seconds.
+
+    >>> told = slicermedai.estimate("DICOM_FOLDER", "brain")
+    >>> print(told.in_words)
+    >>> print(told.seconds, told.workload.memory / 1e9)
+
+    Nothing is run, and no voxel of DICOM files is read. ``seconds`` is None where the model has not run on this machine
+    in the same manner: none are made up.
+
+    Parameters
+    ----------
+    source, bundle, options:
+        As :func:`slicermedai.submit` takes them, ``inputs`` among them.
+
+    Raises
+    ------
+    InputError, ProtocolError, UnknownBundleError, BundleError
+        As the run would, as far as that is seen without the voxels.
+    WorkerCrashed
+        The child cannot be started, or died.
+    """
+    request = request_of(source, bundle, options)
+    inquiry = ask(request)
+    try:
+        while not inquiry.done:
+            inquiry.poll()
+            time.sleep(_PAUSE)
+    finally:
+        inquiry.close()
+    if inquiry.error is not None:
+        raise inquiry.error
+    return told(request, inquiry.answer)
+
+
+def ask(request: Mapping[str, Any]) -> Inquiry:
+    """A child that answers ``request``, started; :func:`told` makes an estimate of its answer."""
+    return Inquiry(CHILD, dict(request), JobFolder.create("estimate"))
+
+
+def request_of(source: Any, bundle: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the child is asked, as JSON values: where the voxels of images in memory lie, and paths of files.
+
+    Raises
+    ------
+    InputError, ProtocolError
+        A source of another kind, an option that does not exist.
+    """
+    values = {name: value for name, value in options.items() if name not in (*_OF_VOXELS, "inputs", "output")}
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    job = make_job(RunJob, {"source": "", "bundle": bundle, "report": not inside_slicer(), **plain})
+    images = {job.shows or MAIN: {**_image(source, options), "series": job.series}}
+    return {
+        "bundle": bundle,
+        "images": {**images, **_further(options.get("inputs", ()))},
+        "device": job.device,
+        "precision": job.precision,
+        "folds": job.folds,
+        "uncertainty": job.uncertainty,
+        "stability": job.stability,
+        "manner": speeds.manner(job),
+    }
+
+
+def told(request: Mapping[str, Any], answer: Mapping[str, Any]) -> Estimate:
+    """The estimate that follows from the child's answer and from how long earlier runs took."""
+    work = Workload(**answer["workload"])
+    runs = [one for one in speeds.known(answer["weights"]) if _is_alike(one, request, answer)]
+    seconds = expected(work, runs, flips=request["uncertainty"] == "flips", stability=request["stability"])
+    return Estimate(
+        title=answer["title"],
+        device=answer["device"],
+        workload=work,
+        free=answer["free"],
+        runs=min(len(runs), LOOKED_AT),
+        seconds=seconds,
+    )
+
+
+def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The child's part, as JSON values; this loads torch, and the definition of the model without its weights.
+
+    Raises
+    ------
+    MedAIError
+        The model or an image cannot be used.
+    """
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.inference.budget import available
+    from slicermedai.inference.device import choose_device, hardware_of
+    from slicermedai.inference.foresee import workload_of
+
+    ref = resolve(request["bundle"])
+    grids = {name: _grid(image) for name, image in request["images"].items()}
+    work, names = workload_of(ref, grids, folds=request["folds"], samples=request["uncertainty"] != "none")
+    free = available()
+    return {
+        "title": ref.title,
+        "weights": ref.weights_sha256,
+        "inputs": list(names),
+        "workload": asdict(work),
+        "device": hardware_of(choose_device(request["device"]).name),
+        "free": free if math.isfinite(free) else 0.0,
+    }
+
+
+def _is_alike(one: Took, request: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+    precise = request["precision"] in ("auto", one.precision)
+    known = request["uncertainty"] in _BOUNDED
+    return known and precise and one.device == answer["device"] and one.manner == request["manner"]
+
+
+def _image(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(source, (str, Path)):
+        return {"path": str(Path(source).expanduser().absolute())}
+    if are_files(source):
+        return {"files": [str(Path(path).expanduser().absolute()) for path in source]}
+    grid = _place_of(source, options)
+    return {"shape": list(grid.shape), "affine": np.asarray(grid.affine).tolist()}
+
+
+def _place_of(source: Any, options: Mapping[str, Any]) -> Geometry:
+    """Where an image from memory lies; no voxel of a node is copied."""
+    if isinstance(source, Volume):
+        return source.geometry
+    if hasattr(source, "IsA") and source.IsA("vtkMRMLScalarVolumeNode"):
+        from slicermedai.scene.volumes import geometry_of_node
+
+        return geometry_of_node(source)
+    return as_volume(source, options.get("affine"), options.get("convention")).geometry
+
+
+def _further(inputs: Any) -> dict[str, dict[str, Any]]:
+    if isinstance(inputs, Mapping):
+        return {name: _image(source, {}) for name, source in inputs.items()}
+    if not inputs:
+        return {}
+    from slicermedai.dicom.several import NamedInput
+
+    named = [NamedInput.parse(text) for text in inputs]
+    return {one.name: {"path": str(one.path), "series": one.series} for one in named}
+
+
+def _grid(image: Mapping[str, Any]) -> Geometry:
+    if "shape" in image:
+        a, b, c = image["shape"]
+        return Geometry(shape=(a, b, c), affine=np.asarray(image["affine"], dtype=np.float64))
+    from slicermedai.dicom.inputs import geometry_of
+
+    source = image.get("files") or image.get("path")
+    if not source:
+        raise InputError("no image was given", attribute="source", advice="Choose an image.")
+    return geometry_of(source, series=image.get("series", ""))
