@@ -12,7 +12,7 @@ from slicermedai.deid.pixels.clean import clean
 from slicermedai.deid.pixels.decisions import with_decisions
 from slicermedai.deid.pixels.inspect import inspect
 from slicermedai.deid.pixels.kinds import Search, TextClass
-from slicermedai.deid.pixels.ocr import Ocr
+from slicermedai.deid.pixels.ocr import Line, Ocr
 from slicermedai.deid.pixels.review import write_review
 from Testing.deid.pixels.pictures import VOCABULARY, Text, a_file, speckle, strange_script, tissue, written_on
 
@@ -81,6 +81,25 @@ def test_rows_of_signs_that_cannot_be_read_are_for_a_person_and_the_file_claims_
         decided = with_decisions(verdict, instance, {item.piece: keeps for item in items})
         assert {box.kind for box in decided.boxes} == {kind}
         assert decided.searched
+
+
+class _ReadsTheEdgeOfABody:
+    """A reader that is sure of letters in noise along an edge, as the real one was of a round body."""
+
+    def read(self, picture: np.ndarray) -> list[Line]:
+        ends = {"rrrrrrrrrrrr:": (109.0, 49.0, 113.0, 87.0), "'rrr": (37.0, 14.0, 41.0, 24.0)}
+        return [
+            Line(text=text, confidence=0.96, x0=x0, y0=y0, x1=x1, y1=y1, columns=(), elongation=(y1 - y0) / (x1 - x0))
+            for text, (x0, y0, x1, y1) in ends.items()
+        ]
+
+
+def test_one_letter_over_and_over_is_no_text_to_be_taken_out(tmp_path: Path) -> None:
+    source = a_file(tmp_path / "image.dcm", strange_script((128, 128)))
+    verdict = inspect(source, VOCABULARY, _ReadsTheEdgeOfABody())
+    assert verdict.removed == ()
+    assert {box.kind for box in verdict.review} == {TextClass.UNREADABLE}, "a person looks at the long one"
+    assert not verdict.searched
 
 
 def test_images_without_text_have_nothing_that_cannot_be_read(ocr: Ocr, tmp_path: Path) -> None:

@@ -173,6 +173,11 @@ def test_what_nobody_knows_is_neither(text: str) -> None:
     assert {kind for _, kind in understood(text, vocabulary=Vocabulary.of([]))} == {TextClass.UNCLASSIFIED}
 
 
+@pytest.mark.parametrize(("text", "known"), [("SUPINEAP", True), ("CHESTPA", True), ("JONESAP", False)])
+def test_a_projection_that_lost_its_space_is_known_after_a_known_word(text: str, known: bool) -> None:
+    assert is_annotation(text) is known
+
+
 def test_a_word_of_anatomy_is_no_misread_name() -> None:
     from slicermedai.deid.vocabulary import name_tokens
 

@@ -20,6 +20,8 @@ from slicermedai.deid.vocabulary import Vocabulary
 
 _SURE = 0.55
 _ROW, _LENGTH = 3.0, 24
+_OVER_AND_OVER, _THIN = 3, 5.0
+"""Signs; pixels: the lowest letters that can be told apart have more rows."""
 
 
 def inspect(
@@ -111,10 +113,18 @@ def _of_picture(picture: Picture, matcher: Matcher, ocr: Ocr, *, seen: int) -> l
 def _cannot_be_read(line: Line) -> bool:
     """True for strokes in a row, as text has them, that the reader makes nothing of: another script for one. Shapes of
     bodies are seldom three times as long as high."""
-    return line.confidence < _SURE and line.elongation >= _ROW and max(line.height, line.x1 - line.x0) >= _LENGTH
+    is_no_text = line.confidence < _SURE or _is_texture(line)
+    return is_no_text and line.elongation >= _ROW and max(line.height, line.x1 - line.x0) >= _LENGTH
 
 
 def _is_text(line: Line) -> bool:
     """False for what the reader is not sure of, and for single signs that are no Latin letter: shapes in the image."""
     text = line.text.strip()
-    return line.confidence >= _SURE and (len(text) > 1 or text.isascii())
+    return line.confidence >= _SURE and not _is_texture(line) and (len(text) > 1 or text.isascii())
+
+
+def _is_texture(line: Line) -> bool:
+    """True for one letter over and over, and for what is too thin for letters: noise and edges are read so, surely."""
+    signs = {sign for sign in line.text.casefold() if sign.isalnum()}
+    one_letter = len(signs) == 1 and signs.isdisjoint("0123456789") and len(line.text.strip()) >= _OVER_AND_OVER
+    return one_letter or min(line.height, line.x1 - line.x0) < _THIN

@@ -87,6 +87,9 @@ def _canonical_words() -> frozenset[str]:
     return frozenset(canonical(word) for word in known_words())
 
 
+_PROJECTIONS = frozenset({"ap", "pa", "ll", "rl"})
+
+
 def is_known_word(chunk: str) -> bool:
     """True for a folded word of annotations, as a reader may have confused its letters."""
     return chunk in known_words() or canonical(chunk) in _canonical_words()
@@ -144,8 +147,10 @@ def _units() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _two_words(chunk: str) -> bool:
-    """Two known words whose space was lost."""
+    """Two known words whose space was lost, or a longer one and a projection."""
     words = known_words()
+    if chunk[-2:] in _PROJECTIONS and len(chunk) >= 7 and chunk[:-2] in words:
+        return True
     return any(chunk[:n] in words and (chunk[n:] in words or _two_words(chunk[n:])) for n in range(3, len(chunk) - 2))
 
 
