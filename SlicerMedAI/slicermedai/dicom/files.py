@@ -20,7 +20,7 @@ from slicermedai.dicom.planes import HEADER_TAGS, Plane, planes_of
 from slicermedai.errors import FormatError, UnreadableFileError
 
 READ_ERRORS = (
-    *(InvalidDicomError, BytesLengthException, EOFError, OSError, ValueError, TypeError, KeyError),
+    *(InvalidDicomError, BytesLengthException, EOFError, OSError, ValueError, TypeError, KeyError, OverflowError),
     *(AttributeError, NotImplementedError, IndexError, struct.error, zlib.error, RuntimeError),
 )
 """What pydicom raises on damaged files."""
