@@ -29,11 +29,15 @@ CONVENTIONS = ("itk", "nibabel")
 def start_run(source: Any, values: dict[str, Any]) -> Running:
     """Start a run of ``source`` with the job's ``values``, ``affine`` and ``study`` among them.
 
+    ``inputs`` may be a mapping of names to further sources, each of any kind but an array.
+
     Raises
     ------
     InputError, ProtocolError, OutputError, WorkerCrashed
     """
     affine, study, convention = (values.pop(name, None) for name in ("affine", "study", "convention"))
+    if isinstance(values.get("inputs"), Mapping):
+        return _start_several(source, values, context=(affine, study, convention))
     if isinstance(source, (str, Path)) or are_files(source):
         _refuse_context(affine=affine, convention=convention, study=study)
     if isinstance(source, (str, Path)):
@@ -168,6 +172,36 @@ def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> 
     except BaseException:
         folder.remove()
         raise
+
+
+def _start_several(source: Any, values: dict[str, Any], *, context: tuple[Any, Any, Any]) -> Running:
+    """Start a job of several images; what is in memory, and lists of files, go through the job's own folder."""
+    affine, study, convention = context
+    folder = JobFolder.create()
+    try:
+        main = as_volume(source, affine, convention) if _is_array(source) else source
+        named = [
+            f"{name}={_laid(one, folder.inputs / str(number), study)}"
+            for number, (name, one) in enumerate(values["inputs"].items(), 1)
+        ]
+        job = _job(_laid(main, folder.inputs / "0", study), {**values, "inputs": tuple(named)})
+        return launch(job, folder=folder)
+    except BaseException:
+        folder.remove()
+        raise
+
+
+def _laid(source: Any, folder: Path, study: Study | None) -> Path:
+    """The path that stands for an image in a job: its own, or ``folder``, where it is written."""
+    if isinstance(source, (str, Path)):
+        return Path(source).expanduser().absolute()
+    if are_files(source):
+        from slicermedai.dicom.file_list import save_file_list
+
+        return save_file_list(source, folder)
+    from slicermedai.dicom.volumes import save_volume
+
+    return save_volume(as_volume(source), study or Study(), folder)
 
 
 def inside_slicer() -> bool:

@@ -67,6 +67,8 @@ def submit(
     options:
         Any field of :class:`slicermedai.RunJob`. For arrays ``affine``: a :class:`Geometry`, or a 4 x 4 together with
         ``convention``: "itk" (array[slice, row, column], matrix to LPS mm) or "nibabel" (array[i, j, k], to RAS mm).
+        ``inputs``, for a model that takes several images: a mapping of the model's names for the others to whatever
+        ``source`` may be, and ``shows`` the name of ``source``.
         For sources from memory ``study``: the :class:`Study` that result, scene and report name. DICOM objects cite
         images, which memory has none of: SEG and SR need the DICOM files themselves.
 

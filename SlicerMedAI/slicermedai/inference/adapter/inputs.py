@@ -7,11 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import BundleError, InputError
 
+if TYPE_CHECKING:
+    from slicermedai.bundles.manifest import Manifest
+
+LOADER = re.compile(r"^Load\w*$")
+PROMPT = re.compile(r"Guidance|Prompt|Click")
+_LABEL = re.compile(r"^(label|labels|seg|segmentation|mask|gt|ground_?truth)(_.*)?$", re.IGNORECASE)
 _COLOURS = {"r", "g", "b", "red", "green", "blue"}
 
 
@@ -85,12 +91,57 @@ def matched(names: Sequence[str], given: Mapping[str, Volume]) -> dict[str, Volu
     return {name: found[name] for name in names}
 
 
+def shows(name: str, text: str) -> bool:
+    """Whether ``name``, a model's word for one of its images, stands as a word in what an image calls itself."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(name.lower())}(?![a-z0-9])", text.lower()) is not None
+
+
+def names_wanted(manifest: Manifest) -> tuple[str, ...]:
+    """What a model that takes several images calls them, the one that results refer to first; () for one image.
+
+    Read from its files alone, without making anything: keys of what loads images, where they are written out or refer
+    to what is; else the channels that metadata or manifest name.
+    """
+    steps = _listed_steps(manifest.config)
+    keys = [key for step in steps if LOADER.match(_target(step)) for key in _keys(step, manifest.config)]
+    loaded = tuple(dict.fromkeys(key for key in keys if not is_label(key)))
+    if len(loaded) > 1:
+        return loaded
+    if any(PROMPT.search(_target(step)) for step in steps):
+        return ()
+    return InputFormat.of(Path(manifest.ref.path), names=manifest.inputs).parts
+
+
+def is_label(key: str) -> bool:
+    """True for a key of a reference that evaluation holds results against."""
+    return _LABEL.match(key) is not None
+
+
+def _listed_steps(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    entry = config.get("preprocessing")
+    steps = entry.get("transforms") if isinstance(entry, dict) else entry
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
+def _target(step: Mapping[str, Any]) -> str:
+    return str(step.get("_target_", "")).rpartition(".")[2]
+
+
+def _keys(step: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """The keys of a step; () where an expression makes them."""
+    keys = step.get("keys", [])
+    if isinstance(keys, str) and keys.startswith("@"):
+        keys = config.get(keys[1:], [])
+    found = keys if isinstance(keys, list) else [keys]
+    resolved = [config.get(str(key)[1:], "") if str(key).startswith("@") else key for key in found]
+    return [str(key) for key in resolved if key and not str(key).startswith("$")]
+
+
 def _by_description(name: str, given: Mapping[str, Volume], *, taken: list[Volume]) -> Volume:
-    words = re.compile(rf"(?<![a-z0-9]){re.escape(name.lower())}(?![a-z0-9])")
     fits = [
         volume
         for key, volume in given.items()
-        if not any(volume is other for other in taken) and words.search(f"{key} {volume.name}".lower())
+        if not any(volume is other for other in taken) and shows(name, f"{key} {volume.name}")
     ]
     if len(fits) != 1:
         raise InputError(

@@ -9,8 +9,8 @@ from typing import Any
 
 from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
+from slicermedai.inference.adapter.inputs import is_label
 from slicermedai.inference.adapter.report import Ledger
-from slicermedai.inference.adapter.steps import is_label
 from slicermedai.inference.cleaning import HOLES, LARGEST, Cleaning
 
 LOGITS, PROBABILITIES = "logits", "probabilities"

@@ -21,16 +21,14 @@ from monai.data.utils import compute_shape_offset, zoom_affine
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import BundleError
+from slicermedai.inference.adapter.inputs import LOADER, PROMPT, is_label
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.metatensor import FLIP, geometry_of, metatensor_on
 from slicermedai.inference.resample import resample
 
 IMAGE = "image"
-_LOADER = re.compile(r"^Load\w*$")
 _FEEDING = re.compile(r"^(EnsureChannelFirst|AddChannel|AsChannelFirst)(d|D|Dict)?$")
 _TYPING = re.compile(r"^(EnsureType|ToTensor|ToDevice|CastToType|ToNumpy)(d|D|Dict)?$")
-_PROMPT = re.compile(r"Guidance|Prompt|Click")
-_LABEL = re.compile(r"^(label|labels|seg|segmentation|mask|gt|ground_?truth)(_.*)?$", re.IGNORECASE)
 FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError, IndexError, SyntaxError)
 _LPS = "LPS"
 PER_KEY = {
@@ -198,10 +196,10 @@ class Reader:
         if self.by_slices and len(_pair(step.get("spatial_size"))) == 2:
             self.ledger.did("slices", f"{target}: the axis across the slices stays as it is")
             step = _with_slices(step)
-        if _LOADER.match(target):
+        if LOADER.match(target):
             self.loaded += [key for key in step.get("keys", [IMAGE]) if key not in self.loaded]
             self.ledger.did("images from memory", f"{target} is left out: the engine hands in what was read already")
-        elif _PROMPT.search(target):
+        elif PROMPT.search(target):
             self.ledger.did("prompts", f"{target} is left out: the network runs without points")
             self.ledger.warn("the model expects points set by a person, and ran without any")
         elif _TYPING.match(target) or _FEEDING.match(target) or not step.get("keys", True):
@@ -314,11 +312,6 @@ def _onto(volume: Volume, grid: Geometry, turn: Turn, *, first: bool) -> Any:
     fill = None if first else float(volume.array.min())
     values = resample(volume.array, volume.geometry, grid, fill=fill, nearest=turn.nearest)
     return metatensor_on(torch.from_numpy(values)[None], grid)
-
-
-def is_label(key: str) -> bool:
-    """True for a key of a reference that evaluation holds results against."""
-    return _LABEL.match(key) is not None
 
 
 def _has_one_each(value: Any, keys: Sequence[str]) -> bool:
