@@ -78,6 +78,10 @@ def test_a_name_harvested_without_diacritics_is_found_with_them() -> None:
     assert vocabulary_of(name_tokens("Muller^Jurgen")).scrub("à Müller, Jürgen!") == "à XXXX!"
 
 
+def test_a_name_as_long_as_a_damaged_file_makes_it_is_read_through_once() -> None:
+    assert Token("a" * 400_000, Kind.NAME) in name_tokens("a" * 400_000)  # hours, where each letter begins anew
+
+
 def test_ideographs_are_masked_without_word_boundaries() -> None:
     scrubbed = vocabulary_of(name_tokens("Yamada^Tarou=山田^太郎=やまだ^たろう")).scrub("患者山田太郎様")
     assert "山田" not in scrubbed

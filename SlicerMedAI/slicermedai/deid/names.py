@@ -11,7 +11,8 @@ from slicermedai.deid.transliteration import is_other_script, spellings, stems
 
 WORD = re.compile(r"[^\W_]+")
 _HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-_UNDECODED = re.compile(r"[^\s^=,;_]*[\ud800-\udfff][^\s^=,;_]*")
+_PARTED = re.compile(r"[\s^=,;_]+")
+_UNDECODED = re.compile(r"[\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9]{5,}")
 _MARKS = ("^", " ", ", ", ",", "_", "-", ".", "")
 _ADDRESSES = (
@@ -99,7 +100,8 @@ def days_of(tokens: Iterable[Token]) -> frozenset[tuple[int, int, int]]:
 
 
 def _words(text: str) -> set[str]:
-    return {*WORD.findall(text), *_HYPHENATED.findall(text), *_UNDECODED.findall(text)}
+    undecoded = filter(_UNDECODED.search, _PARTED.split(text)) if _UNDECODED.search(text) else ()
+    return {*WORD.findall(text), *_HYPHENATED.findall(text), *undecoded}
 
 
 def _phrases(family: str, given: str) -> set[str]:
