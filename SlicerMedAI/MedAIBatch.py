@@ -19,11 +19,12 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import slicermedai
-from slicermedai.app import batch_database, dicom_database
+from slicermedai.app import dicom_database
 from slicermedai.app.batch_panel import FILES, Panel
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, ticked_leaves
 from slicermedai.app.help import help_text
+from slicermedai.scene.filing import file_all, slicer_database
 from slicermedai.scene.lifecycle import Lifecycle
 
 SELF_TEST_SECONDS = 300
@@ -214,7 +215,7 @@ class MedAIBatchLogic(ScriptedLoadableModuleLogic):
 
     def addToDatabase(self, cases):
         """Start to add results to Slicer's DICOM database, of none where that would mix the two routes."""
-        return batch_database.add_results(getattr(slicer, "dicomDatabase", None), cases, self.translate)
+        return file_all(slicer_database(), cases, self.translate)
 
 
 class MedAIBatchTest(ScriptedLoadableModuleTest):

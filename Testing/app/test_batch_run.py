@@ -215,6 +215,42 @@ def test_a_child_that_is_killed_loses_nothing_and_another_window_goes_on(single:
     assert later.state.counts == {"done": 1}
 
 
+def test_the_cohort_that_is_chosen_while_another_is_looked_at_is_the_one_that_is_shown(
+    batch: BatchRun, model: Path, one_study: Path, elsewhere: Path
+) -> None:
+    one = cohorts.make(elsewhere / "one", batch.folder, elsewhere / "rules.toml", bundle=str(model), tilt="resample")
+    two = cohorts.make(elsewhere / "two", one_study, elsewhere / "rules.toml", bundle=str(model))
+    batch.choose_output(str(one.folder))
+    assert batch.busy
+    batch.choose_output(str(two.folder))
+    until_idle(batch)
+    assert batch.state.cohort is not None
+    assert batch.state.cohort.folder == str(two.folder) == batch.state.asked.output
+    assert (batch.state.counts, batch.state.asked.tilt) == ({"waiting": 1}, "refuse")
+    batch.choose_output(str(one.folder))
+    batch.choose_output("")
+    until_idle(batch)
+    assert (batch.state.cohort, batch.state.cases, batch.state.asked.output) == (None, (), "")
+    assert batch.editable
+
+
+def test_a_cohort_without_a_list_of_people_takes_one_when_it_goes_on(
+    batch: BatchRun, model: Path, one_study: Path, elsewhere: Path
+) -> None:
+    made = cohorts.make(elsewhere / "kept", one_study, elsewhere / "rules.toml", bundle=str(model))
+    batch.choose_folder("")
+    batch.choose_output(str(made.folder))
+    until_idle(batch)
+    assert batch.can_list_people
+    (elsewhere / "people.txt").write_text("ZZ-1\n")
+    batch.choose(exclude=str(elsewhere / "people.txt"))
+    batch.start()
+    until_idle(batch, seconds=LONG)
+    assert batch.state.counts == {"excluded": 1}, batch.state.message
+    assert Cohort(made.folder).settings.exclude == str(elsewhere / "people.txt")
+    assert not batch.can_list_people
+
+
 def test_what_failed_waits_again_and_is_run(batch: BatchRun, model: Path, elsewhere: Path) -> None:
     from slicermedai.batch.cohort import Standing, State
 

@@ -149,13 +149,27 @@ def test_the_documented_script_names_what_is_there(three_studies: Path, rules: P
     """Every name that the page uses of the console is one, and its rules are right."""
     text = (ROOT / "Resources" / "Docs" / "batch.md").read_text(encoding="utf-8")
     used = set(re.findall(r"cohorts\.(\w+)\(", text))
-    assert used == {"preview", "make", "run", "start", "to_rows", "write_tables"}
+    assert used == {
+        *("preview", "make", "run", "start", "cases", "retry"),
+        *("to_rows", "write_tables", "add_to_database"),
+    }
     assert all(callable(getattr(cohorts, name)) for name in used)
     from slicermedai.batch.rules import parse_rules
 
     block = re.search(r"```toml\n(.*?)```", text, re.S)
     assert block is not None
     assert len(parse_rules(block[1]).rules) == 2
+
+
+def test_how_often_and_how_long_a_case_may_be_tried_are_options(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (three_studies, "--rules", rules, "--bundle", tiny)
+    say(capsys, "make", *given, "--output", tmp_path / "c", "--tries", 5, "--minutes", 1.5)
+    assert (Cohort(tmp_path / "c").settings.tries, Cohort(tmp_path / "c").settings.minutes) == (5, 1.5)
+    for wrong in (("--tries", 0), ("--minutes", "-1"), ("--minutes", "nan")):
+        with pytest.raises(InputError, match="must be more than 0"):
+            say(capsys, "make", *given, "--output", tmp_path / "d", *wrong)
 
 
 def test_a_setting_that_changes_nothing_of_a_plan_is_kept_for_its_runs(

@@ -186,6 +186,23 @@ def test_a_list_of_who_opted_out_is_given_to_a_cohort_later_and_another_one_is_r
     assert Cohort(cohort.folder).settings.exclude == str(one)
 
 
+def test_a_cohort_whose_studies_are_gone_takes_a_first_list_too(
+    tmp_path: Path, cohort: Cohort, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people, another = tmp_path / "opted-out.txt", tmp_path / "another.txt"
+    people.write_text("ZZ-1\n")
+    another.write_text("ZZ-2\n")
+    assert understand(["batch", "exclude", str(cohort.folder), str(people)])() == 0
+    assert capsys.readouterr().out == "1 waiting cases are excluded\n"
+    assert Cohort(cohort.folder).counts() == {"waiting": 2, "excluded": 1}
+    assert Cohort(cohort.folder).settings.exclude == str(people)
+    people.write_text("ZZ-1\nZZ-2\n")
+    assert cohorts.exclude(cohort.folder, people) == ["0003"]
+    with pytest.raises(InputError, match="has other settings"):
+        cohorts.exclude(cohort.folder, another)
+    assert Cohort(cohort.folder).counts() == {"waiting": 1, "excluded": 2}
+
+
 def test_a_list_that_cannot_be_read_is_not_kept(
     tmp_path: Path, three_studies: Path, rules: Path, cohort: Cohort
 ) -> None:

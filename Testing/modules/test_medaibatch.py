@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import signal
@@ -16,13 +17,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from slicermedai.app.batch_database import CaseObjects
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.batch_state import CaseShown, CohortShown
 from slicermedai.app.state import Phase
 from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.rules import load_rules
 from slicermedai.console import cohorts
+from slicermedai.errors import OutputError
+from slicermedai.scene.filing import CaseObjects
 from Testing.app.reviews import a_head, a_run
 from Testing.batch.studies import RULES, uid_of, write_day, write_study
 from Testing.fixtures.identity import Identity
@@ -468,6 +470,32 @@ def test_thousands_of_cases_do_not_stall_the_window(harness: Harness, batch: Any
 # --- the database ----------------------------------------------------------------------------------------------------
 
 
+def test_the_documented_script_of_slicers_console_takes_studies_of_the_database_and_puts_results_into_it(
+    harness: Harness, database: Any, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    from Testing.batch.test_script import blocks, write_brain
+
+    monkeypatch.setenv("SLICERMEDAI_MODELS", str(write_brain(elsewhere / "models")))
+    monkeypatch.chdir(elsewhere)
+    known: dict[str, Any] = {"slicer": slicer, "cohorts": cohorts}
+    for line in ast.parse(blocks()[1]).body:
+        exec(compile(ast.Module([line], []), "batch.md", "exec"), known)
+        if isinstance(line, ast.Assign) and line.targets[0].id == "job":  # type: ignore[attr-defined]  # a name
+            assert harness.wait_until(lambda: known["job"].poll() or known["job"].returncode is not None, LONG)
+    assert known["cohort"].counts() == {"done": 2, "refused": 1}, "nobody has a list of people here"
+    assert harness.wait_until(lambda: known["adding"].done, LONG)
+    done = [one["case"] for one in cohorts.cases("COHORT") if one["state"] == "done"]
+    assert (known["adding"].added, known["adding"].refused, known["adding"].error) == (done, {}, None)
+    study = uid_of(next((elsewhere / "in" / "wanted").rglob("*.dcm")), "StudyInstanceUID")
+    made = [database.fieldForSeries("Modality", uid) for uid in database.seriesForStudy(study)]
+    assert {"SEG", "SR"} <= set(made)
+    database.closeDatabase()
+    with pytest.raises(OutputError, match="is not open"):
+        cohorts.add_to_database("COHORT")
+
+
 def test_results_never_mix_the_two_routes_in_the_database(
     harness: Harness, batch: Any, database: Any, studies: Path, elsewhere: Path
 ) -> None:
@@ -568,7 +596,7 @@ def test_it_is_loaded_after_slicers_dicom_module(batch: Any) -> None:
 def test_loading_it_loads_nothing_heavy() -> None:
     """What the module's file imports of the library."""
     code = (
-        "import sys, slicermedai.app.batch_database, slicermedai.app.batch_panel; slicermedai.list_models;"
+        "import sys, slicermedai.scene.filing, slicermedai.app.batch_panel; slicermedai.list_models;"
         "print([n for n in ('torch', 'highdicom', 'pydicom', 'SimpleITK', 'cryptography', 'qt') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

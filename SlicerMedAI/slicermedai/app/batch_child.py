@@ -68,8 +68,11 @@ def _made(asked: dict[str, Any], progress: Progress, tell: Tell) -> Cohort:
     from slicermedai.batch.settings import Settings
 
     folder, plan = asked["folder"], asked["plan"]
+    is_there = (Path(folder) / cohorts.FILE).is_file()
+    if is_there and asked["exclude"]:
+        cohorts.exclude(folder, asked["exclude"])
     if plan:
-        settings = {} if (Path(folder) / cohorts.FILE).is_file() else plan["settings"]
+        settings = {} if is_there else plan["settings"]
         Settings.of(settings).check_key(asked["passphrase"] or None)
         cohort = cohorts.make(folder, _source(plan), plan["rules"], progress=progress, **settings)
     else:
@@ -125,6 +128,7 @@ class _Watch:
     def __init__(self, cohort: Cohort, tell: Tell) -> None:
         self._cohort, self._tell = cohort, tell
         self._told: dict[str, dict[str, Any]] = {}
+        self._who: dict[str, dict[str, str]] = {}
         for name in cohort.names():
             self.note(name, cohort.standing(name))
         self._open = [name for name in self._told if self._is_open(name)]
@@ -133,7 +137,9 @@ class _Watch:
 
     def note(self, name: str, standing: Standing, *, is_ours: bool = False) -> None:
         """Tell where a case stands, where that is new."""
-        row = _case(self._cohort, name, standing, is_ours=is_ours)
+        if name not in self._who:
+            self._who[name] = _whose(self._cohort, name)
+        row = {"name": name, **self._who[name], **_stands(standing, is_ours=is_ours)}
         if self._told.get(name) != row:
             self._told[name] = row
             self._tell({"case": row})
@@ -169,12 +175,17 @@ def _cohort(cohort: Cohort) -> dict[str, Any]:
     return {"folder": str(cohort.folder), "settings": dataclasses.asdict(cohort.settings), "rules": text}
 
 
-def _case(cohort: Cohort, name: str, now: Standing, *, is_ours: bool = False) -> dict[str, Any]:
+def _case(cohort: Cohort, name: str, now: Standing) -> dict[str, Any]:
+    return {"name": name, **_whose(cohort, name), **_stands(now)}
+
+
+def _whose(cohort: Cohort, name: str) -> dict[str, str]:
     case = cohort.case(name)
+    return {"patient": str(case.who.get("PatientID", "")), "date": case.study_time[:8]}
+
+
+def _stands(now: Standing, *, is_ours: bool = False) -> dict[str, Any]:
     return {
-        "name": name,
-        "patient": str(case.who.get("PatientID", "")),
-        "date": case.study_time[:8],
         "state": str(now.state),
         "reason": ": ".join(filter(None, (now.error, now.reason))),
         "seconds": now.seconds,

@@ -110,6 +110,7 @@ class Choosing(Presenter):
         folder = str(Path(folder).expanduser().absolute()) if folder else ""
         if folder == self.state.asked.output or not self.editable:
             return
+        self._look_no_more()
         self._set(asked=replace(self.state.asked, output=folder), cohort=None, cases=(), is_planned=False)
         if is_cohort(folder):
             self.look()
@@ -119,6 +120,15 @@ class Choosing(Presenter):
     @abstractmethod
     def look(self) -> None:
         """Look at the cohort in the chosen folder."""
+
+    @abstractmethod
+    def _look_no_more(self) -> None:
+        """End a look at the cohort of another folder: nothing of it is shown under this one's name."""
+
+    @property
+    def can_list_people(self) -> bool:
+        """True where there is no list yet of people who opted out, or no cohort: a first one may be given later."""
+        return self.state.cohort is None or not self.state.cohort.settings.get("exclude")
 
     # --- rules -------------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ class Panel(ResultPanel):
             getattr(ui, name).enabled = presenter.editable
         for name in KEPT:
             getattr(ui, name).enabled = presenter.editable and state.cohort is None
+        if presenter.can_list_people:
+            ui.excludeSelector.enabled = presenter.editable
         self._show_choice(state)
         self._show_rules(state)
         ui.previewButton.enabled, ui.runButton.enabled = presenter.can_preview, presenter.can_run

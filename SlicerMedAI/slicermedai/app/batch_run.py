@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from slicermedai.app import batch_words as words
 from slicermedai.app.batch_ask import Question, ask, case_from, cohort_from, is_cohort, study_from
 from slicermedai.app.batch_choice import Choosing
-from slicermedai.app.batch_database import CaseObjects, FilingAll
 from slicermedai.app.batch_state import GATHER, IMPORT, LOOK, PREVIEW, RETRY, RUN, TABLES, CaseShown
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Phase, Work
@@ -20,6 +19,7 @@ from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.errors import JobCancelled, MedAIError, WorkerCrashed
+from slicermedai.scene.filing import CaseObjects, FilingAll
 
 _SLICE = 0.02
 """Seconds of the window's time that listing files takes at once."""
@@ -113,6 +113,12 @@ class BatchRun(Choosing):
         if not self.busy and self.state.asked.output:
             self._ask(LOOK, folder=self.state.asked.output)
 
+    def _look_no_more(self) -> None:
+        if self.busy and self.state.activity == LOOK and isinstance(self._working, Question):
+            self._working.close()
+            self._working = None
+            self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
+
     def retry(self, cases: Sequence[str] = ()) -> None:
         """Let cases wait again: those named, or all that failed."""
         if self.can_use:
@@ -159,6 +165,7 @@ class BatchRun(Choosing):
             folder=self.state.asked.output,
             processes=self.state.asked.processes,
             passphrase=passphrase,
+            exclude=self.state.asked.exclude,
         )
 
     def _ask(self, what: str, **request: Any) -> None:

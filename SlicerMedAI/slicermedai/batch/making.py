@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.batch.cohort import PLANNING, QUEUE, RESULTS, Case, Cohort, Standing, State, write_cohort
-from slicermedai.batch.planning import Fate, Planned, Preview, bundles_of
+from slicermedai.batch.planning import Fate, Planned, Preview, bundles_of, why_excluded
 from slicermedai.batch.settings import Settings, models_of
-from slicermedai.domain.storage import write_text
-from slicermedai.errors import InputError, OutputError, ResultExistsError
+from slicermedai.domain.storage import named, write_text
+from slicermedai.errors import InputError, ResultExistsError
 
 _RULES = "rules.toml"
 _ADVICE = "Leave them out, or make a new cohort in another folder."
@@ -34,11 +34,9 @@ def make(folder: str | Path, preview: Preview, settings: Settings, *, rules_text
     if place.exists() and not (place.is_dir() and _is_empty(place)):
         raise ResultExistsError("something is there already", file=place, advice="Choose another folder.")
     models = models_of(bundles_of(preview.planned))
-    try:
+    with named(place):
         for name in (QUEUE, RESULTS):
             (place / name).mkdir(parents=True, mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made ({error.strerror})", file=place) from error
     write_text(place / PLANNING, "")
     write_cohort(place, settings.absolute(), models)
     cohort = Cohort(place)
@@ -79,6 +77,20 @@ def agree(cohort: Cohort, given: Mapping[str, Any]) -> None:
             cohort.write_settings()
 
 
+def exclude(cohort: Cohort, people: str | Path) -> list[str]:
+    """Give the file of people who opted out to a cohort that has none; returns the waiting cases that it excludes.
+
+    It holds for all cases from then on. Raises as :func:`agree` does: it cannot be read, or the cohort has another.
+    """
+    agree(cohort, {"exclude": str(Path(people).expanduser().absolute())})
+    listed = cohort.settings.exclusions()
+    gone = [name for name in cohort.names() if cohort.written(name).state is State.WAITING]
+    reasons = {name: why for name in gone if (why := why_excluded(cohort.case(name), listed))}
+    for name, why in reasons.items():
+        cohort.settle(name, Standing(state=State.EXCLUDED, reason=why))
+    return list(reasons)
+
+
 def add(cohort: Cohort, preview: Preview, *, rules_text: str = "") -> list[str]:
     """Add what a plan holds; returns the names of new cases. What is there already stays as it is.
 
@@ -89,7 +101,7 @@ def add(cohort: Cohort, preview: Preview, *, rules_text: str = "") -> list[str]:
     ------
     OutputError, DiskFullError, BundleError
     """
-    with cohort.alone():
+    with cohort.alone(), named(cohort.folder):
         cohort.reload()
         known = cohort.cases()
         _note_models(cohort, preview)

@@ -55,6 +55,9 @@ class Settings:
             choices = by_name[name].metadata["choices"]
             if getattr(self, name) not in choices:
                 raise InputError(f"must be one of {', '.join(choices)}", attribute=name)
+        for name in ("tries", "minutes"):
+            if not getattr(self, name) > 0:
+                raise InputError("must be more than 0", attribute=name)
         if self.identity == Identity.DEIDENTIFY and not self.project_key:
             raise IdentityError(
                 "a pseudonymous cohort needs one project key, or studies of one patient get different pseudonyms",

@@ -17,6 +17,9 @@ _SETTINGS = (
 )
 
 
+_OWN = ("tries", "minutes")
+
+
 def add(commands: Any) -> None:
     """Add the command's parser with its actions."""
     parser = commands.add_parser("batch", help=HELP, description="Many studies: rules, queue, table, quality sheet.")
@@ -35,6 +38,9 @@ def add(commands: Any) -> None:
     again = _action(actions, "retry", "let cases that failed wait again", do_retry)
     again.add_argument("cohort", type=Path, metavar="COHORT")
     again.add_argument("cases", nargs="*", metavar="CASE", help="as list names them (default: all that failed)")
+    leaving = _action(actions, "exclude", "give a cohort that has none a list of people who opted out", do_exclude)
+    leaving.add_argument("cohort", type=Path, metavar="COHORT")
+    leaving.add_argument("people", type=Path, metavar="FILE", help="who opts out later is written into it")
     writing = _action(actions, "table", "write table, summary and quality sheet as they stand", do_table)
     writing.add_argument("cohort", type=Path, metavar="COHORT")
 
@@ -89,7 +95,7 @@ def do_list(given: argparse.Namespace) -> int:
     from slicermedai.batch.cohort import Cohort
 
     cohort = Cohort(given.cohort)
-    for case in cohort.cases():
+    for case in map(cohort.case, cohort.names()):
         now = cohort.standing(case.name)
         print("  ".join(filter(None, (case.name, case.patient, str(now.state), now.error, now.reason))))
     return 0
@@ -100,6 +106,14 @@ def do_retry(given: argparse.Namespace) -> int:
     from slicermedai.batch.cohort import Cohort
 
     print(f"{len(Cohort(given.cohort).retry(given.cases))} wait again")
+    return 0
+
+
+def do_exclude(given: argparse.Namespace) -> int:
+    """Keep a list of people who opted out in a cohort that has none; it holds for all cases from then on."""
+    from slicermedai.console import cohorts
+
+    print(f"{len(cohorts.exclude(given.cohort, given.people))} waiting cases are excluded")
     return 0
 
 
@@ -122,13 +136,15 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     for name in _SETTINGS:
         add_option(parser, DeidJob if name == "exclude" else RunJob, name)
     parser.set_defaults(**dict.fromkeys(_SETTINGS))
+    parser.add_argument("--tries", type=int, help="how often a case whose process died is begun (default: 2)")
+    parser.add_argument("--minutes", type=float, help="how long one case may take (default: 120)")
 
 
 def _settings(given: argparse.Namespace, *, is_new: bool) -> dict[str, Any]:
     """Those that were given; the others are a cohort's own, or its defaults. A new one has a run's model."""
     from slicermedai.jobs.specs import RunJob
 
-    chosen = {name: value for name in _SETTINGS if (value := getattr(given, name)) is not None}
+    chosen = {name: value for name in (*_SETTINGS, *_OWN) if (value := getattr(given, name)) is not None}
     return ({"bundle": _default(RunJob, "bundle")} if is_new else {}) | chosen
 
 

@@ -13,7 +13,7 @@ Inside Slicer, :func:`start` returns at once: a timer calls ``job.poll()``, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,15 @@ from slicermedai.domain.observer import Progress, silent
 from slicermedai.jobs.command import Command
 
 if TYPE_CHECKING:
-    from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.cohort import Cohort, Standing
     from slicermedai.batch.listing import Source
     from slicermedai.batch.outputs import Outputs
     from slicermedai.batch.planning import Preview
     from slicermedai.batch.work import Change
+    from slicermedai.scene.filing import FilingAll
 
 FILE = "cohort.json"
+_TICK = 100
 
 
 def preview(source: Source, rules: str | Path, *, progress: Progress = silent, **settings: Any) -> Preview:
@@ -135,6 +137,81 @@ def start(folder: str | Path, *, processes: int = 1, passphrase: str = "") -> Co
     return Command(words, secrets=_secrets(passphrase))
 
 
+def cases(folder: str | Path) -> list[dict[str, Any]]:
+    """Where each case stands, without patient data: case, patient (its number here), state, error, reason, tries,
+    seconds (of its last run) and ended (UTC).
+    """
+    from slicermedai.batch.cohort import Cohort
+
+    cohort = Cohort(folder)
+    return [_case(name, cohort.case(name).patient, cohort.standing(name)) for name in cohort.names()]
+
+
+def retry(folder: str | Path, names: Sequence[str] = ()) -> list[str]:
+    """Let cases wait again: those named as :func:`cases` names them (failed, refused or excluded), or all that failed.
+
+    Returns their names; :func:`run` runs them. Raises InputError for a name that is not there or cannot be run.
+    """
+    from slicermedai.batch.cohort import Cohort
+
+    return Cohort(folder).retry(names)
+
+
+def exclude(folder: str | Path, people: str | Path) -> list[str]:
+    """Give a cohort that has none a list of people who opted out; returns the waiting cases that it excludes.
+
+    It holds for all cases from then on, also in workers that run just then. Who opts out later is written into it.
+    Raises InputError where it cannot be read, or the cohort has another.
+    """
+    from slicermedai.batch import making
+    from slicermedai.batch.cohort import Cohort
+
+    return making.exclude(Cohort(folder), people)
+
+
+def objects(folder: str | Path) -> list[dict[str, str]]:
+    """The DICOM objects of all cases that are done: case, folder, study_uid, patient_id, identity, and why they may go
+    into no database ("" where they may). It is patient data on the route "keep". BLOCKS for a moment a case.
+    """
+    import dataclasses
+
+    from slicermedai.batch.cohort import Cohort, State
+    from slicermedai.batch.objects import objects_of
+
+    cohort = Cohort(folder)
+    exclusions = cohort.settings.exclusions()
+    done = [name for name in cohort.names() if cohort.written(name).state is State.DONE]
+    found = {name: dataclasses.asdict(objects_of(cohort, name, exclusions)) for name in done}
+    return [{"case": name, **{key: str(value) for key, value in one.items()}} for name, one in found.items()]
+
+
+def add_to_database(folder: str | Path) -> FilingAll:
+    """In Slicer: start to add the :func:`objects` of all cases to its DICOM database; a timer drives it to its end.
+
+    ``done`` tells the end, ``added`` the cases that the database took, ``refused`` why others are not in it; ``cancel``
+    stops it. The identified and the pseudonymous route are never mixed. Looking at the results BLOCKS.
+
+    Raises
+    ------
+    OutputError
+        There is no database that is open.
+    """
+    from slicermedai.scene.filing import CaseObjects, file_all, slicer_database
+    from slicermedai.scene.ticker import every
+
+    filing = file_all(slicer_database(), [CaseObjects(**one) for one in objects(folder)])
+    stops: list[Callable[[], None] | None] = []
+
+    def poll() -> None:
+        filing.poll()
+        for stop in stops if filing.done else ():
+            if stop is not None:
+                stop()
+
+    stops.append(every(_TICK, poll))
+    return filing
+
+
 def to_rows(folder: str | Path) -> list[dict[str, Any]]:
     """The cohort's long table as it stands: a row for each measurement, and one for every other case."""
     from slicermedai.batch import table
@@ -149,6 +226,11 @@ def write_tables(folder: str | Path) -> Outputs:
     from slicermedai.batch.outputs import write_outputs
 
     return write_outputs(Cohort(folder))
+
+
+def _case(name: str, patient: str, now: Standing) -> dict[str, Any]:
+    row: dict[str, Any] = {"case": name, "patient": patient, "state": str(now.state), "error": now.error}
+    return row | {"reason": now.reason, "tries": now.tries, "seconds": now.seconds, "ended": now.ended}
 
 
 def _settings(values: dict[str, Any]) -> Any:

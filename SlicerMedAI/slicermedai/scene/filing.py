@@ -1,18 +1,54 @@
-"""The results of a cohort on their way into Slicer's DICOM database, a case at a time. No Qt in here."""
+"""DICOM objects on their way into Slicer's DICOM database, and what must not go into it. No Qt in here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.report_database import Filing, add_written
-from slicermedai.app.report_state import Written
-from slicermedai.app.words import Translate, untranslated
-from slicermedai.domain.study import Identity
 from slicermedai.errors import IdentityError, JobCancelled, MedAIError, OutputError
-from slicermedai.scene.dicom_import import refresh_browser
+from slicermedai.scene.dicom_import import DicomImport, refresh_browser
+
+Translate = Callable[[str], str]
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+class Filing(DicomImport):
+    """An import that is not done before the database knows the study of what is added."""
+
+    def __init__(self, database: Any, folder: Path, study_uid: str, tr: Translate) -> None:
+        super().__init__(database, folder)
+        self._database, self._folder, self._study, self._translate = database, folder, study_uid, tr
+
+    def poll(self) -> None:
+        """Notice the end, and that the database did not take the objects."""
+        super().poll()
+        if self.done and self.error is None and not self._database.patientForStudy(self._study):
+            told = self._translate("The DICOM database did not take the objects; all are in the folder.")
+            self.error = OutputError(told, file=self._folder, attribute="StudyInstanceUID")
+
+
+def file_objects(database: Any, folder: Path, *, study_uid: str, patient_id: str, tr: Translate = _as_it_is) -> Filing:
+    """Start to add what lies in ``folder`` to ``database``, a ``ctkDICOMDatabase``.
+
+    Raises
+    ------
+    OutputError
+        The database is not open.
+    IdentityError
+        It holds the study for another patient: that would mix the identified and the pseudonymous route.
+    """
+    if database is None or not database.isOpen:
+        raise OutputError(tr("Slicer's DICOM database is not open: the objects are in the folder alone."), file=folder)
+    patient = database.patientForStudy(study_uid)
+    if patient and database.fieldForPatient("PatientID", patient) != patient_id:
+        told = tr("The DICOM database holds the study for another patient, and nothing was added to it.")
+        raise IdentityError(told, file=folder, attribute="StudyInstanceUID")
+    return Filing(database, folder, study_uid, tr)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +102,9 @@ class FilingAll:
             self.done, self.progress = True, 1.0
             return
         one = self._waiting.pop(0)
+        about = {"study_uid": one.study_uid, "patient_id": one.patient_id}
         try:
-            filing = add_written(self._database, _written(one), self._translate)
+            filing = file_objects(self._database, Path(one.folder), **about, tr=self._translate)
         except IdentityError as error:
             self.refused[one.case] = error.message
             return
@@ -89,7 +126,7 @@ class FilingAll:
         self.progress = 1 - len(self._waiting) / self._all
 
 
-def add_results(database: Any, cases: Sequence[CaseObjects], tr: Translate = untranslated) -> FilingAll:
+def file_all(database: Any, cases: Sequence[CaseObjects], tr: Translate = _as_it_is) -> FilingAll:
     """Start to add the objects of ``cases`` to ``database``, a ``ctkDICOMDatabase``.
 
     Of each it is asked before whether the database holds its study for another patient: that would mix the identified
@@ -105,10 +142,10 @@ def add_results(database: Any, cases: Sequence[CaseObjects], tr: Translate = unt
     return FilingAll(database, cases, tr)
 
 
-def _written(one: CaseObjects) -> Written:
-    return Written(
-        folder=Path(one.folder),
-        identity=Identity(one.identity),
-        study_uid=one.study_uid,
-        patient_id=one.patient_id,
-    )
+def slicer_database() -> Any | None:
+    """The DICOM database of the application; None outside it."""
+    try:
+        import slicer
+    except ImportError:
+        return None
+    return getattr(slicer, "dicomDatabase", None)
