@@ -11,7 +11,6 @@ import pytest
 from slicermedai.confidence.uncertainty import (
     Agreement,
     Moments,
-    active_dropout,
     flipped_answers,
     flips,
     foreground_box,
@@ -191,30 +190,19 @@ def test_only_the_foreground_is_asked_again() -> None:
     assert foreground_box(np.zeros(SHAPE), margin=(1, 1, 1)) is None
 
 
-class Layer:
-    def __init__(self, p: float) -> None:
-        self.p = p
+@pytest.mark.parametrize(("shift", "dice"), [(0, 1.0), (1, 0.75), (9, 0.0)])
+def test_what_most_samples_say_is_compared_with_an_answer(shift: int, dice: float) -> None:
+    agreement = Agreement(shape=(1, 1, 16), values=(1,), voxel_ml=1.0)
+    for wide in (4, 4, 9):
+        labels = np.zeros((1, 1, 16), dtype=np.uint8)
+        labels[..., :wide] = 1
+        agreement.add(labels)
+    box = (slice(0, 1), slice(0, 1), slice(shift, shift + 4))
+    assert agreement.majority_dice(1, box, np.ones((1, 1, 4), dtype=bool)) == dice
 
 
-class Dropout3d(Layer):
-    pass
-
-
-class Network:
-    def __init__(self, **layers: object) -> None:
-        self.layers = layers
-
-    def named_modules(self):  # type: ignore[no-untyped-def]
-        return self.layers.items()
-
-
-def test_dropout_counts_only_where_it_drops() -> None:
-    assert active_dropout(Network(a=Dropout3d(0.2), b=Dropout3d(0.0), c=Layer(0.5))) == ("a",)
-    assert active_dropout(object()) == ()
-
-
-def test_dropout_of_a_real_network_is_found() -> None:
-    torch = pytest.importorskip("torch")
-    network = torch.nn.Sequential(torch.nn.Conv3d(1, 1, 1), torch.nn.Dropout3d(0.1))
-    assert active_dropout(network) == ("1",)
-    assert active_dropout(network[:1]) == ()
+def test_a_structure_that_no_sample_has_agrees_with_nothing() -> None:
+    agreement = Agreement(shape=(1, 1, 4), values=(1,), voxel_ml=1.0)
+    for _ in range(2):
+        agreement.add(np.zeros((1, 1, 4), dtype=np.uint8))
+    assert agreement.majority_dice(1, (slice(0, 1),) * 3, np.ones((1, 1, 1), dtype=bool)) == 0.0

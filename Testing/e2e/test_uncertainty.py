@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from slicermedai.bundles.consent import agree
+from slicermedai.bundles.store import Title
 from slicermedai.cli.execute import execute
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult, Decision, Review
@@ -24,6 +26,7 @@ from Testing.export.validators import dciodvfy_errors
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 from Testing.inference.test_again import ball, leaning
+from Testing.inference.test_dropout import forgetful
 from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_tiny_bundle
 
 
@@ -103,7 +106,35 @@ def test_folds_are_samples_of_a_run_whose_answer_is_their_mean(tmp_path: Path) -
     assert "3, the result itself not among them" in (folder / "report.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize(("asked", "words"), [("folds", "one network and no folds")])
+def consented(bundle: Path) -> Path:
+    agree(Title(name="tiny", version="0.1"), "the test", bundle)
+    return bundle
+
+
+def test_what_was_checked_of_dropout_stands_in_result_and_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    write_series(ball(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))
+    few = consented(forgetful(tmp_path / "a@0.1", p=0.1))
+    folder, result = ran(tmp_path / "few", tmp_path / "series", few, uncertainty="dropout", seed=3)
+    found = result.uncertainty
+    assert found is not None
+    assert (found.samples, found.seeds, found.includes_result) == (8, tuple(range(4, 12)), False)
+    (check,) = found.checks
+    assert "agrees with the run's answer by a Dice of" in check
+    page = (folder / "report.html").read_text("utf-8")
+    assert "Check" in page and "Monte Carlo dropout" in page and "4, 5, 6, 7, 8, 9, 10, 11" in page
+    many = consented(forgetful(tmp_path / "b@0.1", p=0.7))
+    _, other = ran(tmp_path / "many", tmp_path / "series", many, uncertainty="dropout", report=False)
+    assert other.uncertainty is None and other.findings
+    (line,) = (line for line in other.provenance.refusals if line.startswith("Uncertainty"))
+    assert line.startswith("Uncertainty: not assessed, since with dropout") and "0.9 is asked for" in line
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [("folds", "one network and no folds"), ("dropout", "no samples by dropout")]
+)
 def test_samples_that_a_model_cannot_give_are_refused_by_name(tmp_path: Path, asked: str, words: str) -> None:
     bundle = write_tiny_bundle(tmp_path / "tiny@0.1")
     write_series(ball(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))

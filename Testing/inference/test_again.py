@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,8 +42,8 @@ class Kept:
             made[box][mask] = value
         self.maps.append(made)
 
-    def end(self, *, windows: int, whole: int, cost: float) -> None:
-        self.windows, self.whole, self.cost = windows, whole, cost
+    def end(self, *, windows: int, whole: int, cost: float, seeds: Sequence[int]) -> None:
+        self.windows, self.whole, self.cost, self.seeds = windows, whole, cost, seeds
 
 
 def leaning(folder: Path, *, roi: int = 16) -> Path:

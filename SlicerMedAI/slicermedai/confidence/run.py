@@ -136,7 +136,10 @@ class RunTrust:
         alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
         missing = [] if saliency else [_NO_SALIENCY]
         if self.samples is None or not self.samples.has_varied:
-            missing.append(_NO_SAMPLES[self.samples is not None])
+            why_not = self.samples.refusal if self.samples else ""
+            missing.append(
+                f"Uncertainty: not assessed, since {why_not}." if why_not else _NO_SAMPLES[bool(self.samples)]
+            )
         if not self._joined:
             missing.append(self._why_not())
         if not self.moves or not self.moves.tried:

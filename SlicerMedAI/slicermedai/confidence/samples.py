@@ -19,9 +19,11 @@ from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.errors import InputError, TrustError
 from slicermedai.inference.labels import mask_on
 from slicermedai.inference.resample import resample
-from slicermedai.inference.task import FLIPS, FOLDS
+from slicermedai.inference.task import DROPOUT, FLIPS, FOLDS
 
-METHODS = ("none", FLIPS, FOLDS)
+METHODS = ("none", FLIPS, FOLDS, DROPOUT)
+DROPOUT_DICE = 0.9
+"""What most samples by dropout must agree with the run's own answer: else the network with dropout is another one."""
 LEVEL = 0.9
 MAP_NAME = "Uncertainty: share of samples that disagree"
 _NO_PROBABILITY = "That is no probability of an error, and what all samples get wrong does not vary."
@@ -47,7 +49,7 @@ class Samples:
 
     def __init__(self, sampling: str, method: str, vary: str) -> None:
         self.sampling, self.method, self._vary = sampling, method, vary
-        self._includes_result = True
+        self._includes_result, self._seeds = True, tuple[int, ...]()
         self._agreement: Agreement | None = None
         self._geometry: Geometry | None = None
         self._exclusive = True
@@ -70,14 +72,25 @@ class Samples:
             raise TrustError("samples came before they were announced", attribute="samples")
         self._agreement.add_found(found)
 
-    def end(self, *, windows: int, whole: int, cost: float) -> None:
+    def end(self, *, windows: int, whole: int, cost: float, seeds: Sequence[int]) -> None:
         """All came."""
-        self._cost, self._windows = 1 + cost, (windows, whole)
+        self._cost, self._windows, self._seeds = 1 + cost, (windows, whole), tuple(seeds)
 
     @property
     def has_varied(self) -> bool:
-        """False where nothing was found, so that nothing was asked again, or where the network was never run."""
-        return self._cost is not None and self._counted.samples > 1
+        """False where nothing was found, so that nothing was asked again, where the network was never run, or where a
+        check says that its samples say nothing."""
+        return self._cost is not None and self._counted.samples > 1 and not self.refusal
+
+    @property
+    def refusal(self) -> str:
+        """Why these samples say nothing, "" where no check says so."""
+        return ""
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """What was checked of the samples, in words."""
+        return ()
 
     def pairwise_dice(self, value: int) -> float | None:
         """Of one label; None where there are no samples or none has it."""
@@ -101,6 +114,8 @@ class Samples:
             structures=tuple(self._spread(value, one) for value, one in findings.items()),
             notes=(f"{self._vary} {_NO_PROBABILITY}", _NEAR),
             includes_result=self._includes_result,
+            checks=self.checks,
+            seeds=self._seeds,
         )
 
     def map_on(self, grid: Geometry) -> Map | None:
@@ -169,6 +184,46 @@ class Samples:
         return self._geometry.cropped((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
+class DropoutSamples(Samples):
+    """Samples of a network with dropout left on, held against its answer without: where most of them say something else
+    than that, they are of another network, and nothing is told of them."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        vary = "Samples vary where the network's answer depends on single ones of its parts, which dropout leaves out."
+        super().__init__(DROPOUT, "Monte Carlo dropout", vary)
+        self._names, self._answer, self._agreed = names, list[Found](), dict[int, float]()
+
+    def answer(self, found: Iterable[Found]) -> None:
+        """Kept, to be compared."""
+        super().answer(found)
+        self._answer = list(found)
+
+    def end(self, *, windows: int, whole: int, cost: float, seeds: Sequence[int]) -> None:
+        """All came; the answer is compared with what most of them say, and forgotten."""
+        super().end(windows=windows, whole=whole, cost=cost, seeds=seeds)
+        asked = self._answer if self._counted.samples else []
+        self._agreed = {value: self._counted.majority_dice(value, box, mask) for value, box, mask in asked}
+        self._answer = []
+
+    @property
+    def refusal(self) -> str:
+        """See :class:`Samples`."""
+        return self._checked if self._agreed and min(self._agreed.values()) < DROPOUT_DICE else ""
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """See :class:`Samples`."""
+        return (self._checked,) if self._agreed else ()
+
+    @property
+    def _checked(self) -> str:
+        worst = min(self._agreed, key=lambda value: self._agreed[value])
+        return (
+            f"with dropout, what most of {self._counted.samples} samples say agrees with the run's answer by a Dice "
+            f"of {self._agreed[worst]:.2f} at least ({self._names[worst]}); {DROPOUT_DICE:g} is asked for"
+        )
+
+
 def sampler(method: str, manifest: Manifest) -> Samples | None:
     """Who counts samples for a run that asks for ``method``, one of :data:`METHODS`; None where it asks for none.
 
@@ -185,6 +240,8 @@ def sampler(method: str, manifest: Manifest) -> Samples | None:
         names = members_of(manifest.folds, title=manifest.ref.title)
         vary = "Samples vary where networks that were trained on other parts of the data answer otherwise."
         return Samples(FOLDS, f"ensemble of {len(names)} folds ({', '.join(names)})", vary)
+    if method == DROPOUT:
+        return DropoutSamples({value: label.name for value, label in manifest.ref.labels})
     return None
 
 

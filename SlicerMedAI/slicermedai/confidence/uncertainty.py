@@ -170,6 +170,17 @@ class Agreement:
         tally = self._tallies[value]
         return None if tally.box is None else (tally.box, (tally.counts / self.samples).astype(np.float32))
 
+    def majority_dice(self, value: int, box: Box, mask: NDArray[np.bool_]) -> float:
+        """Dice of ``mask``, the voxels of ``box``, with what more than half of the samples give to a structure."""
+        found = self.share(value)
+        if found is None:
+            return 0.0
+        place, most = found[0], found[1] > 0.5
+        both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(place, box, strict=True))
+        meet = all(part.stop > part.start for part in both)
+        shared = np.count_nonzero(most[_within(both, place)] & mask[_within(both, box)]) if meet else 0
+        return float(2 * shared / (np.count_nonzero(most) + np.count_nonzero(mask)))
+
     def disagreement(self, *, exclusive: bool = True) -> NDArray[np.float32]:
         """The share of the samples that do not give a voxel what most of them give it: (slices, rows, columns).
 
@@ -252,16 +263,6 @@ def foreground_box(labels: Array, *, margin: tuple[int, int, int]) -> Box | None
     None where nothing was found; then nothing is asked again, and the uncertainty is "not assessed".
     """
     return box_around(np.asarray(labels > 0), margin)
-
-
-def active_dropout(network: Any) -> tuple[str, ...]:
-    """Names of a network's dropout layers with a probability above 0; () means that dropout samples are void.
-
-    Most networks have none, and asking them again gives the same answer each time, which looks like certainty.
-    ``network`` is a torch module, or anything with ``named_modules()``; TorchScript modules tell nothing and give ().
-    """
-    layers = network.named_modules() if hasattr(network, "named_modules") else ()
-    return tuple(name for name, layer in layers if "Dropout" in type(layer).__name__ and getattr(layer, "p", 0) > 0)
 
 
 def _swapped(labels: Array, partners: Mapping[int, int]) -> Array:

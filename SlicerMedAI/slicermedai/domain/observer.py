@@ -58,9 +58,9 @@ class SampleObserver(Protocol):
         Labels that are not named were not found.
         """
 
-    def end(self, *, windows: int, whole: int, cost: float) -> None:
+    def end(self, *, windows: int, whole: int, cost: float, seeds: Sequence[int]) -> None:
         """All samples came: each that was asked for looked at ``windows`` of the ``whole`` windows of a sweep, all of
-        them together at the cost of ``cost`` sweeps of the run."""
+        them together at the cost of ``cost`` sweeps of the run; ``seeds`` are those of samples that were drawn."""
 
 
 def silent(stage: str, fraction: float) -> None:

@@ -44,7 +44,8 @@ class Uncertainty:
 
     ``cost`` counts the windows of all samples in sweeps over the whole image: 1 is the run itself, without samples.
     ``notes`` is what must be known to read the numbers. ``includes_result`` is True where the run's own answer is one
-    of the samples.
+    of the samples. ``checks`` is what was checked of the samples, with numbers; ``seeds`` are those of samples that
+    were drawn at random, in order.
     """
 
     method: str
@@ -54,6 +55,8 @@ class Uncertainty:
     structures: tuple[StructureSpread, ...] = ()
     notes: tuple[str, ...] = ()
     includes_result: bool = True
+    checks: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
     def of(self, tracking_uid: str) -> StructureSpread | None:
         """The spread of one finding, None where it has none."""

@@ -109,6 +109,10 @@ class Asking(Protocol):
     def share(self) -> float:
         """The work of a sample's window, in windows of the run."""
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One for each sample, where they are drawn at random."""
+
     def count(self, answered: Answered) -> int:
         """How many :meth:`ways` there are."""
 
@@ -137,12 +141,15 @@ def ask_again(answered: Answered, observer: SampleObserver, asking: Asking, *, p
     (observer.sample if asking.own else observer.answer)(first)
     del first
     count, ways = asking.count(answered) if any(windows) else 0, asking.ways(answered)
-    for number in range(count):
-        way = next(ways)
-        made = _sample(replace(answered, plan=plan), way.network, _told(progress, number, count))
-        observer.sample(_exchanged(answered.masks(made), way.swaps))
-        del made, way  # before the next is made: of several networks one is in memory
-    observer.end(windows=sum(windows), whole=len(windows), cost=count * asking.share * sum(windows) / len(windows))
+    device = torch.device(answered.device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for number in range(count):
+            way = next(ways)
+            made = _sample(replace(answered, plan=plan), way.network, _told(progress, number, count))
+            observer.sample(_exchanged(answered.masks(made), way.swaps))
+            del made, way  # before the next is made: of several networks one is in memory
+    cost = count * asking.share * sum(windows) / len(windows)
+    observer.end(windows=sum(windows), whole=len(windows), cost=cost, seeds=asking.seeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,7 @@ class Flips:
     what: str = "mirror images"
     own: bool = True
     share: float = 1.0
+    seeds: tuple[int, ...] = ()
 
     def count(self, answered: Answered) -> int:
         """Seven, or fewer where windows have an axis of one voxel."""

@@ -91,6 +91,7 @@ class Members:
     answered: tuple[str, ...]
     load: Load
     run: Callable[[Any], Network]
+    seeds: tuple[int, ...] = ()
 
     @property
     def what(self) -> str:

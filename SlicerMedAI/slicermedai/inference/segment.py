@@ -42,6 +42,7 @@ class Segmentation:
                 load=self.load,
                 precision=settings.precision,
                 folds=folds,
+                seed=settings.seed,
                 members=members_of(manifest.folds, title=ref.title) if by_folds else (),
             )
         )

@@ -29,6 +29,7 @@ from slicermedai.inference.adapter.steps import Steps
 from slicermedai.inference.again import Answered, Asking, Flips, ask_again
 from slicermedai.inference.back import WayBack, empty_labels
 from slicermedai.inference.collect import Collector, Wanted
+from slicermedai.inference.dropout import Draws, dropout_in_use
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.features import Features, features_of
 from slicermedai.inference.fitness import extent_warnings
@@ -38,7 +39,7 @@ from slicermedai.inference.locate import located
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities, shown_by
 from slicermedai.inference.shadow import Shadow
-from slicermedai.inference.task import FoundRegion, Listeners, SaliencyVolume, ScoreVolume
+from slicermedai.inference.task import DROPOUT, FoundRegion, Listeners, SaliencyVolume, ScoreVolume
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -63,8 +64,9 @@ class Setting:
     load: NetworkLoader
     precision: str = "float32"
     folds: tuple[str, ...] = ()
-
     members: tuple[str, ...] = ()
+    seed: int = 0
+
 
 @dataclass(slots=True, eq=False)
 class Sweep:
@@ -166,6 +168,7 @@ class Sweep:
         self.features = self._features(shadow, inferer.own_window or plan.roi, plan)
         del shadow
         self._choose_precision(runner, image, plan)
+        asking = self._asking(adapted, runner, golden_window(image, plan.roi))
         with self.features.watching(network):
             found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
         answered = Answered(
@@ -180,8 +183,8 @@ class Sweep:
             across=inferer.across,
             labels=self._labels,
         )
-        self._ask_again(answered, first.geometry, self._asking(adapted, runner))
-        del answered, image, network, runner
+        self._ask_again(answered, first.geometry, asking)
+        del answered, asking, image, network, runner
         return self._brought_back(found, WayBack(
             manifest=self.setting.manifest, post=post, grid=grid, source=first.geometry, timed=self._step
         ))  # fmt: skip
@@ -290,9 +293,13 @@ class Sweep:
                 observer.end()
         return collector
 
-    def _asking(self, adapted: Adapted, runner: Runner) -> Asking:
-        """How samples are taken, where somebody counts them."""
-        folds = self.setting.manifest.folds
+    def _asking(self, adapted: Adapted, runner: Runner, window: torch.Tensor) -> Asking:
+        """How samples are taken, where somebody counts them; refused where the network cannot be asked so."""
+        folds, listeners = self.setting.manifest.folds, self.setting.listeners
+        if listeners.samples is not None and listeners.sampling == DROPOUT:
+            title = self.setting.manifest.ref.title
+            layers = dropout_in_use(runner.network, runner, window[None], title=title)
+            return Draws(run=runner, layers=layers, seed=self.setting.seed)
         if not self.setting.members or folds is None:
             return Flips()
         return Members(

@@ -21,8 +21,8 @@ from slicermedai.errors import BundleError, InputError, JobCancelled, MedAIError
 from slicermedai.inference.adapter.report import CompatibilityReport
 
 PRECISIONS = ("float32", "auto", "bfloat16")
+FLIPS, FOLDS, DROPOUT = "flips", "folds", "dropout"
 
-FLIPS, FOLDS = "flips", "folds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
@@ -183,8 +183,8 @@ class Listeners:
     """Who wants to hear of a run: progress (and cancellation), the trust layer.
 
     ``keep_probabilities`` names label values whose probabilities are kept at network resolution. ``samples`` counts
-    further answers, which are asked for only where somebody counts them: to mirror images ("flips"), or those of every
-    fold ("folds"), as ``sampling`` says; ``saliency`` names the method of
+    further answers, which are asked for only where somebody counts them: to mirror images ("flips"), those of every
+    fold ("folds"), or with dropout left on ("dropout"), as ``sampling`` says; ``saliency`` names the method of
     a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it, "" for the
     largest structure. Segmentations alone have samples and such maps.
     ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
@@ -194,12 +194,12 @@ class Listeners:
     progress: Progress = silent
     observer: SweepObserver | None = None
     samples: SampleObserver | None = None
+    sampling: str = FLIPS
     saliency: str = ""
     saliency_target: str = ""
     probe: Callable[[Any], None] | None = None
     keep_probabilities: tuple[int, ...] = ()
     features: bool = False
-    sampling: str = FLIPS
 
 
 class Task(Protocol):

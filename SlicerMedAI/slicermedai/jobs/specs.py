@@ -114,8 +114,8 @@ class RunJob(Job):
         default="none",
         metadata=_option(
             "ask the model again where it found something, and report how its answers vary: flips, about mirror images; "
-            "folds, each network of a model that ships several",
-            choices=("none", "flips", "folds"),
+            "folds, each network of a model that ships several; dropout, with the network's own dropout left on",
+            choices=("none", "flips", "folds", "dropout"),
         ),
     )
     saliency: str = field(
@@ -249,8 +249,8 @@ class CalibrateJob(Job):
         default="none",
         metadata=_option(
             "fit the expected Dice to how samples agree too, for runs that take the same: flips, up to eight sweeps a "
-            "case; folds, one for each",
-            choices=("none", "flips", "folds"),
+            "case; folds, one for each; dropout, eight",
+            choices=("none", "flips", "folds", "dropout"),
         ),
     )
     saliency: str = field(

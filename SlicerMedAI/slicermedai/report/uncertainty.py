@@ -29,6 +29,8 @@ def uncertainty_section(result: AnalysisResult) -> Html:
         [
             ("Method", found.method),
             ("Samples", f"{found.samples}, the result itself {'' if found.includes_result else 'not '}among them"),
+            *(("Check", one[:1].upper() + one[1:]) for one in found.checks),
+            *((("Seeds", ", ".join(map(str, found.seeds))),) if found.seeds else ()),
             ("Cost", f"{found.cost:.1f} times the network's work of a run without samples"),
             (
                 "Inner and outer regions",

@@ -13,9 +13,9 @@ from slicermedai.confidence.light import Light
 from slicermedai.confidence.record import TrustRecord, applicability
 from slicermedai.confidence.scope import Applies
 from slicermedai.confidence.sketch import CaseSketch
-from slicermedai.confidence.uncertainty import active_dropout
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.errors import TooFewCasesError
+from slicermedai.inference.dropout import active_dropout
 from slicermedai.validate.decisions import auc
 from Testing.corpus.trust.peers import Peers
 from Testing.corpus.trust.rows import Row
@@ -95,7 +95,7 @@ def _refusals(patients: list[Patient], record: TrustRecord) -> Row:
     checks = {
         "fewer than 20 patients": _refused(copies),
         "out of distribution": judged(strange, record).quality.state == "not assessed",
-        "no dropout": active_dropout(object()) == (),
+        "no dropout": active_dropout(object()) == {},
         "other weights": applicability(record, replace(SITUATION, weights_sha256="c" * 64)).state
         is Applies.OTHER_MODEL,
         "other preprocessing": not applicability(record, replace(SITUATION, preprocessing_sha256="c" * 64)).applies,
