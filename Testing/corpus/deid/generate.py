@@ -59,7 +59,8 @@ WHEEL = [
 BURNABLE = ("US", "SC", "CR")
 REFERRING = ("RTSTRUCT", "SEG", "RTPLAN")
 CLINICAL_VRS = ("DS", "IS", "FL", "FD", "US", "SS", "UL", "SL", "CS", "SH", "LO", "TM", "AS", "SV", "UV", "AT")
-NOT_CLINICAL = {0x00100040, 0x00080005, 0x00280301, 0x00080060, 0x00420015}  # the last: of a document that must go
+NOT_CLINICAL = {0x00100040, 0x00080005, 0x00280301, 0x00080060, 0x00420015, 0x00400243}
+"""The last two: length of a document that must go, and where in a hospital it was."""
 SAFE_PRIVATE = {0x0019100C, 0x2005100E, 0x70531000}
 
 
