@@ -528,6 +528,19 @@ def test_surfaces_are_written_beside_the_result(desk: Desk, run: Path, kind: str
 _STEMS = ("hepatic-vein", "lesion", "liver", "portal-vein")
 
 
+def test_what_is_planned_is_written_as_surfaces_too(desk: Desk, run: Path) -> None:
+    plan = desk.open(run)
+    plan.cut_margin("lesion", 5)
+    done(plan)
+    plan.add_margin("lesion", 20)
+    done(plan)
+    plan.write_surfaces("stl", "LPS")
+    done(plan)
+    planned = ("lesion-20-mm-margin-in-hepatic-vein", "lesion-20-mm-planned-margin")
+    names = {path.stem for path in (run / "surfaces").iterdir()}
+    assert names == {*_STEMS, *planned, "liver-planned-remnant", "liver-planned-resection"}
+
+
 def test_a_page_is_printed_with_pictures_and_who_planned(desk: Desk, run: Path) -> None:
     plan = desk.open(run)
     plan.choose_person("Jane van Roe")

@@ -25,6 +25,7 @@ from slicermedai.domain.reviewed import newest
 from slicermedai.errors import MedAIError, UnreadableFileError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.checks import check_plan
+from slicermedai.plan.planned import planned_regions
 from slicermedai.scene.pictures import Picture
 
 
@@ -116,9 +117,11 @@ class Bench:
         return str(planning.save(self._plan(asked), asked["folder"]))
 
     def answer_surfaces(self, asked: dict[str, Any], progress: Progress) -> list[str]:
-        """Write all structures as surfaces; the answer is the files."""
-        files = planning.save_surfaces(self._plan(asked), asked["target"], kind=asked["kind"], space=asked["space"])
-        return [str(path) for path in files]
+        """Write all structures and all that is planned as surfaces; the answer is the files."""
+        plan = self._plan(asked)
+        planned = [one.name for one in planned_regions(plan) if one.region.bits.any()]
+        more = {"kind": asked["kind"], "space": asked["space"], "names": (*plan.names, *planned)}
+        return [str(path) for path in planning.save_surfaces(plan, asked["target"], **more)]
 
     def answer_page(self, asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Write the page to be printed; on the pseudonymous route it names nobody."""
