@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +13,8 @@ from slicermedai.domain.clock import Clock
 from slicermedai.domain.codec import write_object
 from slicermedai.domain.digests import digest_of, digest_of_several
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.provenance import InputDigest, Provenance
+from slicermedai.domain.prompts import read_prompt
+from slicermedai.domain.provenance import InputDigest, Provenance, Step
 from slicermedai.domain.result import RESULT, AnalysisResult, Status
 from slicermedai.domain.seal import seal
 from slicermedai.domain.study import Identity
@@ -46,6 +47,37 @@ class Outcome:
     hardware: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What is ready for a model: its images, read and on their route, and what can be written of a result.
+
+    ``refused`` says which formats cannot; ``started`` and ``steps`` are for the provenance; ``ask`` runs the model.
+    """
+
+    bundle: BundleRef
+    sources: dict[str, Source]
+    routed: Routed
+    formats: tuple[str, ...]
+    refused: tuple[str, ...]
+    read: InputDigest
+    started: str
+    steps: tuple[Step, ...]
+    ask: Callable[..., Prediction]
+
+    @property
+    def source(self) -> Source:
+        """The image that results refer to."""
+        return next(iter(self.sources.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysed:
+    """A result before anything is written, and what the model said."""
+
+    result: AnalysisResult
+    prediction: Prediction
+
+
 def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) -> Outcome:
     """Run ``job`` and write its result, headers and formats into ``folder``, which the caller renames as a whole.
 
@@ -54,16 +86,25 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     MedAIError
         Whatever stopped it, by name; ``folder`` is then to be thrown away.
     """
+    study = opened(job, folder, progress=progress)
+    made = analysed(study, job, job_id=job_id, progress=progress)
+    outcome = _write(made.result, folder, source=study.source, formats=study.formats, progress=progress)
+    return replace(outcome, workload=made.prediction.workload, hardware=made.prediction.hardware)
+
+
+def opened(job: RunJob, folder: Path, *, progress: Progress = silent) -> Opened:
+    """The model and the images of ``job``; what is de-identified lies in ``folder``. Raises as :func:`run`."""
     from slicermedai.bundles.registry import resolve
-    from slicermedai.confidence.run import RunTrust
     from slicermedai.confidence.stability import stability_check
     from slicermedai.export.formats import fitting
     from slicermedai.export.obstacle import obstacle_of
+    from slicermedai.inference.task import predict
 
-    clock = Clock(_now())
+    clock = Clock(now())
     bundle = resolve(job.bundle)
     _check_maps(job, bundle)
-    check = stability_check(job.stability, noise=job.stability_noise, seed=job.seed)
+    _settings(job)
+    stability_check(job.stability, noise=job.stability_noise, seed=job.seed)
     sources = _open(job, clock, progress)
     source = next(iter(sources.values()))
     placed = source.volume.geometry.is_in_patient
@@ -73,11 +114,31 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     )
     formats += ("pmap",) if not job.formats and obstacle is None and _wants_maps(job) else ()
     sources, routed = _routed(sources, job, folder, clock, progress)
-    source, read = next(iter(sources.values())), _digest(list(sources.values()))
+    return Opened(
+        bundle=bundle,
+        sources=sources,
+        routed=routed,
+        formats=formats,
+        refused=refused,
+        read=_digest(list(sources.values())),
+        started=clock.started,
+        steps=tuple(clock.steps),
+        ask=predict,
+    )
+
+
+def analysed(study: Opened, job: RunJob, *, job_id: str, progress: Progress = silent) -> Analysed:
+    """The result of ``job`` on what was opened for it; nothing is written. Raises as :func:`run`."""
+    from slicermedai.confidence.run import RunTrust
+    from slicermedai.confidence.stability import stability_check
+
+    clock = Clock(study.started, steps=list(study.steps))
+    check = stability_check(job.stability, noise=job.stability_noise, seed=job.seed)
+    bundle, sources, source = study.bundle, study.sources, study.source
     trust = RunTrust.of(
         bundle, source.volume, source.headers, uncertainty=job.uncertainty, pixel_values=_asked_values(job)
     )
-    prediction = _predict(job, bundle, sources, trust, progress)
+    prediction = _predict(study, job, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     if check is not None:
         volumes = {name: one.volume for name, one in sources.items()}
@@ -88,14 +149,12 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     result = _compose(bundle, list(sources.values()), prediction, trust, (job, job_id))
     clock.step("measure", "volume by voxel summation; diameters and surface at half the edge voxels; intensities")
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
-    told = _told(result.provenance, clock, (*suv, *refused))
+    told = _told(result.provenance, clock, (*suv, *study.refused))
     warned = dict.fromkeys(line for one in sources.values() for line in one.warnings)
-    made = replace(
-        told, warnings=(*warned, *routed.warnings, *told.warnings), job_id=job_id, input=read, remark=job.remark
-    )
-    result = replace(result, deidentification=routed.report, provenance=made)
-    outcome = _write(result, folder, source=source, formats=formats, progress=progress)
-    return replace(outcome, workload=prediction.workload, hardware=prediction.hardware)
+    warnings = (*warned, *study.routed.warnings, *told.warnings)
+    made = replace(told, warnings=warnings, job_id=job_id, input=study.read, remark=job.remark)
+    result = replace(result, deidentification=study.routed.report, provenance=made)
+    return Analysed(result=result, prediction=prediction)
 
 
 def _open(job: RunJob, clock: Clock, progress: Progress) -> dict[str, Source]:
@@ -141,10 +200,8 @@ def _digest(sources: Sequence[Source]) -> InputDigest:
     return digest_of([file for source in sources for file in source.files] if whole else (), sources[0].volume)
 
 
-def _predict(
-    job: RunJob, bundle: BundleRef, sources: Mapping[str, Source], trust: RunTrust, progress: Progress
-) -> Prediction:
-    from slicermedai.inference.task import Listeners, predict
+def _predict(study: Opened, job: RunJob, trust: RunTrust, progress: Progress) -> Prediction:
+    from slicermedai.inference.task import Listeners
 
     listeners = Listeners(
         progress=progress,
@@ -155,8 +212,8 @@ def _predict(
         saliency=job.saliency,
         saliency_target=job.saliency_target,
     )
-    volumes = {name: source.volume for name, source in sources.items()}
-    prediction = predict(bundle, volumes, settings=_settings(job), listeners=listeners)
+    volumes = {name: source.volume for name, source in study.sources.items()}
+    prediction = study.ask(study.bundle, volumes, settings=_settings(job), listeners=listeners)
     if not prediction.label_map.geometry.same_grid(next(iter(volumes.values())).geometry):
         raise InputError(
             "the model puts its labels on another of the images than the first",
@@ -177,6 +234,7 @@ def _settings(job: RunJob) -> RunSettings:
         pixel_values=_asked_values(job),
         folds=job.folds,
         body_part=job.body_part,
+        prompts=tuple(read_prompt(text) for text in job.prompts),
     )
 
 
@@ -225,11 +283,16 @@ def _compose(
 def _told(made: Provenance, clock: Clock, refused: tuple[str, ...]) -> Provenance:
     return replace(
         made,
-        steps=(*clock.steps[:-1], *made.steps, *clock.steps[-1:]),
+        steps=(*clock.steps[:-1], *_marked(made), *made.steps, *clock.steps[-1:]),
         refusals=(*made.refusals, *refused),
         started=clock.started,
-        finished=_now(),
+        finished=now(),
     )
+
+
+def _marked(made: Provenance) -> tuple[Step, ...]:
+    """What a person marked, in words: millimetres are no identity."""
+    return (Step(name="prompts", detail="; ".join(one.in_words for one in made.prompts)),) if made.prompts else ()
 
 
 def _write(
@@ -266,5 +329,6 @@ def _check_maps(job: RunJob, bundle: BundleRef) -> None:
     sampler(job.uncertainty, manifest_of(bundle))
 
 
-def _now() -> str:
+def now() -> str:
+    """ISO 8601 UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")

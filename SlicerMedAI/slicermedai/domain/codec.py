@@ -25,6 +25,7 @@ from slicermedai.domain import (
     flat,
     geometry,
     plan,
+    prompts,
     provenance,
     result,
     stability,
@@ -40,7 +41,21 @@ SCHEMA = 1
 _JSON_NAME = "{kind}.json"
 _ARRAYS_NAME = "arrays.npz"
 _DATE = (1980, 1, 1, 0, 0, 0)
-_MODULES = (codes, geometry, flat, volume, study, finding, provenance, bundle, uncertainty, stability, result, plan)
+_MODULES = (
+    codes,
+    geometry,
+    flat,
+    volume,
+    study,
+    finding,
+    prompts,
+    provenance,
+    bundle,
+    uncertainty,
+    stability,
+    result,
+    plan,
+)
 _TYPES: dict[str, type] = {
     name: kind
     for module in _MODULES

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from slicermedai.domain.prompts import Prompt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -57,6 +59,7 @@ class Provenance:
     not done, or not assessed, and why. ``remark`` is the word of whoever started the run to every reader.
     ``trust_record`` is what calibrated its numbers, None where no record applied.
     ``input`` is what was read, None in results of versions that did not note it.
+    ``prompts`` is what a person marked for the model to go by: it is then semi-automatic.
     """
 
     bundle: str
@@ -80,3 +83,4 @@ class Provenance:
     remark: str = ""
     weights: tuple[WeightsFile, ...] = ()
     trust_record: RecordUsed | None = None
+    prompts: tuple[Prompt, ...] = ()

@@ -32,8 +32,10 @@ class Verifier:
 
 
 def algorithm_type(result: AnalysisResult, finding: Finding) -> str:
-    """AUTOMATIC, or SEMIAUTOMATIC where a person changed the voxels (PS3.3 C.8.20.2, C.8.8.5)."""
-    return "SEMIAUTOMATIC" if is_edited(result, finding) else "AUTOMATIC"
+    """AUTOMATIC, or SEMIAUTOMATIC where a person changed the voxels, or marked places for the model to go by
+    (PS3.3 C.8.20.2, C.8.8.5)."""
+    guided = bool(result.provenance.prompts)
+    return "SEMIAUTOMATIC" if guided or is_edited(result, finding) else "AUTOMATIC"
 
 
 def verifiers(result: AnalysisResult) -> tuple[Verifier, ...]:

@@ -30,11 +30,14 @@ def provenance_of(bundle: BundleRef, prediction: Prediction) -> Provenance:
         warnings=prediction.warnings,
         refusals=prediction.unchecked,
         weights=_weights(bundle, prediction.folds),
+        prompts=prediction.prompts,
     )
 
 
 def ran_in(bundle: BundleRef, prediction: Prediction) -> str:
     """What scores depend on beside model and image: the precision, and folds other than the model's default."""
+    if prediction.prompts:
+        return f"{prediction.precision} with places that a person marked"
     folds = read_manifest(Path(bundle.path)).folds
     if folds is None or prediction.folds == folds.names[:1]:
         return prediction.precision

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -12,25 +12,33 @@ from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.explaining import check_target
+from slicermedai.inference.marked import check_listeners
+from slicermedai.inference.memory import Memory, Nothing
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
-from slicermedai.inference.sweep import NetworkLoader, Setting, Sweep
+from slicermedai.inference.setting import NetworkLoader, Setting
+from slicermedai.inference.sweep import Sweep
 from slicermedai.inference.task import FOLDS, Listeners, Prediction, RunSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """A :class:`~slicermedai.inference.task.Task`. ``load`` is how networks are loaded: a bench may watch it."""
+    """A :class:`~slicermedai.inference.task.Task`. ``load`` is how networks are loaded: a bench may watch it.
+
+    With a ``memory``, whose ``load`` goes with it, further marks on the same image cost what they change alone.
+    """
 
     load: NetworkLoader = load_network
+    memory: Memory = field(default_factory=Nothing)
 
     def predict(
         self, ref: BundleRef, inputs: Mapping[str, Volume], *, settings: RunSettings, listeners: Listeners
     ) -> Prediction:
         """See :meth:`~slicermedai.inference.task.Task.predict`."""
         manifest = manifest_of(ref)
-        checks = Checks.of(manifest, inputs, settings)
+        checks = self.memory.once("checks of the image", lambda: Checks.of(manifest, inputs, settings))
         check_target(ref, listeners)
+        check_listeners(settings, listeners)
         folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
         by_folds = listeners.samples is not None and listeners.sampling == FOLDS
         device = choose_device(settings.device)
@@ -43,6 +51,8 @@ class Segmentation:
                 precision=settings.precision,
                 folds=folds,
                 seed=settings.seed,
+                prompts=settings.prompts,
+                memory=self.memory,
                 members=members_of(manifest.folds, title=ref.title) if by_folds else (),
             )
         )
@@ -67,6 +77,7 @@ class Segmentation:
             compatibility=report,
             probabilities=sweep.kept,
             saliency=sweep.saliency,
+            prompts=settings.prompts,
             workload=sized(sweep.workload, inputs),
             **machine(device),
         )

@@ -33,8 +33,8 @@ from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
 from slicermedai.inference.pictures import as_wanted, is_colour, side_of
 from slicermedai.inference.runner import is_out_of_memory, refuse_probabilities
+from slicermedai.inference.setting import NetworkLoader
 from slicermedai.inference.shadow import scores_of
-from slicermedai.inference.sweep import NetworkLoader
 from slicermedai.inference.task import FoundRegion, Listeners, Prediction, RunSettings
 
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, MemoryError)
@@ -204,6 +204,8 @@ def _predicted(
     listeners: Listeners,
 ) -> Prediction:
     manifest, device = manifest_of(ref), choose_device(settings.device)
+    if settings.prompts:
+        raise InputError("the model takes no points or boxes", attribute="prompts", advice="Run it without them.")
     folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
     look = Look(manifest=manifest, device=device.name, listeners=listeners, load=task.load, folds=folds)
     with reproducible(settings, device), surroundings(Path(ref.path), look.ledger):

@@ -6,8 +6,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,51 +22,32 @@ from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError
 from slicermedai.inference import budget
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
-from slicermedai.inference.adapter.inputs import matched, need_one
+from slicermedai.inference.adapter.inputs import matched
 from slicermedai.inference.adapter.post import PROBABILITIES, Postprocessing
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import Steps
 from slicermedai.inference.again import Answered, Asking, Flips, ask_again
-from slicermedai.inference.back import WayBack, empty_labels
+from slicermedai.inference.back import Answer, WayBack, empty_labels
 from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.dropout import Draws, dropout_in_use
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.features import Features, features_of
-from slicermedai.inference.fitness import extent_warnings
 from slicermedai.inference.folds import Members, kind_of, load_folds
-from slicermedai.inference.framing import Extent, Framing, content_extent, framed
-from slicermedai.inference.locate import located
+from slicermedai.inference.framer import Framer
+from slicermedai.inference.marked import Places, check_taken, classes_of, limited
+from slicermedai.inference.marks import Mark, marks_of
 from slicermedai.inference.metatensor import geometry_of
+from slicermedai.inference.pointed import AllClasses, takes_places, without_places
 from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities, shown_by
+from slicermedai.inference.setting import Setting
 from slicermedai.inference.shadow import Shadow
-from slicermedai.inference.task import DROPOUT, FoundRegion, Listeners, SaliencyVolume, ScoreVolume
+from slicermedai.inference.task import DROPOUT, FoundRegion, SaliencyVolume, ScoreVolume
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 OF_SAMPLES = 6
 """Values of 16 bits for each voxel that further answers take: one answer, its counts, and what they make together."""
-
-
-class NetworkLoader(Protocol):
-    """How a network is loaded; see :func:`slicermedai.inference.network.load_network`."""
-
-    def __call__(self, manifest: Manifest, *, part: str, weights: str, device: str) -> Any:
-        """A callable network on ``device``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a sweep runs with; ``members`` are the folds whose answers are compared, where somebody counts them."""
-
-    manifest: Manifest
-    device: str
-    listeners: Listeners
-    load: NetworkLoader
-    precision: str = "float32"
-    folds: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
-    seed: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -82,17 +64,26 @@ class Sweep:
     saliency: SaliencyVolume | None = None
     unchecked: list[str] = field(default_factory=list)
     features: Features = field(default_factory=Features)
+    marks: tuple[Mark, ...] = ()
     precision: str = "float32"
     workload: Workload | None = None
 
     def run(self, inputs: Mapping[str, Volume]) -> LabelMap:
         """Exclusive labels on the grid of the first image that the bundle names; what overlaps is in ``regions``."""
         with surroundings(Path(self._file), self.ledger):
-            adapted = adapt(self.setting.manifest, self.ledger)
+            adapted = adapt(self.setting.manifest, self.ledger, marked=bool(self.setting.prompts))
             steps = adapted.steps()
             volumes = matched(steps.names, inputs)
             first = volumes[steps.names[0]]
-            image = self._framed(adapted, volumes)
+            self.marks = marks_of(self.setting.prompts, self._labels, first.geometry)
+            framer = Framer(
+                manifest=self.setting.manifest,
+                device=self.setting.device,
+                load=partial(self._network, adapted),
+                timed=self._step,
+                warnings=self.warnings,
+            )
+            image = framer.images(adapted, volumes)
             if image is None:
                 self.scores = {value: None for value, _ in self._labels}
                 self.unchecked += [NOTHING_TO_EXPLAIN] if self.setting.listeners.saliency else []
@@ -116,51 +107,29 @@ class Sweep:
         self.steps.append(Step(name=name, detail="; ".join(words), seconds=time.perf_counter() - start))
         self.setting.listeners.progress(name, 1.0)
 
-    # --- framing -----------------------------------------------------------------------------------------------
-
-    def _framed(self, adapted: Adapted, volumes: dict[str, Volume]) -> dict[str, Volume] | None:
-        """What the network is to see; the images as they are where the bundle frames nothing, None where nothing is."""
-        entry = self.setting.manifest.framing
-        if entry is None:
-            return volumes
-        framing, volume = Framing.from_entry(entry, file=self._file), need_one(volumes, title=adapted.file)
-        with self._step("frame", "box of the image's content along the patient axes"):
-            content = content_extent(volume)
-            coarse = framed(volume, content.grid(framing.coarse_shape))
-        found = self._located(adapted, framing, coarse, content)
-        if found is None:
-            self.warnings.append("the model's locator found nothing in this image")
-            return None
-        self.warnings += extent_warnings(found.size, framing.extent_mm)
-        close = found.widened(framing.margin)
-        with self._step("resample", _grid_words(close, framing.close_shape)):
-            return {next(iter(volumes)): framed(volume, close.grid(framing.close_shape))}
-
-    def _located(self, adapted: Adapted, framing: Framing, coarse: Volume, box: Extent) -> Extent | None:
-        steps = adapted.steps(framing.preprocessing)
-        with self._step("load locator"):
-            network = self._network(adapted, framing.network, framing.weights)
-        with self._step("locate", _grid_words(box, framing.coarse_shape)):
-            return located(
-                lambda volume: steps.apply({steps.names[0]: volume}),
-                lambda window: network(window.to(self.setting.device)),
-                coarse=coarse,
-                framing=framing,
-                logits=adapted.manifest.outputs == "logits",
-            )
-
     # --- network -----------------------------------------------------------------------------------------------
 
     def _segmented(self, adapted: Adapted, steps: Steps, volumes: dict[str, Volume], first: Volume) -> LabelMap:
         post, inferer = adapted.postprocessing(), adapted.inferer()
         with self._step("prepare", ", ".join(steps.done)):
-            tensor = steps.apply(volumes)
+            tensor = replace(steps, marks=self.marks).apply(volumes, memory=self.setting.memory)
             grid, image = geometry_of(tensor), tensor.as_tensor()
             del tensor
         with self._step("load network", in_words(self.setting.manifest.folds, self.setting.folds)):
             network = self._networks(adapted, post)
+            check_taken(network, steps, self.marks, file=self._file)
+        if takes_places(network):
+            classes = classes_of(adapted, steps)
+            if self.marks:
+                roi = inferer.own_window or grid.shape
+                asked = Places(self.setting, post, network, classes, roi, image, grid, first.geometry, self._step)
+                self.precision = asked.precision
+                return self._taken(asked.answer(self.marks))
+            network = without_places(network, classes, [value for value, _ in self._labels], file=self._file)
         with self._step("plan") as words:
-            shadow = Shadow.of(network, channels=image.shape[0], across=inferer.across)
+            shadow = self.setting.memory.once(
+                "shadow", partial(Shadow.of, network, channels=image.shape[0], across=inferer.across)
+            )
             divisor = 1 if adapted.manifest.framing else adapted.format.divisor
             plan = inferer.plan(grid.shape, shadow=shadow, divisor=divisor, ledger=self.ledger)
             plan, wanted = self._planned(plan, post, shadow, (grid.shape, first.geometry.shape, image.shape[0]), words)
@@ -199,7 +168,11 @@ class Sweep:
         if found.kept:
             array = np.stack(list(found.kept.values()))
             self.kept = ScoreVolume(array=array, geometry=way.grid, values=tuple(found.kept))
-        answer = way.answer(found)
+        return self._taken(way.answer(found))
+
+    def _taken(self, found: Answer) -> LabelMap:
+        """What was found, but for what lies outside of the boxes that a person drew."""
+        answer = limited(found, self.marks, self._labels)
         self.scores, self.regions = answer.scores, answer.regions
         self.warnings += answer.warnings
         return answer.labels
@@ -312,7 +285,7 @@ class Sweep:
     def _ask_again(self, answered: Answered, target: Geometry, asking: Asking) -> None:
         """For those who want samples of the answer, or a map of what spoke for it; the answer itself stays."""
         listeners = self.setting.listeners
-        _check_labels(answered.found.classes, self.setting.manifest)
+        _check_labels(answered.found.classes, self.setting.manifest, gaps=isinstance(answered.module, AllClasses))
         if listeners.samples is not None:
             with self._step("uncertainty", f"{asking.what}, windows that touch the answer"):
                 ask_again(answered, listeners.samples, asking, progress=listeners.progress)
@@ -342,16 +315,11 @@ def _looked_at(runner: Network) -> Network:
     return run
 
 
-def _check_labels(classes: int, manifest: Manifest) -> None:
+def _check_labels(classes: int, manifest: Manifest, *, gaps: bool) -> None:
     values = {value for value, _ in manifest.ref.labels}
-    if values != set(range(1, classes)):
+    if values != set(range(1, classes)) and not (gaps and values <= set(range(1, classes))):
         raise BundleError(
             f"the network has {classes - 1} classes beside the background, and the coded labels are {sorted(values)}",
             file=manifest.ref.path,
             attribute="labels",
         )
-
-
-def _grid_words(box: Extent, shape: tuple[int, ...]) -> str:
-    millimetres = " x ".join(f"{edge:.1f}" for edge in box.size)
-    return f"{'x'.join(map(str, shape))} voxels over {millimetres} mm (left, posterior, superior)"

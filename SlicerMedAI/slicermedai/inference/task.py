@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -15,10 +15,14 @@ from slicermedai.domain.finding import Region
 from slicermedai.domain.flat import PixelValues
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, SampleObserver, SweepObserver, silent
+from slicermedai.domain.prompts import Prompt
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError, InputError, JobCancelled, MedAIError
 from slicermedai.inference.adapter.report import CompatibilityReport
+
+if TYPE_CHECKING:
+    from slicermedai.inference.memory import Memory
 
 PRECISIONS = ("float32", "auto", "bfloat16")
 FLIPS, FOLDS, DROPOUT = "flips", "folds", "dropout"
@@ -49,6 +53,8 @@ class RunSettings:
     body_part:
         A person's word for what part of the body the images show, where headers are silent or wrong; "any" leaves that
         check out (:func:`slicermedai.inference.anatomy.check_body_part`).
+    prompts:
+        What a person marked for a model that takes points and boxes, LPS mm.
     """
 
     device: str = "auto"
@@ -59,6 +65,7 @@ class RunSettings:
     pixel_values: str = ""
     folds: str = ""
     body_part: str = ""
+    prompts: tuple[Prompt, ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -129,6 +136,8 @@ class Prediction:
         own number: it means nothing by itself.
     probabilities, saliency, features:
         Kept, or made, only where asked for; features are of the network's deepest layer (:mod:`.features`).
+    prompts:
+        What a person marked: the answer depends on it.
     features_of:
         Layer and channels that the features are of; those of others are not to be compared with them.
     folds:
@@ -162,6 +171,7 @@ class Prediction:
     compatibility: CompatibilityReport = field(default_factory=CompatibilityReport)
     probabilities: ScoreVolume | None = None
     saliency: SaliencyVolume | None = None
+    prompts: tuple[Prompt, ...] = ()
     features: tuple[float, ...] = ()
     features_of: str = ""
     hardware: str = ""
@@ -246,8 +256,15 @@ TASKS: dict[str, Callable[[], Task]] = {
 }
 
 
-def make_task(ref: BundleRef) -> Task:
-    """The task that the bundle names; raises :class:`BundleError` for one that is not known."""
+def make_task(ref: BundleRef, memory: Memory | None = None) -> Task:
+    """The task that the bundle names; raises :class:`BundleError` for one that is not known.
+
+    A segmentation keeps in ``memory`` what a further question about the same image needs.
+    """
+    if memory is not None and ref.task == "segmentation":
+        from slicermedai.inference.segment import Segmentation
+
+        return Segmentation(load=memory.load, memory=memory)
     make = TASKS.get(ref.task)
     if make is None:
         raise BundleError(
@@ -265,6 +282,7 @@ def predict(
     *,
     settings: RunSettings | None = None,
     listeners: Listeners | None = None,
+    memory: Memory | None = None,
 ) -> Prediction:
     """Run ``ref`` on one image, or on several by name, with the task that the bundle names.
 
@@ -282,7 +300,7 @@ def predict(
 
     try:
         told = replace(heard, progress=progress)
-        return make_task(ref).predict(ref, given, settings=settings or RunSettings(), listeners=told)
+        return make_task(ref, memory).predict(ref, given, settings=settings or RunSettings(), listeners=told)
     except (MedAIError, MemoryError, RuntimeError, OSError, ImportError) as error:
         if not _ran_out(error):
             raise

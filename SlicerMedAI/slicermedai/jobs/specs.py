@@ -70,6 +70,13 @@ class RunJob(Job):
             "every one; default: the first alone"
         ),
     )
+    prompts: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "what a person marked for a model that takes points and boxes, comma-separated, LPS mm: LABEL=x y z for a "
+            "point in a structure, LABEL!=x y z for one outside of it, LABEL=x y z to x y z for a box that holds it"
+        ),
+    )
     body_part: str = field(
         default="",
         metadata=_option(

@@ -3,7 +3,7 @@
 A segment's ID is the finding's tracking UID, so that a segment that a person edits is found again. The tags
 ``DICOM.SegmentAlgorithmType`` and ``DICOM.SegmentAlgorithmName`` are what Slicer's DICOM Segmentation export reads
 (without them it writes MANUAL); the name holds the version too, since the export writes nothing else of the model. What
-a person edited is SEMIAUTOMATIC (PS3.3 C.8.20.2).
+a person edited, or marked places for, is SEMIAUTOMATIC (PS3.3 C.8.20.2).
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _segment(finding: Finding, made_by: Provenance) -> Any:
 def _tags(finding: Finding, made_by: Provenance) -> dict[str, str]:
     return {
         slicer.vtkSegment.GetTerminologyEntryTagName(): terminology(finding.label),
-        ALGORITHM_TYPE: "SEMIAUTOMATIC" if _is_edited(finding) else "AUTOMATIC",
+        ALGORITHM_TYPE: "SEMIAUTOMATIC" if made_by.prompts or _is_edited(finding) else "AUTOMATIC",
         ALGORITHM_NAME: algorithm_name(made_by),
         ALGORITHM_VERSION: made_by.bundle_version,
         TRACKING_ID: finding.label.name,

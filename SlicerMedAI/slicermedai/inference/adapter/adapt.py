@@ -10,6 +10,7 @@ from typing import Any
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
+from slicermedai.inference.adapter.guidance import DRAWING, guidance_of, names_by_count
 from slicermedai.inference.adapter.inferer import Inferer, read_inferer
 from slicermedai.inference.adapter.inputs import InputFormat
 from slicermedai.inference.adapter.post import OPTIONS, Postprocessing, read_steps
@@ -27,7 +28,7 @@ class Adapted:
     """The parts of one bundle.
 
     ``manifest`` carries the rewritten configuration, ``format`` what the metadata says of the network's input, and
-    ``dimensions`` how many axes the network sees at once.
+    ``dimensions`` how many axes the network sees at once. ``marked`` says that a person marked places.
     """
 
     manifest: Manifest
@@ -35,6 +36,7 @@ class Adapted:
     ledger: Ledger
     format: InputFormat
     dimensions: int
+    marked: bool = False
 
     @property
     def file(self) -> str:
@@ -48,14 +50,29 @@ class Adapted:
     def steps(self, part: str = PREPROCESSING, *, colour: bool = False) -> Steps:
         """The preprocessing, with the images that it wants; ``colour`` where the one image is a colour picture."""
         stacked = self.dimensions == 2 and self.manifest.ref.task != "classification"
-        reader = Reader(self.parser, self.ledger, self.file, part, self.dimensions, stacked)
-        steps = reader.read(self.make)
-        if len(steps.names) > 1:
+        reader = Reader(self.parser, self.ledger, self.file, part, self.dimensions, stacked, self.marked)
+        steps = self._guided(reader, reader.read(self.make))
+        if len(steps.names) > 1 or steps.guidance is not None:
             return steps
         if self.format.parts and not any(rule.rule == "prompts" for rule in self.ledger.applied):
             self.ledger.did("several images", f"one channel each: {', '.join(self.format.parts)}")
             return replace(steps, names=self.format.parts, joined=True)
         return self._coloured(steps) if colour else self._filled(steps)
+
+    def _guided(self, reader: Reader, steps: Steps) -> Steps:
+        """With what the channels are for that a step draws marks into, where there is one and anything is marked."""
+        if not self.marked and reader.drawing is not None:
+            return replace(steps, zeros=len(reader.label_names))
+        if reader.drawing is None:
+            return steps
+        guidance = guidance_of(
+            next(number for number, (name, _) in enumerate(steps.rest) if DRAWING.match(name)),
+            reader.drawing,
+            names=reader.label_names or names_by_count(self.manifest.ref.labels, self.format.channels - 1),
+            labels=self.manifest.ref.labels,
+            file=self.file,
+        )
+        return replace(steps, guidance=guidance)
 
     def _coloured(self, steps: Steps) -> Steps:
         if self.format.channels == 3:
@@ -66,7 +83,7 @@ class Adapted:
 
     def _filled(self, steps: Steps) -> Steps:
         """One grey image for a network of several channels: repeated as colours, or with empty prompts behind it."""
-        missing = self.format.channels - 1
+        missing = steps.zeros or self.format.channels - 1
         if missing < 1:
             return steps
         if any(rule.rule == "prompts" for rule in self.ledger.applied):
@@ -111,8 +128,8 @@ class Adapted:
             ) from error
 
 
-def adapt(manifest: Manifest, ledger: Ledger) -> Adapted:
-    """Apply the rules to the configuration; nothing is made yet."""
+def adapt(manifest: Manifest, ledger: Ledger, *, marked: bool = False) -> Adapted:
+    """Apply the rules to the configuration; nothing is made yet. ``marked``: a person marked places for it."""
     config = rewritten(manifest.config, ledger)
     made = replace(manifest, config=config)
     return Adapted(
@@ -121,6 +138,7 @@ def adapt(manifest: Manifest, ledger: Ledger) -> Adapted:
         ledger=ledger,
         format=InputFormat.of(Path(manifest.ref.path), names=manifest.inputs),
         dimensions=_dimensions(config, manifest),
+        marked=marked,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,8 @@ def read_inferer(made: Any, *, dimensions: int, ledger: Ledger) -> Inferer:
         return _by_plans(made, across)
     if name == "SimpleInferer":
         return Inferer(name=name, across=across)
+    if _takes_places(made):
+        return _of_places(made, ledger)
     if not name.startswith(("SlidingWindowInferer", "SliceInferer")):
         raise BundleError(
             f"the inferer {name} is not known to this engine",
@@ -121,6 +124,24 @@ def read_inferer(made: Any, *, dimensions: int, ledger: Ledger) -> Inferer:
         cval=float(made.cval),
         batch=int(made.sw_batch_size),
         across=across,
+    )
+
+
+def _takes_places(made: Any) -> bool:
+    """True for an inferer of a bundle's own that hands places on to the network."""
+    known = {"point_coords", "point_labels"} <= set(inspect.signature(made.__call__).parameters)
+    return known and hasattr(made, "roi_size")
+
+
+def _of_places(made: Any, ledger: Ledger) -> Inferer:
+    name = type(made).__name__
+    ledger.did("prompts", f"{name}: windows around what is marked are this engine's, and else those of a sweep")
+    return Inferer(
+        name=name,
+        roi=_whole_numbers(made.roi_size, 3),
+        overlap=_floats(getattr(made, "overlap", 0.25)),
+        mode=str(getattr(made, "mode", "gaussian")).lower(),
+        batch=int(getattr(made, "sw_batch_size", 1)),
     )
 
 

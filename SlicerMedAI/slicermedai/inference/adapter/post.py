@@ -33,6 +33,8 @@ OPTIONS = {
 }
 """Options of steps that decide what becomes of the scores: their values must be known."""
 _CLEANING = {"KeepLargestConnectedComponent": LARGEST, "FillHoles": HOLES}
+_CHOOSING = re.compile(r"^VistaPostTransform$")
+"""Steps that give each voxel to the class with the largest score above zero."""
 _OURS = re.compile(
     r"^(Invert|EnsureType|ToTensor|ToDevice|ToNumpy|CastToType|DeleteItems|SqueezeDim|Save\w*)(d|D|Dict)?$"
 )
@@ -138,6 +140,9 @@ class _Reading:
             self._activate(step)
         elif plain == "AsDiscrete":
             self._decide(step)
+        elif _CHOOSING.match(plain):
+            self.argmax = True
+            self.ledger.did("classes", f"{target}: the class with the largest score above zero, as one map")
         elif plain in _CLEANING:
             self.clean.append(self._cleaning(step, target, _CLEANING[plain]))
         else:

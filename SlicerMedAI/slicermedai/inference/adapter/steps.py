@@ -20,9 +20,12 @@ from monai.data.utils import compute_shape_offset, zoom_affine
 
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import BundleError
+from slicermedai.errors import BundleError, InputError
+from slicermedai.inference.adapter.guidance import DRAWING, Guidance, answers_without_clicks
 from slicermedai.inference.adapter.inputs import LOADER, PROMPT, is_label
 from slicermedai.inference.adapter.report import Ledger
+from slicermedai.inference.marks import Mark
+from slicermedai.inference.memory import Memory, Nothing
 from slicermedai.inference.metatensor import FLIP, geometry_of, metatensor_on
 from slicermedai.inference.resample import resample
 
@@ -89,7 +92,10 @@ class Turn:
 
 @dataclass(slots=True, kw_only=True)
 class Steps:
-    """The preprocessing of a bundle: ``names`` of the images it reads, the ``turn``, and the steps that follow."""
+    """The preprocessing of a bundle: ``names`` of the images it reads, the ``turn``, and the steps that follow.
+
+    ``guidance`` is the step that draws ``marks`` into channels of their own, where somebody marked anything.
+    """
 
     names: tuple[str, ...]
     turn: Turn
@@ -100,11 +106,28 @@ class Steps:
     joined: bool = False
     flat: bool = False
     colour: bool = False
+    guidance: Guidance | None = None
+    marks: tuple[Mark, ...] = ()
     attribute: str = "preprocessing"
     file: str = ""
 
-    def apply(self, volumes: Mapping[str, Volume]) -> Any:
-        """(channels, a, b, c) float32 MetaTensor on the network's grid, or (channels, a, b) of ``flat`` images."""
+    def apply(self, volumes: Mapping[str, Volume], *, memory: Memory | None = None) -> Any:
+        """(channels, a, b, c) float32 MetaTensor on the network's grid, or (channels, a, b) of ``flat`` images.
+
+        What does not depend on the marks is kept in ``memory``.
+        """
+        cut = len(self.rest) if self.guidance is None else self.guidance.at
+        before = (memory or Nothing()).once(
+            f"image of {self.attribute}", lambda: self._passed(self._placed(volumes), self.rest[:cut])
+        )
+        if self.guidance is None:
+            return self._completed(before)
+        image = IMAGE if IMAGE in before else self.names[0]
+        drawn = self.guidance.drawn(self.rest[cut][1], before, image, self.marks)
+        return self._completed(self._passed(drawn, self.rest[cut + 1 :]))
+
+    def _placed(self, volumes: Mapping[str, Volume]) -> dict[str, Any]:
+        """The images on the network's grid, before any step."""
         grid = self.turn.grid(volumes[self.names[0]].geometry)
         data: dict[str, Any] = {}
         for name in self.names:
@@ -118,9 +141,12 @@ class Steps:
             }
         if self.flat:
             data = {name: MetaTensor(v.as_tensor()[..., 0], affine=v.affine) for name, v in data.items()}
-        for _, step in self.rest:
+        return data
+
+    def _passed(self, data: dict[str, Any], steps: Sequence[tuple[str, Callable[[Any], Any]]]) -> dict[str, Any]:
+        for _, step in steps:
             data = self._applied(step, data)
-        return self._completed(data)
+        return data
 
     def _applied(self, step: Callable[[Any], Any], data: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -144,7 +170,10 @@ class Steps:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads ``preprocessing`` (or ``part``) of a configuration into :class:`Steps`."""
+    """Reads ``preprocessing`` (or ``part``) of a configuration into :class:`Steps`.
+
+    Afterwards ``drawing`` is the step that draws what is ``marked``, if any; ``label_names`` are the bundle's.
+    """
 
     parser: Any
     ledger: Ledger
@@ -152,6 +181,9 @@ class Reader:
     part: str = "preprocessing"
     dimensions: int = 3
     by_slices: bool = False
+    marked: bool = False
+    drawing: dict[str, Any] | None = None
+    label_names: dict[str, int] = field(default_factory=dict)
     kept: list[dict[str, Any]] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
 
@@ -200,12 +232,30 @@ class Reader:
             self.loaded += [key for key in step.get("keys", [IMAGE]) if key not in self.loaded]
             self.ledger.did("images from memory", f"{target} is left out: the engine hands in what was read already")
         elif PROMPT.search(target):
-            self.ledger.did("prompts", f"{target} is left out: the network runs without points")
-            self.ledger.warn("the model expects points set by a person, and ran without any")
+            self._take_prompts(number, step, target)
         elif _TYPING.match(target) or _FEEDING.match(target) or not step.get("keys", True):
             return
         else:
             self.kept.append({**step, "_place_": number})
+
+    def _take_prompts(self, number: int, step: dict[str, Any], target: str) -> None:
+        names = self._value(number, "label_names")
+        if isinstance(names, dict):
+            self.label_names = {str(name): int(value) for name, value in names.items()}
+        if DRAWING.match(target):
+            self.drawing = {**step, "_place_": number}
+        if self.marked and DRAWING.match(target):
+            self.kept.append({**step, "_place_": number})
+            self.ledger.did("prompts", f"{target} draws what was marked, on the grid that the image has at that step")
+        elif self.marked:
+            self.ledger.did("prompts", f"{target} is left out: places are taken from millimetres to that grid at once")
+        elif DRAWING.match(target) and not answers_without_clicks(target):
+            raise InputError(
+                "the model needs at least one point, and none was marked", file=self.file, attribute="prompts"
+            )
+        else:
+            self.ledger.did("prompts", f"{target} is left out: the network runs without points")
+            self.ledger.warn("the model expects points set by a person, and ran without any")
 
     def _without_labels(self, step: dict[str, Any], keys: list[str]) -> dict[str, Any]:
         wanted = [n for n, key in enumerate(keys) if not is_label(key)]

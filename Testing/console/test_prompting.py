@@ -1,0 +1,152 @@
+"""Marks from the console: a process that keeps the model, results that change with each mark, and what ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import slicermedai
+from slicermedai import AnalysisResult, Volume
+from slicermedai.bundles.consent import agree
+from slicermedai.bundles.store import Title
+from slicermedai.console.prompting import PromptSession
+from slicermedai.domain.prompts import PointPrompt
+from slicermedai.errors import ConsentError, InputError, JobCancelled, JobError, ProtocolError, WorkerCrashed
+from Testing.fixtures.grids import covering
+from Testing.inference.conftest import body_on, points_of
+from Testing.inference.prompt_bundle import write_prompt_bundle
+
+GRID = covering(spacing=(3.0, 3.0, 3.0), extent=(100.0, 126.0, 116.0))
+PLACE, FAR = (11.0, -18.0, 9.0), (-27.0, 33.0, -31.0)
+
+
+@pytest.fixture
+def image() -> Volume:
+    return body_on(GRID)[0]
+
+
+@pytest.fixture
+def model(tmp_path: Path, places: Path) -> str:
+    """A bundle that somebody agreed to."""
+    folder = write_prompt_bundle(tmp_path / "marked@0.1", "at_places")
+    agree(Title(name="marked", version="0.1"), "the test", folder)
+    return str(folder)
+
+
+@pytest.fixture
+def session(model: str, image: Volume) -> Iterator[PromptSession]:
+    with slicermedai.prompt(image, model, device="cpu") as made:
+        yield made
+
+
+def middle(result: AnalysisResult) -> np.ndarray:
+    """The centre of mass of the one finding, LPS mm."""
+    (finding,) = result.findings
+    assert finding.region is not None
+    return points_of(result.volume_geometry)[finding.region.to_array()].mean(axis=0)
+
+
+def alive(pid: int) -> bool:
+    """True while a process of that number runs."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+def test_three_lines_give_a_result_and_a_further_mark_changes_it(session: PromptSession, tmp_path: Path) -> None:
+    heard: list[AnalysisResult] = []
+    session.on_result = heard.append
+    session.add_point(PLACE, label="Body")
+    first = session.result
+    assert np.abs(middle(first) - PLACE).max() < 1.5
+    assert first.provenance.prompts == (PointPrompt(label="Body", position=PLACE),)
+    assert any("Body: inside at 11.0 -18.0 9.0" in step.detail for step in first.provenance.steps)
+    began = time.perf_counter()
+    session.add_point((PLACE[0] + 9, PLACE[1], PLACE[2]), label="Body", inside=False)
+    second = session.result
+    assert time.perf_counter() - began < 5, "the model was loaded already"
+    assert middle(second)[0] < middle(first)[0] - 1
+    assert second.findings[0].tracking_uid == first.findings[0].tracking_uid, "updated in place"
+    session.undo()
+    third = session.result
+    assert np.array_equal(third.findings[0].region.to_array(), first.findings[0].region.to_array())
+    assert heard == [first, second, third] and session.latest is third
+    pid = session._child.pid
+    assert pid is not None and session._child.starts == 1
+    session.close()
+    assert not alive(pid)
+    assert not list((tmp_path / "temp").rglob("result.json")), "results do not stay in temporary folders"
+
+
+def test_a_mark_that_cannot_be_is_told_and_the_next_one_is_answered(session: PromptSession) -> None:
+    session.add_point((900.0, 0.0, 0.0), label="Body")
+    with pytest.raises(InputError, match="lies outside of the image"):
+        _ = session.result
+    session.undo()
+    with pytest.raises(JobError, match="nothing was marked"):
+        _ = session.result
+    session.add_box((4.0, -26.0, 2.0), (18.0, -10.0, 16.0), label="Body")
+    assert np.abs(middle(session.result) - (11.0, -18.0, 9.0)).max() < 1.5
+    assert session._child.starts == 1
+
+
+def test_cancelling_takes_less_than_two_seconds_and_the_next_mark_is_answered(session: PromptSession) -> None:
+    session.add_point(PLACE, label="Body")
+    session.poll()
+    began = time.monotonic()
+    session.cancel()
+    with pytest.raises(JobCancelled):
+        _ = session.result
+    assert time.monotonic() - began < 2.0
+    session.add_point(FAR, label="Body")
+    assert session.result.findings and session.latest is not None
+
+
+def test_a_killed_process_is_told_and_the_next_mark_starts_another(session: PromptSession) -> None:
+    session.add_point(PLACE, label="Body")
+    assert session.result.findings
+    assert session._child.pid is not None
+    os.kill(session._child.pid, signal.SIGSTOP)
+    session.add_point(FAR, label="Body")
+    os.kill(session._child.pid, signal.SIGKILL)
+    with pytest.raises(WorkerCrashed, match="SIGKILL"):
+        _ = session.result
+    session.undo()
+    assert np.abs(middle(session.result) - PLACE).max() < 1.5
+    assert session._child.starts == 2
+
+
+def test_saving_runs_the_whole_job_and_gives_the_same(session: PromptSession, tmp_path: Path) -> None:
+    session.add_point(PLACE, label="Body")
+    session.add_point(FAR, label="Body")
+    shown = session.result
+    job = session.save(tmp_path / "out", report=False)
+    assert job.wait(120)
+    saved = job.result()
+    assert np.array_equal(saved.findings[0].region.to_array(), shown.findings[0].region.to_array())
+    assert saved.provenance.prompts == shown.provenance.prompts
+    assert saved.findings[0].measurements == shown.findings[0].measurements
+
+
+def test_consent_is_asked_for_as_for_any_run(tmp_path: Path, image: Volume, places: Path) -> None:
+    folder = write_prompt_bundle(tmp_path / "marked@0.1", "at_places")
+    with slicermedai.prompt(image, str(folder), device="cpu") as session:
+        session.add_point(PLACE, label="Body")
+        with pytest.raises(ConsentError):
+            _ = session.result
+
+
+def test_options_that_do_not_exist_are_refused_at_once(image: Volume) -> None:
+    with pytest.raises(ProtocolError, match="unknown field"):
+        slicermedai.prompt(image, "model", devise="cpu")
+    with pytest.raises(InputError, match="added one by one"):
+        slicermedai.prompt(image, "model", prompts=("A=1 2 3",))
+    with pytest.raises(InputError, match="no image"):
+        slicermedai.prompt({}, "model")
