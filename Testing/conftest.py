@@ -63,9 +63,18 @@ def brain_model() -> None:
         pytest.skip("absent: model brain (PyPI deepbet); Scripts/test fetches it where it can")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No settings of whoever runs the tests count in them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLICERMEDAI_SETTINGS", str(tmp_path_factory.mktemp("settings") / "none.toml"))
+        yield
+
+
 @pytest.fixture
-def slicer_stand_in(tmp_path: Path) -> Iterator[Any]:
-    """Slicer's stand-in; at the end nothing may stand in its log of mistakes."""
+def slicer_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Slicer's stand-in, with settings of its own; at the end nothing may stand in its log of mistakes."""
+    monkeypatch.setenv("SLICERMEDAI_SETTINGS", str(tmp_path / "settings.toml"))
     pytest.importorskip("PySide6", reason="absent: PySide6")
     pytest.importorskip("slicer", reason="absent: slicer-core")
     from Testing.Harness import install

@@ -37,6 +37,7 @@
     ├── TrustError                confidence cannot be fitted, or its record cannot be used
     │   ├── TooFewCasesError      fewer patients than a calibration needs
     │   └── SharedCasesError      a patient stands on both sides: in training and calibration, or in fit and judgement
+    ├── PackagesError             Python packages cannot be installed or removed
     └── AuditError                the audit log was changed or cannot be written
 """
 
@@ -225,6 +226,10 @@ class TooFewCasesError(TrustError):
 
 class SharedCasesError(TrustError):
     """One patient stands on both sides: in training and calibration, or in fit and judgement."""
+
+
+class PackagesError(MedAIError):
+    """Python packages cannot be installed, or not be removed."""
 
 
 class AuditError(MedAIError):

@@ -17,6 +17,7 @@ from slicermedai.app.words import Translate
 from slicermedai.deid.presets import PRESETS, Preset, save_preset
 from slicermedai.deid.profile import STEPS, Option
 from slicermedai.deid.request import Choice, choice_of, wants_passphrase
+from slicermedai.domain import settings
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.places import unfinished
 from slicermedai.jobs.specs import DeidJob
@@ -41,7 +42,7 @@ class Choosing(Presenter):
         self.has_brain_model = False
         self.source: Any = None
         """A folder as text, or a list of files."""
-        self.state: DeidState = DeidState()
+        self.state: DeidState = DeidState(asked=Asked(key=settings.value("project_key")))
         self.choice: Choice = choice_of(self.job(Path()))
 
     # --- choosing ----------------------------------------------------------------------------------------------------

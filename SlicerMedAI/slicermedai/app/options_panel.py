@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from slicermedai.app.guided_run import GuidedRun
-from slicermedai.app.state import RunState
+from slicermedai.app.state import RunOptions, RunState
 from slicermedai.deid.presets import PRESETS
 
-DEVICE, PARENT = "MedAI/Device", "MedAI/ResultsFolder"
-"""Names in Slicer's settings."""
+DEVICE, PARENT = "device", "results"
+"""Names of settings, as Slicer's page of them and the command line know them."""
 _WIDGETS = ("deviceSelector", "flipsCheckBox", "stabilitySpinBox", "parentSelector")
 
 
 class OptionsPanel:
     """Shows the options of ``presenter`` in ``ui``, and takes what is set there.
 
-    ``recall`` and ``remember`` read and write Slicer's settings.
+    ``recall`` and ``remember`` read and write settings, as :mod:`slicermedai.app.kept` does.
     """
 
     def __init__(
         self, ui: Any, presenter: GuidedRun, *, recall: Callable[[str], str], remember: Callable[[str, str], None]
     ) -> None:
-        self.ui, self.presenter, self._remember = ui, presenter, remember
+        self.ui, self.presenter, self._recall, self._remember = ui, presenter, recall, remember
+        self._recalled: tuple[str, str] | None = None
         for name, preset in PRESETS.items():
             ui.presetSelector.addItem(presenter.translate(preset.title), name)
-        presenter.choose_options(device=recall(DEVICE) or presenter.state.options.device, parent=recall(PARENT))
+        self.recall()
+
+    def recall(self) -> None:
+        """Take device and place from the settings, where these were changed since they were looked at last."""
+        now = self._recall(DEVICE), self._recall(PARENT)
+        if now != self._recalled and self.presenter.editable:
+            self._recalled = now
+            self.presenter.choose_options(device=now[0] or RunOptions().device, parent=now[1])
 
     def show_devices(self, devices: Sequence[tuple[str, str]]) -> None:
         """Offer these; one that was chosen and is not there stays chosen, and the run will say that it is missing."""
@@ -64,13 +73,18 @@ class OptionsPanel:
         """A device was chosen; it is remembered."""
         name = str(self.ui.deviceSelector.itemData(index))
         self.presenter.choose_options(device=name)
-        self._remember(DEVICE, name)
+        self._keep(DEVICE, name)
 
     def onPreset(self, index: int) -> None:
         """How an image is de-identified."""
         self.presenter.choose_options(preset=str(self.ui.presetSelector.itemData(index)))
 
     def onParent(self, path: str) -> None:
-        """Where runs make their folders; it is remembered."""
+        """Where runs make their folders; one that is there is remembered."""
         self.presenter.choose_options(parent=path)
-        self._remember(PARENT, path)
+        if not path or Path(path).is_dir():
+            self._keep(PARENT, path)
+
+    def _keep(self, name: str, text: str) -> None:
+        self._remember(name, text)
+        self._recalled = self._recall(DEVICE), self._recall(PARENT)

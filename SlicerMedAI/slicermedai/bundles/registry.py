@@ -14,6 +14,7 @@ from slicermedai.bundles import deepbet, store
 from slicermedai.bundles.consent import word_for
 from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.verify import content_sha256, verify_files, with_consent
+from slicermedai.domain import settings
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.storage import atomic_folder
@@ -22,7 +23,6 @@ from slicermedai.errors import BundleError, CodeError, UnknownBundleError
 from slicermedai.jobs.home import home
 from slicermedai.jobs.interpreter import python
 
-FOLDERS_VARIABLE = "SLICERMEDAI_MODELS"
 _POLL_SECONDS = 0.1
 
 
@@ -54,9 +54,9 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 def model_folders() -> list[Path]:
-    """Where bundles are looked for, in this order: ``SLICERMEDAI_MODELS`` (may be read-only), then our own."""
-    shared = os.environ.get(FOLDERS_VARIABLE, "")
-    return [*(Path(part).expanduser() for part in shared.split(os.pathsep) if part), home() / "models"]
+    """Where bundles are looked for, in this order: the setting ``models`` (may be read-only), then our own."""
+    shared = settings.value("models")
+    return [*(Path(part) for part in shared.split(os.pathsep) if part), home() / "models"]
 
 
 def resolve(name: str, *, consent: str = "") -> BundleRef:

@@ -6,11 +6,26 @@ import sys
 from collections.abc import Callable
 
 import slicermedai
-from slicermedai.cli import audit, batch, bundle, deid, deid_key, estimate, inbox, job, outbox, retrieve, trust, worker
+from slicermedai.cli import (
+    audit,
+    batch,
+    bundle,
+    deid,
+    deid_key,
+    estimate,
+    inbox,
+    job,
+    outbox,
+    packages,
+    retrieve,
+    settings,
+    trust,
+    worker,
+)
 from slicermedai.cli.parser import Parser
 from slicermedai.errors import JobCancelled, MedAIError
 
-COMMANDS = (job, estimate, batch, deid, bundle, deid_key, outbox, retrieve, inbox, audit, trust)
+COMMANDS = (job, estimate, batch, deid, bundle, deid_key, outbox, retrieve, inbox, audit, trust, packages, settings)
 EXIT_ERROR = 1
 
 Act = Callable[[], int]

@@ -205,14 +205,14 @@ def _inbox(given: argparse.Namespace) -> Inbox:
 
 
 def _rules(given: argparse.Namespace) -> Rules:
-    from slicermedai.jobs.home import home
+    from slicermedai.domain.settings import present
     from slicermedai.pacs.inbox_rules import load_rules
 
-    return load_rules(given.rules or home() / "inbox.toml")
+    return load_rules(given.rules or Path(present("inbox")))
 
 
 def _action(actions: Any, name: str, text: str, do: Any) -> Any:
     parser = actions.add_parser(name, help=text, description=do.__doc__)
-    parser.add_argument("--rules", type=Path, metavar="FILE", help="default: inbox.toml in the home")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="default: as set, or inbox.toml in the home")
     parser.set_defaults(do=do)
     return parser

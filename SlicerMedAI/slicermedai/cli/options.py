@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import J, make_job
 from slicermedai.jobs.specs import Job
 
@@ -28,8 +29,9 @@ def add_option(parser: argparse.ArgumentParser, kind: type[Job], name: str) -> N
 
 
 def job_from(kind: type[J], given: argparse.Namespace) -> J:
-    """The job of the parsed arguments; raises :class:`~slicermedai.errors.ProtocolError`."""
-    return make_job(kind, {field.name: getattr(given, field.name) for field in dataclasses.fields(kind)})
+    """The job of the parsed arguments, and of the settings; raises :class:`~slicermedai.errors.ProtocolError`."""
+    values = {field.name: getattr(given, field.name) for field in dataclasses.fields(kind)}
+    return make_job(kind, with_settings(kind, values))
 
 
 def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
@@ -40,7 +42,7 @@ def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
     parser.add_argument(
         *names,
         help=_help(field),
-        default=field.default,
+        default=None if "setting" in field.metadata else field.default,
         type=_CONVERTERS[str(field.type)],
         choices=field.metadata.get("choices"),
         metavar=None if field.metadata.get("choices") else field.name.upper(),
@@ -50,7 +52,8 @@ def _add_option(parser: argparse.ArgumentParser, field: Field) -> None:
 def _help(field: Field) -> str:
     text = str(field.metadata["help"]).replace("%", "%%")
     default = "" if field.default in (dataclasses.MISSING, None) else _shown(field.default)
-    return f"{text} (default: {default})" if default else text
+    told = ", ".join(filter(None, [default, "or as it is set" if "setting" in field.metadata else ""]))
+    return f"{text} (default: {told})" if told else text
 
 
 def _shown(default: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from slicermedai.domain import settings
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.places import check_places
 from slicermedai.jobs.specs import Job
@@ -23,7 +24,10 @@ def launch(job: Job, *, folder: JobFolder | None = None, secrets: Mapping[str, s
         The output would lie in the folder that is read, or the temporary folder cannot be used.
     WorkerCrashed
         The worker cannot be started.
+    UnreadableFileError
+        The settings are damaged, so that nobody knows what was set.
     """
+    settings.check()
     check_places(job)
     formats = getattr(job, "formats", ())
     if formats:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from slicermedai.console.launch import launch
+from slicermedai.domain import settings
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
+from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.places import new_output
 from slicermedai.jobs.specs import DeidJob, RunJob
 from slicermedai.jobs.supervisor import Running
 
@@ -159,7 +160,7 @@ def _refuse_context(**given: Any) -> None:
 
 def _job(source: str | Path, values: dict[str, Any]) -> RunJob:
     clean = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-    return make_job(RunJob, {"source": str(Path(source).expanduser().absolute()), **clean})
+    return make_job(RunJob, with_settings(RunJob, {"source": str(Path(source).expanduser().absolute()), **clean}))
 
 
 def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> Running:
@@ -210,9 +211,7 @@ def inside_slicer() -> bool:
 
 
 def place(output: str | Path | None) -> Path:
-    """Where the output goes: absolute, or a new folder in the person's Documents, never a temporary one."""
+    """Where the output goes: absolute, or a new folder where the setting ``results`` says, by default in Documents."""
     if output is not None:
         return Path(output).expanduser().absolute()
-    documents = Path.home() / "Documents"
-    parent = documents if documents.is_dir() else Path.home()
-    return parent / f"MedAI-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
+    return new_output(Path(settings.present("results")).absolute())

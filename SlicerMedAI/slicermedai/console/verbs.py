@@ -27,6 +27,7 @@ from slicermedai.console.tell import tell, where_to_look
 from slicermedai.domain.result import AnalysisResult, result_folder
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
+from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.specs import DeidJob, ExportJob, Job
@@ -59,7 +60,7 @@ def submit(
     bundle:
         The model, as name or name@version.
     output:
-        The folder to make; by default a new ``MedAI-<time>-<number>`` in the user's Documents (or home) folder.
+        The folder to make; by default a new ``MedAI-<time>-<number>`` where the setting ``results`` says: in Documents.
     on_done:
         Called with the result when the job is done, by whatever polls; what it raises is told and kept as
         ``job.callback_error``. :func:`show` shows the image too (a volume node as it is, anything else read again), and
@@ -123,7 +124,7 @@ def deidentify(
     source:
         A DICOM folder, file or zip file, or a list of DICOM files.
     output:
-        The folder to make; by default a new ``MedAI-<time>-<number>`` in the user's Documents (or home) folder.
+        The folder to make; by default a new ``MedAI-<time>-<number>`` where the setting ``results`` says: in Documents.
     preset:
         "basic", "research", "hipaa-safe-harbor", or the file of a site's own preset.
     passphrase:
@@ -142,7 +143,7 @@ def deidentify(
     from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
 
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
-    values = {"source": "", "output": str(place(output)), "preset": preset, **plain}
+    values = with_settings(DeidJob, {"source": "", "output": str(place(output)), "preset": preset, **plain})
     choice_of(make_job(DeidJob, values))
     handle = JobHandle(start_deid(source, values, secrets={PASSPHRASE_VARIABLE: passphrase} if passphrase else {}))
     handle.tick()

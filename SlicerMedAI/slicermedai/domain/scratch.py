@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from slicermedai.domain import locks
+from slicermedai.domain import locks, settings
 from slicermedai.domain.storage import process_alive
 from slicermedai.errors import OutputError
 
@@ -59,8 +59,8 @@ class ScratchFolder:
         except OSError as error:
             raise OutputError(
                 f"the temporary folder cannot be used ({error.strerror})",
-                file=tempfile.gettempdir(),
-                advice="Point TMPDIR (TEMP on Windows) to a folder of yours with space in it.",
+                file=settings.present("scratch"),
+                advice="Name a folder of yours with space in it: the setting scratch, or TMPDIR (TEMP on Windows).",
             ) from error
 
     def remove(self) -> None:
@@ -84,14 +84,15 @@ class ScratchFolder:
 def temp_root() -> Path:
     """The folder of all scratch folders of this user, made where missing: ours, mode 0700, no link.
 
+    It lies where the setting ``scratch`` says, or in the system's folder for temporary files.
+
     Raises
     ------
     OutputError
         Something else is at its place.
     """
-    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
-    root = Path(tempfile.gettempdir()) / f"slicermedai{user}"
-    root.mkdir(mode=0o700, exist_ok=True)
+    root = _root_in(settings.present("scratch"))
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = root.lstat()
     if not stat.S_ISDIR(about.st_mode) or (hasattr(os, "getuid") and about.st_uid != os.getuid()):
         raise OutputError(
@@ -100,6 +101,17 @@ def temp_root() -> Path:
     if os.name != "nt" and stat.S_IMODE(about.st_mode) != 0o700:
         root.chmod(0o700)
     return root
+
+
+def temp_roots() -> list[Path]:
+    """Where scratch folders can have been left: :func:`temp_root`, and the system's folder, if that is another."""
+    system = _root_in(tempfile.gettempdir())
+    return list(dict.fromkeys([temp_root(), system]))
+
+
+def _root_in(place: str) -> Path:
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+    return Path(place) / f"slicermedai{user}"
 
 
 def orphans(root: Path, *, kind: str = "") -> list[Path]:
@@ -111,7 +123,7 @@ def orphans(root: Path, *, kind: str = "") -> list[Path]:
 
 def sweep_scratch(kind: str) -> list[Path]:
     """Remove what dead processes left of this ``kind``; returns what was removed."""
-    found = orphans(temp_root(), kind=kind)
+    found = [path for root in temp_roots() for path in orphans(root, kind=kind)]
     for path in found:
         remove_tree(path)
     return found

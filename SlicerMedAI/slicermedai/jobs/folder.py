@@ -11,7 +11,7 @@ import contextlib
 from pathlib import Path
 from typing import Self
 
-from slicermedai.domain.scratch import ScratchFolder, orphans, remove_tree, temp_root
+from slicermedai.domain.scratch import ScratchFolder, orphans, remove_tree, temp_roots
 from slicermedai.domain.storage import sweep_partials
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.files import read_job
@@ -39,11 +39,13 @@ class JobFolder(ScratchFolder):
 
 
 def sweep(root: Path | None = None) -> list[Path]:
-    """Remove the scratch folders of dead processes of this machine in ``root``; returns what was removed.
+    """Remove the scratch folders of dead processes of this machine; returns what was removed.
+
+    They are looked for in ``root``, or wherever they can lie.
 
     What their workers left half-written, wherever that lies, is removed before.
     """
-    found = orphans(temp_root() if root is None else root)
+    found = [path for place in (temp_roots() if root is None else [root]) for path in orphans(place)]
     for path in found:
         _sweep_output(path / _JOB)
         remove_tree(path)

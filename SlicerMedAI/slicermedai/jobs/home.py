@@ -1,21 +1,15 @@
-"""Where MedAI keeps what is no result: models, audit log, settings. Patient data in ``outbox`` and ``inbox`` alone."""
+"""Where MedAI keeps what is no result: models, audit log. Patient data in ``outbox`` and ``inbox`` alone."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
+
+from slicermedai.domain import settings
 
 
 def home() -> Path:
-    """The folder named by ``SLICERMEDAI_HOME``, or the platform's place for application data; not yet made."""
-    chosen = os.environ.get("SLICERMEDAI_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
-    return base / "SlicerMedAI"
+    """The folder named by ``SLICERMEDAI_HOME``, by the settings, or the platform's place for application data.
+
+    It may not be made yet.
+    """
+    return Path(settings.present("home"))

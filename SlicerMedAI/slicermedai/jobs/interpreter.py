@@ -15,7 +15,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from slicermedai.domain import settings
 from slicermedai.errors import WorkerCrashed
+from slicermedai.jobs.home import home
 
 _PACKAGES = Path(__file__).resolve().parents[2]
 
@@ -46,14 +48,18 @@ def environment(temporary: Path) -> dict[str, str]:
     """The environment of a worker: this process's, this package importable, and all temp files in ``temporary``.
 
     Where the package is installed, the worker finds it by itself: what is on PYTHONPATH comes before the standard
-    library, and all that is installed must not.
+    library, and all that is installed must not. It works with the same settings as this process, and keeps its home
+    should somebody set another one meanwhile.
     """
     values = dict(os.environ)
     if not _is_installed():
         paths = [str(_PACKAGES), *filter(None, [values.get("PYTHONPATH", "")])]
         values["PYTHONPATH"] = os.pathsep.join(paths)
     values.update({"PYTHONUTF8": "1", "PYTHONFAULTHANDLER": "1", "PYTHONSAFEPATH": "1"})
-    values.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
+    values.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP", settings.SETTINGS["scratch"].variable), str(temporary)))
+    values.update(
+        {settings.FILE_VARIABLE: str(settings.settings_file()), settings.SETTINGS["home"].variable: str(home())}
+    )
     return values
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import uuid
+from datetime import datetime
 from pathlib import Path
 
 from slicermedai.errors import OutputError
@@ -49,6 +51,11 @@ def _same(first: Path, second: Path) -> bool:
     with contextlib.suppress(OSError):
         return first.samefile(second)
     return False
+
+
+def new_output(parent: Path) -> Path:
+    """A folder in ``parent`` for one run, named by the time; not made yet."""
+    return parent / f"MedAI-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
 
 def unfinished(output: Path) -> list[Path]:

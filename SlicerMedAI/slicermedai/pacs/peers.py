@@ -36,11 +36,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slicermedai.domain import settings
 from slicermedai.domain.routes import check_destination
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.study import Identity
 from slicermedai.errors import IdentityError, MissingPackageError, PeerError, UnknownPeerError
-from slicermedai.jobs.home import home
 from slicermedai.pacs.objects import ObjectRef, identity_of
 from slicermedai.pacs.store import Store
 
@@ -74,8 +74,8 @@ class Peer:
 
 
 def peers_path() -> Path:
-    """``peers.toml`` in :func:`slicermedai.jobs.home.home`; it may not be there yet."""
-    return home() / "peers.toml"
+    """What the setting ``peers`` names, or ``peers.toml`` in the home; it may not be there yet."""
+    return Path(settings.present("peers"))
 
 
 def load_peers(path: Path | None = None) -> dict[str, Peer]:

@@ -1,0 +1,98 @@
+"""Which Python packages are installed, and which requirements they meet. The package ``packaging`` reads both.
+
+It comes with Slicer; where it does not, the copy inside of pip is as good.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sysconfig
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+NEVER = ("vtk", "slicer", "slicer-core")
+"""What Slicer brings without saying so to pip: a package of that name would lie over Slicer's own."""
+
+
+def library() -> Path:
+    """The folder that packages are installed into."""
+    return Path(sysconfig.get_path("purelib"))
+
+
+def parsed(requirement: str) -> Any:
+    """The requirement (PEP 508) as ``packaging`` reads it."""
+    return packaging("requirements").Requirement(requirement)
+
+
+def name_of(requirement: str) -> str:
+    """The canonical name of what is required (PEP 503)."""
+    return canonical(parsed(requirement).name)
+
+
+def canonical(name: str) -> str:
+    """A package's name as all spellings of it are told alike (PEP 503)."""
+    return str(packaging("utils").canonicalize_name(name))
+
+
+def installed() -> dict[str, str]:
+    """Canonical name -> version of all that is installed; looked at anew."""
+    importlib.invalidate_caches()
+    found = ((dist.metadata["Name"], dist.version) for dist in importlib.metadata.distributions())
+    return {canonical(name): str(version) for name, version in reversed([*found]) if name and version}
+
+
+def applies(requirement: str, *, extras: Iterable[str] = ("",)) -> bool:
+    """Whether its marker holds here, with any of ``extras`` asked for."""
+    marker = parsed(requirement).marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def is_met(requirement: str, versions: Mapping[str, str]) -> bool:
+    """Whether ``versions`` meet it, or it is not wanted on this computer."""
+    wanted = parsed(requirement)
+    version = versions.get(canonical(wanted.name))
+    return not applies(requirement) or (version is not None and wanted.specifier.contains(version, prereleases=True))
+
+
+def unmet(requirements: Iterable[str], versions: Mapping[str, str]) -> list[str]:
+    """Those of ``requirements`` that ``versions`` do not meet."""
+    return [one for one in requirements if not is_met(one, versions)]
+
+
+def constraints(versions: Mapping[str, str], *, free: Iterable[str]) -> list[str]:
+    """Lines for pip that keep every installed package as it is, but for those named in ``free``."""
+    kept = [
+        f"{name}=={version}" for name, version in sorted(versions.items()) if name not in free and _is_version(version)
+    ]
+    return [*kept, *(f"{name}<0" for name in NEVER if name not in versions)]
+
+
+def needed_by(names: Iterable[str], versions: Mapping[str, str]) -> dict[str, list[str]]:
+    """Which installed packages beside ``names`` need one of these: name -> who needs it."""
+    asked, found = set(names), dict[str, list[str]]()
+    for dist in importlib.metadata.distributions():
+        owner = canonical(dist.metadata["Name"] or "")
+        if owner in asked or owner not in versions:
+            continue
+        for one in dist.requires or ():
+            if name_of(one) in asked and applies(one):
+                found.setdefault(name_of(one), []).append(owner)
+    return found
+
+
+def packaging(part: str) -> Any:
+    """A module of ``packaging``."""
+    try:
+        return importlib.import_module(f"packaging.{part}")
+    except ModuleNotFoundError:
+        return importlib.import_module(f"pip._vendor.packaging.{part}")
+
+
+def _is_version(text: str) -> bool:
+    try:
+        packaging("version").Version(text)
+    except ValueError:
+        return False
+    return True
