@@ -23,10 +23,12 @@ from slicermedai.app import words
 from slicermedai.app.devices import DeviceList
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.help import help_text
+from slicermedai.app.kept import recall, remember
 from slicermedai.app.options_panel import OptionsPanel
 from slicermedai.app.series import image_series, modality_of
+from slicermedai.app.settings_page import add_page
 from slicermedai.app.state import Phase, RunState, SourceKind
-from slicermedai.scene.lifecycle import Lifecycle, missing_packages, set_setting, setting
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 600
 INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "modelSelector", "deidentifyCheckBox", "installButton")
@@ -50,6 +52,11 @@ class MedAI(ScriptedLoadableModule):
         self.parent.acknowledgementText = _(
             "Built on MONAI, PyTorch, highdicom, pydicom and 3D Slicer. Brain network: deepbet (MIT)."
         )
+        slicer.app.connect("startupCompleted()", self.addSettings)
+
+    def addSettings(self):
+        """Add the page of settings, when Slicer has started: all modules take their defaults from it."""
+        self.settings = add_page(lambda text: translate("MedAI", text))
 
 
 @parameterNodeWrapper
@@ -72,7 +79,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     def build(self, uiWidget):
         self.ui.findingsTable.setColumnCount(len(words.columns()))
         self.ui.findingsTable.setHorizontalHeaderLabels(words.columns(self.logic.presenter.translate))
-        self._options = OptionsPanel(self.ui, self.logic.presenter, recall=setting, remember=set_setting)
+        self._options = OptionsPanel(self.ui, self.logic.presenter, recall=recall, remember=remember)
         self._connect()
 
     def _connect(self):
@@ -108,6 +115,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     def refresh(self):
         """Look again at what is installed and what is in the DICOM database."""
         presenter = self.logic.presenter
+        self._options.recall()
         presenter.refresh_bundles()
         presenter.refresh_series(image_series(getattr(slicer, "dicomDatabase", None)))
         self._options.show_devices(self.logic.devices.state.devices)
@@ -173,9 +181,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     # --- actions -----------------------------------------------------------------------------------------------------
 
     def onInstall(self):
-        presenter = self.logic.presenter
-        if slicer.util.confirmOkCancelDisplay(words.consent_text(presenter.missing, presenter.translate)):
-            presenter.install()
+        self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
     def onFinished(self, result):
         with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), waitCursor=True):

@@ -145,9 +145,7 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
     # --- actions -----------------------------------------------------------------------------------------------------
 
     def onInstall(self):
-        presenter = self.logic.presenter
-        if slicer.util.confirmOkCancelDisplay(deid_words.install_question(presenter.missing, presenter.translate)):
-            presenter.install()
+        self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
     def onNewKey(self):
         path = qt.QFileDialog.getSaveFileName(self.parent, _("Make a project key"), "", "")

@@ -21,7 +21,6 @@ from slicer.util import VTKObservationMixin
 
 import slicermedai
 from slicermedai.app import report_database, report_peers, report_words
-from slicermedai.app.deid_words import install_question
 from slicermedai.app.help import help_text
 from slicermedai.app.report_outbox import OutboxRun
 from slicermedai.app.report_panel import Panel
@@ -137,9 +136,7 @@ class MedAIReportWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         self.logic.outbox.send(self.logic.report.state.written)
 
     def onInstall(self):
-        outbox = self.logic.outbox
-        if slicer.util.confirmOkCancelDisplay(install_question(outbox.missing, outbox.translate)):
-            outbox.install()
+        self.logic.outbox.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
     def onRetry(self):
         self.logic.outbox.retry(self._panel.deliveries)

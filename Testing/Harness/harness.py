@@ -23,7 +23,16 @@ from PySide6 import QtCore
 
 from Testing.Harness import fonts, gil
 from Testing.Harness.loading import HarnessedModule, load
-from Testing.Harness.pythonqt import application, ctk_widgets, dicom, mrml_tables, observers, registry, slicer_modules  # noqa: F401 - each registers its classes
+from Testing.Harness.pythonqt import (  # noqa: F401 - each registers its classes
+    application,
+    ctk_settings,
+    ctk_widgets,
+    dicom,
+    mrml_tables,
+    observers,
+    registry,
+    slicer_modules,
+)
 from Testing.Harness.pythonqt.dialogs import DIALOGS, Dialogs
 from Testing.Harness.pythonqt.log import STRICT
 from Testing.Harness.pythonqt.modules import install_modules, remove_modules

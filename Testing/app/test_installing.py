@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slicermedai.app.guided_run import GuidedRun
-from slicermedai.app.installing import Installation, InstallStep, model_step, packages_step, steps_for
+from slicermedai.app.install_ask import plan_of, question, refused_text, steps_of
+from slicermedai.app.installing import Installation, InstallStep, extension_step
 from slicermedai.app.state import Phase
 from slicermedai.domain.bundle import BundleRef
-from slicermedai.jobs import interpreter
+from slicermedai.jobs import install_record, interpreter
 from Testing.app.test_guided_run import Office, PlannedJob, a_bundle, a_result
+from Testing.fixtures.wheels import ThrowAway, make_wheel
 
 
 def says(*lines: str, code: int = 0, seconds: float = 0.0) -> tuple[str, ...]:
@@ -159,14 +162,171 @@ def test_nothing_is_installed_or_started_within_an_installation(tmp_path: Path) 
     assert not (tmp_path / "again").exists()
 
 
-def test_only_what_is_missing_is_asked_of_the_installer() -> None:
-    steps = steps_for(["torch>=2.8"], model="brain")
-    assert [step.arguments[-1] for step in steps] == ["torch>=2.8", "brain"]
-    assert steps[0].arguments[:3] == ("-m", "pip", "install")
-    assert "--no-input" in steps[0].arguments
-    assert steps[1] == model_step("brain", what="the brain model")
-    assert steps_for(["torch"], model="") == [packages_step(["torch"], what=steps[0].what)]
-    assert steps_for([], model="") == []
+ANSWER: dict[str, Any] = {
+    "missing": ["torch>=2.8", "monai>=1.6.1"],
+    "refused": [],
+    "wheels": "",
+    "needs_build": True,
+    "graphics": [{"name": "RTX 4090", "driver": [581, 29], "capability": 8.9}],
+    "torch": "auto",
+    "busy": False,
+}
+
+
+def test_the_build_is_chosen_and_shown_before_anything_is_installed() -> None:
+    plan = plan_of(ANSWER, model="brain")
+    assert plan.build is not None and plan.build.name == "cu130"
+    asked = question(plan)
+    assert "torch>=2.8, monai>=1.6.1, the brain model" in asked
+    assert "PyTorch: the build cu130 (RTX 4090 with driver 581.29)." in asked
+    assert "uses the network" in asked and "can be cancelled" in asked
+    steps = steps_of(plan)
+    assert [step.arguments for step in steps] == [
+        ("-m", "slicermedai", "packages", "install", "torch>=2.8", "monai>=1.6.1"),
+        ("-m", "slicermedai", "bundle", "fetch", "brain"),
+    ]
+    assert [step.what for step in steps] == ["PyTorch, MONAI and what they need", "the brain model"]
+
+
+def test_from_a_wheel_folder_no_network_is_spoken_of(tmp_path: Path) -> None:
+    plan = plan_of({**ANSWER, "wheels": str(tmp_path), "needs_build": False, "graphics": []})
+    assert plan.build is None
+    assert f"Packages come from the folder {tmp_path}, without the network." in question(plan)
+    assert "uses the network" not in question(plan)
+    (step,) = steps_of(plan)
+    assert not step.network
+    assert "uses the network" in question(
+        plan_of({**ANSWER, "wheels": str(tmp_path), "needs_build": False}, model="brain")
+    )
+
+
+def test_torch_comes_by_slicers_extension_where_it_is_there_and_nothing_else_is_set() -> None:
+    called = list[str]()
+    plan = plan_of(ANSWER, extension=called.append)
+    assert plan.build is None
+    assert "PyTorch extension: the window stands still" in question(plan)
+    first, second = steps_of(plan)
+    assert first.call is not None and first.arguments == ()
+    assert second.arguments[-1:] == ("monai>=1.6.1",)
+    set_by_hand = plan_of({**ANSWER, "torch": "cpu"}, extension=called.append)
+    assert set_by_hand.extension is None and set_by_hand.build is not None and set_by_hand.build.name == "cpu"
+    assert plan_of({**ANSWER, "needs_build": False}, extension=called.append).extension is None
+    assert called == []
+
+
+def test_what_stands_against_it_is_told() -> None:
+    plan = plan_of({**ANSWER, "refused": ["/wheels lacks: monai>=1.6.1"], "busy": True})
+    told = refused_text(plan)
+    assert told.startswith("Nothing was installed: /wheels lacks: monai>=1.6.1; packages are being installed")
+
+
+def test_the_extension_is_called_once_the_window_has_said_so_and_what_it_adds_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    there = {"numpy": "2.4.6"}
+    monkeypatch.setattr(install_record, "installed", lambda: dict(there))
+    called = list[str]()
+
+    def extension(versions: str) -> None:
+        called.append(versions)
+        there.update({"torch": "2.9.1+cu130", "torchvision": "0.24.1"})
+
+    installation = Installation([extension_step(extension, ">=2.8", what="PyTorch")])
+    assert "Installing PyTorch (step 1 of 1)" in installation.message
+    installation.poll()
+    assert called == []
+    installation.poll()
+    assert called == [">=2.8"]
+    assert (installation.done, installation.outcome) == (True, "Installed: PyTorch.")
+    assert install_record.InstallRecord().ours() == {"torch": "2.9.1+cu130", "torchvision": "0.24.1"}
+
+
+def test_an_extension_that_fails_in_any_way_is_told_and_one_that_waits_can_be_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+
+    def broken(versions: str) -> None:
+        raise KeyError("backend")
+
+    installation = Installation([extension_step(broken, ">=2.8", what="PyTorch")])
+    installation.poll()
+    installation.poll()
+    assert installation.done and "Could not install PyTorch: 'backend'." in installation.failure
+    waiting = Installation([extension_step(broken, ">=2.8", what="PyTorch")])
+    waiting.cancel()
+    assert (waiting.done, waiting.outcome) == (True, "Stopped.")
+
+
+def test_a_step_without_a_network_is_not_blamed_on_one(tmp_path: Path) -> None:
+    installation = Installation([InstallStep(what="monai", arguments=says("no room", code=1), network=False)])
+    while not installation.done:
+        time.sleep(0.01)
+        installation.poll()
+    assert installation.failure == "Could not install monai: no room."
+
+
+# --- from the click to the packages ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThrowAway:
+    """The workers' Python is a throw-away one, and its packages come from a folder of wheels."""
+    made = ThrowAway(tmp_path / "throw away")
+    monkeypatch.setattr(interpreter, "python", lambda: str(made.python))
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLICERMEDAI_WHEELS", str(tmp_path / "wheels"))
+    (tmp_path / "wheels").mkdir()
+    return made
+
+
+def asking(run: GuidedRun, *, agree: bool) -> list[str]:
+    """Click, wait, and answer; the questions."""
+    asked = list[str]()
+    run.ask_and_install(lambda text: asked.append(text) or agree)
+    until_idle(run)
+    return asked
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: symbolic links without special rights")
+def test_a_click_looks_asks_installs_from_the_folder_and_says_what_came(python: ThrowAway, tmp_path: Path) -> None:
+    (tmp_path / "model").touch()
+    make_wheel(tmp_path / "wheels", "alpha", "1.0", requires=["beta"])
+    run, _ = a_run(tmp_path, ("alpha>=1",))
+    assert asking(run, agree=True) == []
+    assert "lacks: beta (for alpha)" in run.state.message
+    assert run.state.phase is Phase.FAILED
+    assert python.installed() == {}
+    make_wheel(tmp_path / "wheels", "beta", "1.0")
+    (asked,) = asking(run, agree=False)
+    assert "install into Slicer's Python, or fetch: alpha>=1." in asked
+    assert run.state.phase is Phase.IDLE and python.installed() == {}
+    asking(run, agree=True)
+    assert run.state.message.startswith("Installed: alpha>=1."), run.state.message
+    assert python.installed() == {"alpha": "1.0", "beta": "1.0"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: symbolic links without special rights")
+def test_a_look_is_cancelled_and_nobody_is_asked(python: ThrowAway, tmp_path: Path) -> None:
+    (tmp_path / "model").touch()
+    run, _ = a_run(tmp_path, ("alpha>=1",))
+    asked = list[str]()
+    run.ask_and_install(lambda text: asked.append(text) or True)
+    assert run.state.phase is Phase.INSTALLING and run.can_cancel
+    run.cancel()
+    until_idle(run)
+    assert run.state.phase is Phase.CANCELLED
+    assert asked == []
+
+
+def test_a_model_alone_is_asked_for_at_once(tmp_path: Path) -> None:
+    run, _ = a_run(tmp_path)
+    asked = list[str]()
+    run.ask_and_install(lambda text: asked.append(text) or False)
+    assert len(asked) == 1 and "fetch: the brain model." in asked[0]
+    assert not run.busy
 
 
 def test_without_anything_to_do_an_installation_is_over_at_once() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,31 @@ def medai(harness: Harness, places: Path) -> Iterator[Any]:
     loaded.enter()
     yield loaded
     loaded.close()
+
+
+_LOOK = """\
+import json, sys, time
+if sys.argv[1:3] == ["-m", "slicermedai.app.install_answer"]:
+    missing = json.loads(sys.stdin.readline())["packages"]
+    card = {"name": "RTX 4090", "driver": [581, 29], "capability": 8.9}
+    found = {"missing": missing, "refused": [], "wheels": "", "needs_build": "torch>=2.8" in missing}
+    print(json.dumps({"answer": {**found, "graphics": [card], "torch": "auto", "busy": False}}))
+    sys.exit()
+"""
+
+
+@pytest.fixture
+def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """In place of the Python that installs, a program: finds all missing, notes its calls, does what it is told."""
+    from slicermedai.jobs import interpreter
+
+    program, noted = tmp_path / "installer", tmp_path / "noted"
+
+    def behave(body: str) -> Path:
+        note = f"print(*sys.argv[1:], file=open({str(noted)!r}, 'a'))\n"
+        program.write_text(f"#!{sys.executable}\n{_LOOK}{note}{body}")
+        program.chmod(0o755)
+        monkeypatch.setattr(interpreter, "python", lambda: str(program))
+        return noted
+
+    return behave

@@ -418,23 +418,6 @@ def test_it_is_loaded_after_slicers_dicom_module(medai: Any) -> None:
 
 
 @pytest.fixture
-def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """In place of the Python that installs, a program: notes what it is called with, then does what it is told."""
-    from slicermedai.jobs import interpreter
-
-    program, noted = tmp_path / "installer", tmp_path / "noted"
-
-    def behave(body: str) -> Path:
-        head = f"#!{sys.executable}\nimport sys, time\nprint(*sys.argv[1:], file=open({str(noted)!r}, 'a'))\n"
-        program.write_text(head + body)
-        program.chmod(0o755)
-        monkeypatch.setattr(interpreter, "python", lambda: str(program))
-        return noted
-
-    return behave
-
-
-@pytest.fixture
 def no_torch(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slicer's Python lacks all that the library needs."""
     from Testing.Harness.pythonqt import slicer_modules
@@ -451,9 +434,11 @@ def test_installing_asks_first_and_a_refusal_installs_nothing(
     noted = installer(CHATTY)
     harness.dialogs.answer("cancel")
     harness.click(medai.widget.ui.installButton)
+    assert harness.wait_until(lambda: not medai.widget.logic.presenter.busy, 30_000)
     (asked,) = harness.dialogs.shown
     assert "torch>=2.8" in asked.text
     assert "the brain model" in asked.text
+    assert "the build cu130 (RTX 4090 with driver 581.29)" in asked.text
     assert not medai.widget.logic.presenter.busy
     assert not noted.exists()
 
@@ -478,7 +463,7 @@ def test_the_window_lives_while_it_installs(
     assert len({text for text in seen if "Collecting part" in text}) > 3
     asked = [line.split() for line in noted.read_text().splitlines()]
     assert [words[:4] for words in asked] == [
-        ["-m", "pip", "install", "--no-input"], ["-m", "slicermedai", "bundle", "fetch"],
+        ["-m", "slicermedai", "packages", "install"], ["-m", "slicermedai", "bundle", "fetch"],
     ]  # fmt: skip
     assert {"torch>=2.8", "monai>=1.6.1"} <= set(asked[0])
     assert ui.messageLabel.text.startswith("Installed: PyTorch, MONAI and what they need; the brain model.")

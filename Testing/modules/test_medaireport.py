@@ -407,18 +407,22 @@ def _make_due() -> None:
 
 
 def test_what_speaks_to_archives_is_offered_where_it_is_missing(
-    harness: Harness, module: Any, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, module: Any, monkeypatch: pytest.MonkeyPatch, installer: Callable[[str], Path]
 ) -> None:
     monkeypatch.setitem(slicer_modules.RETURNED, "packaging.pip_check", False)
     module.widget.refresh()
     until_idle(harness, module)
+    noted = installer("")
     ui = module.widget.ui
     assert ui.installButton.visible
     assert "pynetdicom" in ui.installButton.text
     harness.dialogs.answer("cancel")
     harness.click(ui.installButton)
+    assert harness.wait_until(lambda: bool(harness.dialogs.shown), 30_000)
     assert "dicomweb-client" in harness.dialogs.shown[0].text
-    assert not module.widget.logic.outbox.busy
+    assert not noted.exists()
+    monkeypatch.undo()
+    until_idle(harness, module)
 
 
 # --- in Slicer -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from slicermedai.app.deid_preview import shown_from, start_key, start_preview
 from slicermedai.app.deid_result import DECISIONS, decide, decisions, read_result, review_folder
 from slicermedai.app.deid_state import DeidResult, Working
 from slicermedai.app.deid_words import stopped_text, summary
-from slicermedai.app.installing import InstallStep, packages_step
+from slicermedai.app.installing import InstallStep
+from slicermedai.app.presenter import Ask
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.console.sources import place
@@ -111,13 +112,14 @@ class DeidRun(Choosing):
         self._key = path
         self._begin(working, KEY)
 
-    def install(self, steps: Sequence[InstallStep] | None = None) -> None:
-        """Start to bring the optional packages that are missing; the person was asked before. Uses the network."""
-        if steps is None:
-            steps = [packages_step(self.missing, what=", ".join(self.missing))] if self.missing else []
-        if self.busy or not steps:
-            return
-        self._install(steps, activity=INSTALL)
+    def ask_and_install(self, ask: Ask) -> None:
+        """Start to bring the optional packages that are missing, once it is known how and the person was asked."""
+        self._ask_and_install(self.missing, ask=ask, activity=INSTALL)
+
+    def install(self, steps: Sequence[InstallStep]) -> None:
+        """Start to do ``steps``; the person was asked before."""
+        if steps and not self.busy:
+            self._install(steps, activity=INSTALL)
 
     def decide(self, picture: Path, decision: str) -> None:
         """Note what a person said about a piece of doubtful text, in the folder where its picture lies."""

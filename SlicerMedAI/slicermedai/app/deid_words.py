@@ -184,14 +184,6 @@ def lacking_text(names: Sequence[str], tr: Translate = untranslated) -> str:
     return tr("Not installed: {names}. Install what is missing, or choose without it.").format(names=", ".join(names))
 
 
-def install_question(names: Sequence[str], tr: Translate = untranslated) -> str:
-    """What a person is asked before anything is fetched."""
-    return tr(
-        "MedAI will install into Slicer's Python: {names}.\n\nThis uses the network and can take some minutes. "
-        "It can be cancelled. No image leaves this computer. Go on?"
-    ).format(names=", ".join(names))
-
-
 def review_text(number: int, count: int, decision: str, tr: Translate = untranslated) -> str:
     """Which piece of doubtful text is shown, and what was decided."""
     if not count:

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from slicermedai.app.installing import InstallStep, steps_for
-from slicermedai.app.presenter import Presenter
+from slicermedai.app.installing import InstallStep
+from slicermedai.app.presenter import Ask, Presenter
 from slicermedai.app.run_options import as_job_options, fits
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Handle, Phase, RunState, SourceKind
@@ -140,16 +140,17 @@ class GuidedRun(Presenter):
 
     # --- installing --------------------------------------------------------------------------------------------------
 
-    def install(self, steps: Sequence[InstallStep] | None = None) -> None:
-        """Start to bring what is missing (or do ``steps``) and return at once; the person was asked before.
+    def ask_and_install(self, ask: Ask) -> None:
+        """Look what is missing and how it can be brought, ``ask`` the person, and where they agree bring it.
 
-        Uses the network. Whatever fails becomes the message.
+        Returns at once. Whatever fails becomes the message.
         """
-        if steps is None:
-            steps = steps_for(self._packages, model="" if self.choices else MODEL, tr=self.translate)
-        if not self.editable or not steps:
-            return
-        self._install(steps)
+        self._ask_and_install(self._packages, model="" if self.choices else MODEL, ask=ask)
+
+    def install(self, steps: Sequence[InstallStep]) -> None:
+        """Start to do ``steps`` and return at once; the person was asked before. Whatever fails becomes the message."""
+        if self.editable and steps:
+            self._install(steps)
 
     def _look_again(self) -> None:
         self.refresh_bundles()

@@ -1,39 +1,67 @@
-"""Installing what is missing, by child processes one after the other, so that the window stays alive."""
+"""Installing what is missing, by child processes one after the other, so that the window stays alive.
+
+:mod:`slicermedai.jobs.install` says why ``slicer.packaging.pip_ensure`` is not what does it.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.command import Command
+from slicermedai.jobs.install_record import InstallRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallStep:
-    """One thing to bring: what it is, for people, and what the workers' Python is called with to bring it."""
+    """One thing to bring.
+
+    Parameters
+    ----------
+    what:
+        What it is, for people.
+    arguments:
+        What the workers' Python is called with to bring it.
+    call:
+        What brings it in this process instead, and blocks until then.
+    network:
+        Whether a network is needed for it.
+    """
 
     what: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    call: Callable[[], object] | None = None
+    network: bool = True
 
 
-def packages_step(requirements: Sequence[str], *, what: str) -> InstallStep:
-    """Have pip install ``requirements`` (PEP 508), asking nothing; what is there and fits is left as it is."""
-    options = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off")
-    return InstallStep(what=what, arguments=("-m", "pip", "install", *options, *requirements))
+def packages_step(requirements: Sequence[str], *, what: str, network: bool = True) -> InstallStep:
+    """Have the library install ``requirements`` (PEP 508) with pip; all else keeps its version, and it is on record."""
+    return InstallStep(
+        what=what, arguments=("-m", "slicermedai", "packages", "install", *requirements), network=network
+    )
+
+
+def extension_step(install: Callable[[str], object], versions: str, *, what: str) -> InstallStep:
+    """Have Slicer's PyTorch extension install PyTorch of ``versions`` (">=2.8"), and write down what that added."""
+
+    def run() -> None:
+        record = InstallRecord()
+        with record.alone():
+            record.begin([f"torch{versions}"], source="extension")
+            try:
+                install(versions)
+            finally:
+                record.settle(whole=True)
+
+    return InstallStep(what=what, call=run)
 
 
 def model_step(name: str, *, what: str) -> InstallStep:
     """Have the library fetch and verify the model ``name``."""
     return InstallStep(what=what, arguments=("-m", "slicermedai", "bundle", "fetch", name))
-
-
-def steps_for(packages: Sequence[str], *, model: str, tr: Translate = untranslated) -> list[InstallStep]:
-    """What brings the missing ``packages`` and the ``model`` ("" where there is one)."""
-    steps = [packages_step(packages, what=tr("PyTorch, MONAI and what they need"))] if packages else []
-    return [*steps, model_step(model, what=tr("the brain model"))] if model else steps
 
 
 class Installation:
@@ -49,18 +77,20 @@ class Installation:
         self._translate = translate
         self._steps = tuple(steps)
         self._command: Command | None = None
+        self._call: Callable[[], object] | None = None
+        self._was_told = False
         self._go_on()
 
     @property
     def message(self) -> str:
         """Which step it is at and what the installer said last."""
-        if self.done or self._command is None:
+        if self.done:
             return ""
         number = len(self.installed)
         told = self._translate("Installing {what} (step {number} of {count}). This can take several minutes.").format(
             what=self._steps[number].what, number=number + 1, count=len(self._steps)
         )
-        return "\n".join(filter(None, [told, self._command.last_line]))
+        return "\n".join(filter(None, [told, self._command.last_line if self._command else ""]))
 
     @property
     def outcome(self) -> str:
@@ -72,9 +102,14 @@ class Installation:
         return " ".join(filter(None, [stopped, installed, self.failure]))
 
     def poll(self) -> None:
-        """Take in what the running step said; start the next where it has ended well."""
+        """Take in what the running step said; start the next where it has ended well.
+
+        A step of this process is done by the second call, when the window had time to say so, and blocks.
+        """
         command = self._command
         if self.done or command is None:
+            if self._call is not None:
+                self._do(self._call)
             return
         command.poll()
         if command.returncode is None:
@@ -92,27 +127,44 @@ class Installation:
         self.cancelled = True
         if self._command is not None:
             self._command.cancel()
+        else:
+            self._end()
 
     def _go_on(self) -> None:
         if len(self.installed) == len(self._steps):
             self._end()
             return
+        step = self._steps[len(self.installed)]
+        self._command, self._call, self._was_told = None, step.call, False
+        if step.call is not None:
+            return
         try:
-            self._command = Command(self._steps[len(self.installed)].arguments)
+            self._command = Command(step.arguments)
         except MedAIError as error:
             self._fail(str(error))
 
+    def _do(self, call: Callable[[], object]) -> None:
+        if not self._was_told:
+            self._was_told = True
+            return
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # another extension's code may fail in any way
+            self._fail(str(error) or type(error).__name__)
+            return
+        self.installed.append(self._steps[len(self.installed)].what)
+        self._go_on()
+
     def _fail(self, reason: str) -> None:
-        what = self._steps[len(self.installed)].what
-        told = self._translate(
-            "Could not install {what}: {reason}. Check that this computer reaches the network, then install again."
-        )
-        self.failure = told.format(what=what, reason=reason.rstrip("."))
+        step, tr = self._steps[len(self.installed)], self._translate
+        told = tr("Could not install {what}: {reason}.").format(what=step.what, reason=reason.rstrip("."))
+        hint = tr("Check that this computer reaches the network, then install again.") if step.network else ""
+        self.failure = " ".join(filter(None, [told, hint]))
         self._end()
 
     def _status(self, code: int) -> str:
         return self._translate("the installer ended with status {code}").format(code=code)
 
     def _end(self) -> None:
-        self.done = True
+        self.done, self._call = True, None
         importlib.invalidate_caches()

@@ -8,10 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from slicermedai.app.install_ask import InstallPlan, plan_of, question, refused_text, start_look, steps_of
 from slicermedai.app.installing import Installation, InstallStep
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import BUSY, Phase, Work
 from slicermedai.app.words import Translate
+from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.jobs.inquiry import Inquiry
+from slicermedai.scene.packages import is_installing, torch_extension
+
+Ask = Callable[[str], object]
+"""Asks a person, and says whether they agree."""
 
 STOP_SECONDS = 5.0
 """How long :meth:`Presenter.wait` waits for what it has cancelled."""
@@ -29,6 +36,8 @@ class Presenter(ABC):
         self.translate = translate
         self._working: Any = None
         self._installation: Installation | None = None
+        self._looking: Inquiry | None = None
+        self._asking: tuple[Ask, str, dict[str, Any]] | None = None
 
     @property
     def busy(self) -> bool:
@@ -42,7 +51,7 @@ class Presenter(ABC):
 
     def cancel(self) -> None:
         """Ask what is going on to stop; it is gone within two seconds, and nothing half-written stays."""
-        working = self._installation or self._working
+        working = self._installation or self._looking or self._working
         if working is not None and self.can_cancel:
             working.cancel()
             self._set(phase=Phase.STOPPING, message=self.translate("Stopping ..."))
@@ -51,6 +60,8 @@ class Presenter(ABC):
         """To be called by a timer while :attr:`busy`; takes well under a millisecond when nothing is new."""
         if self._installation is not None:
             self._poll_installation(self._installation)
+        elif self._looking is not None:
+            self._poll_look(self._looking)
         elif self._working is not None:
             self._poll_working(self._working)
 
@@ -72,6 +83,49 @@ class Presenter(ABC):
     @abstractmethod
     def _end(self, working: Any) -> None:
         """The work has ended."""
+
+    def _ask_and_install(self, packages: Sequence[str], *, model: str = "", ask: Ask, **more: Any) -> None:
+        """Look in a child what installing would do, ask the person once that is known, and begin where they agree."""
+        if self.busy or not (packages or model):
+            return
+        self._asking = ask, model, more
+        if not packages:
+            self._decide_install(InstallPlan(model=model))
+            return
+        try:
+            self._looking = start_look(packages)
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        told = self.translate("Looking what has to be installed ...")
+        self._set(phase=Phase.INSTALLING, message=told, stage="", progress=0.0, **more)
+
+    def _poll_look(self, looking: Inquiry) -> None:
+        looking.poll()
+        if not looking.done or self._asking is None:
+            return
+        self._looking = None
+        if looking.error is not None:
+            stopped = isinstance(looking.error, JobCancelled)
+            message = self.translate("Stopped.") if stopped else str(looking.error)
+            self._set(phase=Phase.CANCELLED if stopped else Phase.FAILED, message=message)
+            return
+        model = self._asking[1]
+        self._decide_install(plan_of(looking.answer, model=model, extension=torch_extension(), tr=self.translate))
+
+    def _decide_install(self, plan: InstallPlan) -> None:
+        """Not busy while the person is asked: the box has a loop of its own, in which timers go on."""
+        assert self._asking is not None
+        ask, _, more = self._asking
+        self._asking = None
+        self._set(phase=Phase.IDLE)
+        self._look_again()
+        busy = self.translate("Slicer is installing packages: wait until that has ended")
+        refused = (*plan.refused, *([busy] if is_installing() else []))
+        if refused:
+            self._set(phase=Phase.FAILED, message=refused_text(replace(plan, refused=refused), self.translate))
+        elif (plan.packages or plan.model) and ask(question(plan, self.translate)) and not self.busy:
+            self._install(steps_of(plan, self.translate), **more)
 
     def _install(self, steps: Sequence[InstallStep], **more: Any) -> None:
         self._installation = Installation(steps, translate=self.translate)

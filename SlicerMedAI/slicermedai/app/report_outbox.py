@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from slicermedai.app.installing import packages_step
-from slicermedai.app.presenter import Presenter
+from slicermedai.app.presenter import Ask, Presenter
 from slicermedai.app.report_ask import (
     Servers,
     outbox_from,
@@ -116,10 +115,9 @@ class OutboxRun(Presenter):
         """Start to remove those of ``found`` that do not wait any more; one destination at a time."""
         self._change(FORGET, [one for one in found if one.state in REMOVABLE])
 
-    def install(self) -> None:
-        """Start to bring the packages for sending; the person was asked before. Uses the network."""
-        if self.missing and not self.busy:
-            self._install([packages_step(self.missing, what=", ".join(self.missing))], activity=INSTALL)
+    def ask_and_install(self, ask: Ask) -> None:
+        """Start to bring the packages for sending, once it is known how and the person was asked."""
+        self._ask_and_install(self.missing, ask=ask, activity=INSTALL)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

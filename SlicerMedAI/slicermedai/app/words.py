@@ -178,11 +178,3 @@ def install_text(missing: Sequence[str], tr: Translate = untranslated) -> str:
     if len(missing) > _NAMED:
         return tr("Install {names} and {count} more").format(names=names, count=len(missing) - _NAMED)
     return tr("Install {names}").format(names=names)
-
-
-def consent_text(missing: Sequence[str], tr: Translate = untranslated) -> str:
-    """What a person is asked before anything is fetched."""
-    return tr(
-        "MedAI will install into Slicer's Python, or fetch: {names}.\n\nThis uses the network, can take several "
-        "minutes and up to some gigabytes of disk. It can be cancelled. No image leaves this computer. Go on?"
-    ).format(names=", ".join(missing))

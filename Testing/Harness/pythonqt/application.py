@@ -49,6 +49,7 @@ class Application(QtWidgets.QApplication):
     module_manager: Any = None
     logic: Any = None
     folder = Path(tempfile.gettempdir())
+    settings_dialog: Any = None
 
     temporaryPath = Property(str, lambda self: str(self.folder / "tmp"))
     cachePath = Property(str, lambda self: str(self.folder / "cache"))
@@ -82,6 +83,12 @@ class Application(QtWidgets.QApplication):
     def commandOptions(self) -> Any:
         """Options of the command line: none is set."""
         return registry.implementation("qSlicerCommandOptions")()
+
+    def settingsDialog(self) -> Any:
+        """The application's settings; never shown by itself."""
+        if self.settings_dialog is None:
+            self.settings_dialog = registry.implementation("ctkSettingsDialog")()
+        return self.settings_dialog
 
     @staticmethod
     def processEvents(*_flags: Any) -> None:
@@ -265,7 +272,7 @@ def start(scene: Any, folder: Path) -> Any:
     slicer.mrmlScene = scene
     app = application()
     cpp = objects.unwrap(app)
-    cpp.folder, cpp.testing = folder, False
+    cpp.folder, cpp.testing, cpp.settings_dialog = folder, False, None
     cpp.layout_manager = registry.implementation("qSlicerLayoutManager")()
     cpp.module_manager = registry.implementation("qSlicerModuleManager")()
     cpp.logic = slicer.vtkSlicerApplicationLogic()
