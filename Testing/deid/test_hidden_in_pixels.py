@@ -210,6 +210,27 @@ def test_what_is_no_codestream_that_is_known_stays_as_it_is() -> None:
     assert without_remarks(film) == film
 
 
+def boxed(*, endless: bool) -> bytes:
+    """A frame in the boxes of JPEG XL (ISO/IEC 18181-2), the last one of no said length."""
+    boxes = [(b"JXL ", b"\r\n\x87\n"), (b"ftyp", b"jxl \0\0\0\0jxl "), (b"Exif", bytes(4) + b"Dr Hals, ward 12-34")]
+    boxes += [(b"xml ", b"<p>Eva</p>"), (b"jxlc", bytes(range(256)))]
+    last = len(boxes) - 1
+    return b"".join(
+        (0 if endless and n == last else 8 + len(said)).to_bytes(4, "big") + kind + said
+        for n, (kind, said) in enumerate(boxes)
+    )
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_remarks_in_the_boxes_of_jpeg_xl_are_gone_in_every_frame_and_the_codestream_stays(endless: bool) -> None:
+    frame, blanker = boxed(endless=endless), Blanker()
+    out = [b"".join((*blanker.feed(frame), *blanker.boundary())) for _ in range(3)]
+    assert out[0] == out[1] == out[2]
+    assert len(out[0]) == len(frame)
+    assert not [word for word in (b"Hals", b"Eva", b"12-34") if word in out[0]]
+    assert out[0].endswith(b"jxlc" + bytes(range(256)))
+
+
 @pytest.mark.parametrize(("code", "bits"), [(jpeg, 8), (j2k, 8)])
 def test_a_codestream_says_how_many_bits_its_samples_have(code: object, bits: int) -> None:
     assert precision_of(code(tissue(SHAPE))) == bits  # type: ignore[operator]  # one of two functions

@@ -279,6 +279,7 @@ def test_a_file_without_id_in_the_study_of_a_patient_who_opted_out_is_left_out(t
     ("listed", "told"),
     [
         ("PatientID\nOPT-777\n", {"PatientID": "", "StudyInstanceUID": "1.2.3.7"}),  # known by name and birth date
+        ("PatientID\nOPT-777\n", {"PatientID": "", "StudyInstanceUID": "1.2.3.7", "PatientName": "QUILL ALICE^^"}),
         ("PatientID,IssuerOfPatientID\nOPT-777,ANNAS\n", {"IssuerOfPatientID": "St. Anna", "SeriesNumber": 3}),
         ("AccessionNumber\nACC-31\n", {"AccessionNumber": ""}),
     ],
@@ -287,6 +288,7 @@ def test_whoever_opted_out_is_left_out_in_every_file_of_theirs(
     tmp_path: Path, listed: str, told: dict[str, object]
 ) -> None:
     said = {"PatientID": "OPT-777", "IssuerOfPatientID": "Annas", "AccessionNumber": "ACC-31"}
+    said["PatientName"] = "Quill^Alice"
     files = [an_image(tmp_path / "1", **said), an_image(tmp_path / "2", **{**said, **told})]
     files.append(an_image(tmp_path / "3", PatientID="FINE-1234567", PatientName="Fine^Ulf", StudyInstanceUID="1.2.5"))
     (tmp_path / "list.csv").write_text(listed)

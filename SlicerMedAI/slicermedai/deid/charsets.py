@@ -10,7 +10,7 @@ import codecs
 import functools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from slicermedai.errors import UnreadableFileError
 
@@ -63,8 +63,7 @@ _ASCII = b"(B"
 _DELIMITERS = "\\\r\n\t\f^="
 
 
-@dataclass(frozen=True, slots=True)
-class Charset:
+class Charset(NamedTuple):
     """The character sets of one Specific Character Set value.
 
     Parameters

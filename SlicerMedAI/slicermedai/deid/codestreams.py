@@ -1,7 +1,7 @@
 """Remarks in compressed frames: comments, EXIF and the like are blanked, and no other byte changes.
 
-JPEG (ISO/IEC 10918-1), JPEG-LS (ISO/IEC 14495-1) and JPEG 2000 (ISO/IEC 15444-1), also in JP2 boxes. Every frame keeps
-its length, so that offset tables and the lengths of tile-parts stay true.
+JPEG (ISO/IEC 10918-1), JPEG-LS (ISO/IEC 14495-1) and JPEG 2000 (ISO/IEC 15444-1), also in JP2 boxes, and the boxes of
+JPEG XL (ISO/IEC 18181-2). Every frame keeps its length, so that offset tables and the lengths of tile-parts stay true.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 
-_JPEG, _J2K, _JP2 = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  "
+_JPEG, _J2K, _JP2, _JXL = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL "
+_SIGNS = (_JPEG, _J2K, _JP2, _JXL)
 _COM, _APP, _J2K_COM = 0xFE, range(0xE0, 0xF0), 0x64
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _BARE_J2K = frozenset(range(0x30, 0x40))
@@ -21,7 +22,9 @@ _JPEG_LS = 0xF7
 _SIZES = frozenset({*range(0xC0, 0xD0), _JPEG_LS}) - {0xC4, 0xC8, 0xCC}
 _KEPT_APP = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12), 0xE8: (b"mrfx", 5)}
 """Of these application segments, which begin like that, as many bytes say how the samples are to be understood."""
-_KEPT_BOXES = frozenset({b"jP  ", b"ftyp", b"jp2h"})
+_KEPT_BOXES = frozenset({b"jP  ", b"ftyp", b"jp2h", b"JXL ", b"jxll", b"jxlc", b"jxlp", b"jxli"})
+_TO_THE_END = 1 << 62
+"""Of a box that says no length."""
 _BLOCK = 1 << 16
 
 
@@ -70,7 +73,8 @@ class Blanker:
         if self._step == self._behind and self._held:
             rest = self._take(len(self._held))
             yield rest if not rest.strip(b"\0\xff") else bytes(len(rest))
-        elif self._step in (self._start, self._as_it_is):
+        elif self._step in (self._start, self._as_it_is) or self._left > _TO_THE_END >> 1:
+            self._left = 0
             if self._held:
                 yield self._take(len(self._held))
             self._step = self._start
@@ -89,7 +93,7 @@ class Blanker:
 
     def _start(self) -> bytes:
         held = self._held
-        if len(held) < 12 and any(sign.startswith(held[: len(sign)]) for sign in (_JPEG, _J2K, _JP2)):
+        if len(held) < 12 and any(sign.startswith(held[: len(sign)]) for sign in _SIGNS):
             return b""
         if held.startswith(_JPEG):
             self._step, self._is_ls = self._markers, False
@@ -97,7 +101,7 @@ class Blanker:
         if held.startswith(_J2K):
             self._step = self._j2k_markers
             return self._take(2)
-        self._step = self._boxes if held.startswith(_JP2) else self._as_it_is
+        self._step = self._boxes if held.startswith((_JP2, _JXL)) else self._as_it_is
         return self._step()
 
     def _as_it_is(self) -> bytes:
@@ -105,9 +109,9 @@ class Blanker:
 
     def _behind(self) -> bytes:
         """Between the end of a frame and the beginning of the next one nothing is meant."""
-        if len(self._held) < 12 and any(sign.startswith(self._held[: len(sign)]) for sign in (_JPEG, _J2K, _JP2)):
+        if len(self._held) < 12 and any(sign.startswith(self._held[: len(sign)]) for sign in _SIGNS):
             return b""
-        if self._held.startswith((_JPEG, _J2K, _JP2)):
+        if self._held.startswith(_SIGNS):
             self._step = self._start
             return self._start()
         return bytes(len(self._take(len(self._held))))
@@ -189,7 +193,7 @@ class Blanker:
         if kind == b"jp2c":
             self._step = self._start
             return self._take(head)
-        self._left, self._step = size or (1 << 62), self._box if kind in _KEPT_BOXES else self._other_box
+        self._left, self._step = size or _TO_THE_END, self._box if kind in _KEPT_BOXES else self._other_box
         return self._box_piece(self._take(min(head, self._left)))
 
     def _box(self) -> bytes:

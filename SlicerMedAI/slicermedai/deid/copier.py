@@ -66,9 +66,9 @@ class Copier:
             if change is None:
                 self._sink.write(piece)
                 continue
-            joined = rest + bytes(piece)
+            joined = rest + bytes(piece) if rest else piece
             whole = len(joined) - len(joined) % _WIDEST
-            rest = joined[whole:]
+            rest = bytes(joined[whole:])
             self._sink.write(change(joined[:whole]))
         if rest and change is not None:
             self._sink.write(change(rest))

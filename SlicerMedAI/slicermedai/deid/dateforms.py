@@ -80,6 +80,14 @@ _FORMS = (
         "ynd",
     ),
 )
+_ERAS = {"昭和": 1925, "昭": 1925, "平成": 1988, "平": 1988, "令和": 2018, "令": 2018, "大正": 1911, "大": 1911}
+_ERAS |= {"明治": 1867, "明": 1867, "民国": 1911, "m": 1867, "t": 1911, "s": 1925, "h": 1988, "r": 2018}
+"""The year before the first one of emperors (by their letters too) and of the Republic of China, in folded text."""
+_OF_ERAS = re.compile(
+    rf"({'|'.join(era for era in _ERAS if not era.isascii())}) ?([0-9]{{1,3}}|元)[年./-] ?([0-9]{{1,2}})[月./-] ?"
+    "([0-9]{1,2})(?![0-9])日?"
+)
+_OF_LETTERS = re.compile(r"(?<![^\W_])([mtshr])\.?([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})(?![0-9])")
 _COMPACT = re.compile(r"(?<![0-9.])([0-9]{2})([0-9]{2})([0-9]{2})(?!\.?[0-9])")
 
 
@@ -90,10 +98,15 @@ def found_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
         while match := pattern.search(text, position):
             position = match.start() + 1
             yield match.start(), match.end(), frozenset(_day(match, order) for order in orders.split())
+    for match in _OF_ERAS.finditer(text):
+        yield match.start(), match.end(), frozenset({_day_of_era(match)})
 
 
 def compact_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
-    """The same of every run of six digits (YYMMDD, DDMMYY, MMDDYY): it may be any number, and counts only if known."""
+    """The same of every run of six digits (YYMMDD, DDMMYY, MMDDYY), and of years of an era with its letter (S26.4.12):
+    they may be any number, and count only if known."""
+    for match in _OF_LETTERS.finditer(text):
+        yield match.start(), match.end(), frozenset({_day_of_era(match)})
     for match in _COMPACT.finditer(text):
         one, two, three = map(int, match.groups())
         days = ((one, two, three), (three, two, one), (three, one, two))
@@ -108,6 +121,11 @@ def is_one_of(days: frozenset[Day], known: frozenset[Day], known_short: frozense
 def shortened(known: frozenset[Day]) -> frozenset[Day]:
     """The same days with years of two digits."""
     return frozenset((year % 100, month, day) for year, month, day in known)
+
+
+def _day_of_era(match: re.Match[str]) -> Day:
+    year = 1 if match[2] == "元" else int(match[2])
+    return _ERAS[match[1]] + year, int(match[3]), int(match[4])
 
 
 def _day(match: re.Match[str], order: str) -> Day:

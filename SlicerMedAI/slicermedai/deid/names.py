@@ -24,8 +24,12 @@ _BEFORE_SURNAMES = ("mr ", "ms ", "hr ", "hr. ", "pt ", "pt. ", "patient ", "pac
 _TITLES = ("先生", "女士", "小姐", "太太", "夫人", "医生", "醫生", "教授", "さん", "様", "さま", "氏", "씨", "님")
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\uac00-\ud7af]")
 _LEAST_LEFT = 3
+_LEAST_BARE, _LEAST_PADDED, _MOST_PADDED = 4, 5, 10
+"""Digits of a number that systems fill up with zeros, or take them from."""
 _DUMMY_DATE = "19000101"
-_MOST_WORDS = 8
+_MOST_WORDS, _MOST_NAMES = 8, 4
+_PARTICLES = frozenset({"van", "von", "der", "den", "de", "del", "di", "la", "le", "zu", "ter", "dos", "da"})
+_LEAST_JOINED = 4
 
 
 def name_tokens(value: str) -> set[Token]:
@@ -36,8 +40,10 @@ def name_tokens(value: str) -> set[Token]:
         words = _words(" ".join(components))
         found.update(words)
         parts = [part for part in components if part]
+        if len(parts) == 1:
+            found.update(*(_together(*pair) for pair in _without_caret(parts[0])))
         if len(parts) >= 2:
-            found.update(_phrases(parts[0], parts[1]), _addressed_phrases(parts[0], parts[1]))
+            found.update(_together(parts[0], parts[1]))
             found.update(_phrases(parts[0], " ".join(parts[1:])))
         elif parts and len(parts[0]) >= 6:
             found.add(parts[0])
@@ -59,9 +65,10 @@ def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:
     found.update(_DIGITS.findall(text))
     if any(c.isdigit() for c in text):
         digits = re.sub(r"[^0-9]", "", text)
-        found.add(digits)
-        if len(digits.lstrip("0")) >= 7:  # a telephone number with its country's prefix in place of zeros
-            found.add(digits.lstrip("0"))
+        bare = digits.lstrip("0")  # of a telephone number with its country's prefix in place of zeros too
+        found.update({digits, bare} if len(bare) >= _LEAST_BARE else {digits})
+        if text.isdigit() and len(bare) >= _LEAST_PADDED:
+            found.update(bare.zfill(size) for size in range(len(bare) + 1, _MOST_PADDED + 1))
     return {Token(piece, kind) for piece in found}
 
 
@@ -99,6 +106,21 @@ def days_of(tokens: Iterable[Token]) -> frozenset[tuple[int, int, int]]:
     return frozenset((int(text[:4]), int(text[4:6]), int(text[6:8])) for text in texts if int(text[4:6]) <= 12)
 
 
+def _together(family: str, given: str) -> set[str]:
+    return _phrases(family, given) | _addressed_phrases(family, given)
+
+
+def _without_caret(name: str) -> list[tuple[str, str]]:
+    """(family, given) of a name in one piece: parted by a comma where it has one, else in both orders."""
+    family, comma, given = (part.strip() for part in name.partition(","))
+    if comma:
+        return [(family, given)] if family and given else []
+    words = name.split()
+    if not 1 < len(words) <= _MOST_NAMES:
+        return []
+    return [(words[0], " ".join(words[1:])), (words[-1], " ".join(words[:-1]))]
+
+
 def _words(text: str) -> set[str]:
     undecoded = filter(_UNDECODED.search, _PARTED.split(text)) if _UNDECODED.search(text) else ()
     return {*WORD.findall(text), *_HYPHENATED.findall(text), *undecoded}
@@ -119,9 +141,20 @@ def _joined(components: list[str]) -> set[str]:
     words = [WORD.findall(component) for component in components]
     every = list(dict.fromkeys(word for part in words for word in part))[:_MOST_WORDS]
     found = {a + b for a in every for b in every if a != b and len(a + b) >= 6 and max(len(a), len(b)) >= 3}
-    families = [word for word in words[0] if len(word) >= 4 and not _is_guarded(word)] if words else []
+    whole = {form for part in words if len(part) > 1 for form in _squeezed(part)}
+    found |= whole
+    families = {word for word in words[0] if len(word) >= 4 and not _is_guarded(word)} if words else set()
+    families |= {form for form in whole if words and form == "".join(words[0])}
     initials = {word[0] for part in words[1:] for word in part}
     return found | {form for word in families for letter in initials for form in (word + letter, letter + word)}
+
+
+def _squeezed(words: list[str]) -> set[str]:
+    """A component of several words in one piece (O'Dea: ODEA, Le Roy: LEROY), particles by their letters (VDBERG)."""
+    found = {"".join(words)}
+    if len(words) > 2 and _PARTICLES.issuperset(words[:-1]):
+        found.add("".join(word[0] for word in words[:-1]) + words[-1])
+    return {form for form in found if len(form) >= _LEAST_JOINED and not _is_guarded(form)}
 
 
 def _garbled(word: str) -> set[str]:

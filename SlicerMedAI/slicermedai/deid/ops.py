@@ -21,20 +21,14 @@ class Op:
         The new value from the old one. Sequences are entered.
     """
 
-    __slots__ = ("action", "edit", "value")
+    __slots__ = ("action", "edit", "keeps", "removes", "value")
 
     def __init__(self, action: str = "", *, value: bytes | None = None, edit: Edit | None = None) -> None:
         self.action, self.value, self.edit = action, value, edit
-
-    @property
-    def keeps(self) -> bool:
+        self.keeps = not action
         """True where the element stays as it is, or is entered."""
-        return not self.action
-
-    @property
-    def removes(self) -> bool:
+        self.removes = bool(action) and value is None and edit is None
         """True where the element goes, whatever its value."""
-        return bool(self.action) and self.value is None and self.edit is None
 
 
 KEEP = Op()

@@ -13,7 +13,7 @@ from slicermedai.deid.dictionary import tag_of
 from slicermedai.deid.exclusion import ExclusionList, excluded
 from slicermedai.deid.harvest import Facts
 from slicermedai.deid.owners import Instance, Owners
-from slicermedai.deid.tokens import fold
+from slicermedai.deid.persons import Person, are_one
 
 PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate")
 COMPARED = (*PATIENT_KEYS, "OtherPatientIDs", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID")
@@ -28,14 +28,17 @@ class OptedOut:
     _patients: list[tuple[Instance, int]] = field(default_factory=list)
     _studies: dict[str, int] = field(default_factory=dict)
     _shared: dict[str, int] = field(default_factory=dict)
-    _people: dict[str, int] = field(default_factory=dict)
+    _people: dict[Person, int] = field(default_factory=dict)
+    _nameless: dict[str, Person] = field(default_factory=dict)
 
     def add(self, instance: Instance, facts: Facts) -> str | None:
         """Why this file is left out by what stands in its own header; None where it is not."""
         if self.listed is None:
             return None
         said: dict[str, Any] = {keyword: facts.text(tag_of(keyword)) for keyword in COMPARED}
-        name, birth = said["PatientName"], said["PatientBirthDate"]
+        person = (said["PatientName"], said["PatientBirthDate"])
+        if not instance.patient_id:
+            self._nameless[instance.owner] = person
         said["OtherPatientIDs"] = [said["OtherPatientIDs"], *facts.other_ids]
         found = self.listed.found(said)
         for attribute, line in found:
@@ -44,8 +47,8 @@ class OptedOut:
                 continue
             self._patients.append((instance, line))
             self._shared.setdefault(instance.study, line)
-            if name and birth:
-                self._people.setdefault(fold(f"{name}|{birth}"), line)
+            if all(person):
+                self._people.setdefault(person, line)
         return excluded(found[0][1], f"by {found[0][0]}") if found else None
 
     def others(self, owners: Owners, instances: dict[Any, Instance]) -> dict[Any, str]:
@@ -61,7 +64,7 @@ class OptedOut:
         for place, one in instances.items():
             line, what = patients.get(owners.owner(one.header, one.study)), "patient"
             if line is None and not one.patient_id:
-                line = self._people.get(fold(one.owner))
+                line = self._line_of(self._nameless[one.owner])
             if line is None:
                 line, what = self._studies.get(one.study), "study"
             if line is None and not one.patient_id:
@@ -69,3 +72,9 @@ class OptedOut:
             if line is not None:
                 found[place] = excluded(line, f"by another file of its {what}")
         return found
+
+    def _line_of(self, person: Person) -> int | None:
+        """The line that leaves out somebody of that name, however it is written, and birth date."""
+        if not all(person):
+            return None
+        return next((line for known, line in self._people.items() if are_one([known], [person])), None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from slicermedai.deid import private
 from slicermedai.deid.charsets import Charset
 from slicermedai.deid.context import Context, Element
-from slicermedai.deid.dictionary import keyword_of, label_of, vr_of
+from slicermedai.deid.dictionary import hexadecimal, keyword_of, label_of, vr_of
 from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.ops import REMOVE, Op
 from slicermedai.deid.profile import Option
@@ -36,11 +36,13 @@ class Treatment(NamedTuple):
 class Place:
     """Everywhere in an instance that lies in the same sequence, is encoded alike and has the same character set."""
 
-    __slots__ = ("_alone", "_children", "_rules", "_safe", "_treatments", "context", "encoding", "parent")
+    __slots__ = ("_alone", "_children", "_rules", "_safe", "_treatments", "context", "encoding", "parent", "plain")
 
     def __init__(self, context: Context, parent: int, rules: tuple[Rule, ...]) -> None:
         self.context, self.parent, self._rules = context, parent, rules
         self.encoding = context.encoding
+        self.plain: dict[tuple[int, str], Treatment] = {}
+        """By tag and VR the treatments of kinds of elements of which nothing else matters to the engine."""
         self._treatments: dict[tuple[int, str, str, bool], Treatment] = {}
         self._children: dict[tuple[int, Encoding, Charset], Place] = {}
         self._alone: Place | None = None
@@ -64,12 +66,16 @@ class Place:
             self._alone = Place(own, self.parent, self._rules) if known.crowd is not None else self
         return self._alone
 
-    def treatment(self, tag: int, vr: str, creator: str = "", *, has_items: bool = False) -> Treatment:
-        """What is done to elements of that tag and VR."""
+    def treatment(
+        self, tag: int, vr: str, creator: str = "", *, has_items: bool = False, plain: bool = False
+    ) -> Treatment:
+        """What is done to elements of that tag and VR; ``plain``: :attr:`plain` may have it, unless it is private."""
         key = (tag, vr, creator, has_items)
         found = self._treatments.get(key)
         if found is None:
             found = self._treatments[key] = self._decided(tag, vr, creator, has_items=has_items)
+        if plain and not tag & 0x10000:
+            self.plain[tag, vr] = found
         return found
 
     def safe_creator(self, tag: int, value: str) -> str:
@@ -83,7 +89,9 @@ class Place:
             real = (private.safe_vr(creator, tag) if creator else vr_of(tag)) or "UN"
         if tag >> 16 & 1 and not (creator and private.safe_vr(creator, tag)):
             return Treatment(REMOVE, real, (label_of(tag), REMOVE.action), {})
-        element = Element(tag, real, keyword_of(self.parent) if self.parent else "", creator, has_items)
+        element = Element(
+            tag, real, (keyword_of(self.parent) or hexadecimal(self.parent)) if self.parent else "", creator, has_items
+        )
         op = decide(self._rules, self.context, element)
         return Treatment(op, real, (label_of(tag), op.action), {})
 

@@ -107,7 +107,11 @@ class _Job:
 
     def marks(self, context: Context) -> list[Mark]:
         """What is written whatever the source says."""
-        marks: dict[int, Mark] = {tag: (tag, piece) for tag, piece in MarkDeidentified().marks(context)}
+        key = (context.encoding, self._claimed, MarkDeidentified)
+        said = self._context.places.get(key)
+        if said is None:
+            said = self._context.places[key] = MarkDeidentified().marks(context)
+        marks: dict[int, Mark] = {tag: (tag, piece) for tag, piece in said}
         for option, tag in _STEPS.items():
             if option in context.claimed:
                 marks[tag] = (tag, element(tag, "CS", b"NO", context.encoding))

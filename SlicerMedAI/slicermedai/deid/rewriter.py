@@ -43,6 +43,9 @@ LARGE = 1 << 20
 """Bytes; longer values are never held."""
 _CHARSET, _SIGNED = 0x00080005, 0x00280103
 _NOTED = frozenset({*CELL, *SHAPE})
+_WATCHED = frozenset({*_NOTED, *around.WAVE, *NATIVE, *TABLES, *NUMBERS})
+_WATCHED |= {_CHARSET, _SIGNED, around.SAMPLES, SCHEME, MEANING, CODE_VALUE}
+"""Attributes that tell the engine something, or that are written in a way of their own."""
 _OVERLAP = 512
 _NOT_SEARCHED = frozenset({"AS", "DA", "DT", "PN", "TM", "UI"})
 Tally = Counter[tuple[str, str]]
@@ -98,9 +101,8 @@ class Rewriter:
         self._walk, self._window, self._sink, self._scan = Walk(file), file.window, sink, scan
         self._marks = sorted(marks, key=lambda mark: mark[0], reverse=True)
         self._levels = [_Level(place, file.encoding != place.encoding)]
-        self._order = file.encoding.order
+        self._order, self._skipped = file.encoding.order, 0
         self._swaps = self._order != place.encoding.order
-        self._skipped = 0
         self._out = Copier(file.window, sink, file.start)
         self._signed = False
         self._caps = place.context.ages is AgeRule.CAP
@@ -123,7 +125,9 @@ class Rewriter:
             elif len(levels) == 1 and marks and tag >= marks[-1][0] and self._mark(event):
                 continue
             elif kind == Kind.LEAF:
-                self._leaf(event)
+                level = levels[-1]
+                known = level.place.plain.get((tag, event[2]))
+                self._leaf(event) if known is None else self._treat(event, level, known)
             else:
                 self._structure(event)
         self._out.flush(self._out.end)
@@ -133,7 +137,7 @@ class Rewriter:
         return self.tally
 
     def _leaf(self, event: Event) -> None:
-        _, tag, vr, head, start, size = event
+        _, tag, vr, _, start, size = event
         level = self._levels[-1]
         if self._caps and self._cap(event, level):
             return
@@ -151,14 +155,16 @@ class Rewriter:
         if tag == SCHEME:
             level.public = is_public(self._window.bytes_at(start, min(size, 64)))
         place = level.place.alone if level.public and tag == MEANING else level.place
-        treatment = place.treatment(tag, vr, creator)
+        self._treat(event, level, place.treatment(tag, vr, creator, plain=tag not in _WATCHED))
+
+    def _treat(self, event: Event, level: _Level, treatment: Treatment) -> None:
         op = treatment.op
         if op.keeps:
             self._keep(event, level)
         elif op.removes:
-            self._out.cut(head, start + size)
+            self._out.cut(event[3], event[4] + event[5])
             self.tally[treatment.counted] += 1
-        elif size > LARGE:
+        elif event[5] > LARGE:
             self._large(event, level, treatment)
         else:
             self._edit(event, level, treatment)
@@ -194,15 +200,12 @@ class Rewriter:
     def _large(self, event: Event, level: _Level, treatment: Treatment) -> None:
         """A value that is too large to be held: it stays where a search in pieces finds no identity, or goes."""
         _, tag, _, head, start, size = event
-        if (
-            treatment.op.value is None
-            and treatment.vr not in _NOT_SEARCHED
-            and not _found(self._scan(start, size), level.place, scope_of(treatment.vr, size))
-        ):
+        value = treatment.op.value
+        may_stay = value is None and treatment.vr not in _NOT_SEARCHED
+        if may_stay and not _found(self._scan(start, size), level.place, scope_of(treatment.vr, size)):
             self._keep(event, level)
             return
         self._out.cut(head, start + size)
-        value = treatment.op.value
         if value is not None:
             self._out.write(encoded(tag, treatment.vr, value, level.place.encoding))
         self.tally[treatment.counted[0], "X" if value is None else treatment.counted[1]] += 1
@@ -210,6 +213,9 @@ class Rewriter:
     def _keep(self, event: Event, level: _Level) -> None:
         """Leave an element as it is. A large value is copied at once, so that the window can move on."""
         kind, tag, _, _, start, size = event
+        if tag not in _WATCHED and size <= LARGE and not level.anew:
+            self._out.keep(start + size)
+            return
         if tag == _CHARSET:
             level.set_charset(self._window.bytes_at(start, size))
         elif tag in _NOTED and len(self._levels) == 1:

@@ -31,6 +31,10 @@ _CLASS_UIDS = re.compile(
 _PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
 _PERSONS_ROLE = 0x00102298  # is not valid without the Responsible Person, whom the table removes (PS3.3 C.7.1.1)
 _PADDING = (0x00080001, 0xFFFCFFFC)  # Length to End (retired), Data Set Trailing Padding
+_SERVERS = frozenset(
+    {0x00080407, 0x00080408, 0x00080409, 0x0008040B, 0x00081190, 0x00287FE0, 0x00404073, 0x0040E010, 0x0074100A}
+)
+"""URLs and paths from which instances are fetched, which the table does not list: they name a hospital's computers."""
 _PIXELS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010})
 _CHARSET, _BURNED_IN, _TIMEZONE = 0x00080005, 0x00280301, 0x00080201
 _TEMPORAL = frozenset({"DA", "DT", "TM"})
@@ -53,18 +57,22 @@ class Rule(Protocol):
 
 
 class RemoveHidden:
-    """Elements that are no content: group lengths, padding, and what belongs to messages and file meta information."""
+    """What is no content: group lengths, padding, messages' and file meta elements, pictures in sequences, servers."""
 
     def op(self, context: Context, element: Element) -> Op | None:
         """Remove them."""
         hidden = element.tag & 0xFFFF == 0 or element.tag >> 16 in (0, 2) or element.tag in _PADDING
-        hidden = hidden or (element.tag >> 16 == PIXEL_GROUP and element.tag not in _PIXELS)
+        in_pixels = element.tag >> 16 == PIXEL_GROUP
+        hidden = (
+            hidden or element.tag in _SERVERS or (in_pixels and (element.tag not in _PIXELS or element.parent != ""))
+        )
         return REMOVE if hidden else None
 
     def describe(self, profile: Profile = _BASIC) -> list[str]:
         """In words."""
         return [
             "Group lengths and padding were removed.",
+            "Addresses from which instances are fetched were removed, and small pictures within sequences.",
             "Preamble and file meta information were written anew.",
         ]
 
@@ -184,9 +192,9 @@ class ScrubText:
         """In words."""
         return [
             "Names, identifiers, telephone numbers, addresses, institutions and dates of the patient were collected "
-            "from all files and masked wherever they stood in other text, broken, inflected and transliterated from "
-            "Cyrillic, Greek and kana too; so were distinctive family names and Patient IDs of other patients of the "
-            "run.",
+            "from all files and masked wherever they stood in other text: broken, joined, cut short, inflected, with "
+            "letters as HTML, URLs, mail and RTF write them, and transliterated from Cyrillic, Greek and kana too; so "
+            "were distinctive family names and Patient IDs of other patients of the run.",
             "A patient's name that is a common word (Smith, Brown) was masked where it is written as a name, with a "
             "capital letter; words of anatomy, laterality, scanners and acquisition, and terms such as white matter "
             "and Crohn disease, were left. Identifiers of up to three characters or five digits were masked after a "

@@ -5,13 +5,14 @@ from __future__ import annotations
 import zlib
 from typing import BinaryIO
 
-_LARGE = 1 << 20
+_LARGE, _MANY = 1 << 16, 1 << 20
+"""Bytes of a piece that is handed on by itself, and of small ones that are handed on together."""
 _LEVEL = 3
 """Of deflate: a third of the time of the usual 6, and files that are some percent larger."""
 
 
 class Sink:
-    """Collects pieces, and writes them to ``stream`` whenever there are enough of them."""
+    """Collects small pieces, and writes them to ``stream`` whenever there are enough of them."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -20,20 +21,28 @@ class Sink:
 
     def write(self, piece: bytes | memoryview) -> None:
         """Take a piece; it must not be changed afterwards."""
+        size = len(piece)
+        if size >= _LARGE:
+            self.flush()
+            self._hand_on(piece)
+            return
         self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size >= _LARGE:
+        self._size += size
+        if self._size >= _MANY:
             self.flush()
 
     def flush(self) -> None:
         """Hand on what was collected."""
-        self._stream.write(b"".join(self._pieces))
+        self._hand_on(b"".join(self._pieces))
         self._pieces.clear()
         self._size = 0
 
     def close(self) -> None:
         """The end of the dataset."""
         self.flush()
+
+    def _hand_on(self, piece: bytes | memoryview) -> None:
+        self._stream.write(piece)
 
 
 class DeflatingSink(Sink):
@@ -44,19 +53,16 @@ class DeflatingSink(Sink):
         self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
         self._written = 0
 
-    def flush(self) -> None:
-        """Hand on what was collected, deflated."""
-        self._hand_on(b"".join(self._deflate.compress(piece) for piece in self._pieces))
-        self._pieces.clear()
-        self._size = 0
-
     def close(self) -> None:
         """The end of the dataset."""
         self.flush()
-        self._hand_on(self._deflate.flush())
+        self._put(self._deflate.flush())
         if self._written % 2:
             self._stream.write(b"\0")
 
-    def _hand_on(self, piece: bytes) -> None:
+    def _hand_on(self, piece: bytes | memoryview) -> None:
+        self._put(self._deflate.compress(piece))
+
+    def _put(self, piece: bytes) -> None:
         self._written += len(piece)
         self._stream.write(piece)

@@ -119,6 +119,9 @@ def fold_with_positions(text: str) -> tuple[str, list[int]]:
 
 @functools.lru_cache(maxsize=65536)
 def _fold_character(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:  # of other scripts too
+        return str(digit)
     plain = unicodedata.normalize("NFKD", character.casefold().translate(_UNDECOMPOSED)).translate(_HIRAGANA)
     return "".join(c for c in plain if not unicodedata.combining(c))
 
@@ -132,7 +135,13 @@ def _groups() -> dict[str, frozenset[str]]:
 @functools.cache
 def common_words() -> frozenset[str]:
     """Words of anatomy, scanners, hospitals and DICOM itself, and surnames that are words: never searched alone."""
-    return frozenset().union(*_groups().values())
+    return frozenset().union(*(words for name, words in _groups().items() if name != "services"))
+
+
+@functools.cache
+def service_words() -> frozenset[str]:
+    """Words of departments, treatments and rooms: they tell no place and no device from others, and may be names."""
+    return _groups()["services"]
 
 
 @functools.cache

@@ -19,6 +19,7 @@ _CYRILLIC = re.compile(r"[\u0400-\u052f]")
 _GREEK = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30ff]+")
 _STEM = 5
+_SLAVIC = re.compile(r"(?<=[sc]k)[aiyáý]$|(?<=dzk)[ai]$|(?<=ov)[aá]$")
 
 
 def _table(letters: str, spelt: str) -> dict[str, str]:
@@ -83,7 +84,7 @@ def is_other_script(text: str) -> bool:
 
 
 def stems(word: str) -> set[str]:
-    """What a Russian or Greek name keeps in all of its cases, of five letters or more."""
+    """What a Russian, Greek, Polish or Czech name keeps in all of its cases, of five letters or more."""
     composed = unicodedata.normalize("NFC", word)
     found = set()
     if _CYRILLIC.search(composed):
@@ -92,6 +93,8 @@ def stems(word: str) -> set[str]:
         plain = fold(composed).replace("ς", "σ")
         stem = re.sub(r"(?:οσ|ησ|ασ|ου|η|α)$", "", plain)
         found.update({stem, *(form for form in _from_greek(stem) if len(form) > _STEM)})
+    elif _SLAVIC.search(composed):
+        found.add(composed[:-1])
     return {stem for stem in found if len(stem) >= _STEM}
 
 

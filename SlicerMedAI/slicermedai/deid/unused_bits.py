@@ -73,6 +73,16 @@ class UnusedBits:
         kept = kept >> below << below if below else kept
         return np.asarray(kept.astype(bits.dtype, copy=False).view(values.dtype))
 
+    def are_clear(self, cells: NDArray[Any]) -> bool:
+        """True where :meth:`cleared` changes nothing in unsigned ``cells``: extremes tell, and nothing is copied."""
+        below = self.high + 1 - self.stored
+        if below and int(np.bitwise_or.reduce(cells)) & ((1 << below) - 1):
+            return False
+        if not self.signed:
+            return not int(cells.max(initial=0)) >> (self.high + 1)
+        signed = cells.view(cells.dtype.str.replace("u", "i"))
+        return int(signed.min(initial=0)) >= -1 << self.high and not int(signed.max(initial=0)) >> self.high
+
     def edit(self, frame: NDArray[Any], number: int) -> None:
         """Clear them in one frame, in place."""
         frame[...] = self.cleared(np.ascontiguousarray(frame))
@@ -80,10 +90,9 @@ class UnusedBits:
     def cleared_bytes(self, raw: bytes | memoryview, order: str) -> bytes | memoryview:
         """Whole cells as bytes in the byte order ``order``; ``raw`` itself where nothing was there."""
         cells = np.frombuffer(raw, dtype=f"{order}u{self.width}", count=len(raw) // self.width)
-        kept = self.cleared(cells)
-        if np.array_equal(kept, cells):
+        if self.are_clear(cells):
             return raw
-        return kept.tobytes() + bytes(raw[len(cells) * self.width :])
+        return self.cleared(cells).tobytes() + bytes(raw[len(cells) * self.width :])
 
 
 Change = Callable[[bytes | memoryview], bytes | memoryview]

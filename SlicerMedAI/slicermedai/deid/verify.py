@@ -30,6 +30,7 @@ from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word
 from slicermedai.deid.verify_bytes import Element, elements
 from slicermedai.deid.verify_forms import byte_forms, narrow, text_forms, wide, written
 from slicermedai.deid.verify_pixels import PixelCheck
+from slicermedai.deid.verify_spoilt import SpoiltNames
 from slicermedai.errors import IdentityError
 
 __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
@@ -157,6 +158,7 @@ class _Searcher:
         self._tokens = tokens
         self._short, self._long = short_numbers(tokens), long_numbers(tokens)
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
+        self._spoilt = SpoiltNames(tokens, lambda folded: self._text.search(folded) is not None)
         self._clean: set[tuple[Scope, bytes, bool]] = set()
 
     def search(self, element: Element, *, alone: bool = False) -> tuple[int, str] | None:
@@ -198,7 +200,11 @@ class _Searcher:
             return 0, "name or number"
         if not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
-        return None
+        return (0, "name") if self._is_spoilt(element.value) else None
+
+    def _is_spoilt(self, value: bytes) -> bool:
+        codecs = ("latin-1",) if value.isascii() else ("utf-8", "latin-1")
+        return any(self._spoilt.stand_in(value.decode(codec, "replace")) for codec in codecs)
 
     def _in_a_run(self, value: bytes) -> tuple[int, str] | None:
         """The first hit in printable text within bytes, one or two a character; short ones in long text alone."""

@@ -30,7 +30,7 @@ class Element:
     """One value, or a piece of a long one, as it lies in the file.
 
     ``offset`` counts from the start of the file (or of what was inflated), ``start`` is that of the whole value and
-    ``size`` its length; pieces overlap.
+    ``size`` its length; pieces overlap. ``depth`` is how many sequences it lies in.
     """
 
     tag: int
@@ -40,6 +40,7 @@ class Element:
     start: int = -1
     size: int = -1
     encapsulated: bool = False
+    depth: int = 0
 
     @property
     def scope(self) -> Scope:
@@ -136,11 +137,14 @@ class _Reader:
     data: _Bytes
     implicit: bool
     order: str
+    within: int = 0
 
     def walk(self, position: int, *, delimited: bool = False) -> Generator[Element, None, int]:
         """All leaves up to the end, or up to the delimiter of the sequence that was entered before."""
-        depth = 1
+        depth, ends = 1, list[int]()
         while self.data.take(position, 1):
+            while ends and position >= ends[-1]:
+                ends.pop()
             tag, vr, length, start = self._header(position)
             position = start
             if tag == _SEQUENCE_END:
@@ -148,8 +152,11 @@ class _Reader:
                 if delimited and depth == 0:
                     return position
             elif tag not in (_ITEM, _ITEM_END):
-                depth += length == _UNDEFINED and self._is_sequence(tag, vr, length, start)
-                position = yield from self._enter(tag, vr, length, start)
+                inside = replace(self, within=self.within + depth - 1 + len(ends))
+                position = yield from inside._enter(tag, vr, length, start)
+                if self._is_sequence(tag, vr, length, start):
+                    depth += length == _UNDEFINED
+                    ends += [start + length] if length != _UNDEFINED else []
         if delimited:
             raise IndexError
         return position
@@ -167,7 +174,7 @@ class _Reader:
             yield from self._element(tag, vr, length, start)
             return start + length
         if vr == "UN":
-            inner = _Reader(self.data, implicit=True, order="<")
+            inner = _Reader(self.data, implicit=True, order="<", within=self.within + 1)
             return (yield from inner.walk(start, delimited=True))
         return (yield from self._fragments(tag, vr, start))
 
@@ -193,7 +200,7 @@ class _Reader:
         while True:
             size = min(_PIECE, end - position)
             value = self.data.whole(position, size)
-            yield Element(tag=tag, vr=vr, value=value, offset=position, start=start, size=length)
+            yield Element(tag=tag, vr=vr, value=value, offset=position, start=start, size=length, depth=self.within)
             if position + size == end:
                 return
             position += size - _OVERLAP

@@ -27,6 +27,7 @@ _BEHIND = "something stands behind a compressed frame"
 _BEHIND_PIXELS = "something stands behind the pixels"
 _BEHIND_SAMPLES = "something stands behind the samples of a waveform"
 _NO_TABLE = "something else than offsets stands in the offset table"
+_PICTURE = "a picture stands within a sequence"
 _SYNTAX, _RLE = 0x00020010, b"1.2.840.10008.1.2.5"
 _COLOURS, _PER_PIXEL, _FRAMES, _ROWS, _COLUMNS = 0x00280004, 0x00280002, 0x00280008, 0x00280010, 0x00280011
 _TABLES = (0x7FE00001, 0x7FE00002)
@@ -45,22 +46,28 @@ class PixelCheck:
 
     def objection(self, element: Element) -> str:
         """What is wrong with an element, "" for nothing."""
+        if element.depth:
+            return self._within(element)
         if element.tag in (_ALLOCATED, _STORED, _HIGH, _SIGNED):
             self._said.setdefault(element.tag, max(element.value[:2], default=0))
             self._big = self._big or (element.tag == _ALLOCATED and element.value[:1] == b"\0")
         elif element.tag in _SHAPE:
             self._raw.setdefault(element.tag, element.value)
-        elif element.tag in _WAVE:
-            self._raw[element.tag] = element.value
         elif element.tag == _SYNTAX:
             self._is_rle = element.value.strip(b" \0") == _RLE
-        elif element.tag == _SAMPLES:
-            return self._waveform(element)
         elif element.tag in _TABLES:
             return _no_table(element, 8)
         elif element.tag == _PIXELS:
             return self._encapsulated(element) if element.encapsulated else self._native(element)
         return ""
+
+    def _within(self, element: Element) -> str:
+        """In sequences waveforms lie, and no pixels."""
+        if element.tag in _WAVE:
+            self._raw[element.tag] = element.value
+        elif element.tag == _SAMPLES:
+            return self._waveform(element)
+        return _PICTURE if element.tag == _PIXELS else ""
 
     def _number(self, tag: int, otherwise: int = 0) -> int:
         raw = self._raw.get(tag, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import re
@@ -11,7 +12,9 @@ from typing import NamedTuple
 from slicermedai.deid.broken import breakable, broken_spans
 from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.crowd import Crowd
+from slicermedai.deid.cut import cut_spans, cuttable
 from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
+from slicermedai.deid.escapes import unescaped
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.runs import is_line, is_no_chance, text_runs
 from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
@@ -27,6 +30,7 @@ from slicermedai.deid.tokens import (
     inside_common_word,
     is_masked,
     protocol_words,
+    service_words,
 )
 
 __all__ = [
@@ -44,9 +48,10 @@ MASK = "XXXX"
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
 _DIGIT = re.compile(r"[0-9]")
 _SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
-_BYTES_WORTH = re.compile(rb"[0-9a-z]{6}|[\x80-\xff]{6}|(?:[0-9a-z]\0){6}|(?:\0[0-9a-z]){6}")
+_BYTES_WORTH = re.compile(rb"[0-9a-z\x80-\xff]{6}|(?:[0-9a-z]\0){6}|(?:\0[0-9a-z]){6}")
 _WORDS = re.compile(r"[^\W_]+")
 _GRAM = 3
+_NO_PERSONS = frozenset({Kind.PLACE, Kind.DEVICE, Kind.IDENTIFIER})
 _OTHER_CODECS = (
     "shift_jis",
     "euc_jp",
@@ -58,6 +63,8 @@ _OTHER_CODECS = (
     "utf-16-le",
     "utf-16-be",
 )
+_BYTE_CODECS = ("latin-1", "iso8859_9", "iso8859_15", *_OTHER_CODECS[:-2])
+_SHORTEST_NEEDLE = 6
 _IN_JAPANESE = charset_of("\\ISO 2022 IR 87")
 Span = tuple[int, int]
 
@@ -126,13 +133,30 @@ class Vocabulary:
             return text
         text = _splice(text, surname_spans(text, self._surnames), None)
         found = self.crowd.spans(text) if self.crowd is not None else []
-        return _splice(text, _merged(found), None) if found else text
+        return self._unescaped(_splice(text, _merged(found), None) if found else text)
+
+    def _unescaped(self, text: str) -> str:
+        """The same for names whose letters are written as HTML, URLs and mail write them."""
+        found = unescaped(text)
+        return text if found is None else _splice(text, self._spans_in(found[0]), found[1])
+
+    def _spans_in(self, plain: str) -> list[Span]:
+        folded, places = fold_with_positions(plain)
+        ends = [*places, len(plain)]
+        spans = [(ends[start], ends[end]) for start, end in self._index(Scope.TEXT).spans(folded)]
+        spans += surname_spans(plain, self._surnames)
+        return _merged(spans) if spans else spans
 
     def hits(self, text: str, scope: Scope = Scope.TEXT) -> bool:
         """True where ``text`` holds a token."""
         if not text or not (self.tokens or self.crowd):
             return False
-        return bool(self._index(scope).spans(fold(text)) or (scope is Scope.TEXT and self._named(text)))
+        if self._index(scope).spans(fold(text)):
+            return True
+        if scope is not Scope.TEXT:
+            return False
+        plain = unescaped(text)
+        return self._named(text) or (plain is not None and bool(self._spans_in(plain[0])))
 
     def _named(self, text: str) -> bool:
         return bool(surname_spans(text, self._surnames) or (self.crowd is not None and self.crowd.spans(text)))
@@ -179,6 +203,7 @@ class _Index:
     def __init__(self, tokens: list[Token], scope: Scope) -> None:
         self._short = short_numbers(tokens)
         self._breakable = breakable(tokens) if scope is Scope.TEXT else ()
+        self._cuttable = cuttable(tokens) if scope is Scope.TEXT else {}
         forms = {_form(token) for token in tokens if not is_short(token)}
         self._grams: dict[str, list[_Form]] = {}
         self._pairs: dict[str, list[_Form]] = {}
@@ -198,6 +223,8 @@ class _Index:
             found += [s for s in self._dated(folded) if s not in found]
         if self._breakable:
             found += broken_spans(folded, self._breakable)
+        if self._cuttable:
+            found += cut_spans(folded, self._cuttable)
         if self._short:
             found += labelled_spans(folded, self._short)
         if self._joined and _SPREAD.search(folded):
@@ -288,11 +315,14 @@ def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
 
 
 def _needles(tokens: list[Token]) -> tuple[bytes, ...]:
+    """The tokens as bytes in which ASCII letters are small; of other letters both cases, in every character set."""
     found: set[bytes] = set()
     for text in {variant for t in tokens for variant in (t.text, fold(t.text))}:
-        found.update(text.encode(codec, "ignore").lower() for codec in ("utf-8", "utf-16-le", "utf-16-be"))
-        found.add(text.encode("latin-1", "ignore").lower())
-    return tuple(sorted(needle for needle in found if len(needle) >= 6))
+        cases, codecs = ((text,), ()) if text.isascii() else ({text, text.upper(), text.title()}, _BYTE_CODECS)
+        for case, codec in itertools.product(cases, ("utf-8", "utf-16-le", "utf-16-be", *codecs)):
+            with contextlib.suppress(UnicodeEncodeError):
+                found.add(case.encode(codec).lower())
+    return tuple(sorted(needle for needle in found if len(needle) >= _SHORTEST_NEEDLE))
 
 
 def _readings(raw: bytes) -> set[str]:
@@ -315,11 +345,19 @@ def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
             and text not in common_words()
         )
     folded = fold(text)
+    if token.kind in _NO_PERSONS and _names_a_service(folded):
+        return False
     if token.is_phrase and not _is_name_for_sure(folded):
         return False
     if folded in common_words() or (token.kind is Kind.DEVICE and folded in equipment):
         return False
     return len(text) >= (3 if text.isascii() else 2) and any(c.isalnum() for c in text)
+
+
+def _names_a_service(folded: str) -> bool:
+    """True for departments and rooms as every hospital has them ("Stroke Unit", "PORTABLE")."""
+    words = set(_WORDS.findall(folded))
+    return bool(words & service_words()) and words <= service_words() | common_words()
 
 
 def _is_name_for_sure(phrase: str) -> bool:

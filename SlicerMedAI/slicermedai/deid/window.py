@@ -98,7 +98,9 @@ class Window:
 
     def bytes_at(self, position: int, size: int) -> bytes:
         """``size`` bytes from ``position`` on."""
-        index = self.index(position, size)
+        index = position - self.base
+        if index + size > len(self.buffer):
+            index = self.index(position, size)
         return self.buffer[index : index + size]
 
     def ended(self, position: int) -> bool:

@@ -130,6 +130,7 @@ _LONGEST_FIRST = 1024
 _TAG = {order: Struct(f"{order}HH").unpack_from for order in "<>"}
 _SHORT = {order: Struct(f"{order}HH2sH").unpack_from for order in "<>"}
 _LONG = {order: Struct(f"{order}I").unpack_from for order in "<>"}
+_SHORT_NAMES = {vr: vr.decode() for vr in SHORT_VRS}
 _VR_NAMES = {vr: vr.decode() for vr in LONG_VRS | SHORT_VRS}
 
 
@@ -181,6 +182,9 @@ class Walk:
             if not self.stack and self.limit == _ENDLESS and window.ended(self.position):
                 return
             head = self.position
+            if not self.in_sequence and (leaf := self._plain(head)) is not None:
+                yield leaf
+                continue
             tag, vr, start, length = self._header(head)
             if tag >= ITEM and tag >> 16 == 0xFFFE:
                 yield self._mark(tag, head, start, length)
@@ -193,6 +197,23 @@ class Walk:
                 yield event
                 if event[0] == Kind.FRAGMENTS and self.position == start:
                     self.skip_fragments(start)
+
+    def _plain(self, head: int) -> Event | None:
+        """The element at ``head`` where it is one that nothing else can be: with a VR of the short ones, and all of its
+        header at hand. Most are."""
+        window = self.window
+        index, order = head - window.base, self.encoding.order
+        if self.encoding.implicit or index + 8 > len(window.buffer):
+            return None
+        group, element, raw_vr, length = _SHORT[order](window.buffer, index)
+        vr = _SHORT_NAMES.get(raw_vr)
+        if vr is None or group == 0xFFFE:
+            return None
+        tag = group << 16 | element
+        self.position = end = head + 8 + length
+        if end > self.limit:
+            raise self._wrong(tag)
+        return Kind.LEAF, tag, vr, head, head + 8, length
 
     def _header(self, head: int) -> tuple[int, str, int, int]:
         """As :func:`header`; all zeros where nothing but zeros follows the dataset."""

@@ -1,0 +1,46 @@
+"""Names as systems spoil them, which the verifier looks for too: cut by a field's length, or with encoded letters.
+
+The verifier's own code: with what masks them it shares the guards alone, so that they agree on what is identity.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import unquote
+
+from slicermedai.deid.terms import is_in_term
+from slicermedai.deid.tokens import Kind, Token, common_words, fold
+
+_LEAST = 7
+_WORD = re.compile(r"[^\W\d_]+")
+_JSON = re.compile(r"\\u([0-9a-fA-F]{4})")
+_RTF = re.compile(r"\\'(?=[0-9a-fA-F]{2})")
+_MARKS = frozenset("&%=\\")
+
+
+class SpoiltNames:
+    """The names among ``tokens``; ``holds`` tells whether folded text holds any token."""
+
+    def __init__(self, tokens: Iterable[Token], holds: Callable[[str], bool]) -> None:
+        names = {fold(token.text) for token in tokens if token.kind is Kind.NAME}
+        words = {name for name in names if name.isalpha()}
+        self._cut = {word[:size] for word in words for size in range(_LEAST, len(word))} - words - common_words()
+        self._holds = holds
+
+    def stand_in(self, text: str) -> bool:
+        """True where a name stands in ``text`` in such a form."""
+        folded = fold(text)
+        if any(word[0] in self._cut and not is_in_term(folded, *word.span()) for word in _WORD.finditer(folded)):
+            return True
+        return any(self._holds(fold(plain)) for plain in _decoded(text) if plain != text)
+
+
+def _decoded(text: str) -> Iterator[str]:
+    if _MARKS.isdisjoint(text):
+        return
+    plain = html.unescape(_JSON.sub(lambda found: chr(int(found[1], 16)), text))
+    for percent in (plain, plain.replace("=", "%"), _RTF.sub("%", plain)):
+        yield unquote(percent)
+        yield unquote(percent, "latin-1")
