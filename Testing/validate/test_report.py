@@ -55,7 +55,9 @@ def validation() -> Validation:
         )
     none = Calibration(classes=(), subjects=(), generated=True)
     judged = judge(sketches, none, value=1, bootstrap=Bootstrap(rounds=20))
-    cohort = Cohort(model="blob@1", scores=scored(24), scans=scans(), calibration={"Blob": judged}, generated=True)
+    cohort = Cohort(
+        model="blob@1", scores=scored(24), scans={"Nodule": scans()}, calibration={"Blob": judged}, generated=True
+    )
     return summarise(cohort, how=QUICK)
 
 
@@ -102,6 +104,8 @@ def test_the_page_says_what_was_found(validation: Validation) -> None:
         "HD95, mm",
         "ICC(2,1)",
         "CPM",
+        "12 lesions in 12 scans of 12 patients",
+        "8 hit, 0 another of the same lesion, 0 in an excluded lesion, 8 false alarm",
         "ECE",
     ):
         assert words in page
@@ -156,7 +160,7 @@ def test_the_printed_report_has_pages_with_all_its_words(validation: Validation,
         )
     except FileNotFoundError:
         return
-    assert "Lesion detection" in done.stdout
+    assert "lesion detection" in done.stdout
 
 
 def test_the_table_of_cases_has_a_line_for_each(tmp_path: Path) -> None:

@@ -67,6 +67,6 @@ def test_overlapping_findings_are_known_to_the_trust_layer_by_their_label(overla
     assert [trust._observed(finding).value for finding in found] == [1, 2, 3]
 
 
-def test_a_model_whose_answers_are_no_masks_is_refused_by_its_task(overlapping: BundleRef) -> None:
-    with pytest.raises(InputError, match="does detection, and only segmentations"):
-        ModelRun(ref=replace(overlapping, task="detection"), device="cpu")
+def test_a_model_whose_answers_are_of_the_whole_image_is_refused_by_its_task(overlapping: BundleRef) -> None:
+    with pytest.raises(InputError, match="does classification: segmentations and detections are held against"):
+        ModelRun(ref=replace(overlapping, task="classification"), device="cpu")

@@ -34,6 +34,7 @@ from slicermedai.errors import TrustError, UnreadableFileError
 SCHEMA = 3
 """3: volume intervals of those in whom a structure was found, nothing fitted to boxes, features with their layer."""
 ROUGH = "its references are boxes or balls around it, and no outlines: nothing can be fitted to them"
+NO_DICE = "candidates are boxes: they have a probability of being a lesion, and neither a Dice nor a light"
 SUFFIX = ".trust.json"
 PRECISION = "float32"
 """What networks run in where a record is fitted."""
@@ -77,7 +78,8 @@ class StructureTrust:
 
     ``sketch`` is the merged sketch of all patients as text, see :func:`sketch_text`; ``intervals`` are of slope,
     offset and the metrics after calibration. ``rough`` is True where references were boxes or balls around it: nothing
-    is fitted to such, and the doubt is :data:`ROUGH`.
+    is fitted to such, and the doubt is :data:`ROUGH`. ``lesions`` is True for what a detector looks for: its scaling is
+    that of candidates' scores.
     """
 
     value: int
@@ -94,11 +96,12 @@ class StructureTrust:
     reasons: tuple[str, ...] = ()
     sampled: SampledTrust | None = None
     rough: bool = False
+    lesions: bool = False
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why there are parts that could not be fitted."""
-        return (ROUGH, *self.reasons) if self.rough else self.reasons
+        return (*([ROUGH] if self.rough else ()), *self.reasons, *([NO_DICE] if self.lesions else ()))
 
     @property
     def is_calibrated(self) -> bool:
@@ -209,9 +212,9 @@ def preprocessing_sha256(config: Mapping[str, Any]) -> str:
 
 def digest(record: TrustRecord) -> str:
     """SHA-256 of the record's content, the same before saving and after loading, and without what later versions added
-    (checks of saliency, models with samples) the same as before there was any of it."""
+    (checks of saliency, models with samples, lesions) the same as before there was any of it."""
     plain = to_plain(from_plain(to_plain(record), TrustRecord))
-    plain["structures"] = [_without_empty(one, "sampled") for one in plain["structures"]]
+    plain["structures"] = [_without_empty(_without_empty(one, "sampled"), "lesions") for one in plain["structures"]]
     return preprocessing_sha256(_without_empty(plain, "saliency"))
 
 

@@ -23,7 +23,7 @@ from slicermedai.confidence.stability import Moves
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME
-from slicermedai.domain.finding import Finding, Interval, Mask, PackedMask
+from slicermedai.domain.finding import Box, Finding, Interval, Mask, PackedMask
 from slicermedai.domain.provenance import Provenance, RecordUsed
 from slicermedai.domain.result import Map, Quality
 from slicermedai.domain.stability import Stability
@@ -223,6 +223,7 @@ class RunTrust:
             pairwise_dice=self.samples.pairwise_dice(value) if self.samples else None,
             unstable=self.moves.doubt(value) if self.moves else "",
             sampling=self.samples.method if self.samples and self.samples.has_varied else "",
+            of_box=isinstance(finding.region, Box),
         )
 
     def _of_moved(self, findings: Sequence[Finding]) -> list[str]:
@@ -230,14 +231,16 @@ class RunTrust:
         return [f"{name}: {reason}" for name, reason in found if reason]
 
     def _value(self, finding: Finding) -> int:
-        """The label value of a finding's mask; 0, which no record knows, for other regions."""
+        """The label value of a finding's mask or box; 0, which no record knows, for other regions."""
+        if isinstance(finding.region, Box):
+            return self._values.get(finding.label) or self._values.get(replace(finding.label, modifier=None), 0)
         if isinstance(finding.region, PackedMask):
             return self._values.get(finding.label, 0)
         return finding.region.value if isinstance(finding.region, Mask) else 0
 
 
 def _observer(manifest: Manifest, record: TrustRecord | None) -> MarginObserver | None:
-    if record is None:
+    if record is None or manifest.ref.task != "segmentation":
         return None
     return MarginObserver([structure.value for structure in record.structures], outputs=manifest.outputs)
 

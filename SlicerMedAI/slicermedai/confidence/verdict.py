@@ -8,6 +8,7 @@ import numpy as np
 
 from slicermedai.confidence.assess import assess
 from slicermedai.confidence.light import Evidence, GreenRule, TrafficLight, light_of
+from slicermedai.confidence.margins import margins_of_probabilities
 from slicermedai.confidence.ood import OodReport, OodState
 from slicermedai.confidence.record import StructureTrust, TrustRecord
 from slicermedai.confidence.scaling import Scaling
@@ -31,7 +32,8 @@ class Observed:
     """What a run knows of one structure: its label value, the network's raw score, the sketch of the margins around
     it (answers unknown, so all count as outside), its volume in ml, and how far samples agreed, where any were taken.
     ``sampling`` is how these were taken, "" where none were. ``unstable`` says why a stability check found it to move
-    too far, or did not get to its end, "" where all was tried and it did not.
+    too far, or did not get to its end, "" where all was tried and it did not. ``of_box`` is True for a detector's
+    candidate, whose score alone says how sure it is.
     """
 
     value: int
@@ -43,6 +45,7 @@ class Observed:
     edited: bool = False
     unstable: str = ""
     sampling: str = ""
+    of_box: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +139,8 @@ def _confidence(observed: Observed, known: StructureTrust | None, standing: Stan
         return Confidence(state=ConfidenceState.NOT_ASSESSED_EDITED, reason=_EDITED)
     if known is not None and not known.is_calibrated:
         return _unassessed(observed, standing, doubts=known.doubts)
-    if known is None or observed.sketch is None or standing.record is None:
-        return _unassessed(observed, standing)
-    probability = mean_probability(observed.sketch, known.scaling)
-    if probability is None:
+    probability = _probability(observed, known) if known is not None else None
+    if known is None or probability is None or standing.record is None:
         return _unassessed(observed, standing)
     return Confidence(
         state=ConfidenceState.CALIBRATED,
@@ -148,6 +149,18 @@ def _confidence(observed: Observed, known: StructureTrust | None, standing: Stan
         calibration=f"{known.scaling.method}, {standing.record.name}, {known.patients} patients",
         reason="; ".join(standing.applicability.reasons),
     )
+
+
+def _probability(observed: Observed, known: StructureTrust) -> float | None:
+    """Of a mask the mean over its voxels, of a candidate that of being a lesion; None where that cannot be told."""
+    if known.lesions != observed.of_box:
+        return None
+    if not known.lesions:
+        return mean_probability(observed.sketch, known.scaling) if observed.sketch is not None else None
+    if observed.raw_score is None or not 0 <= observed.raw_score <= 1:
+        return None
+    score = np.array(observed.raw_score, dtype=np.float32)
+    return float(known.scaling.probabilities(margins_of_probabilities(score)))
 
 
 def _unassessed(observed: Observed, standing: Standing, *, doubts: tuple[str, ...] = ()) -> Confidence:

@@ -187,7 +187,8 @@ def _structure_lines(known: Any) -> list[str]:
     if known.is_calibrated and known.before and known.after:
         scaling = known.scaling
         said.append(f"  {scaling.method} scaling: slope {scaling.slope:.4g}, offset {scaling.offset:.4g}")
-        said.append(f"  ECE around the prediction {known.before.ece:.4f} before, {known.after.ece:.4f} after")
+        of = "of the candidates" if known.lesions else "around the prediction"
+        said.append(f"  ECE {of} {known.before.ece:.4f} before, {known.after.ece:.4f} after")
     else:
         said.append("  not calibrated")
     said.append(f"  green from a predicted Dice of {known.rule.threshold:.2f}" if known.rule else "  never green")

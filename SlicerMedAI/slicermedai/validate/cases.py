@@ -20,6 +20,8 @@ from slicermedai.domain.codes import Label
 from slicermedai.errors import InputError, NoImagesError, UnreadableFileError
 from slicermedai.validate.subgroups import age_band
 
+EXCLUDED = "excluded"
+"""The word of a label table for findings that a detector need neither find nor leave out."""
 _NEEDED = ("case", "image", "reference", "subject")
 Labels = Sequence[tuple[int, Label]]
 
@@ -62,8 +64,12 @@ def list_cases(source: Path) -> tuple[ListedCase, ...]:
     return tuple(found)
 
 
-def match_labels(path: Path | None, labels: Labels, names: Sequence[str]) -> tuple[Match, ...]:
+def match_labels(
+    path: Path | None, labels: Labels, names: Sequence[str], *, further: Mapping[str, int] | None = None
+) -> tuple[Match, ...]:
     """Which of the references' ``names`` is which label, by the label table, or by equal numbers and names.
+
+    ``further`` are words that stand for values beside those of the model's labels.
 
     Raises
     ------
@@ -72,6 +78,7 @@ def match_labels(path: Path | None, labels: Labels, names: Sequence[str]) -> tup
     """
     wanted = _pairs(path) if path is not None else {name: name for name in names}
     by_word = {str(value): value for value, _ in labels} | {label.name.casefold(): value for value, label in labels}
+    by_word |= further or {}
     if path is not None:
         _refuse_unknown(path, wanted, by_word)
     found = [Match(reference=n, value=by_word[w.casefold()]) for n, w in wanted.items() if w.casefold() in by_word]
@@ -86,12 +93,12 @@ def match_labels(path: Path | None, labels: Labels, names: Sequence[str]) -> tup
 
 
 def write_matches(matches: Sequence[Match], labels: Labels, path: Path) -> Path:
-    """The label table as it was used."""
+    """The label table as it was used; a value beside those of the model is an excluded lesion."""
     names = {value: label.name for value, label in labels}
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["reference", "label"])
-        writer.writerows([match.reference, names[match.value]] for match in matches)
+        writer.writerows([match.reference, names.get(match.value, EXCLUDED)] for match in matches)
     return path
 
 

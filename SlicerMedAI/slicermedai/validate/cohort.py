@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from slicermedai.domain.storage import atomic_file
 from slicermedai.errors import InputError
 from slicermedai.validate.agreement import Agreement, agreement
 from slicermedai.validate.decisions import Decisions, decisions
-from slicermedai.validate.froc import Froc, Scan, cpm, froc, matched
+from slicermedai.validate.detection import Detection, detection
+from slicermedai.validate.froc import Scan
 from slicermedai.validate.resampling import Estimate, Resampling, mean_over_patients
 from slicermedai.validate.segmentation import METRICS, TOLERANCE_MM, CaseScore, Kind
 from slicermedai.validate.subgroups import Subgroup, subgroups
@@ -24,7 +25,8 @@ _PLAIN = ("case", "subject", "structure", "kind", *METRICS, "reference_ml", "pre
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cohort:
-    """What was measured: a score per case and structure, lesion candidates per scan, and calibration by structure.
+    """What was measured: a score per case and structure, lesions and candidates of all scans by the name of what was
+    looked for, and calibration by structure.
 
     ``generated`` is True where any case is a phantom or a simulation: the report says so on its first line. ``rough``
     names the structures whose references are boxes or balls.
@@ -32,7 +34,7 @@ class Cohort:
 
     model: str
     scores: tuple[CaseScore, ...] = ()
-    scans: tuple[Scan, ...] = ()
+    scans: Mapping[str, tuple[Scan, ...]] = field(default_factory=dict)
     calibration: dict[str, Judgement] = field(default_factory=dict)
     generated: bool = False
     rough: tuple[str, ...] = ()
@@ -57,20 +59,12 @@ class StructureSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Detection:
-    """Lesion detection over all scans."""
-
-    curve: Froc
-    cpm: Estimate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validation:
     """The whole summary."""
 
     model: str
     structures: tuple[StructureSummary, ...]
-    detection: Detection | None
+    detections: tuple[Detection, ...]
     generated: bool
     rough: tuple[str, ...]
     tolerance_mm: float
@@ -85,7 +79,7 @@ def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
     InputError
         Nothing was measured, a case stands twice, or no scan has a lesion that counts.
     """
-    if not cohort.scores and not cohort.scans:
+    if not cohort.scores and not any(cohort.scans.values()):
         raise InputError("the cohort is empty: nothing was measured", attribute="cases")
     _refuse_doubles(cohort.scores)
     chosen = how or Resampling()
@@ -96,7 +90,7 @@ def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
             _summary([s for s in cohort.scores if s.structure == name], chosen, cohort.calibration.get(name))
             for name in names
         ),
-        detection=_detection(cohort.scans, chosen) if cohort.scans else None,
+        detections=_detections(cohort, chosen),
         generated=cohort.generated,
         rough=cohort.rough,
         tolerance_mm=cohort.tolerance_mm,
@@ -149,5 +143,7 @@ def _presence(scores: list[CaseScore], subjects: list[str], how: Resampling) -> 
     return decisions(there, [s.predicted_ml for s in scores], subjects=subjects, threshold=smallest, how=how)
 
 
-def _detection(scans: Sequence[Scan], how: Resampling) -> Detection:
-    return Detection(curve=froc([matched(scan) for scan in scans]), cpm=cpm(scans, how=how))
+def _detections(cohort: Cohort, how: Resampling) -> tuple[Detection, ...]:
+    if cohort.scans and not any(lesion for scans in cohort.scans.values() for scan in scans for lesion in scan.lesions):
+        raise InputError("no scan has a lesion: there is nothing to find", attribute="lesions")
+    return tuple(detection(name, scans, how, cohort.calibration.get(name)) for name, scans in cohort.scans.items())

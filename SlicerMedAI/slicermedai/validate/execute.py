@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +18,14 @@ from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import InputError, TrustError, UnreadableFileError
 from slicermedai.jobs.specs import CalibrateJob, ValidateJob
-from slicermedai.validate.cases import list_cases, write_matches
+from slicermedai.validate.cases import Match, list_cases, write_matches
 from slicermedai.validate.cohort import Cohort, summarise, write_table
+from slicermedai.validate.detection import write_candidates, write_scans
 from slicermedai.validate.fitting import Declared, fit_record
+from slicermedai.validate.froc import Scan
+from slicermedai.validate.lesions import run_scans
 from slicermedai.validate.report import write_report
-from slicermedai.validate.running import DoneCase, ModelRun, run_cases, subject_key
+from slicermedai.validate.running import DETECTION, DoneCase, ModelRun, run_cases, subject_key
 
 NOBODY = "none"
 
@@ -38,7 +41,8 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
     from slicermedai.bundles.registry import resolve
 
     trained_on = _trained_on(job.trained_on)
-    manifest = manifest_of(resolve(job.bundle))
+    ref = resolve(job.bundle)  # with a person's consent, which a manifest does not know
+    manifest = manifest_of(ref)
     cases = list_cases(Path(job.source))
     subjects = [case.subject for case in cases]
     refuse_few(subjects)
@@ -46,13 +50,13 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
     sampler(job.uncertainty, manifest)
     probe = SaliencyProbe(job.saliency, seed=job.seed, progress=progress) if job.saliency else None
     run = ModelRun(
-        ref=manifest.ref,
+        ref=ref,
         device=job.device,
         seed=job.seed,
         uncertainty=job.uncertainty,
         probe=probe.of if probe else None,
     )
-    done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
+    done, matches = _run(run)(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
     progress("measure", 0.0)
     generated = job.generated or manifest.ref.demonstration
     declared = Declared(trained_on=trained_on, generated=generated, salt=secrets.token_hex(16), seed=job.seed)
@@ -61,7 +65,7 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
         record.save(folder)
         keyed = [replace(c.sketch, subject=subject_key(c.subject, declared.salt), generated=generated) for c in done]
         save_cases(keyed, folder / "sketches.zip")
-        write_table([score for case in done for score in case.scores.values()], folder / "cases.csv")
+        _write_cases(done, manifest, folder)
         write_matches(matches, manifest.ref.labels, folder / "labels.csv")
         progress("measure", 1.0)
     return Path(job.output)
@@ -77,28 +81,55 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
     """
     from slicermedai.bundles.registry import resolve
 
-    manifest = manifest_of(resolve(job.bundle))
+    ref = resolve(job.bundle)
+    manifest = manifest_of(ref)
     cases, record = list_cases(Path(job.source)), record_of(manifest)
     if record is not None:
         keys = [subject_key(case.subject, record.provenance.salt) for case in cases]
         refuse_shared(keys, record.provenance.keys, what="calibration")
-    run = ModelRun(ref=manifest.ref, device=job.device, seed=job.seed)
-    done, matches = run_cases(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
+    run = ModelRun(ref=ref, device=job.device, seed=job.seed)
+    done, matches = _run(run)(cases, manifest=manifest, labels=_path(job.labels), run=run, progress=progress)
     progress("measure", 0.0)
     cohort = Cohort(
         model=manifest.ref.title,
         scores=tuple(score for case in done for score in case.scores.values()),
+        scans=_scans(done, manifest),
         calibration=_judged(done, manifest, record),
         generated=job.generated or manifest.ref.demonstration,
         rough=tuple(label.name for value, label in manifest.ref.labels if any(value in case.rough for case in done)),
     )
     validation = summarise(cohort)
     with atomic_folder(Path(job.output)) as folder:
-        write_table(cohort.scores, folder / "cases.csv")
+        _write_cases(done, manifest, folder)
         write_matches(matches, manifest.ref.labels, folder / "labels.csv")
         write_report(validation, folder / "report.html")
         progress("report", 1.0)
     return Path(job.output)
+
+
+def _run(run: ModelRun) -> Callable[..., tuple[tuple[DoneCase, ...], tuple[Match, ...]]]:
+    """What runs the model on all cases, and holds it against their references."""
+    return run_scans if run.ref.task == DETECTION else run_cases
+
+
+def _scans(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[Scan, ...]]:
+    """A detector's scans by the name of what it looks for."""
+    found: dict[str, tuple[Scan, ...]] = {}
+    for value, label in manifest.ref.labels:
+        scans = tuple(case.scans[value] for case in done if value in case.scans)
+        if scans:
+            found[f"{label.name} ({value})" if label.name in found else label.name] = scans
+    return found
+
+
+def _write_cases(done: Sequence[DoneCase], manifest: Manifest, folder: Path) -> None:
+    """What was found in each case, as tables."""
+    scans = _scans(done, manifest)
+    if scans:
+        write_scans(scans, folder / "cases.csv")
+        write_candidates(scans, folder / "candidates.csv")
+        return
+    write_table([score for case in done for score in case.scores.values()], folder / "cases.csv")
 
 
 def _judged(done: Sequence[DoneCase], manifest: Manifest, record: TrustRecord | None) -> dict[str, Judgement]:

@@ -23,7 +23,7 @@ from slicermedai.confidence.scope import Scope
 from slicermedai.confidence.sketch import merged
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.errors import TooFewCasesError
-from slicermedai.validate.running import DoneCase, subject_key
+from slicermedai.validate.running import DETECTION, DoneCase, subject_key
 
 _PROPERTIES = ("modality", "manufacturer", "site", "protocol")
 
@@ -51,7 +51,8 @@ def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared
     sketches = [replace(case.sketch, generated=declared.generated) for case in cases]
     found = calibrate(sketches, trained_on=declared.trained_on, bootstrap=Bootstrap(seed=declared.seed))
     labels = dict(manifest.ref.labels)
-    scored = sorted({value for case in cases for value in case.scores})
+    make = _lesions if manifest.ref.task == DETECTION else _structure
+    judged = sorted({value for case in cases for value in (*case.scores, *case.scans)})
     fits = {one.value: one for one in found.classes}
     subjects = [case.subject for case in cases]
     return TrustRecord(
@@ -60,7 +61,7 @@ def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared
         preprocessing_sha256=preprocessing_of(manifest),
         provenance=_provenance(cases, declared),
         scope=scope_of(cases),
-        structures=tuple(_structure(value, labels[value].name, cases, fits.get(value)) for value in scored),
+        structures=tuple(make(value, labels[value].name, cases, fits.get(value)) for value in judged),
         volumes=volume_ranges(cases, manifest),
         ood=fit_ood(_looks(cases), subjects=subjects),
         features_of=_features_of(cases),
@@ -140,6 +141,24 @@ def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalib
         reasons=tuple(reason for reason in reasons if reason),
         sampled=_sampled(value, cases, fit),
     )
+    return _scaled(made, fit)
+
+
+def _lesions(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> StructureTrust:
+    """Of a detector's candidates: how probable it is that each is a lesion, and nothing of masks."""
+    made = StructureTrust(
+        value=value,
+        name=name,
+        patients=fit.subjects if fit else 0,
+        sketch=sketch_text(merged(c.sketch.sketches[value] for c in cases if value in c.sketch.sketches)),
+        reasons=tuple(filter(None, (fit.reason if fit else "it was found in no case",))),
+        lesions=True,
+    )
+    return _scaled(made, fit)
+
+
+def _scaled(made: StructureTrust, fit: ClassCalibration | None) -> StructureTrust:
+    """With the calibration, where there is one."""
     if fit is None or fit.before is None or fit.after is None:
         return made
     intervals = fit.intervals | fit.after.intervals

@@ -11,12 +11,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slicermedai.domain.words import Words
 from slicermedai.errors import InputError
 from slicermedai.validate.resampling import Estimate, Resampling, over_patients
 
@@ -43,11 +44,22 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """One scan of a patient, with or without lesions."""
+    """One scan of a patient, with or without lesions; ``groups`` are its properties, as sex and manufacturer."""
 
     subject: str
     lesions: tuple[Lesion, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    case: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+class Outcome(Words):
+    """What became of a candidate."""
+
+    HIT = "hit"
+    AGAIN = "another of the same lesion"
+    EXCLUDED = "in an excluded lesion"
+    FALSE_ALARM = "false alarm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,18 +92,39 @@ class Matched:
 
 def matched(scan: Scan) -> Matched:
     """Match a scan's candidates to its lesions; raises :class:`InputError` for a score that is not a number."""
+    scores, inside = _inside(scan)
+    wanted = np.array([not lesion.excluded for lesion in scan.lesions], dtype=bool)
+    hits = [float(scores[row].max()) for row in inside[wanted] if row.any()]
+    return Matched(hits=np.array(hits), false_alarms=scores[~inside.any(axis=0)], lesions=int(wanted.sum()))
+
+
+def outcomes(scan: Scan) -> tuple[Outcome, ...]:
+    """What became of each candidate of a scan, in order; errors as :func:`matched`.
+
+    The best of a lesion is its hit, of equal ones the first. One that lies in several lesions is a hit of any, and
+    else in an excluded one, if that is among them.
+    """
+    scores, inside = _inside(scan)
+    found = np.where(inside.any(axis=0), Outcome.AGAIN, Outcome.FALSE_ALARM).astype(object)
+    best = [int(np.where(row, scores, -np.inf).argmax()) if row.any() else None for row in inside]
+    for lesion, row in zip(scan.lesions, inside, strict=True):
+        if lesion.excluded:
+            found[row] = Outcome.EXCLUDED
+    for lesion, number in zip(scan.lesions, best, strict=True):
+        if number is not None and not lesion.excluded:
+            found[number] = Outcome.HIT
+    return tuple(Outcome(one) for one in found)
+
+
+def _inside(scan: Scan) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Scores (candidates,), and whether each candidate hits each lesion, (lesions, candidates)."""
     scores = np.array([c.score for c in scan.candidates], dtype=np.float64)
     if np.isnan(scores).any():
         raise InputError("a candidate's score is not a number", attribute="score")
-    places = np.array([c.position for c in scan.candidates], dtype=np.float64).reshape(-1, 3)
-    free, hits = np.ones(scores.size, dtype=bool), []
-    for lesion in scan.lesions:
-        inside = ((places - lesion.position) ** 2).sum(axis=1) < (lesion.diameter / 2) ** 2
-        free &= ~inside
-        if inside.any() and not lesion.excluded:
-            hits.append(float(scores[inside].max()))
-    wanted = sum(not lesion.excluded for lesion in scan.lesions)
-    return Matched(hits=np.array(hits), false_alarms=scores[free], lesions=wanted)
+    places = np.array([c.position for c in scan.candidates], dtype=np.float64).reshape(1, -1, 3)
+    centres = np.array([lesion.position for lesion in scan.lesions], dtype=np.float64).reshape(-1, 1, 3)
+    radii = np.array([lesion.diameter / 2 for lesion in scan.lesions], dtype=np.float64).reshape(-1, 1)
+    return scores, ((places - centres) ** 2).sum(axis=2) < radii**2
 
 
 def froc(outcomes: Sequence[Matched]) -> Froc:

@@ -24,7 +24,7 @@ from slicermedai.validate.froc import Lesion
 
 SUFFIX = ".json"
 _RAS = np.diag([-1.0, -1.0, 1.0])
-_NUMBERED = re.compile(r"[-_ ]\d+$")
+_NUMBERED = re.compile(r"[-_ ]+\d+$")
 _SIZE = re.compile(r"(radius|diameter)\s*[:=]?\s*(\d+(?:\.\d+)?)\s*mm", re.IGNORECASE)
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
@@ -208,7 +208,12 @@ def _radius(point: Mapping[str, Any], path: Path) -> float:
 
 def _name(points: list[Mapping[str, Any]], path: Path) -> str:
     label = str(points[0].get("label") or "") if points else ""
-    return _NUMBERED.sub("", label).strip() or path.name.split(".")[0]
+    return without_number(label) or path.name.split(".")[0]
+
+
+def without_number(label: str) -> str:
+    """``label`` without the running number at its end: "Lesion-1" is "Lesion"."""
+    return _NUMBERED.sub("", label).strip()
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any], FloatArray, Path], list[Shape]]] = {

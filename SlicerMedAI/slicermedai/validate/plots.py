@@ -139,8 +139,8 @@ def froc_plot(found: Froc, title: str) -> Element:
     return axes.picture()
 
 
-def forest_plot(groups: Sequence[Subgroup], title: str) -> Element:
-    """One line per subgroup, the worst on top: the mean Dice and its interval; too few is said in words."""
+def forest_plot(groups: Sequence[Subgroup], title: str, *, of: str = "mean Dice") -> Element:
+    """One line per subgroup, the worst on top: a number from 0 to 1 and its interval; too few is said in words."""
     row, left, right = 22.0, 190.0, 64.0
     height = row * (len(groups) + 1) + 26
     scale = (WIDTH - left - right) / 1.0
@@ -152,7 +152,7 @@ def forest_plot(groups: Sequence[Subgroup], title: str) -> Element:
     for value in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = left + value * scale
         parts += [_stroke(x, base, x, base + 4), el("text", f"{value:g}", x=x, y=base + 17, text_anchor="middle")]
-    parts.append(el("text", "mean Dice", x=left + scale / 2, y=base + 33, text_anchor="middle"))
+    parts.append(el("text", of, x=left + scale / 2, y=base + 33, text_anchor="middle"))
     return el("svg", *parts, viewBox=f"0 0 {WIDTH:g} {height + 14:g}", role="img", class_="plot")
 
 
@@ -170,7 +170,7 @@ def _forest_row(group: Subgroup, y: float, place: tuple[float, float]) -> list[E
     left, scale = place
     parts = [el("text", f"{group.by}: {group.value} (n = {group.patients})", x=left - 8, y=y + 4, text_anchor="end")]
     if group.estimate is None:
-        return [*parts, el("text", "too few", x=left + 6, y=y + 4, class_="note")]
+        return [*parts, el("text", group.words.partition(" (")[0], x=left + 6, y=y + 4, class_="note")]
     interval = group.estimate.interval or Interval(low=group.estimate.value, high=group.estimate.value)
     ends = [left + min(max(v, 0.0), 1.0) * scale for v in (interval.low, interval.high)]
     parts.append(_stroke(ends[0], y, ends[1], y, "line"))

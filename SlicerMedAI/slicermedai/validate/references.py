@@ -42,7 +42,7 @@ class Structures:
 
 def names_in(path: Path) -> tuple[str, ...]:
     """The structures of a reference, as a label table names them; errors as :func:`read_reference`."""
-    if _is_markup(path):
+    if is_markup(path):
         return tuple(dict.fromkeys(shape.name for shape in markups.read(path)))
     if _is_label_map(path):
         return tuple(_label_map(path).masks)
@@ -62,7 +62,7 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
         Contours that do not lie in the planes of the image; what was drawn, or a reference with a grid of its own, lies
         wholly beyond the image.
     """
-    if _is_markup(path):
+    if is_markup(path):
         shapes = markups.read(path)
         rough = frozenset(shape.name for shape in shapes if markups.is_rough(shape))
         return Structures(masks=markups.masks(shapes, grid), geometry=grid, rough=rough)
@@ -111,7 +111,8 @@ def _meet(box: tuple[slice, ...], own: Geometry, grid: Geometry) -> bool:
     return bool((index.max(axis=0) > -0.5).all() and (index.min(axis=0) < np.array(grid.shape) - 0.5).all())
 
 
-def _is_markup(path: Path) -> bool:
+def is_markup(path: Path) -> bool:
+    """True for a file of 3D Slicer's markups, and for a folder with some."""
     return path.name.lower().endswith(markups.SUFFIX) or (path.is_dir() and any(path.glob(f"*{markups.SUFFIX}")))
 
 

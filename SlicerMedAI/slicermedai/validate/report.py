@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from slicermedai.confidence.calibrate import Judgement
 from slicermedai.domain.markup import el, page, table
 from slicermedai.domain.storage import write_text
-from slicermedai.validate.cohort import Detection, StructureSummary, Validation
-from slicermedai.validate.froc import RATES
+from slicermedai.validate.cohort import StructureSummary, Validation
+from slicermedai.validate.detection import Detection
+from slicermedai.validate.froc import RATES, Froc
 from slicermedai.validate.plots import bland_altman_plot, forest_plot, froc_plot, reliability_plot
 from slicermedai.validate.resampling import Estimate
 from slicermedai.validate.segmentation import Kind
+from slicermedai.validate.subgroups import Subgroup
 
 ROUGH = "References of {} are boxes or balls, and no outlines: Dice and distances say how well these are filled."
 GENERATED = "Some or all cases are generated: these numbers say nothing about patients."
@@ -20,6 +23,11 @@ _NAMES = {"dice": "Dice", "nsd": "NSD at {tolerance:g} mm", "hd95": "HD95, mm", 
 _RULES = (
     "Empty cases are counted: where reference and prediction both have nothing, Dice and NSD are 1 and distances 0 mm;"
     " where one of them has, Dice and NSD are 0 and distances the diagonal of the image."
+)
+_LESION_RULES = (
+    "Lesions are matched by the rules of LUNA16: a candidate hits where its middle lies nearer to a lesion's centre"
+    " than the lesion's radius; of several in one lesion the best counts, and the others are no false alarms; what lies"
+    " in excluded lesions is neither. Scans without lesions count."
 )
 
 
@@ -38,8 +46,7 @@ def report_page(validation: Validation) -> str:
         parts.append(el("p", ROUGH.format(", ".join(validation.rough)), class_="warning", role="note"))
     parts.append(el("p", _method(validation)))
     parts += [_structure(summary, validation) for summary in validation.structures]
-    if validation.detection is not None:
-        parts.append(_detection(validation.detection))
+    parts += [_detection(found) for found in validation.detections]
     return page(f"Validation of {validation.model}", style, *parts)
 
 
@@ -47,7 +54,7 @@ def _method(validation: Validation) -> str:
     how = validation.how
     return (
         f"Means are over patients. Intervals hold {how.level:.0%} of {how.rounds} draws of patients with replacement"
-        f" (seed {how.seed}). {_RULES}"
+        f" (seed {how.seed}). {_RULES if validation.structures else _LESION_RULES}"
     )
 
 
@@ -57,7 +64,7 @@ def _structure(summary: StructureSummary, validation: Validation) -> Element:
         el("p", f"{summary.cases} cases of {summary.patients} patients: {_kinds(summary.kinds)}."),
         _metrics(summary, validation),
         el("div", *_figures(summary), class_="figures"),
-        _groups(summary),
+        _groups(summary.structure, summary.groups, of="Dice"),
     ]
     return el("section", *parts)
 
@@ -85,13 +92,10 @@ def _metrics(summary: StructureSummary, validation: Validation) -> Element:
     return table(f"{summary.structure}: results", ("Measure", "Value (interval)"), rows)
 
 
-def _calibration(found: Judgement) -> list[tuple[str, str]]:
+def _calibration(found: Judgement, *, of: str = "around the prediction") -> list[tuple[str, str]]:
     numbers = found.metrics
     names = (("ECE", "ece"), ("ACE", "ace"), ("MCE", "mce"), ("Brier score", "brier"), ("NLL", "nll"))
-    return [
-        (f"Calibration around the prediction: {words}", _with(found, name, getattr(numbers, name)))
-        for words, name in names
-    ]
+    return [(f"Calibration {of}: {words}", _with(found, name, getattr(numbers, name))) for words, name in names]
 
 
 def _with(found: Judgement, name: str, value: float) -> str:
@@ -115,27 +119,53 @@ def _figures(summary: StructureSummary) -> list[Element]:
     return made
 
 
-def _groups(summary: StructureSummary) -> Element:
-    if not summary.groups:
+def _groups(structure: str, groups: Sequence[Subgroup], *, of: str) -> Element:
+    if not groups:
         return el("p", "No subgroups: nothing is known of the patients' sex, age, scanner or site.")
-    rows = [(f"{g.by}: {g.value}", str(g.patients), g.words) for g in summary.groups]
-    return table(f"{summary.structure}: Dice by subgroup, the worst first", ("Subgroup", "Patients", "Dice"), rows)
+    rows = [(f"{g.by}: {g.value}", str(g.patients), g.words) for g in groups]
+    return table(f"{structure}: {of} by subgroup, the worst first", ("Subgroup", "Patients", of), rows)
 
 
 def _detection(found: Detection) -> Element:
-    curve = found.curve
-    rows = [(f"{rate:g}", f"{curve.at(rate):.3f}") for rate in RATES]
+    said = f"{found.lesions} lesions in {found.scans} scans of {found.patients} patients"
+    left = f", {found.excluded} more excluded" if found.excluded else ""
+    candidates = ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
     return el(
         "section",
-        el("h2", "Lesion detection"),
-        el("p", f"{curve.lesions} lesions in {curve.scans} scans. CPM {found.cpm.words}, by the rules of LUNA16."),
-        el(
-            "div",
-            _figure(froc_plot(curve, "FROC curve"), "FROC curve; dots: the seven points of the CPM"),
-            class_="figures",
-        ),
-        table("Sensitivity at false alarms per scan", ("False alarms per scan", "Sensitivity"), rows),
+        el("h2", f"{found.structure}: lesion detection"),
+        el("p", f"{said}{left}. Candidates: {candidates}."),
+        _detected(found),
+        el("div", *_detection_figures(found), class_="figures"),
+        *([_points(found.curve)] if found.curve else []),
+        _groups(found.structure, found.groups, of="CPM"),
     )
+
+
+def _detected(found: Detection) -> Element:
+    rows = [
+        ("CPM: mean sensitivity at the seven rates", _or_none(found.cpm, "no scan has a lesion that counts")),
+        ("AUC of a scan's highest score for a lesion in it", _or_none(found.presence, "needs scans of both kinds")),
+    ]
+    if found.calibration is not None:
+        rows += _calibration(found.calibration, of="of the candidates")
+    return table(f"{found.structure}: results", ("Measure", "Value (interval)"), rows)
+
+
+def _detection_figures(found: Detection) -> list[Element]:
+    made = []
+    if found.curve is not None:
+        made.append(_figure(froc_plot(found.curve, "FROC curve"), "FROC curve; dots: the seven points of the CPM"))
+    if found.calibration is not None:
+        picture = reliability_plot(found.calibration.reliability, "Reliability diagram")
+        made.append(_figure(picture, "Reliability of the candidates; bars: share of candidates"))
+    if found.groups:
+        made.append(_figure(forest_plot(found.groups, "CPM by subgroup", of="CPM"), "CPM by subgroup, the worst first"))
+    return made
+
+
+def _points(curve: Froc) -> Element:
+    rows = [(f"{rate:g}", f"{curve.at(rate):.3f}") for rate in RATES]
+    return table("Sensitivity at false alarms per scan", ("False alarms per scan", "Sensitivity"), rows)
 
 
 def _figure(picture: Element, caption: str) -> Element:

@@ -24,8 +24,11 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
 from slicermedai.validate.cases import ListedCase, Match, match_labels
+from slicermedai.validate.froc import Scan
 from slicermedai.validate.references import Structures, masks_on, names_in, read_reference
 from slicermedai.validate.segmentation import CaseName, CaseScore, score
+
+SEGMENTATION, DETECTION = "segmentation", "detection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +36,8 @@ class DoneCase:
     """What is left of a case: its scores by label value, sketches with and without the reference's answers, and what
     its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image. ``agreed`` is
     the pairwise Dice of samples by label value, ``sampling`` how they were taken; ``rough`` are the labels whose
-    reference is a box or a ball. ``features_of`` is the layer that the network's features in ``looks`` are of.
+    reference is a box or a ball. ``features_of`` is the layer that the network's features in ``looks`` are of. Of a
+    detector there are ``scans`` by label value and no scores, and the sketches are of its candidates.
     """
 
     subject: str
@@ -46,6 +50,7 @@ class DoneCase:
     sampling: str = ""
     rough: frozenset[int] = frozenset()
     features_of: str = ""
+    scans: dict[int, Scan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,7 @@ class ModelRun:
     Raises
     ------
     InputError
-        The bundle's answers are no masks.
+        The bundle's answers are neither masks nor boxes, or it is asked for what is of masks alone.
     """
 
     ref: BundleRef
@@ -66,15 +71,26 @@ class ModelRun:
     probe: Callable[[str], Callable[[Any], None]] | None = None
 
     def __post_init__(self) -> None:
-        if self.ref.task != "segmentation":
+        if self.ref.task not in (SEGMENTATION, DETECTION):
             raise InputError(
-                f"{self.ref.title} does {self.ref.task}, and only segmentations are held against references",
+                f"{self.ref.title} does {self.ref.task}: segmentations and detections are held against references",
                 file=self.ref.path,
                 attribute="task",
             )
+        if self.ref.task == DETECTION and (self.uncertainty != "none" or self.probe):
+            raise InputError(
+                f"{self.ref.title} does {DETECTION}, and samples and saliency are of segmentations alone",
+                attribute="uncertainty" if self.uncertainty != "none" else "saliency",
+                advice="Calibrate it without them.",
+            )
 
     def __call__(
-        self, volume: Volume, observer: MarginObserver, samples: Samples | None, *, subject: str = ""
+        self,
+        volume: Volume,
+        observer: MarginObserver | None = None,
+        samples: Samples | None = None,
+        *,
+        subject: str = "",
     ) -> Prediction:
         """Run it on one image of the patient ``subject``."""
         settings = RunSettings(device=self.device, seed=self.seed, precision=PRECISION)
@@ -117,7 +133,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: M
     samples = sampler(run.uncertainty, manifest)
     found = run(source.volume, observer, samples, subject=case.subject)
     agreed = {value: samples.pairwise_dice(value) for value in values} if samples else {}
-    groups = _groups(case, source)
+    groups = groups_of(case, source)
     truth = masks_on(structures, matches, observer.geometry) if observer.has_run else {}
     return DoneCase(
         subject=case.subject,
@@ -154,7 +170,8 @@ def _found(prediction: Prediction, value: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _groups(case: ListedCase, source: Any) -> dict[str, str]:
+def groups_of(case: ListedCase, source: Any) -> dict[str, str]:
+    """Those of the table, with modality and manufacturer of the image."""
     read = {"modality": source.volume.modality}
     if source.headers:
         read["manufacturer"] = str(source.headers[0].get("Manufacturer", "") or "").strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slicermedai.validate.resampling import Estimate, Resampling, mean_over_patients
@@ -14,7 +14,8 @@ _BANDS = (18, 40, 60, 75)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subgroup:
-    """One ``value`` of one property, ``by``; ``estimate`` is None where there are too few patients to say anything."""
+    """One ``value`` of one property, ``by``; ``estimate`` is None where there are too few patients to say anything, or
+    where the number is not defined for them."""
 
     by: str
     value: str
@@ -24,6 +25,8 @@ class Subgroup:
     @property
     def words(self) -> str:
         """The number with its interval, or "too few"."""
+        if self.estimate is None and self.patients >= FEWEST:
+            return "not defined"
         return self.estimate.words if self.estimate else f"too few (fewer than {FEWEST} patients)"
 
 
@@ -39,15 +42,27 @@ def subgroups(
 
     A case without a property is in the group "not known": none is left out.
     """
-    found = [
-        _subgroup(
-            prop, value, [n for n, g in enumerate(groups) if g.get(prop, UNKNOWN) == value], (values, subjects, how)
-        )
-        for prop in sorted({name for g in groups for name in g})
-        for value in sorted({g.get(prop, UNKNOWN) for g in groups})
-    ]
-    sign = 1.0 if larger_is_better else -1.0
-    return tuple(sorted(found, key=lambda s: (s.estimate is None, sign * s.estimate.value if s.estimate else 0.0)))
+
+    def estimate(cases: list[int]) -> Estimate:
+        return mean_over_patients([values[n] for n in cases], [subjects[n] for n in cases], how)
+
+    found = by_subgroup(estimate, groups, subjects=subjects)
+    return found if larger_is_better else _worst_first(found, sign=-1.0)
+
+
+def by_subgroup(
+    estimate: Callable[[list[int]], Estimate | None], groups: Sequence[Mapping[str, str]], *, subjects: Sequence[str]
+) -> tuple[Subgroup, ...]:
+    """As :func:`subgroups` for any number of which more is better: ``estimate`` makes it from numbers of cases, None
+    where it is not defined for them."""
+    found = []
+    for prop in sorted({name for group in groups for name in group}):
+        for value in sorted({group.get(prop, UNKNOWN) for group in groups}):
+            cases = [n for n, group in enumerate(groups) if group.get(prop, UNKNOWN) == value]
+            patients = len({subjects[n] for n in cases})
+            known = estimate(cases) if patients >= FEWEST else None
+            found.append(Subgroup(by=prop, value=value, patients=patients, estimate=known))
+    return _worst_first(found)
 
 
 def age_band(years: float | None) -> str:
@@ -59,11 +74,5 @@ def age_band(years: float | None) -> str:
     return f"{low} and older" if high is None else f"{low} to {high - 1} years"
 
 
-def _subgroup(
-    prop: str, value: str, cases: list[int], data: tuple[Sequence[float], Sequence[str], Resampling]
-) -> Subgroup:
-    values, subjects, how = data
-    own = [subjects[n] for n in cases]
-    patients = len(set(own))
-    estimate = mean_over_patients([values[n] for n in cases], own, how) if patients >= FEWEST else None
-    return Subgroup(by=prop, value=value, patients=patients, estimate=estimate)
+def _worst_first(found: Sequence[Subgroup], *, sign: float = 1.0) -> tuple[Subgroup, ...]:
+    return tuple(sorted(found, key=lambda s: (s.estimate is None, sign * s.estimate.value if s.estimate else 0.0)))
