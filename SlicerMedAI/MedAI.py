@@ -5,7 +5,6 @@ A shell: what it shows is decided by :class:`slicermedai.app.guided_run.GuidedRu
 
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -19,19 +18,19 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import slicermedai
-from slicermedai.app import words
 from slicermedai.app.devices import DeviceList
+from slicermedai.app.estimates import Estimates
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.help import help_text
 from slicermedai.app.kept import recall, remember
 from slicermedai.app.options_panel import OptionsPanel
-from slicermedai.app.series import image_series, modality_of
+from slicermedai.app.run_panel import RunPanel
+from slicermedai.app.series import check_nodes, image_series, modality_of, series_images, volume_images
 from slicermedai.app.settings_page import add_page
 from slicermedai.app.state import Phase, RunState, SourceKind
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 600
-INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "modelSelector", "deidentifyCheckBox", "installButton")
 
 
 class MedAI(ScriptedLoadableModule):
@@ -74,11 +73,10 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         return MedAILogic()
 
     def presenters(self):
-        return self.logic.presenter, self.logic.devices
+        return self.logic.presenter, self.logic.devices, self.logic.estimates
 
     def build(self, uiWidget):
-        self.ui.findingsTable.setColumnCount(len(words.columns()))
-        self.ui.findingsTable.setHorizontalHeaderLabels(words.columns(self.logic.presenter.translate))
+        self._panel = RunPanel(self.ui, self.logic.presenter)
         self._options = OptionsPanel(self.ui, self.logic.presenter, recall=recall, remember=remember)
         self._connect()
 
@@ -86,8 +84,9 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter = self.logic.presenter
         presenter.changed.connect(self.onStateChanged)
         presenter.finished.connect(self.onFinished)
-        presenter.listed.connect(self.onListed)
+        presenter.listed.connect(self._panel.show_lists)
         self.logic.devices.changed.connect(self.onDevices)
+        self.logic.estimates.changed.connect(self.onEstimate)
         self.ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
         self.ui.seriesSelector.connect("activated(int)", self.onSeriesChosen)
         self.ui.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
@@ -99,8 +98,12 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.flipsCheckBox.connect("toggled(bool)", lambda checked: presenter.choose_options(flips=checked))
         self.ui.stabilitySpinBox.connect("valueChanged(int)", lambda count: presenter.choose_options(stability=count))
         self.ui.parentSelector.connect("currentPathChanged(QString)", self._options.onParent)
+        self.ui.inputsTable.connect("itemSelectionChanged()", self._panel.show_input)
+        self.ui.inputSelector.connect("activated(int)", self._panel.onInput)
+        self.ui.queueTable.connect("itemSelectionChanged()", self._panel.onQueue)
         self.connectButtons(
-            **{"install": self.onInstall, "run": presenter.start, "cancel": presenter.cancel},
+            **{"install": self.onInstall, "run": presenter.start, "add": presenter.add, "cancel": presenter.cancel},
+            **{"remove": self._panel.onRemove, "browser": self.onBrowser},
             **{"report": self.onReport, "folder": self.onOpenFolder},
             **{
                 "review": lambda: self.goOn("MedAIReview", presenter.state.folder),
@@ -121,6 +124,14 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._options.show_devices(self.logic.devices.state.devices)
         self.onStateChanged(presenter.state)
 
+    def sceneCloses(self):
+        """Nothing of this patient goes on beside the next one."""
+        self.logic.presenter.stop_runs()
+
+    def stopWork(self):
+        self.logic.presenter.stop_runs()
+        super().stopWork()
+
     def onOptions(self, collapsed):
         if not collapsed:
             self.logic.devices.look()
@@ -129,47 +140,30 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.tick()
         self._options.show_devices(state.devices)
 
-    def onListed(self):
-        presenter = self.logic.presenter
-        self._refill(self.ui.modelSelector, [(title, title) for title in presenter.titles], presenter.state.title)
-        self._refill(self.ui.seriesSelector, [("", _("None")), *presenter.series], presenter.state.series)
-
-    def _refill(self, box, items, chosen):
-        """Fill the box with (data, text) and show what is chosen, without telling that anything was chosen."""
-        blocked = box.blockSignals(True)
-        box.clear()
-        for data, text in items:
-            box.addItem(text, data)
-        box.setCurrentIndex(box.findData(chosen))
-        box.blockSignals(blocked)
+    def onEstimate(self, state):
+        self.tick()
+        self._panel.show_estimate(state)
 
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onVolumeChanged(self, node):
-        self._choose(SourceKind.VOLUME, node, node.GetName() if node else "")
+        self._panel.take(SourceKind.VOLUME, node, node.GetName() if node else "")
 
     def onSeriesChosen(self, index):
         uid, text = self.ui.seriesSelector.itemData(index), self.ui.seriesSelector.itemText(index)
         modality = modality_of(slicer.dicomDatabase, uid) if uid else ""
         source = self.logic.filesOfSeries(uid) if uid else None
-        self._choose(SourceKind.SERIES, source, text, series=uid, modality=modality)
+        self._panel.take(SourceKind.SERIES, source, text, series=uid, modality=modality)
 
     def onFolderChanged(self, path):
-        self._choose(SourceKind.FOLDER, path or None, Path(path).name)
+        self._panel.take(SourceKind.FOLDER, path or None, Path(path).name)
 
-    def _choose(self, kind, source, name, **dicom):
-        """Choose it and empty the boxes of the other kinds; None lets go of what was chosen of this kind."""
-        presenter = self.logic.presenter
-        if source is None:
-            presenter.release(kind)
-            return
-        if kind is not SourceKind.VOLUME:
-            self.ui.volumeSelector.setCurrentNode(None)
-        if kind is not SourceKind.SERIES:
-            self.ui.seriesSelector.setCurrentIndex(0)
-        if kind is not SourceKind.FOLDER:
-            self.ui.folderSelector.setCurrentPath("")
-        presenter.choose_source(source, name, kind=kind, **dicom)
+    def onBrowser(self):
+        """Take the first series that is chosen in Slicer's DICOM browser."""
+        index = self._panel.first_of(self.logic.chosenInBrowser())
+        if index:
+            self.ui.seriesSelector.setCurrentIndex(index)
+            self.onSeriesChosen(index)
 
     def onModelChanged(self, index):
         if index >= 0:
@@ -183,9 +177,12 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onInstall(self):
         self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
-    def onFinished(self, result):
-        with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), waitCursor=True):
-            self.logic.show(result)
+    def onFinished(self, order):
+        """Show what a run made; the view is turned to it where it is the only one, and none is looked at."""
+        alone = len(self.logic.presenter.state.queue) == 1
+        with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), show=alone, waitCursor=True):
+            self.logic.show(order, turn=alone)
+        self.logic.estimates.renew()
 
     def onReport(self):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
@@ -197,27 +194,10 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def onStateChanged(self, state: RunState):
-        presenter = self.logic.presenter
         self.tick()
-        for name in INPUTS:
-            getattr(self.ui, name).enabled = presenter.editable
         self._options.show(state)
-        self.ui.runButton.enabled = presenter.can_run
-        self.ui.cancelButton.enabled = presenter.can_cancel
-        self.ui.installButton.visible = bool(presenter.missing)
-        self.ui.installButton.text = words.install_text(presenter.missing, presenter.translate)
-        self.ui.progressBar.value = round(state.progress * self.ui.progressBar.maximum)
-        self.ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, presenter.translate)
-        self.ui.messageLabel.text = state.message
-        self.ui.modelDescription.text = words.describe(state.bundle, presenter.translate) if state.bundle else ""
-        for name in ("report", "folder", "review", "plan", "pass"):
-            getattr(self.ui, f"{name}Button").enabled = state.phase is Phase.DONE
-        found = words.rows(state.result, presenter.translate)
-        self.ui.findingsTable.setRowCount(len(found))
-        for row, values in enumerate(found):
-            for column, value in enumerate(values):
-                self.ui.findingsTable.setItem(row, column, qt.QTableWidgetItem(value))
-        self.ui.findingsTable.resizeColumnsToContents()
+        self._panel.show(state)
+        self.logic.estimates.consider(*self.logic.presenter.question)
 
 
 class MedAILogic(ScriptedLoadableModuleLogic):
@@ -226,12 +206,14 @@ class MedAILogic(ScriptedLoadableModuleLogic):
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         self.presenter = GuidedRun(
-            submit=slicermedai.submit,
+            submit=self.submit,
             bundles=slicermedai.list_models,
+            images=self.images,
             missing=self.missingPackages,
             translate=self.translate,
         )
         self.devices = DeviceList(translate=self.translate)
+        self.estimates = Estimates(translate=self.translate)
 
     def translate(self, text):
         return translate("MedAI", text)
@@ -243,14 +225,33 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         """The files of one series, as paths."""
         return [Path(path) for path in slicer.dicomDatabase.filesForSeries(uid)]
 
-    def show(self, result):
-        """Put the result into the scene with the image that was analysed, whatever is selected by now."""
-        shown = slicermedai.show(result, slicer.mrmlScene, volume=self.image())
-        slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
+    def images(self):
+        """Volumes of the scene and series of the database, for models that take several."""
+        volumes = volume_images(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"))
+        return [*volumes, *series_images(getattr(slicer, "dicomDatabase", None), self.filesOfSeries)]
+
+    def chosenInBrowser(self):
+        """The series that are chosen in Slicer's DICOM browser; [] where it is not there, or is the visual one."""
+        browser = getattr(getattr(slicer.modules, "DICOMInstance", None), "browserWidget", None)
+        tables = getattr(getattr(browser, "dicomBrowser", None), "dicomTableManager", None)
+        hidden = tables is None or getattr(browser, "useVisualDICOMBrowser", False)
+        return [] if hidden else list(tables().currentSeriesSelection())
+
+    def submit(self, source, bundle, **options):
+        """As ``slicermedai.submit``; a volume that has left the scene since it was chosen is refused."""
+        check_nodes(source, *options.get("inputs", {}).values())
+        return slicermedai.submit(source, bundle, **options)
+
+    def show(self, order, *, turn=True):
+        """Put a run's result into the scene with the image that was analysed, whatever is selected by now."""
+        image = slicermedai.image_of(order.source, Path(order.folder))
+        shown = slicermedai.show(order.result, slicer.mrmlScene, volume=image)
+        if turn:
+            slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
         return shown
 
     def image(self):
-        """The image that was analysed: its node, or read again; on the pseudonymous route the de-identified one."""
+        """The image of the result that is looked at: its node, or read again; de-identified where the result is."""
         return slicermedai.image_of(self.presenter.analysed, Path(self.presenter.state.folder))
 
     def report(self):
@@ -284,6 +285,6 @@ class MedAITest(ScriptedLoadableModuleTest):
         ended = logic.presenter.wait(SELF_TEST_SECONDS, breathe=slicer.app.processEvents)
         self.assertTrue(ended, "the run took too long")
         self.assertEqual(logic.presenter.state.phase, Phase.DONE)
-        shown = logic.show(logic.presenter.state.result)
+        shown = logic.show(logic.presenter.shown)
         self.assertEqual(shown.segmentation_node.GetSegmentation().GetNumberOfSegments(), 1)
         self.delayDisplay("Test passed")

@@ -109,7 +109,7 @@ def test_a_run_goes_from_choice_to_result() -> None:
     assert [s.stage for s in seen if s.phase is Phase.RUNNING] == ["start", "read", "segment"]
     assert run.state.phase is Phase.DONE
     assert (run.state.stage, time_left(run.state.seconds_left)) == ("done", "")
-    assert finished == [run.state.result]
+    assert [order.result for order in finished] == [run.state.result]  # type: ignore[attr-defined]
     assert run.state.message == "Brain: 1957.0 ml. Confidence: not calibrated."
 
 
@@ -257,15 +257,15 @@ def test_looking_again_does_not_take_the_finished_result_away() -> None:
     assert run.state == told
 
 
-def test_nothing_is_editable_while_a_job_runs_or_stops() -> None:
+def test_while_a_job_runs_or_stops_the_next_one_can_be_chosen_and_none_be_started() -> None:
     run, _, _ = a_run(PlannedJob([("read", 0.1)] * 3, a_result()))
-    assert run.editable
+    assert (run.can_run, run.can_add) == (True, False)
     run.start()
-    assert not run.editable
+    assert (run.can_run, run.can_add, run.editable) == (False, True, True)
     run.cancel()
-    assert not run.editable
+    assert (run.can_run, run.can_add) == (False, True)
     run.poll()
-    assert run.editable
+    assert (run.can_run, run.can_add) == (True, False)
 
 
 def test_waiting_ends_with_the_job() -> None:

@@ -295,6 +295,9 @@ class Database:
     def nameForPatient(self, patient: str) -> str:
         return "Invented"
 
+    def studyForSeries(self, series: str) -> str:
+        return "1.2"
+
     def descriptionForSeries(self, series: str) -> str:
         return f"{self.series[series]} {series}".strip()
 
@@ -554,20 +557,22 @@ def test_every_sentence_that_is_shown_can_be_translated(
 # --- while a job runs ------------------------------------------------------------------------------------------------
 
 
-def test_nothing_can_be_chosen_while_a_job_runs(
+def test_while_a_job_runs_the_next_one_can_be_chosen_and_nothing_else_be_started(
     brain_model: None, harness: Harness, medai: Any, head_node: Any
 ) -> None:
     ui, presenter = medai.widget.ui, medai.widget.logic.presenter
     inputs = (ui.volumeSelector, ui.seriesSelector, ui.folderSelector, ui.modelSelector, ui.deidentifyCheckBox)
     ui.volumeSelector.setCurrentNode(head_node)
     assert all(widget.enabled for widget in inputs)
+    assert not ui.addButton.enabled
     harness.click(ui.runButton)
-    assert not any(widget.enabled for widget in inputs)
+    assert all(widget.enabled for widget in inputs)
+    assert (ui.runButton.enabled, ui.addButton.enabled, ui.installButton.enabled) == (False, True, False)
     harness.click(ui.cancelButton)
     assert presenter.busy
-    assert not any(widget.enabled for widget in inputs)
+    assert not ui.runButton.enabled
     assert harness.wait_until(lambda: not presenter.busy, 2000)
-    assert all(widget.enabled for widget in inputs)
+    assert (ui.runButton.enabled, ui.addButton.enabled) == (True, False)
 
 
 # --- the module's self test, run on the stand-in ---------------------------------------------------------------------

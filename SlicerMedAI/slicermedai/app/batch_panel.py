@@ -10,6 +10,7 @@ from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.batch_state import RUN, BatchState, CaseShown, StudyShown
 from slicermedai.app.batch_table import GrowingTable
 from slicermedai.app.panel import ResultPanel
+from slicermedai.app.words import state_text
 from slicermedai.domain.notice import RESEARCH_USE
 
 FILES = {"keySelector": "project_key", "excludeSelector": "exclude"}
@@ -92,7 +93,7 @@ class Panel(ResultPanel):
         ui, presenter, state, tr = self.ui, self.presenter, self.presenter.state, self.presenter.translate
         counts = state.counts
         wanted = str(ui.stateSelector.itemData(ui.stateSelector.currentIndex) or "")
-        kinds = [("", tr("all cases")), *((kind, words.state_text(kind, tr)) for kind in counts)]
+        kinds = [("", tr("all cases")), *((kind, state_text(kind, tr)) for kind in counts)]
         self._choose(ui.stateSelector, kinds, wanted)
         if (state.cases, wanted) != self._cases:
             self._cases = (state.cases, wanted)

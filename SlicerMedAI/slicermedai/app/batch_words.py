@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from slicermedai.app.batch_rules import sentence
 from slicermedai.app.batch_state import CaseShown, CohortShown, SeriesShown, StudyShown
-from slicermedai.app.words import Translate, time_left, untranslated
+from slicermedai.app.words import Translate, state_text, time_left, untranslated
 from slicermedai.batch.rules import Rule, SeriesRules
 from slicermedai.domain.bundle import BundleRef
 
@@ -116,20 +116,6 @@ def case_rows(cases: Sequence[CaseShown], tr: Translate = untranslated) -> list[
         )
         for one in cases
     ]
-
-
-def state_text(state: str, tr: Translate = untranslated) -> str:
-    """A state in a word."""
-    known = {
-        "waiting": tr("waiting"),
-        "running": tr("running"),
-        "done": tr("done"),
-        "failed": tr("failed"),
-        "refused": tr("refused"),
-        "excluded": tr("opted out"),
-        "superseded": tr("superseded"),
-    }
-    return known.get(state, state)
 
 
 def counts_text(counts: Mapping[str, int], tr: Translate = untranslated) -> str:

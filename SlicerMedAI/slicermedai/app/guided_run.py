@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicermedai.app.installing import InstallStep
-from slicermedai.app.presenter import Ask, Presenter
-from slicermedai.app.run_options import as_job_options, fits
+from slicermedai.app.presenter import Ask
+from slicermedai.app.run_choice import RunChoice
+from slicermedai.app.run_inputs import Candidate
+from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, Order, RunQueue
 from slicermedai.app.signal import Signal
-from slicermedai.app.state import Handle, Phase, RunState, SourceKind
-from slicermedai.app.words import Translate, fit_text, ready_text, summary, untranslated
+from slicermedai.app.state import Handle, Phase
+from slicermedai.app.words import Translate, summary, untranslated
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.errors import JobCancelled, MedAIError
 
@@ -19,19 +20,15 @@ MODEL = "brain"
 """What is fetched where there is no model."""
 
 
-class GuidedRun(Presenter):
-    """One run at a time, from a chosen source to a shown result.
+class GuidedRun(RunChoice):
+    """One run at a time, from a chosen source to a shown result; what is added meanwhile waits for its turn.
 
     Parameters
     ----------
     submit:
         Starts a job and returns at once: ``submit(source, bundle, **options) -> Handle``.
-    bundles:
-        The models at hand.
-    missing:
-        The packages that are needed and not installed, as requirements (PEP 508).
-    translate:
-        Gives an English text in the language of the person.
+    bundles, images, missing, translate:
+        As :class:`~slicermedai.app.run_choice.RunChoice` has them.
     """
 
     def __init__(
@@ -39,104 +36,15 @@ class GuidedRun(Presenter):
         *,
         submit: Callable[..., Handle],
         bundles: Callable[[], list[BundleRef]],
+        images: Callable[[], Sequence[Candidate]] = tuple,
         missing: Callable[[], Sequence[str]] = tuple,
         translate: Translate = untranslated,
     ) -> None:
-        super().__init__(translate=translate)
+        super().__init__(bundles=bundles, images=images, missing=missing, translate=translate)
         self.finished = Signal()
-        """Emitted with the :class:`AnalysisResult` when a run has succeeded."""
-        self.listed = Signal()
-        """Emitted without a value when :attr:`choices` or :attr:`series` were read again."""
+        """Emitted with the :class:`Order` whenever a run has succeeded."""
         self._submit = submit
-        self._list = bundles
-        self._find_missing = missing
-        self._packages: tuple[str, ...] = ()
-        self.source: Any = None
-        self.analysed: Any = None
-        """The source of the job that runs or ran last: what its result belongs to, whatever is chosen by now."""
-        self.choices: tuple[BundleRef, ...] = ()
-        self.series: tuple[tuple[str, str], ...] = ()
-        """(UID, text) of the DICOM series at hand."""
-        self.state: RunState = RunState(message=translate("Choose an image and a model."))
-
-    # --- choosing ----------------------------------------------------------------------------------------------------
-
-    def refresh_bundles(self) -> None:
-        """Look again which models and packages are there; keeps the chosen model where it still is, else the first."""
-        before = self.choices, self.state.bundle, self._packages
-        self.choices, self._packages = tuple(self._list()), tuple(self._find_missing())
-        kept = self.state.title in self.titles
-        self._set(bundle=self.state.bundle if kept else (self.choices[0] if self.choices else None))
-        self.listed.emit()
-        if self.state.phase is Phase.IDLE or before != (self.choices, self.state.bundle, self._packages):
-            self._explain()
-
-    def refresh_series(self, found: Sequence[tuple[str, str]]) -> None:
-        """Take in the (UID, text) at hand; a chosen series that is not among them any more is let go of."""
-        self.series = tuple(found)
-        if self.state.series not in (uid for uid, _ in self.series):
-            self.release(SourceKind.SERIES)
-        self.listed.emit()
-
-    def choose_bundle(self, title: str) -> None:
-        """By ``name@version``; an unknown title chooses none."""
-        self._set(bundle=next((ref for ref in self.choices if ref.title == title), None))
-        self._explain()
-
-    def choose_source(
-        self, source: Any, name: str, *, kind: SourceKind = SourceKind.VOLUME, series: str = "", modality: str = ""
-    ) -> None:
-        """``source`` is anything that ``submit`` takes; None chooses nothing. Choosing the same again changes nothing.
-
-        ``series`` is the UID of a DICOM series, and ``modality`` its modality: where the chosen model was not made for
-        it, the first one that was is suggested instead.
-        """
-        same = source is self.source or (isinstance(source, str) and source == self.source)
-        self.source = source
-        nothing = source is None
-        self._set(
-            source_name="" if nothing else name,
-            source_kind=None if nothing else kind,
-            series="" if nothing else series,
-            modality="" if nothing else modality,
-        )
-        if not same:
-            self._suggest()
-        if self.state.phase is Phase.IDLE or not same:
-            self._explain()
-
-    def release(self, kind: SourceKind) -> None:
-        """Choose nothing where the source is of this kind; one of another kind stays."""
-        if self.state.source_kind is kind:
-            self.choose_source(None, "")
-
-    def choose_options(self, **values: Any) -> None:
-        """Ask something of the run; see :class:`RunOptions`."""
-        self._set(options=dataclasses.replace(self.state.options, **values))
-
-    def choose_identity(self, identity: str) -> None:
-        """ "keep" or "deidentify"."""
-        self._set(identity=identity)
-
-    @property
-    def titles(self) -> list[str]:
-        """``name@version`` of the models at hand."""
-        return [ref.title for ref in self.choices]
-
-    @property
-    def can_run(self) -> bool:
-        """True where a source and a model are chosen and nothing runs."""
-        return self.source is not None and self.state.bundle is not None and self.editable
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The names of what must be installed before a run: packages, and a model where there is none."""
-        return self._packages if self.choices else (*self._packages, self.translate("the brain model"))
-
-    @property
-    def editable(self) -> bool:
-        """True where source, model and route may be changed: nothing runs and nothing is being installed."""
-        return not self.busy
+        self._queue = RunQueue()
 
     # --- installing --------------------------------------------------------------------------------------------------
 
@@ -149,7 +57,7 @@ class GuidedRun(Presenter):
 
     def install(self, steps: Sequence[InstallStep]) -> None:
         """Start to do ``steps`` and return at once; the person was asked before. Whatever fails becomes the message."""
-        if self.editable and steps:
+        if not self.busy and steps:
             self._install(steps)
 
     def _look_again(self) -> None:
@@ -158,59 +66,97 @@ class GuidedRun(Presenter):
     # --- running -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the job; whatever keeps it from starting becomes the message."""
-        if not self.can_run or self.state.bundle is None:
+        """Start the job; whatever keeps it from starting becomes the message. Earlier runs leave the list."""
+        if not self.can_run:
             return
-        try:
-            options = as_job_options(self.state.options, self.state.identity)
-            self._working = self._submit(self.source, self.state.bundle.title, **options)
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
+        self._queue.clear_ended()
+        self._set(result=None, folder=None, shown=0, message="")
+        self._take_order()
+
+    def add(self) -> None:
+        """Let it wait until those before it have ended; what is chosen now is kept for it."""
+        if self.can_add:
+            self._take_order()
+
+    def remove(self, numbers: Sequence[int]) -> None:
+        """Take runs off the list, but for the one that goes on."""
+        self._queue.remove(numbers)
+        self._set(queue=self._queue.rows)
+
+    def stop_runs(self) -> None:
+        """Nothing more is run, and the one that goes on is cancelled."""
+        self._queue.drop_waiting()
+        self._set(queue=self._queue.rows)
+        if self._working is not None:
+            self.cancel()
+
+    def look_at(self, number: int) -> None:
+        """Look at the result of a run of the list that has ended well."""
+        if number == self.state.shown or number not in [row.number for row in self._queue.rows if row.state == DONE]:
             return
-        self.analysed = self.source
-        self._set(
-            phase=Phase.RUNNING, stage="start", progress=0.0, seconds_left=None, result=None, folder=None, message=""
-        )
+        order = self._queue[number]
+        assert order.result is not None
+        told = self._told(order, summary(order.result, self.translate))
+        self._set(result=order.result, folder=order.folder, shown=number, **({} if self.busy else {"message": told}))
+
+    @property
+    def shown(self) -> Order | None:
+        """The run whose result is looked at."""
+        known = [row.number for row in self._queue.rows]
+        return self._queue[self.state.shown] if self.state.shown in known else None
+
+    @property
+    def analysed(self) -> Any:
+        """The source of the run that is looked at: what its result belongs to, whatever is chosen by now."""
+        return None if self.shown is None else self.shown.source
+
+    def _take_order(self) -> None:
+        source, title, options = self.asked
+        image = self.state.inputs[0].text if self.state.inputs else self.state.source_name
+        self._queue.add(source, image=image, title=title, options=options)
+        self._set(queue=self._queue.rows)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Start what waits, where nothing runs; what cannot be started has failed, and the next one is tried."""
+        while self._working is None and (order := self._queue.next) is not None:
+            order.begin()
+            try:
+                self._working = self._submit(order.source, order.title, **order.options)
+            except MedAIError as error:
+                self._close(order, FAILED, str(error))
+                continue
+            begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None}
+            self._set(queue=self._queue.rows, **begun)
 
     def _end(self, working: Handle) -> None:
+        order = self._queue.current
+        assert order is not None
         try:
-            result = working.result()
+            order.succeed(working, working.result())
         except JobCancelled:
-            self._set(
-                phase=Phase.CANCELLED,
-                message=self.translate("Stopped. Nothing was written."),
-                stage="",
-                seconds_left=None,
-            )
-            return
+            self._close(order, CANCELLED, self.translate("Stopped. Nothing was written."))
         except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error), seconds_left=None)
-            return
-        self._set(
-            phase=Phase.DONE,
-            stage="done",
-            progress=1.0,
-            seconds_left=None,
-            result=result,
-            folder=working.output,
-            message=summary(result, self.translate),
-        )
-        self.finished.emit(result)
+            self._close(order, FAILED, str(error))
+        else:
+            self._finish(order)
+        self._go_on()
 
-    def _explain(self) -> None:
-        if not self.editable:
-            return
-        has_model, has_source = bool(self.choices), self.source is not None
-        text = ready_text(missing=self.missing, has_model=has_model, has_source=has_source, tr=self.translate)
-        unfit = fit_text(self.state.bundle, self.state.modality, self.translate) if has_source else ""
-        self._set(message=" ".join(filter(None, [unfit, text])), phase=Phase.IDLE)
+    def _close(self, order: Order, ended: str, why: str) -> None:
+        order.end(ended, why)
+        phase = Phase.CANCELLED if ended == CANCELLED else Phase.FAILED
+        told = self._told(order, why)
+        self._set(phase=phase, message=told, stage="", seconds_left=None, queue=self._queue.rows)
 
-    def _suggest(self) -> None:
-        """A model that was made for such images, where the chosen one was not; it is shown before anything runs."""
-        chosen = self.state.bundle
-        if chosen is None or fits(chosen, self.state.modality):
-            return
-        fitting = [ref for ref in self.choices if fits(ref, self.state.modality)]
-        if fitting:
-            self._set(bundle=fitting[0])
-            self.listed.emit()
+    def _finish(self, order: Order) -> None:
+        """Its result is looked at where none is yet: a person may be looking at another one."""
+        assert order.result is not None
+        told = self._told(order, summary(order.result, self.translate))
+        ended = {"phase": Phase.DONE, "stage": "done", "progress": 1.0, "seconds_left": None, "message": told}
+        if self.state.result is None:
+            ended |= {"result": order.result, "folder": order.folder, "shown": order.number}
+        self._set(queue=self._queue.rows, **ended)
+        self.finished.emit(order)
+
+    def _told(self, order: Order, text: str) -> str:
+        return f"{order.image}: {text}" if len(self._queue) > 1 else text

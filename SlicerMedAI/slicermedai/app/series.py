@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
+
+from slicermedai.app.run_inputs import Candidate
+from slicermedai.errors import InputError
 
 _IMAGELESS = (
     "SEG SR PR KO REG FID RWV PLAN DOC M3D ANN SMR STAIN TEXTUREMAP "
@@ -33,3 +38,41 @@ def image_series(database: Any) -> list[tuple[str, str]]:
         for series in database.seriesForStudy(study)
         if database.fieldForSeries("Modality", series) not in NOT_IMAGES
     ]
+
+
+def series_images(database: Any, files: Callable[[str], list[Path]]) -> list[Candidate]:
+    """The image series of the database, as images that a model may take; ``files`` gives those of a series."""
+    return [_series_image(database, uid, text, files) for uid, text in image_series(database)]
+
+
+def _series_image(database: Any, uid: str, text: str, files: Callable[[str], list[Path]]) -> Candidate:
+    return Candidate(
+        key=uid,
+        text=text,
+        words=str(database.descriptionForSeries(uid) or ""),
+        open=lambda: files(uid),
+        modality=modality_of(database, uid),
+        group=str(database.studyForSeries(uid) or ""),
+    )
+
+
+def volume_images(nodes: Iterable[Any]) -> list[Candidate]:
+    """Scalar volume nodes, as images that a model may take; label maps are none."""
+    kept = [node for node in nodes if not node.IsA("vtkMRMLLabelMapVolumeNode")]
+    return [_volume_image(node) for node in kept]
+
+
+def _volume_image(node: Any) -> Candidate:
+    name = str(node.GetName())
+    return Candidate(key=node.GetID(), text=name, words=name, open=lambda: node, node=node)
+
+
+def check_nodes(*sources: Any) -> None:
+    """Raise :class:`InputError` where one of the sources is a node that has left its scene."""
+    for source in sources:
+        if hasattr(source, "GetScene") and source.GetScene() is None:
+            raise InputError(
+                "the volume has left the scene since it was chosen",
+                attribute="source",
+                advice="Load it again, and choose it.",
+            )

@@ -52,12 +52,35 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputRow:
+    """One image that a model wants, by the model's ``name`` for it; ``key`` and ``text`` of what was taken, or ""."""
+
+    name: str
+    key: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """A run as it is listed; ``seconds`` it took, None before its end; ``why`` it did not succeed."""
+
+    number: int
+    image: str
+    title: str
+    state: str
+    seconds: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
     """Everything the module shows. ``progress`` is 0 to 1, ``seconds_left`` None where it is not known yet.
 
     ``series`` is the UID of the chosen DICOM series, "" where the source is none, and ``modality`` the image's as DICOM
     calls it, "" where it is not known. ``message`` is for people, in their
     language; ``stage`` is the worker's own name of what it does (:func:`slicermedai.app.words.stage_text` says it).
+    ``inputs`` are the images of a model that takes several, () for all others. ``queue`` lists the runs, and ``shown``
+    is the number of the one whose ``result`` and ``folder`` are looked at, 0 for none.
     """
 
     phase: Phase = Phase.IDLE
@@ -74,6 +97,9 @@ class RunState:
     folder: Path | None = None
     options: RunOptions = RunOptions()
     modality: str = ""
+    inputs: tuple[InputRow, ...] = ()
+    queue: tuple[QueueRow, ...] = ()
+    shown: int = 0
 
     @property
     def title(self) -> str:

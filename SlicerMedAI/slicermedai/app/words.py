@@ -105,6 +105,21 @@ def decision_text(decision: Decision | None, tr: Translate = untranslated) -> st
     }[decision]
 
 
+def state_text(state: str, tr: Translate = untranslated) -> str:
+    """A state of a run, or of a case of a cohort, in a word."""
+    known = {
+        "waiting": tr("waiting"),
+        "running": tr("running"),
+        "done": tr("done"),
+        "failed": tr("failed"),
+        "cancelled": tr("cancelled"),
+        "refused": tr("refused"),
+        "excluded": tr("opted out"),
+        "superseded": tr("superseded"),
+    }
+    return known.get(state, state)
+
+
 def stage_text(stage: str, tr: Translate = untranslated) -> str:
     """What the worker is doing, in words; a stage without words comes as it is."""
     known = {

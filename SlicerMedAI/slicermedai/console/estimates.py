@@ -17,6 +17,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.jobs import speeds
+from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.inquiry import Inquiry
@@ -83,7 +84,8 @@ def request_of(source: Any, bundle: str, options: Mapping[str, Any]) -> dict[str
     """
     values = {name: value for name, value in options.items() if name not in (*_OF_VOXELS, "inputs", "output")}
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-    job = make_job(RunJob, {"source": "", "bundle": bundle, "report": not inside_slicer(), **plain})
+    asked = {"source": "", "bundle": bundle, "report": not inside_slicer(), **plain}
+    job = make_job(RunJob, with_settings(RunJob, asked))
     images = {job.shows or MAIN: {**_image(source, options), "series": job.series}}
     return {
         "bundle": bundle,

@@ -1,0 +1,235 @@
+"""What a person chooses in the module MedAI: image or images, model, route, options. No Qt and no MRML in here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from slicermedai.app.presenter import Presenter
+from slicermedai.app.run_inputs import Candidate, doubled, missing, still_there, suggested, wanted_by, with_choice
+from slicermedai.app.run_options import as_job_options, fits
+from slicermedai.app.run_words import inputs_text
+from slicermedai.app.signal import Signal
+from slicermedai.app.state import Phase, RunState, SourceKind
+from slicermedai.app.words import Translate, fit_text, ready_text
+from slicermedai.console.estimates import request_of
+from slicermedai.domain.bundle import BundleRef
+
+_CHOSEN = "chosen"
+"""The key of an image that was chosen and is at hand by nothing else: a folder."""
+
+
+class RunChoice(Presenter):
+    """Chooses; what is made of it is :class:`slicermedai.app.guided_run.GuidedRun`'s.
+
+    Parameters
+    ----------
+    bundles:
+        The models at hand.
+    images:
+        The images at hand, for models that take several.
+    missing:
+        The packages that are needed and not installed, as requirements (PEP 508).
+    translate:
+        Gives an English text in the language of the person.
+    """
+
+    def __init__(
+        self,
+        *,
+        bundles: Callable[[], list[BundleRef]],
+        images: Callable[[], Sequence[Candidate]],
+        missing: Callable[[], Sequence[str]],
+        translate: Translate,
+    ) -> None:
+        super().__init__(translate=translate)
+        self.listed = Signal()
+        """Emitted without a value when :attr:`choices` or :attr:`series` were read again."""
+        self._list = bundles
+        self._images = images
+        self._find_missing = missing
+        self._packages: tuple[str, ...] = ()
+        self._at_hand: tuple[Candidate, ...] = ()
+        self.source: Any = None
+        self.choices: tuple[BundleRef, ...] = ()
+        self.series: tuple[tuple[str, str], ...] = ()
+        """(UID, text) of the DICOM series at hand."""
+        self.state: RunState = RunState(message=translate("Choose an image and a model."))
+
+    def refresh_bundles(self) -> None:
+        """Look again which models and packages are there; keeps the chosen model where it still is, else the first."""
+        before = self.choices, self.state.bundle, self._packages
+        self.choices, self._packages = tuple(self._list()), tuple(self._find_missing())
+        kept = self.state.title in self.titles
+        self._take_bundle(self.state.bundle if kept else (self.choices[0] if self.choices else None))
+        self.listed.emit()
+        if self.state.phase is Phase.IDLE or before != (self.choices, self.state.bundle, self._packages):
+            self._explain()
+
+    def refresh_series(self, found: Sequence[tuple[str, str]]) -> None:
+        """Take in the (UID, text) at hand; a chosen series that is not among them any more is let go of."""
+        self.series = tuple(found)
+        if self.state.series not in (uid for uid, _ in self.series):
+            self.release(SourceKind.SERIES)
+        if self.state.inputs:
+            self._at_hand = self._all_images()
+            self._set(inputs=still_there(self.state.inputs, [one.key for one in self._at_hand]))
+        self.listed.emit()
+
+    def choose_bundle(self, title: str) -> None:
+        """By ``name@version``; an unknown title chooses none."""
+        self._take_bundle(next((ref for ref in self.choices if ref.title == title), None))
+        self._explain()
+
+    def choose_input(self, name: str, key: str) -> None:
+        """The image that the model calls ``name``; "" for none."""
+        taken = next((one for one in self._at_hand if one.key == key), None)
+        self._set(inputs=with_choice(self.state.inputs, name, taken))
+        self._explain()
+
+    @property
+    def image_choices(self) -> list[tuple[str, str]]:
+        """(key, text) of the images that an input may be."""
+        return [(one.key, one.text) for one in self._at_hand]
+
+    def choose_source(
+        self, source: Any, name: str, *, kind: SourceKind = SourceKind.VOLUME, series: str = "", modality: str = ""
+    ) -> None:
+        """``source`` is anything that ``submit`` takes; None chooses nothing. Choosing the same again changes nothing.
+
+        ``series`` is the UID of a DICOM series, and ``modality`` its modality: where the chosen model was not made for
+        it, the first one that was is suggested instead.
+        """
+        same = source is self.source or (isinstance(source, str) and source == self.source)
+        self.source = source
+        nothing = source is None
+        self._set(
+            source_name="" if nothing else name,
+            source_kind=None if nothing else kind,
+            series="" if nothing else series,
+            modality="" if nothing else modality,
+        )
+        if not same:
+            self._suggest()
+            self._match()
+        if self.state.phase is Phase.IDLE or not same:
+            self._explain()
+
+    def release(self, kind: SourceKind) -> None:
+        """Choose nothing where the source is of this kind; one of another kind stays."""
+        if self.state.source_kind is kind:
+            self.choose_source(None, "")
+
+    def choose_options(self, **values: Any) -> None:
+        """Ask something of the run; see :class:`RunOptions`."""
+        self._set(options=dataclasses.replace(self.state.options, **values))
+
+    def choose_identity(self, identity: str) -> None:
+        """ "keep" or "deidentify"."""
+        self._set(identity=identity)
+
+    def say(self, text: str) -> None:
+        """Tell the person something."""
+        self._set(message=text)
+
+    @property
+    def titles(self) -> list[str]:
+        """``name@version`` of the models at hand."""
+        return [ref.title for ref in self.choices]
+
+    @property
+    def is_complete(self) -> bool:
+        """True where a source and a model are chosen, and each image that it takes, every one once."""
+        rows = self.state.inputs
+        return self.source is not None and self.state.bundle is not None and not missing(rows) and not doubled(rows)
+
+    @property
+    def can_run(self) -> bool:
+        """True where all is chosen and nothing runs."""
+        return self.is_complete and not self.busy
+
+    @property
+    def can_add(self) -> bool:
+        """True where all is chosen, while a run is going."""
+        return self.is_complete and self.busy and self.editable
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of what must be installed before a run: packages, and a model where there is none."""
+        return self._packages if self.choices else (*self._packages, self.translate("the brain model"))
+
+    @property
+    def editable(self) -> bool:
+        """True where source, model and route may be changed: nothing is being installed."""
+        return self.state.phase is not Phase.INSTALLING and self._installation is None
+
+    @property
+    def asked(self) -> tuple[Any, str, dict[str, Any]]:
+        """(source, model, options) of the job that would be made now; see :attr:`is_complete`."""
+        options = as_job_options(self.state.options, self.state.identity)
+        if not self.state.inputs:
+            return self.source, self.state.title, options
+        found = {one.key: one for one in self._at_hand}
+        first, *others = self.state.inputs
+        further = {row.name: found[row.key].open() for row in others}
+        return found[first.key].open(), self.state.title, {**options, "shows": first.name, "inputs": further}
+
+    @property
+    def question(self) -> tuple[object, Callable[[], dict[str, Any]] | None]:
+        """What :meth:`slicermedai.app.estimates.Estimates.consider` takes: what is chosen, and how to ask about it."""
+        state, ready = self.state, self.is_complete and self.editable and not self.missing
+        chosen = (self.source, state.title, state.options, state.identity, state.inputs, ready)
+        return chosen, self._request if ready else None
+
+    def _request(self) -> dict[str, Any]:
+        source, title, options = self.asked
+        return request_of(source, title, options)
+
+    def _explain(self) -> None:
+        if self.busy:
+            return
+        has_model, has_source = bool(self.choices), self.source is not None
+        text = ready_text(missing=self.missing, has_model=has_model, has_source=has_source, tr=self.translate)
+        unfit = fit_text(self.state.bundle, self.state.modality, self.translate) if has_source else ""
+        lacking = inputs_text(self.state.inputs, self.translate) if has_source and not self.missing else ""
+        self._set(message=" ".join(filter(None, [unfit, lacking or text])), phase=Phase.IDLE)
+
+    def _take_bundle(self, bundle: BundleRef | None) -> None:
+        if bundle != self.state.bundle:
+            self._set(bundle=bundle)
+            self._match()
+
+    def _match(self) -> None:
+        """Suggest which image is which, for a model that takes several; it is shown before anything runs."""
+        bundle = self.state.bundle
+        names = wanted_by(bundle)
+        self._at_hand = self._all_images() if names else ()
+        modalities = bundle.modality if bundle else ()
+        self._set(inputs=suggested(names, self._chosen(self._at_hand), self._at_hand, modalities))
+
+    def _all_images(self) -> tuple[Candidate, ...]:
+        """What is at hand, and what was chosen where it is none of that."""
+        found = tuple(self._images())
+        if self.source is None or self._chosen(found) is not None:
+            return found
+        source, name = self.source, self.state.source_name
+        own = Candidate(key=_CHOSEN, text=name, words=name, open=lambda: source, modality=self.state.modality)
+        return (own, *found)
+
+    def _chosen(self, found: Sequence[Candidate]) -> Candidate | None:
+        series, source = self.state.series, self.source
+        if source is None:
+            return None
+        same = (one for one in found if (one.key == series if series else one.node is source))
+        return next(same, next((one for one in found if one.key == _CHOSEN), None))
+
+    def _suggest(self) -> None:
+        """A model that was made for such images, where the chosen one was not; it is shown before anything runs."""
+        chosen = self.state.bundle
+        if chosen is None or fits(chosen, self.state.modality):
+            return
+        fitting = [ref for ref in self.choices if fits(ref, self.state.modality)]
+        if fitting:
+            self._take_bundle(fitting[0])
+            self.listed.emit()

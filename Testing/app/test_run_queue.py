@@ -1,0 +1,177 @@
+"""Runs that wait for their turn: one at a time, each with what was chosen for it; one that fails stops itself alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from slicermedai.app.guided_run import GuidedRun
+from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, Order
+from slicermedai.app.run_words import queue_columns, queue_rows
+from slicermedai.app.state import Phase
+from slicermedai.errors import MedAIError, NoImagesError
+from Testing.app.test_guided_run import PlannedJob, a_bundle, a_result
+
+GOES_WELL = object()
+
+
+class Desk:
+    """Takes jobs in order; each ends as it was planned."""
+
+    def __init__(self, plans: Iterable[object]) -> None:
+        self.plans = list(plans)
+        self.asked: list[tuple[object, str, dict[str, object]]] = []
+        self.jobs: list[PlannedJob] = []
+
+    def submit(self, source: object, bundle: str, **options: object) -> PlannedJob:
+        self.asked.append((source, bundle, options))
+        plan = self.plans.pop(0)
+        if isinstance(plan, MedAIError):
+            raise plan
+        outcome = plan if isinstance(plan, tuple) else a_result()
+        self.jobs.append(PlannedJob([("read", 0.1)], outcome[0] if isinstance(outcome, tuple) else outcome))
+        return self.jobs[-1]
+
+
+def a_queue(*plans: object) -> tuple[GuidedRun, Desk, list[Order]]:
+    """A run of three images: the first goes on, the others were added."""
+    desk, ended = Desk(plans), list[Order]()
+    run = GuidedRun(submit=desk.submit, bundles=lambda: [a_bundle(), a_bundle("spleen")])
+    run.finished.connect(ended.append)
+    run.refresh_bundles()
+    run.choose_source("one", "First")
+    run.start()
+    for source, name in (("two", "Second"), ("three", "Third")):
+        run.choose_source(source, name)
+        run.add()
+    return run, desk, ended
+
+
+def states(run: GuidedRun) -> list[str]:
+    return [row.state for row in run.state.queue]
+
+
+def until_idle(run: GuidedRun) -> None:
+    for _ in range(20):
+        run.poll()
+    assert not run.busy
+
+
+def test_one_runs_at_a_time_and_each_starts_when_the_one_before_has_ended() -> None:
+    run, desk, ended = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    assert states(run) == [RUNNING, WAITING, WAITING]
+    assert len(desk.asked) == 1
+    run.poll()
+    run.poll()
+    assert states(run) == [DONE, RUNNING, WAITING]
+    assert len(desk.asked) == 2
+    until_idle(run)
+    assert states(run) == [DONE, DONE, DONE]
+    assert [source for source, _, _ in desk.asked] == ["one", "two", "three"]
+    assert [order.source for order in ended] == ["one", "two", "three"]
+    assert run.state.phase is Phase.DONE
+
+
+def test_what_was_chosen_when_it_was_added_is_what_runs() -> None:
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL)
+    run.choose_bundle("spleen@1")
+    run.choose_identity("deidentify")
+    run.choose_options(flips=True)
+    run.add()
+    run.choose_bundle("brain@1")
+    run.choose_identity("keep")
+    until_idle(run)
+    assert [title for _, title, _ in desk.asked] == ["brain@1"] * 3 + ["spleen@1"]
+    assert desk.asked[3][2] == {"identity": "deidentify", "uncertainty": "flips"}
+    assert desk.asked[1][2] == {"identity": "keep"}
+
+
+def test_one_that_fails_stops_that_one_only() -> None:
+    run, _, ended = a_queue(GOES_WELL, (NoImagesError("no images", file="f"),), GOES_WELL)
+    until_idle(run)
+    assert states(run) == [DONE, FAILED, DONE]
+    assert run.state.queue[1].why == "f: no images"
+    assert [order.image for order in ended] == ["First", "Third"]
+    assert run.state.phase is Phase.DONE
+    assert run.state.message.startswith("Third: Brain")
+
+
+def test_one_that_cannot_even_be_started_stops_that_one_only() -> None:
+    run, _, _ = a_queue(GOES_WELL, NoImagesError("empty", file="f"), GOES_WELL)
+    until_idle(run)
+    assert states(run) == [DONE, FAILED, DONE]
+    assert run.state.queue[1].seconds is not None
+
+
+def test_cancelling_stops_the_one_that_goes_on_and_the_next_one_runs() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    run.cancel()
+    assert run.state.phase is Phase.STOPPING
+    run.poll()
+    assert states(run) == [CANCELLED, RUNNING, WAITING]
+    assert run.state.phase is Phase.RUNNING
+    until_idle(run)
+    assert states(run) == [CANCELLED, DONE, DONE]
+
+
+def test_stopping_all_leaves_nothing_that_would_start() -> None:
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    run.stop_runs()
+    until_idle(run)
+    assert states(run) == [CANCELLED]
+    assert len(desk.asked) == 1
+    assert run.state.phase is Phase.CANCELLED
+
+
+def test_what_waits_can_be_taken_off_the_list_and_what_runs_cannot() -> None:
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    first, second, third = (row.number for row in run.state.queue)
+    run.remove([first, second, 99])
+    assert [row.number for row in run.state.queue] == [first, third]
+    until_idle(run)
+    assert [source for source, _, _ in desk.asked] == ["one", "three"]
+
+
+def test_the_first_result_stays_in_front_until_a_person_looks_at_another() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, (NoImagesError("no", file="f"),))
+    first, second, third = (row.number for row in run.state.queue)
+    until_idle(run)
+    assert (run.state.shown, run.analysed) == (first, "one")
+    run.look_at(second)
+    assert (run.state.shown, run.analysed) == (second, "two")
+    assert run.state.message.startswith("Second: ")
+    run.look_at(third)
+    assert run.state.shown == second, "a run without a result cannot be looked at"
+
+
+def test_of_a_run_without_a_result_nothing_of_its_image_is_kept() -> None:
+    run, _, _ = a_queue((NoImagesError("no", file="f"),), GOES_WELL, GOES_WELL)
+    until_idle(run)
+    first = run._queue[run.state.queue[0].number]
+    assert (first.source, first.options) == (None, {})
+
+
+def test_pressing_run_again_begins_a_new_list() -> None:
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    until_idle(run)
+    desk.plans = [GOES_WELL]
+    run.start()
+    assert states(run) == [RUNNING]
+    assert run.state.result is None
+    until_idle(run)
+    assert run.state.message.startswith("Brain: "), "a single run needs no name in front"
+
+
+def test_nothing_is_added_while_nothing_runs() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    until_idle(run)
+    run.add()
+    assert len(run.state.queue) == 3
+
+
+def test_the_list_says_what_cohorts_say() -> None:
+    run, _, _ = a_queue(GOES_WELL, (NoImagesError("no images", file="f"),), GOES_WELL)
+    rows = queue_rows(run.state.queue)
+    assert [row[2] for row in rows] == ["running", "waiting", "waiting"]
+    assert len(rows[0]) == len(queue_columns())
+    until_idle(run)
+    assert queue_rows(run.state.queue)[1] == ("Second", "brain@1", "failed", "0", "f: no images")

@@ -1,0 +1,348 @@
+"""The module MedAI with real clicks: what a run would take, models of several images, runs that wait for their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from slicermedai.app import estimates
+from slicermedai.app.state import Phase
+from Testing.fixtures.grids import covering
+from Testing.Harness import Harness
+from Testing.Harness.pythonqt.objects import unwrap
+from Testing.inference.conftest import body_on
+from Testing.inference.tiny_bundle import write_tiny_bundle
+from Testing.inference.zoo import write_zoo_bundle
+from Testing.modules.conftest import MODULE
+
+GRID = covering(spacing=(8.0, 8.0, 8.0), extent=(100.0, 126.0, 116.0))
+NAMES = ("T1c", "T1", "T2", "FLAIR")
+LONG = 120_000
+SOON = 2_000
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Application data of the test's own: a model of one image, and one of four."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(estimates, "PAUSE", 0.05)
+    write_tiny_bundle(tmp_path / "home" / "models" / "tiny@0.1")
+    write_zoo_bundle(tmp_path / "home" / "models" / "of_several_channels@0.1", "of_several_channels")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def panel(home: Path, harness: Harness, places: Path) -> Iterator[Any]:
+    """The module, loaded and entered, with the model of one image chosen."""
+    loaded = harness.load_module(MODULE)
+    loaded.parent.show()
+    loaded.enter()
+    loaded.widget.ui.modelSelector.setCurrentIndex(loaded.widget.ui.modelSelector.findData("tiny@0.1"))
+    yield loaded
+    loaded.close()
+    harness.wait_until(lambda: not any(one.busy for one in loaded.widget.presenters()), SOON)
+
+
+@pytest.fixture
+def volumes(panel: Any) -> list[Any]:
+    """Four volumes of one grid in the scene, called as contrasts are."""
+    import slicer
+
+    from slicermedai.scene.volumes import volume_to_node
+
+    body, _ = body_on(GRID)
+    return [volume_to_node(replace(body, name=f"AX {name} TSE"), slicer.mrmlScene) for name in NAMES]
+
+
+def choose(box: Any, data: str) -> None:
+    """As a person does, who picks from the list."""
+    box.setCurrentIndex(box.findData(data))
+    unwrap(box).activated.emit(box.currentIndex)
+
+
+def cells(table: Any) -> list[list[str]]:
+    return [[table.item(row, n).text() for n in range(table.columnCount)] for row in range(table.rowCount)]
+
+
+def segmentations() -> int:
+    import slicer
+
+    return len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+
+
+# --- time and memory -------------------------------------------------------------------------------------------------
+
+
+def test_time_and_memory_are_told_before_the_run_and_the_time_only_after_one_was_made(
+    harness: Harness, panel: Any, volumes: list[Any]
+) -> None:
+    ui, logic = panel.widget.ui, panel.widget.logic
+    assert ui.estimateLabel.isHidden()
+    harness.process(50)
+    harness.reset_stall()
+    harness.call(ui.volumeSelector.setCurrentNode, volumes[0])
+    assert ui.estimateLabel.text == "Estimating time and memory ..."
+    with harness.python_threads_frozen():
+        assert harness.wait_until(lambda: not logic.estimates.busy, LONG)
+    assert harness.max_stall_ms < 100
+    assert ui.estimateLabel.text.startswith("No run like this one of this model here yet: its time is not known.")
+    assert "Peak memory about 0.4 GB" in ui.estimateLabel.text
+    assert "TFLOP" in ui.estimateLabel.text
+    harness.click(ui.runButton)
+    assert harness.wait_until(lambda: not logic.presenter.busy, LONG)
+    assert logic.presenter.state.phase is Phase.DONE, logic.presenter.state.message
+    assert ui.estimateLabel.text.startswith("Estimated for this machine: ")
+    assert "as 1 run here took" in ui.estimateLabel.text
+
+
+def test_without_an_image_or_what_a_run_needs_nothing_is_estimated(panel: Any, volumes: list[Any]) -> None:
+    ui, logic = panel.widget.ui, panel.widget.logic
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    assert logic.estimates.busy
+    ui.volumeSelector.setCurrentNode(None)
+    assert ui.estimateLabel.isHidden()
+    assert logic.estimates.state.estimate is None
+
+
+def test_leaving_for_good_ends_the_child_that_estimates(harness: Harness, panel: Any, volumes: list[Any]) -> None:
+    logic = panel.widget.logic
+    panel.widget.ui.volumeSelector.setCurrentNode(volumes[0])
+    assert harness.wait_until(lambda: logic.estimates._working is not None, LONG)
+    child = logic.estimates._working
+    panel.widget.cleanup()
+    assert harness.wait_until(lambda: child.done, SOON)
+
+
+# --- several images --------------------------------------------------------------------------------------------------
+
+
+def test_a_model_of_several_images_shows_what_it_takes_for_which_and_runs(
+    harness: Harness, panel: Any, volumes: list[Any], tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
+) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    assert ui.inputsTable.isHidden()
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    ui.modelSelector.setCurrentIndex(ui.modelSelector.findData("of_several_channels@0.1"))
+    assert not ui.inputsTable.isHidden()
+    assert cells(ui.inputsTable) == [[name, f"AX {name} TSE"] for name in NAMES]
+    keep_screenshot(harness.grab(panel.parent, tmp_path / "MedAI-inputs.png", size=(460, 860)), "MedAI-inputs.png")
+    harness.click(ui.runButton)
+    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert presenter.state.phase is Phase.DONE, presenter.state.message
+    assert presenter.analysed is volumes[0]
+    assert len(presenter.state.result.sources) in (0, 4)
+    assert segmentations() == 1
+
+
+def test_each_image_can_be_changed_and_a_missing_or_doubled_one_is_refused_by_name(
+    harness: Harness, panel: Any, volumes: list[Any]
+) -> None:
+    ui = panel.widget.ui
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    ui.modelSelector.setCurrentIndex(ui.modelSelector.findData("of_several_channels@0.1"))
+    assert ui.runButton.enabled
+    ui.inputsTable.setCurrentCell(2, 0)
+    assert ui.inputSelector.currentText == "AX T2 TSE"
+    choose(ui.inputSelector, "")
+    assert ui.messageLabel.text == "Choose an image for: T2."
+    assert not ui.runButton.enabled
+    assert cells(ui.inputsTable)[2][1] == "none yet: choose one"
+    choose(ui.inputSelector, volumes[3].GetID())
+    assert ui.messageLabel.text == "T2, FLAIR have the same image: choose one for each."
+    assert not ui.runButton.enabled
+    choose(ui.inputSelector, volumes[2].GetID())
+    assert ui.messageLabel.text == "Ready."
+    assert ui.runButton.enabled
+
+
+def test_a_model_of_one_image_shows_no_table(panel: Any, volumes: list[Any]) -> None:
+    ui = panel.widget.ui
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    for name in ("of_several_channels@0.1", "tiny@0.1"):
+        ui.modelSelector.setCurrentIndex(ui.modelSelector.findData(name))
+    assert ui.inputsTable.isHidden() and ui.inputSelector.isHidden() and ui.inputLabel.isHidden()
+    assert ui.runButton.enabled
+
+
+# --- the queue -------------------------------------------------------------------------------------------------------
+
+
+def test_runs_wait_for_their_turn_and_one_that_fails_stops_that_one_only(
+    harness: Harness, panel: Any, volumes: list[Any], tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
+) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    before = background()
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    assert ui.queueTable.isHidden(), "one run is no queue"
+    (tmp_path / "empty").mkdir()
+    ui.folderSelector.setCurrentPath(str(tmp_path / "empty"))
+    harness.click(ui.addButton)
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    harness.click(ui.addButton)
+    assert [row[:3] for row in cells(ui.queueTable)] == [
+        ["AX T1c TSE", "tiny@0.1", "running"],
+        ["empty", "tiny@0.1", "waiting"],
+        ["AX T1 TSE", "tiny@0.1", "waiting"],
+    ]
+    keep_screenshot(harness.grab(panel.parent, tmp_path / "MedAI-queue.png", size=(460, 980)), "MedAI-queue.png")
+    harness.reset_stall()
+    with harness.python_threads_frozen():
+        assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert [row[2] for row in cells(ui.queueTable)] == ["done", "failed", "done"]
+    assert "empty" in cells(ui.queueTable)[1][4]
+    assert segmentations() == 2
+    assert background() == before, "nobody's view was taken away"
+    assert harness.dialogs.shown == []
+
+
+def background() -> list[Any]:
+    import slicer
+
+    return [one.GetBackgroundVolumeID() for one in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
+
+
+def test_the_result_of_any_run_of_the_list_can_be_looked_at(harness: Harness, panel: Any, volumes: list[Any]) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    harness.click(ui.addButton)
+    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    first = presenter.state.folder
+    assert presenter.analysed is volumes[0]
+    ui.queueTable.setCurrentCell(1, 0)
+    assert presenter.analysed is volumes[1]
+    assert presenter.state.folder != first
+    assert ui.reportButton.enabled
+    assert panel.widget.logic.report().parent == presenter.state.folder
+
+
+def test_what_waits_can_be_removed_and_what_runs_cannot(harness: Harness, panel: Any, volumes: list[Any]) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    for node in volumes[1:3]:
+        ui.volumeSelector.setCurrentNode(node)
+        harness.click(ui.addButton)
+    ui.queueTable.setCurrentCell(0, 0)
+    assert not ui.removeButton.enabled
+    ui.queueTable.setCurrentCell(1, 0)
+    harness.click(ui.removeButton)
+    assert [row[0] for row in cells(ui.queueTable)] == ["AX T1c TSE", "AX T2 TSE"]
+    presenter.stop_runs()
+    assert harness.wait_until(lambda: not presenter.busy, SOON)
+
+
+def test_closing_the_scene_stops_what_runs_and_what_waits(
+    harness: Harness, panel: Any, volumes: list[Any], places: Path
+) -> None:
+    import slicer
+
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    harness.click(ui.addButton)
+    slicer.mrmlScene.Clear(0)
+    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert [row.state for row in presenter.state.queue] == ["cancelled"]
+    assert segmentations() == 0
+    assert list(places.iterdir()) == []
+
+
+def test_unloading_stops_what_runs_and_what_waits(
+    harness: Harness, panel: Any, volumes: list[Any], places: Path
+) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    harness.click(ui.addButton)
+    panel.widget.cleanup()
+    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert [row.state for row in presenter.state.queue] == ["cancelled"]
+    assert list(places.iterdir()) == []
+    assert harness.strict_log == []
+
+
+def test_a_volume_that_left_the_scene_while_it_waited_fails_by_name(
+    harness: Harness, panel: Any, volumes: list[Any]
+) -> None:
+    import slicer
+
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    harness.click(ui.addButton)
+    slicer.mrmlScene.RemoveNode(volumes[1])
+    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert [row.state for row in presenter.state.queue] == ["done", "failed"]
+    assert "has left the scene" in presenter.state.queue[1].why
+
+
+# --- the DICOM browser -----------------------------------------------------------------------------------------------
+
+
+class Database:
+    """Slicer's DICOM database at the process edge, as much of it as is asked here."""
+
+    isOpen = True
+
+    def patients(self) -> list[str]:
+        return ["1"]
+
+    def studiesForPatient(self, patient: str) -> list[str]:
+        return ["1.2"]
+
+    def seriesForStudy(self, study: str) -> list[str]:
+        return ["1.0", "1.1"]
+
+    def nameForPatient(self, patient: str) -> str:
+        return "Invented"
+
+    def descriptionForSeries(self, series: str) -> str:
+        return f"series {series}"
+
+    def fieldForSeries(self, field: str, series: str) -> str:
+        return "SR" if series == "1.0" else "MR"
+
+    def filesForSeries(self, series: str) -> list[str]:
+        return [f"{series}.dcm"]
+
+
+def test_what_is_chosen_in_slicers_dicom_browser_is_taken(
+    harness: Harness, panel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    chosen = list[str]()
+    tables = SimpleNamespace(currentSeriesSelection=lambda: chosen)
+    browser = SimpleNamespace(dicomBrowser=SimpleNamespace(dicomTableManager=lambda: tables))
+    monkeypatch.setattr(slicer, "dicomDatabase", Database())
+    monkeypatch.setattr(slicer.modules, "DICOMInstance", SimpleNamespace(browserWidget=browser), raising=False)
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    panel.widget.refresh()
+    harness.click(ui.browserButton)
+    assert ui.messageLabel.text.startswith("No series of images is chosen in the DICOM browser")
+    chosen += ["1.0", "1.1"]
+    harness.click(ui.browserButton)
+    assert presenter.source == [Path("1.1.dcm")]
+    assert ui.seriesSelector.currentText == "Invented – series 1.1"
+
+
+def test_slicers_dicom_browser_has_what_is_asked_of_it() -> None:
+    from Testing.Harness import facts
+
+    assert facts.member("ctkDICOMBrowser", "dicomTableManager") is not None
+    assert facts.member("ctkDICOMTableManager", "currentSeriesSelection") is not None
+
+
+def test_without_a_browser_nothing_is_chosen_in_it(panel: Any) -> None:
+    assert panel.widget.logic.chosenInBrowser() == []
