@@ -8,7 +8,7 @@ from pathlib import Path
 from slicermedai.app.words import Translate, untranslated
 
 PAGES = {
-    "MedAI": "tutorial-planner",
+    "MedAI": "running",
     "MedAIBatch": "batch",
     "MedAIDeidentify": "tutorial-researcher",
     "MedAIModels": "models",
