@@ -34,6 +34,7 @@ from slicermedai.domain.finding import (
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance, WeightsFile
 from slicermedai.domain.result import AnalysisResult, Decision, Map, Review, Status
+from slicermedai.export.codes import SIDES
 from slicermedai.export.read_back import read_result
 from slicermedai.export.reviews import verifiers
 from slicermedai.export.run import export_result
@@ -284,10 +285,12 @@ def _roads(result: AnalysisResult) -> list[tuple[str, tuple[str, ...], bool]]:
     """(name, formats, whether a bundle alone is read) of the formats that can hold the result."""
     regions = [one.region for one in result.findings]
     if any(one is None for one in regions):
-        return [("report of the image", ("sr-image",), False)]
+        bundles = ("FHIR of the image", ("sr-image", "fhir", "fhir-r5"), True)
+        return [("report of the image", ("sr-image",), False), bundles]
     masks = [one.to_array() for one in regions if isinstance(one, PackedMask)]
     if len(masks) < len(regions):
-        return [("report of boxes and points", ("sr-regions",), False)]
+        bundles = ("FHIR of boxes and points", ("sr-regions", "fhir", "fhir-r5"), True)
+        return [("report of boxes and points", ("sr-regions",), False), bundles]
     roads = [("SEG, SR and maps", ("seg", "sr", "pmap"), False), ("FHIR", ("seg", "sr", "fhir", "fhir-r5"), True)]
     overlap = np.sum(masks, axis=0).max() > 1 if masks else False
     return roads if overlap else [*roads, ("label map and plain SR", ("seg", "seg-labelmap", "sr-plain"), False)]
@@ -369,9 +372,11 @@ def _of_map(one: Map, kept: set[str]) -> tuple[object, ...]:
 def _of_finding(one: Finding, *, exact: bool, mixed: bool) -> dict[str, object]:
     label, sure = one.label, one.confidence
     placed = isinstance(one.region, PackedMask) or exact
+    side = label.modifier if label.modifier in SIDES else None
     made: dict[str, object] = {
         "tracking UID": one.tracking_uid,
         "type": label.type,
+        "side": side,
         "numbers": [_of_number(each, exact=exact) for each in one.measurements],
     }
     if placed:

@@ -145,11 +145,27 @@ def open_segmentation(page: Page) -> None:
     page.evaluate("[...document.querySelectorAll('*')].filter(one => one.innerText === 'Skip all').at(-1)?.click()")
 
 
+def open_lengths(page: Page) -> None:
+    """Answer OHIF's question whether the measurements of the first series shall be tracked: they become a person's."""
+    page.wait("document.body.innerText.includes('continue tracking measurements')", seconds=_SECONDS)
+    _press(page, "Yes")
+    page.wait("window.services.measurementService.getMeasurements().length", seconds=_SECONDS)
+
+
 def _press(page: Page, name: str) -> None:
     buttons = "[...document.querySelectorAll('button')]"
     page.evaluate(f"{buttons}.find(one => one.innerText.trim() === {json.dumps(name)})?.click()")
 
 
+LINES = """(() => window.services.measurementService.getMeasurements().map((one) => ({
+  tool: one.toolName,
+  label: one.label,
+  image: one.SOPInstanceUID,
+  points: one.points,
+  said: one.displayText?.primary?.[0],
+  locked: one.isLocked,
+})))()"""
+"""Script: the measurements that a person can move now."""
 LABELS = """(() => {
   const [shown] = window.services.segmentationService.getSegmentations();
   return Object.values(shown.segments).map((one) => [one.segmentIndex, one.label]);

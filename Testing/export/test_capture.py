@@ -26,6 +26,8 @@ from slicermedai.jobs.specs import ExportJob
 from slicermedai.report.build import build
 from Testing.export.cases import GRIDS, SPECS, Case, a_ball, a_case
 from Testing.export.validators import dcentvfy_errors, dciodvfy_errors
+from Testing.fixtures.identity import Identity as Person
+from Testing.fixtures.series_spec import SeriesSpec
 
 
 def exported(case: Case, folder: Path, pictures: tuple[Path, ...] = ()) -> list[Dataset]:
@@ -119,6 +121,34 @@ def test_no_pixel_names_the_patient_on_any_route(identity: Identity, tmp_path: P
     assert not any(says(page.pixel_array, str(page[word].value)) for word in ("PatientName", "PatientID"))
     for word in ("PatientName", "PatientID", "AccessionNumber", "PatientBirthDate"):
         assert str(case.headers[0][word].value) not in "\n".join(words.lines(case.result))
+
+
+_NAMES = {
+    "Yamada^Tarou=山田^太郎=やまだ^たろう": ("", "ISO 2022 IR 87"),
+    "Люкceмбypг": ("ISO_IR 144",),
+    "Müßigbrodt^Zoë": ("ISO_IR 100",),
+    "Wang^XiaoDong=王^小东": ("GB18030",),
+}
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_the_header_has_the_patients_name_in_its_own_script(name: str, tmp_path: Path) -> None:
+    spec = SeriesSpec(character_set=_NAMES[name], identity=Person(patient_name=name), private=False)
+    case = a_case(spec=spec)
+    pages = exported(case, tmp_path, (a_picture(tmp_path, "axial"),))
+    assert [str(page.PatientName) for page in pages] == [name, name]
+    assert [dciodvfy_errors(path) for path in sorted(tmp_path.glob("*.dcm"))] == [[], []]
+    assert not says(pages[0].pixel_array, "Letters that this page cannot show"), "no name of a patient is drawn"
+
+
+def test_letters_that_the_page_cannot_show_are_said_to_be_missing(tmp_path: Path) -> None:
+    case = a_case()
+    (finding,) = case.result.findings
+    label = dataclasses.replace(finding.label, name="左腎")
+    case = changed(case, findings=(dataclasses.replace(finding, label=label),))
+    (page,) = exported(case, tmp_path)
+    assert says(page.pixel_array, "1. ?? (Brain)")
+    assert says(page.pixel_array, "Letters that this page cannot show stand as ?.")
 
 
 def test_pictures_follow_the_page_with_the_warning_below_them(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ from pydicom import Dataset, dcmread
 
 from slicermedai.domain.codes import MILLIMETER, ucum
 from slicermedai.domain.finding import Confidence, ConfidenceState, Interval, Measurement
+from slicermedai.domain.geometry import Geometry, Space
 from slicermedai.domain.result import Status
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError
-from slicermedai.export.formats import FORMATS
+from slicermedai.export.formats import FORMATS, cites_of
 from slicermedai.export.run import export_result
 from Testing.export.cases import BRAIN_LABEL, GRIDS, LEFT_KIDNEY, LESION, SPECS, Case, a_ball, a_case
+from Testing.export.test_sr_image import a_picture, said_of
+from Testing.export.test_sr_regions import BOX, POINT, detected
 from Testing.fixtures.series_writer import Identity as Person
 from Testing.fixtures.series_writer import SeriesSpec
 
@@ -199,6 +202,9 @@ def test_r5_says_which_segment_and_which_tracked_structure(tmp_path: Path) -> No
         told = [one["value"] for one in structure["identifier"]]
         assert told == [segment.TrackingID, f"urn:oid:{segment.TrackingUID}"]
     assert structures[2]["includedStructure"][0]["laterality"]["text"] == "Left"
+    assert structures[1]["morphology"]["text"] == "Lesion", "a lesion is no structure of the body"
+    assert structures[1]["includedStructure"][0]["structure"]["coding"][0]["code"] == "91723000"
+    assert "morphology" not in structures[0]
 
 
 def test_no_name_and_no_date_of_birth_is_sent_on_any_route(tmp_path: Path) -> None:
@@ -236,3 +242,55 @@ def test_a_bundle_is_not_written_without_the_objects_that_it_cites(tmp_path: Pat
     with pytest.raises(FormatError, match="seg,sr,fhir"):
         export_result(case.result, headers=case.headers, folder=tmp_path, formats=("seg", "fhir"))
     assert FORMATS["fhir"].cites == ("seg", "sr")
+
+
+def bundles_of(case: Case, folder: Path, *formats: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    folder.mkdir(exist_ok=True)
+    export_result(case.result, headers=case.headers, folder=folder, formats=(*formats, "fhir", "fhir-r5"))
+    r4, r5 = (json.loads((folder / f"fhir-{name}.json").read_text(encoding="utf-8")) for name in ("r4", "r5"))
+    check_models(r4, r5)
+    return r4, r5
+
+
+def series_in(bundle: dict[str, Any]) -> list[str]:
+    (study,) = of_kind(bundle, "ImagingStudy")
+    return [instance["uid"] for series in study["series"][1:] for instance in series["instance"]]
+
+
+@pytest.mark.parametrize("kind", ["sr-image", "sr-regions"])
+def test_findings_without_voxels_go_into_a_bundle_that_cites_their_report(kind: str, tmp_path: Path) -> None:
+    case = said_of(a_case(), LESION, LEFT_KIDNEY) if kind == "sr-image" else detected(a_case(), BOX, POINT)
+    for bundle in bundles_of(case, tmp_path, kind):
+        report = str(dcmread(tmp_path / f"{kind}.dcm").SOPInstanceUID)
+        assert series_in(bundle) == [report]
+        assert of_kind(bundle, "DiagnosticReport")[0]["identifier"][0]["value"] == f"urn:oid:{report}"
+        assert of_kind(bundle, "ImagingSelection") == [], "there is no segment to select"
+        found = [one["identifier"][0]["value"] for one in of_kind(bundle, "Observation")]
+        assert found == [f"urn:oid:{one.tracking_uid}" for one in case.result.findings]
+    assert cites_of(FORMATS["fhir"], case.result) == (kind,)
+    with pytest.raises(FormatError, match=f"cites {kind}"):
+        export_result(case.result, headers=case.headers, folder=tmp_path, formats=("fhir",))
+
+
+def test_what_is_said_of_a_projection_goes_into_a_bundle(tmp_path: Path) -> None:
+    case = said_of(a_picture(tmp_path, "DX"), LESION)
+    bundles_of(case, tmp_path / "found", "sr-image")
+    nothing = changed(case, findings=(), status=Status.NO_FINDING, volume_geometry=a_plane())
+    r4, _ = bundles_of(nothing, tmp_path / "nothing", "sr-image")
+    assert series_in(r4) == [str(dcmread(tmp_path / "nothing" / "sr-image.dcm").SOPInstanceUID)]
+
+
+def a_plane() -> Geometry:
+    return dataclasses.replace(_AXIAL, shape=(1, 64, 48), space=Space.PLANE)
+
+
+def test_segments_beside_boxes_are_refused(tmp_path: Path) -> None:
+    case = a_case()
+    findings = (*case.result.findings, *detected(case, BOX).result.findings)
+    with pytest.raises(FormatError, match="region"):
+        export_result(
+            changed(case, findings=findings).result,
+            headers=case.headers,
+            folder=tmp_path,
+            formats=("sr-regions", "fhir", "seg", "sr"),
+        )

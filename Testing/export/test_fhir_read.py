@@ -309,6 +309,23 @@ def test_several_patients_in_one_bundle_are_refused(tmp_path: Path) -> None:
         read_result([a_bundle(tmp_path / "b.json", a_report("v"), other, _PATIENT)])
 
 
+@pytest.mark.parametrize("giver", [{"system": "urn:ward-b"}, {"assigner": {"display": "Ward B"}}])
+def test_one_number_of_two_givers_is_two_patients(giver: dict[str, Any], tmp_path: Path) -> None:
+    mine = {"value": "P-1", "system": "urn:ward-a", "assigner": {"display": "Ward A"}}
+    report = a_report("v", subject={"identifier": mine})
+    one = an_observation("v", subject={"identifier": mine})
+    assert read_result([a_bundle(tmp_path / "a.json", report, one)]).result.study.patient_id == "P-1"
+    other = an_observation("v", subject={"identifier": mine | giver})
+    with pytest.raises(MixedPatientsError, match="subject"):
+        read_result([a_bundle(tmp_path / "b.json", report, other)])
+
+
+def test_an_organization_is_no_person_who_verified(tmp_path: Path) -> None:
+    for number, who in enumerate(({"reference": "Organization/x"}, {"type": "Organization"})):
+        report = a_report("v", resultsInterpreter=[{"display": "Department", **who}])
+        assert read_result([a_bundle(tmp_path / f"{number}.json", report, an_observation("v"))]).result.reviews == ()
+
+
 def test_a_bundle_of_another_patient_or_study_than_the_objects_is_refused(tmp_path: Path) -> None:
     case = a_case()
     folder = written(case, tmp_path / "out")

@@ -73,3 +73,23 @@ def test_ohif_shows_every_voxel_of_a_binary_segmentation_in_its_colour(tmp_path:
         while min(pixels_of(page, tmp_path / "ohif.png")) < 200:
             assert time.monotonic() < deadline, "the segments are not drawn in their colours"
             time.sleep(1)
+
+
+def test_ohif_takes_our_lengths_for_measurements_of_its_own(tmp_path: Path) -> None:
+    ohif.pages()
+    case, images = a_head(tmp_path / "images")
+    (made,) = export_result(case.result, headers=case.headers, folder=tmp_path, formats=("sr-lengths",))
+    study, series = str(case.headers[0].StudyInstanceUID), str(dcmread(made).SeriesInstanceUID)
+    with ohif.showing([*images, made], tmp_path, study=study, series=series) as page:
+        ohif.open_lengths(page)
+        found = {one["label"].partition(",")[0]: one for one in page.evaluate(ohif.LINES)}
+        page.screenshot(tmp_path / "lengths.png")
+    for finding in case.result.findings:
+        for name in ("Long axis", "Short axis"):
+            number = next(one for one in finding.measurements if one.name.meaning == name)
+            line = found[f"{finding.label.name}: {name}"]
+            assert (line["tool"], line["locked"]) == ("Length", False)
+            np.testing.assert_allclose(line["points"], number.points, atol=1e-3)
+            place = case.geometry.to_index(number.points[0])
+            assert line["image"] == str(case.headers[round(float(place[0]))].SOPInstanceUID)
+            assert line["said"] == f"{number.value:.1f} mm"

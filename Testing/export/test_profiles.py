@@ -48,7 +48,7 @@ def exported(case: Case, folder: Path, formats: tuple[str, ...]) -> dict[str, by
 
 FILES = {
     "archive": {"seg.dcm", "sr.dcm", "pmap-1.dcm"},
-    "viewer": {"seg.dcm", "sr-plain.dcm"},
+    "viewer": {"seg.dcm", "sr-plain.dcm", "sr-lengths.dcm"},
     "legacy": {"rtstruct.dcm", "text.dcm", "capture-1.dcm"},
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from slicermedai.domain.codes import MILLIMETER, Code
 from slicermedai.domain.decisions import decided
@@ -85,6 +86,32 @@ def test_a_finding_that_waits_for_its_review_keeps_all_unverified(tmp_path: Path
     exported(reviewed(two_findings(), Decision.ACCEPTED), tmp_path, "seg", "sr")
     dataset = dcmread(tmp_path / "sr.dcm")
     assert dataset.VerificationFlag == "UNVERIFIED" and "VerifyingObserverSequence" not in dataset
+
+
+def observers_in(dataset: Dataset) -> list[str]:
+    return [str(item.PersonName) for item in dataset.ContentSequence if item.ValueType == "PNAME"]
+
+
+def test_who_edited_is_an_observer_though_others_wait_and_the_report_is_unverified(tmp_path: Path) -> None:
+    exported(reviewed(two_findings(), Decision.EDITED), tmp_path, "seg", "sr", "fhir")
+    dataset = dcmread(tmp_path / "sr.dcm")
+    assert (observers_in(dataset), dataset.VerificationFlag) == (["Roe^Jane van"], "UNVERIFIED")
+    assert dciodvfy_errors(tmp_path / "sr.dcm") == []
+    bundle = json.loads((tmp_path / "fhir-r4.json").read_text(encoding="utf-8"))
+    made = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]
+    assert {(one["status"], one["performer"][0]["display"]) for one in made} == {("preliminary", "Roe Jane van")}
+    waiting = exported(reviewed(two_findings(), Decision.ACCEPTED), tmp_path / "accepted", "seg", "sr") / "sr.dcm"
+    assert observers_in(dcmread(waiting)) == [], "who accepted one of two has made none of the report"
+
+
+def test_of_several_who_verified_the_last_is_the_observer_and_all_stand_as_verifying(tmp_path: Path) -> None:
+    case = reviewed(two_findings(), Decision.EDITED, Decision.ACCEPTED)
+    first, second = case.result.reviews
+    case = changed(case, reviews=(first, dataclasses.replace(second, person="Doe^Max")))
+    dataset = dcmread(exported(case, tmp_path, "seg", "sr") / "sr.dcm")
+    assert observers_in(dataset) == ["Doe^Max"]
+    assert [str(one.VerifyingObserverName) for one in dataset.VerifyingObserverSequence] == ["Roe^Jane van", "Doe^Max"]
+    assert dciodvfy_errors(tmp_path / "sr.dcm") == []
 
 
 def test_a_review_of_the_whole_verifies_even_no_finding_and_never_a_failure(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def uids_of(folder: Path) -> set[str]:
 def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     case = with_label_map(a_case())
     first = exported(case, tmp_path / "first")
-    research = {"segmentation.nii.gz", "segmentation.labels.json", "findings.csv"}
-    reports = {"sr.dcm", "sr-plain.dcm", "text.dcm", "fhir-r4.json", "fhir-r5.json", "result.hl7"}
+    research = {"segmentation.nii.gz", "segmentation.labels.json", "segmentation.seg.nrrd", "findings.csv"}
+    reports = {"sr.dcm", "sr-plain.dcm", "sr-lengths.dcm", "text.dcm", "fhir-r4.json", "fhir-r5.json", "result.hl7"}
     assert set(first) == {"seg.dcm", "seg-labelmap.dcm", "rtstruct.dcm", *reports, *research}
     assert exported(case, tmp_path / "second") == first
 

@@ -36,7 +36,8 @@ def read_by_viewers(case: Case, folder: Path, *, report: str) -> dict[str, Any]:
     for header, path in zip(case.headers, sources, strict=True):
         header.save_as(path)
     (folder / "node_modules").symlink_to(modules)
-    shutil.copy(HERE / "read.mjs", folder / "read.mjs")
+    for name in ("read.mjs", "groups.mjs", "images.mjs"):
+        shutil.copy(HERE / name, folder / name)
     command = ["node", "read.mjs", "seg.dcm", report, *(path.name for path in sources)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False)
     assert done.returncode == 0, done.stderr[-800:]

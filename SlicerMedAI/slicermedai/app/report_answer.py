@@ -118,6 +118,7 @@ def _foreseen(one: Forecast) -> dict[str, Any]:
         "reason": error.message if error else "",
         "attribute": (error.attribute or "") if error else "",
         "advice": (error.advice or "") if error else "",
+        "cites": list(one.cites),
     }
 
 

@@ -62,9 +62,13 @@ def shown_from(plain: dict[str, Any]) -> ResultShown:
         identity=Identity(plain["identity"]),
         whole=Decision(plain["whole"]) if plain["whole"] else None,
         findings=tuple(_finding(one) for one in plain["findings"]),
-        formats=tuple(FormatShown(**{**one, "files": tuple(one["files"])}) for one in plain["formats"]),
+        formats=tuple(_format(one) for one in plain["formats"]),
         **own,
     )
+
+
+def _format(plain: dict[str, Any]) -> FormatShown:
+    return FormatShown(**{**plain, "files": tuple(plain["files"]), "cites": tuple(plain["cites"])})
 
 
 def outbox_from(plain: dict[str, Any]) -> tuple[tuple[PeerShown, ...], tuple[DeliveryShown, ...]]:

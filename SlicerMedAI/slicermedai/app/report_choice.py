@@ -84,9 +84,11 @@ class Choosing(ResultChoice):
     def plan(self) -> tuple[FormatShown, ...]:
         """What would come of each chosen format, and of those that they cite, in the order of writing."""
         chosen = self.state.asked.formats
-        wanted = chosen | {cited for name in chosen if name in FORMATS for cited in FORMATS[name].cites}
         shown = self.state.shown
-        return tuple(one for one in shown.formats if one.name in wanted) if shown else ()
+        if shown is None:
+            return ()
+        wanted = chosen | {cited for one in shown.formats if one.name in chosen for cited in one.cites}
+        return tuple(one for one in shown.formats if one.name in wanted)
 
     @property
     def to_write(self) -> tuple[str, ...]:

@@ -34,13 +34,17 @@ class FindingShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatShown:
-    """What would come of a format: its files, or why it cannot be written, by attribute, and how to mend that."""
+    """What would come of a format: its files, or why it cannot be written, by attribute, and how to mend that.
+
+    ``cites`` are the formats that must be written with it.
+    """
 
     name: str
     files: tuple[str, ...] = ()
     reason: str = ""
     attribute: str = ""
     advice: str = ""
+    cites: tuple[str, ...] = ()
 
     @property
     def is_written(self) -> bool:

@@ -29,6 +29,7 @@ def _dicom(tr: Translate) -> dict[str, tuple[str, str]]:
             tr("Report with numbers, for older readers"),
             tr("The same as a Comprehensive SR, which web viewers and older systems take."),
         ),
+        "sr-lengths": (tr("Lengths to draw"), tr("DICOM SR whose lines web viewers draw, and let people move.")),
         "sr-regions": (tr("Report of boxes and points"), tr("DICOM SR for detections, which have no voxels.")),
         "sr-image": (tr("Report on the whole image"), tr("DICOM SR for classifications, which have no region.")),
         "text": (tr("Report in words"), tr("DICOM Basic Text SR: the result as sentences.")),
@@ -47,6 +48,7 @@ def _others(tr: Translate) -> dict[str, tuple[str, str]]:
         "fhir-r5": (tr("Health record, FHIR R5"), tr("The newer form of the same, by HL7's mapping of DICOM SR.")),
         "hl7": (tr("Message, HL7 v2"), tr("ORU^R01, for hospital and radiology information systems.")),
         "nifti": (tr("Label map, NIfTI"), tr("For research tools. It carries no patient and no study.")),
+        "nrrd": (tr("Segmentation, NRRD"), tr("For research tools and Slicer: segments with their names and colours.")),
         "csv": (tr("Table, CSV"), tr("All numbers of the findings, for a spreadsheet.")),
     }
 

@@ -6,6 +6,7 @@ from slicermedai.domain.counting import is_counted, milliliters
 from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError
+from slicermedai.export.codes import PROBABILITIES
 
 TOLERANCE = 1e-4
 """Relative difference between a volume and the sum of its voxels that rounding may make."""
@@ -23,6 +24,25 @@ def check_volumes(result: AnalysisResult) -> None:
         for one in finding.measurements:
             if is_counted(one) and isinstance(finding.region, (Mask, PackedMask)):
                 _check(finding, finding.region, one.value)
+
+
+def check_probabilities(result: AnalysisResult) -> None:
+    """A probability is a finding's confidence, with its calibration: a number that is merely called so is refused.
+
+    Raises
+    ------
+    FormatError
+        A measurement with the code of a probability or of certainty.
+    """
+    for finding in result.findings:
+        for one in finding.measurements:
+            if one.name in PROBABILITIES:
+                raise FormatError(
+                    f"finding {finding.label.name!r} has a number that is coded as {one.name.meaning!r} and names no "
+                    "calibration",
+                    attribute="measurements",
+                    advice="Give the number the code of a score, or calibrate it.",
+                )
 
 
 def _check(finding: Finding, region: Mask | PackedMask, value: float) -> None:

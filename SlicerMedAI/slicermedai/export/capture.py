@@ -79,6 +79,8 @@ def _pages(result: AnalysisResult, context: ExportContext) -> list[_Shot]:
     if result.provenance.demonstration:
         told.append(("The weights were trained for demonstration only.", _YELLOW))
     told += [(text, _WHITE) for text in words.lines(result)]
+    if any(not lettering.can_show(text) for text, _ in told):
+        told.append(("Letters that this page cannot show stand as ?. Header and report have them.", _YELLOW))
     if not context.pictures:
         told.append(("No pictures of this result were at hand.", _WHITE))
     pages = lettering.page(told, size=SIZE, margin=_MARGIN)

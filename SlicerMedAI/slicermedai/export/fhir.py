@@ -12,8 +12,10 @@ from typing import Any
 
 from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Code
+from slicermedai.domain.finding import Mask, PackedMask
+from slicermedai.domain.geometry import Space
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.export import pmap, seg, sr, subject, words
+from slicermedai.export import pmap, seg, sr, sr_image, sr_regions, subject, words
 from slicermedai.export.codes import AI_FAMILY, procedure
 from slicermedai.export.context import ExportContext
 from slicermedai.export.explanations import cited_maps
@@ -39,11 +41,12 @@ FILE_NAME = "fhir-r4.json"
 REPORT = Code(value="18748-4", scheme="LN", meaning="Diagnostic imaging study")
 RADIOLOGY = Code(value="LP29684-5", scheme="LN", meaning="Radiology")
 _OTHER = Code(value=pmap.KIND.modality, scheme="DCM", meaning="Other")
-_MODALITIES = Code(value="SEG", scheme="DCM", meaning="Segmentation"), Code(value="SR", scheme="DCM", meaning="SR")
+_SEGMENTATION = Code(value="SEG", scheme="DCM", meaning="Segmentation")
+_REPORT = Code(value="SR", scheme="DCM", meaning="SR")
 
 
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
-    """Write ``folder/fhir-r4.json``, which cites the segmentation and the report of the same result.
+    """Write ``folder/fhir-r4.json``, which cites the segmentation and the reports of the same result.
 
     Raises
     ------
@@ -52,12 +55,24 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     MissingContextError
         The source has no headers.
     """
-    subject.segmented(result)
+    check(result)
     ids = Ids(context=context, release="R4", algorithm=subject.algorithm(result))
     saying = Saying(result=result, context=context, ids=ids)
     study = imaging_study(result, context, ids)
-    made = [_device(result, ids), *observations(saying), _report(saying), *verifications(saying)]
+    made = [_device(result, ids), *observations(saying), _study_report(saying), *verifications(saying)]
     return [save(bundle(context, ids, study, made), folder / FILE_NAME)]
+
+
+def check(result: AnalysisResult) -> None:
+    """Raise :class:`FormatError` for findings that the cited objects cannot hold: some with voxels, some without."""
+    if has_voxels(result):
+        subject.segmented(result)
+    subject.tracked(result)
+
+
+def has_voxels(result: AnalysisResult) -> bool:
+    """True where the findings are segments."""
+    return any(isinstance(one.region, (Mask, PackedMask)) for one in result.findings)
 
 
 def bundle(context: ExportContext, ids: Ids, study: Json, resources: list[Json]) -> Json:
@@ -100,9 +115,14 @@ def imaging_study(result: AnalysisResult, context: ExportContext, ids: Ids) -> J
 
 
 def cited(result: AnalysisResult) -> list[tuple[ObjectKind, Code]]:
-    """The objects that the bundle cites, each with its modality; without findings there is no segmentation."""
-    pairs = list(zip((seg.KIND, sr.KIND), _MODALITIES, strict=True))
-    return pairs if result.findings else pairs[1:]
+    """The objects that the bundle cites, each with its modality, the main report last."""
+    if has_voxels(result):
+        return [(seg.KIND, _SEGMENTATION), (sr.KIND, _REPORT)]
+    if not result.findings:
+        return [(sr.KIND if result.volume_geometry.space is Space.PATIENT else sr_image.KIND, _REPORT)]
+    whole = [(sr_image.KIND, _REPORT)] if any(one.region is None for one in result.findings) else []
+    placed = [(sr_regions.KIND, _REPORT)] if any(one.region is not None for one in result.findings) else []
+    return [*whole, *placed]
 
 
 def _instances(context: ExportContext) -> list[tuple[str, str]]:
@@ -136,7 +156,7 @@ def _device(result: AnalysisResult, ids: Ids) -> Json:
     }
 
 
-def _report(saying: Saying) -> Json:
+def _study_report(saying: Saying) -> Json:
     return report(saying) | {"imagingStudy": [saying.ids.reference("ImagingStudy", "study")]}
 
 
@@ -149,7 +169,7 @@ def report(saying: Saying) -> Json:
     return {
         "resourceType": "DiagnosticReport",
         "id": ids.of("report"),
-        "identifier": [uid_identifier(context.uids.instance(sr.KIND.name))],
+        "identifier": [uid_identifier(context.uids.instance(cited(result)[-1][0].name))],
         **({"basedOn": based} if based else {}),
         "status": "final" if people(result) else "preliminary",
         "category": [concept(RADIOLOGY)],

@@ -84,7 +84,6 @@ def _group(reading: Reading, one: Json, members: list[Json]) -> list[ReadGroup]:
             reading.lose(one, "says nothing that is understood")
         return []
     said = _by_code(one)
-    sides = [side for side in _sides(reading, one) if side in codes.SIDES or side != kind]
     trust, calibration = _trust(reading, one, said)
     if not own:
         _name_what_is_left(reading, one, said)
@@ -97,7 +96,7 @@ def _group(reading: Reading, one: Json, members: list[Json]) -> list[ReadGroup]:
             segmentation_uid="",
             measurements=(*numbers, *trust),
             site=code_of(one.get("bodySite")),
-            side=sides[0] if sides else None,
+            side=_side(reading, one),
             parameters=calibration,
             name=name,
             category=_component_code(said, codes.FINDING_CATEGORY),
@@ -139,13 +138,20 @@ def _included(structure: Json) -> list[Json]:
     return list(listed) if listed else [{"structure": structure.get("location")}]
 
 
+def _side(reading: Reading, one: Json) -> Code | None:
+    """Its side, or another modifier; none where it is said to be on two sides."""
+    found = list(dict.fromkeys(_sides(reading, one)))
+    if len([side for side in found if side in codes.SIDES]) > 1:
+        reading.lose(one, "names several sides, of which none is read")
+        return None
+    return found[0] if found else None
+
+
 def _sides(reading: Reading, one: Json) -> Iterable[Code]:
-    yield from codes_of(one.get("bodySite"))[1:]
+    yield from (side for side in codes_of(one.get("bodySite"))[1:] if side in codes.SIDES)
     said = _by_code(one)
-    for name in (codes.LATERALITY, codes.TOPOGRAPHY):
-        found = _component_code(said, name)
-        if found is not None:
-            yield found
+    parts = [part for name in (codes.LATERALITY, codes.TOPOGRAPHY) for part in said.get(name, ())]
+    yield from filter(None, (code_of(part.get("valueCodeableConcept")) for part in parts))
     for structure in _structures(reading, one):
         for part in _included(structure):
             yield from codes_of(part.get("laterality"))

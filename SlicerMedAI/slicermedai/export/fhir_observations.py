@@ -16,7 +16,7 @@ from slicermedai.export import codes, subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.fhir_parts import DEVICE, Ids, Json, absent, concept, orders, quantity, uid_identifier
 from slicermedai.export.fhir_parts import subject as patient
-from slicermedai.export.reviews import verifiers
+from slicermedai.export.reviews import observers, verifiers
 
 PROBABILITY_CALIBRATED = "Probability, calibrated by "
 """What the text of a calibrated probability begins with; the name of its calibration follows."""
@@ -98,7 +98,8 @@ def people(result: AnalysisResult) -> list[Json]:
 
 
 def _performers(result: AnalysisResult) -> Json:
-    return {"performer": people(result)} if people(result) else {}
+    found = [{"type": "Practitioner", "display": one.in_words} for one in observers(result)]
+    return {"performer": found} if found else {}
 
 
 def _group(saying: Saying, finding: Finding, number: int) -> Json:
@@ -118,7 +119,7 @@ def _group(saying: Saying, finding: Finding, number: int) -> Json:
 
 def _member(saying: Saying, finding: Finding, number: int, place: int) -> Json:
     one = finding.measurements[place - 1]
-    parts = _derived(one) + _ends(one.interval, one.unit)
+    parts = _derived(one) + _modified(finding.label) + _ends(one.interval, one.unit)
     return _common(saying, _member_name(number, place), number) | {
         "code": concept(one.name) | {"text": one.title},
         **_value(one),
@@ -160,11 +161,17 @@ def _ends(interval: Interval | None, unit: Code, *, of: str = "") -> list[Json]:
 
 
 def _kind(label: Label) -> list[Json]:
-    """What kind of thing it is, and the modifier of what has no site of its own to be modified."""
-    modifier = None if label.category in codes.ANATOMICAL else label.modifier
-    name = codes.LATERALITY if modifier in codes.SIDES else codes.TOPOGRAPHY
-    said = [(codes.FINDING_CATEGORY, label.category), *([(name, modifier)] if modifier else [])]
-    return [{"code": concept(named), "valueCodeableConcept": concept(value)} for named, value in said]
+    """What kind of thing it is, and its side."""
+    kind = {"code": concept(codes.FINDING_CATEGORY), "valueCodeableConcept": concept(label.category)}
+    return [kind, *_modified(label)]
+
+
+def _modified(label: Label) -> list[Json]:
+    """The side, or another modifier: codings of one concept mean the same, so that a site cannot say it."""
+    if label.modifier is None:
+        return []
+    name = codes.LATERALITY if label.modifier in codes.SIDES else codes.TOPOGRAPHY
+    return [{"code": concept(name), "valueCodeableConcept": concept(label.modifier)}]
 
 
 def _trust(confidence: Confidence) -> list[Json]:
@@ -178,11 +185,10 @@ def _trust(confidence: Confidence) -> list[Json]:
 
 
 def _site(finding: Finding) -> Json:
-    """A structure is its own site, with its side; where a lesion lies is not known from its label."""
+    """A structure is its own site; where a lesion lies is not known from its label."""
     if finding.label.category not in codes.ANATOMICAL:
         return {}
-    parts = [finding.label.type, *([finding.label.modifier] if finding.label.modifier else [])]
-    return {"bodySite": concept(*parts) | {"text": finding.label.name}}
+    return {"bodySite": concept(finding.label.type) | {"text": finding.label.name}}
 
 
 def conclusion(result: AnalysisResult, lines: tuple[str, ...]) -> str:

@@ -27,15 +27,16 @@ _TRACKING_UID = Code(value="112040", scheme="DCM", meaning="Tracking Unique Iden
 
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
     """Write ``folder/fhir-r5.json``, which cites the segmentation and the report; raises as :func:`fhir.write`."""
-    subject.segmented(result)
+    fhir.check(result)
     ids = Ids(context=context, release="R5", algorithm=subject.algorithm(result))
     numbers = range(1, len(result.findings) + 1)
     maps = cited_maps(result, context)
-    links = {number: _links(ids, number, _explained(result, number, maps)) for number in numbers}
+    segments = numbers if fhir.has_voxels(result) else range(0)
+    links = {number: _links(ids, number, _places(result, number, maps)) for number in numbers}
     saying = Saying(result=result, context=context, ids=ids, links=links)
     made = [
         _device(result, ids),
-        *[_selection(saying, number) for number in numbers],
+        *[_selection(saying, number) for number in segments],
         *[_explanation(saying, one) for one in maps],
         *[_structure(saying, number) for number in numbers],
         *observations(saying),
@@ -45,22 +46,23 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     return [save(fhir.bundle(context, ids, _study(result, context, ids), made), folder / FILE_NAME)]
 
 
-def _explained(result: AnalysisResult, number: int, maps: tuple[CitedMap, ...]) -> list[str]:
-    """The names of the maps that explain a finding."""
+def _places(result: AnalysisResult, number: int, maps: tuple[CitedMap, ...]) -> list[str]:
+    """The names of what a finding is derived from: its segment, where it is one, and the maps that explain it."""
     uid = result.findings[number - 1].tracking_uid
-    return [_map_name(one) for one in maps if uid in one.explains]
+    segment = [f"segment {number}"] if fhir.has_voxels(result) else []
+    return [*segment, *(_map_name(one) for one in maps if uid in one.explains)]
 
 
 def _map_name(one: CitedMap) -> str:
     return f"explanation {one.sop_instance_uid}"
 
 
-def _links(ids: Ids, number: int, maps: list[str]) -> Json:
-    """A finding is about its tracked structure, derived from its segment, and explained by maps."""
-    places = [f"segment {number}", *maps]
+def _links(ids: Ids, number: int, places: list[str]) -> Json:
+    """A finding is about its tracked structure, and derived from ``places``, else from the study as a whole."""
+    derived = [ids.reference("ImagingSelection", name) for name in places]
     return {
         "focus": [ids.reference("BodyStructure", f"structure {number}")],
-        "derivedFrom": [ids.reference("ImagingSelection", name) for name in places],
+        **({"derivedFrom": derived} if derived else {}),
     }
 
 
@@ -101,9 +103,14 @@ def _selected(saying: Saying, name: str, code: Code, instance: Json) -> Json:
         "code": concept(code),
         "studyUid": str(context.header.StudyInstanceUID),
         "derivedFrom": [saying.ids.reference("ImagingStudy", "study")],
-        "frameOfReferenceUid": str(context.header.FrameOfReferenceUID),
+        **_space(context),
         "instance": [instance],
     }
+
+
+def _space(context: ExportContext) -> Json:
+    uid = str(context.header.get("FrameOfReferenceUID") or "")
+    return {"frameOfReferenceUid": uid} if uid else {}
 
 
 def _structure(saying: Saying, number: int) -> Json:
@@ -121,16 +128,26 @@ def _structure(saying: Saying, number: int) -> Json:
                 "value": f"urn:oid:{finding.tracking_uid}",
             },
         ],
+        **_morphology(finding),
         "includedStructure": [_included(finding)],
         "description": finding.label.name,
         "patient": patient(saying.context, saying.result.study.identity),
     }
 
 
+def _morphology(finding: Finding) -> Json:
+    """A lesion is a change of some structure, which its label does not name, and no structure itself."""
+    if finding.label.category in codes.ANATOMICAL:
+        return {}
+    return {"morphology": concept(finding.label.type) | {"text": finding.label.name}}
+
+
 def _included(finding: Finding) -> Json:
-    side = finding.label.modifier if finding.label.modifier in codes.SIDES else None
+    label = finding.label
+    side = label.modifier if label.modifier in codes.SIDES else None
+    structure = label.type if label.category in codes.ANATOMICAL else codes.ANATOMICAL[1]
     return {
-        "structure": concept(finding.label.type) | {"text": finding.label.name},
+        "structure": concept(structure) | ({"text": label.name} if structure is label.type else {}),
         **({"laterality": concept(side)} if side is not None else {}),
     }
 

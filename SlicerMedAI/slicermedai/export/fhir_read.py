@@ -160,7 +160,7 @@ def _verifiers(reading: Reading, report: Json) -> Iterable[tuple[str, str]]:
             times[str((agent.get("who") or {}).get("display") or "")] = str(one.get("recorded") or "")
     for person in report.get("resultsInterpreter") or ():
         name = str(person.get("display") or "")
-        if name:
+        if name and "Organization" not in (person.get("type"), str(person.get("reference") or "").partition("/")[0]):
             yield name, times.get(name, "")
 
 
@@ -185,17 +185,25 @@ def _parameters(device: Json) -> Iterable[str]:
 
 def _subject(reading: Reading, path: Path) -> str:
     """The patient's number, of which there is one."""
-    found = {}
+    found: dict[tuple[str, ...], str] = {}
     for one in reading.resources.all:
         if one.get("resourceType") in ("DiagnosticReport", "Observation"):
             said = one.get("subject") or {}
             patient = reading.resources.answer(said) or {}
             own = [said["identifier"]] if said.get("identifier") else patient.get("identifier") or ()
-            number = typed(own, "MR") or next((str(part.get("value") or "") for part in own), "")
-            found[number or str(said.get("reference") or "")] = number
+            chosen: Json = next((part for part in own if typed([part], "MR")), next(iter(own), {}))
+            number = str(chosen.get("value") or "")
+            found[_who(chosen) if number else (str(said.get("reference") or ""),)] = number
     if len(found) > 1:
         raise MixedPatientsError("its resources are about several patients", file=path, attribute="subject")
     return next(iter(found.values()), "")
+
+
+def _who(identifier: Json) -> tuple[str, ...]:
+    """A number is one patient's with whoever gave it, and another's with others."""
+    giver = identifier.get("assigner") or {}
+    given = (identifier.get("value"), identifier.get("system"), giver.get("display"), giver.get("reference"))
+    return tuple(str(part or "") for part in given)
 
 
 def _study(reading: Reading, report: Json, patient: str) -> Study:

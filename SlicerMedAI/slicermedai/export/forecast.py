@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -20,10 +20,10 @@ from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import MedAIError, MissingContextError
 from slicermedai.export import subject
-from slicermedai.export.agreement import check_volumes
+from slicermedai.export.agreement import check_probabilities, check_volumes
 from slicermedai.export.attributes import BODY_PART, EVEN_IF_UNKNOWN, IDENTITY
 from slicermedai.export.context import ExportContext, make_context
-from slicermedai.export.formats import FORMATS, Format, fitting
+from slicermedai.export.formats import FORMATS, Format, cites_of, fitting
 from slicermedai.export.obstacle import obstacle_of
 from slicermedai.export.source import source_frames
 
@@ -36,12 +36,14 @@ _SAME_CONTENT = {"sr-plain": "sr"}
 class Forecast:
     """What would come of one format. ``can_be_written`` without ``files``: it has nothing to say about this result.
 
-    ``error`` says why it cannot be written, with the attribute and what to do.
+    ``error`` says why it cannot be written, with the attribute and what to do. ``cites`` are the formats that must be
+    written with it.
     """
 
     name: str
     files: tuple[str, ...] = ()
     error: MedAIError | None = None
+    cites: tuple[str, ...] = ()
 
     @property
     def can_be_written(self) -> bool:
@@ -68,21 +70,24 @@ def forecast(
     """
     try:
         check_volumes(result)
+        check_probabilities(result)
         result = decided(result)
         context = make_context(result, tuple(headers), version=__version__, pictures=pictures)
     except MedAIError as error:
-        return tuple(Forecast(name=name, error=error) for name in FORMATS)
+        return tuple(Forecast(name=n, error=error, cites=cites_of(made, result)) for n, made in FORMATS.items())
     found: dict[str, Forecast] = {}
     for number, made in enumerate(FORMATS.values()):
         progress("forecast", number / len(FORMATS))
-        cited = [found[name] for name in made.cites if name in found and result.findings]
+        cites = cites_of(made, result)
+        cited = [found[name] for name in cites if name in found and result.findings]
         refused = next((one.error for one in cited if one.error is not None), None)
         if refused is not None:
-            found[made.name] = Forecast(name=made.name, error=refused)
+            told = Forecast(name=made.name, error=refused)
         elif made.name in _SAME_CONTENT:
-            found[made.name] = _like(found[_SAME_CONTENT[made.name]], made.name)
+            told = _like(found[_SAME_CONTENT[made.name]], made.name)
         else:
-            found[made.name] = _foreseen(made, result, context)
+            told = _foreseen(made, result, context)
+        found[made.name] = replace(told, cites=cites)
     return tuple(found.values())
 
 
@@ -125,6 +130,11 @@ def _on_source(made: Format, result: AnalysisResult, context: ExportContext) -> 
     return (f"{made.name}.dcm",)
 
 
+def _segmented(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
+    subject.segmented(result)
+    return ("segmentation.seg.nrrd",)
+
+
 def _label_map(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
     """Findings that are values of one label map cannot overlap; others are laid over each other for a trial."""
     regions = [one.region for one in subject.segmented(result)]
@@ -137,5 +147,6 @@ def _label_map(made: Format, result: AnalysisResult, context: ExportContext) -> 
 _CONDITIONS: dict[str, Callable[[Format, AnalysisResult, ExportContext], tuple[str, ...]]] = {
     "seg": _on_source,
     "rtstruct": _on_source,
+    "nrrd": _segmented,
     "nifti": _label_map,
 }

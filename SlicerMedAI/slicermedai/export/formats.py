@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.errors import FormatError
@@ -51,6 +52,8 @@ class Format:
         True where the format shows pictures of the result, and is written after they were drawn.
     cites:
         The formats whose objects this one refers to, so that they must be written too.
+    any_finding:
+        True where findings without voxels can be held too; then the reports are cited that hold these.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Format:
     needs_place: bool = False
     needs_pictures: bool = False
     cites: tuple[str, ...] = ()
+    any_finding: bool = False
 
     @property
     def write(self) -> Writer:
@@ -111,9 +115,17 @@ FORMATS: dict[str, Format] = {
             cites=("seg",),
         ),
         Format(
+            name="sr-lengths",
+            title="DICOM Structured Report of lengths that web viewers draw (TID 1500, Comprehensive)",
+            writer="sr_lengths:write",
+            needs_context=True,
+            needs_place=True,
+        ),
+        Format(
             name="sr-regions",
             title="DICOM Structured Report of boxes and points (TID 1500, Comprehensive 3D)",
             writer="sr_regions:write",
+            reader="sr_read:read",
             needs_context=True,
             needs_place=True,
         ),
@@ -158,8 +170,8 @@ FORMATS: dict[str, Format] = {
             writer="fhir:write",
             reader="fhir_read:read",
             needs_context=True,
-            needs_place=True,
             cites=("seg", "sr"),
+            any_finding=True,
         ),
         Format(
             name="fhir-r5",
@@ -167,14 +179,29 @@ FORMATS: dict[str, Format] = {
             writer="fhir_r5:write",
             reader="fhir_read:read",
             needs_context=True,
-            needs_place=True,
             cites=("seg", "sr"),
+            any_finding=True,
         ),
         Format(name="hl7", title="HL7 v2.5.1 message ORU^R01", writer="hl7v2:write", needs_context=True),
         Format(name="nifti", title="NIfTI label map", writer="nifti:write", needs_place=True),
+        Format(
+            name="nrrd",
+            title="NRRD segmentation (.seg.nrrd, with the names and colours of its segments)",
+            writer="nrrd:write",
+            needs_place=True,
+        ),
         Format(name="csv", title="Table of findings (CSV)", writer="table:write"),
     )
 }
+
+
+def cites_of(made: Format, result: AnalysisResult) -> tuple[str, ...]:
+    """The formats that ``made`` refers to in an export of ``result``; what has no voxels is in reports of its own."""
+    regions = [one.region for one in result.findings]
+    if not made.any_finding or not regions or any(isinstance(one, (Mask, PackedMask)) for one in regions):
+        return made.cites
+    places = ("sr-regions",) if any(one is not None for one in regions) else ()
+    return (*places, *(("sr-image",) if any(one is None for one in regions) else ()))
 
 
 _SHEARED = "the image's axes do not stand at right angles"

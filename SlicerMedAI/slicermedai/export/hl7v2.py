@@ -110,7 +110,8 @@ def _name(header: Dataset) -> str:
 
 def _xpn(name: str) -> str:
     """A DICOM name as HL7 writes it: XPN has the suffix before the prefix, PN after it."""
-    parts = name.split("=")[0].split("^")
+    written = next((group for group in name.split("=") if group.strip("^ ")), "")
+    parts = written.split("^")
     family, given, middle, prefix, suffix = (*parts, "", "", "", "", "")[:5]
     return "^".join([_escaped(part) for part in (family, given, middle, suffix, prefix)]).rstrip("^")
 
@@ -179,6 +180,9 @@ def _without_findings(result: AnalysisResult) -> _Seen:
 def _finding(finding: Finding, group: str) -> Iterator[_Seen]:
     kind = finding.label.type
     yield _Seen(kind="CWE", name=_FINDING, value=f"{_coded(kind)}^^^^^^{_escaped(finding.label.name)}", group=group)
+    if finding.label.modifier is not None:
+        name = codes.LATERALITY if finding.label.modifier in codes.SIDES else codes.TOPOGRAPHY
+        yield _Seen(kind="CWE", name=name, value=_coded(finding.label.modifier), group=group)
     yield _Seen(kind="ST", name=_TRACKING_UID, value=_escaped(finding.tracking_uid), group=group)
     for one in finding.measurements:
         yield _measurement(one, group)

@@ -16,6 +16,11 @@ STEP = _HEIGHT * _SCALE + 4
 Color = tuple[int, int, int]
 
 
+def can_show(text: str) -> bool:
+    """True where the font has all letters of ``text``: those of Latin-1."""
+    return text == text.encode("latin-1", "replace").decode("latin-1")
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """``text`` in lines that fit ``width`` pixels; what follows the first hangs below its indent."""
     indent = " " * (len(text) - len(text.lstrip()) + 2)

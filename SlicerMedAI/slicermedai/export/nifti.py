@@ -68,6 +68,7 @@ def _short_note(result: AnalysisResult) -> str:
 
 def _meaning(label: Label) -> dict[str, str]:
     codes = {"category": label.category, "type": label.type}
+    codes |= {"modifier": label.modifier} if label.modifier is not None else {}
     return {"name": label.name} | {key: f"{code.scheme}:{code.value} {code.meaning}" for key, code in codes.items()}
 
 

@@ -9,7 +9,7 @@ NONE = "none"
 DEFAULT = ("seg", "sr")
 PROFILES: dict[str, tuple[str, ...]] = {
     "archive": ("seg", "sr", "pmap"),
-    "viewer": ("seg", "sr-plain"),
+    "viewer": ("seg", "sr-plain", "sr-lengths"),
     "legacy": ("rtstruct", "text", "capture"),
 }
 """archive: everything, for machines and for later; viewer: what web viewers show; legacy: what all others do."""

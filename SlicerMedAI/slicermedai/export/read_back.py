@@ -36,6 +36,7 @@ from slicermedai.errors import (
 from slicermedai.export import fhir_json, fhir_read, pmap_read, seg_read, sr_read
 from slicermedai.export.codes import NONE_SUCCEEDED, SUCCEEDED_WITH_FINDINGS
 from slicermedai.export.read_findings import findings_of, segments_of
+from slicermedai.export.sr_read import TOOL
 from slicermedai.export.words import REJECTED
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -63,6 +64,7 @@ class _Objects:
     reports: list[sr_read.ReadReport] = field(default_factory=list)
     maps: list[pmap_read.ReadMap] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    lost_alone: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> list[sr_read.ReadReport]:
@@ -117,7 +119,8 @@ def _joined(objects: _Objects) -> ReadBack:
     )
     if findings and not (objects.segmentations or objects.reports):
         lost.append("FHIR bundles hold neither places nor colours of findings.")
-    return ReadBack(result=result, lost=(*objects.lost, *lost, *unlinked, *about_grid))
+    alone = () if objects.told else objects.lost_alone
+    return ReadBack(result=result, lost=(*objects.lost, *alone, *lost, *unlinked, *about_grid))
 
 
 def _linked(objects: _Objects) -> tuple[list[Map], list[str]]:
@@ -140,7 +143,7 @@ def _read(path: Path, objects: _Objects) -> None:
         elif uid == MAP:
             objects.maps.append(pmap_read.read(path))
         elif uid in REPORTS:
-            objects.reports.append(sr_read.read(path))
+            _read_report(path, objects, ours=is_ours(head))
         else:
             objects.lost.append(f"{path.name}: not read, since it is neither segmentation, report nor map.")
             return
@@ -148,6 +151,16 @@ def _read(path: Path, objects: _Objects) -> None:
         objects.lost.append(f"{path.name}: not understood: {error.message}.")
         return
     objects.heads.append(head)
+
+
+def _read_report(path: Path, objects: _Objects, *, ours: bool) -> None:
+    """Lines that we drew for viewers repeat numbers of the report, under names of their own."""
+    report = sr_read.read(path)
+    if ours and report.groups and all(group.tracking_id == TOOL for group in report.groups):
+        objects.lost_alone.append(f"{path.name}: not read, since it repeats numbers of a report.")
+        return
+    objects.reports.append(report)
+    objects.lost += [f"{path.name}: {one}" for one in report.lost]
 
 
 def _head(path: Path) -> Dataset:

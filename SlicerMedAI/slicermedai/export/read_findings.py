@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from slicermedai.domain.codes import ANATOMY, Code, Label
+from slicermedai.domain.codes import ANATOMY, NO_UNITS, Code, Label
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.export import seg_read, sr_read
-from slicermedai.export.codes import PROBABILITY
+from slicermedai.export.codes import PROBABILITIES, PROBABILITY
 
 Segmentations = Sequence[seg_read.ReadSegmentation]
 _CALIBRATION, _NONE = "calibration: ", "none ("
@@ -42,6 +42,10 @@ def findings_of(
             found[uid] = _of_group(uid, _merged(alike) or group)
     left = sum(id(group) not in used for group in groups)
     lost = [f"{left} measurement groups are about segments that none of these objects holds."] if left else []
+    unnamed = sum(_unnamed(group) for group in groups)
+    lost += [f"{unnamed} numbers are called probabilities by no calibration that is named, and are not read."] * bool(
+        unnamed
+    )
     drawn = sum(segment.algorithm.kind == "MANUAL" for _, segment in segments_of(segmentations))
     lost += [f"{drawn} segments were drawn by a person, and no algorithm made them."] if drawn else []
     return tuple(found.values()), lost
@@ -84,7 +88,7 @@ def _of_segment(uid: str, segment: seg_read.ReadSegment, group: sr_read.ReadGrou
     name = segment.name or segment.type.meaning
     label = Label(name=name, category=segment.category, type=segment.type, modifier=segment.modifier)
     label = replace(label, color=segment.color) if segment.color else label
-    numbers = () if group is None else tuple(one for one in group.measurements if one.name != PROBABILITY)
+    numbers = () if group is None else _numbers(group)
     return Finding(
         tracking_uid=uid, label=label, region=segment.mask, measurements=numbers, confidence=_confidence(group)
     )
@@ -94,14 +98,24 @@ def _of_group(uid: str, group: sr_read.ReadGroup) -> Finding:
     kind = group.finding or _FINDING
     category = group.category or (ANATOMY if group.site == kind else _FINDING)  # a structure is its own site
     label = Label(name=group.name or kind.meaning, category=category, type=kind, modifier=group.side)
-    numbers = tuple(one for one in group.measurements if one.name != PROBABILITY)
     return Finding(
         tracking_uid=uid,
         label=label,
         region=group.region,
-        measurements=numbers,
+        measurements=_numbers(group),
         confidence=_confidence(group),
     )
+
+
+def _numbers(group: sr_read.ReadGroup) -> tuple[Measurement, ...]:
+    """What was measured; how likely a finding is stands in its confidence, and nowhere without a calibration."""
+    return tuple(one for one in group.measurements if one.name not in PROBABILITIES)
+
+
+def _unnamed(group: sr_read.ReadGroup) -> int:
+    """How many of its numbers are coded as probabilities and are no calibrated one of a finding."""
+    known = _confidence(group).state is ConfidenceState.CALIBRATED
+    return sum(one.name in PROBABILITIES and not (known and one.name == PROBABILITY) for one in group.measurements)
 
 
 def _confidence(group: sr_read.ReadGroup | None) -> Confidence:
@@ -116,7 +130,7 @@ def _confidence(group: sr_read.ReadGroup | None) -> Confidence:
         return Confidence(state=state if state is not ConfidenceState.CALIBRATED else ConfidenceState.NOT_ASSESSED)
     if not said:
         return Confidence(reason="the report names no calibration")
-    if sure is None or not 0 <= sure.value <= 1:
+    if sure is None or sure.unit != NO_UNITS or not 0 <= sure.value <= 1:
         return Confidence(reason="the report names a calibration and no probability")
     return Confidence(
         state=ConfidenceState.CALIBRATED, probability=sure.value, calibration=said, interval=sure.interval

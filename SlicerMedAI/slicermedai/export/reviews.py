@@ -54,6 +54,16 @@ def verifiers(result: AnalysisResult) -> tuple[Verifier, ...]:
     return tuple(Verifier(name=name, time=time) for name, time in people.items())
 
 
+def observers(result: AnalysisResult) -> tuple[Verifier, ...]:
+    """Everybody whose work a report is, beside the algorithm's: who edited voxels, then who verified all of it."""
+    named = result.study.identity is Identity.KEEP
+    edits = [one for one in last_decisions(result).values() if one.decision is Decision.EDITED]
+    editors = {_name(one.person) if named else _NAMELESS: _time(one, result) for one in edits}
+    people = verifiers(result)
+    known = {one.name for one in people}
+    return (*(Verifier(name=name, time=time) for name, time in editors.items() if name not in known), *people)
+
+
 def _name(person: str) -> str:
     """ "Jane van Roe" as "Roe^Jane van"; a name with carets is one already, and one alone gets a caret (PS3.5 6.2)."""
     plain = " ".join(person.replace("\\", " ").replace("=", " ").split())

@@ -11,10 +11,10 @@ from slicermedai.domain.decisions import decided
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError, MissingContextError
-from slicermedai.export.agreement import check_volumes
+from slicermedai.export.agreement import check_probabilities, check_volumes
 from slicermedai.export.attributes import IDENTITY
 from slicermedai.export.context import make_context
-from slicermedai.export.formats import Format, chosen
+from slicermedai.export.formats import Format, chosen, cites_of
 from slicermedai.export.subject import explains_findings
 
 
@@ -50,12 +50,13 @@ def export_result(
         The headers are not those of the result's source, or would cross the identity routes.
     FormatError
         An unknown format, one that cites another which was not asked for, a result it cannot express, or one whose
-        volumes are not those of its masks.
+        volumes are not those of its masks, or with a number that is coded as a probability.
     JobCancelled
         From ``progress``.
     """
     wanted = [made for made in chosen(tuple(formats)) if not made.needs_pictures]
     check_volumes(result)
+    check_probabilities(result)
     result = decided(result)
     _check(result, wanted, headers)
     links = any(made.name == "pmap" for made in wanted) and explains_findings(result)
@@ -98,10 +99,11 @@ def _check(result: AnalysisResult, wanted: list[Format], headers: tuple[Dataset,
                 attribute=", ".join(IDENTITY),
                 advice="Run on a DICOM series, or ask for nifti and csv.",
             )
-        lacking = [name for name in made.cites if name not in names]
+        cited = cites_of(made, result)
+        lacking = [name for name in cited if name not in names]
         if lacking and result.findings:
             raise FormatError(
                 f"format {made.name!r} cites {' and '.join(lacking)}, which was not asked for",
                 attribute="formats",
-                advice=f"Ask for {','.join((*made.cites, made.name))}.",
+                advice=f"Ask for {','.join((*cited, made.name))}.",
             )

@@ -48,13 +48,14 @@ def measurement_report(result: AnalysisResult, context: ExportContext) -> Datase
 
 def _sources(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> tuple[SourceFrame, ...]:
     """The images that the report is about: those behind the segments, or all where there are none."""
-    _check_space(context.header)
+    check_space(context.header)
     if findings:
         return source_frames(context.headers, subject.grid(result))
     return tuple(source_planes(context.headers))
 
 
-def _check_space(header: Dataset) -> None:
+def check_space(header: Dataset) -> None:
+    """Raise :class:`FormatError` for a source that names no frame of reference: places would be in no space."""
     if not header.get("FrameOfReferenceUID"):
         raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
 

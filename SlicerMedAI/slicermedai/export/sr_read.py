@@ -21,19 +21,24 @@ from slicermedai.export.codes import (
     ALGORITHM_SUMMARY,
     ALGORITHM_VERSION,
     COMMENT,
+    FINDING_CATEGORY,
     QUALITATIVE_EVALUATIONS,
     VISUAL_EXPLANATION,
     from_item,
 )
+from slicermedai.export.sr_left import left_out
 
 _GROUP = ("125007", "DCM")
 _TRACKING_ID = ("112039", "DCM")
 _TRACKING_UID = ("112040", "DCM")
 _FINDING = ("121071", "DCM")
+_CATEGORY = (FINDING_CATEGORY.value, FINDING_CATEGORY.scheme)
 _SEGMENT = ("121191", "DCM")
 _EXPLANATION = (VISUAL_EXPLANATION.value, VISUAL_EXPLANATION.scheme)
 _METHOD = ("370129005", "SCT")
 _DERIVATION = ("121401", "DCM")
+TOOL = "Cornerstone3DTools@^0.1.0:Length"
+"""The Tracking Identifier by which web viewers know a line that they may draw."""
 _MODIFIERS = (_METHOD, _DERIVATION)
 _SITE = ("363698007", "SCT")
 _SIDES = (("272741003", "SCT"), ("106233006", "SCT"))
@@ -74,7 +79,7 @@ class ReadReport:
     """A report as the file has it; ``outcome`` is what a report without findings says instead.
 
     ``comments`` are what must be read before the numbers; ``verifiers`` pairs names (DICOM's form) with times.
-    ``algorithm`` and ``parameters`` are those of a report without findings.
+    ``algorithm`` and ``parameters`` are those of a report without findings. ``lost`` says what was not understood.
     """
 
     sop_instance_uid: str
@@ -86,6 +91,7 @@ class ReadReport:
     verifiers: tuple[tuple[str, str], ...] = ()
     algorithm: tuple[str, str] = ("", "")
     parameters: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def read(path: Path) -> ReadReport:
@@ -124,6 +130,7 @@ def _report(dataset: Dataset, path: Path) -> ReadReport:
         verifiers=tuple((str(one.VerifyingObserverName), str(one.VerificationDateTime)) for one in people),
         algorithm=_algorithm(evaluations),
         parameters=tuple(_texts(evaluations, _PARAMETERS)),
+        lost=left_out(dataset),
     )
 
 
@@ -165,6 +172,7 @@ def _group(group: Dataset) -> ReadGroup:
         site=_coded(site) if site is not None else None,
         side=_coded(sides[0]) if sides else None,
         region=_region(group),
+        category=_coded(children[_CATEGORY]) if _CATEGORY in children else None,
         algorithm=_algorithm(said) if said else _algorithm(group.ContentSequence),
         parameters=tuple(_texts(said or group.ContentSequence, _PARAMETERS)),
         maps=tuple(_maps(group)),

@@ -21,7 +21,7 @@ from slicermedai.export.context import ExportContext
 from slicermedai.export.explanations import cited_maps
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.source import SourceFrame, source_planes
-from slicermedai.export.sr import describe, evidence
+from slicermedai.export.sr import check_space, describe, evidence
 from slicermedai.export.sr_library import image_library
 from slicermedai.export.uids import is_uid
 
@@ -48,8 +48,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
 
 def _document(result: AnalysisResult, numbers: list[int], context: ExportContext) -> Dataset:
     header, sources = context.header, tuple(source_planes(context.headers))
-    if not header.get("FrameOfReferenceUID"):
-        raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
+    check_space(header)
     places = [(number, _place(result, number, header, sources)) for number in numbers]
     content = [image_library(header, sources), sr_tree.located(result, places, cited_maps(result, context))]
     remarks = [sr_tree.remarks(result)] if result.needs_a_look else []

@@ -10,7 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from highdicom.sr.content import FindingSite, ReferencedSegment, SourceSeriesForSegmentation, VolumeSurface
+from highdicom.sr.content import (
+    CoordinatesForMeasurement,
+    FindingSite,
+    ReferencedSegment,
+    SourceSeriesForSegmentation,
+    VolumeSurface,
+)
 from highdicom.sr.enum import RelationshipTypeValues
 from highdicom.sr.templates import (
     DEFAULT_LANGUAGE,
@@ -39,10 +45,9 @@ from slicermedai.domain import finding as domain
 from slicermedai.domain.codes import Code
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
-from slicermedai.export import codes, subject, words
+from slicermedai.export import codes, reviews, subject, words
 from slicermedai.export.codes import concept
 from slicermedai.export.explanations import CitedMap, links
-from slicermedai.export.reviews import verifiers
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
@@ -153,8 +158,8 @@ def _text(name: Code, value: str) -> TextContentItem:
 
 
 def observers(result: AnalysisResult) -> ObservationContext:
-    """TID 1001: the algorithm, and the person who verified last."""
-    people = verifiers(result)
+    """TID 1001: the algorithm, and the person who verified or edited last; readers take one person here."""
+    people = reviews.observers(result)
     return ObservationContext(
         observer_person_context=_person(people[-1].name) if people else None,
         observer_device_context=_device(result),
@@ -213,10 +218,16 @@ def _group(
 
 
 def sites(found: domain.Finding) -> list[FindingSite] | None:
-    """A structure is its own site; where a lesion lies is not known from its label."""
+    """A structure is its own site; where a lesion lies is not known from its label, but for the side."""
+    modifier = found.label.modifier
     if found.label.category not in codes.ANATOMICAL:
-        return None
-    site, modifier = concept(found.label.type), found.label.modifier
+        somewhere = concept(codes.ANATOMICAL[1])
+        return (
+            [FindingSite(anatomic_location=somewhere, laterality=concept(modifier))]
+            if modifier in codes.SIDES
+            else None
+        )
+    site = concept(found.label.type)
     if modifier is None:
         return [FindingSite(anatomic_location=site)]
     if modifier in codes.SIDES:
@@ -224,8 +235,14 @@ def sites(found: domain.Finding) -> list[FindingSite] | None:
     return [FindingSite(anatomic_location=site, topographical_modifier=concept(modifier))]
 
 
-def measurement(result: AnalysisResult, found: domain.Finding, one: domain.Measurement) -> Measurement:
-    """TID 300, with the algorithm on the number itself (TID 4019)."""
+def measurement(
+    result: AnalysisResult,
+    found: domain.Finding,
+    one: domain.Measurement,
+    *,
+    places: Sequence[CoordinatesForMeasurement] = (),
+) -> Measurement:
+    """TID 300, with the algorithm on the number itself (TID 4019); ``places`` are what it was measured between."""
     made = Measurement(
         name=concept(one.name),
         value=0.0 if one.missing else _agreed(one),
@@ -233,6 +250,7 @@ def measurement(result: AnalysisResult, found: domain.Finding, one: domain.Measu
         qualifier=concept(codes.VALUE_INDETERMINATE) if one.missing else None,
         derivation=None if one.derivation is None else concept(one.derivation),
         method=None if one.method is None else concept(one.method),
+        referenced_coordinates=places or None,
         algorithm_id=algorithm(result, found),
     )
     if one.missing:

@@ -37,17 +37,23 @@ def segmented(result: AnalysisResult) -> tuple[Finding, ...]:
     for finding in result.findings:
         if not isinstance(finding.region, (Mask, PackedMask)):
             raise FormatError(f"finding {finding.label.name!r} has no voxels", attribute="region")
-        if not is_uid(finding.tracking_uid):
-            raise FormatError(f"finding {finding.label.name!r} has no valid UID", attribute="tracking_uid")
         if not region(finding).geometry.same_grid(result.volume_geometry):
             raise FormatError(
                 f"finding {finding.label.name!r} lies on another grid than the image that was analysed",
                 attribute="region",
             )
-    if len({finding.tracking_uid for finding in result.findings}) != len(result.findings):
-        raise FormatError("two findings have one UID", attribute="tracking_uid")
     if len(result.findings) > _MAX_SEGMENTS:
         raise FormatError(f"more than {_MAX_SEGMENTS} findings", attribute="SegmentNumber")
+    return tracked(result)
+
+
+def tracked(result: AnalysisResult) -> tuple[Finding, ...]:
+    """The findings; raises :class:`FormatError` unless each has a tracking UID of its own."""
+    for finding in result.findings:
+        if not is_uid(finding.tracking_uid):
+            raise FormatError(f"finding {finding.label.name!r} has no valid UID", attribute="tracking_uid")
+    if len({finding.tracking_uid for finding in result.findings}) != len(result.findings):
+        raise FormatError("two findings have one UID", attribute="tracking_uid")
     return result.findings
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from slicermedai import __version__
 from slicermedai.domain.codes import Code
-from slicermedai.domain.finding import Finding
+from slicermedai.domain.finding import Finding, Interval
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export.context import ExportContext
 
@@ -20,14 +21,19 @@ COLUMNS = (
     "label",
     "category_code",
     "type_code",
+    "modifier_code",
     "measurement",
     "measurement_code",
     "value",
     "unit",
+    "interval_low",
+    "interval_high",
+    "interval_level",
     "method_code",
     "derivation_code",
     "missing",
     "confidence",
+    "probability",
     "calibration",
     "bundle",
     "bundle_version",
@@ -69,9 +75,11 @@ def _finding(finding: Finding) -> dict[str, str]:
     return {
         "tracking_uid": finding.tracking_uid,
         "label": finding.label.name,
-        "category_code": f"{finding.label.category.scheme}:{finding.label.category.value}",
-        "type_code": f"{finding.label.type.scheme}:{finding.label.type.value}",
+        "category_code": _code(finding.label.category),
+        "type_code": _code(finding.label.type),
+        "modifier_code": _code(finding.label.modifier),
         "confidence": finding.confidence.state.value,
+        "probability": "" if finding.confidence.probability is None else repr(float(finding.confidence.probability)),
         "calibration": finding.confidence.calibration,
     }
 
@@ -88,7 +96,16 @@ def _measurements(finding: Finding) -> Iterator[dict[str, str]]:
             "method_code": _code(one.method),
             "derivation_code": _code(one.derivation),
             "missing": one.missing,
+            **_interval(one.interval),
         }
+
+
+def _interval(one: Interval | None) -> dict[str, str]:
+    """Ends that are infinite are empty."""
+    if one is None:
+        return {}
+    low, high = (repr(float(end)) if math.isfinite(end) else "" for end in (one.low, one.high))
+    return {"interval_low": low, "interval_high": high, "interval_level": repr(float(one.level))}
 
 
 def _code(code: Code | None) -> str:

@@ -1,8 +1,7 @@
 """What a job is: one small frozen dataclass per kind. :mod:`slicermedai.jobs.kinds` says how a new kind is added.
 
 The fields' metadata is the one source of the command line's options, of the GUI's defaults and of the reference:
-``help`` (a sentence), ``choices`` where the values are few, ``aliases``, other names of the option, and ``setting``,
-the name of what a person may have set in place of the default; ``where`` says with which value of another field only.
+``help`` (a sentence), ``choices`` where the values are few, and ``aliases``, other names of the option.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ class Job:
 
     kind: ClassVar[str] = ""
 
-    output: str = field(
-        default="medai-result", metadata=_option("folder to make; it must not exist", setting="results")
-    )
+    output: str = field(default="medai-result", metadata=_option("folder to make; it must not exist"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +55,7 @@ class RunJob(Job):
             choices=("keep", "deidentify"),
         ),
     )
-    device: str = field(
-        default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently", setting="device")
-    )
+    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
     precision: str = field(
         default="float32",
         metadata=_option(
@@ -73,13 +68,6 @@ class RunJob(Job):
         metadata=_option(
             "which networks answer of a model that has several: names, comma-separated, as in 0,2; all: the mean of "
             "every one; default: the first alone"
-        ),
-    )
-    prompts: tuple[str, ...] = field(
-        default=(),
-        metadata=_option(
-            "what a person marked for a model that takes points and boxes, comma-separated, LPS mm: LABEL=x y z for a "
-            "point in a structure, LABEL!=x y z for one outside of it, LABEL=x y z to x y z for a box that holds it"
         ),
     )
     body_part: str = field(
@@ -120,11 +108,7 @@ class RunJob(Job):
     )
     project_key: str = field(
         default="",
-        metadata=_option(
-            "file with the project key of the pseudonyms; without it a key for this job alone",
-            setting="project_key",
-            where=("identity", "deidentify"),
-        ),
+        metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone"),
     )
     uncertainty: str = field(
         default="none",
@@ -212,10 +196,7 @@ class DeidJob(Job):
     )
     key: str = field(
         default="",
-        metadata=_option(
-            "file with the project key of the pseudonyms; without it a key for this job alone, not kept",
-            setting="project_key",
-        ),
+        metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone, not kept"),
     )
     table: str = field(default="", metadata=_option("encrypted file that collects who is who; made where missing"))
     exclude: str = field(default="", metadata=_option("list of patients who opted out: their files are left out"))
@@ -281,9 +262,7 @@ class CalibrateJob(Job):
             choices=("", "hirescam", "gradcam", "gradient", "occlusion"),
         ),
     )
-    device: str = field(
-        default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently", setting="device")
-    )
+    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
     seed: int = field(default=0, metadata=_option("seed of everything random"))
 
 
@@ -300,7 +279,5 @@ class ValidateJob(Job):
         default="", metadata=_option("table (CSV: reference, label) of what is which; default: equal numbers and names")
     )
     generated: bool = field(default=False, metadata=_option("the images are phantoms or simulated, all or some"))
-    device: str = field(
-        default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently", setting="device")
-    )
+    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
     seed: int = field(default=0, metadata=_option("seed of everything random"))
