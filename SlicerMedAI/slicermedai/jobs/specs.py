@@ -1,7 +1,8 @@
 """What a job is: one small frozen dataclass per kind. :mod:`slicermedai.jobs.kinds` says how a new kind is added.
 
 The fields' metadata is the one source of the command line's options, of the GUI's defaults and of the reference:
-``help`` (a sentence), ``choices`` where the values are few, and ``aliases``, other names of the option.
+``help`` (a sentence), ``choices`` where the values are few, ``aliases``, other names of the option, and ``setting``,
+the name of what a person may have set in place of the default; ``where`` says with which value of another field only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ class Job:
 
     kind: ClassVar[str] = ""
 
-    output: str = field(default="medai-result", metadata=_option("folder to make; it must not exist"))
+    output: str = field(
+        default="medai-result", metadata=_option("folder to make; it must not exist", setting="results")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,9 @@ class RunJob(Job):
             choices=("keep", "deidentify"),
         ),
     )
-    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
+    device: str = field(
+        default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently", setting="device")
+    )
     precision: str = field(
         default="float32",
         metadata=_option(
@@ -68,6 +73,13 @@ class RunJob(Job):
         metadata=_option(
             "which networks answer of a model that has several: names, comma-separated, as in 0,2; all: the mean of "
             "every one; default: the first alone"
+        ),
+    )
+    prompts: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "what a person marked for a model that takes points and boxes, comma-separated, LPS mm: LABEL=x y z for a "
+            "point in a structure, LABEL!=x y z for one outside of it, LABEL=x y z to x y z for a box that holds it"
         ),
     )
     body_part: str = field(
@@ -108,7 +120,11 @@ class RunJob(Job):
     )
     project_key: str = field(
         default="",
-        metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone"),
+        metadata=_option(
+            "file with the project key of the pseudonyms; without it a key for this job alone",
+            setting="project_key",
+            where=("identity", "deidentify"),
+        ),
     )
     uncertainty: str = field(
         default="none",
@@ -196,7 +212,10 @@ class DeidJob(Job):
     )
     key: str = field(
         default="",
-        metadata=_option("file with the project key of the pseudonyms; without it a key for this job alone, not kept"),
+        metadata=_option(
+            "file with the project key of the pseudonyms; without it a key for this job alone, not kept",
+            setting="project_key",
+        ),
     )
     table: str = field(default="", metadata=_option("encrypted file that collects who is who; made where missing"))
     exclude: str = field(default="", metadata=_option("list of patients who opted out: their files are left out"))
@@ -262,7 +281,9 @@ class CalibrateJob(Job):
             choices=("", "hirescam", "gradcam", "gradient", "occlusion"),
         ),
     )
-    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
+    device: str = field(
+        default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently", setting="device")
+    )
     seed: int = field(default=0, metadata=_option("seed of everything random"))
 
 
@@ -279,5 +300,7 @@ class ValidateJob(Job):
         default="", metadata=_option("table (CSV: reference, label) of what is which; default: equal numbers and names")
     )
     generated: bool = field(default=False, metadata=_option("the images are phantoms or simulated, all or some"))
-    device: str = field(default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently"))
+    device: str = field(
+        default="auto", metadata=_option("auto, cpu, cuda, cuda:N or mps; never changed silently", setting="device")
+    )
     seed: int = field(default=0, metadata=_option("seed of everything random"))
