@@ -9,6 +9,7 @@ from pathlib import Path
 from _data import fetch_brain, fetch_colin27, fetch_mrhead
 from _demo_all import COHORT, INDEX, WITH_IDENTITY, add_all
 from _demo_arguments import Wanted
+from _demo_objects import ALL, add_objects
 
 from slicermedai.cli.commands import obey, understand
 from slicermedai.dicom.inputs import open_source
@@ -55,7 +56,10 @@ def run_demo(wanted: Wanted, scratch: Path) -> int:
             source, tokens, remark = _sample_study(scratch)
         job = ["run", str(source), "--bundle", "brain", "--output", str(out)]
         route = ["--identity", "deidentify", "--preset", "research"]
-        code = obey(understand([*job, *route, "--remark", remark, "--series", wanted.series]))
+        formats = ["--formats", ",".join(ALL)] if wanted.source is None else []
+        code = obey(understand([*job, *route, *formats, "--remark", remark, "--series", wanted.series]))
+        if code == 0:
+            _say(add_objects(out))
         if code == 0 and wanted.everything:
             _say("A small cohort and a surgical plan, on generated data.")
             tokens += add_all(out, scratch)

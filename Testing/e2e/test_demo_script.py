@@ -67,6 +67,14 @@ def test_without_a_network_the_demo_runs_on_a_phantom_and_says_so(
     claimed = {code.value for code in result.deidentification.codes}
     assert {"113100", "113102", "113105", "113107"} <= claimed, "the preset for research, with the face removed"
     assert "113101" not in claimed, "where no pixel has strokes as text has, nothing was cleaned of text"
+    objects = {path.name for path in (out / "dicom").iterdir() if path.is_file()}
+    assert {"seg.dcm", "seg-labelmap.dcm", "sr.dcm", "sr-plain.dcm", "sr-lengths.dcm", "text.dcm"} < objects
+    assert {"rtstruct.dcm", "capture-1.dcm", "fhir-r4.json", "fhir-r5.json", "result.hl7", "findings.csv"} < objects
+    listed = (out / "objects.html").read_text(encoding="utf-8")
+    assert all(f'href="dicom/{name}"' in listed for name in objects)
+    assert listed.count("dciodvfy 0 errors") == sum(name.endswith(".dcm") for name in objects)
+    assert "fhir.resources 0 errors" in listed and "PixelMed 0 errors" in listed
+    assert " found 0 errors" in said.err
     page = (out / "report.html").read_text(encoding="utf-8")
     for words in ("Clean Recognizable Visual Features", "searched all", "What became of each attribute", "PatientName"):
         assert words in page

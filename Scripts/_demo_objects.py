@@ -1,0 +1,105 @@
+"""The demo's page over its objects: what each is, and what validators say of it where these are installed."""
+
+from __future__ import annotations
+
+import json
+import unittest
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+from slicermedai.domain.markup import el, page, table
+from slicermedai.domain.notice import RESEARCH_USE
+from slicermedai.domain.storage import write_text
+from slicermedai.export.formats import FORMATS
+from Testing.export import validators
+
+PAGE, DICOM = "objects.html", "dicom"
+ALL = tuple(FORMATS)
+_FILES = {"fhir-r4": "fhir", "result": "hl7", "segmentation.seg": "nrrd", "segmentation": "nifti", "findings": "csv"}
+"""Beginning of a file's name -> its format, where it is not the format's own name."""
+_ABSENT = "not installed"
+Judge = Callable[[Path], int]
+
+
+def add_objects(out: Path) -> str:
+    """Write ``out/objects.html`` over the files in ``out/dicom``; what it says, in a sentence."""
+    files = [path for path in sorted((out / DICOM).iterdir()) if path.is_file()]
+    rows = [(path, _format(path), dict(_judged(path))) for path in files]
+    write_text(out / PAGE, _page(rows))
+    found = [said for _, _, judged in rows for said in judged.values()]
+    looks = [said for said in found if isinstance(said, int)]
+    absent = sorted({name for _, _, judged in rows for name, said in judged.items() if said == _ABSENT})
+    told = f"Objects: {len(files)} files; {len(looks)} looks by validators found {sum(looks)} errors"
+    return told + (f"; not installed: {', '.join(absent)}." if absent else ".")
+
+
+def _format(path: Path) -> str:
+    """The format that a file is of; "" for one that is not known."""
+    stems = (*_FILES, *sorted(FORMATS, key=len, reverse=True))
+    stem = next((one for one in stems if path.name.startswith(one)), "")
+    return _FILES.get(stem, stem)
+
+
+def _judged(path: Path) -> Iterator[tuple[str, int | str]]:
+    """(validator, errors that it found, or that it is not installed)."""
+    for name, judge in _judges(_format(path), path).items():
+        try:
+            yield name, judge(path)
+        except (unittest.SkipTest, ModuleNotFoundError):
+            yield name, _ABSENT
+
+
+def _judges(kind: str, path: Path) -> dict[str, Judge]:
+    judges: dict[str, Judge] = {}
+    if path.suffix == ".dcm":
+        judges["dciodvfy"] = lambda one: len(validators.dciodvfy_errors(one))
+    if kind == "sr":
+        judges["PixelMed"] = lambda one: len(validators.pixelmed_errors(one))
+    if kind.startswith("sr") or kind == "text":
+        judges["dsrdump"] = lambda one: len(validators.dsrdump_errors(one))
+    if kind == "fhir":
+        judges["fhir.resources"] = lambda one: _fhir("fhir.resources.R4B.bundle", one)
+    if kind == "fhir-r5":
+        judges["fhir.resources"] = lambda one: _fhir("fhir.resources.bundle", one)
+    return judges
+
+
+def _fhir(module: str, path: Path) -> int:
+    try:
+        import_module(module).Bundle.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError:
+        return 1
+    return 0
+
+
+def _page(rows: list[tuple[Path, str, dict[str, int | str]]]) -> str:
+    import slicermedai.batch
+
+    style = (Path(slicermedai.batch.__file__).parent / "sheet.css").read_text(encoding="utf-8")
+    cells = [
+        (el("a", path.name, href=f"{DICOM}/{path.name}"), FORMATS[kind].title if kind else "", size(path), said(judged))
+        for path, kind, judged in rows
+    ]
+    return page(
+        "The objects of the demonstration",
+        style,
+        el("h1", "The objects of the demonstration"),
+        el("p", RESEARCH_USE, class_="banner", role="note"),
+        el("p", el("a", "The report", href="report.html"), " says what is in them."),
+        table("Files, and errors that validators found", ("File", "What it is", "Size", "Validators"), cells),
+    )
+
+
+def size(path: Path) -> str:
+    """In kilobytes."""
+    return f"{max(1, round(path.stat().st_size / 1000))} kB"
+
+
+def said(judged: dict[str, int | str]) -> str:
+    """ "dciodvfy 0 errors, PixelMed not installed"."""
+    told = [
+        f"{name} {one} error{'' if one == 1 else 's'}" if isinstance(one, int) else f"{name} {one}"
+        for name, one in judged.items()
+    ]
+    return ", ".join(told) or "none knows this format"
