@@ -97,9 +97,9 @@ def _plan(folder: Path) -> list[tuple[str, str]]:
     plan = planning.add_margin(plan, "lesion", 10)
     plan = planning.add_size(plan, height_cm=171, weight_kg=68)
     plan = planning.cut_by_plane(plan, "right half", point=(-24, 2, 8), normal=(-0.8, 0.36, 0.48))
-    saved = planning.save(plan, folder)
+    planning.save(plan, folder)
     planning.save_surfaces(plan, folder / "surfaces", kind="3mf")
-    planning.print_page(plan, folder, pictures=_pictures(plan, saved, folder))
+    planning.print_page(plan, folder, pictures=_pictures(plan, folder))
     rows = planning.table(plan).rows
     told = [(row, row.missing or f"{row.value:.1f} {row.unit.value}") for row in rows if row.name in _LINES]
     return [(f"{row.subject}: {row.name}", words) for row, words in told]
@@ -114,16 +114,10 @@ def _nobodys(result: AnalysisResult) -> AnalysisResult:
     return replace(result, study=study, sources=series)
 
 
-def _pictures(plan: Plan, saved: Path, folder: Path) -> tuple[Picture, ...]:
+def _pictures(plan: Plan, folder: Path) -> tuple[Picture, ...]:
     """Views of the plan; none where this computer cannot draw, which the demo's own report has said by then."""
-    from slicermedai.scene.plan_pictures import render_plan
-
-    result = AnalysisResult.load(folder / "result")
-    known = {one.tracking_uid for one in result.findings}
-    shapes = [one for one in AnalysisResult.load(saved).findings if one.tracking_uid not in known]
-    (folder / "pictures").mkdir()
     try:
-        return render_plan(result, liver.phase("venous", plan.geometry), shapes, folder / "pictures")
+        return planning.pictures(plan, folder, image=liver.phase("venous", plan.geometry))
     except OutputError:
         return ()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
+from PIL import Image
 
 import slicermedai
 from slicermedai.console import planning
@@ -50,6 +51,12 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def colours_in(picture: Path) -> int:
+    """Colours of some strength: a background is grey, or nearly so."""
+    pixels = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3).astype(int)
+    return len(np.unique(pixels[np.ptp(pixels, axis=1) > 60], axis=0))
+
+
 def test_the_documented_script_runs_and_its_numbers_are_the_phantoms(desk: Path, capsys) -> None:
     day: dict[str, object] = {}
     first, second = blocks()
@@ -59,7 +66,12 @@ def test_the_documented_script_runs_and_its_numbers_are_the_phantoms(desk: Path,
     assert day["remnant"] == pytest.approx(share, rel=0.005)
     said = capsys.readouterr().out
     assert "liver remnant volume" in said and "not assessed" in said
-    assert sorted(path.name for path in (desk / "OUT").iterdir()) == ["plan.html", "planned-1", "result", "surfaces"]
+    assert sorted(path.name for path in (desk / "OUT").iterdir()) == [
+        *("plan-pictures", "plan.html", "planned-1", "result", "surfaces")
+    ]
+    assert [one.kind for one in day["drawn"]] == ["axial", "sagittal", "coronal", "3d"]  # type: ignore[attr-defined]
+    assert colours_in(desk / "OUT" / "plan-pictures" / "3d.png") > 50, "what is planned is seen in 3D"
+    assert (desk / "OUT" / "plan.html").read_text(encoding="utf-8").count("data:image/png") == 4
     assert pages(printed(desk / "OUT" / "plan.html", desk)) == 1
     again = planning.table(day["again"])
     assert [str(row) for row in again.rows] == [str(row) for row in day["table"].rows]  # type: ignore[attr-defined]

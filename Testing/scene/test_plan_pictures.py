@@ -13,9 +13,9 @@ import slicer
 from PIL import Image
 
 from slicermedai.app.plan_ask import read_meshes
-from slicermedai.app.plan_shapes import COLORS, MARGIN, REMNANT, RESECTION, shapes_of, write_meshes
 from slicermedai.domain.plan import PlaneCut
 from slicermedai.plan import edits
+from slicermedai.plan.shapes import COLORS, MARGIN, REMNANT, RESECTION, shapes_of, write_meshes
 from slicermedai.scene.identity import RESULT, result_key
 from slicermedai.scene.offscreen import quiet_vtk
 from slicermedai.scene.plan_capture import capture_views

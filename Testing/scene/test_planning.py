@@ -11,13 +11,13 @@ import pytest
 import slicer
 import vtk
 
-from slicermedai.app.plan_shapes import cropped, shapes_of, write_meshes
 from slicermedai.domain.finding import Box
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.plan import BoxCut, Plan, PlaneCut
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.plan import edits
 from slicermedai.plan.numbers import table_of
+from slicermedai.plan.shapes import cropped, shapes_of, write_meshes
 from slicermedai.scene import identity
 from slicermedai.scene.plan_cuts import add_cut, place_cut, read_cut
 from slicermedai.scene.plan_regions import CONTOURS, REGIONS, SURFACE
@@ -323,8 +323,8 @@ def test_what_was_drawn_is_read_where_it_lies_as_by_the_slow_way(scene: Any, gri
 
 
 def test_large_regions_are_meshed_in_a_moment(plan: Plan) -> None:
-    from slicermedai.app.plan_shapes import _fewer
     from slicermedai.domain.finding import PackedMask
+    from slicermedai.plan.shapes import _fewer
 
     grid = Geometry.from_axes((200, 200, 200))
     ball = np.linalg.norm(np.indices(grid.shape) - 99.5, axis=0) < 90

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.app.plan_ask import ANOTHER, IMAGE, MESHES, NO_VIEW, OPENED, PLAN, SHAPES
-from slicermedai.app.plan_roles import candidates, found_in, organ_of, own_roles, suggested
+from slicermedai.app.plan_roles import candidates, organ_of, own_roles, suggested
 from slicermedai.console import planning
 from slicermedai.console.verbs import image_of
 from slicermedai.domain.codec import load_object, write_object
@@ -25,7 +25,7 @@ from slicermedai.domain.reviewed import newest
 from slicermedai.errors import MedAIError, UnreadableFileError
 from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.checks import check_plan
-from slicermedai.plan.planned import planned_regions
+from slicermedai.plan.planned import as_found, planned_regions
 from slicermedai.scene.pictures import Picture
 
 
@@ -42,7 +42,7 @@ class Bench:
         folder, place = Path(asked["folder"]), Path(asked["place"])
         source = newest(folder)
         result = AnalysisResult.load(source)
-        _write(_as_found(result), place / OPENED, OPENED)
+        _write(as_found(result), place / OPENED, OPENED)
         progress("open", 0.6)
         plan, remark = (None, "") if asked["anew"] else _saved(folder, result)
         is_saved = plan is not None
@@ -102,7 +102,7 @@ class Bench:
 
     def answer_shapes(self, asked: dict[str, Any], progress: Progress) -> bool:
         """What is planned, as regions and surfaces to be shown; given up where something else is asked for."""
-        from slicermedai.app.plan_shapes import cropped, shapes_of, write_meshes
+        from slicermedai.plan.shapes import cropped, shapes_of, write_meshes
 
         place = Path(asked["place"])
         shapes = shapes_of(self._plan(asked))
@@ -137,7 +137,7 @@ class Bench:
     def _drawn(self, plan: Plan, result: AnalysisResult, asked: dict[str, Any]) -> tuple[list[Picture], str]:
         """Pictures drawn offscreen, where this Python can; else why there are none."""
         from slicermedai.app.plan_ask import read_meshes
-        from slicermedai.app.plan_shapes import shapes_of, write_meshes
+        from slicermedai.plan.shapes import shapes_of, write_meshes
 
         place, shapes = Path(asked["place"]), shapes_of(plan)
         try:
@@ -147,7 +147,7 @@ class Bench:
         try:
             image = image_of([Path(file) for file in asked["files"]], Path(asked["run"])) if asked["files"] else None
             write_meshes(shapes, place / MESHES)
-            made = render_plan(_as_found(result), image, shapes, place, meshes=read_meshes(place / MESHES))
+            made = render_plan(as_found(result), image, shapes, place, meshes=read_meshes(place / MESHES))
             return list(made), ""
         except MedAIError as error:
             return [], str(error)
@@ -174,12 +174,6 @@ def _are_equal(one: PackedMask, other: PackedMask) -> bool:
     same = (one.start, one.stop) == (other.start, other.stop) and one.geometry.same_grid(other.geometry)
     frames = one.geometry.frame_of_reference_uid == other.geometry.frame_of_reference_uid
     return same and frames and one.bits.tobytes() == other.bits.tobytes()
-
-
-def _as_found(result: AnalysisResult) -> AnalysisResult:
-    """``result`` without what an earlier plan made: that is worked out anew from the plan."""
-    kept = found_in(result)
-    return replace(result, findings=kept) if len(kept) < len(result.findings) else result
 
 
 def _saved(folder: Path, result: AnalysisResult) -> tuple[Plan | None, str]:

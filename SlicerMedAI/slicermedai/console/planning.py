@@ -26,7 +26,9 @@ from slicermedai.domain.plan import (
 )
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
-from slicermedai.errors import FormatError
+from slicermedai.domain.storage import named
+from slicermedai.domain.volume import Volume
+from slicermedai.errors import FormatError, OutputError
 from slicermedai.plan import edits
 from slicermedai.plan.body import usual_surface
 from slicermedai.plan.history import History
@@ -34,7 +36,7 @@ from slicermedai.plan.keep import load_plan, save_plan
 from slicermedai.plan.mesh import Space, region_surface, surface_of
 from slicermedai.plan.mesh_files import write_surfaces
 from slicermedai.plan.numbers import PlanTable, table_of
-from slicermedai.plan.planned import planned_regions
+from slicermedai.plan.planned import as_found, planned_regions
 from slicermedai.plan.start import Roles, start_plan
 from slicermedai.scene.pictures import Picture
 
@@ -46,6 +48,7 @@ __all__ = [
     "cut_by_plane",
     "cut_margin",
     "load",
+    "pictures",
     "print_page",
     "redraw",
     "remove_cut",
@@ -54,6 +57,9 @@ __all__ = [
     "start",
     "table",
 ]
+
+PICTURES = "plan-pictures"
+"""The folder beside the result that :func:`pictures` draws into."""
 
 
 def start(
@@ -184,6 +190,40 @@ def save_surfaces(
     return write_surfaces(surfaces, Path(folder), kind=kind, space=Space(space))
 
 
+def pictures(plan: Plan, folder: str | Path, *, image: Volume | str | Path | None = None) -> tuple[Picture, ...]:
+    """Draw the plan as PNG files into ``folder/plan-pictures``: slices through what is planned, and a 3D view.
+
+    Outside Slicer, whose module takes the open views. BLOCKS for some seconds.
+
+    Parameters
+    ----------
+    folder:
+        The output of the run, as for :func:`print_page`.
+    image:
+        What was analysed: a volume, a file or a DICOM folder; without it the copies of the run where it has them, else
+        the 3D view alone.
+
+    Raises
+    ------
+    OutputError
+        Nothing can be drawn here: slicer-core or offscreen OpenGL is missing, or the folder cannot be written.
+    GeometryError, InputError, IdentityError
+        The plan cannot be carried out, or ``image`` is not the one that was analysed.
+    """
+    from slicermedai.plan.shapes import meshes_of, shapes_of
+
+    try:
+        from slicermedai.scene.plan_pictures import render_plan
+    except ImportError as error:
+        raise OutputError("nothing can be drawn without slicer-core", advice="Install slicer-core.") from error
+    place = Path(folder) / PICTURES
+    with named(place):
+        place.mkdir(exist_ok=True)
+    shapes = shapes_of(plan)
+    result = as_found(AnalysisResult.load(newest(Path(folder))))
+    return render_plan(result, _image(image, Path(folder)), shapes, place, meshes=meshes_of(shapes))
+
+
 def print_page(
     plan: Plan,
     folder: str | Path,
@@ -197,7 +237,7 @@ def print_page(
     Parameters
     ----------
     pictures:
-        PNG files; the file's name is the caption where no title is given.
+        Those of :func:`pictures`, or PNG files; the file's name is the caption where no title is given.
     person, day:
         Who planned (family name first, as DICOM has it: "Hopper^Grace") and when (YYYYMMDD); left out of the page of
         a pseudonymous result.
@@ -222,6 +262,16 @@ def print_page(
         day=day,
     )
     return write_plan_page(context, Path(folder))
+
+
+def _image(image: Volume | str | Path | None, run: Path) -> Volume | None:
+    from slicermedai.console.verbs import image_of, open_image
+
+    copies = run / "dicom" / "source"
+    if image is None and copies.is_dir():
+        found: Volume = image_of(copies, run)
+        return found
+    return open_image(image) if isinstance(image, (str, Path)) else image
 
 
 def _picture(one: Picture | str | Path) -> Picture:

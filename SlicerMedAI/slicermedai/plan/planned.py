@@ -84,6 +84,13 @@ def planned_result(result: AnalysisResult, plan: Plan, table: PlanTable) -> Anal
     )
 
 
+def as_found(result: AnalysisResult) -> AnalysisResult:
+    """``result`` without what an earlier plan made: that is worked out anew from the plan."""
+    planned = {step.detail for step in result.provenance.steps if step.name == _STEP}
+    kept = tuple(one for one in result.findings if one.tracking_uid not in planned)
+    return replace(result, findings=kept) if len(kept) < len(result.findings) else result
+
+
 def _columns(findings: Sequence[Finding]) -> tuple[Measurement, ...]:
     """What findings are measured by, but for the numbers of a plan."""
     columns = next((one.measurements for one in findings if one.measurements), ())

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slicermedai.app.plan_ask import Mesh
 from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.finding import Finding, PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -23,6 +22,9 @@ from slicermedai.plan.margins import MarginZone, zone_of
 from slicermedai.plan.mesh import region_surface
 from slicermedai.plan.numbers import title
 from slicermedai.plan.resection import resect
+
+Mesh = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
+"""Vertices (N, 3) LPS mm, faces (M, 3), normals (N, 3)."""
 
 ORGAN, STRUCTURE, ADDED = "organ", "structure", "added"
 """The kinds of what was found, and of what was brought from another phase or drawn."""
@@ -69,14 +71,20 @@ def _whole(values: NDArray[np.int_]) -> tuple[int, int, int]:
     return int(values[0]), int(values[1]), int(values[2])
 
 
-def write_meshes(shapes: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
+def meshes_of(shapes: Sequence[Finding], progress: Progress = silent) -> dict[str, Mesh]:
     """Surfaces of all shapes but contours, LPS mm, by their tracking UID."""
-    held: dict[str, NDArray[np.generic]] = {}
+    held: dict[str, Mesh] = {}
     for number, one in enumerate(shapes):
         progress("shapes", 0.2 + 0.8 * number / len(shapes))
         if one.tracking_uid.partition(":")[0] not in (INNER, OUTER) and isinstance(one.region, PackedMask):
-            vertices, faces, normals = _mesh(one.region)
-            held |= {f"{one.tracking_uid}.{name}": array for name, array in _named(vertices, faces, normals)}
+            held[one.tracking_uid] = _mesh(one.region)
+    return held
+
+
+def write_meshes(shapes: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
+    """:func:`meshes_of` in a file."""
+    found = meshes_of(shapes, progress).items()
+    held = {f"{uid}.{name}": array for uid, mesh in found for name, array in _named(*mesh)}
     with path.open("wb") as stream:
         np.savez(stream, **held)  # type: ignore[arg-type]  # arrays by name
 
