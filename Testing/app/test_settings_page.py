@@ -89,3 +89,20 @@ def test_a_panel_remembers_in_the_same_file_and_never_fails_for_it(file: Path) -
     file.write_text("device = ")
     remember("device", "cpu")
     assert file.read_text() == "device = "
+
+
+def test_cohorts_and_de_identification_begin_with_the_key_and_the_device_that_are_set(tmp_path: Path) -> None:
+    from slicermedai.app.batch_run import BatchRun
+    from slicermedai.app.deid_run import DeidRun
+
+    settings.change("project_key", str(tmp_path / "key"))
+    settings.change("device", "cpu")
+    batch = BatchRun(bundles=list, files_of=lambda uid: [], add_to_database=lambda found: None)
+    assert batch.state.asked.project_key == ""
+    batch.choose(identity="deidentify")
+    assert batch.state.asked.project_key == str(tmp_path / "key")
+    assert batch.plan().settings["device"] == "cpu"
+    batch.choose(project_key="other", identity="deidentify")
+    assert batch.state.asked.project_key == "other"
+    deid = DeidRun(submit=lambda *_, **__: None, add_to_database=lambda result: None)
+    assert deid.state.asked.key == str(tmp_path / "key")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slicermedai.cli import batch
 from slicermedai.cli.commands import parser
 from slicermedai.cli.options import job_from
 from slicermedai.console import launch as launching
@@ -67,3 +68,12 @@ def test_no_job_starts_while_nobody_can_know_what_was_set(file: Path, tmp_path: 
     file.write_text("project_key = \n", encoding="utf-8")
     with pytest.raises(UnreadableFileError, match=r"settings\.toml.*remove it"):
         launching.launch(RunJob(source=str(tmp_path), output=str(tmp_path / "out")))
+
+
+def test_a_new_cohort_takes_the_device_that_is_set_and_one_that_is_there_keeps_its_own() -> None:
+    settings.change("device", "cpu")
+    words = ["batch", "make", "studies", "--rules", "rules.toml", "--output", "cohort"]
+    assert batch._settings(parser().parse_args(words), is_new=True) == {"bundle": "brain", "device": "cpu"}
+    assert batch._settings(parser().parse_args(words), is_new=False) == {}
+    chosen = batch._settings(parser().parse_args([*words, "--device", "mps"]), is_new=True)
+    assert chosen["device"] == "mps"

@@ -48,7 +48,10 @@ def needed(widget: QtWidgets.QWidget) -> QtCore.QSize | None:
     """The pixels that the widget's text takes; None for a widget without text of its own."""
     if isinstance(widget, QtWidgets.QLabel):
         if widget.wordWrap():
-            widest = max(widget.fontMetrics().horizontalAdvance(word) for word in (re.split(r"[\s\u200b]+", widget.text()) or [""]))
+            widest = max(
+                widget.fontMetrics().horizontalAdvance(word)
+                for word in (re.split(r"[\s\u200b]+", widget.text()) or [""])
+            )
             return QtCore.QSize(widest, widget.heightForWidth(widget.width()))
         return widget.sizeHint()
     if isinstance(widget, (QtWidgets.QPushButton, QtWidgets.QCheckBox, QtWidgets.QRadioButton)):

@@ -18,6 +18,7 @@ from slicermedai.app.words import Translate
 from slicermedai.batch.rules import Rule, SeriesRules, load_rules, parse_rules
 from slicermedai.batch.rules_text import rules_text
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.settings import present, value
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.study import Identity
 from slicermedai.errors import MedAIError
@@ -95,8 +96,10 @@ class Choosing(Presenter):
         return next((one for one in self.models if one.title == self.state.asked.bundle), None)
 
     def choose(self, **values: Any) -> None:
-        """Fields of :class:`Asked` but ``bundle`` and ``output``."""
+        """Fields of :class:`Asked` but ``bundle``, ``output``. A pseudonymous route begins with the key that is set."""
         asked = replace(self.state.asked, **values)
+        if values.get("identity") == Identity.DEIDENTIFY and not asked.project_key:
+            asked = replace(asked, project_key=value("project_key"))
         if asked == self.state.asked:
             return
         if any(getattr(asked, name) != getattr(self.state.asked, name) for name in SETTINGS):
@@ -247,7 +250,7 @@ class Choosing(Presenter):
     def plan(self, files: Sequence[str] = ()) -> Plan:
         """What is chosen, for a child; ``files`` are those of the ticked series."""
         asked = self.state.asked
-        settings = {name: getattr(asked, name) for name in SETTINGS}
+        settings = {**{name: getattr(asked, name) for name in SETTINGS}, "device": present("device")}
         return Plan(
             source=list(files) if self.series else self.folder, rules=rules_text(self.state.rules), settings=settings
         )

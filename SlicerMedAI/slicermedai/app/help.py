@@ -25,6 +25,7 @@ def help_text(text: str, module_file: str | Path, tr: Translate = untranslated) 
     wanted = [
         (PAGES.get(module, ""), tr("this module")),
         ("index", tr("all pages")),
+        ("settings", tr("settings and installing")),
         ("troubleshooting", tr("when something does not work")),
     ]
     found = [(folder / f"{name}.html", words) for name, words in wanted if folder is not None and name]

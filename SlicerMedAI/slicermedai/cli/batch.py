@@ -141,11 +141,15 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(given: argparse.Namespace, *, is_new: bool) -> dict[str, Any]:
-    """Those that were given; the others are a cohort's own, or its defaults. A new one has a run's model."""
+    """Those that were given; the others are a cohort's own, or its defaults. A new one has a run's model and device."""
+    from slicermedai.jobs.defaults import with_settings
     from slicermedai.jobs.specs import RunJob
 
     chosen = {name: value for name in (*_SETTINGS, *_OWN) if (value := getattr(given, name)) is not None}
-    return ({"bundle": _default(RunJob, "bundle")} if is_new else {}) | chosen
+    if not is_new:
+        return chosen
+    known = with_settings(RunJob, chosen)
+    return {"bundle": _default(RunJob, "bundle")} | {name: known[name] for name in known if name in (*_SETTINGS, *_OWN)}
 
 
 def _default(kind: type, name: str) -> Any:

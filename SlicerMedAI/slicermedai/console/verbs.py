@@ -60,7 +60,7 @@ def submit(
     bundle:
         The model, as name or name@version.
     output:
-        The folder to make; by default a new ``MedAI-<time>-<number>`` where the setting ``results`` says: in Documents.
+        The folder to make; by default a new ``MedAI-<time>-<number>`` in the folder of results that is set, or Documents.
     on_done:
         Called with the result when the job is done, by whatever polls; what it raises is told and kept as
         ``job.callback_error``. :func:`show` shows the image too (a volume node as it is, anything else read again), and
@@ -124,7 +124,7 @@ def deidentify(
     source:
         A DICOM folder, file or zip file, or a list of DICOM files.
     output:
-        The folder to make; by default a new ``MedAI-<time>-<number>`` where the setting ``results`` says: in Documents.
+        The folder to make; by default a new ``MedAI-<time>-<number>`` in the folder of results that is set, or Documents.
     preset:
         "basic", "research", "hipaa-safe-harbor", or the file of a site's own preset.
     passphrase:
