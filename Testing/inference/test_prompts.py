@@ -17,12 +17,14 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.prompts import BoxPrompt, PointPrompt, Prompt
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, JobCancelled
+from slicermedai.inference.check import check_bundle
+from slicermedai.inference.foresee import workload_of
 from slicermedai.inference.memory import Memory
 from slicermedai.inference.record import provenance_of, ran_in
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, predict
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import body_on, dice, points_of
-from Testing.inference.prompt_bundle import RADIUS, write_prompt_bundle
+from Testing.inference.prompt_bundle import RADIUS, write_prompt_bundle, write_vista_bundle
 from Testing.inference.zoo import write_zoo_bundle
 
 ROOM = (112.0, 140.0, 130.0)
@@ -329,6 +331,28 @@ def test_a_memory_of_windows_forgets_the_oldest() -> None:
     assert made == [1, 2, 3, 1]
     memory.window(3, lambda: made.append(3) or torch.zeros(256))
     assert made == [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("at_places", "marks: Body, needs one"),
+        ("by_two_lists", "marks: Body, needs one"),
+        ("with_classes", "marks: Body, 1 regions by a point, 1 without"),
+        ("by_channels", "marks: Body, 1 regions by a point, 0 without"),
+    ],
+)
+def test_the_check_of_a_bundle_marks_a_point_too(pattern: str, said: str, tmp_path: Path) -> None:
+    ref = resolve(str(write_prompt_bundle(tmp_path / "marked@0.1", pattern)), consent="the test")
+    checked = check_bundle(ref)
+    assert checked.runs and said in checked.words
+
+
+def test_what_a_network_of_classes_takes_is_known_before_a_run(tmp_path: Path) -> None:
+    write_vista_bundle(tmp_path / "small@0.1")
+    ref = resolve(str(tmp_path / "small@0.1"), consent="the test")
+    work, names = workload_of(ref, {"image": AXIAL})
+    assert names == ("image",) and work.operations > 1e9
 
 
 @at_places

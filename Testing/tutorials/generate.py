@@ -16,7 +16,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 import slicermedai
-from slicermedai.console import cohorts, models, planning, settings
+from slicermedai.console import cohorts, models, planning, prompting, settings
 from Testing.tutorials.public import methods_of, names_of, signature_of
 from Testing.tutorials.steps import DOCS
 
@@ -42,7 +42,7 @@ def reference() -> str:
         "Start with [For scripters](tutorial-scripter.md). Lengths are mm, places LPS.",
     ]
     parts = [_module(slicermedai, "slicermedai")]
-    parts += [_module(module, module.__name__) for module in (models, cohorts, planning, settings)]
+    parts += [_module(module, module.__name__) for module in (models, cohorts, planning, prompting, settings)]
     return "\n\n".join([*head, *parts]) + "\n"
 
 

@@ -23,10 +23,12 @@ from typing import Any
 from slicermedai.console.handle import JobHandle, log_failure
 from slicermedai.console.sources import are_files, as_volume
 from slicermedai.console.verbs import submit
+from slicermedai.domain import settings
 from slicermedai.domain.prompts import BoxPrompt, PointPrompt, Prompt, place_of
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.scratch import ScratchFolder, remove_tree
 from slicermedai.errors import InputError, JobCancelled, JobError, MedAIError, from_dict
+from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.specs import RunJob
@@ -69,6 +71,8 @@ def prompt(
         An option that does not exist or a value that it does not take.
     OutputError
         The temporary folder cannot be used.
+    UnreadableFileError
+        The settings are damaged.
     """
     session = PromptSession(source, bundle, options, idle=idle)
     session.on_result = on_result
@@ -301,13 +305,14 @@ class PromptSession:
 
     def _made(self) -> RunJob:
         """The job of every answer, but for the marks; an image from memory is written to a folder of its own."""
+        settings.check()
         values = {"bundle": self._bundle, "report": False, "output": str(self._place.path / "none"), **self._options}
         if "prompts" in values:
             raise InputError("are added one by one", attribute="prompts", advice="Call add_point() or add_box().")
         source = str(Path(self._source).expanduser().absolute()) if isinstance(self._source, (str, Path)) else ""
         context = {name: values.pop(name, None) for name in ("affine", "study", "convention")}
         plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-        return make_job(RunJob, {**plain, "source": source or self._written(**context)})
+        return make_job(RunJob, with_settings(RunJob, {**plain, "source": source or self._written(**context)}))
 
     def _written(self, *, affine: Any, study: Any, convention: Any) -> str:
         self._inputs = JobFolder.create()

@@ -11,11 +11,13 @@ import numpy as np
 from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.prompts import PointPrompt
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import MedAIError
+from slicermedai.errors import InputError, MedAIError
 from slicermedai.inference.adapter.adapt import adapt
 from slicermedai.inference.adapter.report import CompatibilityReport, Ledger
 from slicermedai.inference.adapter.scripts import surroundings
+from slicermedai.inference.saliency_target import in_words
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, Task, make_task
 
 _RANGES = {"CT": (-1000.0, 60.0, 1000.0), "MR": (0.0, 400.0, 900.0), "PT": (0.0, 2.0, 9.0)}
@@ -46,13 +48,32 @@ def check_bundle(ref: BundleRef, *, task: Task | None = None, settings: RunSetti
     try:
         manifest = replace(read_manifest(Path(ref.path)), ref=ref)
         inputs = generated_inputs(manifest, ledger)
-        run = task or make_task(ref)
-        found = run.predict(ref, inputs, settings=settings or RunSettings(device="cpu"), listeners=Listeners())
+        run, how = task or make_task(ref), settings or RunSettings(device="cpu")
+        found, words = _predicted(run, ref, inputs, how)
     except MedAIError as error:
         return Checked(report=ledger.report(str(error)), seconds=time.perf_counter() - began)
     checked = _checked(found, time.perf_counter() - began)
+    checked = replace(checked, words=(*checked.words, *words))
     unsaid = _unsaid(manifest, inputs)
     return replace(checked, report=replace(checked.report, warnings=(*checked.report.warnings, *unsaid)))
+
+
+def _predicted(
+    run: Task, ref: BundleRef, inputs: dict[str, Volume], settings: RunSettings
+) -> tuple[Prediction, tuple[str, ...]]:
+    """What the bundle finds, with a point in the middle too where it goes by marks; and that in words."""
+    label = in_words(ref.labels[0][1])
+    marked = replace(settings, prompts=(PointPrompt(label=label, position=(0.0, 0.0, 0.0)),))
+    try:
+        found = run.predict(ref, inputs, settings=settings, listeners=Listeners())
+    except InputError as error:
+        if error.attribute != "prompts":
+            raise
+        return run.predict(ref, inputs, settings=marked, listeners=Listeners()), (f"marks: {label}, needs one",)
+    if not any(item.rule == "prompts" for item in found.compatibility.applied):
+        return found, ()
+    by_mark = run.predict(ref, inputs, settings=marked, listeners=Listeners())
+    return found, (f"marks: {label}, {len(by_mark.regions)} regions by a point, {len(found.regions)} without",)
 
 
 def _unsaid(manifest: Manifest, inputs: dict[str, Volume]) -> tuple[str, ...]:

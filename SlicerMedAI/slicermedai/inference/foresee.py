@@ -28,6 +28,7 @@ from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import IMAGE, Steps
 from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.framing import Framing
+from slicermedai.inference.marked import as_without_marks
 from slicermedai.inference.metatensor import metatensor_on
 from slicermedai.inference.outcome import manifest_of, sized_by
 from slicermedai.inference.shadow import FAILURES, Shadow
@@ -138,7 +139,7 @@ def _swept(adapted: Adapted, seen: Foreseen, source: Triple, *, folds: tuple[str
     post, inferer = adapted.postprocessing(), adapted.inferer()
     manifest = adapted.manifest
     network = load_folds(lambda file: _bare(adapted), manifest.folds, folds, kind=kind_of(post))
-    network = _bare(adapted) if network is None else network
+    network = as_without_marks(_bare(adapted) if network is None else network, manifest.ref.labels)
     shadow = Shadow.of(network, channels=seen.channels, across=inferer.across)
     divisor = 1 if manifest.framing else adapted.format.divisor
     plan = inferer.plan(seen.shape, shadow=shadow, divisor=divisor, ledger=Ledger())

@@ -22,7 +22,15 @@ from slicermedai.inference.adapter.steps import FAILURES, Steps
 from slicermedai.inference.back import Answer, Timed, WayBack, regions_of
 from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.marks import Mark, within
-from slicermedai.inference.pointed import AllClasses, Answers, Classes, Pointed, takes_classes, takes_places
+from slicermedai.inference.pointed import (
+    AllClasses,
+    Answers,
+    Classes,
+    Pointed,
+    needs_a_mark,
+    takes_classes,
+    takes_places,
+)
 from slicermedai.inference.runner import Runner
 from slicermedai.inference.setting import Setting
 from slicermedai.inference.shadow import Shadow
@@ -51,6 +59,12 @@ def check_taken(network: Any, steps: Steps, marks: Sequence[Mark], *, file: str)
         )
 
 
+def check_marked(steps: Steps, marks: Sequence[Mark], *, file: str) -> None:
+    """Raise :class:`InputError` where there are no marks, and the network draws all from them."""
+    if steps.needs_marks and not marks:
+        raise needs_a_mark(file)
+
+
 def classes_of(adapted: Adapted, steps: Steps) -> Classes:
     """What the configuration says of classes: in the step that reads a person's prompts, and for runs without any.
 
@@ -71,6 +85,14 @@ def classes_of(adapted: Adapted, steps: Steps) -> Classes:
         raise BundleError(
             f"cannot be read ({type(error).__name__}: {error})", file=adapted.file, attribute=_EVERYTHING
         ) from error
+
+
+def as_without_marks(network: Any, labels: Sequence[tuple[int, Label]]) -> Any:
+    """The network as a run without marks calls it, asked for all ``labels``; one that takes no classes as it is."""
+    if not takes_classes(network):
+        return network
+    values = [value for value, _ in labels]
+    return AllClasses(network, values, max(values) + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -99,6 +99,16 @@ class Asked(torch.nn.Module):
         return scores
 
 
+def needs_a_mark(file: str) -> InputError:
+    """The refusal of a run without marks."""
+    return InputError(
+        "the model needs at least one point or box, and none was marked",
+        file=file,
+        attribute="prompts",
+        advice="Mark a place in the structure: --prompts LABEL=x y z (LPS mm), or slicermedai.prompt().",
+    )
+
+
 def without_places(network: Any, classes: Classes, values: Sequence[int], *, file: str) -> AllClasses:
     """The network for a run without any mark.
 
@@ -110,12 +120,7 @@ def without_places(network: Any, classes: Classes, values: Sequence[int], *, fil
     known = _supported(network, values)
     wanted = [v for v in known if v not in classes.composed and (classes.asked is None or v in classes.asked)]
     if not takes_classes(network) or not wanted:
-        raise InputError(
-            "the model needs at least one point or box, and none was marked",
-            file=file,
-            attribute="prompts",
-            advice="Mark a place in the structure: --prompts LABEL=x y z (LPS mm), or slicermedai.prompt().",
-        )
+        raise needs_a_mark(file)
     return AllClasses(network, wanted, max(values) + 1)
 
 

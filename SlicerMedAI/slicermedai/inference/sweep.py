@@ -35,7 +35,7 @@ from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.features import Features, features_of
 from slicermedai.inference.folds import Members, kind_of, load_folds
 from slicermedai.inference.framer import Framer
-from slicermedai.inference.marked import Places, check_taken, classes_of, limited
+from slicermedai.inference.marked import Places, check_marked, check_taken, classes_of, limited
 from slicermedai.inference.marks import Mark, marks_of
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.pointed import AllClasses, takes_places, without_places
@@ -76,6 +76,7 @@ class Sweep:
             volumes = matched(steps.names, inputs)
             first = volumes[steps.names[0]]
             self.marks = marks_of(self.setting.prompts, self._labels, first.geometry)
+            check_marked(steps, self.marks, file=self._file)
             framer = Framer(
                 manifest=self.setting.manifest,
                 device=self.setting.device,

@@ -44,7 +44,7 @@ def _places(node: Any) -> list[tuple[float, float, float]]:
 
 def _box(node: Any, name: str) -> BoxPrompt:
     bounds = [0.0] * 6
-    node.GetBounds(bounds)
+    node.GetRASBounds(bounds)
     least_right, most_right, least_anterior, most_anterior, inferior, superior = bounds
     low, high = (-most_right, -most_anterior, inferior), (-least_right, -least_anterior, superior)
     return BoxPrompt(label=name, low=low, high=high)

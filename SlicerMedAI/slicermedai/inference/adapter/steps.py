@@ -20,7 +20,7 @@ from monai.data.utils import compute_shape_offset, zoom_affine
 
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import BundleError, InputError
+from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.guidance import DRAWING, Guidance, answers_without_clicks
 from slicermedai.inference.adapter.inputs import LOADER, PROMPT, is_label
 from slicermedai.inference.adapter.report import Ledger
@@ -94,7 +94,8 @@ class Turn:
 class Steps:
     """The preprocessing of a bundle: ``names`` of the images it reads, the ``turn``, and the steps that follow.
 
-    ``guidance`` is the step that draws ``marks`` into channels of their own, where somebody marked anything.
+    ``guidance`` is the step that draws ``marks`` into channels of their own, where somebody marked anything; a network
+    that ``needs_marks`` answers nothing without.
     """
 
     names: tuple[str, ...]
@@ -108,6 +109,7 @@ class Steps:
     colour: bool = False
     guidance: Guidance | None = None
     marks: tuple[Mark, ...] = ()
+    needs_marks: bool = False
     attribute: str = "preprocessing"
     file: str = ""
 
@@ -183,6 +185,7 @@ class Reader:
     by_slices: bool = False
     marked: bool = False
     drawing: dict[str, Any] | None = None
+    needs_marks: bool = False
     label_names: dict[str, int] = field(default_factory=dict)
     kept: list[dict[str, Any]] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
@@ -204,6 +207,7 @@ class Reader:
             turn=turn,
             rest=[(_target(step), self._made(step, make)) for step in rest],
             done=tuple(_target(step) for step in self.kept),
+            needs_marks=self.needs_marks,
             attribute=self.part,
             file=self.file,
         )
@@ -244,15 +248,12 @@ class Reader:
             self.label_names = {str(name): int(value) for name, value in names.items()}
         if DRAWING.match(target):
             self.drawing = {**step, "_place_": number}
+            self.needs_marks = not answers_without_clicks(target)
         if self.marked and DRAWING.match(target):
             self.kept.append({**step, "_place_": number})
             self.ledger.did("prompts", f"{target} draws what was marked, on the grid that the image has at that step")
         elif self.marked:
             self.ledger.did("prompts", f"{target} is left out: places are taken from millimetres to that grid at once")
-        elif DRAWING.match(target) and not answers_without_clicks(target):
-            raise InputError(
-                "the model needs at least one point, and none was marked", file=self.file, attribute="prompts"
-            )
         else:
             self.ledger.did("prompts", f"{target} is left out: the network runs without points")
             self.ledger.warn("the model expects points set by a person, and ran without any")
