@@ -282,7 +282,9 @@ def test_a_packed_mask_is_the_mask(data: st.DataObject) -> None:
     shape = data.draw(st.tuples(*[st.integers(1, 6)] * 3))
     bits = data.draw(st.lists(st.booleans(), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
     array = np.array(bits).reshape(shape)
-    np.testing.assert_array_equal(PackedMask.from_array(array, Geometry.from_axes(shape)).to_array(), array)
+    packed = PackedMask.from_array(array, Geometry.from_axes(shape))
+    np.testing.assert_array_equal(packed.to_array(), array)
+    np.testing.assert_array_equal([packed.plane(index) for index in range(shape[0])], array)
 
 
 def test_a_bundle_with_doubled_or_zero_labels_is_refused() -> None:

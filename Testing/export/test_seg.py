@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from pathlib import Path
 
 import highdicom
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
+from slicermedai.domain.finding import Finding, Mask
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.volume import LabelMap
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.formats import FORMATS
+from slicermedai.export.frame_file import save_frames
 from slicermedai.export.run import export_result
 from slicermedai.export.seg_read import ReadSegmentation, read
 from Testing.export.cases import (
@@ -189,6 +193,54 @@ def test_a_whole_head_is_written_in_less_than_two_seconds(tmp_path: Path) -> Non
     (path,) = export_result(result, headers=small.headers, folder=tmp_path, formats=("seg",))
     assert time.process_time() - started < 2.0
     assert path.stat().st_size < 1.2e6
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 18), (8, 8), (5, 7), (3, 3)])
+def test_the_file_is_the_one_that_pydicom_would_write(rows: int, columns: int, tmp_path: Path) -> None:
+    """Sizes whose frames end within a byte, and files that end within two."""
+    geometry = grid(shape=(6, rows, columns), spacing=(2, 1, 1))
+    case = a_case(geometry, masks=(a_ball(geometry), a_ball(geometry, radius=(0.1, 0.1, 0.1))))
+    assert_written_as_by_pydicom(exported(case, tmp_path), tmp_path)
+
+
+def assert_written_as_by_pydicom(path: Path, folder: Path) -> None:
+    dataset = dcmread(path)
+    assert all(element.value is not None for element in dataset.iterall())  # read in full, so that all is written anew
+    dataset.save_as(folder / "again.dcm", implicit_vr=False, little_endian=True)
+    assert (folder / "again.dcm").read_bytes() == path.read_bytes()
+
+
+def test_a_segmentation_of_many_organs_needs_no_memory_for_each(tmp_path: Path) -> None:
+    """60 organs in a grid of 6.5 MB: whole masks would be 400 MB, their frames as bits 50 MB."""
+    geometry = grid(shape=(100, 256, 256), spacing=(1, 1, 1))
+    small = a_case(grid(shape=(100, 2, 2), spacing=(1, 1, 1)), masks=())
+    for header in small.headers:
+        header.Rows, header.Columns = geometry.shape[1:]
+        header.ImagePositionPatient[:2] = [str(v) for v in geometry.origin[:2]]
+    placed = in_space(geometry, small.headers)
+    array = np.tile(np.arange(256, dtype=np.uint8) // 4, (100, 256, 1))
+    shared = LabelMap(array=array, geometry=placed)
+    findings = tuple(
+        Finding(tracking_uid=f"2.25.{n}", label=BRAIN_LABEL, region=Mask(label_map=shared, value=n))
+        for n in range(1, 61)
+    )
+    result = a_result(placed, small.headers, findings)
+    tracemalloc.start()
+    (path,) = export_result(result, headers=small.headers, folder=tmp_path, formats=("seg",))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert dcmread(path, stop_before_pixels=True).NumberOfFrames == 60 * 100
+    assert path.stat().st_size > 50e6
+    assert peak < 25e6
+
+
+def test_pixels_that_no_object_can_hold_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    dataset = Dataset()
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns, dataset.BitsAllocated = 2**19, 512, 512, 1
+    with pytest.raises(FormatError, match="4 GiB") as caught:
+        save_frames(dataset, tmp_path / "seg.dcm", groups=b"", frames=[])
+    assert caught.value.attribute == "PixelData"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_segmentation_is_refused_by_the_reader(tmp_path: Path) -> None:

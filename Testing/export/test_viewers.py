@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from slicermedai.export.run import export_result
-from Testing.export.cases import GRIDS, Case, a_ball, a_case
+from Testing.export.cases import GRIDS, Case, a_ball, a_case, with_label_map
 
 HERE = Path(__file__).resolve().parents[1] / "viewers"
 _SECONDS = 120
@@ -28,9 +28,9 @@ def installed() -> Path:
     return modules
 
 
-def read_by_viewers(case: Case, folder: Path, *, report: str) -> dict[str, Any]:
+def read_by_viewers(case: Case, folder: Path, *, report: str, segmentation: str = "seg") -> dict[str, Any]:
     """What :file:`read.mjs` prints of the segmentation and a report."""
-    modules, formats = installed(), ("seg", "sr", "sr-plain")
+    modules, formats = installed(), tuple({"seg", segmentation, "sr", "sr-plain"})
     export_result(case.result, headers=case.headers, folder=folder, formats=formats)
     sources = [folder / f"source{number}.dcm" for number in range(len(case.headers))]
     for header, path in zip(case.headers, sources, strict=True):
@@ -38,7 +38,7 @@ def read_by_viewers(case: Case, folder: Path, *, report: str) -> dict[str, Any]:
     (folder / "node_modules").symlink_to(modules)
     for name in ("read.mjs", "groups.mjs", "images.mjs"):
         shutil.copy(HERE / name, folder / name)
-    command = ["node", "read.mjs", "seg.dcm", report, *(path.name for path in sources)]
+    command = ["node", "read.mjs", f"{segmentation}.dcm", report, *(path.name for path in sources)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False)
     assert done.returncode == 0, done.stderr[-800:]
     found: dict[str, Any] = json.loads(done.stdout)
@@ -66,6 +66,19 @@ def test_viewers_see_every_voxel_of_every_segment_on_its_image_and_every_number(
         assert group["tracking"] == finding.tracking_uid
         told = [[one.name.meaning, [float(f"{one.value:.10g}"), one.unit.value]] for one in finding.measurements]
         assert [[name, [float(f"{value:.10g}"), unit]] for name, (value, unit) in group["numbers"]] == told
+
+
+@pytest.mark.parametrize("segmentation", ["seg-labelmap", "seg-labelmap-plain"])
+def test_viewers_see_every_voxel_of_a_label_map_compressed_or_not(segmentation: str, tmp_path: Path) -> None:
+    geometry = GRIDS["axial"]
+    masks = (a_ball(geometry), a_ball(geometry, middle=(0.6, 0.6, 0.6), radius=(0.3, 0.2, 0.3)))
+    case = with_label_map(a_case(geometry, masks=masks))
+    read = read_by_viewers(case, tmp_path, report="sr.dcm", segmentation=segmentation)
+    found = {segment["number"]: segment for segment in read["segments"] if segment["number"]}
+    assert set(found) == {1, 2}
+    for number, (finding, mask) in enumerate(zip(case.result.findings, case.masks, strict=True), 1):
+        assert (found[number]["label"], found[number]["tracking"]) == (finding.label.name, finding.tracking_uid)
+        assert found[number]["voxels"] == on_images(case, mask)
 
 
 def on_images(case: Case, mask: Any) -> dict[str, dict[str, Any]]:

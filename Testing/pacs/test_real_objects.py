@@ -147,6 +147,26 @@ def test_an_exported_label_map_is_sent_by_command_and_its_twin_where_it_is_not_t
     assert "another object was queued in its place" in line
 
 
+def test_a_compressed_label_map_goes_plainly_where_its_transfer_syntax_is_not_taken_and_that_is_noted(
+    a_plain_archive: Orthanc, tmp_path: Path
+) -> None:
+    a_plain_archive.clear()
+    case = with_label_map(a_case())
+    (tmp_path / "out").mkdir()
+    export_result(case.result, headers=case.headers, folder=tmp_path / "out", formats=("seg-labelmap",))
+    path = tmp_path / "out" / "seg-labelmap.dcm"
+    sent, store = dcmread(path), open_store(a_plain_archive.dimse())
+    assert sent.file_meta.TransferSyntaxUID == uid.RLELossless
+    (outcome,) = store.send([SendItem(file=path, ref=read_object(path))])
+    assert (outcome.verdict, "from RLE Lossless" in outcome.note) == (Verdict.ACCEPTED, True)
+    open_store(a_plain_archive.web()).retrieve(str(sent.StudyInstanceUID), tmp_path / "back", pace=Pace())
+    back = dcmread(tmp_path / "back" / f"{sent.SOPInstanceUID}.dcm")
+    assert not back.file_meta.TransferSyntaxUID.is_compressed
+    assert np.array_equal(back.pixel_array, sent.pixel_array)
+    del back["PixelData"], sent["PixelData"]
+    assert back == sent
+
+
 def test_a_slow_archive_is_left_in_time_looked_at_and_not_sent_to_twice(an_outbox: Outbox, tmp_path: Path) -> None:
     """It takes an object and answers too late: the object counts as unsure, and is found by looking."""
     stored: list[str] = []

@@ -24,6 +24,10 @@ def _dicom(tr: Translate) -> dict[str, tuple[str, str]]:
             tr("Segmentation as a label map"),
             tr("DICOM Label Map Segmentation, smaller; few readers know it, so the usual form is written beside it."),
         ),
+        "seg-labelmap-plain": (
+            tr("Segmentation as a label map, uncompressed"),
+            tr("The same without compression, for readers that do not decode RLE."),
+        ),
         "sr": (tr("Report with numbers"), tr("DICOM SR, TID 1500: all findings with their measurements.")),
         "sr-plain": (
             tr("Report with numbers, for older readers"),

@@ -52,6 +52,10 @@ class Mask:
         """(slices, rows, columns) bool on :attr:`geometry`."""
         return np.asarray(self.label_map.array == self.value)
 
+    def plane(self, index: int) -> NDArray[np.bool_]:
+        """(rows, columns) bool: slice ``index`` of :meth:`to_array`, without the others."""
+        return np.asarray(self.label_map.array[index] == self.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PackedMask:
@@ -90,6 +94,17 @@ class PackedMask:
         out = np.zeros(self.geometry.shape, dtype=bool)
         box = np.unpackbits(self.bits, count=int(np.prod(size))).reshape(size).astype(bool)
         out[tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))] = box
+        return out
+
+    def plane(self, index: int) -> NDArray[np.bool_]:
+        """(rows, columns) bool: slice ``index`` of :meth:`to_array`, without the others."""
+        out = np.zeros(self.geometry.shape[1:], dtype=bool)
+        (first, top, left), (last, bottom, right) = self.start, self.stop
+        if first <= index < last:
+            size = (bottom - top) * (right - left)
+            begin = (index - first) * size
+            bits = np.unpackbits(self.bits[begin // 8 : -(-(begin + size) // 8)])[begin % 8 :][:size]
+            out[top:bottom, left:right] = bits.reshape(bottom - top, right - left)
         return out
 
 

@@ -25,6 +25,7 @@ from slicermedai.export.attributes import BODY_PART, EVEN_IF_UNKNOWN, IDENTITY
 from slicermedai.export.context import ExportContext, make_context
 from slicermedai.export.formats import FORMATS, Format, cites_of, fitting
 from slicermedai.export.obstacle import obstacle_of
+from slicermedai.export.planes import exclusive
 from slicermedai.export.source import source_frames
 
 _TOLD = (*EVEN_IF_UNKNOWN, BODY_PART)
@@ -135,6 +136,14 @@ def _segmented(made: Format, result: AnalysisResult, context: ExportContext) -> 
     return ("segmentation.seg.nrrd",)
 
 
+def _exclusive(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
+    """A label map: as segments, which must not overlap; with its twin."""
+    files = _on_source(made, result, context)
+    if files:
+        exclusive(subject.segmented(result), subject.grid(result))
+    return ("seg.dcm", *files) if files else ()
+
+
 def _label_map(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
     """Findings that are values of one label map cannot overlap; others are laid over each other for a trial."""
     regions = [one.region for one in subject.segmented(result)]
@@ -146,6 +155,8 @@ def _label_map(made: Format, result: AnalysisResult, context: ExportContext) -> 
 
 _CONDITIONS: dict[str, Callable[[Format, AnalysisResult, ExportContext], tuple[str, ...]]] = {
     "seg": _on_source,
+    "seg-labelmap": _exclusive,
+    "seg-labelmap-plain": _exclusive,
     "rtstruct": _on_source,
     "nrrd": _segmented,
     "nifti": _label_map,

@@ -97,6 +97,14 @@ FORMATS: dict[str, Format] = {
             needs_place=True,
         ),
         Format(
+            name="seg-labelmap-plain",
+            title="DICOM Segmentation (LABELMAP, uncompressed: for readers without RLE)",
+            writer="seg_labelmap:write_plain",
+            reader="seg_read:read",
+            needs_context=True,
+            needs_place=True,
+        ),
+        Format(
             name="sr",
             title="DICOM Structured Report (TID 1500, Comprehensive 3D)",
             writer="sr:write",

@@ -1,37 +1,38 @@
 """DICOM Segmentation, BINARY (PS3.3 A.51, C.8.20): what every PACS and viewer takes.
 
-The file is built here frame by frame, for full control over geometry, bytes and time. Empty frames are left out,
+The file is written frame by frame, for full control over geometry, bytes, memory and time. Empty frames are left out,
 except the first and the last slice of the grid: so every reader gets the whole grid back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from highdicom.color import CIELabColor
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Finding
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import subject, words
 from slicermedai.export.attributes import BODY_PART, SPACE
 from slicermedai.export.codes import AI_FAMILY, DERIVED_BY_SEGMENTATION, concept
 from slicermedai.export.context import ExportContext
-from slicermedai.export.finish import ObjectKind, finish, save
+from slicermedai.export.finish import ObjectKind, finish
+from slicermedai.export.frame_file import save_frames
 from slicermedai.export.multiframe import (
     Frame,
-    derivation,
     dimensions,
-    frame_groups,
+    encoded_groups,
     item,
     referenced_series,
     shared_groups,
 )
+from slicermedai.export.planes import Planes, planes_of
 from slicermedai.export.reviews import algorithm_type
 from slicermedai.export.source import SourceFrame, source_frames
 
@@ -59,18 +60,27 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     findings = subject.segmented(result)
     if not findings:
         return []
-    dataset = _segmentation(result, findings, context)
-    finish(dataset, context, result=result, kind=KIND)
-    return [save(dataset, folder / FILE_NAME)]
-
-
-def _segmentation(result: AnalysisResult, findings: tuple[Finding, ...], context: ExportContext) -> Dataset:
     sources = source_frames(context.headers, subject.grid(result))
+    dataset = _segmentation(result, findings, context=context, sources=sources)
+    planes = planes_of(findings, subject.grid(result))
+    frames = _frames(planes)
+    sized(dataset, subject.grid(result), count=len(frames), overlap=planes.overlap)
+    finish(dataset, context, result=result, kind=KIND)
+    groups = encoded_groups(frames, subject.grid(result), sources=sources, derived=DERIVED_BY_SEGMENTATION)
+    return [save_frames(dataset, folder / FILE_NAME, groups=groups, frames=_bits(planes, frames))]
+
+
+def _segmentation(
+    result: AnalysisResult,
+    findings: tuple[Finding, ...],
+    *,
+    context: ExportContext,
+    sources: tuple[SourceFrame, ...],
+) -> Dataset:
     dataset = dimensions(context.uids.other("dimensions"))
     describe(dataset, result, findings, context=context, sources=sources)
     dataset.SegmentationType = "BINARY"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 1, 1, 0
-    _frames(dataset, findings, result=result, sources=sources)
     return dataset
 
 
@@ -139,68 +149,25 @@ def _algorithm(result: AnalysisResult) -> Dataset:
     )
 
 
-def _frames(
-    dataset: Dataset,
-    findings: tuple[Finding, ...],
-    *,
-    result: AnalysisResult,
-    sources: tuple[SourceFrame, ...],
-) -> None:
-    """Pixels and per-frame groups, segment after segment, so that one mask at a time is in memory."""
-    grid = subject.grid(result)
-    covered: NDArray[Any] = np.zeros(grid.shape, dtype=bool)
-    overlap, frames, bits = False, [], _Bits()
-    for number, finding in enumerate(findings, 1):
-        mask = subject.region(finding).to_array()
-        overlap = overlap or bool((covered & mask).any())
-        covered |= mask
-        wanted = slices_with(mask, edges=number == 1)
-        frames += [Frame(index=int(index), segment=number) for index in wanted]
-        bits.add(mask[wanted])
+def sized(dataset: Dataset, grid: Geometry, *, count: int, overlap: bool) -> None:
+    """How many frames of which size follow, and whether segments share voxels."""
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = grid.shape[1], grid.shape[2], count
     dataset.SegmentsOverlap = "YES" if overlap else "NO"
-    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = grid.shape[1], grid.shape[2], len(frames)
-    dataset.PerFrameFunctionalGroupsSequence = groups_of(frames, result=result, sources=sources)
-    dataset.PixelData = bits.finish()
 
 
-def slices_with(mask: NDArray[Any], *, edges: bool) -> NDArray[np.intp]:
-    """The slices to be written: those with voxels, and with ``edges`` the first and the last one."""
-    used: NDArray[np.bool_] = np.array([bool(plane.any()) for plane in mask])
-    if edges:
-        used[[0, -1]] = True
-    return np.flatnonzero(used)
+def _frames(planes: Planes) -> list[Frame]:
+    """Segment after segment the slices with voxels; of the first segment the ends of the grid too."""
+    used = planes.used.copy()
+    used[0, [0, -1]] = True
+    return [Frame(index=int(index), segment=int(place) + 1) for place, index in np.argwhere(used)]
 
 
-def groups_of(frames: list[Frame], *, result: AnalysisResult, sources: tuple[SourceFrame, ...]) -> list[Dataset]:
-    """The functional groups of each of ``frames``."""
-    grid = subject.grid(result)
-    order = {index: place for place, index in enumerate(sorted({frame.index for frame in frames}), 1)}
-    return [
-        frame_groups(
-            frame,
-            grid,
-            order=order[frame.index],
-            source=derivation(sources[frame.index], DERIVED_BY_SEGMENTATION),
-        )
-        for frame in frames
-    ]
-
-
-class _Bits:
-    """Frames as one run of bits, least significant first (PS3.5 8.1.1), packed as they come to spare memory."""
-
-    def __init__(self) -> None:
-        self._packed: list[bytes] = []
-        self._rest = np.empty(0, dtype=bool)
-
-    def add(self, planes: NDArray[np.bool_]) -> None:
-        """Append (frames, rows, columns); bits that fill no byte wait for the next frames."""
-        waiting = np.concatenate([self._rest, planes.reshape(-1)])
+def _bits(planes: Planes, frames: list[Frame]) -> Iterator[bytes]:
+    """Frames as one run of bits, least significant first (PS3.5 8.1.1); bits that fill no byte wait for the next."""
+    rest = np.empty(0, dtype=bool)
+    for frame in frames:
+        waiting = np.concatenate([rest, planes.mask(frame.segment, frame.index).reshape(-1)])
         whole = waiting.size // 8 * 8
-        self._packed.append(np.packbits(waiting[:whole], bitorder="little").tobytes())
-        self._rest = waiting[whole:]
-
-    def finish(self) -> bytes:
-        """All bits, padded to an even number of bytes."""
-        packed = b"".join([*self._packed, np.packbits(self._rest, bitorder="little").tobytes()])
-        return packed + b"\0" * (len(packed) % 2)
+        yield np.packbits(waiting[:whole], bitorder="little").tobytes()
+        rest = waiting[whole:]
+    yield np.packbits(rest, bitorder="little").tobytes()

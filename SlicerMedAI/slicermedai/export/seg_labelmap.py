@@ -6,23 +6,28 @@ its BINARY twin is written too, which goes to archives that do not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from slicermedai.domain.codes import Code
-from slicermedai.domain.finding import Finding, Mask
+from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.errors import FormatError
 from slicermedai.export import seg, subject
-from slicermedai.export.codes import concept
+from slicermedai.export.codes import DERIVED_BY_SEGMENTATION, concept
 from slicermedai.export.context import ExportContext
-from slicermedai.export.finish import ObjectKind, finish, save
-from slicermedai.export.multiframe import Frame, dimensions, item
-from slicermedai.export.source import source_frames
+from slicermedai.export.finish import ObjectKind, finish
+from slicermedai.export.frame_file import save_frames
+from slicermedai.export.multiframe import Frame, dimensions, encoded_groups, item
+from slicermedai.export.planes import Planes, exclusive
+from slicermedai.export.rle import encode_frame
+from slicermedai.export.source import SourceFrame, source_frames
 
 KIND = ObjectKind(
     name="seg-labelmap",
@@ -31,13 +36,27 @@ KIND = ObjectKind(
     offset=9,
     place=seg.KIND.place,
 )
-FILE_NAME = "seg-labelmap.dcm"
+FILE_NAME, PLAIN_FILE_NAME = "seg-labelmap.dcm", "seg-labelmap-plain.dcm"
 BACKGROUND = Code(value="125040", scheme="DCM", meaning="Background")
-_MOST_SEGMENTS = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Made:
+    """One form of the object, with UIDs of its own: what ``encode`` makes of a frame."""
+
+    kind: ObjectKind
+    syntax: UID
+    encode: Callable[[NDArray[Any]], bytes]
+
+
+_PLAIN = _Made(kind=KIND, syntax=ExplicitVRLittleEndian, encode=lambda plane: plane.tobytes())
+_COMPACT = _Made(kind=replace(KIND, name="seg-labelmap-rle", offset=12), syntax=RLELossless, encode=encode_frame)
 
 
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
     """Write ``folder/seg-labelmap.dcm``, and ``folder/seg.dcm`` where it is not there; nothing without findings.
+
+    The frames are in RLE Lossless where their values are bytes: no more is decoded by web viewers.
 
     Raises
     ------
@@ -47,63 +66,66 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         The source has no headers.
     """
     findings = subject.segmented(result)
+    compact = _kind(findings) == np.uint8
+    return _written(result, findings, context=context, made=_COMPACT if compact else _PLAIN, path=folder / FILE_NAME)
+
+
+def write_plain(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
+    """Write ``folder/seg-labelmap-plain.dcm``, uncompressed, as :func:`write` else."""
+    findings = subject.segmented(result)
+    return _written(result, findings, context=context, made=_PLAIN, path=folder / PLAIN_FILE_NAME)
+
+
+def _written(
+    result: AnalysisResult, findings: tuple[Finding, ...], *, context: ExportContext, made: _Made, path: Path
+) -> list[Path]:
     if not findings:
         return []
-    labels = _labels(findings, result)
-    sources = source_frames(context.headers, subject.grid(result))
+    grid, kind = subject.grid(result), _kind(findings)
+    planes = exclusive(findings, grid)
+    sources = source_frames(context.headers, grid)
+    frames = _frames(planes)
+    dataset = _described(result, findings, context=context, sources=sources)
+    _pixels(dataset, kind)
+    seg.sized(dataset, grid, count=len(frames), overlap=False)
+    finish(dataset, context, result=result, kind=made.kind)
+    dataset.file_meta.TransferSyntaxUID = made.syntax
+    twin = path.with_name(seg.FILE_NAME)
+    twins = [] if twin.exists() else seg.write(result, path.parent, context=context)
+    groups = encoded_groups(frames, grid, sources=sources, derived=DERIVED_BY_SEGMENTATION)
+    pixels = (made.encode(planes.labels(frame.index, kind)) for frame in frames)
+    return [*twins, save_frames(dataset, path, groups=groups, frames=pixels)]
+
+
+def _kind(findings: tuple[Finding, ...]) -> np.dtype[Any]:
+    return np.dtype("u1" if len(findings) < 256 else "<u2")
+
+
+def _frames(planes: Planes) -> list[Frame]:
+    """The slices with voxels, and the ends of the grid."""
+    used = np.asarray(planes.used.any(axis=0))
+    used[[0, -1]] = True
+    return [Frame(index=int(index)) for index in np.flatnonzero(used)]
+
+
+def _described(
+    result: AnalysisResult,
+    findings: tuple[Finding, ...],
+    *,
+    context: ExportContext,
+    sources: tuple[SourceFrame, ...],
+) -> Dataset:
     dataset = dimensions(context.uids.other("label map dimensions"), by_segment=False)
     seg.describe(dataset, result, findings, context=context, sources=sources)
     dataset.SegmentSequence.insert(0, _background(dataset.SegmentSequence[0]))
-    _pixels(dataset, labels)
-    frames = [Frame(index=int(index)) for index in seg.slices_with(labels, edges=True)]
-    dataset.NumberOfFrames, dataset.PixelData = len(frames), labels[[one.index for one in frames]].tobytes()
-    dataset.PerFrameFunctionalGroupsSequence = seg.groups_of(frames, result=result, sources=sources)
-    finish(dataset, context, result=result, kind=KIND)
-    twin = [] if (folder / seg.FILE_NAME).exists() else seg.write(result, folder, context=context)
-    return [*twin, save(dataset, folder / FILE_NAME)]
+    return dataset
 
 
-def _shared(findings: tuple[Finding, ...], kind: np.dtype[Any]) -> NDArray[Any] | None:
-    """Findings that are values of one small label map, renumbered at one go; None for all others."""
-    regions = [one.region for one in findings]
-    masks = [one for one in regions if isinstance(one, Mask)]
-    array = masks[0].label_map.array if masks else np.zeros(0)
-    values = {one.value for one in masks}
-    together = len(values) == len(regions) and all(one.label_map.array is array for one in masks)
-    if not together or array.dtype not in (np.uint8, np.uint16):
-        return None
-    numbers = np.zeros(np.iinfo(array.dtype).max + 1, dtype=kind)
-    numbers[[one.value for one in masks]] = range(1, len(masks) + 1)
-    return np.asarray(numbers[array])
-
-
-def _labels(findings: tuple[Finding, ...], result: AnalysisResult) -> NDArray[Any]:
-    """The number of the segment of each voxel, from 1; 0 is background."""
-    if len(findings) > _MOST_SEGMENTS:
-        raise FormatError("more segments than a label map can number", attribute="SegmentSequence")
-    kind = np.dtype("u1" if len(findings) < 256 else "<u2")
-    shared = _shared(findings, kind)
-    if shared is not None:
-        return shared
-    labels = np.zeros(subject.grid(result).shape, dtype=kind)
-    for number, finding in enumerate(findings, 1):
-        mask = subject.region(finding).to_array()
-        if labels[mask].any():
-            raise FormatError(
-                "the findings overlap, and a label map has one value a voxel",
-                attribute="SegmentsOverlap",
-                advice="Ask for seg (BINARY) instead of seg-labelmap.",
-            )
-        labels[mask] = number
-    return labels
-
-
-def _pixels(dataset: Dataset, labels: NDArray[Any]) -> None:
-    bits = labels.dtype.itemsize * 8
-    dataset.SegmentationType, dataset.SegmentsOverlap = "LABELMAP", "NO"
+def _pixels(dataset: Dataset, kind: np.dtype[Any]) -> None:
+    bits = kind.itemsize * 8
+    dataset.SegmentationType = "LABELMAP"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
     dataset.PixelPaddingValue = 0
-    dataset.Rows, dataset.Columns = labels.shape[1:]
 
 
 def _background(like: Dataset) -> Dataset:
