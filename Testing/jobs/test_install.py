@@ -190,6 +190,20 @@ def test_without_a_network_a_package_that_is_nowhere_is_told_in_pips_words(pytho
     assert python.installed() == {"base": "1.0"}
 
 
+def test_an_index_of_pytorch_that_is_not_reached_is_named_with_the_way_around_it(
+    python: ThrowAway, shelf: Path
+) -> None:
+    make_wheel(shelf, "torch", "2.9.1")
+    done = python.run("packages", "install", "torch>=2.8", "--torch", "cu126")
+    assert done.returncode == 1
+    assert "PyTorch: build cu126 (as it is set)" in done.stdout
+    assert "If https://download.pytorch.org/whl/cu126 cannot be reached, set torch to pypi" in done.stderr
+    variables = {**python.environment, "PIP_FIND_LINKS": shelf.as_uri()}
+    command = [python.python, "-m", "slicermedai", "packages", "install", "torch>=2.8", "--torch", "pypi"]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=120)
+    assert done.stdout.splitlines()[-1] == "Added: torch 2.9.1", done.stderr
+
+
 def test_wheels_are_collected_for_a_computer_without_a_network(python: ThrowAway, shelf: Path, tmp_path: Path) -> None:
     """Another folder stands in for the network."""
     make_wheel(shelf, "base", "1.0")

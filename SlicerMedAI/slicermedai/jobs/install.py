@@ -92,9 +92,18 @@ def install(made: Plan, *, say: Say) -> dict[str, str]:
             record.begin(requirements, source=str(made.wheels or (made.build and made.build.index) or "index"))
             try:
                 _pip_install(requirements, options, record.report, say)
+            except PackagesError as error:
+                raise PackagesError(error.message, advice=_hint(made, options)) from error
             finally:
                 added |= record.settle()
     return added
+
+
+def _hint(made: Plan, options: Sequence[str]) -> str | None:
+    """A hospital may let PyTorch's own index not through, but another one that pip knows of."""
+    if made.build is None or made.build.index not in options:
+        return None
+    return f"If {made.build.index} cannot be reached, set torch to pypi: pip then takes the build of the index it has."
 
 
 def remove(*, say: Say) -> tuple[dict[str, str], dict[str, list[str]]]:
