@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slicermedai.domain.digests import combined, digest_of, hash_of_image, hash_of_volume
+from slicermedai.domain.digests import combined, digest_of, digest_of_several, hash_of_image, hash_of_volume
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.volume import Volume
@@ -34,6 +34,18 @@ def test_files_are_hashed_whatever_their_names_and_order(tmp_path: Path) -> None
     assert found == InputDigest(sha256=both, files=2, image=hash_of_image(a_volume()))
     files[0].write_bytes(b"x")
     assert digest_of(files, a_volume()) != found
+
+
+def test_several_images_of_which_one_is_from_memory_have_a_hash_that_any_of_them_changes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    other = a_volume(VOXELS + 1)
+    images = [([tmp_path / "a"], a_volume()), ((), other)]
+    found = digest_of_several(images)
+    each = [digest_of(*image).sha256 for image in images]
+    assert found == InputDigest(sha256=combined(each), files=0, image=hash_of_image(a_volume()))
+    (tmp_path / "a").write_bytes(b"b")
+    assert digest_of_several(images) != found
+    assert digest_of_several([images[0], ((), a_volume(VOXELS + 2))]) != digest_of_several(images)
 
 
 def test_a_file_that_is_gone_after_reading_is_named(tmp_path: Path) -> None:

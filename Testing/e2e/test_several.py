@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+import slicermedai
 from slicermedai.bundles.registry import resolve
 from slicermedai.cli.commands import understand
 from slicermedai.cli.execute import execute
@@ -118,6 +119,22 @@ def test_an_input_is_a_name_a_path_and_perhaps_a_series() -> None:
 def test_a_name_stands_once(home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two images are called 'T1'"):
         execute(a_job(home, tmp_path / "out", inputs=(f"T1={home / 'T1'}", f"T1={home / 'T2'}")), job_id="j")
+
+
+@pytest.mark.parametrize("identity", ["keep", "deidentify"])
+def test_the_console_takes_images_of_any_kind_together(home: Path, tmp_path: Path, identity: str) -> None:
+    in_memory = replace(body_on(GRID)[0], modality="MR")
+    inputs = {"T1": sorted((home / "T1").iterdir()), "T2": in_memory, "FLAIR": home / "FLAIR"}
+    plain = {"device": "cpu", "report": False, "other_frames": True, "output": tmp_path / "out"}
+    model = str(home / "four@0.1")
+    job = slicermedai.submit(home / "T1c", model, shows="T1c", inputs=inputs, identity=identity, **plain)
+    job.finish()
+    result = job.result()
+    assert dice(result.findings[0].region.to_array(), body_on(GRID)[1]) > 0.99  # type: ignore[union-attr]
+    assert result.provenance.input is not None
+    assert result.provenance.input.files == 0
+    assert len(result.provenance.input.sha256) == 64
+    assert result.study.identity.value == identity
 
 
 def test_the_command_line_takes_several_images(home: Path, tmp_path: Path) -> None:

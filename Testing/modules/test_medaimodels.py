@@ -15,6 +15,8 @@ import pytest
 from slicermedai.app.state import Phase
 from slicermedai.bundles.store import changes
 from slicermedai.console import models as library
+from slicermedai.domain.estimate import Took
+from slicermedai.jobs import speeds
 from Testing.bundles.sources import a_source, with_code
 from Testing.Harness import Harness
 
@@ -103,7 +105,15 @@ def test_a_model_is_taken_in_looked_at_pinned_and_removed(
     assert "SCT" in ui.detailText.plainText
     assert "not calibrated" in ui.detailText.plainText
     assert "phantom@2.0" in ui.changesText.plainText
+    assert "Runs on this computer" not in ui.detailText.plainText
+    took = Took(
+        machine=speeds.machine(), device="cpu", precision="float32", manner="keep", operations=1e9, voxels=1e6,
+        image_voxels=1e6, millilitres=1e3, network_seconds=30.0, rest_seconds=4.2,
+    )  # fmt: skip
+    first = next(one for one in library.catalogue() if one.title == "phantom@1.0")
+    speeds.note(first.weights_sha256, took)
     ui.modelsTable.setCurrentCell(0, 0)
+    assert "Runs on this computer: 1, the last took 34 s on cpu" in ui.detailText.plainText
     assert "pin" in enabled(module)
     press(harness, module, "pin")
     assert {one.title: one.in_use for one in library.catalogue()} == {"phantom@1.0": True, "phantom@2.0": False}

@@ -9,6 +9,7 @@ from slicermedai.app.models_run import ModelsRun
 from slicermedai.app.models_state import ModelsState
 from slicermedai.app.panel import ResultPanel
 from slicermedai.app.words import time_left
+from slicermedai.jobs import speeds
 
 INPUTS = {
     "folderSelector": "source",
@@ -47,7 +48,8 @@ class Panel(ResultPanel):
         rows = presenter.rows
         self._fill("modelsTable", [words.row(one, tr) for one in rows])
         self._show_chosen([one.title for one in rows])
-        self._set_text(ui.detailText, words.detail(presenter.model, tr))
+        took = speeds.known(presenter.model.weights_sha256) if presenter.model else ()
+        self._set_text(ui.detailText, words.detail(presenter.model, tr, took=took))
         self._set_text(ui.changesText, "\n".join(state.changes))
         self._show_incoming(state)
         self._show_actions()

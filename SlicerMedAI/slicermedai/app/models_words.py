@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from slicermedai.app.models_state import CHANGED, REFUSED, RUNS, ModelShown, ModelsState, Verdict
 from slicermedai.app.words import Translate, untranslated
+from slicermedai.domain.estimate import Took
 
 DEMONSTRATION = "DEMONSTRATION WEIGHTS: not for patients."
 
@@ -36,8 +37,8 @@ def size_text(size: int) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
-def detail(model: ModelShown | None, tr: Translate = untranslated) -> str:
-    """All that is known of a model, a line each."""
+def detail(model: ModelShown | None, tr: Translate = untranslated, *, took: Sequence[Took] = ()) -> str:
+    """All that is known of a model, a line each; ``took`` is what its runs on this computer took."""
     if model is None:
         return ""
     lines = [tr(DEMONSTRATION)] if model.demonstration else []
@@ -54,6 +55,10 @@ def detail(model: ModelShown | None, tr: Translate = untranslated) -> str:
         lines.append(tr("It lies in a shared folder, which this installation does not change."))
     if model.verdict:
         lines.append(tr("Last look: {text}").format(text=verdict_text(model.verdict, tr)))
+    if took:
+        last = took[-1].network_seconds + took[-1].rest_seconds
+        text = tr("Runs on this computer: {count}, the last took {seconds:.0f} s on {device}")
+        lines.append(text.format(count=len(took), seconds=last, device=took[-1].device))
     lines.append(tr("Weights, SHA-256: {hash}").format(hash=model.weights_sha256))
     lines.append(tr("Folder: {path}").format(path=model.folder))
     lines += [tr("Labels:"), *(f"  {label}" for label in model.labels)]

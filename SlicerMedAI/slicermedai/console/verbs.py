@@ -60,7 +60,7 @@ def submit(
     bundle:
         The model, as name or name@version.
     output:
-        The folder to make; by default a new ``MedAI-<time>-<number>`` in the folder of results that is set, or Documents.
+        The folder to make; by default a new ``MedAI-<time>-<number>`` in the folder of results, or in Documents.
     on_done:
         Called with the result when the job is done, by whatever polls; what it raises is told and kept as
         ``job.callback_error``. :func:`show` shows the image too (a volume node as it is, anything else read again), and
@@ -68,10 +68,8 @@ def submit(
     options:
         Any field of :class:`slicermedai.RunJob`. For arrays ``affine``: a :class:`Geometry`, or a 4 x 4 together with
         ``convention``: "itk" (array[slice, row, column], matrix to LPS mm) or "nibabel" (array[i, j, k], to RAS mm).
-        ``inputs``, for a model that takes several images: a mapping of the model's names for the others to whatever
-        ``source`` may be, and ``shows`` the name of ``source``.
-        For sources from memory ``study``: the :class:`Study` that result, scene and report name. DICOM objects cite
-        images, which memory has none of: SEG and SR need the DICOM files themselves.
+        From memory ``study``: the :class:`Study` that all output names; SEG and SR need DICOM files. For a model of
+        several images ``inputs``: its names for the others, each with a source, and ``shows``: its name for ``source``.
 
     Raises
     ------
@@ -124,7 +122,7 @@ def deidentify(
     source:
         A DICOM folder, file or zip file, or a list of DICOM files.
     output:
-        The folder to make; by default a new ``MedAI-<time>-<number>`` in the folder of results that is set, or Documents.
+        The folder to make; by default a new ``MedAI-<time>-<number>`` in the folder of results, or in Documents.
     preset:
         "basic", "research", "hipaa-safe-harbor", or the file of a site's own preset.
     passphrase:
