@@ -16,18 +16,22 @@ _SHORTEST, _WIDEST = 6, 3
 Span = tuple[int, int]
 
 
-def breakable(tokens: Iterable[Token]) -> tuple[str, ...]:
-    """Single words of names of six letters or more, folded."""
+def breakable(tokens: Iterable[Token]) -> dict[str, tuple[str, ...]]:
+    """Single words of names of six letters or more, folded, by their first six."""
     words = {fold(token.text) for token in tokens if token.kind is Kind.NAME and token.text.isalpha()}
-    return tuple(sorted(word for word in words if len(word) >= _SHORTEST))
+    found: dict[str, tuple[str, ...]] = {}
+    for word in sorted(word for word in words if len(word) >= _SHORTEST):
+        found[word[:_SHORTEST]] = (*found.get(word[:_SHORTEST], ()), word)
+    return found
 
 
-def broken_spans(folded: str, words: tuple[str, ...]) -> list[Span]:
+def broken_spans(folded: str, words: dict[str, tuple[str, ...]]) -> list[Span]:
     """(start, end) of ``words`` in ``folded`` that have gaps within, and no letters beside them."""
     if not words or not _BETWEEN.search(folded):
         return []
     squeezed = folded.translate(_WITHOUT)
-    there = [word for word in words if word in squeezed]
+    starts = {squeezed[n : n + _SHORTEST] for n in range(len(squeezed) - _SHORTEST + 1)} & words.keys()
+    there = sorted(word for start in starts for word in words[start] if word in squeezed)
     if not there:
         return []
     places = [n for n, character in enumerate(folded) if character not in _GAPS]

@@ -88,13 +88,15 @@ _OF_ERAS = re.compile(
     "([0-9]{1,2})(?![0-9])日?"
 )
 _OF_LETTERS = re.compile(r"(?<![^\W_])([mtshr])\.?([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})(?![0-9])")
+_AFTER_A_NAME = re.compile(rf"[^\W\d_][ \-_/.]{{0,2}}[0-9]{{1,2}}{_NTH}{_GAP}{_YEAR}")
+"""What stands in every date that begins with a month's name: names take long to look for."""
 _COMPACT = re.compile(r"(?<![0-9.])([0-9]{2})([0-9]{2})([0-9]{2})(?!\.?[0-9])")
 
 
 def found_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
     """(start, end, what days it may mean) of everything in folded ``text`` that looks like a date, or may be one."""
     for pattern, orders in _FORMS:
-        position = 0
+        position = 0 if orders != "ndy" or _AFTER_A_NAME.search(text) else len(text)
         while match := pattern.search(text, position):
             position = match.start() + 1
             yield match.start(), match.end(), frozenset(_day(match, order) for order in orders.split())

@@ -27,17 +27,21 @@ _PROPER = (
 _NUMBER = r"([A-Za-z]{0,4}[-/ ]?[0-9][A-Za-z0-9./-]{2,}(?:[ -][0-9]{2,})*)"
 
 _PLAIN = tuple(
-    re.compile(pattern, flags)
-    for pattern, flags in (
-        (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}", 0),
-        (r"(?:https?://|www\.)[^\s\\]+", re.IGNORECASE),
-        (r"(?<![\w.])\+[0-9][0-9 ()./-]{6,}[0-9]", 0),
-        (r"(?<![\w.])(?:\([0-9]{3}\) ?|[0-9]{3}[-. ])[0-9]{3}[-. ][0-9]{4}(?!\w)", 0),
-        (r"(?<![\w.-])[0-9]{3}-[0-9]{7}(?![\w-])", 0),
-        (r"(?<![\w.-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![\w-])", 0),
-        (rf"(?<!\w){_LETTER}[\w'-]{{1,63}}\^{_LETTER}[\w'-]{{0,63}}(?:\^[\w'.-]{{0,63}}){{0,3}}", 0),
+    (needed, re.compile(pattern, re.IGNORECASE))
+    for needed, pattern in (
+        ("@", r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,9}"),
+        ("://", r"https?://[^\s\\]+"),
+        (".", r"www\.[^\s\\]+"),
+        ("+", r"(?<![\w.])\+[0-9][0-9 ()./-]{6,}[0-9]"),
+        (10, r"(?<![\w.])(?:\([0-9]{3}\) ?|[0-9]{3}[-. ])[0-9]{3}[-. ][0-9]{4}(?!\w)"),
+        (10, r"(?<![\w.-])[0-9]{3}-[0-9]{7}(?![\w-])"),
+        (9, r"(?<![\w.-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![\w-])"),
+        ("^", rf"(?<!\w){_LETTER}[\w'-]{{1,63}}\^{_LETTER}[\w'-]{{0,63}}(?:\^[\w'.-]{{0,63}}){{0,3}}"),
     )
 )
+"""(a sign that has to be there, or how many digits; the form)"""
+_FEWEST = 3
+"""Digits of a number after a label."""
 _TELEPHONE = (
     r"(?<![^\W_])(?:tel|telephone|telefon|telefono|phone|ph|mobile|mobil|handy|cell|fax|pager|call|contact)"
     r"(?:[ ]?(?:no|nr|number))?[.:#= ]*(\+?[0-9(][0-9() ./-]{3,}[0-9])"
@@ -66,7 +70,26 @@ _LABELLED = (
     r"technologist|tech|radiologist|physician|doctor|contact|attn|signed)\.?[ ]?[:=][ ]*" + _NAMES
 )
 _NUMBERS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (_TELEPHONE, _NUMBERED, _BORN))
-_PEOPLE = tuple(re.compile(pattern) for pattern in (_TITLED, _RELATED, _LABELLED))
+_PEOPLE = tuple(
+    (frozenset(labels.split()), re.compile(pattern))
+    for labels, pattern in (
+        ("dr drs doctor prof professor mr mrs ms miss herr hr frau fr mme sra dott dra", _TITLED),
+        (
+            "mother father wife husband spouse son daughter brother sister guardian partner aunt uncle next referred "
+            "requested asked reported read seen signed performed ordered operator technologist radiologist physician "
+            "nurse",
+            _RELATED,
+        ),
+        (
+            "patient pat pt name surname first last nachname vorname nom nombre apellido mother father wife husband "
+            "referring ref requested reported performed operator technologist tech radiologist physician doctor "
+            "contact attn signed",
+            _LABELLED,
+        ),
+    )
+)
+"""(words of which one has to be there, the first ones of all labels; the form)"""
+_RUNS = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9])")
 _MARKED = re.compile(r"[-./\u5e74\ub144]|[^\W\d_]")
 _WORD = re.compile(_LETTER + r"+(?:['\u2019-]" + _LETTER + "+)*")
@@ -91,16 +114,20 @@ def mask_forms(text: str, *, dates: bool = True) -> str:
 
 
 def _of_numbers(text: str) -> Iterator[Span]:
-    for pattern in _PLAIN:
-        yield from (match.span() for match in pattern.finditer(text))
-    for pattern in _NUMBERS:
-        yield from (match.span(1) for match in pattern.finditer(text) if sum(map(str.isdigit, match[1])) >= 3)
+    """What has the signs or the digits that such a form needs; most text has not."""
+    digits = sum(map(str.isdigit, text))
+    for needed, pattern in _PLAIN:
+        if digits >= needed if isinstance(needed, int) else needed in text:
+            yield from (match.span() for match in pattern.finditer(text))
+    for pattern in _NUMBERS if digits >= _FEWEST else ():
+        yield from (match.span(1) for match in pattern.finditer(text) if sum(map(str.isdigit, match[1])) >= _FEWEST)
 
 
 def _of_people(text: str) -> Iterator[Span]:
     """The words up to the first one that is common and no surname, such as a part of the body."""
-    for pattern in _PEOPLE:
-        position = 0
+    words = set(_RUNS.findall(text.casefold()))
+    for labels, pattern in _PEOPLE:
+        position = len(text) + 1 if words.isdisjoint(labels) else 0
         while match := pattern.search(text, position):
             start, size = match.start(1), _size_of_name(match[1])
             position = start + size  # what is no name may be the title of the next one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from datetime import date
@@ -34,6 +35,11 @@ _LEAST_JOINED = 4
 
 def name_tokens(value: str) -> set[Token]:
     """Parts of a person name (PN, or free form) and the ways in which two parts are written together."""
+    return set(_name_tokens(value))
+
+
+@functools.lru_cache(maxsize=1024)
+def _name_tokens(value: str) -> frozenset[Token]:
     found: set[str] = set()
     for group in value.split("="):
         components = [c.strip().lower() for c in group.split("^")[:3]]
@@ -53,9 +59,8 @@ def name_tokens(value: str) -> set[Token]:
     found.update(
         form for text in tuple(found) if text.isalnum() or not is_other_script(text) for form in spellings(text)
     )
-    return {
-        Token(text, Kind.NAME) for text in found | {stem for text in found if text.isalpha() for stem in stems(text)}
-    }
+    found |= {stem for text in found if text.isalpha() for stem in stems(text)}
+    return frozenset(Token(text, Kind.NAME) for text in found)
 
 
 def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:

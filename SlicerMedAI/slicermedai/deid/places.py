@@ -13,7 +13,6 @@ from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.ops import REMOVE, Op
 from slicermedai.deid.profile import Option
 from slicermedai.deid.rules import BASIC_RULES, Rule, decide
-from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.wire import Encoding
 
 _MOST = 4096
@@ -61,9 +60,9 @@ class Place:
     def alone(self) -> Place:
         """The same for values that no other patient of the run is searched in."""
         if self._alone is None:
-            known = self.context.vocabulary
-            own = replace(self.context, vocabulary=Vocabulary(known.tokens, known.left_out))
-            self._alone = Place(own, self.parent, self._rules) if known.crowd is not None else self
+            known = self.context.vocabulary.alone
+            own = replace(self.context, vocabulary=known)
+            self._alone = self if known is self.context.vocabulary else Place(own, self.parent, self._rules)
         return self._alone
 
     def treatment(

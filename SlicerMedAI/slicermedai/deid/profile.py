@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from enum import Enum
 
@@ -91,12 +92,17 @@ class Profile:
     @property
     def option_codes(self) -> frozenset[str]:
         """The options as the table's columns name them."""
-        return frozenset(option.value for option in self.options)
+        return _codes_of(self.options)
 
     def claims(self, done: frozenset[Option] = frozenset()) -> tuple[Code, ...]:
         """The codes that one file may carry in which the steps ``done`` ran and were checked (PS3.3 C.7.1.1)."""
         claimed = (self.options - STEPS) | (self.options & STEPS & done)
         return (BASIC, *(option.code for option in sorted(claimed)))
+
+
+@functools.lru_cache(maxsize=64)
+def _codes_of(options: frozenset[Option]) -> frozenset[str]:
+    return frozenset(option.value for option in options)
 
 
 def _available() -> str:

@@ -80,11 +80,13 @@ def spellings(text: str) -> frozenset[str]:
 
 def is_other_script(text: str) -> bool:
     """True where :func:`spellings` has many of it; of a phrase, those of its words do."""
-    return any(script.search(text) for script in (_CYRILLIC, _GREEK, _KANA))
+    return not text.isascii() and any(script.search(text) for script in (_CYRILLIC, _GREEK, _KANA))
 
 
 def stems(word: str) -> set[str]:
     """What a Russian, Greek, Polish or Czech name keeps in all of its cases, of five letters or more."""
+    if word.isascii():
+        return {word[:-1]} if len(word) > _STEM and _SLAVIC.search(word) else set()
     composed = unicodedata.normalize("NFC", word)
     found = set()
     if _CYRILLIC.search(composed):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import re
@@ -16,6 +15,7 @@ from slicermedai.deid.cut import cut_spans, cuttable
 from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
 from slicermedai.deid.escapes import unescaped
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.needles import Needles
 from slicermedai.deid.runs import is_line, is_no_chance, text_runs
 from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
 from slicermedai.deid.surnames import surname_spans
@@ -63,8 +63,6 @@ _OTHER_CODECS = (
     "utf-16-le",
     "utf-16-be",
 )
-_BYTE_CODECS = ("latin-1", "iso8859_9", "iso8859_15", *_OTHER_CODECS[:-2])
-_SHORTEST_NEEDLE = 6
 _IN_JAPANESE = charset_of("\\ISO 2022 IR 87")
 Span = tuple[int, int]
 
@@ -88,11 +86,12 @@ class Vocabulary:
     In text, ``crowd`` is searched for too: what is distinctive of the other patients of the run.
     """
 
-    __slots__ = ("_long", "_scopes", "_surnames", "crowd", "left_out", "tokens")
+    __slots__ = ("_alone", "_long", "_scopes", "_surnames", "crowd", "left_out", "tokens")
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
         self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
         self._scopes: dict[Scope, _Index] = {}
+        self._alone: Vocabulary | None = None
         self._long: frozenset[str] | None = None
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
@@ -167,7 +166,7 @@ class Vocabulary:
             return False
         if scope is not Scope.TEXT:
             low = raw.lower()
-            if _BYTES_WORTH.search(low) and any(needle in low for needle in self._index(scope).needles):
+            if _BYTES_WORTH.search(low) and self._index(scope).needles.stand_in(low):
                 return True
             return scope is Scope.BINARY and any(map(self._hits_run, text_runs(raw)))
         index = self._index(scope)
@@ -182,6 +181,14 @@ class Vocabulary:
         if self._long is None:
             self._long = long_numbers(self.tokens)
         return holds_number(raw, self._long)
+
+    @property
+    def alone(self) -> Vocabulary:
+        """The same without the other patients."""
+        if self._alone is None and self.crowd is not None:
+            self._alone = Vocabulary(self.tokens, self.left_out)
+            self._alone._scopes = self._scopes
+        return self._alone or self
 
     @property
     def long_numbers(self) -> frozenset[str]:
@@ -202,7 +209,7 @@ class _Index:
 
     def __init__(self, tokens: list[Token], scope: Scope) -> None:
         self._short = short_numbers(tokens)
-        self._breakable = breakable(tokens) if scope is Scope.TEXT else ()
+        self._breakable = breakable(tokens) if scope is Scope.TEXT else {}
         self._cuttable = cuttable(tokens) if scope is Scope.TEXT else {}
         forms = {_form(token) for token in tokens if not is_short(token)}
         self._grams: dict[str, list[_Form]] = {}
@@ -214,7 +221,8 @@ class _Index:
         self._days = days_of(tokens) if in_text else frozenset()
         self._short_days = shortened(self._days)
         self._joined = _joined(tokens) if in_text else {}
-        self.needles = () if in_text else _needles(tokens)
+        self._digits = frozenset(_digits(text) for texts in self._joined.values() for text in texts)
+        self.needles = Needles(() if in_text else tokens)
 
     def spans(self, folded: str) -> list[Span]:
         """(start, end) of what is found, in order and without overlap."""
@@ -227,7 +235,7 @@ class _Index:
             found += cut_spans(folded, self._cuttable)
         if self._short:
             found += labelled_spans(folded, self._short)
-        if self._joined and _SPREAD.search(folded):
+        if self._joined and _SPREAD.search(folded) and any(map(_digits(folded).__contains__, self._digits)):
             found += self._spread(folded)
         return _merged(found) if len(found) > 1 else found
 
@@ -305,6 +313,10 @@ def _joined(tokens: list[Token]) -> dict[str, list[str]]:
     return found
 
 
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
 def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
     """True where no digit stands directly before or after what was found over gaps of at most three characters."""
     first, last = places[start], places[end - 1]
@@ -312,17 +324,6 @@ def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
         return False
     before = folded[first - 1 : first].isdigit()
     return not before and not folded[last + 1 : last + 2].isdigit()
-
-
-def _needles(tokens: list[Token]) -> tuple[bytes, ...]:
-    """The tokens as bytes in which ASCII letters are small; of other letters both cases, in every character set."""
-    found: set[bytes] = set()
-    for text in {variant for t in tokens for variant in (t.text, fold(t.text))}:
-        cases, codecs = ((text,), ()) if text.isascii() else ({text, text.upper(), text.title()}, _BYTE_CODECS)
-        for case, codec in itertools.product(cases, ("utf-8", "utf-16-le", "utf-16-be", *codecs)):
-            with contextlib.suppress(UnicodeEncodeError):
-                found.add(case.encode(codec).lower())
-    return tuple(sorted(needle for needle in found if len(needle) >= _SHORTEST_NEEDLE))
 
 
 def _readings(raw: bytes) -> set[str]:
