@@ -47,10 +47,12 @@ def test_every_block_runs_in_the_order_of_the_page(desk: Path, capsys: pytest.Ca
         exec(compile(block, f"tutorial-scripter.md, block {number}", "exec"), known)
         said.append(capsys.readouterr().out)
     assert all(said), "a block that says nothing is not followed by anybody"
-    made, run, started, copies, reviewed, exported, cohort, plan, trust = said
+    made, run, started, several, told, copies, reviewed, exported, cohort, plan, trust = said
     assert made == "brain_mr@1.0 True\n"
     assert "brain" in run and "not calibrated" in run
     assert started.startswith("done ")
+    assert several == "['brain', 'brain']\n"
+    assert "estimated for this machine" in told and "TFLOP" in told
     assert "report.html" in copies
     assert reviewed.strip().endswith("reviewed-1")
     assert "seg.dcm" in exported and "findings.csv" in exported
