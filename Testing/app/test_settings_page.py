@@ -106,3 +106,10 @@ def test_cohorts_and_de_identification_begin_with_the_key_and_the_device_that_ar
     assert batch.state.asked.project_key == "other"
     deid = DeidRun(submit=lambda *_, **__: None, add_to_database=lambda result: None)
     assert deid.state.asked.key == str(tmp_path / "key")
+    settings.change("project_key", str(tmp_path / "next"))
+    deid.refresh()
+    assert deid.state.asked.key == str(tmp_path / "next")
+    deid.choose(key="own")
+    settings.change("project_key", "")
+    deid.refresh()
+    assert deid.state.asked.key == "own"

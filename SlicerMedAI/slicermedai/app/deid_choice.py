@@ -42,13 +42,17 @@ class Choosing(Presenter):
         self.has_brain_model = False
         self.source: Any = None
         """A folder as text, or a list of files."""
-        self.state: DeidState = DeidState(asked=Asked(key=settings.value("project_key")))
+        self._key_set = settings.value("project_key")
+        self.state: DeidState = DeidState(asked=Asked(key=self._key_set))
         self.choice: Choice = choice_of(self.job(Path()))
 
     # --- choosing ----------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Look again which optional parts are installed."""
+        """Look again which optional parts are installed, and which key is set, unless another one was chosen."""
+        before, self._key_set = self._key_set, settings.value("project_key")
+        if self._key_set != before == self.state.asked.key and not self.busy:
+            self._ask(key=self._key_set)
         self.missing, self.has_brain_model = tuple(self._find_missing()), self._find_brain()
         self.explain()
         self.changed.emit(self.state)

@@ -46,7 +46,8 @@ def get_setting(name: str) -> SettingShown:
     """One of them; raises :class:`~slicermedai.errors.InputError` for a name that is none."""
     setting = _known(name)
     now = settings.found(name)
-    wrong = problem_of(name, now.text) if now.source is not Source.DEFAULT or setting.kind is Kind.FOLDER else ""
+    is_there = setting.kind is Kind.FOLDER or (setting.kind is Kind.FILE and bool(now.text) and Path(now.text).exists())
+    wrong = problem_of(name, now.text) if now.source is not Source.DEFAULT or is_there else ""
     return SettingShown(name=name, value=now.text, source=now.source, variable=setting.variable, problem=wrong)
 
 

@@ -110,8 +110,8 @@ class SettingsPanel:
     def _join(self, dialog: Any) -> None:
         dialog.addPanel(TITLE, self.panel)
         dialog.connect("accepted()", self.keep)
-        stack = slicer.util.findChild(dialog, _STACK)
-        stack.connect("currentChanged(int)", self.look)
+        for stack in slicer.util.findChildren(dialog, name=_STACK):
+            stack.connect("currentChanged(int)", self.look)
 
     def _changed(self, name: str) -> None:
         self._waiting.add(name)
