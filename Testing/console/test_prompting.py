@@ -19,6 +19,10 @@ from slicermedai.console.prompting import PromptSession
 from slicermedai.domain.prompts import PointPrompt
 from slicermedai.errors import ConsentError, InputError, JobCancelled, JobError, ProtocolError, WorkerCrashed
 from Testing.fixtures.grids import covering
+from Testing.fixtures.identity import Identity, identity_tokens
+from Testing.fixtures.leaks import leaks
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
 from Testing.inference.conftest import body_on, points_of
 from Testing.inference.prompt_bundle import write_prompt_bundle
 
@@ -78,6 +82,14 @@ def test_three_lines_give_a_result_and_a_further_mark_changes_it(session: Prompt
     third = session.result
     assert np.array_equal(third.findings[0].region.to_array(), first.findings[0].region.to_array())
     assert heard == [first, second, third] and session.latest is third
+    session.add_point((900.0, 0.0, 0.0), label="Body")
+    with pytest.raises(InputError, match="lies outside of the image"):
+        _ = session.result
+    session.clear()
+    with pytest.raises(JobError, match="nothing was marked"):
+        _ = session.result
+    session.add_box((4.0, -26.0, 2.0), (18.0, -10.0, 16.0), label="Body")
+    assert np.abs(middle(session.result) - (11.0, -18.0, 9.0)).max() < 1.5
     pid = session._child.pid
     assert pid is not None and session._child.starts == 1
     session.close()
@@ -85,19 +97,7 @@ def test_three_lines_give_a_result_and_a_further_mark_changes_it(session: Prompt
     assert not list((tmp_path / "temp").rglob("result.json")), "results do not stay in temporary folders"
 
 
-def test_a_mark_that_cannot_be_is_told_and_the_next_one_is_answered(session: PromptSession) -> None:
-    session.add_point((900.0, 0.0, 0.0), label="Body")
-    with pytest.raises(InputError, match="lies outside of the image"):
-        _ = session.result
-    session.undo()
-    with pytest.raises(JobError, match="nothing was marked"):
-        _ = session.result
-    session.add_box((4.0, -26.0, 2.0), (18.0, -10.0, 16.0), label="Body")
-    assert np.abs(middle(session.result) - (11.0, -18.0, 9.0)).max() < 1.5
-    assert session._child.starts == 1
-
-
-def test_cancelling_takes_less_than_two_seconds_and_the_next_mark_is_answered(session: PromptSession) -> None:
+def test_what_ends_an_answer_is_told_and_the_next_mark_is_answered(session: PromptSession) -> None:
     session.add_point(PLACE, label="Body")
     session.poll()
     began = time.monotonic()
@@ -106,21 +106,18 @@ def test_cancelling_takes_less_than_two_seconds_and_the_next_mark_is_answered(se
         _ = session.result
     assert time.monotonic() - began < 2.0
     session.add_point(FAR, label="Body")
-    assert session.result.findings and session.latest is not None
-
-
-def test_a_killed_process_is_told_and_the_next_mark_starts_another(session: PromptSession) -> None:
-    session.add_point(PLACE, label="Body")
     assert session.result.findings
-    assert session._child.pid is not None
-    os.kill(session._child.pid, signal.SIGSTOP)
-    session.add_point(FAR, label="Body")
-    os.kill(session._child.pid, signal.SIGKILL)
+    starts, pid = session._child.starts, session._child.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    session.add_point(FAR, label="Body", inside=False)
+    os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerCrashed, match="SIGKILL"):
         _ = session.result
-    session.undo()
+    session.clear()
+    session.add_point(PLACE, label="Body")
     assert np.abs(middle(session.result) - PLACE).max() < 1.5
-    assert session._child.starts == 2
+    assert session._child.starts == starts + 1
 
 
 def test_saving_runs_the_whole_job_and_gives_the_same(session: PromptSession, tmp_path: Path) -> None:
@@ -133,6 +130,22 @@ def test_saving_runs_the_whole_job_and_gives_the_same(session: PromptSession, tm
     assert np.array_equal(saved.findings[0].region.to_array(), shown.findings[0].region.to_array())
     assert saved.provenance.prompts == shown.provenance.prompts
     assert saved.findings[0].measurements == shown.findings[0].measurements
+
+
+def test_on_the_pseudonymous_route_nothing_names_the_patient(model: str, image: Volume, tmp_path: Path) -> None:
+    who = Identity()
+    write_series(image, tmp_path / "series", spec=SeriesSpec(slope=1e-4, identity=who))
+    with slicermedai.prompt(tmp_path / "series", model, device="cpu", identity="deidentify") as session:
+        session.add_point(PLACE, label="Body")
+        result = session.result
+        assert np.abs(middle(result) - PLACE).max() < 1.5
+        kept = [path for path in (tmp_path / "temp").rglob("*") if path.is_file()]
+        assert any(path.suffix == ".dcm" for path in kept), "the copies that are analysed"
+        assert not leaks(kept, identity_tokens(who))
+    assert result.study.identity == "deidentify" and not leaks(
+        result.save(tmp_path / "kept").iterdir(), identity_tokens(who)
+    )
+    assert not [path for path in (tmp_path / "temp").rglob("*.dcm") if path.is_file()]
 
 
 def test_consent_is_asked_for_as_for_any_run(tmp_path: Path, image: Volume, places: Path) -> None:

@@ -23,6 +23,7 @@ from slicermedai.jobs.specs import RunJob
 from slicermedai.jobs.standing import answer_requests
 
 if TYPE_CHECKING:
+    from slicermedai.domain.bundle import BundleRef
     from slicermedai.pipeline import Opened
 
 STOP = "stop"
@@ -52,7 +53,7 @@ class Sitting:
         job = make_job(RunJob, asked["job"])
         opened = self._opened_for(job, asked["session"], progress)
         result = analysed(opened, job, job_id=asked["session"], progress=progress).result
-        _log(result, job, asked["session"])
+        _log(result, opened.bundle, job.identity, asked["session"])
         place = Path(asked["place"])
         place.mkdir(parents=True)
         write_object(result, place, kind=RESULT, compress=False)
@@ -72,13 +73,11 @@ class Sitting:
         return replace(self._opened, started=now())
 
 
-def _log(result: AnalysisResult, job: RunJob, session: str) -> None:
-    from slicermedai.bundles.registry import resolve
-
+def _log(result: AnalysisResult, bundle: BundleRef, route: str, session: str) -> None:
     made = result.provenance
     slices = result.volume_geometry.shape[0]
-    steps.record_read(made, slices=slices, job_id=session, route=job.identity)
-    steps.record_model(made, resolve(job.bundle), job_id=session, status=result.status.value)
+    steps.record_read(made, slices=slices, job_id=session, route=route)
+    steps.record_model(made, bundle, job_id=session, status=result.status.value)
 
 
 def main(arguments: list[str]) -> int:

@@ -196,7 +196,7 @@ class Pointed:
         """(a, b, c) logits of one window: those of its places, and of the class where these do not change it."""
         seen = places.within(start, self.roi)
         box = tuple(slice(a, a + n) for a, n in zip(start, self.roi, strict=True))
-        window = image[(slice(None), *box)][None]
+        window = image[(slice(None), *box)][None].clone()
         prompts = seen.prompts((slice(None), slice(None), *box))
         marked = self._asked(window, ("places", start, *seen.key), prompts)
         if not places.known:
