@@ -20,7 +20,7 @@ import numpy as np
 from pydicom.valuerep import format_number_as_ds
 
 from slicermedai.domain.codes import ANATOMY, MILLIMETER, NO_UNITS, Code, Label, ucum
-from slicermedai.domain.decisions import decided
+from slicermedai.domain.decisions import decided, is_edited
 from slicermedai.domain.finding import (
     Box,
     Confidence,
@@ -351,7 +351,7 @@ def _whole(before: AnalysisResult, after: AnalysisResult, *, exact: bool) -> dic
         checks |= {name: getattr(made, name) == getattr(read, name) for name in names}
         checks["weights"] = _others(made) == _others(read)
     if after.maps:
-        kept = {one.tracking_uid for one in before.findings}
+        kept = {one.tracking_uid for one in before.findings if not is_edited(before, one)}
         checks["maps"] = [_of_map(one, kept) for one in before.maps] == [_of_map(one, kept) for one in after.maps]
     if not exact and any(isinstance(one.region, PackedMask) for one in before.findings):
         checks["grid"] = before.volume_geometry.same_grid(after.volume_geometry)
@@ -364,7 +364,7 @@ def _others(made: Provenance) -> list[str]:
 
 
 def _of_map(one: Map, kept: set[str]) -> tuple[object, ...]:
-    """A finding that people rejected is explained by no map."""
+    """A finding that people rejected or edited is explained by no map."""
     explains = tuple(uid for uid in one.explains if uid in kept)
     return one.name, one.quantity, one.unit, one.calibration, one.array.tobytes(), explains
 

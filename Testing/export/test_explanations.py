@@ -143,6 +143,24 @@ def test_a_rejected_finding_is_not_explained(tmp_path: Path) -> None:
     assert links_in(written(case, tmp_path, "seg", "sr", "pmap") / "sr.dcm") == []
 
 
+def test_what_a_person_drew_is_not_explained_by_what_the_network_looked_at(tmp_path: Path) -> None:
+    case = explained(two_findings())
+    finding = case.result.findings[1]
+    edit = Review(
+        tracking_uid=finding.tracking_uid,
+        person="Roe",
+        decision=Decision.EDITED,
+        region=finding.region,
+        time="2026-11-23",
+    )
+    case = dataclasses.replace(case, result=dataclasses.replace(case.result, reviews=(edit,)))
+    folder = written(case, tmp_path)
+    assert links_in(folder / "sr.dcm") == []
+    r5 = json.loads((folder / "fhir-r5.json").read_text(encoding="utf-8"))
+    codes = [one["resource"]["code"] for one in r5["entry"] if one["resource"]["resourceType"] == "ImagingSelection"]
+    assert {code["coding"][0]["code"] for code in codes} == {"121191"}
+
+
 def test_a_saved_result_keeps_which_findings_a_map_explains(tmp_path: Path) -> None:
     result = explained(two_findings()).result
     loaded = AnalysisResult.load(result.save(tmp_path / "saved"))

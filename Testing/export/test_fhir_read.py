@@ -309,6 +309,16 @@ def test_several_patients_in_one_bundle_are_refused(tmp_path: Path) -> None:
         read_result([a_bundle(tmp_path / "b.json", a_report("v"), other, _PATIENT)])
 
 
+def test_that_several_devices_are_read_as_one_is_said(tmp_path: Path) -> None:
+    devices = [{"resourceType": "Device", "id": name, "deviceName": [{"name": name}]} for name in ("a", "b")]
+    made = [an_observation(n, device={"reference": f"Device/{d}"}) for n, d in (("v", "a"), ("w", "b"), ("x", "a"))]
+    read = read_result([a_bundle(tmp_path / "b.json", a_report("v", "w", "x"), *made, *devices)])
+    assert read.result.provenance.bundle == "a"
+    assert "b.json: 2 Devices made the Observations: all are read as of the first." in read.lost
+    alone = read_result([a_bundle(tmp_path / "c.json", a_report("v", "x"), made[0], made[2], devices[0])])
+    assert not any("Devices" in text for text in alone.lost)
+
+
 @pytest.mark.parametrize("giver", [{"system": "urn:ward-b"}, {"assigner": {"display": "Ward B"}}])
 def test_one_number_of_two_givers_is_two_patients(giver: dict[str, Any], tmp_path: Path) -> None:
     mine = {"value": "P-1", "system": "urn:ward-a", "assigner": {"display": "Ward A"}}

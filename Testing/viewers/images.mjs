@@ -43,7 +43,7 @@ const modules = {
   imagePixelModule: (image) => ({ bitsAllocated: 16, samplesPerPixel: 1, rows: image.Rows, columns: image.Columns }),
 };
 
-// All frames of the files, "file:0", "file:1#2" ...; those of a multi-frame image have their place from its groups.
+// All frames of the files, "file:0", "file:1/frames/2" ...; those of a multi-frame image have their place from its groups.
 export function imagesOf(paths) {
   return new Map(paths.flatMap((path, number) => frames(dataset(path), `file:${number}`)));
 }
@@ -52,7 +52,7 @@ function frames(image, name) {
   const own = list(image.PerFrameFunctionalGroupsSequence);
   if (own.length === 0) return [[name, image]];
   const [shared] = list(image.SharedFunctionalGroupsSequence);
-  return own.map((groups, index) => [`${name}#${index + 1}`, { ...image, ...placed(shared), ...placed(groups) }]);
+  return own.map((groups, index) => [`${name}/frames/${index + 1}`, { ...image, ...placed(shared), ...placed(groups) }]);
 }
 
 function placed(groups) {

@@ -12,7 +12,7 @@ metaData.addProvider(get, 100);
 
 const known = {};
 for (const [id, image] of images) {
-  known[`${image.SOPInstanceUID}:${id.split("#")[1] ?? 1}`] = id;
+  known[`${image.SOPInstanceUID}:${id.split("/frames/")[1] ?? 1}`] = id;
 }
 const state = MeasurementReport.generateToolState(dataset(report), known, metaData);
 const lines = Object.entries(state).flatMap(([tool, found]) =>
@@ -25,7 +25,7 @@ const lines = Object.entries(state).flatMap(([tool, found]) =>
       label: data.label,
       finding: list(one.finding)[0]?.CodeValue,
       image: images.get(metadata.referencedImageId)?.SOPInstanceUID,
-      frame: Number(metadata.referencedImageId?.split("#")[1] ?? 1),
+      frame: Number(metadata.referencedImageId?.split("/frames/")[1] ?? 1),
       points: data.handles.points,
       length: Number(stats?.length),
       unit: stats?.unit,

@@ -13,7 +13,7 @@ from highdicom.sr.value_types import ImageContentItem
 from pydicom.dataset import Dataset
 
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.export import pmap
+from slicermedai.export import pmap, subject
 from slicermedai.export.codes import VISUAL_EXPLANATION, concept
 from slicermedai.export.context import ExportContext
 from slicermedai.export.multiframe import item, sop_reference
@@ -29,10 +29,13 @@ class CitedMap:
 
 
 def cited_maps(result: AnalysisResult, context: ExportContext) -> tuple[CitedMap, ...]:
-    """The maps that explain findings of ``result``; none where no maps are written in this export."""
+    """The maps that explain findings of ``result``; none where no maps are written in this export.
+
+    An edited finding is explained by none: its voxels are a person's.
+    """
     if not context.uids.links_maps:
         return ()
-    found = {one.tracking_uid for one in result.findings}
+    found = subject.explainable(result)
     maps = [
         CitedMap(
             sop_instance_uid=context.uids.instance(pmap.KIND.name, number),

@@ -73,7 +73,7 @@ def read(path: Path) -> ReadBundle:
 
 def _bundle(resources: Resources, path: Path) -> ReadBundle:
     reading = Reading(resources=resources)
-    report, device = _chosen(reading), _device(resources)
+    report, device = _chosen(reading), _device(reading)
     subject = _subject(reading, path)
     groups = groups_of(reading, report)
     _name_other_kinds(reading)
@@ -99,9 +99,13 @@ def _bundle(resources: Resources, path: Path) -> ReadBundle:
     )
 
 
-def _device(resources: Resources) -> Json:
-    """What the Observations name as their device, else the first that is there."""
+def _device(reading: Reading) -> Json:
+    """What the Observations name as their device, else the first that is there; a result has one."""
+    resources = reading.resources
     named = resources.answers(one.get("device") for one in resources.of("Observation"))
+    several = len({id(one) for one in named})
+    if several > 1:
+        reading.lost.append(f"{several} Devices made the Observations: all are read as of the first.")
     return next(iter([*named, *resources.of("Device")]), {})
 
 

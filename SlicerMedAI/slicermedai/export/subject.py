@@ -6,6 +6,7 @@ The order of findings here is the order of segments and of measurement groups: r
 from __future__ import annotations
 
 from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.decisions import is_edited
 from slicermedai.domain.finding import ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult, Status
@@ -133,8 +134,13 @@ def probability(result: AnalysisResult, finding: Finding) -> tuple[Measurement, 
 
 def explains_findings(result: AnalysisResult) -> bool:
     """True where a map of ``result`` explains one of its findings."""
-    found = {one.tracking_uid for one in result.findings}
+    found = explainable(result)
     return any(uid in found for one in result.maps for uid in one.explains)
+
+
+def explainable(result: AnalysisResult) -> set[str]:
+    """The findings that a map may explain: a network's answer, and not what a person drew in its place."""
+    return {one.tracking_uid for one in result.findings if not is_edited(result, one)}
 
 
 def calibration(finding: Finding) -> str:
