@@ -43,6 +43,14 @@ def install(python: ThrowAway, shelf: Path, *wanted: str) -> subprocess.Complete
     return python.run("packages", "install", "--wheels", str(shelf), *(wanted or ("alpha>=1",)))
 
 
+def test_a_throw_away_python_has_no_way_into_this_one(python: ThrowAway, shelf: Path) -> None:
+    make_wheel(shelf, "numpy", "99.0")
+    assert install(python, shelf, "numpy>=99").returncode == 0
+    assert [path for path in python.library.rglob("*") if path.is_symlink()] == []
+    assert (python.library / "numpy.py").is_file()
+    assert not (python.folder / "lent" / "numpy" / "numpy.py").exists()
+
+
 def test_what_is_missing_comes_with_what_it_needs_and_all_else_keeps_its_version(
     python: ThrowAway, shelf: Path
 ) -> None:
