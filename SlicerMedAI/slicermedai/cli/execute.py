@@ -129,6 +129,7 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     """The executor of :class:`ExportJob`."""
     from slicermedai.dicom.headers import load_headers
     from slicermedai.domain.result import AnalysisResult, result_folder
+    from slicermedai.domain.tracking import followed
     from slicermedai.export.profiles import formats_of
     from slicermedai.export.run import export_pictured, export_result
     from slicermedai.pipeline import HEADERS
@@ -138,6 +139,8 @@ def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     formats = formats_of(job.formats, job.profile)
     progress("read", 0.0)
     result, headers = AnalysisResult.load(source), load_headers(source / HEADERS)
+    if job.earlier:
+        result = followed(result, AnalysisResult.load(result_folder(Path(job.earlier))))
     steps.record_result_read(source, job_id=job_id)
     with atomic_folder(output) as partial:
         export_result(result, headers=headers, folder=partial, formats=formats, progress=progress)

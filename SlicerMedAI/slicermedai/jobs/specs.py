@@ -193,6 +193,10 @@ class ExportJob(Job):
             choices=("none", "archive", "viewer", "legacy"),
         ),
     )
+    earlier: str = field(
+        default="",
+        metadata=_option("result folder of an earlier study of the patient: structures keep its tracking UIDs"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
