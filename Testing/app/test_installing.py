@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +227,7 @@ def test_the_extension_is_called_once_the_window_has_said_so_and_what_it_adds_is
 ) -> None:
     monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
     there = {"numpy": "2.4.6"}
-    monkeypatch.setattr(install_record, "installed", lambda: dict(there))
+    monkeypatch.setattr(install_record, "installed", lambda names=None: dict(there))
     called = list[str]()
 
     def extension(versions: str) -> None:
@@ -282,6 +284,13 @@ def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThrowAway:
     return made
 
 
+def command_lines() -> Iterator[bytes]:
+    """Of all processes that run."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_bytes()
+
+
 def asking(run: GuidedRun, *, agree: bool) -> list[str]:
     """Click, wait, and answer; the questions."""
     asked = list[str]()
@@ -319,6 +328,33 @@ def test_a_look_is_cancelled_and_nobody_is_asked(python: ThrowAway, tmp_path: Pa
     until_idle(run)
     assert run.state.phase is Phase.CANCELLED
     assert asked == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="absent: /proc")
+def test_pip_is_gone_with_all_it_started_when_it_is_cancelled_and_what_it_brought_is_known(
+    python: ThrowAway, tmp_path: Path
+) -> None:
+    (tmp_path / "model").touch()
+    names = [f"part{number:03}" for number in range(150)]
+    for name in names:
+        make_wheel(tmp_path / "wheels", name, "1.0")
+    run, _ = a_run(tmp_path, tuple(names))
+    run.ask_and_install(lambda text: True)
+    end = time.monotonic() + 60
+    while not list(python.library.glob("part*.dist-info")):
+        assert time.monotonic() < end and run.busy, run.state.message
+        time.sleep(0.005)
+        run.poll()
+    began = time.monotonic()
+    run.cancel()
+    until_idle(run)
+    assert time.monotonic() - began < 2
+    assert run.state.phase is Phase.CANCELLED
+    assert [line for line in command_lines() if os.fsencode(python.folder) in line] == []
+    there = python.installed()
+    assert 0 < len(there) < len(names)
+    assert python.run("packages", "remove").returncode == 0
+    assert python.installed() == {}
 
 
 def test_a_model_alone_is_asked_for_at_once(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def extension(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
     module.PyTorchUtilsLogic = PyTorchUtilsLogic  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
     slicer.modules.pytorchutils = SimpleNamespace(name="PyTorchUtils")
-    monkeypatch.setattr(install_record, "installed", lambda: dict(there))
+    monkeypatch.setattr(install_record, "installed", lambda names=None: dict(there))
     return called
 
 

@@ -218,7 +218,7 @@ def test_what_medai_installed_is_named_and_removed_after_a_question(
     python = ThrowAway(tmp_path / "python")
     monkeypatch.setattr(interpreter, "python", lambda: str(python.python))
     monkeypatch.setattr(install_record, "library", lambda: python.library)
-    monkeypatch.setattr(install_record, "installed", lambda: python.installed())
+    monkeypatch.setattr(install_record, "installed", lambda names=None: python.installed())
     shelf = make_wheel(tmp_path / "shelf", "alpha", "1.0").parent
     done = python.run("packages", "install", "--wheels", str(shelf), "alpha")
     assert done.returncode == 0, done.stderr

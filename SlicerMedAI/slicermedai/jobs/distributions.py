@@ -36,11 +36,20 @@ def canonical(name: str) -> str:
     return str(packaging("utils").canonicalize_name(name))
 
 
-def installed() -> dict[str, str]:
-    """Canonical name -> version of all that is installed; looked at anew."""
+def installed(names: Iterable[str] | None = None) -> dict[str, str]:
+    """Canonical name -> version of all that is installed, or of ``names`` alone, which is quick; looked at anew."""
     importlib.invalidate_caches()
+    if names is not None:
+        return {name: version for name in names if (version := _version_of(name))}
     found = ((dist.metadata["Name"], dist.version) for dist in importlib.metadata.distributions())
     return {canonical(name): str(version) for name, version in reversed([*found]) if name and version}
+
+
+def _version_of(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def applies(requirement: str, *, extras: Iterable[str] = ("",)) -> bool:

@@ -99,8 +99,9 @@ class InstallRecord:
 
     def ours(self) -> dict[str, str]:
         """What MedAI installed and is still there as it was: canonical name -> version."""
-        now = installed()
-        return {name: version for name, version in self._ours(self._read()).items() if now.get(name) == version}
+        known = self._ours(self._read())
+        now = installed(known)
+        return {name: version for name, version in known.items() if now.get(name) == version}
 
     def forget(self, names: Iterable[str]) -> None:
         """These are not there any more, or are not MedAI's any more."""
