@@ -17,6 +17,8 @@ import pytest
 
 from slicermedai.app.state import Phase
 from slicermedai.console import planning
+from slicermedai.domain.digests import hash_of_image
+from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
 from Testing.app.plans import COARSE, a_liver_run, pseudonymous, smaller_lesion, two_phases, uid_of
@@ -154,6 +156,25 @@ def test_the_result_that_the_scene_shows_is_opened_by_itself(harness: Harness, m
     assert module.widget.ui.resultSelector.currentText.startswith("In the scene: MedAI-one")
     assert module.widget.logic.plan.state.plan is not None
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+
+
+def test_an_image_that_names_no_series_is_compared_before_it_is_shown_while_the_window_lives(
+    harness: Harness, module: Any, elsewhere: Path
+) -> None:
+    import slicer
+
+    from slicermedai.scene.volumes import volume_to_node
+
+    volume, result, plan = liver.phase("venous", COARSE).voxels_alone(), a_result(COARSE), module.widget.logic.plan
+    read = InputDigest(sha256="0" * 64, image=hash_of_image(volume))
+    a_liver_run(elsewhere / "run", result=replace(result, provenance=replace(result.provenance, input=read)))
+    node, said = volume_to_node(volume, slicer.mrmlScene), list[str]()
+    plan.changed.connect(lambda state: said.append(state.activity))
+    open_result(harness, module, elsewhere / "run")
+    assert "compare" in said
+    assert (plan.state.has_image, plan.state.remark) == (True, "")
+    assert module.widget.logic._scene.image_node is node
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
 
 
 # --- planning --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from slicermedai.app import plan_words as words
 from slicermedai.app.plan_ask import Child, Errand, has_copies
@@ -21,7 +21,7 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.plan.history import History
 
-OPEN, IMAGE, START, WORK, SHAPES = "open", "image", "start", "work", "shapes"
+OPEN, IMAGE, COMPARE, START, WORK, SHAPES = "open", "image", "compare", "start", "work", "shapes"
 SERIES, JOIN = "phase_series", "phase"
 SAVE, SURFACES, PAGE = "save", "surfaces", "page"
 """What a child can be asked for: the state's ``activity``."""
@@ -66,7 +66,15 @@ class Answered(Planning):
             folder = str(self._source)
             self._try(lambda: self.child.ask(IMAGE, folder=folder, files=[str(one) for one in files]), IMAGE)
         else:
+            self._compare(result)
+
+    def _compare(self, result: AnalysisResult) -> None:
+        """The voxels of an image that the scene holds are compared before it is shown, a moment at a time."""
+        comparing = self._scene.comparing(result)
+        if comparing is None:
             self._show(None)
+        else:
+            self._try(lambda: comparing, COMPARE)
 
     def _files(self, result: AnalysisResult) -> Sequence[str]:
         """Where the image can be read again: files, or one word for the run's own copies; else nothing.
@@ -80,7 +88,7 @@ class Answered(Planning):
         found = (self._around.files_of(series.series_uid) for series in result.sources if series.series_uid)
         return next((files for files in found if files), ())
 
-    def _try(self, begin: Callable[[], Errand], activity: str) -> None:
+    def _try(self, begin: Callable[[], Any], activity: str) -> None:
         if isinstance(self._working, Errand):  # surfaces, that are of an earlier plan now
             self._working.drop()
             self._working, self._shows_old = None, True
@@ -149,6 +157,9 @@ class Answered(Planning):
         self._set(history=History.of(plan) if plan is not None else None, kept=plan if answer["is_saved"] else None)
         self._remember_folder()
         self._find_image(result)
+
+    def _take_compared(self, working: Errand) -> None:
+        self._show(None)
 
     def _take_image(self, working: Errand) -> None:
         self._show(working.image())
@@ -238,6 +249,7 @@ class Answered(Planning):
     _TAKE: ClassVar[dict[str, Callable[[Answered, Errand], None]]] = {
         OPEN: _take_opened,
         IMAGE: _take_image,
+        COMPARE: _take_compared,
         START: _take_started,
         SERIES: _take_series,
         JOIN: _take_started,

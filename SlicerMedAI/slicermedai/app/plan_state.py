@@ -152,6 +152,9 @@ class Stage(Protocol):
     def has_image(self, result: AnalysisResult) -> bool:
         """Whether the image need not be read again."""
 
+    def comparing(self, result: AnalysisResult) -> Any | None:
+        """Work to be done before it is shown, None for none."""
+
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         """Show it; returns a remark."""
 

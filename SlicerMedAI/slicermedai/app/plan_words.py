@@ -230,6 +230,7 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
         "start": tr("Starting"),
         "open": tr("Reading the result"),
         "image": tr("Reading the image"),
+        "compare": tr("Comparing the image"),
         "work": tr("Working out the numbers"),
         "shapes": tr("Making surfaces"),
         "register": tr("Registering the phases"),

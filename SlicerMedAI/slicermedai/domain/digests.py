@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,18 @@ def hash_of_image(volume: Volume) -> str:
     Over a line with the three sizes and the voxels as little-endian float32, each along the axes that run closest to
     superior, posterior and left, in this order. Where they lie is not in it: that is compared with a tolerance.
     """
-    array = _upright(volume)
-    digest = hashlib.sha256(f"{' '.join(map(str, array.shape))}\n".encode("ascii"))
-    for plane in array:
-        digest.update((np.ascontiguousarray(plane, dtype="<f4") + np.float32(0)).tobytes())  # -0 is 0
+    digest = hashlib.sha256()
+    for piece in pieces_of_image(volume):
+        digest.update(piece)
     return digest.hexdigest()
+
+
+def pieces_of_image(volume: Volume) -> Iterator[bytes]:
+    """What :func:`hash_of_image` is taken over, plane by plane, for whoever has a moment at a time."""
+    array = _upright(volume)
+    yield f"{' '.join(map(str, array.shape))}\n".encode("ascii")
+    for plane in array:
+        yield (np.ascontiguousarray(plane, dtype="<f4") + np.float32(0)).tobytes()  # -0 is 0
 
 
 def _upright(volume: Volume) -> NDArray[Any]:

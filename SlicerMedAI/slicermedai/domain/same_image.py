@@ -15,8 +15,10 @@ NOT_COMPARED = (
 _ADVICE = "Give the image of this result, or none."
 
 
-def check_image(result: AnalysisResult, volume: Volume, *, attribute: str = "volume") -> str:
+def check_image(result: AnalysisResult, volume: Volume, *, attribute: str = "volume", known: str = "") -> str:
     """ "" where ``volume`` is the image that was analysed, or :data:`NOT_COMPARED` where an old result cannot tell.
+
+    ``known`` is its :func:`~slicermedai.domain.digests.hash_of_image`, where that was taken already.
 
     Raises
     ------
@@ -30,7 +32,7 @@ def check_image(result: AnalysisResult, volume: Volume, *, attribute: str = "vol
         raise InputError(
             "the image is not the one that was analysed: it is of another series", attribute=attribute, advice=_ADVICE
         )
-    same = has_same_voxels(result, volume)
+    same = has_same_voxels(result, volume, known=known)
     if same is False:
         raise InputError(
             "the image is not the one that was analysed: its voxels are others", attribute=attribute, advice=_ADVICE
@@ -52,13 +54,13 @@ def is_of_another_series(result: AnalysisResult, series_uid: str) -> bool:
     return bool(series_uid and known) and series_uid not in known
 
 
-def has_same_voxels(result: AnalysisResult, volume: Volume) -> bool | None:
-    """Whether the voxels are those that were analysed; None where the result cannot tell."""
+def has_same_voxels(result: AnalysisResult, volume: Volume, *, known: str = "") -> bool | None:
+    """Whether the voxels are those that were analysed; None where the result cannot tell. ``known`` as above."""
     read = result.provenance.input
     if read is None:
         return None
     if read.image:
-        return read.image == hash_of_image(volume)
+        return read.image == (known or hash_of_image(volume))
     if not read.files and volume.geometry == result.volume_geometry:
         return read.sha256 == hash_of_volume(volume)
     return None

@@ -16,6 +16,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError, InputError, MedAIError
 from slicermedai.scene import identity, laying
+from slicermedai.scene.comparing import Comparing
 from slicermedai.scene.hierarchy import series_uid_of
 from slicermedai.scene.jump import jump_to
 from slicermedai.scene.markups import TRACKING_UID, add_markup
@@ -29,7 +30,7 @@ from slicermedai.scene.segments import (
     put_segment,
     tag_segment,
 )
-from slicermedai.scene.show import show
+from slicermedai.scene.show import check_node, lay_out, names_series, show
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node
 
@@ -53,6 +54,8 @@ class ReviewScene:
         """Which region each segment shows, by its finding."""
         self._changed: set[str] = set()
         self._watched: tuple[Any, int] | None = None
+        self._hashed: dict[str, tuple[int, str]] = {}
+        """Image nodes whose voxels were hashed: when they were changed last, and the hash."""
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
@@ -78,6 +81,26 @@ class ReviewScene:
             return self._is_shown(result) or any(True for _ in self._candidates(result))
         finally:
             self._result = before
+
+    def comparing(self, result: AnalysisResult) -> Comparing | None:
+        """Work that compares the image that the scene holds with the one that was analysed, to be done before
+        :meth:`open`; None where there is nothing to compare, or it is done at once.
+        """
+        self._result, before = result, self._result
+        is_shown, self._result = self._is_shown(result), before
+        node, read = next(self._candidates(result), None), result.provenance.input
+        if is_shown or node is None or read is None or not read.image:
+            return None
+        if names_series(result, node) or self._known(node):
+            return None
+        return Comparing(node, lambda told: self._note_hash(node, told))
+
+    def _known(self, node: Any) -> str:
+        changed, told = self._hashed.get(node.GetID(), (-1, ""))
+        return told if changed == _changed(node) else ""
+
+    def _note_hash(self, node: Any, told: str) -> None:
+        self._hashed[node.GetID()] = _changed(node), told
 
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         """Show ``result`` with its decisions, on the image that the scene holds, or on ``image``; returns a remark.
@@ -215,7 +238,9 @@ class ReviewScene:
     def _show(self, result: AnalysisResult, image: Volume | None) -> str:
         for node in self._candidates(result):
             try:
-                return show(result, self.scene, volume_node=node, surfaces=self.surfaces).remark
+                now = decided(result)
+                remark = check_node(now, node, known=self._known(node))
+                return lay_out(now, self.scene, node, surfaces=self.surfaces, remark=remark).remark
             except (GeometryError, IdentityError, InputError):
                 continue
         return show(result, self.scene, volume=image, surfaces=self.surfaces).remark
@@ -300,6 +325,11 @@ def _drawn_in(segmentation: Any, findings: Sequence[Finding]) -> set[str]:
         elif isinstance(region, PackedMask):
             wanted[one.tracking_uid] = voxels(region)
     return {uid for uid, count in wanted.items() if there[uid] != count}
+
+
+def _changed(node: Any) -> int:
+    image = node.GetImageData()
+    return -2 if image is None else int(image.GetMTime())
 
 
 def _lies_on(node: Any, result: AnalysisResult) -> bool:

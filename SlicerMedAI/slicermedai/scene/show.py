@@ -19,7 +19,7 @@ from slicermedai.scene.markups import add_markup
 from slicermedai.scene.notice import describe, fill_notice
 from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
 from slicermedai.scene.tables import fill_table
-from slicermedai.scene.volumes import geometry_of_node, volume_from_node, volume_to_node
+from slicermedai.scene.volumes import geometry_of_node, volume_as_shown, volume_to_node
 
 _LOG = logging.getLogger("slicermedai")
 
@@ -75,7 +75,11 @@ def show(
     """
     result = decided(result)
     remark = _check(result, volume, volume_node)
-    image = volume_node or _volume_node(result, scene, volume)
+    return lay_out(result, scene, volume_node or _volume_node(result, scene, volume), surfaces=surfaces, remark=remark)
+
+
+def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, surfaces: bool, remark: str = "") -> Shown:
+    """As :func:`show`, of a result whose decisions are applied, on the node ``image``, which was looked at before."""
     segmentation = _segmentation(result, scene, surfaces=surfaces)
     table, notice = _words(result, scene)
     markups, maps = _markups(result, scene), add_maps(result, scene)
@@ -118,6 +122,17 @@ def _check(result: AnalysisResult, volume: Volume | None, node: Any | None) -> s
         return _logged(check_image(result, volume))
     if node is None:
         return ""
+    return check_node(result, node)
+
+
+def check_node(result: AnalysisResult, node: Any, *, known: str = "") -> str:
+    """What cannot be said of the image that ``node`` shows; ``known`` is the hash of its voxels where that was taken.
+
+    Raises
+    ------
+    GeometryError, InputError, IdentityError
+        As :func:`show` does.
+    """
     if not geometry_of_node(node).same_box(result.volume_geometry):
         raise GeometryError(
             "the image is not the one that was analysed: it lies elsewhere",
@@ -125,15 +140,20 @@ def _check(result: AnalysisResult, volume: Volume | None, node: Any | None) -> s
             advice="Give the image of this result, or none.",
         )
     _check_route(result, series_uid_of(node), "", attribute="volume_node")
-    return _check_voxels(result, node)
+    return _check_voxels(result, node, known)
 
 
-def _check_voxels(result: AnalysisResult, node: Any) -> str:
+def _check_voxels(result: AnalysisResult, node: Any, known: str) -> str:
     """A node that names the series of the result is taken as its image: readers differ in padding and rounding."""
-    uid = series_uid_of(node)
-    if uid and uid in {series.series_uid for series in result.sources}:
+    if names_series(result, node):
         return ""
-    return _logged(check_image(result, volume_from_node(node), attribute="volume_node"))
+    return _logged(check_image(result, volume_as_shown(node), attribute="volume_node", known=known))
+
+
+def names_series(result: AnalysisResult, node: Any) -> bool:
+    """True where the node says of which series it is, and that is one of the result's."""
+    uid = series_uid_of(node)
+    return bool(uid) and uid in {series.series_uid for series in result.sources}
 
 
 def _logged(remark: str) -> str:

@@ -82,8 +82,17 @@ def volume_from_node(node: Any) -> Volume:
         The node stands under a non-linear transform; it must be hardened first.
     """
     _refuse_other_than_scalar(node)
+    return _volume(node, np.array(slicer.util.arrayFromVolume(node)))
+
+
+def volume_as_shown(node: Any) -> Volume:
+    """As :func:`volume_from_node`, without a copy of the voxels: only to be looked at, at once."""
+    _refuse_other_than_scalar(node)
+    return _volume(node, slicer.util.arrayFromVolume(node))
+
+
+def _volume(node: Any, array: NDArray[Any]) -> Volume:
     matrix = parent_to_world(node) @ ijk_to_ras(node)
-    array = np.array(slicer.util.arrayFromVolume(node))
     geometry = Geometry.from_ijk_lps(
         array.shape,
         LPS_TO_RAS @ matrix,
