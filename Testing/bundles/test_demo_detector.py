@@ -1,0 +1,148 @@
+"""The demonstration detector as it is committed: small, made by its script, labelled wherever it appears."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from pydicom import dcmread
+
+from slicermedai.bundles.registry import resolve
+from slicermedai.cli.execute import execute
+from slicermedai.confidence.findings import findings_of
+from slicermedai.confidence.models import manifest_of, records_folder
+from slicermedai.confidence.record import load_record
+from slicermedai.confidence.run import Origin, RunTrust
+from slicermedai.domain.finding import Box, ConfidenceState
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.inference.spots import spots_in
+from slicermedai.inference.task import RunSettings, predict
+from slicermedai.jobs.specs import RunJob
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
+from Testing.fixtures.thorax import Thorax, thorax
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "Resources" / "Models" / "synthetic-nodules@0.1"
+WARNING = "synthetic-trained, not for patients"
+SEEN_BY_NOBODY = (7001, 7003)
+
+
+@pytest.fixture(scope="module")
+def scripts() -> ModuleType:
+    """What ``Scripts/train_demo_detector`` runs."""
+    sys.path.insert(0, str(ROOT / "Scripts"))
+    try:
+        import _demo_detector
+
+        return _demo_detector
+    finally:
+        sys.path.remove(str(ROOT / "Scripts"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+
+
+def test_it_is_small_runs_no_code_and_says_what_it_is_everywhere() -> None:
+    files = [path for path in BUNDLE.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 2e6
+    ref = resolve(str(BUNDLE))
+    assert ref.demonstration and not ref.runs_code
+    ((_, label),) = ref.labels
+    card = (BUNDLE / "docs" / "README.md").read_text("utf-8")
+    metadata = json.loads((BUNDLE / "configs" / "metadata.json").read_text("utf-8"))
+    for said in (label.name, ref.intended_use, metadata["name"], metadata["intended_use"], card.splitlines()[0]):
+        assert WARNING in said.lower()
+    assert "CPM" in card
+
+
+def test_its_descriptions_are_those_that_its_script_writes(scripts: ModuleType) -> None:
+    digest = resolve(str(BUNDLE)).weights_sha256
+    for path, body in scripts.descriptions(digest).items():
+        assert json.loads((BUNDLE / path).read_text("utf-8")) == body, path
+
+
+def sensitivity(boxes: list[Box], made: Thorax) -> tuple[int, int]:
+    """How many nodules have a box whose middle lies in them, of how many."""
+    middles = np.array([box.frame[0] for box in boxes]).reshape(-1, 3)
+    near = [np.linalg.norm(middles - one.center, axis=1) < one.diameter / 2 for one in made.nodules]
+    return sum(bool(hit.any()) for hit in near), len(near)
+
+
+def test_it_finds_nodules_of_generated_patients_that_it_never_saw() -> None:
+    ref, hits, nodules, boxes = resolve(str(BUNDLE)), 0, 0, 0
+    for seed in SEEN_BY_NOBODY:
+        made = thorax(seed)
+        found = predict(ref, made.volume, settings=RunSettings(device="cpu"))
+        sure = [one.region for one in found.regions if isinstance(one.region, Box) and (one.raw_score or 0) > 0.4]
+        hit, there = sensitivity(sure, made)
+        hits, nodules, boxes = hits + hit, nodules + there, boxes + len(sure)
+    assert nodules >= 4 and hits >= 0.8 * nodules
+    assert boxes <= 3 * nodules
+
+
+def test_its_record_is_of_generated_patients_and_speaks_of_no_real_image() -> None:
+    (path,) = (BUNDLE / "trust").glob("*.trust.json")
+    record = load_record(path)
+    assert record.provenance.generated and record.provenance.patients == 30
+    (nodule,) = record.structures
+    assert nodule.lesions and nodule.is_calibrated and nodule.after is not None and nodule.before is not None
+    assert nodule.after.ece < nodule.before.ece
+    record.save(records_folder())
+    ref, made = resolve(str(BUNDLE)), thorax(SEEN_BY_NOBODY[0])
+    prediction = predict(ref, made.volume, settings=RunSettings(device="cpu"))
+    for origin, state in (
+        (Origin(), ConfidenceState.NOT_CALIBRATED),
+        (Origin(generated=True), ConfidenceState.CALIBRATED),
+    ):
+        trust = RunTrust(manifest_of(ref), made.volume, origin=origin)
+        told, quality = trust.judged(findings_of(ref, prediction, seed="s"), precision="float32")
+        assert told and {one.confidence.state for one in told} == {state}
+        assert {one.light for one in quality} == {"not assessed"}
+
+
+def test_a_result_of_it_says_that_it_is_not_for_patients(tmp_path: Path) -> None:
+    spec = SeriesSpec(description="generated thorax", modality="CT", intercept=-1024.0)
+    write_series(thorax(SEEN_BY_NOBODY[1]).volume, tmp_path / "series", spec=spec)
+    job = RunJob(
+        source=str(tmp_path / "series"), bundle=str(BUNDLE), output=str(tmp_path / "out"), device="cpu",
+        body_part="CHEST",
+    )  # fmt: skip
+    folder = execute(job, job_id="j")
+    result = AnalysisResult.load(folder)
+    assert result.findings and all(WARNING in one.label.name.lower() for one in result.findings)
+    assert result.provenance.demonstration
+    page = (folder / "report.html").read_text("utf-8")
+    assert WARNING in page.lower() and "demonstration only" in page
+    texts = [str(part.value) for part in dcmread(next((folder / "dicom").glob("*.dcm"))).iterall()]
+    named = [text for text in texts if text.startswith("synthetic-nodules ") and text[-1].isdigit() and "." not in text]
+    assert len(named) == len(result.findings) and all(WARNING in text.lower() for text in named)
+
+
+def test_what_it_is_trained_on_is_what_its_detector_reads(scripts: ModuleType) -> None:
+    """The maps that training asks for, decoded as a run decodes the network's."""
+    import _train_detector as training
+
+    centers, diameters = np.array([[10.3, 12.0, 20.9], [25.0, 6.4, 8.0]]), np.array([5.0, 3.2])
+    target = torch.from_numpy(training.target_of(centers, diameters))
+    maps = target[:5].clone()
+    maps[0] = torch.logit(maps[0].clamp(1e-4, 1 - 1e-4))
+    boxes, _ = spots_in(maps, threshold=0.9, most=9)
+    middles, sizes = (boxes[:, :3] + boxes[:, 3:]) / 2, boxes[:, 3] - boxes[:, 0]
+    order = middles[:, 0].argsort()
+    assert np.allclose(middles[order], centers, atol=1e-4) and np.allclose(sizes[order], diameters, atol=1e-4)
+
+
+def test_a_training_is_the_same_for_the_same_seed(scripts: ModuleType) -> None:
+    import _train_detector as training
+
+    first, again, other = (training.trained(seed, steps=2, patients=[1]).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["fine.0.0.weight"], other["fine.0.0.weight"])
