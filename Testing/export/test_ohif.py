@@ -10,11 +10,12 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.uid import RLELossless
 
 from slicermedai.export.run import export_result
 from Testing.browser import Page
 from Testing.export import ohif
-from Testing.export.cases import BRAIN_LABEL, LESION, Case, a_ball, a_finding, a_result, in_space
+from Testing.export.cases import BRAIN_LABEL, LESION, Case, a_ball, a_finding, a_result, in_space, with_label_map
 from Testing.fixtures.grids import AXIAL, grid
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
@@ -55,6 +56,16 @@ def pixels_of(page: Page, picture: Path) -> tuple[int, int]:
     )
 
 
+def voxels_of(case: Case) -> dict[str, int]:
+    """How many voxels each finding has on each image, by "NUMBER UID"."""
+    return {
+        f"{number} {header.SOPInstanceUID}": int(plane.sum())
+        for number, mask in enumerate(case.masks, 1)
+        for header, plane in zip(case.headers, mask, strict=True)
+        if plane.any()
+    }
+
+
 def test_ohif_shows_every_voxel_of_a_binary_segmentation_in_its_colour(tmp_path: Path) -> None:
     ohif.pages()
     case, images = a_head(tmp_path / "images")
@@ -63,16 +74,26 @@ def test_ohif_shows_every_voxel_of_a_binary_segmentation_in_its_colour(tmp_path:
     with ohif.showing([*images, *made], tmp_path, study=study, series=series) as page:
         ohif.open_segmentation(page)
         assert page.evaluate(ohif.LABELS) == [[1, "Brain"], [2, "Lesion"]]
-        assert page.evaluate(ohif.VOXELS) == {
-            f"{number} {header.SOPInstanceUID}": int(plane.sum())
-            for number, mask in enumerate(case.masks, 1)
-            for header, plane in zip(case.headers, mask, strict=True)
-            if plane.any()
-        }
+        assert page.evaluate(ohif.VOXELS) == voxels_of(case)
         deadline = time.monotonic() + _PATIENCE
         while min(pixels_of(page, tmp_path / "ohif.png")) < 200:
             assert time.monotonic() < deadline, "the segments are not drawn in their colours"
             time.sleep(1)
+
+
+def test_ohif_takes_every_voxel_of_a_compressed_label_map(tmp_path: Path) -> None:
+    """Its colours are another matter: it gives the background the first one."""
+    ohif.pages()
+    case, images = a_head(tmp_path / "images")
+    case = with_label_map(case)
+    made = export_result(case.result, headers=case.headers, folder=tmp_path, formats=("seg-labelmap",))[-1]
+    sent = dcmread(made, stop_before_pixels=True)
+    assert sent.file_meta.TransferSyntaxUID == RLELossless
+    study, series = str(sent.StudyInstanceUID), str(sent.SeriesInstanceUID)
+    with ohif.showing([*images, made], tmp_path, study=study, series=series) as page:
+        ohif.open_segmentation(page)
+        assert page.evaluate(ohif.LABELS)[1:] == [[1, "Brain"], [2, "Lesion"]]
+        assert page.evaluate(ohif.VOXELS) == voxels_of(case)
 
 
 def test_ohif_takes_our_lengths_for_measurements_of_its_own(tmp_path: Path) -> None:
