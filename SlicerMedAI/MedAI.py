@@ -28,6 +28,7 @@ from slicermedai.app.run_panel import RunPanel
 from slicermedai.app.series import check_nodes, image_series, modality_of, series_images, volume_images
 from slicermedai.app.settings_page import add_page
 from slicermedai.app.state import Phase, RunState, SourceKind
+from slicermedai.errors import MedAIError
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 600
@@ -178,11 +179,17 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
     def onFinished(self, order):
-        """Show what a run made; the view is turned to it where it is the only one, and none is looked at."""
-        alone = len(self.logic.presenter.state.queue) == 1
-        with slicer.util.tryWithErrorDisplay(_("The result could not be shown."), show=alone, waitCursor=True):
-            self.logic.show(order, turn=alone)
+        """Show what a run made. Of several none turns the view, or opens a box that a person must answer."""
         self.logic.estimates.renew()
+        failed = _("The result could not be shown.")
+        if len(self.logic.presenter.state.queue) == 1:
+            with slicer.util.tryWithErrorDisplay(failed, waitCursor=True):
+                self.logic.show(order)
+            return
+        try:
+            self.logic.show(order, turn=False)
+        except MedAIError as error:
+            self.logic.presenter.say(f"{order.image}: {failed} {error}")
 
     def onReport(self):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):

@@ -13,6 +13,7 @@ from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.registry import resolve
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.estimate import Workload
+from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import BundleError, ConsentError
 from slicermedai.inference.adapter.adapt import adapt
 from slicermedai.inference.adapter.inputs import names_wanted
@@ -23,7 +24,9 @@ from slicermedai.inference.task import Listeners, RunSettings, predict
 from Testing.bundles.nnunet_folders import dataset, plans, write_results
 from Testing.fixtures.grids import covering
 from Testing.inference.conftest import body_on
-from Testing.inference.tiny_bundle import write_folded_bundle, write_torchscript_bundle
+from Testing.inference.flat_bundle import write_flat_bundle
+from Testing.inference.test_single import detecting, nodules
+from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_torchscript_bundle
 from Testing.inference.zoo import ZOO, write_zoo_bundle
 
 AXIAL = covering(spacing=(2.5, 2.5, 2.5), extent=(100.0, 126.0, 116.0))
@@ -96,6 +99,20 @@ def test_code_that_nobody_agreed_to_is_not_run_for_an_estimate(tmp_path: Path) -
     write_zoo_bundle(tmp_path / "zoo@0.1", "own_scripts")
     with pytest.raises(ConsentError):
         workload_of(resolve(str(tmp_path / "zoo@0.1")), {"image": AXIAL})
+
+
+def test_of_boxes_and_of_labels_of_a_whole_image_the_size_alone_is_known(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision", reason="absent: torchvision, which MONAI's detectors need")
+    write_zoo_bundle(tmp_path / "zoo@0.1", "plain", detecting)
+    change_json(tmp_path / "zoo@0.1" / "medai.json", task="detection")
+    ref = resolve(str(tmp_path / "zoo@0.1"), consent="the test")
+    foreseen, _ = workload_of(ref, {"image": AXIAL})
+    assert foreseen == predict(ref, nodules(AXIAL)).workload
+    assert (foreseen.operations, foreseen.memory) == (0, 0)
+    assert foreseen.voxels == foreseen.image_voxels == np.prod(AXIAL.shape)
+    flat = write_flat_bundle(tmp_path / "flat@0.1")
+    picture = Geometry.from_axes((1, 40, 30))
+    assert workload_of(flat, {"image": picture})[0].voxels == 1200
 
 
 def test_a_larger_image_takes_more(tmp_path: Path) -> None:

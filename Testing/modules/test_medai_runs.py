@@ -12,6 +12,7 @@ import pytest
 
 from slicermedai.app import estimates
 from slicermedai.app.state import Phase
+from slicermedai.errors import GeometryError
 from Testing.fixtures.grids import covering
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
@@ -191,7 +192,6 @@ def test_runs_wait_for_their_turn_and_one_that_fails_stops_that_one_only(
         ["AX T1 TSE", "tiny@0.1", "waiting"],
     ]
     keep_screenshot(harness.grab(panel.parent, tmp_path / "MedAI-queue.png", size=(460, 980)), "MedAI-queue.png")
-    harness.reset_stall()
     with harness.python_threads_frozen():
         assert harness.wait_until(lambda: not presenter.busy, LONG)
     assert [row[2] for row in cells(ui.queueTable)] == ["done", "failed", "done"]
@@ -269,6 +269,27 @@ def test_unloading_stops_what_runs_and_what_waits(
     assert [row.state for row in presenter.state.queue] == ["cancelled"]
     assert list(places.iterdir()) == []
     assert harness.strict_log == []
+
+
+def test_a_result_that_cannot_be_shown_opens_no_box_in_a_queue_and_is_told(
+    harness: Harness, panel: Any, volumes: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+
+    def refuse(order: Any, *, turn: bool) -> None:
+        raise GeometryError("the image is not the one that was analysed")
+
+    monkeypatch.setattr(panel.widget.logic, "show", refuse)
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    ui.folderSelector.setCurrentPath(str(Path(__file__).parent / "no such folder"))
+    harness.click(ui.addButton)
+    said = list[str]()
+    presenter.changed.connect(lambda state: said.append(state.message))
+    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.dialogs.shown == []
+    assert any(text.startswith("AX T1c TSE: The result could not be shown.") for text in said)
+    assert presenter.state.folder is not None, "it is saved all the same"
 
 
 def test_a_volume_that_left_the_scene_while_it_waited_fails_by_name(
