@@ -97,6 +97,27 @@ def test_three_lines_give_a_result_and_a_further_mark_changes_it(session: Prompt
     assert not list((tmp_path / "temp").rglob("result.json")), "results do not stay in temporary folders"
 
 
+def test_a_point_list_of_a_scene_is_followed_and_its_segmentation_changes_in_place(
+    session: PromptSession, image: Volume
+) -> None:
+    slicer = pytest.importorskip("slicer", reason="absent: slicer-core")
+    scene = slicer.vtkMRMLScene()
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Body")
+    shown = []
+    session.on_result = lambda result: shown.append(slicermedai.show(result, scene, volume=image))
+    session.follow(node)
+    assert not session.is_waiting and session.marks == ()
+    node.AddControlPoint(-PLACE[0], -PLACE[1], PLACE[2])
+    assert np.abs(middle(session.result) - PLACE).max() < 1.5
+    node.AddControlPoint(-FAR[0], -FAR[1], FAR[2])
+    assert middle(session.result)[0] < PLACE[0] - 5
+    assert [one.segmentation_node.GetID() for one in shown] == [shown[0].segmentation_node.GetID()] * 2
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+    session.close()
+    node.RemoveAllControlPoints()
+    assert not session.is_waiting
+
+
 def test_what_ends_an_answer_is_told_and_the_next_mark_is_answered(session: PromptSession) -> None:
     session.add_point(PLACE, label="Body")
     session.poll()

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slicer
 import vtk
 
 from slicermedai.domain.prompts import BoxPrompt, PointPrompt
 from slicermedai.errors import InputError
-from slicermedai.scene.prompts import prompts_of
+from slicermedai.scene.prompts import follow, prompts_of
 
 
 def added(scene: Any, kind: str, name: str) -> Any:
@@ -66,3 +67,25 @@ def test_what_marks_nothing_is_refused_by_name(scene: Any) -> None:
         node.SetCenter(0.0, 0.0, 0.0)
         node.SetSize(4.0, 0.0, 8.0)
         prompts_of(node)
+
+
+def test_a_point_list_is_followed_while_a_person_works_on_it(scene: Any) -> None:
+    node, told = added(scene, "Fiducial", "Liver"), []
+    stop = follow(node, lambda found: told.append([one.position for one in found]), inside=True)
+    node.AddControlPoint(1.0, 2.0, 3.0)
+    node.AddControlPoint(4.0, 5.0, 6.0)
+    node.SetNthControlPointPosition(0, 7.0, 8.0, 9.0)
+    dragged = len(told)
+    node.InvokeCustomModifiedEvent(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent)
+    node.RemoveNthControlPoint(0)
+    first, second, moved_to = (-1.0, -2.0, 3.0), (-4.0, -5.0, 6.0), (-7.0, -8.0, 9.0)
+    assert told[0] == [] and [first] in told and [first, second] in told
+    assert [moved_to, second] in told[dragged:] and told[-1] == [second]
+    stop()
+    node.AddControlPoint(0.0, 0.0, 0.0)
+    assert told[-1] == [second]
+
+
+def test_a_node_that_holds_no_marks_cannot_be_followed(scene: Any) -> None:
+    with pytest.raises(InputError, match="is no point list"):
+        follow(added(scene, "Line", "Line"), print)

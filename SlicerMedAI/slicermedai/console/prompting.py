@@ -30,7 +30,6 @@ from slicermedai.domain.scratch import ScratchFolder, remove_tree
 from slicermedai.errors import InputError, JobCancelled, JobError, MedAIError, from_dict
 from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import make_job
-from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.specs import RunJob
 from slicermedai.jobs.standing import Standing
 
@@ -111,13 +110,14 @@ class PromptSession:
         self._source, self._bundle, self._options = source, bundle, options
         self._session = uuid.uuid4().hex
         self._place = ScratchFolder.create("prompt")
-        self._inputs: JobFolder | None = None
         self._child = Standing(_CHILD, str(float(idle)))
         self._asked, self._waiting = 0, False
         self._deadline: float | None = None
         self._stop_ticking: Callable[[], None] | None = None
+        self._followed: list[Callable[[], None]] = []
+        values = {"bundle": bundle, "report": False, "output": str(self._place.path / "none"), **options}
         try:
-            self._job = self._made()
+            self._job = _job_of(source, values, self._place.path / "inputs")
         except BaseException:
             self.close()
             raise
@@ -158,6 +158,32 @@ class PromptSession:
         from slicermedai.scene.prompts import prompts_of
 
         self.add(*prompts_of(node, label=label, inside=inside))
+
+    def follow(self, node: Any, label: str = "", *, inside: bool = True) -> None:
+        """Mark what a Slicer point list or region of interest holds, now and whenever a person changes it.
+
+        Each point that is placed, moved or removed asks anew; so does :meth:`close` end it. With
+        ``on_result=lambda result: slicermedai.show(result, volume=image_node)`` the segmentation changes in place.
+
+        Raises
+        ------
+        InputError
+            A node of another kind.
+        WorkerCrashed
+            The process cannot be started.
+        """
+        from slicermedai.scene.prompts import follow
+
+        held: tuple[Prompt, ...] = ()
+
+        def take(found: tuple[Prompt, ...]) -> None:
+            nonlocal held
+            if found != held:
+                others = tuple(one for one in self.marks if not any(one is mine for mine in held))
+                held = found
+                self._mark((*others, *found))
+
+        self._followed.append(follow(node, take, label=label, inside=inside))
 
     def add(self, *marks: Prompt) -> None:
         """Mark several things at once, and ask; raises :class:`WorkerCrashed`."""
@@ -242,9 +268,10 @@ class PromptSession:
         if self._stop_ticking is not None:
             self._stop_ticking()
             self._stop_ticking = None
-        for folder in (self._place, self._inputs):
-            if folder is not None:
-                folder.remove()
+        for stop in self._followed:
+            stop()
+        self._followed = []
+        self._place.remove()
 
     def __enter__(self) -> PromptSession:
         return self
@@ -303,28 +330,30 @@ class PromptSession:
         except Exception as error:  # noqa: BLE001  # anybody's function: it must not take the session with it
             _LOG.error("the result is there; on_result failed with %s", type(error).__name__)
 
-    def _made(self) -> RunJob:
-        """The job of every answer, but for the marks; an image from memory is written to a folder of its own."""
-        settings.check()
-        values = {"bundle": self._bundle, "report": False, "output": str(self._place.path / "none"), **self._options}
-        if "prompts" in values:
-            raise InputError("are added one by one", attribute="prompts", advice="Call add_point() or add_box().")
-        source = str(Path(self._source).expanduser().absolute()) if isinstance(self._source, (str, Path)) else ""
-        context = {name: values.pop(name, None) for name in ("affine", "study", "convention")}
-        plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-        return make_job(RunJob, with_settings(RunJob, {**plain, "source": source or self._written(**context)}))
 
-    def _written(self, *, affine: Any, study: Any, convention: Any) -> str:
-        self._inputs = JobFolder.create()
-        if are_files(self._source):
-            from slicermedai.dicom.file_list import save_file_list
+def _job_of(source: Any, values: dict[str, Any], inputs: Path) -> RunJob:
+    """The job of every answer, but for the marks; an image from memory is written to ``inputs``."""
+    settings.check()
+    if "prompts" in values:
+        raise InputError("are added one by one", attribute="prompts", advice="Call add_point() or add_box().")
+    context = {name: values.pop(name, None) for name in ("affine", "study", "convention")}
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    if isinstance(source, (str, Path)):
+        place = Path(source).expanduser().absolute()
+    else:
+        place = _written(source, inputs, **context)
+    return make_job(RunJob, with_settings(RunJob, {**plain, "source": str(place)}))
 
-            return str(save_file_list(self._source, self._inputs.inputs))
-        from slicermedai.dicom.volumes import save_volume
-        from slicermedai.domain.study import Study
 
-        volume = as_volume(self._source, affine, convention)
-        return str(save_volume(volume, study or Study(), self._inputs.inputs))
+def _written(source: Any, inputs: Path, *, affine: Any, study: Any, convention: Any) -> Path:
+    if are_files(source):
+        from slicermedai.dicom.file_list import save_file_list
+
+        return save_file_list(source, inputs)
+    from slicermedai.dicom.volumes import save_volume
+    from slicermedai.domain.study import Study
+
+    return save_volume(as_volume(source, affine, convention), study or Study(), inputs)
 
 
 def _loaded(folder: Path) -> AnalysisResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -22,15 +23,46 @@ def prompts_of(node: Any, *, label: str = "", inside: bool = True) -> tuple[Prom
         A node of another kind, or one without any place.
     """
     name = label or str(node.GetName() or "")
-    if node.IsA("vtkMRMLMarkupsROINode"):
-        found: tuple[Prompt, ...] = (_box(node, name),)
-    elif node.IsA("vtkMRMLMarkupsFiducialNode"):
-        found = tuple(PointPrompt(label=name, position=place, inside=inside) for place in _places(node))
-    else:
-        raise InputError(f"a {node.GetClassName()} is no point list and no region of interest", attribute="prompts")
+    found = _found(node, name, inside=inside)
     if not found:
         raise InputError("holds no point that was placed", file=name, attribute="prompts")
     return found
+
+
+def follow(
+    node: Any, take: Callable[[tuple[Prompt, ...]], object], *, label: str = "", inside: bool = True
+) -> Callable[[], None]:
+    """Hand ``take`` the marks of ``node`` now, and again when a point was placed, moved or removed.
+
+    Returns what stops it. While a point is dragged nothing is handed on, and a node without any place hands on ``()``.
+
+    Raises
+    ------
+    InputError
+        A node of another kind.
+    """
+
+    def look(*_: Any) -> None:
+        take(_found(node, label or str(node.GetName() or ""), inside=inside))
+
+    look()
+    kind = slicer.vtkMRMLMarkupsNode
+    events = (kind.PointPositionDefinedEvent, kind.PointRemovedEvent, kind.PointEndInteractionEvent)
+    tags = [node.AddObserver(event, look) for event in events]
+
+    def stop() -> None:
+        for tag in tags:
+            node.RemoveObserver(tag)
+
+    return stop
+
+
+def _found(node: Any, name: str, *, inside: bool) -> tuple[Prompt, ...]:
+    if node.IsA("vtkMRMLMarkupsROINode"):
+        return (_box(node, name),) if _places(node) else ()
+    if node.IsA("vtkMRMLMarkupsFiducialNode"):
+        return tuple(PointPrompt(label=name, position=place, inside=inside) for place in _places(node))
+    raise InputError(f"a {node.GetClassName()} is no point list and no region of interest", attribute="prompts")
 
 
 def _places(node: Any) -> list[tuple[float, float, float]]:
