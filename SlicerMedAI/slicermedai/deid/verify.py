@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import AnyStr, Generic
-
-import numpy as np
 
 from slicermedai.deid.crowd import CODE, MEANING, SCHEME, Crowd, is_public
 from slicermedai.deid.short_numbers import (
@@ -25,10 +22,10 @@ from slicermedai.deid.short_numbers import (
     short_numbers,
 )
 from slicermedai.deid.surnames import surname_spans
-from slicermedai.deid.terms import is_in_term
-from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word, is_masked
+from slicermedai.deid.tokens import Kind, Scope, Token, fold
 from slicermedai.deid.verify_bytes import Element, elements
-from slicermedai.deid.verify_forms import byte_forms, narrow, text_forms, wide, written
+from slicermedai.deid.verify_forms import byte_forms, narrow, spaced_forms, text_forms, wide, written
+from slicermedai.deid.verify_index import Index, Needles
 from slicermedai.deid.verify_pixels import PixelCheck
 from slicermedai.deid.verify_spoilt import SpoiltNames
 from slicermedai.errors import IdentityError
@@ -37,7 +34,6 @@ __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
 
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{5,}|(?:[\x20-\x7e]\0){5,}|(?:\0[\x20-\x7e]){5,}")
 _REPEATED, _MOST = 256, 1 << 14
-_LONG = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +149,8 @@ class _Searcher:
 
     def __init__(self, tokens: frozenset[Token], crowd: Crowd | None) -> None:
         self._crowd = crowd
-        self._needles = {scope: _Needles(byte_forms(tokens, scope)) for scope in Scope}
-        self._text = _Index(text_forms(tokens))
+        self._needles: dict[tuple[Scope, bool], Needles] = {}
+        self._text = Index(text_forms(tokens))
         self._tokens = tokens
         self._short, self._long = short_numbers(tokens), long_numbers(tokens)
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
@@ -184,7 +180,7 @@ class _Searcher:
 
     def _search(self, element: Element, *, alone: bool) -> tuple[int, str] | None:
         scope = element.scope
-        found = self._needles[scope].search(element.value if scope is Scope.PIXELS else element.value.lower())
+        found = self._first(scope, element.value if scope is Scope.PIXELS else element.value.lower())
         if found is not None:
             return found[0], self._kind(found[1].lower())
         if scope is Scope.BINARY and element.tag >> 16 != 0x7FE0:
@@ -202,6 +198,21 @@ class _Searcher:
             return 0, "name"
         return (0, "name") if self._is_spoilt(element.value) else None
 
+    def _first(self, scope: Scope, value: bytes) -> tuple[int, bytes] | None:
+        """(position, what stands there) of the first one; every other byte can only be zero where some are."""
+        found = self._needles_of(scope, spaced=False).search(value)
+        if found is None and b"\0" in value.strip(b"\0"):
+            found = self._needles_of(scope, spaced=True).search(value)
+        return found
+
+    def _needles_of(self, scope: Scope, *, spaced: bool) -> Needles:
+        """Made when they are wanted."""
+        found = self._needles.get((scope, spaced))
+        if found is None:
+            forms = spaced_forms(self._tokens, scope) if spaced else byte_forms(self._tokens, scope)
+            found = self._needles[scope, spaced] = Needles(forms)
+        return found
+
     def _is_spoilt(self, value: bytes) -> bool:
         codecs = ("latin-1",) if value.isascii() else ("utf-8", "latin-1")
         return any(self._spoilt.stand_in(value.decode(codec, "replace")) for codec in codecs)
@@ -210,7 +221,7 @@ class _Searcher:
         """The first hit in printable text within bytes, one or two a character; short ones in long text alone."""
         for match in _PRINTABLE.finditer(value):
             run = match[0].replace(b"\0", b"").lower()
-            found = self._needles[Scope.TEXT].search(run)
+            found = self._needles_of(Scope.TEXT, spaced=False).search(run)
             if found is not None and len(found[1]) + (len(run.strip()) >= 8) + (len(run.strip()) >= 12) >= 5:
                 return match.start(), self._kind(found[1].lower())
         return None
@@ -230,81 +241,6 @@ class _Searcher:
         return next((token.kind.value for token in sorted(self._tokens) if is_it(token)), "name")
 
 
-class _Index(Generic[AnyStr]):
-    """Many strings (or byte strings) by their first four letters, or two: nothing has to be compiled for a patient."""
-
-    def __init__(self, forms: Iterable[tuple[AnyStr, AnyStr, AnyStr]]) -> None:
-        self._by_start: dict[AnyStr, list[tuple[AnyStr, re.Pattern[AnyStr] | None, re.Pattern[AnyStr] | None]]] = {}
-        for left, text, right in sorted(forms, key=lambda form: (-len(form[1]), form)):
-            entry = (text, re.compile(left) if left else None, re.compile(right) if right else None)
-            self._by_start.setdefault(text[: 4 if len(text) >= 4 else 2], []).append(entry)
-
-    def search(self, value: AnyStr) -> tuple[int, AnyStr] | None:
-        """(position, what stands there) of the first one, or None."""
-        for position in range(len(value) - 1):
-            found = self.at(value, position)
-            if found is not None:
-                return position, found
-        return None
-
-    def at(self, value: AnyStr, position: int) -> AnyStr | None:
-        """What stands at ``position``, between edges where it may, and not as a part of a common word."""
-        for size in (4, 2):
-            for text, left, right in self._by_start.get(value[position : position + size], ()):
-                end = position + len(text)
-                beside = is_masked(value, position, before=True)
-                if value[position:end] != text or (left and not left.match(value, position) and not beside):
-                    continue
-                apart = not (right and not right.match(value, end)) or is_masked(value, end, before=False)
-                if apart and not _is_part_of_common_word(value, position, end):
-                    return text
-        return None
-
-
-class _Needles(_Index[bytes]):
-    """Byte strings; long values are first looked through for the first two pairs of bytes.
-
-    That takes two tables of 65,536 entries, at even and odd offsets.
-    """
-
-    def __init__(self, forms: set[tuple[bytes, bytes, bytes]]) -> None:
-        super().__init__(forms)
-        self._tables = np.zeros((2, 65536), dtype=bool)
-        self._short = any(len(text) < 4 for _, text, _ in forms)
-        for _, text, _ in forms:
-            self._tables[0, int.from_bytes(text[:2], "little")] = True
-            self._tables[1, int.from_bytes(text[2:4], "little")] = True
-        if self._short:  # of what is shorter than two pairs, the second pair may be any
-            self._tables[1] = True
-
-    def search(self, value: bytes) -> tuple[int, bytes] | None:
-        """(position, what stands there) of the first one, or None."""
-        if len(value) < _LONG:
-            return super().search(value)
-        places = sorted(place for odd in (0, 1) for place in self._candidates(value, odd))
-        return next(((place, found) for place in places if (found := self.at(value, place)) is not None), None)
-
-    def _candidates(self, value: bytes, odd: int) -> list[int]:
-        pairs = np.frombuffer(value, dtype="<u2", offset=odd, count=(len(value) - odd) // 2)
-        places = np.flatnonzero(self._tables[0].take(pairs))
-        followed = np.append(pairs, 0)[places + 1]
-        wanted = self._tables[1].take(followed) & (places < len(pairs) - 1)
-        if self._short and len(places) and places[-1] == len(pairs) - 1:
-            wanted[-1] = True
-        return [int(place) * 2 + odd for place in places[wanted]]
-
-
 @functools.lru_cache(maxsize=8)
 def _searcher(tokens: frozenset[Token], crowd: Crowd | None) -> _Searcher:
     return _Searcher(tokens, crowd)
-
-
-def _is_part_of_common_word(value: AnyStr, start: int, end: int) -> bool:
-    """The guards of :func:`inside_common_word` and :func:`is_in_term`, also in bytes of one character each."""
-    if not value[start:end].isalpha():
-        return False
-    first = max(0, start - 32)
-    around = value[first : end + 32]
-    text = around if isinstance(around, str) else around.decode("latin-1")
-    place = (start - first, end - first)
-    return inside_common_word(text, *place) or is_in_term(text.lower(), *place)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from slicermedai.deid.dictionary import vr_of
 from slicermedai.deid.tokens import Scope, scope_of
@@ -23,10 +24,11 @@ _PIXELS = range(0x7FE00000, 0x7FE10000)
 _PIECE, _OVERLAP = 1 << 21, 1 << 10
 _BLOCK = 1 << 18
 _Read = Callable[[int], bytes]
+_Head = tuple[int, str, int, int]
+"""(tag, VR, length, start of the value)"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
+class Element(NamedTuple):
     """One value, or a piece of a long one, as it lies in the file.
 
     ``offset`` counts from the start of the file (or of what was inflated), ``start`` is that of the whole value and
@@ -137,10 +139,10 @@ class _Reader:
     data: _Bytes
     implicit: bool
     order: str
-    within: int = 0
 
-    def walk(self, position: int, *, delimited: bool = False) -> Generator[Element, None, int]:
-        """All leaves up to the end, or up to the delimiter of the sequence that was entered before."""
+    def walk(self, position: int, *, delimited: bool = False, within: int = 0) -> Generator[Element, None, int]:
+        """All leaves up to the end, or up to the delimiter of the sequence that was entered before; those are in
+        ``within`` sequences already."""
         depth, ends = 1, list[int]()
         while self.data.take(position, 1):
             while ends and position >= ends[-1]:
@@ -152,11 +154,11 @@ class _Reader:
                 if delimited and depth == 0:
                     return position
             elif tag not in (_ITEM, _ITEM_END):
-                inside = replace(self, within=self.within + depth - 1 + len(ends))
-                position = yield from inside._enter(tag, vr, length, start)
                 if self._is_sequence(tag, vr, length, start):
                     depth += length == _UNDEFINED
                     ends += [start + length] if length != _UNDEFINED else []
+                else:
+                    position = yield from self._enter((tag, vr, length, start), within + depth - 1 + len(ends))
         if delimited:
             raise IndexError
         return position
@@ -164,19 +166,18 @@ class _Reader:
     def leaf(self, position: int) -> tuple[list[Element], int]:
         """(element, in pieces; position after it)."""
         tag, vr, length, start = self._header(position)
-        return list(self._element(tag, vr, length, start)), start + length
+        return list(self._element((tag, vr, length, start), 0)), start + length
 
-    def _enter(self, tag: int, vr: str, length: int, start: int) -> Generator[Element, None, int]:
-        """Yield a leaf, or go into a sequence; returns where to go on."""
-        if self._is_sequence(tag, vr, length, start):
-            return start
+    def _enter(self, head: _Head, within: int) -> Generator[Element, None, int]:
+        """Yield a leaf, or what UN or fragments hold; returns where to go on."""
+        tag, vr, length, start = head
         if length != _UNDEFINED:
-            yield from self._element(tag, vr, length, start)
+            yield from self._element(head, within)
             return start + length
         if vr == "UN":
-            inner = _Reader(self.data, implicit=True, order="<", within=self.within + 1)
-            return (yield from inner.walk(start, delimited=True))
-        return (yield from self._fragments(tag, vr, start))
+            inner = _Reader(self.data, implicit=True, order="<")
+            return (yield from inner.walk(start, delimited=True, within=within + 1))
+        return (yield from self._fragments(tag, vr, start, within))
 
     def _is_sequence(self, tag: int, vr: str, length: int, start: int) -> bool:
         if not self.implicit:
@@ -185,22 +186,23 @@ class _Reader:
             return tag not in _PIXELS
         return vr in ("SQ", "UN") and self.data.take(start, 4) == b"\xfe\xff\x00\xe0"
 
-    def _fragments(self, tag: int, vr: str, position: int) -> Generator[Element, None, int]:
+    def _fragments(self, tag: int, vr: str, position: int, within: int) -> Generator[Element, None, int]:
         """Encapsulated pixel data (PS3.5 A.4)."""
         while True:
             item, _, length, start = self._header(position)
             if item == _SEQUENCE_END:
                 return start
-            for piece in self._element(tag, vr, length, start):
-                yield replace(piece, encapsulated=True)
+            for piece in self._element((tag, vr, length, start), within):
+                yield piece._replace(encapsulated=True)
             position = start + length
 
-    def _element(self, tag: int, vr: str, length: int, start: int) -> Iterator[Element]:
+    def _element(self, head: _Head, within: int) -> Iterator[Element]:
+        tag, vr, length, start = head
         position, end = start, start + length
         while True:
             size = min(_PIECE, end - position)
             value = self.data.whole(position, size)
-            yield Element(tag=tag, vr=vr, value=value, offset=position, start=start, size=length, depth=self.within)
+            yield Element(tag=tag, vr=vr, value=value, offset=position, start=start, size=length, depth=within)
             if position + size == end:
                 return
             position += size - _OVERLAP

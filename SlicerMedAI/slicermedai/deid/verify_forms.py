@@ -11,6 +11,7 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+_SHORTEST_WIDE = 4
 _SCRIPTS = (
     "iso8859_2",
     "iso8859_3",
@@ -57,11 +58,31 @@ def _date_forms(day: date) -> set[str]:
     return forms
 
 
-def byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, bytes, bytes]]:
-    """(what may not stand before, bytes, what may not stand after); edges hold for one byte a character."""
-    forms: set[tuple[bytes, bytes, bytes]] = set()
+Form = tuple[bytes, bytes, bytes]
+"""What may not stand before, bytes, what may not stand after."""
+
+
+def spaced_forms(tokens: frozenset[Token], scope: Scope) -> set[Form]:
+    """ASCII in two bytes a character: bytes of which every other one is zero."""
+    forms: set[Form] = set()
+    for token in tokens if scope is not Scope.PIXELS else ():
+        if not token.text.isascii() or not _is_searched(token, scope):
+            continue
+        for text in written(token):
+            if len(text) >= _SHORTEST_WIDE and (text == token.text or scope is Scope.TEXT):
+                forms.update((b"", raw, b"") for raw in wide(text))
+    return forms
+
+
+def _is_searched(token: Token, scope: Scope) -> bool:
+    return token.searched_in(scope) and token.kind is not Kind.SURNAME and not is_short(token)
+
+
+def byte_forms(tokens: frozenset[Token], scope: Scope) -> set[Form]:
+    """All others; edges hold for one byte a character."""
+    forms: set[Form] = set()
     for token in tokens:
-        if not token.searched_in(scope) or token.kind is Kind.SURNAME or is_short(token):
+        if not _is_searched(token, scope):
             continue
         if scope is Scope.PIXELS:
             variants = (token.text, token.text.upper(), token.text.title())
@@ -73,7 +94,8 @@ def byte_forms(tokens: frozenset[Token], scope: Scope) -> set[tuple[bytes, bytes
             edges = ("", "") if scope is Scope.BINARY else Token(text, token.kind).edges
             left, right = (edge.encode() for edge in edges)
             forms.update((left, raw, right) for raw in narrow(text))
-            forms.update((b"", raw, b"") for raw in wide(text) if len(text) >= 4)
+            if not text.isascii() and len(text) >= _SHORTEST_WIDE:
+                forms.update((b"", raw, b"") for raw in wide(text))
     return forms
 
 

@@ -158,12 +158,15 @@ def _rle_rest(frame: bytes, pixels: int) -> bytes:
 
 
 def _is_clear(cells: NDArray[np.unsignedinteger[Any]], stored: int, high: int, *, signed: bool) -> bool:
+    """Whether all are whole numbers of the bits stored, by the smallest and the largest of them."""
     low = high + 1 - stored
     if low and np.any(cells & ((1 << low) - 1)):
         return False
-    above = cells >> (high if signed else high + 1)
-    most = (1 << (cells.itemsize * 8 - (high if signed else high + 1))) - 1
-    return bool(np.all((above == 0) | (above == most))) if signed else not above.any()
+    numbers = cells.view(f"i{cells.itemsize}") if signed else cells
+    if not numbers.size:
+        return True
+    least, most = int(numbers.min()), int(numbers.max())
+    return -(1 << high) <= least and most < 1 << high if signed else most < 1 << (high + 1)
 
 
 def _jpeg_remark(value: bytes) -> bool:
