@@ -149,6 +149,13 @@ def test_a_file_that_another_process_changed_is_read_again(file: Path) -> None:
     assert settings.present("device") == "cuda:1"
 
 
+def test_a_change_to_something_as_long_in_the_same_moment_is_seen(file: Path) -> None:
+    for word in ("cpu", "mps", "cpu"):
+        settings.change("device", word)
+        os.utime(file, ns=(1, 1))
+        assert settings.present("device") == word
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "taken").write_text("a file")
     monkeypatch.setenv(settings.FILE_VARIABLE, str(tmp_path / "taken" / "settings.toml"))

@@ -67,7 +67,7 @@ def test_a_result_goes_where_it_is_set_from_a_console_too(tmp_path: Path) -> Non
 def test_no_job_starts_while_nobody_can_know_what_was_set(file: Path, tmp_path: Path) -> None:
     file.write_text("project_key = \n", encoding="utf-8")
     with pytest.raises(UnreadableFileError, match=r"settings\.toml.*remove it"):
-        launching.launch(RunJob(source=str(tmp_path), output=str(tmp_path / "out")))
+        launching.launch(RunJob(source=str(tmp_path / "head.nii"), output=str(tmp_path / "out")))
 
 
 def test_a_new_cohort_takes_the_device_that_is_set_and_one_that_is_there_keeps_its_own() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slicermedai.domain import settings
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.places import check_places
 from slicermedai.jobs.specs import Job
@@ -27,7 +26,6 @@ def launch(job: Job, *, folder: JobFolder | None = None, secrets: Mapping[str, s
     UnreadableFileError
         The settings are damaged, so that nobody knows what was set.
     """
-    settings.check()
     check_places(job)
     formats = getattr(job, "formats", ())
     if formats:

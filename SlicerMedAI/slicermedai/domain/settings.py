@@ -251,11 +251,11 @@ def _read() -> tuple[dict[str, str], str]:
         about = path.stat()
     except OSError:
         return {}, ""
-    return _understood(path, about.st_mtime_ns, about.st_size)
+    return _understood(path, (about.st_ino, about.st_mtime_ns, about.st_size))
 
 
 @functools.lru_cache(maxsize=8)
-def _understood(path: Path, changed: int, size: int) -> tuple[dict[str, str], str]:
+def _understood(path: Path, version: tuple[int, int, int]) -> tuple[dict[str, str], str]:
     import tomllib
 
     try:

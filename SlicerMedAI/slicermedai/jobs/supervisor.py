@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
+from slicermedai.domain import settings
 from slicermedai.domain.storage import missing_parents, remove_empty, sweep_partials
 from slicermedai.errors import JobCancelled, MedAIError, ProtocolError, WorkerCrashed, from_dict
 from slicermedai.jobs import crash, interpreter, tree
@@ -75,7 +76,10 @@ def start(
         The worker cannot be started.
     OutputError
         The temporary folder cannot be written.
+    UnreadableFileError
+        The settings are damaged, so that nobody knows what was set.
     """
+    settings.check()
     sweep()
     folder = folder or JobFolder.create()
     try:
