@@ -225,3 +225,21 @@ def test_wheels_are_collected_for_a_computer_without_a_network(python: ThrowAway
     other = ThrowAway(tmp_path / "other")
     assert install(other, folder).returncode == 0
     assert set(other.installed()) == {"alpha", "base", "beta", "gamma"}
+
+
+def test_inside_of_slicer_pip_is_not_called_by_slicer_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There ``sys.executable`` may be Slicer's own program, and a second Slicer would open."""
+    from slicermedai.jobs import install as installing
+    from slicermedai.jobs import interpreter
+    from slicermedai.jobs.torch_build import Build
+
+    program, noted = tmp_path / "PythonSlicer", tmp_path / "noted"
+    program.write_text(f'#!/bin/sh\necho "$@" >> "{noted}"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(interpreter, "python", lambda: str(program))
+    build = Build(name="cpu", index="https://index.example/cpu", why="")
+    assert installing.collect(["torch>=2.8", "monai"], tmp_path / "stick", build=build, say=print) == []
+    calls = [line.split() for line in noted.read_text().splitlines()]
+    assert [words[:3] for words in calls] == [["-m", "pip", "download"]] * 2
+    assert calls[0][-3:] == ["--index-url", "https://index.example/cpu", "torch>=2.8"]
+    assert calls[1][-2:] == ["torch>=2.8", "monai"]

@@ -8,14 +8,13 @@ application is not, it calls pip just as this does.
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from slicermedai.errors import PackagesError
-from slicermedai.jobs import distributions
+from slicermedai.jobs import distributions, interpreter
 from slicermedai.jobs.distributions import constraints, installed, name_of, unmet
 from slicermedai.jobs.install_record import InstallRecord
 from slicermedai.jobs.torch_build import AUTO, EXTENSION, Build, Graphics, choose_build, look
@@ -180,7 +179,7 @@ def _written(scratch: str, lines: list[str]) -> Path:
 
 
 def _pip(verb: str) -> list[str]:
-    return [sys.executable, "-m", "pip", verb]
+    return [interpreter.python(), "-m", "pip", verb]
 
 
 def _run(command: list[str], say: Say) -> None:
