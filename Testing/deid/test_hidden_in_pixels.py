@@ -25,6 +25,7 @@ from slicermedai.deid.codestreams import Blanker, precision_of, without_remarks
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.reasons import reason
 from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.unused_bits import UnusedBits
 from slicermedai.deid.verify import check_file, find
 from slicermedai.errors import IdentityError
 from Testing.deid.pixels.pictures import CT, SC, Text, a_file, tissue, written_on
@@ -208,6 +209,31 @@ def test_a_frame_in_several_fragments_loses_its_remark_and_keeps_its_fragments(t
 def test_what_is_no_codestream_that_is_known_stays_as_it_is() -> None:
     film = b"\0\0\x01\xb3" + bytes(range(256))
     assert without_remarks(film) == film
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("allocated", "high"), [(8, 0), (8, 6), (16, 8), (16, 11), (16, 14)])
+def test_cells_are_looked_through_without_numpy_as_with_it(allocated: int, high: int, order: str, signed: bool) -> None:
+    unused = UnusedBits.of(allocated, high + 1, high, signed=signed)
+    assert unused is not None
+    some = np.random.default_rng(high).integers(0, 1 << allocated, 300).astype(f"{order}u{allocated // 8}")
+    for number in range(len(some)):
+        cells = some[number : number + 2]
+        clear = bool(np.array_equal(unused.cleared(cells), cells))
+        assert unused.are_clear(cells) is clear
+        assert unused._are_clear_bytes(cells.tobytes(), order) is clear
+    whole = unused.cleared(some)
+    assert unused.are_clear(whole)
+    assert unused._are_clear_bytes(memoryview(whole.tobytes()), order)
+
+
+@pytest.mark.parametrize(("stored", "high"), [(8, 11), (6, 5)])
+def test_cells_that_cannot_be_looked_through_by_their_upper_bytes_are_left_to_numpy(stored: int, high: int) -> None:
+    unused = UnusedBits.of(16, stored, high, signed=False)
+    assert unused is not None
+    assert not unused._are_clear_bytes(bytes(8), "<")
+    assert unused.cleared_bytes(bytes(8), "<") == bytes(8)
 
 
 def boxed(*, endless: bool) -> bytes:

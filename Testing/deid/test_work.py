@@ -255,8 +255,11 @@ def test_memory_stays_below_100_mb_for_a_file_of_300_mb(tmp_path: Path, kind: st
     assert int(done.stdout) < 100
 
 
-def test_the_engine_starts_without_pydicom() -> None:
-    code = "import sys, slicermedai.deid.run; print([m for m in ('pydicom', 'torch', 'scipy') if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("part", "heavy"), [("run", ("pydicom", "torch", "scipy")), ("rewrite", ("pydicom", "torch", "scipy", "numpy"))]
+)
+def test_the_engine_starts_without_pydicom_and_the_rewriter_without_numpy(part: str, heavy: tuple[str, ...]) -> None:
+    code = f"import sys, slicermedai.deid.{part}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

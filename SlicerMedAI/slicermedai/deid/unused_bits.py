@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from slicermedai.errors import UnsupportedImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CELL = (0x00280100, 0x00280101, 0x00280102, 0x00280103)
 """Bits Allocated, Bits Stored, High Bit, Pixel Representation."""
@@ -18,6 +19,8 @@ SHAPE = (0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280004)
 _SAMPLES, _FRAMES, _ROWS, _COLUMNS, _MEANING = SHAPE
 _SHARED_COLOURS = {b"YBR_FULL_422": 2, b"YBR_PARTIAL_422": 2, b"YBR_PARTIAL_420": 1.5}
 """Samples that a pixel takes where pixels share colours (PS3.3 C.7.6.3.1.2)."""
+_patience = [None] * 256
+"""How many values are looked through without numpy, which takes as long to load as that does."""
 CELLS = (8, 16, 32, 64)
 """Bits Allocated that are whole numbers of a computer."""
 
@@ -66,6 +69,8 @@ class UnusedBits:
 
     def cleared(self, values: NDArray[Any]) -> NDArray[Any]:
         """The same samples with their unused bits cleared, as unsigned or signed integers of the same size."""
+        import numpy as np
+
         kind = "i" if self.signed else "u"
         bits: NDArray[Any] = values.view(np.dtype(values.dtype.str.replace("i", kind).replace("u", kind)))
         above, below = self.allocated - 1 - self.high, self.high + 1 - self.stored
@@ -75,6 +80,8 @@ class UnusedBits:
 
     def are_clear(self, cells: NDArray[Any]) -> bool:
         """True where :meth:`cleared` changes nothing in unsigned ``cells``: extremes tell, and nothing is copied."""
+        import numpy as np
+
         below = self.high + 1 - self.stored
         if below and int(np.bitwise_or.reduce(cells)) & ((1 << below) - 1):
             return False
@@ -83,12 +90,29 @@ class UnusedBits:
         signed = cells.view(cells.dtype.str.replace("u", "i"))
         return int(signed.min(initial=0)) >= -1 << self.high and not int(signed.max(initial=0)) >> self.high
 
+    def _are_clear_bytes(self, raw: bytes | memoryview, order: str) -> bool:
+        """The same by the upper bytes of the cells alone, without numpy; False also where that cannot be told."""
+        bits = self.high + 1 - 8 * (self.width - 1)
+        if self.stored != self.high + 1 or self.width > 2 or bits < 1:
+            return False
+        upper = bytes(raw) if self.width == 1 else bytes(raw)[1 if order == "<" else 0 :: 2]
+        half = 1 << (bits - 1)
+        allowed = bytes(n % 256 for n in (range(-half, half) if self.signed else range(2 * half)))
+        return not upper.translate(None, allowed)
+
     def edit(self, frame: NDArray[Any], number: int) -> None:
         """Clear them in one frame, in place."""
+        import numpy as np
+
         frame[...] = self.cleared(np.ascontiguousarray(frame))
 
     def cleared_bytes(self, raw: bytes | memoryview, order: str) -> bytes | memoryview:
         """Whole cells as bytes in the byte order ``order``; ``raw`` itself where nothing was there."""
+        if "numpy" not in sys.modules and _patience and self._are_clear_bytes(raw, order):
+            _patience.pop()
+            return raw
+        import numpy as np
+
         cells = np.frombuffer(raw, dtype=f"{order}u{self.width}", count=len(raw) // self.width)
         if self.are_clear(cells):
             return raw

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from slicermedai.domain.geometry import Geometry
 
 
@@ -39,7 +39,7 @@ class SweepObserver(Protocol):
         """All boxes came; not called where the sweep was stopped or failed."""
 
 
-Found = tuple[int, tuple[slice, slice, slice], NDArray[np.bool_]]
+Found: TypeAlias = "tuple[int, tuple[slice, slice, slice], NDArray[np.bool_]]"
 """A label value, a box of the network's grid, and the label's voxels in it; outside of the box there are none."""
 
 
