@@ -24,7 +24,6 @@ from slicermedai.app.batch_panel import FILES, Panel
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, ticked_leaves
 from slicermedai.app.help import help_text
-from slicermedai.scene.filing import file_all, slicer_database
 from slicermedai.scene.lifecycle import Lifecycle
 
 SELF_TEST_SECONDS = 300
@@ -215,6 +214,8 @@ class MedAIBatchLogic(ScriptedLoadableModuleLogic):
 
     def addToDatabase(self, cases):
         """Start to add results to Slicer's DICOM database, of none where that would mix the two routes."""
+        from slicermedai.scene.filing import file_all, slicer_database
+
         return file_all(slicer_database(), cases, self.translate)
 
 

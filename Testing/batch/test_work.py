@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from slicermedai.batch import work
+from slicermedai.batch.case_job import job_of
 from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.settings import JOB_SETTINGS
 from slicermedai.batch.summary import summarise
-from slicermedai.batch.work import job_of
 from slicermedai.console import cohorts
 from slicermedai.errors import BundleError, DiskFullError, InputError, OutputError, ResultExistsError
 from slicermedai.jobs.folder import JobFolder
@@ -345,5 +345,5 @@ def test_a_job_is_told_that_its_images_are_registered_where_the_rules_say_so(
     made = cohorts.make(tmp_path / "c", tmp_path / "in", rules, bundle=str(tiny))
     (case,) = Cohort(made.folder).cases()
     with JobFolder.create() as folder:
-        job = work.job_of(case, made, tmp_path / "out", folder)
+        job = job_of(case, made, tmp_path / "out", folder)
     assert (job.other_frames, len(job.inputs)) == (frames == "any", 1)

@@ -16,19 +16,16 @@ from functools import partial
 from pathlib import Path
 
 from slicermedai.batch import claims
+from slicermedai.batch.case_job import started
 from slicermedai.batch.cohort import Case, Cohort, Standing, State
 from slicermedai.batch.planning import why_excluded
 from slicermedai.batch.reasons import reason_of
 from slicermedai.batch.settings import check_models
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.deid.sealed import PASSPHRASE_VARIABLE
-from slicermedai.dicom.file_list import save_file_list
-from slicermedai.dicom.inputs import IMAGE_SUFFIXES
 from slicermedai.domain.storage import named, remove_empty
 from slicermedai.errors import DiskFullError, InputError, MedAIError, OutputError, WorkerCrashed
 from slicermedai.jobs import supervisor
-from slicermedai.jobs.folder import JobFolder
-from slicermedai.jobs.specs import RunJob
 
 PAUSE = 0.05
 MOST_BEGUN = 10
@@ -95,7 +92,7 @@ class Worker:
         self._exclusions: ExclusionList | None = cohort.settings.exclusions()
         self._read_at = _modified(cohort.settings.exclude)
         self._open = cohort.names()
-        self._sweep()
+        _sweep(cohort)
         self._next_look = 0.0
         self._stopping = False
         self.error: MedAIError | None = None
@@ -126,17 +123,9 @@ class Worker:
             with named(self.cohort.folder):
                 return act()
         except MedAIError as error:
-            self.error = self.error or self._said_of_the_folder() or error
+            self.error = self.error or _fault(self.cohort) or error
             self.cancel()
             return []
-
-    def _said_of_the_folder(self) -> MedAIError | None:
-        """A folder that is gone explains whatever else went wrong."""
-        try:
-            self.cohort.check()
-        except MedAIError as error:
-            return error
-        return None
 
     def cancel(self) -> None:
         """Ask all jobs to stop and return at once; within two seconds their processes are gone, and the cases wait."""
@@ -152,14 +141,7 @@ class Worker:
             self._drop(slot)
         if self.cohort.is_there:
             with contextlib.suppress(MedAIError):  # what is left is removed at the next start
-                self._sweep()
-
-    def _sweep(self) -> None:
-        """Remove what killed workers left half-made in the queue."""
-        for place in map(self.cohort.place, self.cohort.names()):
-            with named(place):
-                claims.take_back(place)
-                claims.sweep(place)
+                _sweep(self.cohort)
 
     def __enter__(self) -> Worker:
         return self
@@ -216,18 +198,18 @@ class Worker:
         if now.tries >= MOST_BEGUN:
             reason = f"was begun {now.tries} times and never came to an end"
             return [self._end(name, claim, Standing(state=State.FAILED, reason=reason, tries=now.tries))]
-        started = Standing(state=State.WAITING, tries=now.tries + 1)
-        kept = self.cohort.settle(name, started)
-        if kept is not started:
+        begun = Standing(state=State.WAITING, tries=now.tries + 1)
+        kept = self.cohort.settle(name, begun)
+        if kept is not begun:
             claim.release()
             return [Change(case=name, standing=kept)]
         try:
-            running = self._start_named(case, claim)
+            running = started(case, self.cohort, claim, partial(self._start, secrets=self._secrets))
         except BaseException:
-            self._wait_again(name, started.tries)
+            self._wait_again(name, begun.tries)
             raise
-        self._slots.append(_Slot(case, claim, running, time.monotonic(), started.tries))
-        return [Change(case=name, standing=Standing(state=State.RUNNING, tries=started.tries))]
+        self._slots.append(_Slot(case, claim, running, time.monotonic(), begun.tries))
+        return [Change(case=name, standing=Standing(state=State.RUNNING, tries=begun.tries))]
 
     def _finish_for_another(self, name: str, now: Standing, claim: claims.Claim) -> list[Change]:
         """Somebody put the result into its place and died before writing that down."""
@@ -235,24 +217,6 @@ class Worker:
             return [self._end(name, claim, Standing(state=State.DONE, tries=now.tries, ended=_now()))]
         claim.release()
         return []
-
-    def _start_named(self, case: Case, claim: claims.Claim) -> supervisor.Running:
-        """A job that its claim cannot name is ended at once: nobody would look after it."""
-        running = self._start_job(case, claim.attempt)
-        try:
-            claim.name_child(running.pid)
-        except BaseException:
-            running.close()
-            raise
-        return running
-
-    def _start_job(self, case: Case, output: Path) -> supervisor.Running:
-        with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(JobFolder.create())
-            job = job_of(case, self.cohort, output, folder)
-            running = self._start(job, folder=folder, secrets=self._secrets)
-            stack.pop_all()
-        return running
 
     def _current_exclusions(self) -> ExclusionList | None:
         """As the list stands now: somebody may have opted out since the last case."""
@@ -316,10 +280,9 @@ class Worker:
         """Put the result into its place. Where nothing can be put there, no other case would fare better."""
         try:
             slot.claim.commit(self.cohort.result(slot.case.name))
-        except claims.ClaimLost:
-            raise
-        except OutputError:
-            self._wait_again(slot.case.name, slot.tries)
+        except OutputError as error:
+            if not isinstance(error, claims.ClaimLost):
+                self._wait_again(slot.case.name, slot.tries)
             raise
 
     def _end(self, name: str, claim: claims.Claim, standing: Standing) -> Change:
@@ -342,6 +305,23 @@ class Worker:
         slot.claim.release()
 
 
+def _fault(cohort: Cohort) -> MedAIError | None:
+    """That the folder is gone, which explains whatever else went wrong."""
+    try:
+        cohort.check()
+    except MedAIError as error:
+        return error
+    return None
+
+
+def _sweep(cohort: Cohort) -> None:
+    """Remove what killed workers left half-made in the queue."""
+    for place in map(cohort.place, cohort.names()):
+        with named(place):
+            claims.take_back(place)
+            claims.sweep(place)
+
+
 def _standing(slot: _Slot, state: State, error: MedAIError | None = None) -> Standing:
     """What is written of a case that ended. Files are left out of the reason: their names may tell who it is."""
     files = [file for image in slot.case.images for file in image.files]
@@ -355,32 +335,6 @@ def _standing(slot: _Slot, state: State, error: MedAIError | None = None) -> Sta
         host=slot.claim.owner.host,
         ended=_now(),
     )
-
-
-def job_of(case: Case, cohort: Cohort, output: Path, folder: JobFolder) -> RunJob:
-    """The job of one case, whose files are named in the job's own folder."""
-    settings = cohort.settings
-    main, *further = (_source(image.files, folder.inputs / str(number)) for number, image in enumerate(case.images))
-    names = [image.name for image in case.images]
-    series = [image.series for image in case.images]
-    others = zip(names[1:], further, series[1:], strict=True)
-    return RunJob(
-        source=main,
-        series=series[0],
-        shows=names[0],
-        inputs=tuple(f"{name}={path}{f'::{address}' if address else ''}" for name, path, address in others),
-        other_frames=case.other_frames,
-        bundle=case.bundle,
-        output=str(output),
-        thumbnail=True,
-        **settings.of_jobs(),
-    )
-
-
-def _source(files: tuple[Path, ...], folder: Path) -> str:
-    if len(files) == 1 and files[0].name.lower().endswith(IMAGE_SUFFIXES):
-        return str(files[0])
-    return str(save_file_list(files, folder))
 
 
 def _modified(path: str) -> float:

@@ -57,3 +57,27 @@ class Comparing:
 
     def clean(self) -> None:
         """Nothing lies anywhere."""
+
+
+class Hashes:
+    """The hashes of image nodes that were taken, for as long as their voxels stay as they are."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, str]] = {}
+
+    def of(self, node: Any) -> str:
+        """The hash of the voxels that ``node`` shows; "" where it was not taken."""
+        changed, told = self._known.get(node.GetID(), (-1, ""))
+        return told if changed == _changed(node) else ""
+
+    def comparing(self, node: Any) -> Comparing | None:
+        """Work that takes it; None where it was taken."""
+        return None if self.of(node) else Comparing(node, lambda told: self._note(node, told))
+
+    def _note(self, node: Any, told: str) -> None:
+        self._known[node.GetID()] = _changed(node), told
+
+
+def _changed(node: Any) -> int:
+    image = node.GetImageData()
+    return -2 if image is None else int(image.GetMTime())

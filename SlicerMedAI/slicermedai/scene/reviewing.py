@@ -16,7 +16,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError, InputError, MedAIError
 from slicermedai.scene import identity, laying
-from slicermedai.scene.comparing import Comparing
+from slicermedai.scene.comparing import Comparing, Hashes
 from slicermedai.scene.hierarchy import series_uid_of
 from slicermedai.scene.jump import jump_to
 from slicermedai.scene.markups import TRACKING_UID, add_markup
@@ -54,8 +54,7 @@ class ReviewScene:
         """Which region each segment shows, by its finding."""
         self._changed: set[str] = set()
         self._watched: tuple[Any, int] | None = None
-        self._hashed: dict[str, tuple[int, str]] = {}
-        """Image nodes whose voxels were hashed: when they were changed last, and the hash."""
+        self._hashes = Hashes()
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
@@ -91,16 +90,7 @@ class ReviewScene:
         node, read = next(self._candidates(result), None), result.provenance.input
         if is_shown or node is None or read is None or not read.image:
             return None
-        if names_series(result, node) or self._known(node):
-            return None
-        return Comparing(node, lambda told: self._note_hash(node, told))
-
-    def _known(self, node: Any) -> str:
-        changed, told = self._hashed.get(node.GetID(), (-1, ""))
-        return told if changed == _changed(node) else ""
-
-    def _note_hash(self, node: Any, told: str) -> None:
-        self._hashed[node.GetID()] = _changed(node), told
+        return None if names_series(result, node) else self._hashes.comparing(node)
 
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         """Show ``result`` with its decisions, on the image that the scene holds, or on ``image``; returns a remark.
@@ -191,7 +181,7 @@ class ReviewScene:
         segmentation = self._segmentation
         if segmentation is None or segmentation.GetSegmentation().GetSegment(uid) is None:
             raise InputError("the scene shows no segment of this finding", attribute="tracking_uid")
-        editor = self._editor()
+        editor = _editor_of(self.scene)
         editor.SetAndObserveSegmentationNode(segmentation)
         editor.SetAndObserveSourceVolumeNode(self.image_node)
         editor.SetSelectedSegmentID(uid)
@@ -239,7 +229,7 @@ class ReviewScene:
         for node in self._candidates(result):
             try:
                 now = decided(result)
-                remark = check_node(now, node, known=self._known(node))
+                remark = check_node(now, node, known=self._hashes.of(node))
                 return lay_out(now, self.scene, node, surfaces=self.surfaces, remark=remark).remark
             except (GeometryError, IdentityError, InputError):
                 continue
@@ -301,13 +291,14 @@ class ReviewScene:
         segmentation = self._segmentation.GetSegmentation()  # type: ignore[union-attr]  # it was shown just now
         self._watched = (segmentation, segmentation.AddObserver(_EVENT, note))
 
-    def _editor(self) -> Any:
-        node = self.scene.GetSingletonNode(EDITOR, "vtkMRMLSegmentEditorNode")
-        if node is None:
-            node = slicer.vtkMRMLSegmentEditorNode()
-            node.SetSingletonTag(EDITOR)
-            node = self.scene.AddNode(node)
-        return node
+
+def _editor_of(scene: Any) -> Any:
+    node = scene.GetSingletonNode(EDITOR, "vtkMRMLSegmentEditorNode")
+    if node is None:
+        node = slicer.vtkMRMLSegmentEditorNode()
+        node.SetSingletonTag(EDITOR)
+        node = scene.AddNode(node)
+    return node
 
 
 def _drawn_in(segmentation: Any, findings: Sequence[Finding]) -> set[str]:
@@ -325,11 +316,6 @@ def _drawn_in(segmentation: Any, findings: Sequence[Finding]) -> set[str]:
         elif isinstance(region, PackedMask):
             wanted[one.tracking_uid] = voxels(region)
     return {uid for uid, count in wanted.items() if there[uid] != count}
-
-
-def _changed(node: Any) -> int:
-    image = node.GetImageData()
-    return -2 if image is None else int(image.GetMTime())
 
 
 def _lies_on(node: Any, result: AnalysisResult) -> bool:
