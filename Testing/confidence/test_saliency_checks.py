@@ -10,11 +10,11 @@ import pytest
 
 from slicermedai.bundles.registry import resolve
 from slicermedai.confidence.models import manifest_of, preprocessing_of, records_folder
+from slicermedai.confidence.plain import from_plain, to_plain
 from slicermedai.confidence.record import FitProvenance, TrustRecord, digest, file_name, load_record
 from slicermedai.confidence.run import RunTrust
 from slicermedai.confidence.saliency import checks_in_words
 from slicermedai.confidence.saliency_checks import (
-    NEVER,
     SaliencyQuality,
     insertion_minus_deletion,
     marker_auroc,
@@ -42,6 +42,7 @@ PASSED = SaliencyQuality(
     rho=0.1,
     shortcut=0.95,
     repeat=1.0,
+    additive=0.995,
 )
 
 
@@ -105,6 +106,8 @@ def test_nearness_is_largest_in_the_target() -> None:
         ({"shortcut": 0.5}, "planted marker"),
         ({"repeat": 0.9}, "second run"),
         ({"rho": None}, "randomised weights not measured"),
+        ({"additive": 0.98}, "windows with all at once 0.98"),
+        ({"additive": None}, "windows with all at once not measured"),
     ],
 )
 def test_each_check_that_fails_or_never_ran_is_named(changed: dict[str, float], words: str) -> None:
@@ -112,7 +115,7 @@ def test_each_check_that_fails_or_never_ran_is_named(changed: dict[str, float], 
     failed = replace(PASSED, **changed)
     assert len(failed.failures) == 1 and words in failed.failures[0]
     assert failed.in_words.startswith("saliency not validated")
-    assert all(NEVER in one.in_words for one in (PASSED, failed))
+    assert "windows with all at once 0.99" in replace(PASSED, additive=0.992).in_words
 
 
 def test_grad_cam_need_not_lead_over_itself() -> None:
@@ -124,6 +127,10 @@ def test_checks_travel_in_the_record_by_method(tmp_path: Path) -> None:
     bare = TrustRecord(model="m@1", weights_sha256="a" * 64, preprocessing_sha256="b" * 64, provenance=made)
     record = load_record(replace(bare, saliency=(PASSED,)).save(tmp_path))
     assert record.saliency == (PASSED,) and digest(record) != digest(bare)
+    before = to_plain(replace(bare, saliency=(replace(PASSED, additive=None),)))
+    for plain in (before, before["saliency"][0]):
+        plain.pop("additive", None)
+    assert digest(from_plain(before, TrustRecord)) == digest(replace(bare, saliency=(replace(PASSED, additive=None),)))
     applies = Applicability(state=Applies.YES, reasons=())
     assert checks_in_words("hirescam", record, applies) == PASSED.in_words
     assert "no checks of this method" in checks_in_words("gradient", record, applies)

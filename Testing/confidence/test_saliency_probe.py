@@ -13,6 +13,8 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.confidence import saliency_probe
 from slicermedai.confidence.saliency_probe import SaliencyProbe, randomised
 from slicermedai.errors import InputError
+from slicermedai.inference.again import Answered
+from slicermedai.inference.saliency_whole import around, at_once
 from slicermedai.inference.task import Listeners, predict
 from Testing.corpus.trust.saliency_net import answered, network
 from Testing.inference.conftest import tiny
@@ -31,6 +33,66 @@ def test_a_probe_measures_what_a_map_gains_and_what_weights_do(pointwise: torch.
     assert found.gain > 0.7 and abs(found.noise) < 0.3 and found.repeat > 0.999
     assert found.distance is not None and found.plain is not None and found.rho is not None
     assert found.in_words.startswith("saliency not validated: images of 1 patients")
+
+
+def piece_of(net: torch.nn.Module, *, roi: int = 16, size: int = 48) -> Answered:
+    """A sweep over an image with one bright cube, in windows of ``roi`` voxels."""
+    image = 0.1 * np.random.default_rng(1).standard_normal((size, size, size)).astype(np.float32)
+    image[20:29, 20:29, 20:29] += 1
+    return answered(net, image, roi=roi)
+
+
+@pytest.mark.parametrize("method", ["hirescam", "gradient"])
+def test_maps_of_windows_add_up_where_a_voxel_sees_no_further_than_its_window(
+    pointwise: torch.nn.Module, method: str
+) -> None:
+    probe = SaliencyProbe(method)
+    probe.of("a")(piece_of(pointwise))
+    assert probe.quality().additive == pytest.approx(1, abs=1e-6)
+
+
+class Normed(torch.nn.Module):
+    """The same with statistics of all that it is shown."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net, self.norm = net, torch.nn.InstanceNorm3d(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(self.norm(x))
+
+
+def test_statistics_of_a_window_are_found_out(pointwise: torch.nn.Module) -> None:
+    probe = SaliencyProbe("gradient")
+    probe.of("a")(piece_of(Normed(pointwise).eval()))
+    found = probe.quality()
+    assert found.additive is not None and found.additive < 0.97
+    assert "correlation of windows with all at once" in found.in_words
+
+
+def test_the_piece_around_a_target_is_two_windows_wide_and_holds_the_same_answer(pointwise: torch.nn.Module) -> None:
+    given = piece_of(pointwise)
+    mask = given.found.labels > 0
+    piece = around(given, mask)
+    assert piece.found.shape == piece.grid.shape == tuple(piece.image.shape[1:]) == (32, 32, 32)
+    start = np.round(given.grid.to_index(piece.grid.to_lps([[0, 0, 0]]))[0]).astype(int)
+    box = tuple(slice(n, n + 32) for n in start)
+    assert np.array_equal(piece.found.labels, given.found.labels[box])
+    assert np.array_equal(piece.image.numpy()[0], given.image.numpy()[0][box])
+    assert np.count_nonzero(piece.found.labels) == np.count_nonzero(mask)
+    assert at_once(piece).plan.count(piece.grid.shape) == 1 < piece.plan.count(piece.grid.shape)
+
+
+def test_a_window_over_all_can_be_halved_as_often_as_the_networks_own(pointwise: torch.nn.Module) -> None:
+    given = piece_of(pointwise, roi=24, size=44)
+    assert at_once(given).plan.roi == (48, 48, 48)
+    assert at_once(piece_of(pointwise, roi=48)).plan.roi == (48, 48, 48)
+
+
+def test_occlusion_of_all_at_once_is_not_measured(pointwise: torch.nn.Module) -> None:
+    probe = SaliencyProbe("occlusion")
+    probe.of("a")(answered(pointwise, two_cubes()))
+    assert probe.quality().cases == 1 and probe.quality().additive is None
 
 
 def test_a_run_hands_its_answer_to_a_probe(tiny: Path) -> None:

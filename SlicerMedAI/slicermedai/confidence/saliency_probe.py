@@ -27,6 +27,7 @@ from slicermedai.inference.layers import Unexplained
 from slicermedai.inference.saliency import METHODS, Request, explain
 from slicermedai.inference.saliency_score import certainty
 from slicermedai.inference.saliency_target import target_of
+from slicermedai.inference.saliency_whole import around, at_once
 
 Array = NDArray[np.float32]
 _TRIES = 4
@@ -72,6 +73,7 @@ class SaliencyProbe:
             return
         self._patients.add(subject)
         self._note("repeat", pearson(made, self._map(answered, self.method)))
+        self._note("additive", *self._added_up(answered, mask))
         gain = self._gainer(answered, value, mask)
         self._note("gain", gain(made))
         self._note("distance", gain(nearness(mask, [float(step) for step in answered.grid.spacing])))
@@ -82,13 +84,26 @@ class SaliencyProbe:
         self._seeds.append(len(sizes))
 
     def quality(self) -> SaliencyQuality:
-        """What was measured so far; None where nothing was, and for Grad-CAM where not every case has it."""
+        """What was measured so far; None where nothing was, and of what not every case has."""
         found = {name: float(np.mean(values)) for name, values in self._numbers.items() if values}
         if "repeat" in found:
             found["repeat"] = min(self._numbers["repeat"])
-        if len(self._numbers.get("plain", ())) < self.cases:
-            found.pop("plain", None)
+        for name in ("plain", "additive"):
+            if len(self._numbers.get(name, ())) < self.cases:
+                found.pop(name, None)
         return SaliencyQuality(method=self.method, cases=self.cases, seeds=min(self._seeds, default=0), **found)
+
+    def _added_up(self, answered: Answered, mask: NDArray[np.bool_]) -> list[float]:
+        """How far the windows' map goes with that of one window over all, around the target; [] where that cannot be
+        made: occlusion takes too many passes, and some networks take windows of one size alone."""
+        if self.method == "occlusion":
+            return []
+        piece = around(answered, mask)
+        try:
+            parts, whole = self._or_none(piece, self.method), self._or_none(at_once(piece), self.method)
+        except (RuntimeError, ValueError, MemoryError):
+            return []
+        return [] if parts is None or whole is None else [pearson(parts, whole)]
 
     def _randomised(self, answered: Answered, made: Array) -> list[float]:
         """How far the map goes with those of randomised networks, 0 to 1: of the first that give a map at all."""
