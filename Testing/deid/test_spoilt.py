@@ -8,6 +8,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from slicermedai.deid.escapes import unescaped
+from slicermedai.deid.free_forms import mask_forms
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import DeidSettings, deidentify_all
 from slicermedai.deid.surnames import surname_tokens
@@ -130,6 +131,12 @@ def test_a_birth_date_is_found_by_emperors_years_and_in_other_digits(text: str) 
 def test_other_numbers_with_a_letter_are_no_dates_of_an_era() -> None:
     text = "T2.3.4 S1/2/3 M1.0.0 H26-4-13 昭和26年4月13日"
     assert Vocabulary.of(date_tokens("19510412")).scrub(text) == text
+
+
+def test_sizes_after_a_letter_of_an_era_are_no_dates() -> None:
+    text = "最大2.3-1.2cm 平3-4-5 明1.1.1"
+    assert mask_forms(text) == text
+    assert mask_forms("昭和26年4月12日生") == "XXXX生"
 
 
 @pytest.mark.parametrize("codec", ["latin-1", "utf-8", "utf-16-le"])

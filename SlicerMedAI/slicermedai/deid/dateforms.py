@@ -80,14 +80,17 @@ _FORMS = (
         "ynd",
     ),
 )
-_ERAS = {"昭和": 1925, "昭": 1925, "平成": 1988, "平": 1988, "令和": 2018, "令": 2018, "大正": 1911, "大": 1911}
-_ERAS |= {"明治": 1867, "明": 1867, "民国": 1911, "m": 1867, "t": 1911, "s": 1925, "h": 1988, "r": 2018}
-"""The year before the first one of emperors (by their letters too) and of the Republic of China, in folded text."""
+_ERAS = {"昭和": 1925, "平成": 1988, "令和": 2018, "大正": 1911, "明治": 1867, "民国": 1911}
+_ERA_LETTERS = {"昭": 1925, "平": 1988, "令": 2018, "大": 1911, "明": 1867}
+_ERA_LETTERS |= {"m": 1867, "t": 1911, "s": 1925, "h": 1988, "r": 2018}
+"""The year before the first one of emperors, and of the Republic of China, in folded text; their letters."""
 _OF_ERAS = re.compile(
-    rf"({'|'.join(era for era in _ERAS if not era.isascii())}) ?([0-9]{{1,3}}|元)[年./-] ?([0-9]{{1,2}})[月./-] ?"
-    "([0-9]{1,2})(?![0-9])日?"
+    rf"({'|'.join(_ERAS)}) ?([0-9]{{1,3}}|元)[年./-] ?([0-9]{{1,2}})[月./-] ?([0-9]{{1,2}})(?![0-9])日?"
 )
-_OF_LETTERS = re.compile(r"(?<![^\W_])([mtshr])\.?([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})(?![0-9])")
+_OF_LETTERS = re.compile(
+    rf"((?<![^\W_])[mtshr]|[{''.join(era for era in _ERA_LETTERS if not era.isascii())}])\.?"
+    r"([0-9]{1,2}|元)[年./-] ?([0-9]{1,2})[月./-] ?([0-9]{1,2})(?![0-9])日?"
+)
 _AFTER_A_NAME = re.compile(rf"[^\W\d_][ \-_/.]{{0,2}}[0-9]{{1,2}}{_NTH}{_GAP}{_YEAR}")
 """What stands in every date that begins with a month's name: names take long to look for."""
 _COMPACT = re.compile(r"(?<![0-9.])([0-9]{2})([0-9]{2})([0-9]{2})(?!\.?[0-9])")
@@ -127,7 +130,7 @@ def shortened(known: frozenset[Day]) -> frozenset[Day]:
 
 def _day_of_era(match: re.Match[str]) -> Day:
     year = 1 if match[2] == "元" else int(match[2])
-    return _ERAS[match[1]] + year, int(match[3]), int(match[4])
+    return (_ERAS | _ERA_LETTERS)[match[1]] + year, int(match[3]), int(match[4])
 
 
 def _day(match: re.Match[str], order: str) -> Day:
