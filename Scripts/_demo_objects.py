@@ -7,6 +7,9 @@ import unittest
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from _demo_examples import EXAMPLES, add_examples
 
 from slicermedai.domain.markup import el, page, table
 from slicermedai.domain.notice import RESEARCH_USE
@@ -23,8 +26,8 @@ Judge = Callable[[Path], int]
 
 
 def add_objects(out: Path) -> str:
-    """Write ``out/objects.html`` over the files in ``out/dicom``; what it says, in a sentence."""
-    files = [path for path in sorted((out / DICOM).iterdir()) if path.is_file()]
+    """Write ``out/examples`` and, over these and ``out/dicom``, ``out/objects.html``; what it says, in a sentence."""
+    files = [path for path in sorted((out / DICOM).iterdir()) if path.is_file()] + add_examples(out)
     rows = [(path, _format(path), dict(_judged(path))) for path in files]
     write_text(out / PAGE, _page(rows))
     found = [said for _, _, judged in rows for said in judged.values()]
@@ -77,18 +80,32 @@ def _page(rows: list[tuple[Path, str, dict[str, int | str]]]) -> str:
     import slicermedai.batch
 
     style = (Path(slicermedai.batch.__file__).parent / "sheet.css").read_text(encoding="utf-8")
-    cells = [
-        (el("a", path.name, href=f"{DICOM}/{path.name}"), FORMATS[kind].title if kind else "", size(path), said(judged))
-        for path, kind, judged in rows
-    ]
     return page(
         "The objects of the demonstration",
         style,
         el("h1", "The objects of the demonstration"),
         el("p", RESEARCH_USE, class_="banner", role="note"),
         el("p", el("a", "The report", href="report.html"), " says what is in them."),
-        table("Files, and errors that validators found", ("File", "What it is", "Size", "Validators"), cells),
+        _table("Files, and errors that validators found", [one for one in rows if one[0].parent.name == DICOM]),
+        el("p", _GENERATED, class_="banner", role="note"),
+        _table("Objects that the one study has none of", [one for one in rows if one[0].parent.name == EXAMPLES]),
     )
+
+
+_GENERATED = "GENERATED DATA of nobody: a box, a label of a whole image and a map that no model made."
+
+
+def _table(caption: str, rows: list[tuple[Path, str, dict[str, int | str]]]) -> Element:
+    cells = [
+        (
+            el("a", path.name, href=f"{path.parent.name}/{path.name}"),
+            FORMATS[kind].title if kind else "",
+            size(path),
+            said(judged),
+        )
+        for path, kind, judged in rows
+    ]
+    return table(caption, ("File", "What it is", "Size", "Validators"), cells)
 
 
 def size(path: Path) -> str:

@@ -72,7 +72,9 @@ def test_without_a_network_the_demo_runs_on_a_phantom_and_says_so(
     assert {"rtstruct.dcm", "capture-1.dcm", "fhir-r4.json", "fhir-r5.json", "result.hl7", "findings.csv"} < objects
     listed = (out / "objects.html").read_text(encoding="utf-8")
     assert all(f'href="dicom/{name}"' in listed for name in objects)
-    assert listed.count("dciodvfy 0 errors") == sum(name.endswith(".dcm") for name in objects)
+    examples = {path.name for path in (out / "examples").iterdir()}
+    assert examples == {"sr-regions.dcm", "sr-image.dcm", "pmap-1.dcm"} and "GENERATED DATA of nobody" in listed
+    assert listed.count("dciodvfy 0 errors") == sum(name.endswith(".dcm") for name in (*objects, *examples))
     assert "fhir.resources 0 errors" in listed and "PixelMed 0 errors" in listed
     assert " found 0 errors" in said.err
     page = (out / "report.html").read_text(encoding="utf-8")
