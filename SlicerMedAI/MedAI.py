@@ -160,11 +160,13 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.take(SourceKind.FOLDER, path or None, Path(path).name)
 
     def onBrowser(self):
-        """Take the first series that is chosen in Slicer's DICOM browser."""
-        index = self._panel.first_of(self.logic.chosenInBrowser())
+        """Take the first series that is chosen in Slicer's DICOM browser; others are for a model of several images."""
+        chosen = self.logic.chosenInBrowser()
+        index = self._panel.first_of(chosen)
         if index:
             self.ui.seriesSelector.setCurrentIndex(index)
             self.onSeriesChosen(index)
+            self.logic.presenter.prefer(chosen)
 
     def onModelChanged(self, index):
         if index >= 0:

@@ -116,6 +116,17 @@ def test_two_that_fit_are_not_chosen_between(ask: Ask) -> None:
     assert taken(run)["T2"] == "1.5"
 
 
+def test_of_two_that_fit_the_one_that_was_chosen_in_the_browser_is_taken(ask: Ask) -> None:
+    run, _ = ask([*STUDY, a_series("1.5", "T2 SPACE")])
+    choose(run, STUDY[0])
+    run.prefer(["1.0", "1.5"])
+    assert taken(run)["T2"] == "1.5"
+    assert (run.can_run, run.state.message) == (True, "Ready.")
+    assert taken(run)["T1"] == "1.1", "what fits alone needs no preference"
+    run.prefer(["1.2", "1.5"])
+    assert taken(run)["T2"] == ""
+
+
 def test_it_refuses_by_name_while_one_is_missing_or_two_are_the_same(ask: Ask) -> None:
     run, office = ask(STUDY)
     choose(run, STUDY[0])

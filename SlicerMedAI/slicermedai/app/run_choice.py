@@ -51,6 +51,7 @@ class RunChoice(Presenter):
         self._find_missing = missing
         self._packages: tuple[str, ...] = ()
         self._at_hand: tuple[Candidate, ...] = ()
+        self._preferred: tuple[str, ...] = ()
         self.source: Any = None
         self.choices: tuple[BundleRef, ...] = ()
         self.series: tuple[tuple[str, str], ...] = ()
@@ -129,6 +130,12 @@ class RunChoice(Presenter):
         """ "keep" or "deidentify"."""
         self._set(identity=identity)
 
+    def prefer(self, series: Sequence[str]) -> None:
+        """Where several of the series of a study fit one of a model's images, take the one among these."""
+        self._preferred = tuple(series)
+        self._match()
+        self._explain()
+
     def say(self, text: str) -> None:
         """Tell the person something."""
         self._set(message=text)
@@ -205,8 +212,9 @@ class RunChoice(Presenter):
         bundle = self.state.bundle
         names = wanted_by(bundle)
         self._at_hand = self._all_images() if names else ()
-        modalities = bundle.modality if bundle else ()
-        self._set(inputs=suggested(names, self._chosen(self._at_hand), self._at_hand, modalities))
+        modalities, chosen = bundle.modality if bundle else (), self._chosen(self._at_hand)
+        rows = suggested(names, chosen, self._at_hand, modalities=modalities, preferred=self._preferred)
+        self._set(inputs=rows)
 
     def _all_images(self) -> tuple[Candidate, ...]:
         """What is at hand, and what was chosen where it is none of that."""

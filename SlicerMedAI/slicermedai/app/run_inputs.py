@@ -45,11 +45,17 @@ def wanted_by(bundle: BundleRef | None) -> tuple[str, ...]:
 
 
 def suggested(
-    names: Sequence[str], chosen: Candidate | None, at_hand: Sequence[Candidate], modalities: Sequence[str]
+    names: Sequence[str],
+    chosen: Candidate | None,
+    at_hand: Sequence[Candidate],
+    *,
+    modalities: Sequence[str] = (),
+    preferred: Sequence[str] = (),
 ) -> tuple[InputRow, ...]:
     """A row for each name: ``chosen`` where its words say so, else as the first; others where one alone fits.
 
-    What fits is of a modality of the model, of the same study as ``chosen``, and has the name as a word of its own.
+    What fits is of a modality of the model, of the same study as ``chosen``, and has the name as a word of its own. Of
+    several the one counts whose key is the only one in ``preferred``.
     """
     rows = {name: InputRow(name=name) for name in names}
     if chosen is None or not names:
@@ -60,6 +66,7 @@ def suggested(
     others = [one for one in at_hand if one.key != chosen.key and one.group == chosen.group]
     for name in (one for one in names if one != place):
         fitting = [one for one in others if _fits(name, one, modalities)]
+        fitting = fitting if len(fitting) == 1 else [one for one in fitting if one.key in preferred]
         if len(fitting) == 1:
             rows[name] = _row(name, fitting[0])
     return tuple(rows.values())
