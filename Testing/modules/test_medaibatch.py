@@ -369,6 +369,7 @@ def test_a_cohort_that_was_left_is_taken_up_in_another_session(
     assert "keeps its model" in ui.messageLabel.text
     assert ui.tiltCheckBox.checked
     assert not ui.tiltCheckBox.enabled
+    assert ui.excludeSelector.enabled, "it has no list of people yet"
     assert texts(ui.rulesTable)[0][0] == "thin T1"
     assert of_state(batch, "failed")[5] == "BundleError: the network is broken"
     ui.stateSelector.setCurrentIndex(ui.stateSelector.findData("failed"))
