@@ -61,7 +61,7 @@ def profile_text(name: str, tr: Translate = untranslated) -> tuple[str, str]:
     """A profile in a few words, and for whom it is."""
     known = {
         "archive": (tr("For an archive"), tr("Everything in full, for machines and for later.")),
-        "viewer": (tr("For web viewers"), tr("What web viewers show: segments and a report that they read.")),
+        "viewer": (tr("For web viewers"), tr("What web viewers show: segments, a report and lengths.")),
         "legacy": (tr("For older systems"), tr("What all others show: contours, words and pictures.")),
         OWN: (tr("My own choice"), tr("The formats that are ticked below.")),
     }
