@@ -129,8 +129,9 @@ class RunJob(Job):
     uncertainty: str = field(
         default="none",
         metadata=_option(
-            "ask the model again where it found something, and report how its answers vary: flips, about mirror images; "
-            "folds, each network of a model that ships several; dropout, with the network's own dropout left on",
+            "ask the model again where it found something, and report how its answers vary: flips, about mirror "
+            "images; folds, each network of a model that ships several; dropout, with the network's own dropout left "
+            "on",
             choices=("none", "flips", "folds", "dropout"),
         ),
     )
