@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from monai.apps.vista3d.inferer import point_based_window_inferer
+from monai.inferers import sliding_window_inference
 from monai.transforms import utils as monai_utils
 from scipy import ndimage
 
@@ -18,11 +19,13 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.domain.codes import ANATOMY, BRAIN, Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.prompts import PointPrompt
+from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.marks import Mark
 from slicermedai.inference.memory import Nothing
-from slicermedai.inference.pointed import Answers, Classes, Pointed
+from slicermedai.inference.pointed import AllClasses, Answers, Classes, Pointed
 from slicermedai.inference.runner import Runner
 from slicermedai.inference.task import RunSettings, predict
+from slicermedai.inference.windows import WindowPlan, sweep
 from Testing.fixtures.grids import covering
 from Testing.inference.conftest import body_on
 from Testing.inference.prompt_bundle import small_vista, write_vista_bundle
@@ -145,6 +148,22 @@ def test_monai_forgets_a_place_at_the_very_edge_and_this_engine_does_not(network
     asked = mark(5, [(0.0, 9.0, 14.0)], [])
     assert np.nanmax(stock(network, image, asked, known=False)) == -9999
     assert ours(network, image, asked).scores.max() > -9999
+
+
+def test_classes_alone_give_what_monais_sweep_gives(network: Any, image: torch.Tensor) -> None:
+    plan = WindowPlan(roi=ROI, overlap=(0.3, 0.3, 0.3), mode="gaussian")
+    found = Collector(shape=SHAPE, wanted=Wanted())
+    with torch.inference_mode():
+        sweep(image, Runner(AllClasses(network, (1, 3), 4), "cpu"), plan, found)
+        classes = torch.tensor([[1], [3]])
+        scores = sliding_window_inference(
+            image[None], ROI, 1, network, overlap=0.3, mode="gaussian", class_vector=classes, transpose=True
+        )[0]
+    found.finish()
+    nothing = torch.zeros_like(scores[0])
+    expected = torch.stack([nothing, scores[0], nothing - 1e4, scores[1]]).argmax(dim=0).numpy()
+    assert {0, 1, 3} >= set(np.unique(expected)) > {0}
+    assert (found.labels == expected).mean() > 0.9999
 
 
 def test_such_a_bundle_runs_whole_with_and_without_marks(tmp_path: Path) -> None:
