@@ -25,6 +25,7 @@ from slicermedai.export.run import export_pictured
 from slicermedai.jobs.specs import ExportJob
 from slicermedai.report.build import build
 from Testing.export.cases import GRIDS, SPECS, Case, a_ball, a_case
+from Testing.export.test_sr_image import a_picture as a_picture_of
 from Testing.export.validators import dcentvfy_errors, dciodvfy_errors
 from Testing.fixtures.identity import Identity as Person
 from Testing.fixtures.series_spec import SeriesSpec
@@ -208,3 +209,16 @@ def test_a_report_draws_the_pictures_first_and_a_later_export_shows_the_same(tmp
     job = ExportJob(source=str(out), output=str(tmp_path / "again"), formats=("capture",))
     again = export_saved(job, job_id="k", progress=silent)
     assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in files}
+
+
+@pytest.mark.parametrize(
+    ("modality", "part", "side"), [("DX", "CHEST", ""), ("DX", "KNEE", "L"), ("MG", "BREAST", "L")]
+)
+def test_a_page_on_a_projection_has_its_side_where_the_part_has_two(
+    modality: str, part: str, side: str, tmp_path: Path
+) -> None:
+    case = a_picture_of(tmp_path, modality)
+    case.headers[0].BodyPartExamined = part
+    (page,) = exported(case, tmp_path)
+    assert str(page.get("Laterality") or "") == side
+    assert dciodvfy_errors(tmp_path / "capture-1.dcm") == []

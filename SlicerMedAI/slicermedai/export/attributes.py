@@ -85,6 +85,17 @@ BODY_PART = "BodyPartExamined"
 LATERALITY = "Laterality"
 """General Series (C.7.3.1). A segmentation has no side of its own: its segments say theirs."""
 
+UNPAIRED = frozenset(
+    (
+        *("ABDOMEN", "ABDOMENPELVIS", "AORTA", "BLADDER", "BRAIN", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS", "COCCYX"),
+        *("COLON", "CSPINE", "CTSPINE", "DUODENUM", "ESOPHAGUS", "GALLBLADDER", "HEAD", "HEADNECK", "HEART", "JAW"),
+        *("LARYNX", "LIVER", "LSPINE", "LSSPINE", "MEDIASTINUM", "NECK", "NECKCHEST", "NOSE", "PANCREAS", "PELVIS"),
+        *("PHARYNX", "PROSTATE", "RECTUM", "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THYMUS"),
+        *("THYROID", "TLSPINE", "TRACHEA", "TSPINE", "UTERUS", "WHOLEBODY"),
+    )
+)
+"""Body parts that a patient has one of (PS3.16 annex L): they have no side."""
+
 EVEN_IF_UNKNOWN = (
     "PatientName",
     "PatientID",

@@ -96,9 +96,13 @@ def _copy(header: Dataset, dataset: Dataset, keywords: tuple[str, ...]) -> None:
 
 
 def _side(header: Dataset, dataset: Dataset) -> None:
-    """A projection says its side itself (Image Laterality, C.8.11.5.1); a series made of it alone is of that side."""
+    """A projection says its side itself (Image Laterality, C.8.11.5.1); a series made of it alone is of that side.
+
+    A part of which there is one has none (C.7.3.1): a chest is no left one, whatever was in the beam.
+    """
     side = str(header.get("ImageLaterality") or "")
-    if attributes.LATERALITY not in dataset and side in ("L", "R"):
+    part = str(header.get(attributes.BODY_PART) or "").strip().upper()
+    if attributes.LATERALITY not in dataset and side in ("L", "R") and part not in attributes.UNPAIRED:
         dataset.Laterality = side
 
 
