@@ -46,6 +46,16 @@ def test_names_are_found_joined_without_a_caret_and_inflected(name: str, text: s
     assert who(name).scrub(text) == left
 
 
+@pytest.mark.parametrize("text", ["(Klinikum Quell) supine", "supine, 2", "see PACS / left", "Quell #7 head"])
+def test_a_remark_where_a_name_should_be_is_not_turned_round(text: str) -> None:
+    tokens = name_tokens(text)
+    assert not [
+        token
+        for token in tokens
+        if "".join(filter(str.isalnum, token.text)) in ("supine", "left", "head") and not token.text.isalnum()
+    ]
+
+
 @pytest.mark.parametrize("name", ["O'Dea^Fintan", "LONG MAY", "De Wit^Wouter", "Kowalewska^Jolanta"])
 def test_words_beside_them_stay(name: str) -> None:
     text = "long axis, may repeat; with contrast, dead space, codeade, Kowa lens"

@@ -159,6 +159,21 @@ def test_noise_is_no_leak(tmp_path: Path) -> None:
     assert list(find(path, short)) == []
 
 
+def test_two_ideographs_in_noise_are_no_leak_in_a_compressed_frame_and_are_one_in_other_bytes(tmp_path: Path) -> None:
+    names = tokens_of(name_tokens("Kosakabe^Kiyotaka=小坂部^清隆"))
+    packed = a_clean_file(tmp_path / "p", transfer_syntax=RLELossless)
+    dataset = dcmread(packed)
+    dataset.PixelData = encapsulate([bytes(100) + "小氏".encode("shift_jis") + bytes(9000)])
+    dataset.save_as(packed)
+    assert list(find(packed, names)) == []
+    dataset.PixelData = encapsulate([bytes(100) + "小坂部".encode("shift_jis") + bytes(9000)])
+    dataset.save_as(packed)
+    assert [hit.attribute for hit in find(packed, names)] == ["(7FE0,0010)"]
+    dataset.add_new(0x00282000, "OB", bytes(30) + "小氏".encode("shift_jis") + bytes(30))
+    dataset.save_as(packed)
+    assert "(0028,2000)" in {hit.attribute for hit in find(packed, names)}
+
+
 def test_short_numbers_count_in_text_and_not_in_numbers_or_uids(tmp_path: Path) -> None:
     tokens = tokens_of(identifier_tokens("4711"), uid_tokens("1.2.3.4711"))
     path = planted(a_clean_file(tmp_path), "TriggerTime", "4711")

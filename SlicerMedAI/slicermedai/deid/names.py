@@ -24,6 +24,7 @@ _ADDRESSES = (
 _BEFORE_SURNAMES = ("mr ", "ms ", "hr ", "hr. ", "pt ", "pt. ", "patient ", "paciente ", "paziente ")
 _TITLES = ("先生", "女士", "小姐", "太太", "夫人", "医生", "醫生", "教授", "さん", "様", "さま", "氏", "씨", "님")
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\uac00-\ud7af]")
+_NAME_ALONE = re.compile(r"[^\W\d_][^\W\d_.'\u2019-]*(?:[.'\u2019-][^\W\d_]*)*")
 _LEAST_LEFT = 3
 _LEAST_BARE, _LEAST_PADDED, _MOST_PADDED = 4, 5, 10
 """Digits of a number that systems fill up with zeros, or take them from."""
@@ -117,12 +118,12 @@ def _together(family: str, given: str) -> set[str]:
 
 def _without_caret(name: str) -> list[tuple[str, str]]:
     """(family, given) of a name in one piece: parted by a comma where it has one, else in both orders."""
+    words = name.replace(",", " ").split()
+    if not 1 < len(words) <= _MOST_NAMES or not all(map(_NAME_ALONE.fullmatch, words)):
+        return []
     family, comma, given = (part.strip() for part in name.partition(","))
     if comma:
         return [(family, given)] if family and given else []
-    words = name.split()
-    if not 1 < len(words) <= _MOST_NAMES:
-        return []
     return [(words[0], " ".join(words[1:])), (words[-1], " ".join(words[:-1]))]
 
 

@@ -34,6 +34,7 @@ __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
 
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{5,}|(?:[\x20-\x7e]\0){5,}|(?:\0[\x20-\x7e]){5,}")
 _REPEATED, _MOST = 256, 1 << 14
+_PIXEL_GROUP, _SHORTEST_IN_FRAMES = 0x7FE0, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ class _Searcher:
 
     def __init__(self, tokens: frozenset[Token], crowd: Crowd | None) -> None:
         self._crowd = crowd
-        self._needles: dict[tuple[Scope, bool], Needles] = {}
+        self._needles: dict[tuple[Scope, bool, bool], Needles] = {}
         self._text = Index(text_forms(tokens))
         self._tokens = tokens
         self._short, self._long = short_numbers(tokens), long_numbers(tokens)
@@ -180,10 +181,10 @@ class _Searcher:
 
     def _search(self, element: Element, *, alone: bool) -> tuple[int, str] | None:
         scope = element.scope
-        found = self._first(scope, element.value if scope is Scope.PIXELS else element.value.lower())
+        found = self._first(element)
         if found is not None:
             return found[0], self._kind(found[1].lower())
-        if scope is Scope.BINARY and element.tag >> 16 != 0x7FE0:
+        if scope is Scope.BINARY and element.tag >> 16 != _PIXEL_GROUP:
             return self._in_a_run(element.value)
         if scope is not Scope.TEXT:
             return None
@@ -198,19 +199,22 @@ class _Searcher:
             return 0, "name"
         return (0, "name") if self._is_spoilt(element.value) else None
 
-    def _first(self, scope: Scope, value: bytes) -> tuple[int, bytes] | None:
+    def _first(self, element: Element) -> tuple[int, bytes] | None:
         """(position, what stands there) of the first one; every other byte can only be zero where some are."""
-        found = self._needles_of(scope, spaced=False).search(value)
+        scope, is_frame = element.scope, element.tag >> 16 == _PIXEL_GROUP
+        value = element.value if scope is Scope.PIXELS else element.value.lower()
+        found = self._needles_of(scope, is_frame=is_frame).search(value)
         if found is None and b"\0" in value.strip(b"\0"):
-            found = self._needles_of(scope, spaced=True).search(value)
+            found = self._needles_of(scope, is_spaced=True).search(value)
         return found
 
-    def _needles_of(self, scope: Scope, *, spaced: bool) -> Needles:
-        """Made when they are wanted."""
-        found = self._needles.get((scope, spaced))
+    def _needles_of(self, scope: Scope, *, is_spaced: bool = False, is_frame: bool = False) -> Needles:
+        """Made when they are wanted. In compressed frames, which are long noise, four bytes stand by chance."""
+        found = self._needles.get((scope, is_spaced, is_frame))
         if found is None:
-            forms = spaced_forms(self._tokens, scope) if spaced else byte_forms(self._tokens, scope)
-            found = self._needles[scope, spaced] = Needles(forms)
+            forms = spaced_forms(self._tokens, scope) if is_spaced else byte_forms(self._tokens, scope)
+            long = {form for form in forms if len(form[1]) >= _SHORTEST_IN_FRAMES} if is_frame else forms
+            found = self._needles[scope, is_spaced, is_frame] = Needles(long)
         return found
 
     def _is_spoilt(self, value: bytes) -> bool:
@@ -221,7 +225,7 @@ class _Searcher:
         """The first hit in printable text within bytes, one or two a character; short ones in long text alone."""
         for match in _PRINTABLE.finditer(value):
             run = match[0].replace(b"\0", b"").lower()
-            found = self._needles_of(Scope.TEXT, spaced=False).search(run)
+            found = self._needles_of(Scope.TEXT).search(run)
             if found is not None and len(found[1]) + (len(run.strip()) >= 8) + (len(run.strip()) >= 12) >= 5:
                 return match.start(), self._kind(found[1].lower())
         return None
