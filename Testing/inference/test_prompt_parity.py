@@ -21,7 +21,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.prompts import PointPrompt
 from slicermedai.inference.collect import Collector, Wanted
 from slicermedai.inference.marks import Mark
-from slicermedai.inference.memory import Nothing
+from slicermedai.inference.memory import Memory, Nothing
 from slicermedai.inference.pointed import AllClasses, Answers, Classes, Pointed
 from slicermedai.inference.runner import Runner
 from slicermedai.inference.task import RunSettings, predict
@@ -66,7 +66,9 @@ def mark(value: int, inside: list[Any], outside: list[Any]) -> Mark:
     )
 
 
-def ours(network: Any, image: torch.Tensor, asked: Mark, *, special: tuple[int, ...] = ()) -> Answers:
+def ours(
+    network: Any, image: torch.Tensor, asked: Mark, *, special: tuple[int, ...] = (), memory: Memory | None = None
+) -> Answers:
     made = Pointed(
         network=network,
         image=image,
@@ -74,7 +76,7 @@ def ours(network: Any, image: torch.Tensor, asked: Mark, *, special: tuple[int, 
         roi=ROI,
         classes=Classes(special=special),
         ask=lambda module, window: Runner(module, "cpu")(window),
-        memory=Nothing(),
+        memory=memory or Nothing(),
     )
     return made.answers([asked], lambda stage, fraction: None)
 
@@ -142,6 +144,22 @@ def test_an_image_smaller_than_a_window_is_filled_up_as_by_monai(network: Any) -
     expected = stock(network, small, asked, known=False)
     assert np.array_equal(np.isnan(expected), counts == 0)
     assert np.abs(sums - np.nan_to_num(expected)).max() < 1e-3
+
+
+def test_a_further_place_costs_the_encoder_its_own_window_alone(network: Any, image: torch.Tensor) -> None:
+    looks: list[int] = []
+    hook = network.image_encoder.register_forward_pre_hook(lambda *_: looks.append(1))
+    memory, counts = Memory(), []
+    for number in (1, 2, 3):
+        asked = mark(5, [(12.3, 9.8, 14.2), (14.0, 11.0, 12.0), (10.0, 12.0, 13.0)][:number], [])
+        looks.clear()
+        warm = ours(network, image, asked, memory=memory)
+        counts.append(len(looks))
+        cold = ours(network, image, asked)
+        assert np.array_equal(warm.scores, cold.scores)
+    hook.remove()
+    assert counts == [1, 1, 1], "earlier windows, which hold the new place too, are asked by what is known of them"
+    assert type(network.image_encoder).__name__ == "SegResNetDS2"
 
 
 def test_monai_forgets_a_place_at_the_very_edge_and_this_engine_does_not(network: Any, image: torch.Tensor) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from slicermedai.pipeline import Opened
 
 STOP = "stop"
+_SHARE = 0.25
+"""Of the memory that is free at the start, for what is known of windows."""
 
 
 class Sitting:
@@ -61,7 +63,8 @@ class Sitting:
 
     def _opened_for(self, job: RunJob, session: str, progress: Progress) -> Opened:
         """The image and the model of ``job``, opened before or now."""
-        from slicermedai.inference.memory import Memory
+        from slicermedai.inference.budget import available
+        from slicermedai.inference.memory import WINDOWS_UP_TO, Memory
         from slicermedai.inference.task import predict
         from slicermedai.pipeline import now, opened
 
@@ -69,7 +72,8 @@ class Sitting:
         if self._opened is None or plain != self._job:
             self._opened, self._job = None, None
             made = opened(job, self._place.path / session, progress=progress)
-            self._opened, self._job = replace(made, ask=partial(predict, memory=Memory())), plain
+            memory = Memory(limit=max(WINDOWS_UP_TO, _SHARE * available()))
+            self._opened, self._job = replace(made, ask=partial(predict, memory=memory)), plain
         return replace(self._opened, started=now())
 
 

@@ -14,7 +14,7 @@ from slicermedai.inference.network import load_network
 
 _T = TypeVar("_T")
 WINDOWS_UP_TO = 1.0e9
-"""Bytes of answered windows that are kept; the oldest go first."""
+"""Bytes of answered windows, and of what encoders made of them, that are kept; the oldest go first."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,19 +47,30 @@ class Memory:
 
     def window(self, key: Any, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """The answer of a window, which ``key`` tells from all others."""
+        found = self.recalled(key)
+        if found is None:
+            found = make()
+            self.keep(key, found)
+        return found
+
+    def recalled(self, key: Any) -> torch.Tensor | None:
+        """What was kept under ``key``; None where nothing was, or is any more."""
         if key in self._windows:
             self._windows.move_to_end(key)
-            return self._windows[key]
-        made = make()
+        return self._windows.get(key)
+
+    def keep(self, key: Any, made: torch.Tensor) -> None:
+        """Keep what is known of a window, as long as there is room."""
         self._windows[key] = made
         while len(self._windows) > 1 and sum(one.nbytes for one in self._windows.values()) > self.limit:
             self._windows.popitem(last=False)
-        return made
 
 
 @dataclass(slots=True, eq=False)
 class Nothing(Memory):
     """Keeps nothing: for a run that is asked once."""
+
+    limit: float = 0.0
 
     def load(self, manifest: Manifest, *, part: str, weights: str, device: str) -> Any:
         """The network, loaded anew."""
@@ -69,6 +80,5 @@ class Nothing(Memory):
         """What ``make`` makes now."""
         return make()
 
-    def window(self, key: Any, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """The answer, asked for now."""
-        return make()
+    def keep(self, key: Any, made: torch.Tensor) -> None:
+        """Nothing is kept."""

@@ -22,6 +22,7 @@ from slicermedai.domain.observer import Progress
 from slicermedai.errors import BundleError, InputError
 from slicermedai.inference.marks import Mark, on_grid
 from slicermedai.inference.memory import Memory
+from slicermedai.inference.remembered import remembering
 from slicermedai.inference.windows import Triple, WindowPlan
 
 NOTHING = -9999.0
@@ -198,7 +199,8 @@ class Pointed:
         box = tuple(slice(a, a + n) for a, n in zip(start, self.roi, strict=True))
         window = image[(slice(None), *box)][None].clone()
         prompts = seen.prompts((slice(None), slice(None), *box))
-        marked = self._asked(window, ("places", start, *seen.key), prompts)
+        with remembering(self.network, self.memory, ("features", start)):
+            marked = self._asked(window, ("places", start, *seen.key), prompts)
         if not places.known:
             return marked
         by_class = {"class_vector": prompts["prompt_class"], "transpose": True}
