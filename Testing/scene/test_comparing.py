@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +17,9 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled
 from slicermedai.scene import comparing
-from slicermedai.scene.comparing import Comparing
+from slicermedai.scene.comparing import Comparing, Hashes
 from slicermedai.scene.reviewing import ReviewScene
-from slicermedai.scene.volumes import volume_to_node
+from slicermedai.scene.volumes import geometry_of_node, ijk_to_ras, parent_to_world, to_matrix, volume_to_node
 from Testing.scene.samples import small_head
 
 
@@ -85,6 +86,60 @@ def test_an_image_that_was_changed_since_is_compared_again_and_another_one_is_no
     done(again)
     stage.open(result)
     assert stage.image_node is not node
+
+
+def turn(node: Any) -> None:
+    """By 180 degrees about the axis through its middle that runs to superior: its box stays where it is."""
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    matrix = np.diag([-1.0, -1.0, 1.0, 1.0])
+    matrix[:2, 3] = bounds[0] + bounds[1], bounds[2] + bounds[3]
+    transform = node.GetScene().AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(to_matrix(matrix))
+    node.SetAndObserveTransformNodeID(transform.GetID())
+
+
+def harden(node: Any) -> None:
+    """As :func:`turn`, without a transform above the node."""
+    turn(node)
+    matrix = parent_to_world(node) @ ijk_to_ras(node)
+    node.SetAndObserveTransformNodeID(None)
+    node.SetIJKToRASMatrix(to_matrix(matrix))
+
+
+@pytest.mark.parametrize("move", [turn, harden])
+@pytest.mark.parametrize("when", ["before the end", "after it"])
+def test_an_image_that_was_turned_in_its_place_since_is_compared_again_and_no_result_is_laid_on_it(
+    scene: Any, case: tuple[AnalysisResult, Volume], move: Callable[[Any], None], when: str
+) -> None:
+    result, volume = case
+    node, stage = volume_to_node(volume, scene), ReviewScene(scene)
+    work = stage.comparing(result)
+    assert work is not None
+    if when == "before the end":
+        move(node)
+    done(work)
+    if when == "after it":
+        assert stage.comparing(result) is None
+        move(node)
+    assert geometry_of_node(node).same_box(volume.geometry)
+    again = stage.comparing(result)
+    assert again is not None
+    done(again)
+    stage.open(result)
+    assert stage.image_node is not node
+
+
+def test_what_stands_under_a_transform_that_is_not_linear_is_not_compared(
+    scene: Any, case: tuple[AnalysisResult, Volume]
+) -> None:
+    node, hashes = volume_to_node(case[1], scene), Hashes()
+    done(hashes.comparing(node))  # type: ignore[arg-type]  # there is one
+    assert hashes.of(node) == hash_of_image(case[1])
+    bent = scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
+    node.SetAndObserveTransformNodeID(bent.GetID())
+    assert not bent.IsTransformToWorldLinear()
+    assert (hashes.of(node), hashes.comparing(node)) == ("", None)
 
 
 def test_nothing_is_compared_where_the_series_is_named_or_the_result_cannot_tell(

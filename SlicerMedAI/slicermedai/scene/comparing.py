@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from slicermedai.domain.digests import pieces_of_image
-from slicermedai.errors import JobCancelled, MedAIError
-from slicermedai.scene.volumes import volume_as_shown
+from slicermedai.errors import GeometryError, JobCancelled, MedAIError
+from slicermedai.scene.volumes import ijk_to_ras, parent_to_world, volume_as_shown
 
 _SLICE = 0.03
 """Seconds of the window's time that are taken at once."""
@@ -60,24 +60,41 @@ class Comparing:
 
 
 class Hashes:
-    """The hashes of image nodes that were taken, for as long as their voxels stay as they are."""
+    """The hashes of image nodes that were taken, for as long as their voxels and their place stay as they are.
+
+    A hash is along the patient's axes: an image that is turned has another one, be it in the same box.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, str]] = {}
+        self._known: dict[str, tuple[_State, str]] = {}
 
     def of(self, node: Any) -> str:
         """The hash of the voxels that ``node`` shows; "" where it was not taken."""
-        changed, told = self._known.get(node.GetID(), (-1, ""))
-        return told if changed == _changed(node) else ""
+        state, told = self._known.get(node.GetID(), (None, ""))
+        return told if state == _state(node) else ""
 
     def comparing(self, node: Any) -> Comparing | None:
-        """Work that takes it; None where it was taken."""
-        return None if self.of(node) else Comparing(node, lambda told: self._note(node, told))
+        """Work that takes it; None where it was taken, or the node stands under a transform that is not linear.
 
-    def _note(self, node: Any, told: str) -> None:
-        self._known[node.GetID()] = _changed(node), told
+        What is changed meanwhile counts as not taken.
+        """
+        state = _state(node)
+        if self.of(node) or not state[1]:
+            return None
+        return Comparing(node, lambda told: self._note(node, state, told))
+
+    def _note(self, node: Any, state: _State, told: str) -> None:
+        self._known[node.GetID()] = state, told
 
 
-def _changed(node: Any) -> int:
+_State = tuple[int, bytes]
+"""When the voxels were changed, and where they lie, empty where no matrix says it; equal while a hash counts."""
+
+
+def _state(node: Any) -> _State:
     image = node.GetImageData()
-    return -2 if image is None else int(image.GetMTime())
+    try:
+        place = (parent_to_world(node) @ ijk_to_ras(node)).tobytes()
+    except GeometryError:
+        place = b""
+    return -2 if image is None else int(image.GetMTime()), place
