@@ -105,7 +105,7 @@ def test_a_run_goes_from_choice_to_result() -> None:
     assert not run.can_run
     for _ in range(3):
         run.poll()
-    assert office.asked == [("head", "brain@1", {"identity": "deidentify"})]
+    assert office.asked == [("head", "brain@1", {"identity": "deidentify", "device": "auto", "project_key": ""})]
     assert [s.stage for s in seen if s.phase is Phase.RUNNING] == ["start", "read", "segment"]
     assert run.state.phase is Phase.DONE
     assert (run.state.stage, time_left(run.state.seconds_left)) == ("done", "")
@@ -130,7 +130,8 @@ def test_the_preset_counts_where_the_image_is_deidentified() -> None:
     run.choose_identity("deidentify")
     run.choose_options(preset="research")
     run.start()
-    assert office.asked == [("head", "brain@1", {"identity": "deidentify", "preset": "research"})]
+    ((_, _, options),) = office.asked
+    assert options == {"identity": "deidentify", "device": "auto", "project_key": "", "preset": "research"}
 
 
 def test_a_model_that_was_made_for_the_image_is_suggested() -> None:

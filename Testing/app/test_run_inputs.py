@@ -174,7 +174,7 @@ def test_another_model_of_one_image_needs_no_table(ask: Ask) -> None:
     run.choose_bundle("brain@1")
     assert run.state.inputs == ()
     run.start()
-    assert office.asked == [(["1.1.dcm"], "brain@1", {"identity": "keep"})]
+    assert office.asked == [(["1.1.dcm"], "brain@1", {"identity": "keep", "device": "auto"})]
 
 
 def test_an_image_that_is_gone_is_missing(ask: Ask) -> None:

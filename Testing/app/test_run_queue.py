@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from slicermedai.app.guided_run import GuidedRun
+from slicermedai.app.kept import remember
 from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, Order
 from slicermedai.app.run_words import queue_columns, queue_rows
 from slicermedai.app.state import Phase
 from slicermedai.errors import MedAIError, NoImagesError
+from slicermedai.jobs.defaults import with_settings
+from slicermedai.jobs.specs import RunJob
 from Testing.app.test_guided_run import PlannedJob, a_bundle, a_result
 
 GOES_WELL = object()
+PLAIN: dict[str, object] = {"identity": "keep", "device": "auto"}
 
 
 class Desk:
@@ -81,8 +85,37 @@ def test_what_was_chosen_when_it_was_added_is_what_runs() -> None:
     run.choose_identity("keep")
     until_idle(run)
     assert [title for _, title, _ in desk.asked] == ["brain@1"] * 3 + ["spleen@1"]
-    assert desk.asked[3][2] == {"identity": "deidentify", "uncertainty": "flips"}
-    assert desk.asked[1][2] == {"identity": "keep"}
+    assert desk.asked[3][2] == PLAIN | {"identity": "deidentify", "project_key": "", "uncertainty": "flips"}
+    assert desk.asked[1][2] == PLAIN
+
+
+def test_a_setting_that_changes_while_a_run_waits_is_not_that_runs() -> None:
+    """Choosing a device in the panel changes the setting, and so may the page of settings the key."""
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL)
+    remember("device", "cpu")
+    remember("project_key", "first.key")
+    run.choose_options(device="cpu")
+    run.choose_identity("deidentify")
+    run.add()
+    remember("device", "cuda:0")
+    remember("project_key", "second.key")
+    run.choose_options(device="cuda:0")
+    run.add()
+    remember("device", "auto")
+    remember("project_key", "")
+    until_idle(run)
+    jobs = [with_settings(RunJob, {"source": "s", "bundle": "b", **options}) for _, _, options in desk.asked]
+    assert [job["device"] for job in jobs] == ["auto"] * 3 + ["cpu", "cuda:0"]
+    assert [job.get("project_key") for job in jobs] == [None] * 3 + ["first.key", "second.key"]
+
+
+def test_a_key_that_is_set_while_a_run_waits_is_not_that_runs() -> None:
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL)
+    run.choose_identity("deidentify")
+    run.add()
+    remember("project_key", "later.key")
+    until_idle(run)
+    assert with_settings(RunJob, desk.asked[3][2])["project_key"] == ""
 
 
 def test_one_that_fails_stops_that_one_only() -> None:

@@ -12,15 +12,18 @@ from slicermedai.jobs.places import new_output
 
 
 def as_job_options(asked: RunOptions, identity: str) -> dict[str, Any]:
-    """Fields of :class:`slicermedai.RunJob`; what was not asked for is left out."""
+    """Fields of :class:`slicermedai.RunJob`; what was not asked for is left out.
+
+    The device, and the key of pseudonyms, are always said: a job that waits must not take what is set by its turn.
+    """
     plain = RunOptions()
-    found: dict[str, Any] = {"identity": identity}
-    if asked.device != settings.present("device"):
-        found["device"] = asked.device
+    found: dict[str, Any] = {"identity": identity, "device": asked.device}
     if asked.stability != plain.stability:
         found["stability"] = asked.stability
     if asked.flips:
         found["uncertainty"] = "flips"
+    if identity == "deidentify":
+        found["project_key"] = settings.value("project_key")
     if identity == "deidentify" and asked.preset != plain.preset:
         found["preset"] = asked.preset
     if asked.parent:
