@@ -86,11 +86,12 @@ class Vocabulary:
     In text, ``crowd`` is searched for too: what is distinctive of the other patients of the run.
     """
 
-    __slots__ = ("_alone", "_long", "_scopes", "_surnames", "crowd", "left_out", "tokens")
+    __slots__ = ("_alone", "_long", "_needles", "_scopes", "_surnames", "crowd", "left_out", "tokens")
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
         self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
         self._scopes: dict[Scope, _Index] = {}
+        self._needles: dict[Scope, Needles] = {}
         self._alone: Vocabulary | None = None
         self._long: frozenset[str] | None = None
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
@@ -166,7 +167,7 @@ class Vocabulary:
             return False
         if scope is not Scope.TEXT:
             low = raw.lower()
-            if _BYTES_WORTH.search(low) and self._index(scope).needles.stand_in(low):
+            if _BYTES_WORTH.search(low) and self._needles_of(scope).stand_in(low):
                 return True
             return scope is Scope.BINARY and any(map(self._hits_run, text_runs(raw)))
         index = self._index(scope)
@@ -187,7 +188,7 @@ class Vocabulary:
         """The same without the other patients."""
         if self._alone is None and self.crowd is not None:
             self._alone = Vocabulary(self.tokens, self.left_out)
-            self._alone._scopes = self._scopes
+            self._alone._scopes, self._alone._needles = self._scopes, self._needles
         return self._alone or self
 
     @property
@@ -198,10 +199,17 @@ class Vocabulary:
     def _index(self, scope: Scope) -> _Index:
         found = self._scopes.get(scope)
         if found is None:
-            found = self._scopes[scope] = _Index(
-                [t for t in self.tokens if t.searched_in(scope) and t.kind is not Kind.SURNAME], scope
-            )
+            found = self._scopes[scope] = _Index(self._searched_in(scope), scope)
         return found
+
+    def _needles_of(self, scope: Scope) -> Needles:
+        found = self._needles.get(scope)
+        if found is None:
+            found = self._needles[scope] = Needles(self._searched_in(scope))
+        return found
+
+    def _searched_in(self, scope: Scope) -> list[Token]:
+        return [token for token in self.tokens if token.searched_in(scope) and token.kind is not Kind.SURNAME]
 
 
 class _Index:
@@ -222,7 +230,6 @@ class _Index:
         self._short_days = shortened(self._days)
         self._joined = _joined(tokens) if in_text else {}
         self._digits = frozenset(_digits(text) for texts in self._joined.values() for text in texts)
-        self.needles = Needles(() if in_text else tokens)
 
     def spans(self, folded: str) -> list[Span]:
         """(start, end) of what is found, in order and without overlap."""
