@@ -320,14 +320,18 @@ def test_a_click_looks_asks_installs_from_the_folder_and_says_what_came(python: 
 @pytest.mark.skipif(os.name == "nt", reason="absent: symbolic links without special rights")
 def test_a_look_is_cancelled_and_nobody_is_asked(python: ThrowAway, tmp_path: Path) -> None:
     (tmp_path / "model").touch()
-    run, _ = a_run(tmp_path, ("alpha>=1",))
+    run, office = a_run(tmp_path, ("alpha>=1",))
     asked = list[str]()
     run.ask_and_install(lambda text: asked.append(text) or True)
     assert run.state.phase is Phase.INSTALLING and run.can_cancel
     run.cancel()
+    assert (run.state.phase, run.editable, run.can_add) == (Phase.STOPPING, False, False)
+    run.add()
     until_idle(run)
     assert run.state.phase is Phase.CANCELLED
     assert asked == []
+    assert office.asked == [], "nobody would look after a run that was added to what is no run"
+    assert run.editable
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="absent: /proc")

@@ -168,8 +168,9 @@ class RunChoice(Presenter):
 
     @property
     def editable(self) -> bool:
-        """True where source, model and route may be changed: nothing is being installed."""
-        return self.state.phase is not Phase.INSTALLING and self._installation is None
+        """True where source, model and route may be changed: nothing is being installed, or looked up for that."""
+        begun = self._installation is not None or self._looking is not None
+        return self.state.phase is not Phase.INSTALLING and not begun
 
     @property
     def asked(self) -> tuple[Any, str, dict[str, Any]]:
