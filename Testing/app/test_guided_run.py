@@ -18,7 +18,7 @@ from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import Status
 from slicermedai.domain.study import Study
-from slicermedai.errors import JobCancelled, MedAIError, NoImagesError
+from slicermedai.errors import JobCancelled, NoImagesError
 
 BRAIN_LABEL = Label(name="Brain", category=ANATOMY, type=BRAIN)
 
@@ -49,7 +49,7 @@ class PlannedJob:
     """A job whose progress and end are written down beforehand."""
 
     steps: list[tuple[str, float]]
-    outcome: AnalysisResult | MedAIError
+    outcome: AnalysisResult | Exception
     progress: float = 0.0
     stage: str = ""
     seconds_left: float | None = 5.0
@@ -69,7 +69,7 @@ class PlannedJob:
     def result(self) -> AnalysisResult:
         if self.cancelled:
             raise JobCancelled("stopped")
-        if isinstance(self.outcome, MedAIError):
+        if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
 

@@ -9,7 +9,7 @@ from slicermedai.app.kept import remember
 from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, Order
 from slicermedai.app.run_words import queue_columns, queue_rows
 from slicermedai.app.state import Phase
-from slicermedai.errors import MedAIError, NoImagesError
+from slicermedai.errors import NoImagesError
 from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.specs import RunJob
 from Testing.app.test_guided_run import PlannedJob, a_bundle, a_result
@@ -29,7 +29,7 @@ class Desk:
     def submit(self, source: object, bundle: str, **options: object) -> PlannedJob:
         self.asked.append((source, bundle, options))
         plan = self.plans.pop(0)
-        if isinstance(plan, MedAIError):
+        if isinstance(plan, Exception):
             raise plan
         outcome = plan if isinstance(plan, tuple) else a_result()
         self.jobs.append(PlannedJob([("read", 0.1)], outcome[0] if isinstance(outcome, tuple) else outcome))
@@ -133,6 +133,53 @@ def test_one_that_cannot_even_be_started_stops_that_one_only() -> None:
     until_idle(run)
     assert states(run) == [DONE, FAILED, DONE]
     assert run.state.queue[1].seconds is not None
+
+
+def test_a_run_that_no_error_of_ours_kept_from_starting_has_failed_and_takes_no_other_runs_result() -> None:
+    run, desk, ended = a_queue(MemoryError("no room"), GOES_WELL, GOES_WELL)
+    assert states(run)[0] == FAILED
+    assert run.state.queue[0].why == "MemoryError: no room"
+    desk.plans = [GOES_WELL, GOES_WELL]
+    run.choose_source("two", "Second")
+    run.start()
+    until_idle(run)
+    assert [(order.image, order.source) for order in ended] == [("Second", "two")]
+    assert [row.image for row in run.state.queue] == ["Second"]
+    assert run.analysed == "two"
+
+
+def test_one_that_no_error_of_ours_kept_from_starting_stops_that_one_only() -> None:
+    run, _, ended = a_queue(GOES_WELL, MemoryError(), GOES_WELL)
+    until_idle(run)
+    assert states(run) == [DONE, FAILED, DONE]
+    assert run.state.queue[1].why == "MemoryError"
+    assert [order.source for order in ended] == ["one", "three"]
+
+
+def test_a_result_that_cannot_be_read_again_for_whatever_reason_stops_that_one_only() -> None:
+    run, _, ended = a_queue(GOES_WELL, (OSError("gone"),), GOES_WELL)
+    until_idle(run)
+    assert states(run) == [DONE, FAILED, DONE]
+    assert run.state.queue[1].why == "OSError: gone"
+    assert [order.image for order in ended] == ["First", "Third"]
+
+
+def test_what_goes_wrong_while_a_result_is_shown_keeps_no_other_run_from_its_turn() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+
+    def refuse(order: Order) -> None:
+        raise RuntimeError(order.image)
+
+    run.finished.connect(refuse)
+    told = []
+    for _ in range(20):
+        try:
+            run.poll()
+        except RuntimeError as error:
+            told.append(str(error))
+    assert told == ["First", "Second", "Third"]
+    assert states(run) == [DONE, DONE, DONE]
+    assert not run.busy
 
 
 def test_cancelling_stops_the_one_that_goes_on_and_the_next_one_runs() -> None:

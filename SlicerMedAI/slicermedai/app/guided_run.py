@@ -12,9 +12,9 @@ from slicermedai.app.run_inputs import Candidate
 from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, Order, RunQueue
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Handle, Phase
-from slicermedai.app.words import Translate, summary, untranslated
+from slicermedai.app.words import Translate, reason_text, summary, untranslated
 from slicermedai.domain.bundle import BundleRef
-from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.errors import JobCancelled
 
 MODEL = "brain"
 """What is fetched where there is no model."""
@@ -45,6 +45,7 @@ class GuidedRun(RunChoice):
         """Emitted with the :class:`Order` whenever a run has succeeded."""
         self._submit = submit
         self._queue = RunQueue()
+        self._order: Order | None = None
 
     # --- installing --------------------------------------------------------------------------------------------------
 
@@ -123,24 +124,30 @@ class GuidedRun(RunChoice):
             order.begin()
             try:
                 self._working = self._submit(order.source, order.title, **order.options)
-            except MedAIError as error:
-                self._close(order, FAILED, str(error))
+            except Exception as error:  # noqa: BLE001  # whatever it is: this run has failed, and no other one
+                self._close(order, FAILED, reason_text(error))
                 continue
+            self._order = order
             begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None}
             self._set(queue=self._queue.rows, **begun)
 
     def _end(self, working: Handle) -> None:
-        order = self._queue.current
+        order, self._order = self._order, None
         assert order is not None
+        try:
+            self._conclude(order, working)
+        finally:
+            self._go_on()
+
+    def _conclude(self, order: Order, working: Handle) -> None:
         try:
             order.succeed(working, working.result())
         except JobCancelled:
             self._close(order, CANCELLED, self.translate("Stopped. Nothing was written."))
-        except MedAIError as error:
-            self._close(order, FAILED, str(error))
+        except Exception as error:  # noqa: BLE001  # whatever it is: this run has failed, and no other one
+            self._close(order, FAILED, reason_text(error))
         else:
             self._finish(order)
-        self._go_on()
 
     def _close(self, order: Order, ended: str, why: str) -> None:
         order.end(ended, why)

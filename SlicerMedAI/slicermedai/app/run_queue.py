@@ -73,11 +73,6 @@ class RunQueue:
         return tuple(one.row for one in self._orders.values())
 
     @property
-    def current(self) -> Order | None:
-        """The one that runs."""
-        return next((one for one in self._orders.values() if one.state == RUNNING), None)
-
-    @property
     def next(self) -> Order | None:
         """The first one that waits."""
         return next((one for one in self._orders.values() if one.state == WAITING), None)

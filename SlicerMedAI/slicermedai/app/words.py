@@ -13,6 +13,7 @@ from slicermedai.app.report_places import Found
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.result import AnalysisResult, Decision, Status
+from slicermedai.errors import MedAIError
 
 Translate = Callable[[str], str]
 
@@ -47,6 +48,13 @@ def rows(result: AnalysisResult | None, tr: Translate = untranslated) -> list[tu
         for finding in result.findings
         for item in finding.measurements
     ]
+
+
+def reason_text(error: Exception) -> str:
+    """Why something failed: an error of this library says it all, of any other one the kind is told too."""
+    if isinstance(error, MedAIError):
+        return str(error)
+    return ": ".join(filter(None, [type(error).__name__, str(error)]))
 
 
 def summary(result: AnalysisResult, tr: Translate = untranslated) -> str:
