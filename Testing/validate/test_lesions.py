@@ -24,8 +24,10 @@ from slicermedai.errors import GeometryError, InputError, SharedCasesError
 from slicermedai.inference.task import RunSettings, predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
 from slicermedai.validate.cases import EXCLUDED, Match, match_labels, write_matches
+from slicermedai.validate.detection import detection
 from slicermedai.validate.froc import Candidate, Lesion, Outcome, Scan, matched, outcomes
 from slicermedai.validate.lesions import components, lesion_names, lesions_in, sketch_of
+from slicermedai.validate.resampling import Resampling
 from Testing.fixtures.grids import rotated
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
@@ -146,19 +148,33 @@ def test_excluded_lesions_are_those_of_the_table_or_of_that_name(tmp_path: Path)
         {"label": "Body-1", "description": "radius 5 mm", "position": list(PLACES[0])},
         {"label": "scar 2", "description": "radius 5 mm", "position": list(PLACES[1])},
         {"label": "excluded-3", "description": "radius 5 mm", "position": list(PLACES[2])},
-        {"label": "other", "description": "radius 5 mm", "position": list(PLACES[3])},
     ]
-    write_markups(tmp_path / "a.mrk.json", [{"type": "Fiducial", "controlPoints": points}])
     (tmp_path / "labels.csv").write_text("reference,label\nBody,Body\nscar,excluded\n")
     labels = ((1, Label(name="Body", category=ANATOMY, type=BRAIN)),)
-    names = list(lesion_names(tmp_path / "a.mrk.json"))
-    by_table = match_labels(tmp_path / "labels.csv", labels, names, further={EXCLUDED: 0})
-    by_name = match_labels(None, labels, names, further={EXCLUDED: 0})
-    for matches, excluded in ((by_table, PLACES[1]), (by_name, PLACES[2])):
+    by_table = match_labels(tmp_path / "labels.csv", labels, [], further={EXCLUDED: 0})
+    by_name = match_labels(None, labels, ["Body", "excluded"], further={EXCLUDED: 0})
+    for matches, excluded in ((by_table, 1), (by_name, 2)):
+        marked = [points[0], points[excluded]]
+        write_markups(tmp_path / "a.mrk.json", [{"type": "Fiducial", "controlPoints": marked}])
         found = lesions_in(tmp_path / "a.mrk.json", matches, GRID)[1]
-        assert [(one.position, one.excluded) for one in found] == [(PLACES[0], False), (excluded, True)]
+        assert [(one.position, one.excluded) for one in found] == [(PLACES[0], False), (PLACES[excluded], True)]
     write_matches(by_table, labels, tmp_path / "used.csv")
     assert (tmp_path / "used.csv").read_text().split() == ["reference,label", "Body,Body", "scar,excluded"]
+
+
+def test_a_lesion_that_no_label_matches_is_refused_by_file_and_name(tmp_path: Path) -> None:
+    """Left out, it would make a false alarm of the candidate that finds it."""
+    placed = [
+        {"label": name, "description": "radius 5 mm", "position": list(PLACES[number])}
+        for number, name in enumerate(("Body-1", "Bodi-2"))
+    ]
+    write_markups(tmp_path / "a.mrk.json", [{"type": "Fiducial", "controlPoints": placed}])
+    with pytest.raises(InputError, match="called 'Bodi'") as refused:
+        lesions_in(tmp_path / "a.mrk.json", [BODY], GRID)
+    assert refused.value.file == str(tmp_path / "a.mrk.json")
+    assert "label table" in refused.value.advice and "'excluded'" in refused.value.advice
+    mapped = [BODY, Match(reference="Bodi", value=1)]
+    assert len(lesions_in(tmp_path / "a.mrk.json", mapped, GRID)[1]) == 2
 
 
 def test_a_lesion_beyond_the_image_is_refused(tmp_path: Path) -> None:
@@ -196,6 +212,32 @@ def test_hits_and_false_alarms_alone_calibrate() -> None:
     known = sorted(zip(points.margin, points.inside, strict=True))
     assert [inside for _, inside in known] == [False, True]
     assert [margin for margin, _ in known] == pytest.approx([-np.log(3), np.log(3)], abs=1e-5)
+
+
+@pytest.mark.parametrize("excluded", [False, True])
+def test_scans_that_have_excluded_lesions_alone_do_not_tell_whether_a_lesion_is_there(excluded: bool) -> None:
+    """A detector that finds all, and no more, is perfect, whatever it says of what need not be found."""
+    found = (Candidate(position=(0.0, 0.0, 0.0), score=0.7),)
+    lesion = Lesion(position=(0.0, 0.0, 0.0), diameter=10.0)
+    scans = [Scan(subject=f"there {n}", lesions=(lesion,), candidates=found) for n in range(10)]
+    scans += [Scan(subject=f"none {n}") for n in range(5)]
+    left = (replace(lesion, excluded=True),) if excluded else ()
+    surer = tuple(replace(one, score=0.9) for one in found) if excluded else ()
+    scans += [Scan(subject=f"left out {n}", lesions=left, candidates=surer) for n in range(5)]
+    presence = detection("Body", scans, Resampling(rounds=20)).presence
+    assert presence is not None and presence.value == 1.0
+
+
+def test_a_sure_candidate_in_an_excluded_lesion_is_not_what_finds_the_other_lesion() -> None:
+    lesions = (
+        Lesion(position=(0.0, 0.0, 0.0), diameter=10.0),
+        Lesion(position=(50.0, 0.0, 0.0), diameter=10.0, excluded=True),
+    )
+    sure, weak = (Candidate(position=(x, 0.0, 0.0), score=score) for x, score in ((50.0, 0.9), (0.0, 0.2)))
+    scans = [Scan(subject=f"there {n}", lesions=lesions, candidates=(sure, weak)) for n in range(5)]
+    scans += [Scan(subject=f"none {n}", candidates=(replace(weak, score=0.5),)) for n in range(5)]
+    presence = detection("Body", scans, Resampling(rounds=20)).presence
+    assert presence is not None and presence.value == 0.0
 
 
 # --- calibrate, and a run ----------------------------------------------------------------------------------------
@@ -319,6 +361,18 @@ def test_a_validation_of_a_detector_leaves_froc_curve_and_tables(bundle: Path, l
         first, second = list(csv.DictReader(stream))[:2]
     assert (first["outcome"], second["outcome"]) == ("hit", "false alarm") and first["score"] > second["score"]
     assert np.allclose([float(first[name]) for name in ("left", "posterior", "superior")], lesion.place, atol=4)
+
+
+def test_a_name_that_no_label_matches_stops_a_validation_before_any_case_is_run(
+    bundle: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = write_cohort(tmp_path / "b", [TWO] * 3)
+    labels.write_text("reference,label\nBody,1\n")
+    ran: list[object] = []
+    monkeypatch.setattr("slicermedai.validate.running.predict", lambda *given, **_: ran.append(given))
+    with pytest.raises(InputError, match="no label of the model matches the lesions that are called '1'"):
+        validate(table, bundle, tmp_path / "out", labels)
+    assert not ran and not (tmp_path / "out").exists()
 
 
 def test_patients_of_a_detectors_calibration_cannot_validate_it(

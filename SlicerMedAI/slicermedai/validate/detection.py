@@ -17,12 +17,14 @@ from slicermedai.validate.subgroups import Subgroup, by_subgroup
 
 _NOTHING = -1.0
 """The score of a scan in which nothing was found: below all others."""
+_JUDGED = frozenset({Outcome.HIT, Outcome.FALSE_ALARM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detection:
     """How well one kind of lesion is found. ``curve`` and ``cpm`` are None where no scan has one that counts: there is
-    no sensitivity then. ``presence`` is the AUC of a scan's highest score for whether it has a lesion.
+    no sensitivity then. ``presence`` is the AUC of a scan's highest score, of hits and false alarms, for whether it
+    has a lesion; scans that have excluded lesions alone are left out of it.
     """
 
     structure: str
@@ -53,7 +55,7 @@ def detection(name: str, scans: Sequence[Scan], how: Resampling, calibration: Ju
         outcomes={outcome: counts[outcome] for outcome in Outcome},
         curve=froc(found) if wanted else None,
         cpm=cpm(scans, how=how) if wanted else None,
-        presence=_presence(scans, subjects, how),
+        presence=_presence(scans, how),
         groups=by_subgroup(
             lambda cases: _cpm([scans[n] for n in cases], how), [scan.groups for scan in scans], subjects=subjects
         ),
@@ -93,12 +95,23 @@ def _row(name: str, scan: Scan) -> tuple[object, ...]:
     return scan.case, scan.subject, name, *numbers
 
 
-def _presence(scans: Sequence[Scan], subjects: Sequence[str], how: Resampling) -> Estimate | None:
+def _presence(scans: Sequence[Scan], how: Resampling) -> Estimate | None:
     """None where all scans have lesions that count, or none has."""
-    there = [any(not lesion.excluded for lesion in scan.lesions) for scan in scans]
-    highest = [max((one.score for one in scan.candidates), default=_NOTHING) for scan in scans]
-    return decisions(there, highest, subjects=subjects, threshold=0.0, how=how).auc
+    judged = [scan for scan in scans if _counts(scan) or not scan.lesions]
+    there = [_counts(scan) for scan in judged]
+    highest = [_highest(scan) for scan in judged]
+    return decisions(there, highest, subjects=[scan.subject for scan in judged], threshold=0.0, how=how).auc
+
+
+def _counts(scan: Scan) -> bool:
+    return any(not lesion.excluded for lesion in scan.lesions)
+
+
+def _highest(scan: Scan) -> float:
+    """The highest score of a scan: what lies in an excluded lesion is neither right nor wrong."""
+    pairs = zip(scan.candidates, outcomes(scan), strict=True)
+    return max((one.score for one, outcome in pairs if outcome in _JUDGED), default=_NOTHING)
 
 
 def _cpm(scans: Sequence[Scan], how: Resampling) -> Estimate | None:
-    return cpm(scans, how=how) if any(not one.excluded for scan in scans for one in scan.lesions) else None
+    return cpm(scans, how=how) if any(_counts(scan) for scan in scans) else None

@@ -2,13 +2,14 @@
 
 References may be all that :mod:`.references` reads. Boxes and balls of markups are lesions as they are drawn; of masks
 (label maps, segmentations, contours) each connected part is one, a ball of its volume around its centre. What a label
-table calls "excluded", or what is called so itself, need be neither found nor left out. The word "none" in place of a
+table calls "excluded", or what is called so itself, need be neither found nor left out. A name that no label matches
+is refused: a lesion that was left out would make a false alarm of what finds it. The word "none" in place of a
 reference says that a scan has no lesion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.domain.finding import Box
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress
-from slicermedai.errors import GeometryError
+from slicermedai.errors import GeometryError, InputError
 from slicermedai.inference.task import Prediction
 from slicermedai.validate import markups
 from slicermedai.validate.cases import EXCLUDED, ListedCase, Match, match_labels
@@ -41,9 +42,15 @@ _TOUCHING = ndimage.generate_binary_structure(3, 3)
 def run_scans(
     cases: Sequence[ListedCase], *, manifest: Manifest, labels: Path | None, run: ModelRun, progress: Progress
 ) -> tuple[tuple[DoneCase, ...], tuple[Match, ...]]:
-    """Run a detector on each case; errors of reading and of the model stop all: no case is left out in silence."""
-    names = dict.fromkeys(name for case in cases for name in lesion_names(case.reference))
-    matches = match_labels(labels, manifest.ref.labels, list(names), further={EXCLUDED: _NOT_COUNTED})
+    """Run a detector on each case; errors of reading and of the model stop all: no case is left out in silence.
+
+    Names that no label matches are refused before the first case is run; errors as :func:`lesions_in`.
+    """
+    called = {case.reference: _names_in(case.reference) for case in cases}
+    names = _without_numbers([name for own in called.values() for name in own])
+    matches = match_labels(labels, manifest.ref.labels, names, further={EXCLUDED: _NOT_COUNTED})
+    for path, own in called.items():
+        _values_of(own, matches, path)
     done = []
     for number, case in enumerate(cases):
         progress("detect", number / len(cases))
@@ -54,9 +61,7 @@ def run_scans(
 
 def lesion_names(path: Path) -> tuple[str, ...]:
     """What the lesions of a reference are called, without running numbers; errors as :func:`.references.names_in`."""
-    if has_none(path):
-        return ()
-    return tuple(dict.fromkeys(markups.without_number(name) for name in names_in(path)))
+    return _without_numbers(_names_in(path))
 
 
 def lesions_in(path: Path, matches: Sequence[Match], grid: Geometry) -> dict[int, tuple[Lesion, ...]]:
@@ -67,16 +72,13 @@ def lesions_in(path: Path, matches: Sequence[Match], grid: Geometry) -> dict[int
     Raises
     ------
     InputError, FormatError, GeometryError
-        As :func:`.references.read_reference`; a lesion's centre lies beyond the image.
+        As :func:`.references.read_reference`; a lesion's centre lies beyond the image; no label matches its name.
     """
     values = {match.value for match in matches} - {_NOT_COUNTED}
     found = {} if has_none(path) else _by_name(path, grid)
-    known = {match.reference: match.value for match in matches}
     by_value: dict[int, list[Lesion]] = {value: [] for value in (*values, _NOT_COUNTED)}
-    for name, lesions in found.items():
-        value = known.get(name, known.get(markups.without_number(name)))
-        if value is not None:
-            by_value[value] += lesions
+    for name, value in _values_of(found, matches, path).items():
+        by_value[value] += found[name]
     excluded = [replace(one, excluded=True) for one in by_value[_NOT_COUNTED]]
     return {value: (*by_value[value], *excluded) for value in sorted(values)}
 
@@ -116,6 +118,29 @@ def sketch_of(scan: Scan) -> MarginSketch:
     ]
     scores = np.array([score for score, _ in judged], dtype=np.float32)
     return sketch_of_candidates(scores, np.array([hit for _, hit in judged], dtype=bool))
+
+
+def _names_in(path: Path) -> tuple[str, ...]:
+    return () if has_none(path) else names_in(path)
+
+
+def _without_numbers(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(markups.without_number(name) for name in names))
+
+
+def _values_of(names: Iterable[str], matches: Sequence[Match], path: Path) -> dict[str, int]:
+    """What each name that a reference has is matched to, with its running number or without."""
+    known = {match.reference: match.value for match in matches}
+    found = {name: known.get(name, known.get(markups.without_number(name))) for name in names}
+    for name, value in found.items():
+        if value is None:
+            raise InputError(
+                f"no label of the model matches the lesions that are called {name!r}",
+                file=path,
+                attribute="reference",
+                advice=f"Map the name in the label table, to a label or to {EXCLUDED!r}.",
+            )
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _by_name(path: Path, grid: Geometry) -> dict[str, tuple[Lesion, ...]]:
