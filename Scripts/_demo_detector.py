@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_bundle(folder, state)
         calibrated(folder, Path(scratch))
         found = validated(folder, Path(scratch))
-        write_text(folder / "docs" / "README.md", card(found))
+        write_text(folder / "docs" / "README.md", card(words(found)))
     print(f"{given.output}: {words(found)}")
     return 0
 
@@ -73,7 +73,11 @@ def descriptions(digest: str) -> dict[str, dict[str, Any]]:
 
 
 def calibrated(bundle: Path, scratch: Path) -> Path:
-    """Leave the trust record of patients that were held out in the bundle; it never applies to a real image."""
+    """Leave the trust record of patients that were held out in the bundle.
+
+    It speaks of images that are declared to be generated, and of no other. Runs declare none so, whatever they are
+    given: it shows what a record is, and no run uses it.
+    """
     table = write_cohort(scratch / "calibration", [(n, thorax(n)) for n in CALIBRATION])
     (scratch / "trained.txt").write_text("".join(f"generated {n}\n" for n in PATIENTS), encoding="utf-8")
     job = CalibrateJob(
@@ -133,8 +137,8 @@ def words(found: Detection) -> str:
     )
 
 
-def card(found: Detection) -> str:
-    """The model card."""
+def card(validation: str) -> str:
+    """The model card, with what the validation found in words."""
     return f"""# {NAME} {VERSION}: {WARNING}
 
 A detector of roundish things in the lungs of **generated** CT images. It shows how candidates, their probabilities and
@@ -145,9 +149,10 @@ reports look. It was never shown a real image, and what it finds in one means no
 - **Network**: `slicermedai.inference.spots.SpotNet`, a small network at {SPACING:g} mm; 140 kB of weights.
 - **Input**: CT of the thorax, {WINDOW[0]:g} to {WINDOW[1]:g} HU.
 - **Output**: boxes coded as nodule (SNOMED CT 27925004), each with a score.
-- **Validation**: {words(found)} that neither training nor calibration saw.
-- **Trust record**: `trust/`, of {len(CALIBRATION)} other generated patients. It applies to generated images alone: a
-  real image stays "not calibrated".
+- **Validation**: {validation} that neither training nor calibration saw.
+- **Trust record**: `trust/`, of {len(CALIBRATION)} other generated patients. It applies to images that are declared to be generated,
+  and no run of this program declares that: whatever it is given, a run says "not calibrated". The record shows what
+  `slicermedai calibrate` leaves of a detector, and no more.
 - **Licence**: Apache-2.0. Research and demonstration only; not a medical device.
 """
 

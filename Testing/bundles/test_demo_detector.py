@@ -69,6 +69,14 @@ def test_its_descriptions_are_those_that_its_script_writes(scripts: ModuleType) 
         assert json.loads((BUNDLE / path).read_text("utf-8")) == body, path
 
 
+def test_its_card_is_that_which_its_script_writes_and_says_that_no_run_uses_the_record(scripts: ModuleType) -> None:
+    card = (BUNDLE / "docs" / "README.md").read_text("utf-8")
+    (line,) = [line for line in card.splitlines() if line.startswith("- **Validation**: ")]
+    found = line.removeprefix("- **Validation**: ").removesuffix(" that neither training nor calibration saw.")
+    assert scripts.card(found) == card
+    assert "no run of this program declares that" in card and "generated images alone" not in card
+
+
 def sensitivity(boxes: list[Box], made: Thorax) -> tuple[int, int]:
     """How many nodules have a box whose middle lies in them, of how many."""
     middles = np.array([box.frame[0] for box in boxes]).reshape(-1, 3)
@@ -117,6 +125,7 @@ def test_a_result_of_it_says_that_it_is_not_for_patients(tmp_path: Path) -> None
     )  # fmt: skip
     folder = execute(job, job_id="j")
     result = AnalysisResult.load(folder)
+    assert {one.confidence.state for one in result.findings} == {ConfidenceState.NOT_CALIBRATED}, "as its card says"
     assert result.findings and all(WARNING in one.label.name.lower() for one in result.findings)
     assert result.provenance.demonstration
     page = (folder / "report.html").read_text("utf-8")
