@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from slicermedai.inference.task import Listeners, Prediction, RunSettings, predi
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import body_on, dice, points_of
 from Testing.inference.prompt_bundle import RADIUS, write_prompt_bundle, write_vista_bundle
+from Testing.inference.tiny_bundle import change_json
 from Testing.inference.zoo import write_zoo_bundle
 
 ROOM = (112.0, 140.0, 130.0)
@@ -142,6 +144,53 @@ def test_a_box_holds_all_of_it_and_its_middle_lies_inside(model: BundleRef) -> N
         assert (places >= low).all() and (places <= high).all()
         assert isinstance(found.regions[0].region, Mask)
     assert middle(with_point)[0] > middle(alone)[0] + 1
+
+
+@either
+def test_what_a_box_cuts_off_one_label_is_left_to_the_other(model: BundleRef) -> None:
+    x, y, z = PLACE
+    other = point((x + 9, y, z), "Other")
+    box = BoxPrompt(label="Body", low=(x - 8, y - 8, z - 8), high=(x + 2, y + 8, z + 8))
+    alone, both, boxed = (run(model, AXIAL, *more, other).label_map.array for more in ((), (point(),), (point(), box)))
+    taken = (alone == 2) & (both == 1)
+    freed = taken & (points_of(AXIAL)[..., 0] > x + 2)
+    assert freed.sum() > 10 and (boxed[freed] == 2).all()
+
+
+@either
+def test_the_score_is_that_of_what_lies_in_the_box(model: BundleRef) -> None:
+    x, y, z = PLACE
+    box = BoxPrompt(label="Body", low=(x - 2, y - 2, z - 2), high=(x + 2, y + 2, z + 2))
+    whole, small = run(model, AXIAL, point()), run(model, AXIAL, point(), box)
+    assert 0 < (small.label_map.array == 1).sum() <= 8
+    assert small.regions[0].raw_score > whole.regions[0].raw_score + 0.05, "the middle of the ball is the surest"
+
+
+@at_places
+def test_warnings_of_volumes_are_of_what_lies_in_the_box(model: BundleRef) -> None:
+    labels = json.loads((Path(model.path) / "medai.json").read_text())["labels"]
+    change_json(Path(model.path) / "medai.json", labels=[{**one, "plausible_ml": [1.0, 1000.0]} for one in labels])
+    ref, (x, y, z) = resolve(model.path, consent="the test"), PLACE
+    box = BoxPrompt(label="Body", low=(x - 2, y - 2, z - 2), high=(x + 2, y + 2, z + 2))
+    assert run(ref, AXIAL, point()).warnings == ()
+    assert run(ref, AXIAL, point(), box).warnings == ("Body measures 0 ml; 1 to 1000 is plausible",)
+
+
+@either
+def test_a_mark_of_which_nothing_is_left_is_warned_of(model: BundleRef) -> None:
+    x, y, z = PLACE
+    far = BoxPrompt(label="Body", low=(x + 30, y + 30, z + 30), high=(x + 36, y + 36, z + 36))
+    found = run(model, AXIAL, point(), far)
+    assert found.is_empty and dict(found.scores)[1] is None
+    assert found.warnings == ("Body was marked, and nothing of it was found within its box",)
+
+
+@either
+def test_a_box_thinner_than_a_voxel_of_the_network_holds_something(model: BundleRef) -> None:
+    fine, (x, y, z) = covering(spacing=(0.5, 0.5, 0.5), extent=(40.0, 40.0, 40.0)), (3.0, -4.0, 2.0)
+    for shift in (0.0, 0.7, 1.4):
+        low, high = (x - 9, y - 9, z + shift), (x + 9, y + 9, z + shift + 0.6)
+        assert not run(model, fine, point((x, y, z)), BoxPrompt(label="Body", low=low, high=high)).is_empty
 
 
 @at_places

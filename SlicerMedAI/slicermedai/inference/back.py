@@ -17,7 +17,9 @@ from slicermedai.inference.adapter.post import Postprocessing
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, mean_scores
 from slicermedai.inference.fitness import label_warnings
-from slicermedai.inference.labels import agree, labels_on, mask_on
+from slicermedai.inference.labels import Manner, agree, labels_on, mask_on
+from slicermedai.inference.limits import Boxes, outside_of
+from slicermedai.inference.marks import within
 from slicermedai.inference.relabel import relabelled
 from slicermedai.inference.resample import axis_order
 from slicermedai.inference.task import FoundRegion
@@ -38,13 +40,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WayBack:
-    """From the network's ``grid`` to ``source``, as the bundle's postprocessing says it; ``timed`` times the steps."""
+    """From the network's ``grid`` to ``source``, as the bundle's postprocessing says it; ``timed`` times the steps.
+
+    ``boxes`` are, by value, those that hold all of a label.
+    """
 
     manifest: Manifest
     post: Postprocessing
     grid: Geometry
     source: Geometry
     timed: Timed
+    boxes: Boxes = field(default_factory=dict)
 
     def answer(self, found: Collector) -> Answer:
         """Exclusive labels as one map; labels that overlap as regions alone."""
@@ -60,10 +66,14 @@ class WayBack:
         linear = "linear" if post.back is None else "scores linear, labels last"
         words = "nearest voxel" if post.nearest else linear if found.leads is not None else "vote of eight voxels"
         with self.timed("labels to source grid", f"{words}, in physical space"):
+            outside = outside_of(self.boxes, self.source)
             if found.leads is not None:
-                array = labels_on(found.leads, labels, self.grid, self.source, nearest_axis=self._nearest_axis)
+                manner = Manner(nearest_axis=self._nearest_axis, outside=outside)
+                array = labels_on(found.leads, labels, self.grid, self.source, manner=manner)
             else:
                 array = relabelled(labels, self.grid, self.source, smooth=not post.nearest)
+                for value, mask in outside.items():
+                    array[(array == value) & mask] = 0
         label_map = LabelMap(array=array, geometry=self.source)
         return Answer(
             labels=label_map,
@@ -84,6 +94,8 @@ class WayBack:
                 channel = found.channels[value - 1]
                 score = made.scores[value] = self._mean_inside(raw[value - 1], channel > post.bar)
                 mask = mask_on(channel, post.bar, self.grid, self.source, nearest_axis=self._nearest_axis)
+                if value in self.boxes:
+                    mask &= within(self.boxes[value], self.source)
                 if mask.any():
                     region = PackedMask.from_array(mask, self.source)
                     made.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))

@@ -6,7 +6,8 @@ is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,25 @@ from slicermedai.inference.resample import resample
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Manner:
+    """How leads are brought back.
+
+    Parameters
+    ----------
+    nearest_axis:
+        The axis of the source along which the nearest plane counts.
+    outside:
+        Value -> voxels of the target, (slices, rows, columns), that are not this label's whatever its lead.
+    """
+
+    nearest_axis: int | None = None
+    outside: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
+
+
+_PLAIN = Manner()
+
+
 def agree(leads: Array, raw: Array, labels: Array) -> None:
     """Make ``leads`` (labels, ...) agree, in place, with what the clean-up changed: 1 for the label, -1 for others."""
     changed = np.flatnonzero(labels != raw)
@@ -28,21 +48,19 @@ def agree(leads: Array, raw: Array, labels: Array) -> None:
         flat[chosen[chosen > 0] - 1, changed[chosen > 0]] = 1.0
 
 
-def labels_on(
-    leads: Array, labels: Array, source: Geometry, target: Geometry, *, nearest_axis: int | None = None
-) -> Array:
+def labels_on(leads: Array, labels: Array, source: Geometry, target: Geometry, *, manner: Manner = _PLAIN) -> Array:
     """Labels on ``target``: each label's lead over the background, resampled linearly; the largest lead wins.
 
-    ``leads`` is (labels, ...) on ``source``; outside of the box of ``labels`` nothing is computed. Along
-    ``nearest_axis`` of ``source`` the nearest plane counts.
+    ``leads`` is (labels, ...) on ``source``; outside of the box of ``labels`` nothing is computed.
     """
     out = np.zeros(target.shape, dtype=labels.dtype)
     found = _windows(labels > 0, source, target)
     if found is not None:
         near, window = found
         part, seen = source.cropped(*_ends(near)), target.cropped(*_ends(window))
-        brought = _Brought(part, seen, nearest_axis)
-        out[window] = _winners(leads[(slice(None), *near)], brought, out.dtype)
+        brought = _Brought(part, seen, manner.nearest_axis)
+        barred = {value: mask[window] for value, mask in manner.outside.items()}
+        out[window] = _winners(leads[(slice(None), *near)], brought, out.dtype, barred)
     return out
 
 
@@ -76,11 +94,13 @@ class _Brought:
         return resample(given, self.source, self.target, fill=fill, nearest=near)
 
 
-def _winners(leads: Array, way: _Brought, kind: Any) -> Array:
+def _winners(leads: Array, way: _Brought, kind: Any, barred: Mapping[int, NDArray[np.bool_]]) -> Array:
     labels = np.zeros(way.target.shape, dtype=kind)
     best = np.zeros(way.target.shape if len(leads) > 1 else (), dtype=np.float32)
     for value, lead in enumerate(leads, start=1):
         brought = way.of(lead, fill=-1.0)
+        if value in barred:
+            brought = np.where(barred[value], np.float32(-1), brought)
         labels[brought > best] = value
         if len(leads) > 1:
             np.maximum(best, brought, out=best)

@@ -11,7 +11,6 @@ import torch
 
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.codes import Label
-from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap
 from slicermedai.errors import BundleError, InputError
@@ -21,8 +20,10 @@ from slicermedai.inference.adapter.post import Postprocessing
 from slicermedai.inference.adapter.steps import FAILURES, Steps
 from slicermedai.inference.back import Answer, Timed, WayBack, regions_of
 from slicermedai.inference.collect import Collector, Wanted
-from slicermedai.inference.marks import Mark, within
+from slicermedai.inference.limits import boxes_of, without_scores
+from slicermedai.inference.marks import Mark
 from slicermedai.inference.pointed import (
+    NOTHING,
     AllClasses,
     Answers,
     Classes,
@@ -34,7 +35,7 @@ from slicermedai.inference.pointed import (
 from slicermedai.inference.runner import Runner
 from slicermedai.inference.setting import Setting
 from slicermedai.inference.shadow import Shadow
-from slicermedai.inference.task import FoundRegion, Listeners, RunSettings
+from slicermedai.inference.task import Listeners, RunSettings
 from slicermedai.inference.windows import Triple, WindowPlan
 
 _EVERYTHING = "everything_labels"
@@ -151,8 +152,9 @@ class Places:
             grid=found.grid,
             source=self.source,
             timed=self.timed,
+            boxes=boxes_of(marks, numbered=True),
         )
-        answer = _by_own_values(way.answer(self._collected(found)), marks)
+        answer = _by_own_values(way.answer(self._collected(found, marks)), marks)
         return replace(answer, warnings=(*answer.warnings, *dict.fromkeys(self.warnings)))
 
     def _pointed(self) -> Pointed:
@@ -170,7 +172,9 @@ class Places:
     def _ask(self, module: torch.nn.Module, window: torch.Tensor) -> torch.Tensor:
         return Runner(module, self.setting.device, precision=self.precision, warn=self.warnings.append)(window)
 
-    def _collected(self, found: Answers) -> Collector:
+    def _collected(self, found: Answers, marks: Sequence[Mark]) -> Collector:
+        for number, mask in without_scores(boxes_of(marks, numbered=True), found.grid).items():
+            found.scores[number - 1][mask] = NOTHING
         layout = budget.Layout(shape=found.grid.shape, source=self.source.shape, classes=len(found.scores) + 1)
         fits, precise = budget.keeps_leads(layout)
         wanted = Wanted(leads=fits and not self.post.nearest, precise=precise)
@@ -198,30 +202,6 @@ class Places:
                     f"{mark.label.name}: a box is larger than the {reach.min():.0f} mm that the model sees at once; "
                     "only what lies around its marks was looked at"
                 )
-
-
-def limited(answer: Answer, marks: Sequence[Mark], labels: Sequence[tuple[int, Label]]) -> Answer:
-    """``answer`` without what lies outside of the boxes that were drawn for a label."""
-    boxes = {mark.value: mark.boxes for mark in marks if mark.boxes}
-    if not boxes:
-        return answer
-    array = np.array(answer.labels.array)
-    inside = {value: within(drawn, answer.labels.geometry) for value, drawn in boxes.items()}
-    for value, mask in inside.items():
-        array[(array == value) & ~mask] = 0
-    label_map = LabelMap(array=array, geometry=answer.labels.geometry)
-    overlapping = [_cut(one, inside) for one in answer.regions if isinstance(one.region, PackedMask)]
-    exclusive = any(isinstance(one.region, Mask) for one in answer.regions)
-    regions = regions_of(label_map, tuple(labels), answer.scores) if exclusive else []
-    return replace(answer, labels=label_map, regions=regions + [one for one in overlapping if one is not None])
-
-
-def _cut(one: FoundRegion, inside: dict[int, Any]) -> FoundRegion | None:
-    assert isinstance(one.region, PackedMask)
-    if one.value not in inside:
-        return one
-    mask = one.region.to_array() & inside[one.value]
-    return replace(one, region=PackedMask.from_array(mask, one.region.geometry)) if mask.any() else None
 
 
 def _renumbered(manifest: Manifest, marks: Sequence[Mark]) -> Manifest:

@@ -35,7 +35,8 @@ from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, saliency_on
 from slicermedai.inference.features import Features, features_of
 from slicermedai.inference.folds import Members, kind_of, load_folds
 from slicermedai.inference.framer import Framer
-from slicermedai.inference.marked import Places, check_marked, check_taken, classes_of, limited
+from slicermedai.inference.limits import boxes_of, limited, without_voxels
+from slicermedai.inference.marked import Places, check_marked, check_taken, classes_of
 from slicermedai.inference.marks import Mark, marks_of
 from slicermedai.inference.metatensor import geometry_of
 from slicermedai.inference.pointed import AllClasses, takes_places, without_places
@@ -156,7 +157,8 @@ class Sweep:
         self._ask_again(answered, first.geometry, asking)
         del answered, asking, image, network, runner
         return self._brought_back(found, WayBack(
-            manifest=self.setting.manifest, post=post, grid=grid, source=first.geometry, timed=self._step
+            manifest=self.setting.manifest, post=post, grid=grid, source=first.geometry, timed=self._step,
+            boxes=boxes_of(self.marks),
         ))  # fmt: skip
 
     def _features(self, shadow: Shadow, window: Triple, plan: WindowPlan) -> Features:
@@ -172,11 +174,9 @@ class Sweep:
         return self._taken(way.answer(found))
 
     def _taken(self, found: Answer) -> LabelMap:
-        """What was found, but for what lies outside of the boxes that a person drew."""
-        answer = limited(found, self.marks, self._labels)
-        self.scores, self.regions = answer.scores, answer.regions
-        self.warnings += answer.warnings
-        return answer.labels
+        self.scores, self.regions = found.scores, found.regions
+        self.warnings += [*found.warnings, *without_voxels(self.marks, {one.value for one in found.regions})]
+        return found.labels
 
     def _network(self, adapted: Adapted, part: str, weights: str) -> Any:
         return self.setting.load(adapted.manifest, part=part, weights=weights, device=self.setting.device)
@@ -261,7 +261,7 @@ class Sweep:
             if observer is not None:
                 observer.begin(grid, [value for value, _ in self._labels])
             with torch.inference_mode():
-                sweep(image, runner, plan, collector, before=before)
+                sweep(image, runner, plan, limited(collector, self.marks, grid), before=before)
             collector.finish()
             if observer is not None:
                 observer.end()
