@@ -28,7 +28,7 @@ from slicermedai.app.run_panel import RunPanel
 from slicermedai.app.series import check_nodes, image_series, modality_of, series_images, volume_images
 from slicermedai.app.settings_page import add_page
 from slicermedai.app.state import Phase, RunState, SourceKind
-from slicermedai.errors import MedAIError
+from slicermedai.app.words import reason_text
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 600
@@ -126,8 +126,8 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.onStateChanged(presenter.state)
 
     def sceneCloses(self):
-        """Nothing of this patient goes on beside the next one."""
-        self.logic.presenter.stop_runs()
+        """Nothing of this patient goes on, or stands in the panel, beside the next one."""
+        self.logic.presenter.forget()
 
     def stopWork(self):
         self.logic.presenter.stop_runs()
@@ -190,8 +190,8 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         try:
             self.logic.show(order, turn=False)
-        except MedAIError as error:
-            self.logic.presenter.say(f"{order.image}: {failed} {error}")
+        except Exception as error:  # noqa: BLE001  # whatever Slicer says of it, nobody is there to answer a box
+            self.logic.presenter.tell(order, f"{failed} {reason_text(error)}")
 
     def onReport(self):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):

@@ -110,7 +110,7 @@ def test_a_run_goes_from_choice_to_result() -> None:
     assert run.state.phase is Phase.DONE
     assert (run.state.stage, time_left(run.state.seconds_left)) == ("done", "")
     assert [order.result for order in finished] == [run.state.result]  # type: ignore[attr-defined]
-    assert run.state.message == "Brain: 1957.0 ml. Confidence: not calibrated."
+    assert run.state.message == "Head T1: Brain: 1957.0 ml. Confidence: not calibrated."
 
 
 def test_what_is_asked_of_a_run_reaches_the_job_and_nothing_else_does() -> None:

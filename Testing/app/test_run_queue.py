@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.kept import remember
 from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, Order
-from slicermedai.app.run_words import queue_columns, queue_rows
+from slicermedai.app.run_words import queue_columns, queue_rows, result_text
 from slicermedai.app.state import Phase
 from slicermedai.errors import NoImagesError
 from slicermedai.jobs.defaults import with_settings
@@ -223,6 +225,64 @@ def test_the_first_result_stays_in_front_until_a_person_looks_at_another() -> No
     assert run.state.shown == second, "a run without a result cannot be looked at"
 
 
+def test_when_the_images_go_nothing_of_their_results_stays() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    until_idle(run)
+    run.choose_source(None, "")
+    run.forget()
+    assert (run.state.result, run.state.folder, run.analysed, run.state.queue) == (None, None, None, ())
+    assert (run.state.phase, run.state.message) == (Phase.IDLE, "Choose an image.")
+
+
+def test_when_the_images_go_what_runs_is_stopped_and_what_waits_never_runs() -> None:
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    run.poll()
+    run.poll()
+    assert states(run) == [DONE, RUNNING, WAITING]
+    run.forget()
+    assert (states(run), run.state.result) == ([RUNNING], None)
+    until_idle(run)
+    assert (states(run), len(desk.asked)) == ([CANCELLED], 2)
+
+
+def test_a_run_that_ends_well_although_it_was_stopped_for_its_image_had_gone_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PlannedJob, "cancel", lambda job: None)
+    run, _, ended = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    run.forget()
+    until_idle(run)
+    assert (run.state.result, run.state.queue, ended) == (None, (), [])
+    assert (run.state.phase, run.state.message) == (Phase.IDLE, "Ready.")
+
+
+def test_a_result_is_named_by_its_image_whatever_is_chosen_when_it_comes() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    run.remove([row.number for row in run.state.queue[1:]])
+    until_idle(run)
+    assert run.state.source_name == "Third"
+    assert run.state.message.startswith("First: Brain: ")
+    assert run.shown is not None and result_text(run.shown.image, run.shown.title) == "Of First, by brain@1:"
+
+
+def test_the_result_of_a_run_that_was_taken_off_the_list_is_looked_at_no_more() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    first, second, _ = (row.number for row in run.state.queue)
+    until_idle(run)
+    run.remove([second])
+    assert run.state.result is not None
+    run.remove([first])
+    assert (run.state.result, run.state.folder, run.state.shown) == (None, None, 0)
+
+
+def test_what_is_told_of_a_run_stays_in_its_row() -> None:
+    run, _, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    run.finished.connect(lambda order: run.tell(order, f"no room for {order.image}"))
+    until_idle(run)
+    assert [row.why for row in run.state.queue] == ["no room for First", "no room for Second", "no room for Third"]
+    assert run.state.message == "Third: no room for Third"
+
+
 def test_of_a_run_without_a_result_nothing_of_its_image_is_kept() -> None:
     run, _, _ = a_queue((NoImagesError("no", file="f"),), GOES_WELL, GOES_WELL)
     until_idle(run)
@@ -238,7 +298,7 @@ def test_pressing_run_again_begins_a_new_list() -> None:
     assert states(run) == [RUNNING]
     assert run.state.result is None
     until_idle(run)
-    assert run.state.message.startswith("Brain: "), "a single run needs no name in front"
+    assert run.state.message.startswith("Third: Brain: "), "another image may be chosen by now"
 
 
 def test_nothing_is_added_while_nothing_runs() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from slicermedai.app import estimates
 from slicermedai.app.state import Phase
 from slicermedai.errors import GeometryError
+from Testing.app.test_guided_run import PlannedJob, a_result
 from Testing.fixtures.grids import covering
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
@@ -256,6 +259,50 @@ def test_closing_the_scene_stops_what_runs_and_what_waits(
     assert list(places.iterdir()) == []
 
 
+def test_no_number_of_a_closed_scene_stays_and_none_stands_without_its_images_name(
+    harness: Harness, panel: Any, volumes: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    monkeypatch.setattr(presenter, "_submit", lambda *_, **__: PlannedJob([("read", 0.1)], a_result()))
+    monkeypatch.setattr(panel.widget.logic, "show", lambda order, turn=True: None)
+    assert ui.resultLabel.isHidden()
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert ui.messageLabel.text.startswith("AX T1c TSE: Brain: 1957.0 ml.")
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    assert ui.messageLabel.text == "Ready."
+    assert cells(ui.findingsTable) != []
+    assert not ui.resultLabel.isHidden()
+    assert ui.resultLabel.text == "Of AX T1c TSE, by tiny@0.1:"
+    slicer.mrmlScene.Clear(0)
+    assert harness.wait_until(lambda: ui.messageLabel.text == "Choose an image.", SOON)
+    assert (cells(ui.findingsTable), cells(ui.queueTable)) == ([], [])
+    assert ui.resultLabel.isHidden()
+    afterwards = (ui.reportButton, ui.folderButton, ui.reviewButton, ui.planButton, ui.passButton)
+    assert [button.enabled for button in afterwards] == [False] * 5
+
+
+def test_a_worker_that_is_killed_is_told_and_the_next_run_has_its_turn(
+    harness: Harness, panel: Any, volumes: list[Any], places: Path
+) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    ui.volumeSelector.setCurrentNode(volumes[1])
+    harness.click(ui.addButton)
+    os.kill(presenter._working._running._process.pid, signal.SIGKILL)
+    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert [row[2] for row in cells(ui.queueTable)] == ["failed", "done"]
+    assert "worker" in cells(ui.queueTable)[0][4]
+    assert presenter.analysed is volumes[1]
+    assert segmentations() == 1
+    assert list(places.iterdir()) == [presenter.state.folder], "of the killed run nothing is left"
+    assert harness.dialogs.shown == []
+
+
 def test_unloading_stops_what_runs_and_what_waits(
     harness: Harness, panel: Any, volumes: list[Any], places: Path
 ) -> None:
@@ -290,6 +337,28 @@ def test_a_result_that_cannot_be_shown_opens_no_box_in_a_queue_and_is_told(
     assert harness.dialogs.shown == []
     assert any(text.startswith("AX T1c TSE: The result could not be shown.") for text in said)
     assert presenter.state.folder is not None, "it is saved all the same"
+
+
+def test_whatever_goes_wrong_while_a_result_is_shown_the_queue_goes_on_and_each_row_tells_it(
+    harness: Harness, panel: Any, volumes: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+
+    def refuse(order: Any, *, turn: bool) -> None:
+        raise RuntimeError("Slicer cannot")
+
+    monkeypatch.setattr(presenter, "_submit", lambda *_, **__: PlannedJob([("read", 0.1)], a_result()))
+    monkeypatch.setattr(panel.widget.logic, "show", refuse)
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    harness.click(ui.runButton)
+    for node in volumes[1:3]:
+        ui.volumeSelector.setCurrentNode(node)
+        harness.click(ui.addButton)
+    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    told = "The result could not be shown. RuntimeError: Slicer cannot"
+    assert [(row[2], row[4]) for row in cells(ui.queueTable)] == [("done", told)] * 3
+    assert harness.dialogs.shown == []
+    assert harness.strict_log == []
 
 
 def test_a_volume_that_left_the_scene_while_it_waited_fails_by_name(

@@ -80,9 +80,10 @@ class GuidedRun(RunChoice):
             self._take_order()
 
     def remove(self, numbers: Sequence[int]) -> None:
-        """Take runs off the list, but for the one that goes on."""
+        """Take runs off the list, but for the one that goes on; the result of one that leaves is looked at no more."""
         self._queue.remove(numbers)
-        self._set(queue=self._queue.rows)
+        gone = {"result": None, "folder": None, "shown": 0} if self.state.shown in numbers else {}
+        self._set(queue=self._queue.rows, **gone)
 
     def stop_runs(self) -> None:
         """Nothing more is run, and the one that goes on is cancelled."""
@@ -91,13 +92,28 @@ class GuidedRun(RunChoice):
         if self._working is not None:
             self.cancel()
 
+    def tell(self, order: Order, text: str) -> None:
+        """Say something of a run, and keep it in the list: what is said of the next one comes soon."""
+        order.why = text
+        self._set(message=f"{order.image}: {text}", queue=self._queue.rows)
+
+    def forget(self) -> None:
+        """Its images go: nothing more is run, and no result of theirs is looked at beside those that come next."""
+        self.stop_runs()
+        self._queue.clear_ended()
+        if self._order is not None:
+            self._order.forgotten = True
+        self._set(result=None, folder=None, shown=0, queue=self._queue.rows)
+        if not self.busy:
+            self._rest()
+
     def look_at(self, number: int) -> None:
         """Look at the result of a run of the list that has ended well."""
         if number == self.state.shown or number not in [row.number for row in self._queue.rows if row.state == DONE]:
             return
         order = self._queue[number]
         assert order.result is not None
-        told = self._told(order, summary(order.result, self.translate))
+        told = f"{order.image}: {summary(order.result, self.translate)}"
         self._set(result=order.result, folder=order.folder, shown=number, **({} if self.busy else {"message": told}))
 
     @property
@@ -147,7 +163,17 @@ class GuidedRun(RunChoice):
         except Exception as error:  # noqa: BLE001  # whatever it is: this run has failed, and no other one
             self._close(order, FAILED, reason_text(error))
         else:
-            self._finish(order)
+            (self._leave if order.forgotten else self._finish)(order)
+
+    def _leave(self, order: Order) -> None:
+        """It came to its end while it was being stopped, and what it was of is gone."""
+        self._queue.remove([order.number])
+        self._rest()
+
+    def _rest(self) -> None:
+        """Say what can be done now, and nothing of what was."""
+        self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None, queue=self._queue.rows)
+        self._explain()
 
     def _close(self, order: Order, ended: str, why: str) -> None:
         order.end(ended, why)
@@ -158,7 +184,7 @@ class GuidedRun(RunChoice):
     def _finish(self, order: Order) -> None:
         """Its result is looked at where none is yet: a person may be looking at another one."""
         assert order.result is not None
-        told = self._told(order, summary(order.result, self.translate))
+        told = f"{order.image}: {summary(order.result, self.translate)}"
         ended = {"phase": Phase.DONE, "stage": "done", "progress": 1.0, "seconds_left": None, "message": told}
         if self.state.result is None:
             ended |= {"result": order.result, "folder": order.folder, "shown": order.number}

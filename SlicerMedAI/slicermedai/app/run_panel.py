@@ -59,6 +59,9 @@ class RunPanel(ResultPanel):
         ui.modelDescription.text = words.describe(state.bundle, tr) if state.bundle else ""
         for name in _AFTERWARDS:
             getattr(ui, f"{name}Button").enabled = state.folder is not None
+        order = presenter.shown
+        ui.resultLabel.visible = order is not None
+        ui.resultLabel.text = run_words.result_text(order.image, order.title, tr) if order else ""
         self._fill("findingsTable", words.rows(state.result, tr))
         self._show_inputs(state)
         self._show_queue(state)

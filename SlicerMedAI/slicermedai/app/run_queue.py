@@ -17,7 +17,10 @@ WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "faile
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Order:
-    """A run that was asked for: ``source``, ``options`` of the job, and what became of it."""
+    """A run that was asked for: ``source``, ``options`` of the job, and what became of it.
+
+    ``forgotten`` where its image has gone while it went on: then its result belongs to nothing that is there.
+    """
 
     number: int
     source: Any
@@ -30,6 +33,7 @@ class Order:
     seconds: float | None = None
     result: AnalysisResult | None = None
     folder: Path | None = None
+    forgotten: bool = False
 
     @property
     def row(self) -> QueueRow:

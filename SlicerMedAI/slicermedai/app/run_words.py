@@ -93,6 +93,11 @@ def queue_rows(rows: Sequence[QueueRow], tr: Translate = untranslated) -> list[t
     ]
 
 
+def result_text(image: str, title: str, tr: Translate = untranslated) -> str:
+    """Whose numbers stand in the table: another image may be chosen by now."""
+    return tr("Of {image}, by {title}:").format(image=image, title=title)
+
+
 def nothing_chosen(tr: Translate = untranslated) -> str:
     """Why nothing was taken from the DICOM browser."""
     return tr("No series of images is chosen in the DICOM browser: open Add DICOM Data, and choose a series there.")
