@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,14 @@ def test_volumes_of_the_scene_are_matched_by_their_names(ask: Ask) -> None:
 
     nodes = [Node() for _ in NAMES]
     volumes = [
-        Candidate(key=f"v{n}", text=name, words=name, open=lambda node=node: node, node=node)  # type: ignore[misc]
+        Candidate(
+            key=f"v{n}",
+            text=name,
+            words=name,
+            group="1.2",
+            open=lambda node=node: node,  # type: ignore[misc]
+            node=node,
+        )
         for n, (name, node) in enumerate(zip(NAMES, nodes, strict=True))
     ]
     run, office = ask(volumes)
@@ -166,6 +174,36 @@ def test_volumes_of_the_scene_are_matched_by_their_names(ask: Ask) -> None:
     assert source is nodes[0]
     assert isinstance(options, dict)
     assert list(options["inputs"].values()) == nodes[1:]
+
+
+def test_images_of_an_unknown_study_may_be_of_two_patients_and_are_not_suggested(ask: Ask) -> None:
+    run, _ = ask([a_series(f"1.{n}", name, group="") for n, name in enumerate(NAMES)])
+    choose(run, run._images()[1])  # type: ignore[arg-type]  # a candidate
+    assert taken(run) == {"T1c": "", "T1": "1.1", "T2": "", "FLAIR": ""}
+    assert run.state.message == "Choose an image for: T1c, T2, FLAIR."
+
+
+def test_images_of_two_patients_are_refused_by_name_until_they_are_of_one(ask: Ask) -> None:
+    def of(patient: str, number: int) -> Candidate:
+        made = a_series(f"{patient}.{number}", NAMES[number], group=patient)
+        return replace(made, patient=lambda: patient.strip("?"))
+
+    images = [of(patient, number) for patient in ("A", "B", "?") for number in range(4)]
+    run, office = ask(images)
+    choose(run, images[0])
+    assert run.can_run
+    run.choose_input("T2", "B.2")
+    run.choose_input("FLAIR", "B.3")
+    run.start()
+    assert office.asked == []
+    assert run.state.message == "T2, FLAIR show another patient than T1c: choose images of one patient."
+    run.choose_input("T1c", "?.0")
+    assert run.state.message == "T2, FLAIR show another patient than T1: choose images of one patient."
+    run.choose_input("T1", "B.1")
+    assert (run.can_run, run.state.message) == (True, "Ready."), "of one image it is not known"
+    run.choose_input("T1c", "A.0")
+    assert not run.can_run
+    assert "'B'" not in repr(run.state.inputs), "no patient's ID where a state is printed"
 
 
 def test_another_model_of_one_image_needs_no_table(ask: Ask) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from slicermedai.app import estimates
 from slicermedai.app.state import Phase
+from slicermedai.domain.study import Study
 from slicermedai.errors import GeometryError
 from Testing.app.test_guided_run import PlannedJob, a_result
 from Testing.fixtures.grids import covering
@@ -54,13 +55,14 @@ def panel(home: Path, harness: Harness, places: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def volumes(panel: Any) -> list[Any]:
-    """Four volumes of one grid in the scene, called as contrasts are."""
+    """Four volumes of one grid and one study in the scene, called as contrasts are."""
     import slicer
 
     from slicermedai.scene.volumes import volume_to_node
 
     body, _ = body_on(GRID)
-    return [volume_to_node(replace(body, name=f"AX {name} TSE"), slicer.mrmlScene) for name in NAMES]
+    study = Study(study_uid="1.2", patient_id="A")
+    return [volume_to_node(replace(body, name=f"AX {name} TSE"), slicer.mrmlScene, study=study) for name in NAMES]
 
 
 def choose(box: Any, data: str) -> None:
@@ -162,6 +164,41 @@ def test_each_image_can_be_changed_and_a_missing_or_doubled_one_is_refused_by_na
     choose(ui.inputSelector, volumes[2].GetID())
     assert ui.messageLabel.text == "Ready."
     assert ui.runButton.enabled
+
+
+def test_volumes_of_two_patients_are_neither_suggested_together_nor_run(
+    panel: Any, volumes: list[Any], harness: Harness
+) -> None:
+    import slicer
+
+    from slicermedai.scene.hierarchy import file_under_study
+
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    other = Study(study_uid="1.3", patient_id="B")
+    for node in volumes[2:]:
+        file_under_study(node, slicer.mrmlScene, other)
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    ui.modelSelector.setCurrentIndex(ui.modelSelector.findData("of_several_channels@0.1"))
+    assert [row[1] for row in cells(ui.inputsTable)[2:]] == ["none yet: choose one"] * 2
+    for row in (2, 3):
+        ui.inputsTable.setCurrentCell(row, 0)
+        choose(ui.inputSelector, volumes[row].GetID())
+    assert ui.messageLabel.text == "T2, FLAIR show another patient than T1c: choose images of one patient."
+    assert not ui.runButton.enabled
+    for node in volumes[2:]:
+        file_under_study(node, slicer.mrmlScene, Study(study_uid="1.2"))
+        choose_again(ui, volumes.index(node), node)
+    assert ui.runButton.enabled
+    file_under_study(volumes[3], slicer.mrmlScene, other)
+    harness.click(ui.runButton)
+    assert presenter.state.phase is Phase.FAILED
+    assert "two patients" in ui.messageLabel.text, "what was filed elsewhere meanwhile is refused when a job is made"
+
+
+def choose_again(ui: Any, row: int, node: Any) -> None:
+    ui.inputsTable.setCurrentCell(row, 0)
+    choose(ui.inputSelector, "")
+    choose(ui.inputSelector, node.GetID())
 
 
 def test_a_model_of_one_image_shows_no_table(panel: Any, volumes: list[Any]) -> None:

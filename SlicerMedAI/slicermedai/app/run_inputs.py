@@ -18,7 +18,8 @@ class Candidate:
 
     ``key`` tells it from others, ``text`` is for people, ``words`` is what it calls itself and ``modality`` what it is,
     "" where that is not known. ``group`` is the study that it belongs to, "" where it names none. ``open`` gives what a
-    job takes as a source; it is called when a job is made. ``node`` is the volume, None for what is none.
+    job takes as a source; it is called when a job is made. ``patient`` gives the patient's ID, "" where that is not
+    known; it is called when the image is taken. ``node`` is the volume, None for what is none.
     """
 
     key: str
@@ -27,6 +28,7 @@ class Candidate:
     open: Callable[[], Any]
     modality: str = ""
     group: str = ""
+    patient: Callable[[], str] = str
     node: Any = None
 
 
@@ -54,8 +56,9 @@ def suggested(
 ) -> tuple[InputRow, ...]:
     """A row for each name: ``chosen`` where its words say so, else as the first; others where one alone fits.
 
-    What fits is of a modality of the model, of the same study as ``chosen``, and has the name as a word of its own. Of
-    several the one counts whose key is the only one in ``preferred``.
+    What fits is of a modality of the model, of the same study and kind (volume or series) as ``chosen``, and has the
+    name as a word of its own; where the study of ``chosen`` is not known, nothing fits. Of several the one counts whose
+    key is the only one in ``preferred``.
     """
     rows = {name: InputRow(name=name) for name in names}
     if chosen is None or not names:
@@ -63,7 +66,7 @@ def suggested(
     own = [name for name in names if _fits(name, chosen, modalities)]
     place = own[0] if len(own) == 1 else names[0]
     rows[place] = _row(place, chosen)
-    others = [one for one in at_hand if one.key != chosen.key and one.group == chosen.group]
+    others = [one for one in at_hand if _belongs(one, chosen)]
     for name in (one for one in names if one != place):
         fitting = [one for one in others if _fits(name, one, modalities)]
         fitting = fitting if len(fitting) == 1 else [one for one in fitting if one.key in preferred]
@@ -79,12 +82,19 @@ def with_choice(rows: Sequence[InputRow], name: str, one: Candidate | None) -> t
 
 def still_there(rows: Sequence[InputRow], keys: Sequence[str]) -> tuple[InputRow, ...]:
     """``rows`` without images that are gone."""
-    return tuple(row if row.key in keys else replace(row, key="", text="") for row in rows)
+    return tuple(row if row.key in keys else replace(row, key="", text="", patient="") for row in rows)
 
 
 def missing(rows: Sequence[InputRow]) -> tuple[str, ...]:
-    """Names without an image."""
-    return tuple(row.name for row in rows if not row.key)
+    """Names without an image that can be taken: without any, and those of :func:`strangers`."""
+    strange = strangers(rows)
+    return tuple(row.name for row in rows if not row.key or row.name in strange)
+
+
+def strangers(rows: Sequence[InputRow]) -> tuple[str, ...]:
+    """Names that have an image of another patient than the first image of which a patient is known."""
+    own = next((row.patient for row in rows if row.patient), "")
+    return tuple(row.name for row in rows if row.patient and row.patient != own)
 
 
 def doubled(rows: Sequence[InputRow]) -> tuple[str, ...]:
@@ -94,7 +104,13 @@ def doubled(rows: Sequence[InputRow]) -> tuple[str, ...]:
 
 
 def _row(name: str, one: Candidate) -> InputRow:
-    return InputRow(name=name, key=one.key, text=one.text)
+    return InputRow(name=name, key=one.key, text=one.text, patient=one.patient())
+
+
+def _belongs(one: Candidate, chosen: Candidate) -> bool:
+    """Two without a study may be of two patients."""
+    is_same_kind = (one.node is None) == (chosen.node is None)
+    return one.key != chosen.key and is_same_kind and bool(chosen.group) and one.group == chosen.group
 
 
 def _fits(name: str, one: Candidate, modalities: Sequence[str]) -> bool:

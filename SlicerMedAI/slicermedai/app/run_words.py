@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slicermedai.app.run_inputs import doubled, missing
+from slicermedai.app.run_inputs import doubled, missing, strangers
 from slicermedai.app.state import InputRow, QueueRow
 from slicermedai.app.words import Translate, state_text, untranslated
 from slicermedai.domain.estimate import Estimate, Span, rounded
@@ -72,6 +72,11 @@ def input_rows(rows: Sequence[InputRow], tr: Translate = untranslated) -> list[t
 
 def inputs_text(rows: Sequence[InputRow], tr: Translate = untranslated) -> str:
     """Why a model that takes several images cannot run yet; "" where it can."""
+    strange = strangers(rows)
+    if strange:
+        own = next(row.name for row in rows if row.patient)
+        text = tr("{names} show another patient than {first}: choose images of one patient.")
+        return text.format(names=", ".join(strange), first=own)
     lacking, twice = missing(rows), doubled(rows)
     if lacking:
         return tr("Choose an image for: {names}.").format(names=", ".join(lacking))

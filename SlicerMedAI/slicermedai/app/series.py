@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.app.run_inputs import Candidate
-from slicermedai.errors import InputError
+from slicermedai.errors import InputError, MixedPatientsError
 
 _IMAGELESS = (
     "SEG SR PR KO REG FID RWV PLAN DOC M3D ANN SMR STAIN TEXTUREMAP "
@@ -53,7 +53,13 @@ def _series_image(database: Any, uid: str, text: str, files: Callable[[str], lis
         open=lambda: files(uid),
         modality=modality_of(database, uid),
         group=str(database.studyForSeries(uid) or ""),
+        patient=lambda: _patient_of(database, uid),
     )
+
+
+def _patient_of(database: Any, series: str) -> str:
+    patient = database.patientForStudy(database.studyForSeries(series))
+    return str(database.fieldForPatient("PatientID", patient) or "") if patient else ""
 
 
 def volume_images(nodes: Iterable[Any]) -> list[Candidate]:
@@ -63,16 +69,44 @@ def volume_images(nodes: Iterable[Any]) -> list[Candidate]:
 
 
 def _volume_image(node: Any) -> Candidate:
+    from slicermedai.scene.hierarchy import patient_of, study_of
+
     name = str(node.GetName())
-    return Candidate(key=node.GetID(), text=name, words=name, open=lambda: node, node=node)
+    return Candidate(
+        key=node.GetID(),
+        text=name,
+        words=name,
+        open=lambda: node,
+        group=study_of(node),
+        patient=lambda: patient_of(node),
+        node=node,
+    )
 
 
 def check_nodes(*sources: Any) -> None:
-    """Raise :class:`InputError` where one of the sources is a node that has left its scene."""
-    for source in sources:
-        if hasattr(source, "GetScene") and source.GetScene() is None:
-            raise InputError(
-                "the volume has left the scene since it was chosen",
-                attribute="source",
-                advice="Load it again, and choose it.",
-            )
+    """Raise where sources that are nodes cannot be run together, as the scene is now.
+
+    Raises
+    ------
+    InputError
+        One has left its scene.
+    MixedPatientsError
+        They are filed under two patients: a job is given voxels alone, and could not tell.
+    """
+    nodes = [source for source in sources if hasattr(source, "GetScene")]
+    if any(node.GetScene() is None for node in nodes):
+        raise InputError(
+            "the volume has left the scene since it was chosen",
+            attribute="source",
+            advice="Load it again, and choose it.",
+        )
+    if len(nodes) > 1 and len(_patients(nodes)) > 1:
+        raise MixedPatientsError(
+            "the volumes are filed under two patients", attribute="PatientID", advice="Choose volumes of one patient."
+        )
+
+
+def _patients(nodes: Iterable[Any]) -> set[str]:
+    from slicermedai.scene.hierarchy import patient_of
+
+    return {patient_of(node) for node in nodes} - {""}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -53,11 +53,15 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputRow:
-    """One image that a model wants, by the model's ``name`` for it; ``key`` and ``text`` of what was taken, or ""."""
+    """One image that a model wants, by the model's ``name`` for it; ``key`` and ``text`` of what was taken, or "".
+
+    ``patient`` is the ID of the patient whom it shows, "" where that is not known.
+    """
 
     name: str
     key: str = ""
     text: str = ""
+    patient: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,19 @@ def series_uid_of(node: Any) -> str:
     return str(hierarchy.GetItemUID(item, _DICOM)) if item else ""
 
 
+def study_of(node: Any) -> str:
+    """What tells the study that ``node`` is filed under from others, or its patient without a study; "" at the top.
+
+    A Study Instance UID or a patient ID, where the item has one; else a name that holds for this scene.
+    """
+    return _above(node, _Names.GetDICOMLevelStudy()) or patient_of(node)
+
+
+def patient_of(node: Any) -> str:
+    """The patient ID that ``node`` is filed under, "" where it is under no patient; see :func:`study_of`."""
+    return _above(node, _Names.GetDICOMLevelPatient(), _Names.GetDICOMPatientIDAttributeName())
+
+
 def prune(item: int, scene: Any) -> None:
     """Remove ``item`` and what is above it, as far as it was made here and has become empty."""
     hierarchy = hierarchy_of(scene)
@@ -112,6 +125,19 @@ def prune(item: int, scene: Any) -> None:
         parent = int(hierarchy.GetItemParent(item))
         hierarchy.RemoveItem(item)
         item = parent
+
+
+def _above(node: Any, level: str, attribute: str = "") -> str:
+    scene = node.GetScene()
+    if scene is None:
+        return ""
+    hierarchy = hierarchy_of(scene)
+    own = hierarchy.GetItemByDataNode(node)
+    item = int(hierarchy.GetItemAncestorAtLevel(own, level)) if own else 0
+    if not item:
+        return ""
+    told = hierarchy.GetItemUID(item, _DICOM) or (attribute and hierarchy.GetItemAttribute(item, attribute))
+    return str(told or f"item {item}")
 
 
 def _patient_item(study: Study, scene: Any) -> int:
