@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from slicermedai.bundles.registry import resolve
+from slicermedai.confidence.models import manifest_of
+from slicermedai.confidence.samples import sampler
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import Mask
 from slicermedai.domain.geometry import Geometry
@@ -26,7 +29,7 @@ from slicermedai.inference.task import Listeners, Prediction, RunSettings, predi
 from Testing.fixtures.grids import ORIENTATIONS, covering, grid, rotated, tilted
 from Testing.inference.conftest import body_on, dice, points_of
 from Testing.inference.prompt_bundle import RADIUS, write_prompt_bundle, write_vista_bundle
-from Testing.inference.tiny_bundle import change_json
+from Testing.inference.tiny_bundle import change_json, pinned
 from Testing.inference.zoo import write_zoo_bundle
 
 ROOM = (112.0, 140.0, 130.0)
@@ -247,6 +250,43 @@ def test_a_network_that_answers_to_points_alone_says_so(model: BundleRef) -> Non
     assert np.abs(middle(run(model, AXIAL, point())) - PLACE).max() < 1.25
     beside = (PLACE[0] + 6.0, PLACE[1], PLACE[2])
     assert middle(run(model, AXIAL, point(), point(beside, inside=False)))[0] < PLACE[0]
+
+
+@pytest.fixture
+def folded(tmp_path: Path) -> BundleRef:
+    """A small VISTA3D with the same weights twice, as two folds: they must agree in everything."""
+    folder = tmp_path / "folded@0.1"
+    write_vista_bundle(folder)
+    shutil.copy(folder / "models/model.pt", folder / "models/fold1.pt")
+    files = {"0": "models/model.pt", "1": "models/fold1.pt"}
+    change_json(
+        folder / "medai.json",
+        folds={"files": files, "averages": "probabilities"},
+        other_weights=[pinned(folder, "models/fold1.pt")],
+    )
+    return resolve(str(folder), consent="the test")
+
+
+SMALL = covering(spacing=(2.5, 2.5, 2.5), extent=(60.0, 60.0, 60.0))
+
+
+def test_equal_folds_of_a_network_that_takes_classes_agree(folded: BundleRef) -> None:
+    plain, both = run(folded, SMALL), run(folded, SMALL, folds="all")
+    assert not plain.is_empty and dice(plain.label_map.array > 0, both.label_map.array > 0) > 0.99
+    samples = sampler("folds", manifest_of(folded))
+    volume, _ = body_on(SMALL)
+    listeners = Listeners(samples=samples, sampling=samples.sampling)
+    found = predict(folded, volume, settings=RunSettings(device="cpu"), listeners=listeners)
+    assert [samples.pairwise_dice(one.value) for one in found.regions] == [1.0] * len(found.regions)
+    assert workload_of(folded, {"image": SMALL}, folds="all")[0].operations > 1.5 * (
+        workload_of(folded, {"image": SMALL})[0].operations
+    )
+
+
+def test_marks_for_several_folds_that_take_places_are_refused(folded: BundleRef) -> None:
+    with pytest.raises(InputError, match=r"folds: several folds cannot be asked about points.*Choose one fold"):
+        run(folded, SMALL, point((0.0, 0.0, 0.0)), folds="all")
+    assert run(folded, SMALL, point((0.0, 0.0, 0.0)), folds="1").scores
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------

@@ -138,8 +138,12 @@ def _framed(adapted: Adapted) -> Foreseen | None:
 def _swept(adapted: Adapted, seen: Foreseen, source: Triple, *, folds: tuple[str, ...], samples: bool) -> Workload:
     post, inferer = adapted.postprocessing(), adapted.inferer()
     manifest = adapted.manifest
-    network = load_folds(lambda file: _bare(adapted), manifest.folds, folds, kind=kind_of(post))
-    network = as_without_marks(_bare(adapted) if network is None else network, manifest.ref.labels)
+
+    def load(file: str) -> Any:
+        return as_without_marks(_bare(adapted), manifest.ref.labels)
+
+    made = load_folds(load, manifest.folds, folds, kind=kind_of(post))
+    network = load(manifest.ref.weights) if made is None else made
     shadow = Shadow.of(network, channels=seen.channels, across=inferer.across)
     divisor = 1 if manifest.framing else adapted.format.divisor
     plan = inferer.plan(seen.shape, shadow=shadow, divisor=divisor, ledger=Ledger())

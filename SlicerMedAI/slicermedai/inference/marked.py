@@ -53,7 +53,14 @@ def check_listeners(settings: RunSettings, listeners: Listeners) -> None:
 
 
 def check_taken(network: Any, steps: Steps, marks: Sequence[Mark], *, file: str) -> None:
-    """Raise :class:`InputError` where there are marks, and neither network nor preprocessing takes any."""
+    """Raise :class:`InputError` where there are marks, and none are taken: by nothing, or not by several folds."""
+    if marks and any(takes_places(member) for member in getattr(network, "members", ())):
+        raise InputError(
+            "several folds cannot be asked about points and boxes together",
+            file=file,
+            attribute="folds",
+            advice="Choose one fold, or run it without points and boxes.",
+        )
     if marks and steps.guidance is None and not takes_places(network):
         raise InputError(
             "the model takes no points or boxes", file=file, attribute="prompts", advice="Run it without them."

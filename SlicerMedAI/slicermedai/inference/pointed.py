@@ -86,6 +86,11 @@ class AllClasses(torch.nn.Module):
         return scores
 
 
+def has_gaps(network: Any) -> bool:
+    """True where channels of a network may be those of no label, as they are of :class:`AllClasses` and its folds."""
+    return any(isinstance(one, AllClasses) for one in (network, *getattr(network, "members", ())))
+
+
 class Asked(torch.nn.Module):
     """``network`` asked about one window with the ``prompts`` in it; tensors among them follow the window's device."""
 

@@ -39,7 +39,7 @@ from slicermedai.inference.limits import boxes_of, limited, without_voxels
 from slicermedai.inference.marked import Places, check_marked, check_taken, classes_of
 from slicermedai.inference.marks import Mark, marks_of
 from slicermedai.inference.metatensor import geometry_of
-from slicermedai.inference.pointed import AllClasses, takes_places, without_places
+from slicermedai.inference.pointed import has_gaps, takes_places, without_places
 from slicermedai.inference.runner import GOLDEN, Runner, golden_window, has_bfloat16, refuse_probabilities, shown_by
 from slicermedai.inference.setting import Setting
 from slicermedai.inference.shadow import Shadow
@@ -47,6 +47,8 @@ from slicermedai.inference.task import DROPOUT, FoundRegion, SaliencyVolume, Sco
 from slicermedai.inference.windows import Triple, WindowPlan, sweep
 
 Network = Callable[[torch.Tensor], torch.Tensor]
+Alone = Callable[[Any], Any]
+"""From a network as it was loaded to what is called without marks."""
 OF_SAMPLES = 6
 """Values of 16 bits for each voxel that further answers take: one answer, its counts, and what they make together."""
 
@@ -118,16 +120,14 @@ class Sweep:
             grid, image = geometry_of(tensor), tensor.as_tensor()
             del tensor
         with self._step("load network", in_words(self.setting.manifest.folds, self.setting.folds)):
-            network = self._networks(adapted, post)
+            alone = partial(self._alone, adapted, steps)
+            network = self._networks(adapted, post, alone)
             check_taken(network, steps, self.marks, file=self._file)
         if takes_places(network):
-            classes = classes_of(adapted, steps)
-            if self.marks:
-                roi = inferer.own_window or grid.shape
-                asked = Places(self.setting, post, network, classes, roi, image, grid, first.geometry, self._step)
-                self.precision = asked.precision
-                return self._taken(asked.answer(self.marks))
-            network = without_places(network, classes, [value for value, _ in self._labels], file=self._file)
+            classes, roi = classes_of(adapted, steps), inferer.own_window or grid.shape
+            asked = Places(self.setting, post, network, classes, roi, image, grid, first.geometry, self._step)
+            self.precision = asked.precision
+            return self._taken(asked.answer(self.marks))
         with self._step("plan") as words:
             shadow = self.setting.memory.once(
                 "shadow", partial(Shadow.of, network, channels=image.shape[0], across=inferer.across)
@@ -139,7 +139,7 @@ class Sweep:
         self.features = self._features(shadow, inferer.own_window or plan.roi, plan)
         del shadow
         self._choose_precision(runner, image, plan)
-        asking = self._asking(adapted, runner, golden_window(image, plan.roi))
+        asking = self._asking(adapted, runner, golden_window(image, plan.roi), alone)
         with self.features.watching(network):
             found = self._swept(image, grid, _looked_at(runner) if post.assumed else runner, plan=plan, wanted=wanted)
         answered = Answered(
@@ -181,15 +181,20 @@ class Sweep:
     def _network(self, adapted: Adapted, part: str, weights: str) -> Any:
         return self.setting.load(adapted.manifest, part=part, weights=weights, device=self.setting.device)
 
-    def _networks(self, adapted: Adapted, post: Postprocessing) -> Any:
+    def _alone(self, adapted: Adapted, steps: Steps, network: Any) -> Any:
+        """A network that takes places as a run without any mark calls it; every other, and with marks, as it is."""
+        if self.marks or not takes_places(network):
+            return network
+        return without_places(network, classes_of(adapted, steps), [v for v, _ in self._labels], file=self._file)
+
+    def _networks(self, adapted: Adapted, post: Postprocessing, alone: Alone) -> Any:
         """The network, or the folds that were chosen as one."""
-        made = load_folds(
-            lambda weights: self._network(adapted, NETWORK, weights),
-            self.setting.manifest.folds,
-            self.setting.folds,
-            kind=kind_of(post),
-        )
-        return self._network(adapted, NETWORK, self.setting.manifest.ref.weights) if made is None else made
+
+        def load(weights: str) -> Any:
+            return alone(self._network(adapted, NETWORK, weights))
+
+        made = load_folds(load, self.setting.manifest.folds, self.setting.folds, kind=kind_of(post))
+        return load(self.setting.manifest.ref.weights) if made is None else made
 
     def _planned(
         self,
@@ -267,7 +272,7 @@ class Sweep:
                 observer.end()
         return collector
 
-    def _asking(self, adapted: Adapted, runner: Runner, window: torch.Tensor) -> Asking:
+    def _asking(self, adapted: Adapted, runner: Runner, window: torch.Tensor, alone: Alone) -> Asking:
         """How samples are taken, where somebody counts them; refused where the network cannot be asked so."""
         folds, listeners = self.setting.manifest.folds, self.setting.listeners
         if listeners.samples is not None and listeners.sampling == DROPOUT:
@@ -279,14 +284,14 @@ class Sweep:
         return Members(
             names=self.setting.members,
             answered=self.setting.folds,
-            load=lambda name: self._network(adapted, NETWORK, folds.file(name)),
+            load=lambda name: alone(self._network(adapted, NETWORK, folds.file(name))),
             run=lambda network: replace(runner, network=network),
         )
 
     def _ask_again(self, answered: Answered, target: Geometry, asking: Asking) -> None:
         """For those who want samples of the answer, or a map of what spoke for it; the answer itself stays."""
         listeners = self.setting.listeners
-        _check_labels(answered.found.classes, self.setting.manifest, gaps=isinstance(answered.module, AllClasses))
+        _check_labels(answered.found.classes, self.setting.manifest, gaps=has_gaps(answered.module))
         if listeners.samples is not None:
             with self._step("uncertainty", f"{asking.what}, windows that touch the answer"):
                 ask_again(answered, listeners.samples, asking, progress=listeners.progress)
