@@ -83,6 +83,24 @@ def test_paths_are_full_and_folders_of_models_are_several(tmp_path: Path, monkey
     assert settings.present("models").split(os.pathsep) == [str(tmp_path / "one"), str(tmp_path / "two")]
 
 
+def test_what_is_relative_in_the_file_is_so_to_its_folder_and_in_the_environment_to_the_working_folder(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    settings.change("results", "out")
+    settings.change("models", os.pathsep.join(["one", "../two", str(tmp_path / "three")]))
+    settings.change("device", "cpu")
+    models = [tmp_path / "one", tmp_path / ".." / "two", tmp_path / "three"]
+    assert settings.present("results") == str(tmp_path / "out")
+    assert settings.present("models") == os.pathsep.join(map(str, models))
+    assert (settings.present("device"), settings.in_file("results")) == ("cpu", "out")
+    monkeypatch.setenv(settings.FILE_VARIABLE, str(Path("..") / "settings.toml"))
+    assert settings.present("results") == str(tmp_path / "elsewhere" / ".." / "out")
+    monkeypatch.setenv("SLICERMEDAI_RESULTS", "other")
+    assert settings.present("results") == "other"
+
+
 def test_a_person_s_own_lines_stay_and_a_default_leaves_none(file: Path) -> None:
     file.write_text('# mine\ndevice = "cpu"  # slow\n\n[notes]\nwhy = "because"\n', encoding="utf-8")
     settings.change("device", "cuda:1")

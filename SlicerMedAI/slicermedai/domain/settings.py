@@ -138,7 +138,7 @@ def found(name: str) -> Found:
         return Found(text=_expanded(setting, text), source=Source.ENVIRONMENT)
     text = in_file(name)
     if text:
-        return Found(text=_expanded(setting, text), source=Source.FILE)
+        return Found(text=_expanded(setting, text, settings_file().parent), source=Source.FILE)
     return Found(text=setting.default(), source=Source.DEFAULT)
 
 
@@ -204,12 +204,13 @@ def change(name: str, text: str) -> Path:
     return write_text(path, made)
 
 
-def _expanded(setting: Setting, text: str) -> str:
-    """Paths in full: ``~`` is the person's home, and what is relative in the file is so to the file's folder."""
+def _expanded(setting: Setting, text: str, folder: Path | None = None) -> str:
+    """Paths in full: ``~`` is the person's home, and what is relative in the file is so to the file's ``folder``."""
     if setting.kind is Kind.WORD:
         return text.strip()
     parts = text.split(os.pathsep) if setting.kind is Kind.FOLDERS else [text]
-    return os.pathsep.join(str(Path(part.strip()).expanduser()) for part in parts if part.strip())
+    paths = [Path(part.strip()).expanduser() for part in parts if part.strip()]
+    return os.pathsep.join(str(folder.absolute() / path if folder else path) for path in paths)
 
 
 def _changed(lines: list[str], name: str, text: str) -> list[str]:
