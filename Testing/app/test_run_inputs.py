@@ -14,7 +14,7 @@ from slicermedai.app.run_words import input_rows, inputs_text
 from slicermedai.app.state import InputRow, SourceKind
 from slicermedai.bundles.manifest import read_bundle
 from slicermedai.domain.bundle import BundleRef
-from Testing.app.test_guided_run import Office, PlannedJob, a_bundle, a_result
+from Testing.app.test_guided_run import Office, PlannedJob, a_bundle, a_result, without_place
 from Testing.inference.zoo import write_zoo_bundle
 
 NAMES = ("T1c", "T1", "T2", "FLAIR")
@@ -212,7 +212,9 @@ def test_another_model_of_one_image_needs_no_table(ask: Ask) -> None:
     run.choose_bundle("brain@1")
     assert run.state.inputs == ()
     run.start()
-    assert office.asked == [(["1.1.dcm"], "brain@1", {"identity": "keep", "device": "auto"})]
+    ((*what, options),) = office.asked
+    assert what == [["1.1.dcm"], "brain@1"]
+    assert without_place(options) == {"identity": "keep", "device": "auto"}
 
 
 def test_an_image_that_is_gone_is_missing(ask: Ask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from slicermedai.app.state import Phase
 from slicermedai.errors import NoImagesError
 from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.specs import RunJob
-from Testing.app.test_guided_run import PlannedJob, a_bundle, a_result
+from Testing.app.test_guided_run import PlannedJob, a_bundle, a_result, without_place
 
 GOES_WELL = object()
 PLAIN: dict[str, object] = {"identity": "keep", "device": "auto"}
@@ -87,8 +88,12 @@ def test_what_was_chosen_when_it_was_added_is_what_runs() -> None:
     run.choose_identity("keep")
     until_idle(run)
     assert [title for _, title, _ in desk.asked] == ["brain@1"] * 3 + ["spleen@1"]
-    assert desk.asked[3][2] == PLAIN | {"identity": "deidentify", "project_key": "", "uncertainty": "flips"}
-    assert desk.asked[1][2] == PLAIN
+    assert without_place(desk.asked[3][2]) == PLAIN | {
+        "identity": "deidentify",
+        "project_key": "",
+        "uncertainty": "flips",
+    }
+    assert without_place(desk.asked[1][2]) == PLAIN
 
 
 def test_a_setting_that_changes_while_a_run_waits_is_not_that_runs() -> None:
@@ -109,6 +114,16 @@ def test_a_setting_that_changes_while_a_run_waits_is_not_that_runs() -> None:
     jobs = [with_settings(RunJob, {"source": "s", "bundle": "b", **options}) for _, _, options in desk.asked]
     assert [job["device"] for job in jobs] == ["auto"] * 3 + ["cpu", "cuda:0"]
     assert [job.get("project_key") for job in jobs] == [None] * 3 + ["first.key", "second.key"]
+
+
+def test_a_place_of_results_that_is_set_while_a_run_waits_is_not_that_runs(tmp_path: Path) -> None:
+    remember("results", str(tmp_path / "first"))
+    run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL)
+    remember("results", str(tmp_path / "second"))
+    until_idle(run)
+    places = [with_settings(RunJob, options)["output"] for _, _, options in desk.asked]
+    assert [Path(str(place)).parent for place in places] == [tmp_path / "first"] * 3
+    assert len(set(places)) == 3
 
 
 def test_a_key_that_is_set_while_a_run_waits_is_not_that_runs() -> None:

@@ -14,10 +14,11 @@ from slicermedai.jobs.places import new_output
 def as_job_options(asked: RunOptions, identity: str) -> dict[str, Any]:
     """Fields of :class:`slicermedai.RunJob`; what was not asked for is left out.
 
-    The device, and the key of pseudonyms, are always said: a job that waits must not take what is set by its turn.
+    Device, key of pseudonyms and place are always said: a job that waits must not take what is set by its turn.
     """
     plain = RunOptions()
-    found: dict[str, Any] = {"identity": identity, "device": asked.device}
+    parent = Path(asked.parent or settings.present("results")).expanduser().absolute()
+    found: dict[str, Any] = {"identity": identity, "device": asked.device, "output": new_output(parent)}
     if asked.stability != plain.stability:
         found["stability"] = asked.stability
     if asked.flips:
@@ -26,8 +27,6 @@ def as_job_options(asked: RunOptions, identity: str) -> dict[str, Any]:
         found["project_key"] = settings.value("project_key")
     if identity == "deidentify" and asked.preset != plain.preset:
         found["preset"] = asked.preset
-    if asked.parent:
-        found["output"] = new_output(Path(asked.parent).expanduser())
     return found
 
 
