@@ -117,6 +117,17 @@ def test_who_made_it_is_said(tmp_path: Path) -> None:
     assert str(seg.ContentCreatorName) == "SlicerMedAI^brain"
 
 
+def test_objects_of_a_demonstration_say_so_where_series_are_listed(tmp_path: Path) -> None:
+    case = a_case()
+    made = dataclasses.replace(case.result.provenance, demonstration=True)
+    result = dataclasses.replace(case.result, provenance=made)
+    seg, sr = exported(dataclasses.replace(case, result=result), tmp_path)
+    for dataset in (seg, sr):
+        assert dataset.SeriesDescription == "MedAI demonstration only: brain"
+    assert seg.ContentDescription == "Made by an algorithm, not verified, for demonstration only"
+    assert dciodvfy_errors(tmp_path / "seg.dcm") == []
+
+
 @pytest.mark.parametrize(
     ("offset", "date", "time"),
     [

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("slicer", reason="absent: slicer-core")
 
+from slicermedai.domain.notice import picture_notice
 from slicermedai.domain.study import Identity
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, InputError, OutputError
 from slicermedai.report import build as builder
 from slicermedai.report.build import build
 from slicermedai.report.files import explain
+from slicermedai.report.flat_picture import draw_flat
 from Testing.scene.samples import SmallHead, small_head
 
 
@@ -42,6 +46,36 @@ def test_every_file_that_was_written_is_listed(head: SmallHead, tmp_path: Path) 
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert {"pictures/axial.png", "pictures/3d.png"} < written
     assert {name for name in written if f'href="{name}"' in page} == written - {"report.html"}
+
+
+def test_a_notice_stands_below_a_projection(head: SmallHead, tmp_path: Path) -> None:
+    grid = head.volume.geometry
+    flat = Volume(array=head.volume.array[:1], geometry=replace(grid, shape=(1, *grid.shape[1:])), name="x")
+    (plain,), (told,) = (
+        draw_flat(flat, tmp_path / name, notice=notice)
+        for name, notice in (("plain", ""), ("told", "Synthetic-trained, not for patients"))
+    )
+    before, after = (np.asarray(Image.open(one.path)).astype(int) for one in (plain, told))
+    assert (after[: len(before)] == before).all() and len(after) > len(before)
+    below = (after[len(before) :] == (255, 214, 10)).all(axis=-1)
+    assert below.sum() > 300
+
+
+@pytest.mark.parametrize(
+    ("demonstration", "use", "said"),
+    [
+        (False, "Synthetic-trained, not for patients: shows reports.", ""),
+        (True, "Synthetic-trained, not for patients: shows reports.", "Synthetic-trained, not for patients"),
+        (True, "Segments brains.", "For demonstration only, not for patients"),
+        (True, "", "For demonstration only, not for patients"),
+        (True, "x" * 60 + " not for patients", "For demonstration only, not for patients"),
+    ],
+)
+def test_pictures_of_a_demonstration_have_its_own_words_where_they_are_short(
+    head: SmallHead, demonstration: bool, use: str, said: str
+) -> None:
+    made = replace(head.result.provenance, demonstration=demonstration, intended_use=use)
+    assert picture_notice(replace(head.result, provenance=made)) == said
 
 
 _SURFACES_OF = """

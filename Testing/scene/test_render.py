@@ -61,6 +61,20 @@ def test_four_pictures_of_the_wanted_size_are_made(views):
     assert {pixels(path).shape for path in views.values()} == {(300, 300, 3)}
 
 
+def in_corner(picture: np.ndarray) -> np.ndarray:
+    """Of a picture of 300 pixels, what is as yellow as letters are, in the upper left, where no letter stands."""
+    return near(picture[20:60, 8:140], (255, 217, 76), 60)
+
+
+def test_pictures_of_a_demonstration_say_so_in_a_corner_and_no_others_do(views, tmp_path):
+    head = small_head()
+    made = replace(head.result.provenance, demonstration=True, intended_use="Synthetic-trained, not for patients: x.")
+    told = pictures_of(replace(head, result=replace(head.result, provenance=made)), tmp_path)
+    for kind, path in told.items():
+        assert in_corner(pixels(path)).sum() > 150, kind
+        assert in_corner(pixels(views[kind])).sum() < 20, kind
+
+
 @pytest.mark.parametrize("kind", ["axial", "coronal"])
 def test_the_left_ventricle_is_on_the_right_of_the_picture(views, kind):
     x, _ = middle(near(pixels(views[kind]), VENTRICLE_COLOR))

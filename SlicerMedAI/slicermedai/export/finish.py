@@ -151,10 +151,15 @@ def _series(dataset: Dataset, context: ExportContext, *, result: AnalysisResult,
     dataset.Modality = kind.modality
     dataset.SeriesInstanceUID = context.uids.series(kind.name)
     dataset.SeriesNumber = _series_number(context.header) + kind.offset
-    dataset.SeriesDescription = subject.line(f"MedAI {result.provenance.bundle}")
+    dataset.SeriesDescription = subject.line(_series_title(result))
     dataset.SeriesDate, dataset.SeriesTime = _date_time(context)
     dataset.PerformedProcedureStepID = context.uids.step
     dataset.PerformedProcedureStepDescription = words.summary(result)
+
+
+def _series_title(result: AnalysisResult) -> str:
+    """What a list of series shows; the warning before the name, which may be cut."""
+    return f"MedAI {'demonstration only: ' if result.provenance.demonstration else ''}{result.provenance.bundle}"
 
 
 def _series_number(header: Dataset) -> int:

@@ -63,7 +63,8 @@ def standing(result: AnalysisResult) -> str:
 
 def said_of(result: AnalysisResult) -> str:
     """What an object is, in as many words as VR LO has room for."""
-    return f"Made by an algorithm, {'' if verifiers(result) else 'not '}verified, research use only"
+    use = "for demonstration only" if result.provenance.demonstration else "research use only"
+    return f"Made by an algorithm, {'' if verifiers(result) else 'not '}verified, {use}"
 
 
 def calibration(result: AnalysisResult) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from slicermedai.domain.notice import picture_notice
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.same_image import check_image
@@ -54,7 +55,7 @@ def build(
     reason, failed = _obstacle(volume), ""
     if image is not None and not result.volume_geometry.is_in_patient:
         progress("pictures", 0.0)
-        pictures, reason = draw_flat(image, folder / PICTURES), ""
+        pictures, reason = draw_flat(image, folder / PICTURES, notice=picture_notice(result)), ""
         failed = NO_SCENE
     elif image is not None and not reason:
         progress("scene", 0.0)

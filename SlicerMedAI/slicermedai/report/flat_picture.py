@@ -11,7 +11,7 @@ from PIL import Image
 
 from slicermedai.domain.storage import atomic_file
 from slicermedai.domain.volume import Volume
-from slicermedai.export.lettering import STEP, write_line
+from slicermedai.export.lettering import STEP, wrapped, write_line
 from slicermedai.scene.pictures import Picture
 
 KIND = "projection"
@@ -22,11 +22,11 @@ _LETTER = 14
 _OPPOSITE = dict(zip("LRAPHF", "RLPAFH", strict=True))
 
 
-def draw_flat(volume: Volume, folder: Path) -> tuple[Picture, ...]:
+def draw_flat(volume: Volume, folder: Path, *, notice: str = "") -> tuple[Picture, ...]:
     """The picture in ``volume`` (one slice) as ``folder/projection.png``, at most 900 pixels long, in its true shape.
 
     Around it stand the directions of Patient Orientation where the header states them, and above it side and view as
-    the header has them: they are not read from the picture.
+    the header has them: they are not read from the picture. ``notice`` stands below it.
 
     Raises
     ------
@@ -38,6 +38,7 @@ def draw_flat(volume: Volume, folder: Path) -> tuple[Picture, ...]:
     canvas[STEP : STEP + picture.shape[0], 2 * _LETTER : 2 * _LETTER + picture.shape[1]] = picture
     marks = _marks(volume)
     _write(canvas, marks)
+    canvas = np.vstack([canvas, _strip(notice, canvas.shape[1])])
     path = Path(folder) / f"{KIND}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as partial:
@@ -93,6 +94,15 @@ def _write(canvas: NDArray[np.uint8], marks: dict[str, str]) -> None:
     for name, text in marks.items():
         top, left = places[name]
         write_line(canvas, text, top=top, left=left, color=_INK)
+
+
+def _strip(notice: str, width: int) -> NDArray[np.uint8]:
+    """(rows, width, 3) with the words, no rows without any."""
+    told = wrapped(notice, width - 4) if notice else []
+    strip = np.zeros((len(told) * STEP, width, 3), np.uint8)
+    for number, text in enumerate(told):
+        write_line(strip, text, top=number * STEP, left=2, color=_INK)
+    return strip
 
 
 def _in_words(marks: dict[str, str]) -> str:

@@ -34,7 +34,17 @@ def letter_actors(letters: dict[str, str], size: tuple[int, int]) -> list[Any]:
         "top": (width // 2, height - _MARGIN, "Centered", "Top"),
         "bottom": (width // 2, _RULER, "Centered", "Bottom"),
     }
-    return [_text(letters[edge], places[edge], max(14, height // 24)) for edge in places]
+    return [_text(letters[edge], places[edge], _letter_height(size)) for edge in places]
+
+
+def notice_actors(words: str, size: tuple[int, int]) -> list[Any]:
+    """2D text actors, none for "", that put ``words`` into the upper left corner of a picture, below the letters."""
+    top = size[1] - 2 * _MARGIN - _letter_height(size)
+    return [_text(words, (_MARGIN, top, "Left", "Top"), max(11, size[1] // 30))] if words else []
+
+
+def _letter_height(size: tuple[int, int]) -> int:
+    return max(14, size[1] // 24)
 
 
 def _letter(axis: Any) -> str:

@@ -13,6 +13,7 @@ from slicermedai.domain.center import finding_center
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.geometry import FloatArray
+from slicermedai.domain.notice import picture_notice
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.scene.letters import edge_letters, letter_actors
@@ -47,7 +48,7 @@ def render_plan(
         ``volume`` is not the image that was analysed.
     """
     result = replace(decided(result), maps=(), uncertainty=None)
-    with quiet_vtk(), DrawingScene() as drawing:
+    with quiet_vtk(), DrawingScene(picture_notice(result)) as drawing:
         shown = show(result, drawing.scene, volume=volume, surfaces=False)
         _make_faint(shown.segmentation_node)
         show_shapes(result, drawing.scene, shapes, meshes or {})

@@ -12,6 +12,7 @@ from slicermedai.domain.center import finding_center
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Box, Finding, Mask, PackedMask, Point
 from slicermedai.domain.geometry import FloatArray
+from slicermedai.domain.notice import picture_notice
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
@@ -59,7 +60,7 @@ def render_views(
     size:
         (width, height) of each picture in pixels.
 
-    The scene is its own; no other is touched.
+    The scene is its own; no other is touched. Each picture says so where the weights are a demonstration's.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def render_views(
     """
     result = replace(decided(result), maps=())  # which no picture shows
     plan = _plan(result, volume, Path(folder), size)
-    with quiet_vtk(), DrawingScene() as drawing:
+    with quiet_vtk(), DrawingScene(picture_notice(result)) as drawing:
         shown = show(result, drawing.scene, volume=volume)
         _emphasize(shown)
         slices = [_slice_picture(drawing, shown, orientation, plan) for orientation in ORIENTATIONS]

@@ -15,6 +15,7 @@ import slicer
 import vtk
 
 from slicermedai.domain.storage import atomic_file
+from slicermedai.scene.letters import notice_actors
 from slicermedai.scene.offscreen import make_render_window
 
 _SLICE_MANAGERS = (
@@ -34,9 +35,13 @@ _LOGICS = {"Segmentations": "vtkSlicerSegmentationsModuleLogic", "Markups": "vtk
 
 
 class DrawingScene:
-    """A scene of its own with the logics that views need; a context, taken apart on leaving."""
+    """A scene of its own with the logics that views need; a context, taken apart on leaving.
 
-    def __init__(self) -> None:
+    ``notice`` stands in a corner of each picture of it.
+    """
+
+    def __init__(self, notice: str = "") -> None:
+        self.notice = notice
         self.scene = slicer.vtkMRMLScene()
         self.logic = slicer.vtkSlicerApplicationLogic()
         self._helpers: list[Any] = []
@@ -95,6 +100,8 @@ class View:
 
     def save(self, path: Path) -> Path:
         """Draw, and write ``path`` as PNG."""
+        for actor in notice_actors(self._drawing.notice, self.size):
+            self.renderer.AddViewProp(actor)
         self.window.Render()
         grab = vtk.vtkWindowToImageFilter()
         grab.SetInput(self.window)
