@@ -133,6 +133,65 @@ def test_cancel_goes_back_to_what_counted_before(harness: Harness, panel: Any, d
     assert panel.editor("device").currentText == "cpu"
 
 
+def remember(medai: Any, device: str) -> None:
+    """As a person who chooses a device in the module MedAI, which keeps it as the setting."""
+    box = medai.widget.ui.deviceSelector
+    box.addItem(device, device)
+    medai.widget._options.onDevice(box.findData(device))
+    assert settings.value("device") == device
+
+
+def elsewhere_and_back(harness: Harness, dialog: Any) -> None:
+    """Another page is looked at, then this one again."""
+    unwrap(dialog).findChild(QtWidgets.QStackedWidget).setCurrentIndex(0)
+    dialog.setCurrentPanel("MedAI")
+    harness.process(20)
+
+
+def test_what_was_changed_elsewhere_stands_in_its_row_and_is_emptied_by_restore(
+    harness: Harness, panel: Any, medai: Any, dialog: Any
+) -> None:
+    remember(medai, "cpu")
+    elsewhere_and_back(harness, dialog)
+    assert panel.editor("device").currentText == "cpu"
+    dialog.restoreDefaultSettings()
+    panel.keep()
+    assert settings.value("device") == ""
+
+
+def test_cancel_goes_back_to_what_was_set_elsewhere_and_not_to_what_stood_on_the_page_before(
+    harness: Harness, panel: Any, medai: Any, dialog: Any
+) -> None:
+    write(harness, panel, "device", "mps")
+    write(harness, panel, "torch", "cpu")
+    dialog.accept()
+    remember(medai, "cpu")
+    harness.process(250)
+    unwrap(dialog).show()
+    opened = harness.wait_until(lambda: panel.editor("device").currentText == "cpu", 3000)
+    assert opened, "the dialog opens on the page where it was left"
+    write(harness, panel, "device", "cuda:0")
+    dialog.reject()
+    panel.keep()
+    assert (settings.value("device"), settings.value("torch")) == ("cpu", "cpu")
+
+
+def test_what_is_set_elsewhere_meanwhile_leaves_other_rows_to_cancel_and_what_was_refused_in_its_row(
+    harness: Harness, panel: Any, medai: Any, dialog: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    write(harness, panel, "torch", "cpu")
+    write(harness, panel, "home", str(tmp_path / "taken"))
+    remember(medai, "cpu")
+    elsewhere_and_back(harness, dialog)
+    assert panel.editor("torch").currentText == "cpu"
+    assert panel.editor("home").currentPath == str(tmp_path / "taken")
+    assert "Not kept:" in status(panel, "home")
+    dialog.reject()
+    panel.keep()
+    assert (settings.value("device"), settings.value("torch"), settings.value("home")) == ("cpu", "", "")
+
+
 def test_what_was_typed_in_the_last_moment_is_kept_by_ok(harness: Harness, panel: Any, dialog: Any) -> None:
     panel.editor("torch").currentText = "cpu"
     dialog.accept()

@@ -1,7 +1,8 @@
 """The page "MedAI" among Slicer's application settings: a form in CTK's panel, whose Cancel and Restore count here too.
 
 CTK keeps a copy of each row in its own settings and puts the row back from it; each change of a row, whoever made it,
-then goes to the presenter. The presenter's file is the truth: the copies are written from it before CTK sees the rows.
+then goes to the presenter. The presenter's file is the truth: the copies are written from it before CTK sees the rows,
+and rows and copies again where the page is shown and the file was changed elsewhere.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class SettingsPanel:
         self.panel.layout().addWidget(form)
         self.ui = slicer.util.childWidgetVariables(form)
         self._waiting: set[str] = set()
+        self._seen: dict[str, str] = {}
+        self._before: dict[str, str] = {}
         self._timer = qt.QTimer()
         self._timer.setInterval(PAUSE_MILLISECONDS)
         self._timer.setSingleShot(True)
@@ -50,6 +53,11 @@ class SettingsPanel:
         self._poller.setInterval(POLL_MILLISECONDS)
         self._poller.connect("timeout()", removal.poll)
         removal.changed.connect(self.show_removal)
+        self._was_visible = False
+        self._watcher = qt.QTimer(self.panel)
+        self._watcher.setInterval(POLL_MILLISECONDS)
+        self._watcher.connect("timeout()", self.watch)
+        self._watcher.start()
         self.ui.removeButton.connect("clicked(bool)", self.remove)
         self.show_all()
 
@@ -63,14 +71,22 @@ class SettingsPanel:
         waiting, self._waiting = self._waiting, set()
         for name in sorted(waiting):
             self.page.change(name, self._written(name))
+            self._seen[name] = self.page.text(name)
 
     def look(self, *_: Any) -> None:
         """The page is shown: take what the file says now, and try all that counts."""
         if not self.panel.visible:
             return
+        self._take_changed()
         self.show_all()
         self.page.look()
         self.removal.look()
+
+    def watch(self) -> None:
+        """Look when the page has come to be shown: the dialog opens where it was left, and tells nobody of that."""
+        before, self._was_visible = self._was_visible, bool(self.panel.visible)
+        if self._was_visible and not before:
+            self.look()
 
     def show_all(self) -> None:
         """Write what the presenters say now; nothing is tried."""
@@ -105,11 +121,43 @@ class SettingsPanel:
         self.panel.settings.setValue(copy, text)
         self.panel.registerProperty(copy, editor, prop, str(qt.SIGNAL(signal)))
         setattr(editor, prop, text)
+        self._seen[name] = self._before[name] = text
         editor.connect(signal, lambda text, name=name: self._changed(name))
+
+    def _take_changed(self) -> None:
+        """Rows of settings that were changed elsewhere get the file's text, and Cancel goes back to that.
+
+        CTK takes what Cancel goes back to from all rows at once: the others are as they were then, for this moment.
+        """
+        self.keep()
+        texts = {name: self.page.text(name) for name in self.page.names}
+        changed = {name: text for name, text in texts.items() if text != self._seen[name]}
+        if not changed:
+            return
+        shown = {name: self._written(name) for name in self.page.names} | changed
+        self._seen.update(changed)
+        self._before.update(changed)
+        self._write(self._before)
+        self.panel.applySettings()
+        self._write(shown)
+
+    def _write(self, texts: dict[str, str]) -> None:
+        """Into rows and copies; nobody is told."""
+        for name, text in texts.items():
+            editor = self.editor(name)
+            was = editor.blockSignals(True)
+            setattr(editor, _property_of(editor)[0], text)
+            editor.blockSignals(was)
+            self.panel.settings.setValue(COPY.format(name=name), text)
+
+    def _closed(self) -> None:
+        """CTK applies all rows when its dialog is closed, by Cancel too after it has put them back."""
+        self.keep()
+        self._before = {name: self._written(name) for name in self.page.names}
 
     def _join(self, dialog: Any) -> None:
         dialog.addPanel(TITLE, self.panel)
-        dialog.connect("accepted()", self.keep)
+        dialog.connect("accepted()", self._closed)
         for stack in slicer.util.findChildren(dialog, name=_STACK):
             stack.connect("currentChanged(int)", self.look)
 
