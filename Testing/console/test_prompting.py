@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 from Testing.inference.conftest import body_on, points_of
 from Testing.inference.prompt_bundle import write_prompt_bundle
+from Testing.scene.samples import small_head
 
 GRID = covering(spacing=(3.0, 3.0, 3.0), extent=(100.0, 126.0, 116.0))
 PLACE, FAR = (11.0, -18.0, 9.0), (-27.0, 33.0, -31.0)
@@ -88,6 +90,9 @@ def test_three_lines_give_a_result_and_a_further_mark_changes_it(session: Prompt
     session.clear()
     with pytest.raises(JobError, match="nothing was marked"):
         _ = session.result
+    assert heard[3:] == [heard[-1]] and heard[-1].status == "no finding"
+    assert heard[-1].findings == () and heard[-1].provenance.prompts == (), "nothing stays of marks that are gone"
+    assert heard[-1].provenance.job_id == first.provenance.job_id, "so that it is shown in the same nodes"
     session.add_box((4.0, -26.0, 2.0), (18.0, -10.0, 16.0), label="Body")
     assert np.abs(middle(session.result) - (11.0, -18.0, 9.0)).max() < 1.5
     pid = session._child.pid
@@ -139,6 +144,43 @@ def test_what_ends_an_answer_is_told_and_the_next_mark_is_answered(session: Prom
     session.add_point(PLACE, label="Body")
     assert np.abs(middle(session.result) - PLACE).max() < 1.5
     assert session._child.starts == starts + 1
+
+
+class Line:
+    """The line to the process, with what the test lets it say."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+
+    def send(self, request: dict[str, Any]) -> None:
+        """Nobody listens."""
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        said, self.said = self.said, []
+        return iter(said)
+
+    def ended(self) -> None:
+        """It runs on."""
+
+    def close(self) -> None:
+        """Nothing is to be closed."""
+
+
+@pytest.mark.parametrize("how", ["clear", "undo", "cancel"])
+def test_an_answer_on_its_way_when_its_mark_was_given_up_is_not_taken(image: Volume, tmp_path: Path, how: str) -> None:
+    with slicermedai.prompt(image, str(tmp_path / "model")) as session:
+        heard: list[AnalysisResult] = []
+        errors: list[Exception] = []
+        session.on_result, session.on_error = heard.append, errors.append
+        session._child = line = Line()  # type: ignore[assignment]  # the edge to another process
+        session.add_point(PLACE, label="Body")
+        line.said.append({"id": 1, "answer": {"folder": str(small_head().result.save(tmp_path / "answer"))}})
+        getattr(session, how)()
+        session.poll()
+        assert heard == [] and session.latest is None and not session.is_waiting
+        assert [type(one) for one in errors] == ([JobCancelled] if how == "cancel" else [])
 
 
 def test_saving_runs_the_whole_job_and_gives_the_same(session: PromptSession, tmp_path: Path) -> None:

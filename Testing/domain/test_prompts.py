@@ -54,6 +54,14 @@ def test_places_that_are_none_are_refused() -> None:
             place_of(wrong)
 
 
+@pytest.mark.parametrize("label", ["Liver!", "Liver! ", "!"])
+def test_a_label_that_would_read_back_as_outside_is_refused(label: str) -> None:
+    with pytest.raises(InputError, match='cannot end in "!"'):
+        PointPrompt(label=label, position=(1.0, 2.0, 3.0))
+    with pytest.raises(InputError, match='cannot end in "!"'):
+        BoxPrompt(label=label, low=(1.0, 2.0, 3.0), high=(4.0, 5.0, 6.0))
+
+
 def test_a_result_keeps_what_was_marked(tmp_path: Path) -> None:
     marks = (read_prompt("Liver!=-20.1 31.5 88"), read_prompt("Liver=1 2 3 to 4 5 6"))
     made = Provenance(bundle="b", bundle_version="1", weights_sha256="0" * 64, prompts=marks)

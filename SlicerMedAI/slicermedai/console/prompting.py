@@ -25,7 +25,7 @@ from slicermedai.console.sources import are_files, as_volume
 from slicermedai.console.verbs import submit
 from slicermedai.domain import settings
 from slicermedai.domain.prompts import BoxPrompt, PointPrompt, Prompt, place_of
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.scratch import ScratchFolder, remove_tree
 from slicermedai.errors import InputError, JobCancelled, JobError, MedAIError, from_dict
 from slicermedai.jobs.defaults import with_settings
@@ -97,7 +97,8 @@ class PromptSession:
     progress, stage:
         Of the answer that is being made, 0 to 1, and what is being done.
     on_result, on_error:
-        Called by :meth:`poll` with each result, and with what stopped an answer.
+        Called by :meth:`poll` with each result, and with what stopped an answer. Once the last mark is taken back,
+        ``on_result`` gets one without findings, so that nothing is shown of marks that are gone.
     """
 
     def __init__(self, source: Any, bundle: str, options: dict[str, Any], *, idle: float = IDLE) -> None:
@@ -113,6 +114,7 @@ class PromptSession:
         self._child = Standing(_CHILD, str(float(idle)))
         self._asked, self._waiting = 0, False
         self._deadline: float | None = None
+        self._left: AnalysisResult | None = None
         self._stop_ticking: Callable[[], None] | None = None
         self._followed: list[Callable[[], None]] = []
         values = {"bundle": bundle, "report": False, "output": str(self._place.path / "none"), **options}
@@ -194,7 +196,7 @@ class PromptSession:
         self._mark(self.marks[:-1])
 
     def clear(self) -> None:
-        """Take all marks back."""
+        """Take all marks back; the next :meth:`poll` calls ``on_result`` with a result without findings."""
         self._mark(())
 
     # --- answers ---------------------------------------------------------------------------------------------------
@@ -224,6 +226,9 @@ class PromptSession:
 
     def poll(self) -> None:
         """Take in what was said since the last call, without waiting."""
+        if self._left is not None:
+            left, self._left = self._left, None
+            self._call_back(_emptied(left))
         for event in self._child.events():
             if self._waiting and event["id"] == self._asked:
                 self._take(event)
@@ -232,7 +237,7 @@ class PromptSession:
             self._child.kill()
         gone = self._child.ended()
         if gone is not None and self._waiting:
-            self._fail(JobCancelled("the answer was cancelled") if self._deadline is not None else gone)
+            self._given_up() if self._deadline is not None else self._fail(gone)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the last mark is answered or ``timeout`` seconds are over; True where it is."""
@@ -294,6 +299,7 @@ class PromptSession:
         self.marks, self.error, self._deadline = marks, None, None
         if not marks:
             self.cancel()
+            self._left = self.latest or self._left
             self.latest = None
             return
         self._asked += 1
@@ -310,6 +316,8 @@ class PromptSession:
     def _take(self, event: dict[str, Any]) -> None:
         if "progress" in event:
             self.stage, self.progress = event["progress"]
+        elif self._deadline is not None:
+            self._given_up()
         elif "error" in event:
             self._fail(from_dict(event["error"]))
         elif "answer" in event:
@@ -317,6 +325,12 @@ class PromptSession:
             self.progress, self.stage = 1.0, "done"
             self.latest = _loaded(Path(event["answer"]["folder"]))
             self._call_back(self.latest)
+
+    def _given_up(self) -> None:
+        """What was cancelled has ended, be it with an answer; where no mark is left there is nothing to tell."""
+        if self.marks:
+            self._fail(JobCancelled("the answer was cancelled"))
+        self._waiting, self._deadline = False, None
 
     def _fail(self, error: MedAIError) -> None:
         self._waiting, self._deadline, self.error = False, None, error
@@ -360,3 +374,18 @@ def _loaded(folder: Path) -> AnalysisResult:
     found = AnalysisResult.load(folder)
     remove_tree(folder)
     return found
+
+
+def _emptied(result: AnalysisResult) -> AnalysisResult:
+    """What is left of ``result`` where all marks were taken back: nothing."""
+    bare = dataclasses.replace(result.provenance, prompts=(), warnings=(), steps=())
+    return dataclasses.replace(
+        result,
+        status=Status.NO_FINDING,
+        provenance=bare,
+        message="no mark is left",
+        findings=(),
+        maps=(),
+        quality=(),
+        reviews=(),
+    )

@@ -24,7 +24,7 @@ class PointPrompt:
     Raises
     ------
     InputError
-        Not three finite numbers.
+        Not three finite numbers, or a label that ends in "!", which means outside where it is written as text.
     """
 
     label: str
@@ -32,6 +32,7 @@ class PointPrompt:
     inside: bool = True
 
     def __post_init__(self) -> None:
+        _check_label(self.label)
         _check(self.position)
 
     @property
@@ -52,7 +53,7 @@ class BoxPrompt:
     Raises
     ------
     InputError
-        Not three finite numbers each, or a corner ``low`` that is not below ``high``.
+        Not three finite numbers each, a corner ``low`` that is not below ``high``, or a label that ends in "!".
     """
 
     label: str
@@ -60,6 +61,7 @@ class BoxPrompt:
     high: Place
 
     def __post_init__(self) -> None:
+        _check_label(self.label)
         _check(self.low)
         _check(self.high)
         if not all(a < b for a, b in zip(self.low, self.high, strict=True)):
@@ -117,6 +119,11 @@ def place_of(numbers: Sequence[float]) -> Place:
 def _place(parts: Sequence[str | float]) -> Place:
     x, y, z = (float(part) for part in parts)
     return x, y, z
+
+
+def _check_label(label: str) -> None:
+    if label.rstrip().endswith("!"):
+        raise InputError('the label of a mark cannot end in "!", which means outside', attribute="prompts")
 
 
 def _check(place: Place) -> None:
