@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
-from pydicom.encaps import generate_frames, parse_basic_offsets
+from pydicom.encaps import encapsulate, generate_frames, parse_basic_offsets
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from slicermedai.domain.geometry import Geometry
@@ -163,6 +163,18 @@ def test_one_that_is_cut_off_is_refused(formats: tuple[str, ...], left: int, tmp
     dataset = dcmread(path)
     dataset.PixelData = dataset.PixelData[:left]
     dataset["PixelData"].is_undefined_length = formats != PLAIN
+    dataset.save_as(path)
+    with pytest.raises(FormatError, match="PixelData: cannot be decoded"):
+        read(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_one_that_lost_frames_is_refused(kept: int, tmp_path: Path) -> None:
+    path = exported(two_parts(), tmp_path)
+    dataset = dcmread(path)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=int(dataset.NumberOfFrames)))
+    dataset.PixelData = encapsulate(frames[:1], has_bot=False) if kept else encapsulate([b""], has_bot=True)
+    dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path)
     with pytest.raises(FormatError, match="PixelData: cannot be decoded"):
         read(path)

@@ -21,7 +21,7 @@ from slicermedai.errors import FormatError, UnreadableFileError
 
 READ_ERRORS = (
     *(InvalidDicomError, BytesLengthException, EOFError, OSError, ValueError, TypeError, KeyError, OverflowError),
-    *(AttributeError, NotImplementedError, IndexError, struct.error, zlib.error, RuntimeError),
+    *(AttributeError, NotImplementedError, IndexError, struct.error, zlib.error, RuntimeError, StopIteration),
 )
 """What pydicom raises on damaged files."""
 
