@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +24,19 @@ from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.scene import render, skin
+from slicermedai.scene.clear import clear
 from slicermedai.scene.letters import edge_letters
+from slicermedai.scene.show import show
+from slicermedai.scene.views import DrawingScene, SliceView, opened
 from slicermedai.scene.volumes import to_matrix
+from Testing.fixtures.grids import ORIENTATIONS
 from Testing.scene.samples import BRAIN_COLOR, VENTRICLE_COLOR, SmallHead, small_head
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (300, 300)
+SMALL = (120, 120)
+IN_VENTRICLE = 12.0, 8.0, 20.0
+"""LPS mm: the middle of a voxel of the left ventricle, where the head has voxels of 8 mm."""
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -96,6 +105,53 @@ def test_the_side_does_not_depend_on_how_the_scan_was_stored(codes, tmp_path: Pa
     views = pictures_of(small_head(codes=codes, spacing=8.0), tmp_path)
     assert 0.52 < middle(near(pixels(views["axial"]), VENTRICLE_COLOR))[0] < 0.62
     assert 0.52 < middle(near(pixels(views["coronal"]), VENTRICLE_COLOR))[0] < 0.62
+
+
+@pytest.fixture(scope="module")
+def slice_views() -> Iterator[dict[str, SliceView]]:
+    """Three views, kept for all orientations: made anew they would take longer than what they show."""
+    with ExitStack() as stack:
+        drawing = stack.enter_context(DrawingScene(""))
+        yield {one: stack.enter_context(opened(SliceView(drawing, one, SMALL))) for one in render.ORIENTATIONS}
+
+
+def slices_of(head: SmallHead, views: dict[str, SliceView], folder: Path) -> list[np.ndarray]:
+    """Axial, sagittal and coronal through the middle of a voxel of the left ventricle."""
+    scene = views["Axial"].node.GetScene()
+    shown = show(head.result, scene, volume=head.volume, surfaces=False)
+    left, posterior, superior = IN_VENTRICLE
+    found = []
+    for name, view in views.items():
+        view.show_volume(shown.volume_node, (-left, -posterior, superior))
+        found.append(pixels(view.save(folder / f"{name}.png")))
+    clear(head.result, scene)
+    return found
+
+
+@pytest.fixture(scope="module")
+def upright(slice_views: dict[str, SliceView], tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+    """The slices of a head that is stored along the patient's axes."""
+    return slices_of(small_head(codes="SPL", spacing=8.0), slice_views, tmp_path_factory.mktemp("upright"))
+
+
+def differing(one: np.ndarray, other: np.ndarray) -> float:
+    """The part of the pixels that differ to the eye; lines may lie a pixel aside."""
+    return float((np.abs(one - other).max(axis=-1) > 12).mean())
+
+
+def test_a_slice_that_is_mirrored_or_turned_has_other_pixels(upright):
+    for picture in upright:
+        for changed in (picture[:, ::-1], picture[::-1], picture[::-1, ::-1]):
+            assert differing(picture, changed) > 0.03
+
+
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_slices_are_the_same_pixels_in_all_48_orientations(codes, slice_views, upright, tmp_path: Path):
+    slices = slices_of(small_head(codes=codes, spacing=8.0), slice_views, tmp_path)
+    for name, picture, wanted in zip(slice_views, slices, upright, strict=True):
+        assert differing(picture, wanted) < 0.01, name
+    for picture in (slices[0], slices[2]):
+        assert middle(near(picture, VENTRICLE_COLOR, 60))[0] > 0.52
 
 
 def test_the_nose_points_to_the_left_of_the_sagittal_picture(views):
