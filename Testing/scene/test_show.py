@@ -10,13 +10,14 @@ import slicer
 
 from slicermedai.domain.finding import Box, Finding, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.prompts import PointPrompt
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError, InputError
 from slicermedai.scene.clear import clear
 from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
-from slicermedai.scene.segments import ALGORITHM_TYPE, mask_from_segment, segment_tag
+from slicermedai.scene.segments import ALGORITHM_TYPE, labelmap_array, mask_from_segment, segment_tag
 from slicermedai.scene.show import show
 from slicermedai.scene.volumes import volume_to_node
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
@@ -300,6 +301,50 @@ def test_what_people_decided_is_what_the_scene_shows(scene, result: AnalysisResu
     notice = shown.notice_node.GetText()
     assert "Brain was edited by a person" in notice and "ventricle was rejected by a person" in notice
     assert "Brain: confidence not assessed (edited)" in notice
+
+
+def marked(head: SmallHead, brain: np.ndarray, *, gone: bool = False) -> AnalysisResult:
+    """An answer to a mark with ``brain`` as the first finding, or what is left where the marks are gone."""
+    first, *others = head.result.findings
+    geometry = head.result.volume_geometry
+    changed = replace(first, region=PackedMask.from_array(brain, geometry))
+    marks = () if gone else (PointPrompt(label="Brain", position=(0.0, 0.0, 0.0)),)
+    made = replace(head.result.provenance, prompts=marks)
+    return replace(head.result, provenance=made, findings=() if gone else (changed, *others))
+
+
+def surface_height(node, name: str) -> float:
+    low, high = node.GetSegmentation().GetSegment(name).GetRepresentation("Closed surface").GetBounds()[4:]
+    return high - low
+
+
+def test_the_next_answer_to_marks_leaves_what_a_person_set_and_drew(head: SmallHead, scene) -> None:
+    brain = head.result.findings[0].region.to_array()
+    less = brain.copy()
+    less[: brain.shape[0] // 2] = False
+    node = show(marked(head, brain), scene).segmentation_node
+    segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
+    first, second = segmentation.GetSegmentIDs()
+    display.SetSegmentVisibility(first, False)
+    display.SetSegmentOpacity2DFill(first, 0.2)
+    segmentation.GetSegment(first).SetName("mine")
+    other, before = mask_from_segment(node, second).to_array(), surface_height(node, first)
+    again = show(marked(head, less), scene)
+    assert again.segmentation_node is node and again.remark == ""
+    assert np.array_equal(mask_from_segment(node, first).to_array(), less)
+    assert np.array_equal(mask_from_segment(node, second).to_array(), other)
+    assert not display.GetSegmentVisibility(first) and display.GetSegmentOpacity2DFill(first) == 0.2
+    assert segmentation.GetSegment(first).GetName() == "mine"
+    assert 0 < surface_height(node, first) < 0.8 * before
+    segmentation.SeparateSegmentLabelmap(first)
+    labelmap_array(segmentation.GetSegment(first).GetRepresentation("Binary labelmap"))[:3] = 0
+    least = mask_from_segment(node, first).to_array()
+    assert 0 < least.sum() < less.sum()
+    edited = show(marked(head, brain), scene)
+    assert np.array_equal(mask_from_segment(node, first).to_array(), least), "what the person drew stays"
+    assert "a person drew or changed stay as they are: " in edited.remark
+    left = show(marked(head, brain, gone=True), scene)
+    assert list(segmentation.GetSegmentIDs()) == [first] and left.remark
 
 
 def test_a_result_that_nobody_changed_is_shown_as_automatic(scene, result: AnalysisResult):

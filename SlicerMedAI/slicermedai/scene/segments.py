@@ -72,6 +72,19 @@ def put_segment(node: Any, finding: Finding, *, made_by: Provenance, before: str
     segmentation.AddSegment(_segment(finding, made_by), finding.tracking_uid, before)
 
 
+def redraw(node: Any, finding: Finding, *, made_by: Provenance) -> None:
+    """Give the segment of ``finding`` its voxels, in place: its name, colour and display settings stay."""
+    segmentation = node.GetSegmentation()
+    segment = segmentation.GetSegment(finding.tracking_uid)
+    if segment is None:
+        segmentation.AddSegment(_segment(finding, made_by), finding.tracking_uid)
+        return
+    segmentation.SeparateSegmentLabelmap(finding.tracking_uid)
+    segment.RemoveAllRepresentations()
+    segment.SetLabelValue(1)
+    segment.AddRepresentation(_LABELMAP, _labelmap(finding))
+
+
 def tag_segment(node: Any, finding: Finding, *, made_by: Provenance) -> None:
     """Bring the DICOM tags of the segment of ``finding`` up to date; its voxels stay as they are."""
     segment = node.GetSegmentation().GetSegment(finding.tracking_uid)

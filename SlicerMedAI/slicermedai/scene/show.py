@@ -17,6 +17,7 @@ from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_stud
 from slicermedai.scene.maps import add_maps
 from slicermedai.scene.markups import add_markup
 from slicermedai.scene.notice import describe, fill_notice
+from slicermedai.scene.redrawn import is_redrawn, show_marked
 from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node, volume_as_shown, volume_to_node
@@ -80,7 +81,7 @@ def show(
 
 def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, surfaces: bool, remark: str = "") -> Shown:
     """As :func:`show`, of a result whose decisions are applied, on the node ``image``, which was looked at before."""
-    segmentation = _segmentation(result, scene, surfaces=surfaces)
+    segmentation, kept = _segmentation(result, scene, surfaces=surfaces)
     table, notice = _words(result, scene)
     markups, maps = _markups(result, scene), add_maps(result, scene)
     _file(result, scene, [segmentation, table, notice, *markups, *maps], image)
@@ -92,18 +93,23 @@ def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, surfaces: 
         notice_node=notice,
         markup_nodes=markups,
         map_nodes=maps,
-        remark=remark,
+        remark="; ".join(filter(None, (remark, kept))),
     )
 
 
-def _segmentation(result: AnalysisResult, scene: Any, *, surfaces: bool) -> Any:
+def _segmentation(result: AnalysisResult, scene: Any, *, surfaces: bool) -> tuple[Any, str]:
+    """The node, and a remark on what a person drew in it."""
     know_surfaces()
     node = _node(result, scene, identity.SEGMENTATION)
-    fill_segmentation(node, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
+    kept = ""
+    if result.provenance.prompts or is_redrawn(node):
+        kept = _logged(show_marked(node, result))
+    else:
+        fill_segmentation(node, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
     if surfaces:
         create_surfaces(node)
     describe(node, result)
-    return node
+    return node, kept
 
 
 def _words(result: AnalysisResult, scene: Any) -> tuple[Any, Any]:
