@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import DataElement, dcmread
 from pydicom.errors import InvalidDicomError
 
 from slicermedai.dicom.headers import load_headers, save_headers, series_ref, study_of
@@ -144,3 +145,12 @@ def test_damaged_headers_are_named(a_head: Volume, write: Write, tmp_path: Path,
     faults.truncate(kept / "headers.bin", keep=keep)
     with pytest.raises(UnreadableFileError, match=r"headers\.bin"):
         load_headers(kept)
+
+
+def test_an_infinite_number_in_a_header_is_named(a_head: Volume, write: Write) -> None:
+    files = write(a_head)
+    dataset = dcmread(files[0])
+    dataset[0x00200013] = DataElement(0x00200013, "FD", math.inf)
+    dataset.save_as(files[0])
+    with pytest.raises(MedAIError, match="OverflowError"):
+        open_source(files[0].parent)
