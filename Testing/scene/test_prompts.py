@@ -74,8 +74,11 @@ def test_a_point_list_is_followed_while_a_person_works_on_it(scene: Any) -> None
     stop = follow(node, lambda found: told.append([one.position for one in found]), inside=True)
     node.AddControlPoint(1.0, 2.0, 3.0)
     node.AddControlPoint(4.0, 5.0, 6.0)
-    node.SetNthControlPointPosition(0, 7.0, 8.0, 9.0)
+    node.InvokeCustomModifiedEvent(slicer.vtkMRMLMarkupsNode.PointStartInteractionEvent)
     dragged = len(told)
+    node.SetNthControlPointPosition(0, 5.0, 5.0, 5.0)
+    node.SetNthControlPointPosition(0, 7.0, 8.0, 9.0)
+    assert len(told) == dragged, "not while it is dragged"
     node.InvokeCustomModifiedEvent(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent)
     node.RemoveNthControlPoint(0)
     first, second, moved_to = (-1.0, -2.0, 3.0), (-4.0, -5.0, 6.0), (-7.0, -8.0, 9.0)
@@ -84,6 +87,41 @@ def test_a_point_list_is_followed_while_a_person_works_on_it(scene: Any) -> None
     stop()
     node.AddControlPoint(0.0, 0.0, 0.0)
     assert told[-1] == [second]
+
+
+def test_points_that_code_or_a_transform_moves_are_followed_too(scene: Any) -> None:
+    node, told = added(scene, "Fiducial", "Liver"), []
+    follow(node, lambda found: told.append([one.position for one in found]))
+    node.AddControlPoint(1.0, 2.0, 3.0)
+    node.AddControlPoint(4.0, 5.0, 6.0)
+    node.UnsetNthControlPointPosition(1)
+    assert told[-1] == [(-1.0, -2.0, 3.0)]
+    node.SetNthControlPointPositionWorld(0, 9.0, 9.0, 9.0)
+    assert told[-1] == [(-9.0, -9.0, 9.0)]
+    shift = np.eye(4)
+    shift[0, 3] = 50.0
+    moved(scene, node, shift)
+    assert told[-1] == [(-59.0, -9.0, 9.0)]
+    count = len(told)
+    node.Modified()
+    assert len(told) == count, "nothing is asked twice"
+
+
+def test_a_region_of_interest_is_followed_while_its_size_changes(scene: Any) -> None:
+    node, told = added(scene, "ROI", "Liver"), []
+    follow(node, told.append)
+    node.SetCenter(0.0, 0.0, 0.0)
+    node.SetSize(10.0, 10.0, 0.0)
+    assert told == [()], "it holds no volume yet"
+    node.SetSize(40.0, 40.0, 40.0)
+    assert told[-1] == (BoxPrompt(label="Liver", low=(-20.0, -20.0, -20.0), high=(20.0, 20.0, 20.0)),)
+    node.SetCenter(20.0, 0.0, 0.0)
+    assert told[-1] == (BoxPrompt(label="Liver", low=(-40.0, -20.0, -20.0), high=(0.0, 20.0, 20.0)),)
+
+
+def test_a_label_that_no_mark_can_have_is_refused_at_once(scene: Any) -> None:
+    with pytest.raises(InputError, match='cannot end in "!"'):
+        follow(added(scene, "Fiducial", "Liver!"), print)
 
 
 def test_a_node_that_holds_no_marks_cannot_be_followed(scene: Any) -> None:

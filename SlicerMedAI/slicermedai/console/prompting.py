@@ -176,16 +176,7 @@ class PromptSession:
         """
         from slicermedai.scene.prompts import follow
 
-        held: tuple[Prompt, ...] = ()
-
-        def take(found: tuple[Prompt, ...]) -> None:
-            nonlocal held
-            if found != held:
-                others = tuple(one for one in self.marks if not any(one is mine for mine in held))
-                held = found
-                self._mark((*others, *found))
-
-        self._followed.append(follow(node, take, label=label, inside=inside))
+        self._followed.append(follow(node, _taker(self), label=label, inside=inside))
 
     def add(self, *marks: Prompt) -> None:
         """Mark several things at once, and ask; raises :class:`WorkerCrashed`."""
@@ -228,7 +219,7 @@ class PromptSession:
         """Take in what was said since the last call, without waiting."""
         if self._left is not None:
             left, self._left = self._left, None
-            self._call_back(_emptied(left))
+            _tell(self.on_result, _emptied(left))
         for event in self._child.events():
             if self._waiting and event["id"] == self._asked:
                 self._take(event)
@@ -324,7 +315,7 @@ class PromptSession:
             self._waiting, self._deadline = False, None
             self.progress, self.stage = 1.0, "done"
             self.latest = _loaded(Path(event["answer"]["folder"]))
-            self._call_back(self.latest)
+            _tell(self.on_result, self.latest)
 
     def _given_up(self) -> None:
         """What was cancelled has ended, be it with an answer; where no mark is left there is nothing to tell."""
@@ -336,13 +327,28 @@ class PromptSession:
         self._waiting, self._deadline, self.error = False, None, error
         self.on_error(error)
 
-    def _call_back(self, result: AnalysisResult) -> None:
-        if self.on_result is None:
-            return
-        try:
-            self.on_result(result)
-        except Exception as error:  # noqa: BLE001  # anybody's function: it must not take the session with it
-            _LOG.error("the result is there; on_result failed with %s", type(error).__name__)
+
+def _tell(heard: Callable[[AnalysisResult], object] | None, result: AnalysisResult) -> None:
+    if heard is None:
+        return
+    try:
+        heard(result)
+    except Exception as error:  # noqa: BLE001  # anybody's function: it must not take the session with it
+        _LOG.error("the result is there; on_result failed with %s", type(error).__name__)
+
+
+def _taker(session: PromptSession) -> Callable[[tuple[Prompt, ...]], None]:
+    """Puts what it is called with into the marks of ``session``, in the place of what it was called with before."""
+    held: tuple[Prompt, ...] = ()
+
+    def take(found: tuple[Prompt, ...]) -> None:
+        nonlocal held
+        if found != held:
+            others = tuple(one for one in session.marks if not any(one is mine for mine in held))
+            held = found
+            session._mark((*others, *found))
+
+    return take
 
 
 def _job_of(source: Any, values: dict[str, Any], inputs: Path) -> RunJob:

@@ -6,9 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import slicer
+import vtk
 
 from slicermedai.domain.prompts import BoxPrompt, PointPrompt, Prompt
 from slicermedai.errors import InputError
+
+_CHANGES = (
+    slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent,
+    slicer.vtkMRMLMarkupsNode.PointPositionUndefinedEvent,
+    slicer.vtkMRMLMarkupsNode.PointModifiedEvent,
+    slicer.vtkMRMLMarkupsNode.PointRemovedEvent,
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    vtk.vtkCommand.ModifiedEvent,
+)
+"""What may change where the marks of a node lie; a region of interest tells its size by the last alone."""
 
 
 def prompts_of(node: Any, *, label: str = "", inside: bool = True) -> tuple[Prompt, ...]:
@@ -32,29 +43,59 @@ def prompts_of(node: Any, *, label: str = "", inside: bool = True) -> tuple[Prom
 def follow(
     node: Any, take: Callable[[tuple[Prompt, ...]], object], *, label: str = "", inside: bool = True
 ) -> Callable[[], None]:
-    """Hand ``take`` the marks of ``node`` now, and again when a point was placed, moved or removed.
+    """Hand ``take`` the marks of ``node`` now, and again whenever they are others: by hand, by code, by a transform.
 
-    Returns what stops it. While a point is dragged nothing is handed on, and a node without any place hands on ``()``.
+    Returns what stops it. While something is dragged nothing is handed on, and a node without any place, or a region
+    without a volume, hands on ``()``.
 
     Raises
     ------
     InputError
-        A node of another kind.
+        A node of another kind, or a label that no mark can have.
     """
+    name = label or str(node.GetName() or "")
+    PointPrompt(label=name, position=(0.0, 0.0, 0.0))
+    told, dragged = _held(node, name, inside=inside), False
+    take(told)
 
     def look(*_: Any) -> None:
-        take(_found(node, label or str(node.GetName() or ""), inside=inside))
+        nonlocal told
+        found = _held(node, label or str(node.GetName() or ""), inside=inside)
+        if found != told and not dragged:
+            told = found
+            take(found)
 
-    look()
+    def begin(*_: Any) -> None:
+        nonlocal dragged
+        dragged = True
+
+    def end(*_: Any) -> None:
+        nonlocal dragged
+        dragged = False
+        look()
+
     kind = slicer.vtkMRMLMarkupsNode
-    events = (kind.PointPositionDefinedEvent, kind.PointRemovedEvent, kind.PointEndInteractionEvent)
-    tags = [node.AddObserver(event, look) for event in events]
+    tags = [
+        node.AddObserver(kind.PointStartInteractionEvent, begin),
+        node.AddObserver(kind.PointEndInteractionEvent, end),
+    ]
+    tags += [node.AddObserver(event, look) for event in _CHANGES]
 
     def stop() -> None:
         for tag in tags:
             node.RemoveObserver(tag)
 
     return stop
+
+
+def _held(node: Any, name: str, *, inside: bool) -> tuple[Prompt, ...]:
+    """As :func:`_found`; a region of interest that has no volume yet holds nothing."""
+    if node.IsA("vtkMRMLMarkupsROINode"):
+        bounds = [0.0] * 6
+        node.GetRASBounds(bounds)
+        if not all(low < high for low, high in zip(bounds[::2], bounds[1::2], strict=True)):
+            return ()
+    return _found(node, name, inside=inside)
 
 
 def _found(node: Any, name: str, *, inside: bool) -> tuple[Prompt, ...]:
