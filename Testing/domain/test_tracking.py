@@ -43,6 +43,11 @@ def test_what_is_there_once_keeps_its_uid_and_what_is_there_twice_its_own() -> N
     assert uids(followed(later, earlier)) == ["2.25.13", "2.25.22", "2.25.23", "2.25.11"]
 
 
+def test_one_lesion_beside_one_is_not_known_to_be_the_same() -> None:
+    earlier, later = at("1", LESION, BRAIN_LABEL).result, at("2", LESION, BRAIN_LABEL).result
+    assert uids(followed(later, earlier)) == ["2.25.21", "2.25.12"]
+
+
 def test_a_name_without_its_side_is_another_structure() -> None:
     earlier, later = at("1", _RIGHT_KIDNEY, BRAIN_LABEL).result, at("2", LEFT_KIDNEY, BRAIN_LABEL).result
     assert uids(followed(later, earlier)) == ["2.25.21", "2.25.12"]

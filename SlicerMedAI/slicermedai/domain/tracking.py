@@ -1,7 +1,7 @@
 """One structure at two time points: a result takes over the tracking UIDs that an earlier one of the patient has.
 
-Findings are the same where each result has one of that name, codes and side. What is there several times, as lesions
-are, keeps its own UIDs: which is which only a person can say.
+Anatomical structures are the same where each result has one of that name, codes and side. Lesions keep their own UIDs,
+one beside one too, as does what is there several times: which is which only a person can say.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import IdentityError, InputError
 
+_ANATOMY = {("123037004", "SCT"), ("91723000", "SCT"), ("T-D000A", "SRT")}
+"""Categories of what a body has (CID 7150): Anatomical Structure."""
+
 _Key = tuple[str, Code, Code, Code | None]
 
 
@@ -26,13 +29,13 @@ def followed(result: AnalysisResult, earlier: AnalysisResult) -> AnalysisResult:
     IdentityError
         The results are of two patients, one of them is of nobody, or they are of two identity routes.
     InputError
-        No finding of the one is in the other.
+        No anatomical structure of the one is in the other.
     """
     _check_patient(result, earlier)
     before = _alone(earlier)
     uids = {one.tracking_uid: before[key].tracking_uid for key, one in _alone(result).items() if key in before}
     if not uids:
-        raise InputError("no finding of the earlier result is in this one", attribute="earlier")
+        raise InputError("no anatomical structure of the earlier result is in this one", attribute="earlier")
     others = {one.tracking_uid for one in result.findings} - set(uids)
     return _renamed(result, {old: new for old, new in uids.items() if new not in others})
 
@@ -50,9 +53,13 @@ def _key(one: Finding) -> _Key:
 
 
 def _alone(result: AnalysisResult) -> dict[_Key, Finding]:
-    """The findings that are there once."""
+    """The anatomical structures that are there once."""
     often = Counter(map(_key, result.findings))
-    return {_key(one): one for one in result.findings if often[_key(one)] == 1}
+    return {_key(one): one for one in result.findings if often[_key(one)] == 1 and _is_anatomy(one)}
+
+
+def _is_anatomy(one: Finding) -> bool:
+    return (one.label.category.value, one.label.category.scheme) in _ANATOMY
 
 
 def _renamed(result: AnalysisResult, uids: dict[str, str]) -> AnalysisResult:
