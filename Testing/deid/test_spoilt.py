@@ -12,6 +12,7 @@ from slicermedai.deid.free_forms import mask_forms
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import DeidSettings, deidentify_all
 from slicermedai.deid.surnames import surname_tokens
+from slicermedai.deid.tokens import Kind
 from slicermedai.deid.verify import find
 from slicermedai.deid.verify_spoilt import SpoiltNames
 from slicermedai.deid.vocabulary import Scope, Vocabulary, date_tokens, identifier_tokens, name_tokens, place_tokens
@@ -172,6 +173,30 @@ def test_names_of_services_are_no_identity(place: str) -> None:
 def test_a_person_and_an_institution_of_such_a_name_are_found_all_the_same() -> None:
     assert who("Portable^Kim").scrub("seen with Portable") == "seen with XXXX"
     assert Vocabulary.of(place_tokens("Stroke Unit Quellheim")).scrub("stroke at Quellheim") == "stroke at XXXX"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "King Proton Therapy Center",
+        "Brown Trauma Center",
+        "Young Rehabilitation Clinic",
+        "Baker Radiotherapy",
+        "Parker Dialysis",
+        "Rose Maternity",
+        "Grace Maternity Hospital",
+        "Wolf Strahlentherapie",
+    ],
+)
+def test_a_service_named_after_a_person_is_identity_though_the_name_is_a_word(place: str) -> None:
+    vocabulary = Vocabulary.of(place_tokens(place))
+    for text in (place, place.upper()):
+        assert vocabulary.hits(f"from {text}")
+        assert vocabulary.scrub(f"from {text} today") == "from XXXX today"
+
+
+def test_a_station_named_after_a_person_is_identity_though_its_words_are_common() -> None:
+    assert Vocabulary.of(identifier_tokens("KING_LINAC", Kind.DEVICE)).scrub("at KING_LINAC") == "at XXXX"
 
 
 def test_small_pictures_in_sequences_and_addresses_of_servers_go(tmp_path: Path) -> None:

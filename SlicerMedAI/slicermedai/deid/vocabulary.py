@@ -31,6 +31,7 @@ from slicermedai.deid.tokens import (
     is_masked,
     protocol_words,
     service_words,
+    technical_words,
 )
 
 __all__ = [
@@ -363,9 +364,9 @@ def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
 
 
 def _names_a_service(folded: str) -> bool:
-    """True for departments and rooms as every hospital has them ("Stroke Unit", "PORTABLE")."""
+    """True for departments and rooms as every hospital has them ("Stroke Unit"), which "King Trauma Center" is not."""
     words = set(_WORDS.findall(folded))
-    return bool(words & service_words()) and words <= service_words() | common_words()
+    return bool(words & service_words()) and words <= service_words() | technical_words()
 
 
 def _is_name_for_sure(phrase: str) -> bool:
