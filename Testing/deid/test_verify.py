@@ -174,6 +174,22 @@ def test_two_ideographs_in_noise_are_no_leak_in_a_compressed_frame_and_are_one_i
     assert "(0028,2000)" in {hit.attribute for hit in find(packed, names)}
 
 
+def test_bytes_that_are_no_leak_in_a_short_frame_are_one_elsewhere_in_the_next_file(
+    tmp_path: Path,
+) -> None:
+    names = tokens_of(name_tokens("Kosakabe^Kiyotaka=小坂部^清隆"))
+    raw = bytes(30) + "小氏".encode("shift_jis") + bytes(30)
+    packed = a_clean_file(tmp_path / "p", transfer_syntax=RLELossless)
+    dataset = dcmread(packed)
+    dataset.PixelData = encapsulate([raw])
+    dataset.save_as(packed)
+    assert list(find(packed, names)) == []
+    other = dcmread(a_clean_file(tmp_path / "n"))
+    other.add_new(0x00282000, "OB", raw)
+    other.save_as(tmp_path / "other.dcm")
+    assert "(0028,2000)" in {hit.attribute for hit in find(tmp_path / "other.dcm", names)}
+
+
 def test_short_numbers_count_in_text_and_not_in_numbers_or_uids(tmp_path: Path) -> None:
     tokens = tokens_of(identifier_tokens("4711"), uid_tokens("1.2.3.4711"))
     path = planted(a_clean_file(tmp_path), "TriggerTime", "4711")

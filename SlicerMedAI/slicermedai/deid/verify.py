@@ -156,7 +156,7 @@ class _Searcher:
         self._short, self._long = short_numbers(tokens), long_numbers(tokens)
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
         self._spoilt = SpoiltNames(tokens, lambda folded: self._text.search(folded) is not None)
-        self._clean: set[tuple[Scope, bytes, bool]] = set()
+        self._clean: set[tuple[Scope, bytes, bool, bool]] = set()
 
     def search(self, element: Element, *, alone: bool = False) -> tuple[int, str] | None:
         """(offset within the value, kind of the token) of the first hit, or None; ``alone`` of the patient's own.
@@ -169,7 +169,7 @@ class _Searcher:
         value = element.value
         if len(value) > _REPEATED:
             return self._search(element, alone=alone)
-        known = (element.scope, bytes(value), alone)
+        known = (element.scope, bytes(value), alone, element.tag >> 16 == _PIXEL_GROUP)
         if known in self._clean:
             return None
         found = self._search(element, alone=alone)
