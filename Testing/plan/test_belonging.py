@@ -37,11 +37,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_a_plan_is_neither_printed_nor_saved_with_a_result_of(kind: str, tmp_path: Path):
+def test_a_plan_is_neither_printed_nor_drawn_nor_saved_with_a_result_of(kind: str, tmp_path: Path):
     other, error = OTHERS[kind]
     of_another_patient(other).save(tmp_path / "result")
     with pytest.raises(error, match="the result"):
         planning.print_page(a_plan(), tmp_path)
+    with pytest.raises(error, match="the result"):
+        planning.pictures(a_plan(), tmp_path)
     with pytest.raises(error):
         save_plan(a_plan(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["result"]

@@ -30,6 +30,7 @@ from slicermedai.domain.storage import named
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import FormatError, OutputError
 from slicermedai.plan import edits
+from slicermedai.plan.belonging import check_belongs
 from slicermedai.plan.body import usual_surface
 from slicermedai.plan.history import History
 from slicermedai.plan.keep import load_plan, save_plan
@@ -208,7 +209,8 @@ def pictures(plan: Plan, folder: str | Path, *, image: Volume | str | Path | Non
     OutputError
         Nothing can be drawn here: slicer-core or offscreen OpenGL is missing, or the folder cannot be written.
     GeometryError, InputError, IdentityError
-        The plan cannot be carried out, or ``image`` is not the one that was analysed.
+        The plan was made of another result, or people have decided otherwise since; it cannot be carried out, or
+        ``image`` is not the one that was analysed.
     """
     from slicermedai.plan.shapes import meshes_of, shapes_of
 
@@ -216,12 +218,13 @@ def pictures(plan: Plan, folder: str | Path, *, image: Volume | str | Path | Non
         from slicermedai.scene.plan_pictures import render_plan
     except ImportError as error:
         raise OutputError("nothing can be drawn without slicer-core", advice="Install slicer-core.") from error
+    result = AnalysisResult.load(newest(Path(folder)))
+    check_belongs(plan, result)
     place = Path(folder) / PICTURES
     with named(place):
         place.mkdir(exist_ok=True)
     shapes = shapes_of(plan)
-    result = as_found(AnalysisResult.load(newest(Path(folder))))
-    return render_plan(result, _image(image, Path(folder)), shapes, place, meshes=meshes_of(shapes))
+    return render_plan(as_found(result), _image(image, Path(folder)), shapes, place, meshes=meshes_of(shapes))
 
 
 def print_page(
