@@ -127,8 +127,12 @@ def from_scene(saved: Path, image: Volume, folder: Path, *, like: Plan) -> Plan:
     scene = load_scene(save_result(result, folder / "plan.mrb", volume=image), slicer.vtkMRMLScene())
     node = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
 
+    frame = like.geometry.frame_of_reference_uid  # a scene knows none
+
     def read(uid: str) -> PackedMask:
-        return replace(mask_from_segment(node, uid), geometry=like.geometry)
+        mask = mask_from_segment(node, uid)
+        assert mask.geometry.same_grid(like.geometry), "the scene holds the segments where they were drawn"
+        return replace(mask, geometry=replace(mask.geometry, frame_of_reference_uid=frame))
 
     regions = {one.label.name: read(one.tracking_uid) for one in result.findings}
     counted = regions["liver: planned remnant"].to_array().sum() * like.geometry.voxel_volume / 1000
