@@ -8,6 +8,7 @@ import string
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slicermedai.domain import settings
-from slicermedai.domain.scratch import ScratchFolder, temp_root
+from slicermedai.domain.scratch import ScratchFolder, sweep_scratch, temp_root
 from slicermedai.domain.settings import Source
 from slicermedai.errors import InputError, OutputError, UnreadableFileError
 from slicermedai.jobs import interpreter
@@ -197,6 +198,16 @@ def test_a_temporary_folder_that_cannot_be_made_is_named_by_its_setting(tmp_path
     settings.change("scratch", str(tmp_path / "taken"))
     with pytest.raises(OutputError, match=r"taken.*the setting scratch"):
         ScratchFolder.create("job")
+
+
+@pytest.mark.parametrize("swept", [sweep, lambda: sweep_scratch("job")], ids=["of jobs", "of one kind"])
+def test_what_was_left_on_a_temporary_folder_that_cannot_be_reached_is_refused_by_its_setting(
+    swept: Callable[[], list[Path]], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    settings.change("scratch", str(tmp_path / "taken" / "unmounted"))
+    with pytest.raises(OutputError, match=r"taken.*the setting scratch"):
+        swept()
 
 
 def test_what_a_killed_process_left_in_the_place_before_is_swept_too(

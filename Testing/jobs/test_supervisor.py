@@ -478,6 +478,15 @@ def test_a_temp_root_that_is_a_link_is_refused(temp: Path) -> None:
         JobFolder.create()
 
 
+def test_a_job_whose_temporary_folder_cannot_be_reached_is_refused_by_name(
+    job: RunJob, worker: Worker, temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (temp / "taken").write_text("a file")
+    monkeypatch.setenv("SLICERMEDAI_SCRATCH", str(temp / "taken" / "unmounted"))
+    with pytest.raises(OutputError, match="the setting scratch"):
+        start(job, command=worker(WRITES))
+
+
 def test_a_finished_folder_of_inputs_goes_with_the_job(job: RunJob, worker: Worker) -> None:
     folder = JobFolder.create()
     folder.inputs.mkdir()

@@ -18,6 +18,7 @@ import stat
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -52,16 +53,10 @@ class ScratchFolder:
         OutputError
             The temporary folder cannot be written, or belongs to somebody else.
         """
-        try:
-            path = temp_root() / f"{kind}-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        path = temp_root() / f"{kind}-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        with _usable():
             path.mkdir(mode=0o700)
             return cls(path, locks.take(path / _LOCK))
-        except OSError as error:
-            raise OutputError(
-                f"the temporary folder cannot be used ({error.strerror})",
-                file=settings.present("scratch"),
-                advice="Name a folder of yours with space in it: the setting scratch, or TMPDIR (TEMP on Windows).",
-            ) from error
 
     def remove(self) -> None:
         """Remove it with all it holds; a second call does nothing, and neither does a forked copy."""
@@ -89,22 +84,40 @@ def temp_root() -> Path:
     Raises
     ------
     OutputError
-        Something else is at its place.
+        Something else is at its place, or it cannot be reached or made.
     """
     root = _root_in(settings.present("scratch"))
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    about = root.lstat()
+    with _usable():
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = root.lstat()
     if not stat.S_ISDIR(about.st_mode) or (hasattr(os, "getuid") and about.st_uid != os.getuid()):
         raise OutputError(
             "is not a folder of yours", file=root, advice="Remove it, or point TMPDIR to a folder of yours."
         )
     if os.name != "nt" and stat.S_IMODE(about.st_mode) != 0o700:
-        root.chmod(0o700)
+        with _usable():
+            root.chmod(0o700)
     return root
 
 
+@contextlib.contextmanager
+def _usable() -> Iterator[None]:
+    """While it lasts, what the system says against the temporary folder becomes an error that names the setting."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"the temporary folder cannot be used ({error.strerror})",
+            file=settings.present("scratch"),
+            advice="Name a folder of yours with space in it: the setting scratch, or TMPDIR (TEMP on Windows).",
+        ) from error
+
+
 def temp_roots() -> list[Path]:
-    """Where scratch folders can have been left: :func:`temp_root`, and the system's folder, if that is another."""
+    """Where scratch folders can have been left: :func:`temp_root`, and the system's folder, if that is another.
+
+    Raises as :func:`temp_root` does.
+    """
     system = _root_in(tempfile.gettempdir())
     return list(dict.fromkeys([temp_root(), system]))
 
@@ -122,7 +135,7 @@ def orphans(root: Path, *, kind: str = "") -> list[Path]:
 
 
 def sweep_scratch(kind: str) -> list[Path]:
-    """Remove what dead processes left of this ``kind``; returns what was removed."""
+    """Remove what dead processes left of this ``kind``; returns what was removed. Raises as :func:`temp_root` does."""
     found = [path for root in temp_roots() for path in orphans(root, kind=kind)]
     for path in found:
         remove_tree(path)
