@@ -21,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from slicermedai.deid.codestreams import Blanker, precision_of, without_remarks
+from slicermedai.deid.codestreams import Blanker, blanked, precision_of, without_remarks
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.reasons import reason
 from slicermedai.deid.run import DeidSettings, deidentify_all
@@ -255,6 +255,52 @@ def test_remarks_in_the_boxes_of_jpeg_xl_are_gone_in_every_frame_and_the_codestr
     assert len(out[0]) == len(frame)
     assert not [word for word in (b"Hals", b"Eva", b"12-34") if word in out[0]]
     assert out[0].endswith(b"jxlc" + bytes(range(256)))
+
+
+CODED = bytes(range(1, 256)) * 4
+
+
+def boxes_of(*boxes: tuple[bytes, bytes]) -> bytes:
+    said = ((b"JXL ", b"\r\n\x87\n"), (b"ftyp", b"jxl \0\0\0\0jxl "), *boxes)
+    return b"".join((8 + len(value)).to_bytes(4, "big") + kind + value for kind, value in said)
+
+
+def in_items(*items: bytes) -> list[bytes]:
+    """The items as they come out, one after the other."""
+    heads = [b"\xfe\xff\x00\xe0" + len(item).to_bytes(4, "little") for item in items]
+    given = [(b"table", iter(())), *((head, iter([item])) for head, item in zip(heads, items, strict=True))]
+    out = b"".join(blanked(iter(given))).removeprefix(b"table")
+    found = []
+    for head, item in zip(heads, items, strict=True):
+        assert out.startswith(head)
+        found.append(out[8 : 8 + len(item)])
+        out = out[8 + len(item) :]
+    assert not out
+    return found
+
+
+@pytest.mark.parametrize("size", [1000, 1001])
+@pytest.mark.parametrize("remark", [False, True])
+def test_every_frame_of_jpeg_xl_stays_behind_one_of_odd_length(size: int, remark: bool) -> None:
+    coded = (b"jxlc", b"\xff\x0a" + CODED[:size])
+    frame = boxes_of(*[(b"xml ", b"<p>Eva</p>")] * remark, coded)
+    frame += b"\0" * (len(frame) % 2)
+    kept = frame.replace(b"<p>Eva</p>", bytes(10))
+    assert in_items(frame, frame, frame) == [kept] * 3
+
+
+@pytest.mark.parametrize("cut", range(32, 62, 2))
+def test_boxes_that_a_fragment_cuts_anywhere_are_followed(cut: int) -> None:
+    frame = boxes_of((b"jxlp", CODED[:8]), (b"xml ", b"<p>Eva</p>"), (b"jxlp", CODED))
+    kept = frame.replace(b"<p>Eva</p>", bytes(10))
+    assert in_items(frame[:cut], frame[cut:], frame) == [kept[:cut], kept[cut:], kept]
+
+
+def test_what_can_be_no_box_is_left_as_it_is_and_the_next_frame_is_followed() -> None:
+    odd = boxes_of((b"jxlc", CODED)) + b"\0\0\0\0" + CODED[150:250]
+    frame = boxes_of((b"xml ", b"<p>Eva</p>"), (b"jxlc", CODED))
+    bare = b"\xff\x0a" + CODED
+    assert in_items(odd, frame, bare, bare) == [odd, frame.replace(b"<p>Eva</p>", bytes(10)), bare, bare]
 
 
 @pytest.mark.parametrize(("code", "bits"), [(jpeg, 8), (j2k, 8)])

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 _JPEG, _J2K, _JP2, _JXL = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL "
-_SIGNS = (_JPEG, _J2K, _JP2, _JXL)
+_SIGNS, _BOXED = (_JPEG, _J2K, _JP2, _JXL), (_JP2, _JXL, b"\xff\x0a")
+"""How frames begin; and those that may stand beside frames in boxes, of which the last is a bare one of JPEG XL."""
 _COM, _APP, _J2K_COM = 0xFE, range(0xE0, 0xF0), 0x64
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _BARE_J2K = frozenset(range(0x30, 0x40))
@@ -43,7 +44,7 @@ def precision_of(head: bytes) -> int:
 def without_remarks(frame: bytes) -> bytes:
     """One whole frame with its remarks blanked."""
     blanker = Blanker()
-    return b"".join(blanker.feed(frame)) + b"".join(blanker.boundary())
+    return b"".join((*blanker.feed(frame), *blanker.end()))
 
 
 class Blanker:
@@ -58,6 +59,8 @@ class Blanker:
         self._left = 0
         self._part = 0
         self._is_ls = False
+        self._tail = 0
+        self._within: Callable[[], bytes] = self._boxes
 
     def feed(self, piece: bytes | memoryview) -> Iterator[bytes]:
         """The next bytes of a fragment; what is not understood yet is held back."""
@@ -78,11 +81,15 @@ class Blanker:
             if self._held:
                 yield self._take(len(self._held))
             self._step = self._start
+        elif self._step == self._boxes:
+            self._tail, self._within, self._step = len(self._held), self._step, self._next_or_same
 
     def end(self) -> Iterator[bytes]:
         """Nothing follows: what is held back comes out; an unfinished remark is blanked."""
         yield from self.boundary()
-        if self._held:
+        if self._step == self._next_or_same:
+            yield bytes(len(self._take(len(self._held))))
+        elif self._held:
             is_remark = self._step in (self._markers, self._j2k_markers) and self._is_remark(self._held[:2])
             yield _blank(self._take(len(self._held)), 4) if is_remark else self._take(len(self._held))
 
@@ -183,13 +190,31 @@ class Blanker:
             return self._j2k_markers()
         return self._take(self._part)
 
+    def _next_or_same(self) -> bytes:
+        """A fragment begins behind a boundary: it is the next frame, or goes on with what the last one began.
+
+        Where it is a frame, what the last one left behind (a byte that makes its length even) is none of its boxes.
+        """
+        new = self._held[self._tail :]
+        if new.startswith(_BOXED):
+            self._step = self._start
+            return bytes(len(self._take(self._tail))) or self._start()
+        if any(sign.startswith(new) for sign in _BOXED):
+            return b""
+        self._step = self._within
+        return self._step()
+
     def _boxes(self) -> bytes:
-        if len(self._held) < 16:
+        """The head of a box; where it can be none, the rest of the fragment is left as it is."""
+        head = 16 if self._held[:4] == b"\0\0\0\1" else 8
+        if len(self._held) < head:
             return b""
         size, kind = struct.unpack_from(">I4s", self._held)
-        head = 8
-        if size == 1:
-            (size,), head = struct.unpack_from(">Q", self._held, 8), 16
+        if head == 16:
+            (size,) = struct.unpack_from(">Q", self._held, 8)
+        if not (kind.isascii() and kind.decode("ascii").isprintable()) or 0 < size < head:
+            self._step = self._as_it_is
+            return self._as_it_is()
         if kind == b"jp2c":
             self._step = self._start
             return self._take(head)
