@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +34,36 @@ def test_text_between_other_bytes_is_found_in_whatever_form(text: str, codec: st
     assert VOCABULARY.hits_bytes(raw, Scope.BINARY)
 
 
+def test_nothing_of_another_script_is_found_in_noise_of_its_codes() -> None:
+    vocabulary = Vocabulary.of(name_tokens("Иванов^Пётр"))
+    noise = np.random.default_rng(5).integers(0x400, 0x460, 200_000, dtype=np.uint16).tobytes()
+    assert not vocabulary.hits_bytes(noise, Scope.BINARY)
+
+
 def test_nothing_is_found_in_noise() -> None:
     noise = np.random.default_rng(5).integers(0, 256, 4_000_000, dtype=np.uint8).tobytes()
     assert not VOCABULARY.hits_bytes(noise, Scope.BINARY)
+
+
+@pytest.mark.parametrize(
+    ("family", "codec"),
+    [
+        *itertools.product(("Иванов", "Παπαδόπουλος", "Müller"), ("utf-8", "utf-16-le", "utf-16-be")),
+        *(("Иванов", "cp1251"), ("Иванов", "koi8_r")),
+    ],
+)
+@pytest.mark.parametrize("case", [str.title, str.upper, str.lower])
+def test_a_name_of_any_script_alone_in_bytes_is_found_and_the_verifier_sees_it(
+    tmp_path: Path, family: str, case: Callable[[str], str], codec: str
+) -> None:
+    raw = case(family).encode(codec)
+    vocabulary = Vocabulary.of(name_tokens(f"{family}^Ann"))
+    assert vocabulary.hits_bytes(bytes(9) + raw + bytes(9), Scope.BINARY)
+    path = an_image(tmp_path)
+    dataset = dcmread(path)
+    dataset.add_new(0x00282000, "OB", bytes(10) + raw + bytes(10))
+    dataset.save_as(path)
+    assert "(0028,2000)" in {hit.attribute for hit in find(path, vocabulary.tokens)}
 
 
 @pytest.mark.parametrize("vr", ["OB", "OW"])

@@ -31,6 +31,9 @@ _SCRIPTS = (
     "euc_kr",
     "gb18030",
 )
+_UNDECLARED = ("cp1251", "koi8_r")
+"""Character sets that DICOM does not know, and that systems write all the same."""
+_SHORTEST_UNDECLARED = 6
 
 
 def written(token: Token) -> set[str]:
@@ -111,8 +114,9 @@ def narrow(text: str) -> set[bytes]:
     if text.isascii():
         return {text.encode("ascii")}
     found = set()
-    for variant in {text, text.upper(), text.title(), fold(text)}:
-        for codec in ("utf-8", "latin-1", *_SCRIPTS):
+    undeclared = _UNDECLARED if len(text) >= _SHORTEST_UNDECLARED else ()
+    for variant in _cases(text):
+        for codec in ("utf-8", "latin-1", *_SCRIPTS, *undeclared):
             try:
                 found.add(variant.encode(codec).lower())
             except UnicodeEncodeError:
@@ -124,6 +128,11 @@ def wide(text: str) -> set[bytes]:
     """``text`` in two bytes a character, in both orders."""
     return {
         variant.encode(codec, "surrogatepass").lower()
-        for variant in (text, fold(text))
+        for variant in _cases(text)
         for codec in ("utf-16-le", "utf-16-be")
     }
+
+
+def _cases(text: str) -> set[str]:
+    """All in which it is written; those of ASCII letters are one, as what is searched has small ones."""
+    return {text} if text.isascii() else {text, text.upper(), text.title(), fold(text)}

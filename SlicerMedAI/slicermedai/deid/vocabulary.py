@@ -49,7 +49,6 @@ MASK = "XXXX"
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
 _DIGIT = re.compile(r"[0-9]")
 _SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
-_BYTES_WORTH = re.compile(rb"[0-9a-z\x80-\xff]{6}|(?:[0-9a-z]\0){6}|(?:\0[0-9a-z]){6}")
 _WORDS = re.compile(r"[^\W_]+")
 _GRAM = 3
 _NO_PERSONS = frozenset({Kind.PLACE, Kind.DEVICE, Kind.IDENTIFIER})
@@ -61,6 +60,8 @@ _OTHER_CODECS = (
     "iso8859_2",
     "iso8859_5",
     "iso8859_7",
+    "cp1251",
+    "koi8_r",
     "utf-16-le",
     "utf-16-be",
 )
@@ -168,7 +169,7 @@ class Vocabulary:
             return False
         if scope is not Scope.TEXT:
             low = raw.lower()
-            if _BYTES_WORTH.search(low) and self._needles_of(scope).stand_in(low):
+            if self._needles_of(scope).stand_in(low):
                 return True
             return scope is Scope.BINARY and any(map(self._hits_run, text_runs(raw)))
         index = self._index(scope)
