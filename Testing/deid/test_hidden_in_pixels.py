@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -301,6 +302,20 @@ def test_what_can_be_no_box_is_left_as_it_is_and_the_next_frame_is_followed() ->
     frame = boxes_of((b"xml ", b"<p>Eva</p>"), (b"jxlc", CODED))
     bare = b"\xff\x0a" + CODED
     assert in_items(odd, frame, bare, bare) == [odd, frame.replace(b"<p>Eva</p>", bytes(10)), bare, bare]
+
+
+@pytest.mark.parametrize("pieces", [2, 3])
+@pytest.mark.parametrize("said", [0, 9000])
+def test_a_remark_up_to_the_end_is_gone_in_all_its_fragments_and_no_frame_behind_it(pieces: int, said: int) -> None:
+    remark = b"DR HALS " * 40
+    head = boxes_of((b"jxlc", CODED))
+    frame = head + said.to_bytes(4, "big") + b"Exif" + remark
+    cuts = [0, len(head) + 50, *[len(head) + 190] * (pieces - 2), len(frame)]
+    parts = [frame[begin:end] for begin, end in pairwise(cuts)]
+    bare = b"\xff\x0a" + CODED
+    out = in_items(*parts, *parts, bare, bare)
+    left = frame.replace(remark, bytes(len(remark)))
+    assert b"".join(out) == left + left + bare + bare
 
 
 @pytest.mark.parametrize(("code", "bits"), [(jpeg, 8), (j2k, 8)])

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 _JPEG, _J2K, _JP2, _JXL = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL "
-_SIGNS, _BOXED = (_JPEG, _J2K, _JP2, _JXL), (_JP2, _JXL, b"\xff\x0a")
-"""How frames begin; and those that may stand beside frames in boxes, of which the last is a bare one of JPEG XL."""
+_SIGNS = (_JPEG, _J2K, _JP2, _JXL)
+_FRAMES = (*_SIGNS, b"\xff\x0a")
+"""How frames begin, the last of them a bare one of JPEG XL, which has no remarks."""
 _COM, _APP, _J2K_COM = 0xFE, range(0xE0, 0xF0), 0x64
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _BARE_J2K = frozenset(range(0x30, 0x40))
@@ -76,12 +77,12 @@ class Blanker:
         if self._step == self._behind and self._held:
             rest = self._take(len(self._held))
             yield rest if not rest.strip(b"\0\xff") else bytes(len(rest))
-        elif self._step in (self._start, self._as_it_is) or self._left > _TO_THE_END >> 1:
+        elif self._step in (self._start, self._as_it_is) or (self._step == self._box and self._is_endless()):
             self._left = 0
             if self._held:
                 yield self._take(len(self._held))
             self._step = self._start
-        elif self._step == self._boxes:
+        elif self._step in (self._boxes, self._other_box):
             self._tail, self._within, self._step = len(self._held), self._step, self._next_or_same
 
     def end(self) -> Iterator[bytes]:
@@ -92,6 +93,9 @@ class Blanker:
         elif self._held:
             is_remark = self._step in (self._markers, self._j2k_markers) and self._is_remark(self._held[:2])
             yield _blank(self._take(len(self._held)), 4) if is_remark else self._take(len(self._held))
+
+    def _is_endless(self) -> bool:
+        return self._left > _TO_THE_END >> 1
 
     def _take(self, size: int) -> bytes:
         taken, self._held = self._held[:size], self._held[size:]
@@ -196,10 +200,10 @@ class Blanker:
         Where it is a frame, what the last one left behind (a byte that makes its length even) is none of its boxes.
         """
         new = self._held[self._tail :]
-        if new.startswith(_BOXED):
+        if new.startswith(_FRAMES):
             self._step = self._start
             return bytes(len(self._take(self._tail))) or self._start()
-        if any(sign.startswith(new) for sign in _BOXED):
+        if any(sign.startswith(new) for sign in _FRAMES):
             return b""
         self._step = self._within
         return self._step()
