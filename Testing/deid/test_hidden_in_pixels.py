@@ -318,6 +318,17 @@ def test_a_remark_up_to_the_end_is_gone_in_all_its_fragments_and_no_frame_behind
     assert b"".join(out) == left + left + bare + bare
 
 
+@pytest.mark.parametrize("is_long", [False, True])
+def test_what_would_rebuild_a_jpeg_file_is_gone_and_no_reader_takes_it_for_that(is_long: bool) -> None:
+    held = b"DR HALS " * 40
+    rebuilt = b"\0\0\0\1jbrd" + (16 + len(held)).to_bytes(8, "big") if is_long else b"\0\0\1\x48jbrd"
+    begin = boxes_of()
+    coded = boxes_of((b"jxlc", CODED)).removeprefix(begin)
+    assert in_items(begin + rebuilt + held + coded) == [
+        begin + rebuilt.replace(b"jbrd", b"free") + bytes(len(held)) + coded
+    ]
+
+
 @pytest.mark.parametrize(("code", "bits"), [(jpeg, 8), (j2k, 8)])
 def test_a_codestream_says_how_many_bits_its_samples_have(code: object, bits: int) -> None:
     assert precision_of(code(tissue(SHAPE))) == bits  # type: ignore[operator]  # one of two functions

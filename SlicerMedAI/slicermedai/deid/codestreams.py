@@ -25,6 +25,8 @@ _SIZES = frozenset({*range(0xC0, 0xD0), _JPEG_LS}) - {0xC4, 0xC8, 0xCC}
 _KEPT_APP = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12), 0xE8: (b"mrfx", 5)}
 """Of these application segments, which begin like that, as many bytes say how the samples are to be understood."""
 _KEPT_BOXES = frozenset({b"jP  ", b"ftyp", b"jp2h", b"JXL ", b"jxll", b"jxlc", b"jxlp", b"jxli"})
+_REBUILT = (b"jbrd", b"free")
+"""The box that rebuilds a JPEG file with its remarks: a blanked one must not be read as that."""
 _TO_THE_END = 1 << 62
 """Of a box that says no length."""
 _BLOCK = 1 << 16
@@ -223,7 +225,7 @@ class Blanker:
             self._step = self._start
             return self._take(head)
         self._left, self._step = size or _TO_THE_END, self._box if kind in _KEPT_BOXES else self._other_box
-        return self._box_piece(self._take(min(head, self._left)))
+        return self._box_piece(self._take(min(head, self._left)).replace(*_REBUILT))
 
     def _box(self) -> bytes:
         return self._box_piece(self._take(self._left))
