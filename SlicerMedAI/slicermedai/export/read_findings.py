@@ -10,6 +10,7 @@ from slicermedai.domain.codes import ANATOMY, NO_UNITS, Code, Label
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.export import seg_read, sr_read
 from slicermedai.export.codes import PROBABILITIES, PROBABILITY
+from slicermedai.export.sr_sites import one_side
 
 Segmentations = Sequence[seg_read.ReadSegmentation]
 _CALIBRATION, _NONE = "calibration: ", "none ("
@@ -28,20 +29,25 @@ def findings_of(
     groups = [group for report in reports for group in report.groups]
     found: dict[str, Finding] = {}
     used: set[int] = set()
+    sides: list[set[Code | None]] = []
     for of, segment in segments_of(segmentations):
         uid = segment.tracking_uid or f"{of.sop_instance_uid}.{segment.number}"
         if uid not in found:
             about = [group for group in groups if _is_about(group, of, segment)]
             used.update(map(id, about))
+            sides.append({segment.modifier, *(group.side for group in about)})
             found[uid] = _of_segment(uid, segment, _merged(about))
     for number, group in enumerate(groups, 1):
         uid = group.tracking_uid or f"{reports[0].sop_instance_uid}.{number}"
         if id(group) not in used and not group.segment_number and uid not in found:
             alike = [one for one in groups if one is group or (group.tracking_uid and one.tracking_uid == uid)]
             used.update(map(id, alike))
+            sides.append({one.side for one in alike})
             found[uid] = _of_group(uid, _merged(alike) or group)
     left = sum(id(group) not in used for group in groups)
     lost = [f"{left} measurement groups are about segments that none of these objects holds."] if left else []
+    torn = sum(len(said - {None}) > 1 for said in sides)
+    lost += [f"{torn} findings have another side, or modifier, in one object than in another."] if torn else []
     unnamed = sum(_unnamed(group) for group in groups)
     lost += [f"{unnamed} numbers are called probabilities by no calibration that is named, and are not read."] * bool(
         unnamed
@@ -66,14 +72,15 @@ def _is_about(group: sr_read.ReadGroup, of: seg_read.ReadSegmentation, segment: 
 
 
 def _merged(groups: Sequence[sr_read.ReadGroup]) -> sr_read.ReadGroup | None:
-    """The first of several groups about one thing, with the measurements of all, each once."""
+    """The first of several groups about one thing, with the measurements of all, each once, and their one side."""
     if not groups:
         return None
     kept: list[Measurement] = []
     for group in groups:
         kept = [next((one for one in group.measurements if _says(one, other)), other) for other in kept]
         kept += [one for one in group.measurements if not any(_says(other, one) for other in kept)]
-    return replace(groups[0], measurements=tuple(kept))
+    side = one_side(group.side for group in groups if group.side is not None)
+    return replace(groups[0], measurements=tuple(kept), side=side)
 
 
 def _says(one: Measurement, other: Measurement) -> bool:
@@ -86,7 +93,8 @@ def _says(one: Measurement, other: Measurement) -> bool:
 
 def _of_segment(uid: str, segment: seg_read.ReadSegment, group: sr_read.ReadGroup | None) -> Finding:
     name = segment.name or segment.type.meaning
-    label = Label(name=name, category=segment.category, type=segment.type, modifier=segment.modifier)
+    modifier = segment.modifier or (group.side if group else None)
+    label = Label(name=name, category=segment.category, type=segment.type, modifier=modifier)
     label = replace(label, color=segment.color) if segment.color else label
     numbers = () if group is None else _numbers(group)
     return Finding(

@@ -27,6 +27,7 @@ from slicermedai.export.codes import (
     from_item,
 )
 from slicermedai.export.sr_left import left_out
+from slicermedai.export.sr_sites import modifiers_of, one_side, sites_of
 
 _GROUP = ("125007", "DCM")
 _TRACKING_ID = ("112039", "DCM")
@@ -40,8 +41,6 @@ _DERIVATION = ("121401", "DCM")
 TOOL = "Cornerstone3DTools@^0.1.0:Length"
 """The Tracking Identifier by which web viewers know a line that they may draw."""
 _MODIFIERS = (_METHOD, _DERIVATION)
-_SITE = ("363698007", "SCT")
-_SIDES = (("272741003", "SCT"), ("106233006", "SCT"))
 _NAME, _VERSION, _PARAMETERS, _COMMENT, _EVALUATIONS = (
     (one.value, one.scheme)
     for one in (ALGORITHM_NAME, ALGORITHM_VERSION, ALGORITHM_PARAMETERS, COMMENT, QUALITATIVE_EVALUATIONS)
@@ -52,10 +51,11 @@ _NAME, _VERSION, _PARAMETERS, _COMMENT, _EVALUATIONS = (
 class ReadGroup:
     """One measurement group: what was measured on which segment of which segmentation (number 0: none).
 
-    ``site`` and ``side`` say where, in codes. ``region`` is set where the group has a place of its own and no segment:
-    what holds its points (LPS mm), a place where all of them are one. ``parameters`` are the algorithm's, of which
-    ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said,
-    ``maps`` are the SOP Instance UIDs of what explains it.
+    ``site`` and ``side`` say where, in codes: the first of several sites, no side of several.
+    ``region`` is set where the group has a place of its own and no segment: what holds its points (LPS mm), a place
+    where all of them are one. ``parameters`` are the algorithm's, of which ``calibration: ...`` is one, as the numbers
+    have them. ``name`` and ``category`` are set where they are said, ``maps`` are the SOP Instance UIDs of what
+    explains it.
     """
 
     tracking_id: str
@@ -158,10 +158,7 @@ def _group(group: Dataset) -> ReadGroup:
     reference = segment.ReferencedSOPSequence[0] if segment is not None else Dataset()
     numbers = [child for child in group.ContentSequence if child.ValueType == "NUM"]
     said = list(numbers[0].get("ContentSequence") or ()) if numbers else []
-    site = children.get(_SITE)
-    sides = (
-        [child for child in (site.get("ContentSequence") or ()) if _key(child) in _SIDES] if site is not None else []
-    )
+    sites = sites_of(group)
     return ReadGroup(
         tracking_id=str(children[_TRACKING_ID].TextValue) if _TRACKING_ID in children else "",
         tracking_uid=str(children[_TRACKING_UID].UID) if _TRACKING_UID in children else "",
@@ -169,8 +166,8 @@ def _group(group: Dataset) -> ReadGroup:
         segment_number=int(reference.get("ReferencedSegmentNumber", 0)),
         segmentation_uid=str(reference.get("ReferencedSOPInstanceUID", "")),
         measurements=tuple(map(_measurement, numbers)),
-        site=_coded(site) if site is not None else None,
-        side=_coded(sides[0]) if sides else None,
+        site=_coded(sites[0]) if sites else None,
+        side=one_side(modifiers_of(group)),
         region=_region(group),
         category=_coded(children[_CATEGORY]) if _CATEGORY in children else None,
         algorithm=_algorithm(said) if said else _algorithm(group.ContentSequence),
