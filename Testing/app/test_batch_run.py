@@ -251,6 +251,43 @@ def test_a_cohort_without_a_list_of_people_takes_one_when_it_goes_on(
     assert not batch.can_list_people
 
 
+def test_a_list_of_people_that_was_chosen_first_is_the_list_of_a_cohort_that_has_none(
+    batch: BatchRun, model: Path, one_study: Path, elsewhere: Path
+) -> None:
+    made = cohorts.make(elsewhere / "kept", one_study, elsewhere / "rules.toml", bundle=str(model))
+    people = str(elsewhere / "people.txt")
+    Path(people).write_text("ZZ-1\n")
+    batch.choose_folder("")
+    batch.choose(exclude=people)
+    batch.choose_output(str(made.folder))
+    until_idle(batch)
+    assert (batch.state.asked.exclude, batch.can_list_people) == (people, True)
+    batch.refresh()
+    until_idle(batch)
+    batch.start()
+    until_idle(batch, seconds=LONG)
+    assert batch.state.counts == {"excluded": 1}, batch.state.message
+    assert Cohort(made.folder).settings.exclude == people
+
+
+@pytest.mark.parametrize("own", ["", "own.txt"])
+def test_a_cohorts_list_of_people_goes_to_no_other_and_a_persons_own_comes_back(
+    batch: BatchRun, model: Path, one_study: Path, elsewhere: Path, own: str
+) -> None:
+    for name in ("own.txt", "theirs.txt"):
+        (elsewhere / name).write_text("ZZ-1\n")
+    own, theirs = str(elsewhere / own) if own else "", str(elsewhere / "theirs.txt")
+    one = cohorts.make(elsewhere / "one", one_study, elsewhere / "rules.toml", bundle=str(model), exclude=theirs)
+    two = cohorts.make(elsewhere / "two", one_study, elsewhere / "rules.toml", bundle=str(model))
+    batch.choose(exclude=own)
+    for folder, counted in ((one.folder, theirs), (two.folder, own), (one.folder, theirs), ("", own)):
+        batch.choose_output(str(folder))
+        until_idle(batch)
+        assert (batch.state.asked.exclude, batch.plan().settings["exclude"]) == (counted, counted)
+        is_told = "another list of people" in batch.state.message
+        assert is_told == bool(own and folder == one.folder), batch.state.message
+
+
 def test_what_failed_waits_again_and_is_run(batch: BatchRun, model: Path, elsewhere: Path) -> None:
     from slicermedai.batch.cohort import Standing, State
 

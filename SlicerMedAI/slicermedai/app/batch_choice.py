@@ -43,6 +43,7 @@ class Choosing(Presenter):
         """The folder that is read, where no series are ticked."""
         self.state = BatchState()
         self._suggested = self.state.rules
+        self._people = ""
 
     def refresh(self) -> None:
         """Look again which models are there, and where the cases of the chosen cohort stand."""
@@ -97,6 +98,7 @@ class Choosing(Presenter):
 
     def choose(self, **values: Any) -> None:
         """Fields of :class:`Asked` but ``bundle``, ``output``. A pseudonymous route begins with the key that is set."""
+        self._people = values.get("exclude", self._people)
         asked = replace(self.state.asked, **values)
         if values.get("identity") == Identity.DEIDENTIFY and not asked.project_key:
             asked = replace(asked, project_key=value("project_key"))
@@ -109,12 +111,15 @@ class Choosing(Presenter):
             self.explain()
 
     def choose_output(self, folder: str) -> None:
-        """The cohort's folder, new or one that is gone on with; "" for a new one of our naming."""
+        """The cohort's folder; "" for a new one of our naming. A cohort's list of people goes to no other."""
         folder = str(Path(folder).expanduser().absolute()) if folder else ""
         if folder == self.state.asked.output or not self.editable:
             return
         self._look_no_more()
-        self._set(asked=replace(self.state.asked, output=folder), cohort=None, cases=(), is_planned=False)
+        if self.state.asked.exclude != self._people:
+            self._set(studies=(), is_previewed=False)
+        asked = replace(self.state.asked, output=folder, exclude=self._people)
+        self._set(asked=asked, cohort=None, cases=(), is_planned=False)
         if is_cohort(folder):
             self.look()
         else:
@@ -259,6 +264,7 @@ class Choosing(Presenter):
         """What a cohort keeps is shown; rules that a person has edited stay, and hold for what is added."""
         known = {one.name for one in dataclasses.fields(Asked)}
         kept = {name: cohort.settings[name] for name in SETTINGS if name in known and name in cohort.settings}
+        kept["exclude"] = kept.get("exclude") or self._people  # the first list of a cohort that has none
         self._set(cohort=cohort, asked=replace(self.state.asked, **kept))  # type: ignore[arg-type]  # texts, as they were
         if rules and self._is_untouched:
             try:

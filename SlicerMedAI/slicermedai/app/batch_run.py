@@ -141,6 +141,12 @@ class BatchRun(Choosing):
         """True where a cohort is there and nothing goes on."""
         return not self.busy and self.state.cohort is not None
 
+    @property
+    def has_other_list(self) -> bool:
+        """True where a person chose a list of people who opted out, and the cohort has one of its own."""
+        own = str(Path(self._people).expanduser().absolute()) if self._people else ""
+        return bool(own) and not self.can_list_people and self.state.asked.exclude != own
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _with_files(self, activity: str) -> None:
@@ -224,7 +230,8 @@ class BatchRun(Choosing):
             self._set(is_previewed=True)
             self._done(tr("Look at each study, then press Run."), phase=Phase.IDLE)
         elif activity == LOOK:
-            self._done(words.cohort_text(self.state.cohort, tr), phase=Phase.IDLE)
+            also = f" {words.other_list_text(tr)}" if self.has_other_list else ""
+            self._done(words.cohort_text(self.state.cohort, tr) + also, phase=Phase.IDLE)
         elif activity == RUN:
             self._done(words.ended_text(self.state.counts, working.answer["absent"], tr))
         elif activity == RETRY:

@@ -150,6 +150,11 @@ def cohort_text(cohort: CohortShown | None, tr: Translate = untranslated) -> str
     return tr("This folder has a cohort: it keeps its model, route and lists. Run goes on, and adds what is chosen.")
 
 
+def other_list_text(tr: Translate = untranslated) -> str:
+    """What holds where a person chose a list of people who opted out, and the cohort has one of its own."""
+    return tr("It has another list of people who opted out than you chose: write into that list who is missing there.")
+
+
 def stage_text(stage: str, tr: Translate = untranslated) -> str:
     """What is being done, in words."""
     known = {
