@@ -10,7 +10,7 @@ import pytest
 
 from slicermedai.batch import cohort as lib
 from slicermedai.batch import making, planning
-from slicermedai.batch.cohort import Cohort, State
+from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.making import add, make
 from slicermedai.batch.planning import plan
 from slicermedai.batch.rules import load_rules
@@ -201,6 +201,22 @@ def test_a_cohort_whose_studies_are_gone_takes_a_first_list_too(
     with pytest.raises(InputError, match="has other settings"):
         cohorts.exclude(cohort.folder, another)
     assert Cohort(cohort.folder).counts() == {"waiting": 1, "excluded": 2}
+
+
+class Overtaken(Cohort):
+    """Another process supersedes its first case just before anything is made of that one."""
+
+    def settle(self, name: str, standing: Standing) -> Standing:
+        if name == "0001":
+            Cohort(self.folder).write(name, Standing(state=State.SUPERSEDED))
+        return super().settle(name, standing)
+
+
+def test_a_case_that_another_process_settles_meanwhile_is_not_told_as_excluded(tmp_path: Path, cohort: Cohort) -> None:
+    people = tmp_path / "opted-out.txt"
+    people.write_text("ZZ-0\nZZ-1\nZZ-2\n")
+    assert making.exclude(Overtaken(cohort.folder), people) == ["0002", "0003"]
+    assert Cohort(cohort.folder).counts() == {"superseded": 1, "excluded": 2}
 
 
 def test_a_list_that_cannot_be_read_is_not_kept(

@@ -86,9 +86,8 @@ def exclude(cohort: Cohort, people: str | Path) -> list[str]:
     listed = cohort.settings.exclusions()
     gone = [name for name in cohort.names() if cohort.written(name).state is State.WAITING]
     reasons = {name: why for name in gone if (why := why_excluded(cohort.case(name), listed))}
-    for name, why in reasons.items():
-        cohort.settle(name, Standing(state=State.EXCLUDED, reason=why))
-    return list(reasons)
+    settled = {n: cohort.settle(n, Standing(state=State.EXCLUDED, reason=why)) for n, why in reasons.items()}
+    return [name for name, now in settled.items() if now.state is State.EXCLUDED]
 
 
 def add(cohort: Cohort, preview: Preview, *, rules_text: str = "") -> list[str]:
