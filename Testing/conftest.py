@@ -71,6 +71,14 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_setting_stays() -> Iterator[None]:
+    """What a test sets holds in that test alone."""
+    before = Path(os.environ["SLICERMEDAI_SETTINGS"])
+    yield
+    before.unlink(missing_ok=True)
+
+
 @pytest.fixture
 def slicer_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Slicer's stand-in, with settings of its own; at the end nothing may stand in its log of mistakes."""

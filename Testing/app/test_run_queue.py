@@ -96,16 +96,17 @@ def test_what_was_chosen_when_it_was_added_is_what_runs() -> None:
     assert without_place(desk.asked[1][2]) == PLAIN
 
 
-def test_a_setting_that_changes_while_a_run_waits_is_not_that_runs() -> None:
+def test_a_setting_that_changes_while_a_run_waits_is_not_that_runs(tmp_path: Path) -> None:
     """Choosing a device in the panel changes the setting, and so may the page of settings the key."""
     run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL)
+    keys = [str(tmp_path / name) for name in ("first.key", "second.key")]
     remember("device", "cpu")
-    remember("project_key", "first.key")
+    remember("project_key", keys[0])
     run.choose_options(device="cpu")
     run.choose_identity("deidentify")
     run.add()
     remember("device", "cuda:0")
-    remember("project_key", "second.key")
+    remember("project_key", keys[1])
     run.choose_options(device="cuda:0")
     run.add()
     remember("device", "auto")
@@ -113,7 +114,7 @@ def test_a_setting_that_changes_while_a_run_waits_is_not_that_runs() -> None:
     until_idle(run)
     jobs = [with_settings(RunJob, {"source": "s", "bundle": "b", **options}) for _, _, options in desk.asked]
     assert [job["device"] for job in jobs] == ["auto"] * 3 + ["cpu", "cuda:0"]
-    assert [job.get("project_key") for job in jobs] == [None] * 3 + ["first.key", "second.key"]
+    assert [job.get("project_key") for job in jobs] == [None] * 3 + keys
 
 
 def test_a_place_of_results_that_is_set_while_a_run_waits_is_not_that_runs(tmp_path: Path) -> None:

@@ -21,12 +21,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.suggest import did_you_mean
+from slicermedai.domain.words import Words
 from slicermedai.errors import InputError, UnreadableFileError
 
 FILE_VARIABLE = "SLICERMEDAI_SETTINGS"
@@ -35,7 +35,7 @@ _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*=")
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
 
 
-class Kind(str, Enum):
+class Kind(Words):
     """What a setting names."""
 
     FOLDER = "folder"
@@ -45,7 +45,7 @@ class Kind(str, Enum):
     WORD = "word"
 
 
-class Source(str, Enum):
+class Source(Words):
     """Where a value comes from."""
 
     ENVIRONMENT = "environment"
