@@ -18,6 +18,7 @@ from slicermedai.batch.settings import Settings
 from slicermedai.batch.work import Worker
 from slicermedai.cli.commands import understand
 from slicermedai.console import cohorts
+from slicermedai.domain import settings
 from slicermedai.errors import InputError, MedAIError, OutputError, UnknownBundleError
 from Testing.batch.conftest import drive
 from Testing.batch.studies import write_study
@@ -162,6 +163,15 @@ def test_a_new_cohort_and_a_preview_have_a_runs_model_unless_one_is_named(
     with pytest.raises(UnknownBundleError, match="brain"):
         command(three_studies, rules, tmp_path / "c")
     assert understand(["batch", "preview", str(three_studies), "--rules", str(rules)])() == 0
+
+
+def test_a_cohort_made_in_the_console_has_the_device_that_is_set_and_keeps_it_when_another_is_set(
+    tmp_path: Path, three_studies: Path, rules: Path, tiny: Path
+) -> None:
+    for device in ("cpu", "cuda:1"):
+        settings.change("device", device)
+        made = cohorts.make(tmp_path / "c", three_studies, rules, bundle=str(tiny))
+        assert Cohort(made.folder).settings.device == "cpu"
 
 
 def test_a_list_of_who_opted_out_is_given_to_a_cohort_later_and_another_one_is_refused(

@@ -9,6 +9,7 @@ import pytest
 from slicermedai.cli import batch
 from slicermedai.cli.commands import parser
 from slicermedai.cli.options import job_from
+from slicermedai.console import cohorts
 from slicermedai.console import launch as launching
 from slicermedai.console.sources import place
 from slicermedai.domain import settings
@@ -77,3 +78,16 @@ def test_a_new_cohort_takes_the_device_that_is_set_and_one_that_is_there_keeps_i
     assert batch._settings(parser().parse_args(words), is_new=False) == {}
     chosen = batch._settings(parser().parse_args([*words, "--device", "mps"]), is_new=True)
     assert chosen["device"] == "mps"
+
+
+def test_a_new_cohort_of_the_console_takes_what_is_set_and_what_is_said_counts_more(tmp_path: Path) -> None:
+    key = str(tmp_path / "key")
+    settings.change("device", "cuda:1")
+    settings.change("project_key", key)
+    settings.change("results", str(tmp_path / "studies"))
+    set_, kept = cohorts._settings({}, is_new=True), cohorts._settings({}, is_new=False)
+    assert (set_.device, set_.project_key) == ("cuda:1", "")
+    assert cohorts._settings({"identity": "deidentify"}, is_new=True).project_key == key
+    said = cohorts._settings({"identity": "deidentify", "project_key": tmp_path / "own", "device": "cpu"}, is_new=True)
+    assert (said.device, said.project_key) == ("cpu", str(tmp_path / "own"))
+    assert (kept.device, kept.project_key) == ("auto", "")

@@ -45,6 +45,7 @@ def preview(source: Source, rules: str | Path, *, progress: Progress = silent, *
         Told how far the reading is.
     settings:
         Fields of :class:`slicermedai.batch.settings.Settings`: bundle, identity, project_key, exclude, tilt ...
+        Device and, to de-identify, project key are those of the person's settings where they are not given.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def preview(source: Source, rules: str | Path, *, progress: Progress = silent, *
     from slicermedai.batch.planning import plan
     from slicermedai.batch.rules import load_rules
 
-    return plan(source, load_rules(Path(rules)), _settings(settings), progress=progress)
+    return plan(source, load_rules(Path(rules)), _settings(settings, is_new=True), progress=progress)
 
 
 def make(
@@ -82,10 +83,11 @@ def make(
     place = Path(folder).expanduser().absolute()
     if isinstance(source, (str, Path)) and Path(source).is_dir() and holds(Path(source), place):
         raise OutputError("lies in the folder that is read, and would be read as images", file=place)
-    given = _settings(settings).absolute()
+    is_new = not (place / FILE).is_file()
+    given = _settings(settings, is_new=is_new).absolute()
     wanted = load_rules(Path(rules))
     text = Path(rules).read_text(encoding="utf-8")
-    if not (place / FILE).is_file():
+    if is_new:
         return making.make(place, plan(source, wanted, given, progress=progress), given, rules_text=text)
     found = Found(place)
     making.agree(found, {name: getattr(given, name) for name in settings})
@@ -233,15 +235,20 @@ def _case(name: str, patient: str, now: Standing) -> dict[str, Any]:
     return row | {"reason": now.reason, "tries": now.tries, "seconds": now.seconds, "ended": now.ended}
 
 
-def _settings(values: dict[str, Any]) -> Any:
+def _settings(values: dict[str, Any], *, is_new: bool) -> Any:
+    """Those that are given by name; a new cohort has the person's own where a run has them."""
     from slicermedai.batch.settings import Settings
     from slicermedai.errors import InputError
+    from slicermedai.jobs.defaults import with_settings
+    from slicermedai.jobs.specs import RunJob
 
     known = Settings.__dataclass_fields__
     for name in values:
         if name not in known:
             raise InputError("is no setting of a cohort", attribute=name, advice=f"There are: {', '.join(known)}.")
-    return Settings.of({name: str(value) if isinstance(value, Path) else value for name, value in values.items()})
+    chosen = with_settings(RunJob, values) if is_new else values
+    texts = {name: str(value) if isinstance(value, Path) else value for name, value in chosen.items()}
+    return Settings.of({name: value for name, value in texts.items() if name in known})
 
 
 def _secrets(passphrase: str) -> dict[str, str]:
