@@ -27,7 +27,7 @@ Judge = Callable[[Path], int]
 
 def add_objects(out: Path) -> str:
     """Write ``out/examples`` and, over these and ``out/dicom``, ``out/objects.html``; what it says, in a sentence."""
-    files = [path for path in sorted((out / DICOM).iterdir()) if path.is_file()] + add_examples(out)
+    files = [path for path in sorted((out / DICOM).glob("*")) if path.is_file()] + add_examples(out)
     rows = [(path, _format(path), dict(_judged(path))) for path in files]
     write_text(out / PAGE, _page(rows))
     found = [said for _, _, judged in rows for said in judged.values()]

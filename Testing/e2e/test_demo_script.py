@@ -203,6 +203,7 @@ def test_the_last_line_names_the_page_over_all(
     monkeypatch.setattr(demo_script, "understand", list)
     monkeypatch.setattr(demo_script, "obey", lambda words: asked.append(words) or 0)
     monkeypatch.setattr(demo_script, "add_all", lambda out, scratch: ["Quillfeather"])
+    (tmp_path / "out").mkdir()  # as a run leaves it
     wanted = demo_script.Wanted(out=tmp_path / "out", source=tmp_path, everything=True)
     assert demo_script.run_demo(wanted, tmp_path / "scratch") == 0
     assert capfd.readouterr().out.splitlines()[-1] == f"Report: {tmp_path / 'out' / 'index.html'}"
