@@ -490,7 +490,7 @@ def test_a_dead_child_a_closed_scene_and_a_stop_while_phases_are_joined_lose_no_
     harness.click(ui.phaseButton)
     os.kill(plan.child.number, signal.SIGKILL)
     until_idle(harness, module)
-    assert "ended before it was done" in ui.messageLabel.text
+    assert "the worker died: SIGKILL, it was killed from outside" in ui.messageLabel.text
     assert texts(ui.numbersTable) == rows
     harness.click(ui.phaseButton)
     harness.click(ui.cancelButton)
@@ -621,7 +621,7 @@ def test_cancelling_stops_within_two_seconds_and_a_dead_child_is_told(harness: H
     os.kill(plan.child.number, signal.SIGKILL)
     until_idle(harness, module)
     assert plan.state.phase is Phase.FAILED
-    assert "ended before it was done" in ui.messageLabel.text
+    assert "the worker died: SIGKILL, it was killed from outside" in ui.messageLabel.text
     assert len(texts(ui.stepsTable)) == 2, "what was not worked out is not shown"
     press(harness, module, "undo")
     assert texts(ui.numbersTable) == rows

@@ -6,10 +6,6 @@ and again after it was stopped or has died: every request says all that it needs
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +21,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError, WorkerCrashed, from_dict
-from slicermedai.jobs import interpreter, tree
-from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.standing import Standing
 
 CHILD = "slicermedai.app.plan_answer"
 OPENED, IMAGE, PLAN, SHAPES = "opened", "image", "plan", "shapes"
@@ -36,26 +31,23 @@ ANOTHER, NO_VIEW = "another-plan:", "no-view"
 MESHES = "meshes.npz"
 GRACE = 1.0
 """Seconds between asking the child to stop and killing it."""
-_CHUNK, _AT_ONCE = 1 << 16, 16
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
 """Vertices (N, 3) LPS mm, faces (M, 3), normals (N, 3)."""
 
 
 class Child:
-    """One process that answers one request after another. No threads and no waiting here."""
+    """One process that answers one request after another, and the folders of what goes along."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folder: JobFolder | None = None
-        self._rest = b""
+        self._standing = Standing(CHILD)
         self._asked = 0
         self._dropped: list[ScratchFolder] = []
 
     @property
     def number(self) -> int | None:
         """Of the process, None where there is none."""
-        return None if self._process is None else self._process.pid
+        return self._standing.pid
 
     def ask(self, what: str, *, plan: Plan | None = None, **more: Any) -> Errand:
         """Start to answer a request; ``plan`` goes along in a folder.
@@ -71,7 +63,7 @@ class Child:
                 (place.path / PLAN).mkdir()
                 write_object(plan, place.path / PLAN, kind=PLAN, compress=False)
             self._asked += 1
-            self._send({"what": what, "id": self._asked, "place": str(place.path), **more})
+            self._standing.send({"what": what, "id": self._asked, "place": str(place.path), **more})
         except BaseException:
             place.remove()
             raise
@@ -89,72 +81,28 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to stop, and return at once."""
-        if self._process is not None:
-            tree.ask_to_stop(self._process.pid)
-            if self._process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    self._process.stdin.close()
+        self._standing.stop()
 
     def kill(self) -> None:
         """Kill it, with all that it started; does not wait."""
-        if self._process is not None:
-            tree.kill(self._process.pid)
+        self._standing.kill()
 
     def close(self) -> None:
         """End it, and wait until it is gone: a moment."""
-        self.kill()
-        if self._process is not None:
-            self._process.wait()
-            self.has_ended()
-
-    def has_ended(self) -> int | None:
-        """Its exit status once it has ended, and then it is forgotten; None while it lives."""
-        tree.reap()
-        code = 0 if self._process is None else self._process.poll()
-        if code is None or self._process is None:
-            return code
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]  # both are pipes
-        if self._folder is not None:
-            self._folder.remove()
-        self._process, self._folder, self._rest = None, None, b""
+        self._standing.close()
         self.clean()
-        return code
+
+    def ended(self) -> MedAIError | None:
+        """Why there is none any more; None while it lives."""
+        error = self._standing.ended()
+        if self.number is not None:
+            return None
+        self.clean()
+        return error or WorkerCrashed("ended before it was done", file=CHILD)
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What it said since the last time."""
-        for _ in range(_AT_ONCE):
-            if self._process is None or self._process.stdout is None:
-                return
-            try:
-                raw = os.read(self._process.stdout.fileno(), _CHUNK)
-            except BlockingIOError:
-                return
-            if not raw:
-                return
-            *lines, self._rest = (self._rest + raw).split(b"\n")
-            yield from (json.loads(line) for line in lines)
-
-    def _send(self, request: dict[str, Any]) -> None:
-        line = json.dumps(request).encode("ascii") + b"\n"
-        with contextlib.suppress(OSError):
-            self._started().write(line)
-            return
-        self.close()  # it had died unseen
-        self._started().write(line)
-
-    def _started(self) -> Any:
-        if self._process is not None and self._process.stdin is not None and self._process.stdin.closed:
-            self.close()
-        if self._process is None or self.has_ended() is not None:
-            self._folder = JobFolder.create("plan")
-            try:
-                self._process = _start(self._folder.path)
-            except BaseException:
-                self._folder.remove()
-                raise
-        return self._process.stdin
+        return self._standing.events()
 
 
 class Errand:
@@ -183,11 +131,10 @@ class Errand:
             return
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self._child.kill()
-        code = self._child.has_ended()
-        if code is not None:
+        gone = self._child.ended()
+        if gone is not None:
             self.done = True
-            crash = WorkerCrashed("ended before it was done", file=CHILD, attribute=f"status {code}")
-            self.error = JobCancelled("it was cancelled") if self._deadline is not None else crash
+            self.error = JobCancelled("it was cancelled") if self._deadline is not None else gone
 
     def cancel(self) -> None:
         """Ask the child to stop and return at once; what is asked next starts another."""
@@ -248,21 +195,3 @@ def read_meshes(path: Path) -> dict[str, Mesh]:
 def has_copies(folder: Path) -> bool:
     """True where the run of the result in ``folder`` left de-identified copies of its image."""
     return folder.parent.joinpath("dicom", "source").is_dir()
-
-
-def _start(temporary: Path) -> subprocess.Popen[bytes]:
-    try:
-        process = subprocess.Popen(
-            [interpreter.python(), "-m", CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env=interpreter.environment(temporary),
-            **tree.own_group(),
-        )
-    except OSError as error:
-        raise WorkerCrashed("cannot be started", file=CHILD, attribute=str(error.strerror)) from error
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    return process

@@ -92,6 +92,14 @@ class Standing:
         self._forget()
         return error
 
+    def stop(self) -> None:
+        """Ask it to end, and return at once; what is sent next starts another."""
+        if self._process is not None:
+            tree.ask_to_stop(self._process.pid)
+            if self._process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
+
     def kill(self) -> None:
         """Kill it, with all that it started; does not wait."""
         if self._process is not None:
@@ -107,6 +115,8 @@ class Standing:
 
     def _stdin(self) -> Any:
         self.ended()
+        if self._process is not None and self._process.stdin is not None and self._process.stdin.closed:
+            self.close()  # it was asked to end
         if self._process is None:
             self._folder = JobFolder.create("ask")
             try:
@@ -155,10 +165,12 @@ def _close_all() -> None:
 # --- the child ---------------------------------------------------------------------------------------------------
 
 
-def answer_requests(answer: Answer, *, idle: float) -> int:
-    """Be the child: answer requests until nobody has asked for ``idle`` seconds; returns the exit code.
+def answer_requests(
+    answer: Answer, *, idle: float | None, gives_way: Callable[[dict[str, Any]], bool] = lambda asked: True
+) -> int:
+    """Be the child: answer requests until nobody has asked for ``idle`` seconds (None: ever); returns the exit code.
 
-    A request ends at its next progress call where another has come meanwhile.
+    A request that ``gives_way`` ends at its next progress call where another has come meanwhile.
     """
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
@@ -172,22 +184,28 @@ def answer_requests(answer: Answer, *, idle: float) -> int:
     try:
         with interruptible():
             while (line := _next(lines, idle)) is not None:
-                if not _answered(answer, json.loads(line), lines, say):
+                asked = json.loads(line)
+                is_last = lines.empty if gives_way(asked) else _stays
+                if not _answered(answer, asked, is_last, say):
                     return 1
     except KeyboardInterrupt:
         return EXIT_CANCELLED
     return 0
 
 
+def _stays() -> bool:
+    return True
+
+
 def _answered(
-    answer: Answer, asked: dict[str, Any], lines: queue.SimpleQueue[str], say: Callable[[dict[str, Any]], None]
+    answer: Answer, asked: dict[str, Any], is_last: Callable[[], bool], say: Callable[[dict[str, Any]], None]
 ) -> bool:
     """Answer one request; False where something happened that nobody foresaw: what is kept may then be wrong."""
     number = asked["id"]
 
     def progress(stage: str, fraction: float) -> None:
         say({"id": number, "progress": [stage, min(max(float(fraction), 0.0), 1.0)]})
-        if not lines.empty():
+        if not is_last():
             raise JobCancelled("something else was asked for")
 
     try:
@@ -200,7 +218,7 @@ def _answered(
     return True
 
 
-def _next(lines: queue.SimpleQueue[str], idle: float) -> str | None:
+def _next(lines: queue.SimpleQueue[str], idle: float | None) -> str | None:
     try:
         return lines.get(timeout=idle)
     except queue.Empty:
