@@ -61,8 +61,9 @@ def signature_of(value: Any) -> str:
 
 
 def methods_of(kind: type) -> dict[str, Any]:
-    """Public methods and properties that a class defines itself, with a docstring, by name."""
-    found = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+    """Public methods and properties that a class, or one of the console's that it is made of, defines, by name."""
+    kinds = [kind, *(base for base in kind.__mro__[1:] if base.__module__.startswith(console.__name__))]
+    found = {name: getattr(kind, name) for one in kinds for name in vars(one) if not name.startswith("_")}
     plain = {name: getattr(value, "__func__", value) for name, value in found.items()}
     wanted = {name: value for name, value in plain.items() if inspect.isfunction(value) or isinstance(value, property)}
     return {name: value for name, value in wanted.items() if value.__doc__}

@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from slicermedai.audit.ends import record_end
+from slicermedai.console.polled import Polled
 from slicermedai.console.tell import tell
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import JobError, MedAIError
@@ -24,7 +24,6 @@ from slicermedai.jobs.protocol import Event, Progress
 from slicermedai.jobs.supervisor import Running, State
 
 _LOG = logging.getLogger("slicermedai")
-_TICK = 200
 _PAUSE = 0.03
 _unfinished: set[JobHandle] = set()
 
@@ -34,7 +33,7 @@ def log_failure(error: MedAIError) -> None:
     _LOG.error("the job ended with %s; its result() says why", type(error).__name__)
 
 
-class JobHandle:
+class JobHandle(Polled):
     """A job that was started. It changes only inside :meth:`poll`, which a timer calls inside Slicer.
 
     Attributes
@@ -68,7 +67,6 @@ class JobHandle:
         self.callback_error: Exception | None = None
         self._owner = os.getpid()
         self._result: AnalysisResult | None = None
-        self._stop_ticking: Callable[[], None] | None = None
         _unfinished.add(self)
 
     def poll(self) -> None:
@@ -143,21 +141,6 @@ class JobHandle:
         self._running.close()
         self.poll()
 
-    def __enter__(self) -> JobHandle:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def tick(self) -> None:
-        """Let a timer of Slicer's window poll from now on, or Python's prompt while it waits; else nothing happens."""
-        from slicermedai.console.prompt import while_waiting
-        from slicermedai.scene.ticker import every
-
-        self._stop_ticking = every(_TICK, self.poll) or while_waiting(self.poll)
-
     def _take(self, event: Event) -> None:
         if isinstance(event, Progress):
             self.progress, self.stage, self.seconds_left = event.fraction, event.stage, event.seconds_left
@@ -166,9 +149,7 @@ class JobHandle:
 
     def _forget(self) -> None:
         _unfinished.discard(self)
-        if self._stop_ticking is not None:
-            self._stop_ticking()
-            self._stop_ticking = None
+        self._tick_no_more()
 
     def _end(self) -> None:
         self._forget()
@@ -181,14 +162,21 @@ class JobHandle:
         self._call_back()
 
     def _call_back(self) -> None:
-        if self.on_done is None:
-            return
-        try:
-            self.on_done(self.result())
-        except Exception as error:  # noqa: BLE001  # anybody's function: it must not take a finished job with it
-            self.callback_error = error
-            why = str(error) if isinstance(error, MedAIError) else crash.place_of(error)
-            _LOG.error("the job is done, its result() is there; on_done failed: %s", why)
+        if self.on_done is not None:
+            self.callback_error = told(self.on_done, self.result, "the job is done, its result() is there; on_done")
+
+
+def told(
+    heard: Callable[[AnalysisResult], object], result: Callable[[], AnalysisResult], what: str
+) -> Exception | None:
+    """Hand a result to a person's function; what that raises is logged as ``what`` failed, and given back."""
+    try:
+        heard(result())
+    except Exception as error:  # noqa: BLE001  # anybody's function: it must not take a finished job with it
+        why = str(error) if isinstance(error, MedAIError) else crash.place_of(error)
+        _LOG.error("%s failed: %s", what, why)
+        return error
+    return None
 
 
 @atexit.register

@@ -12,15 +12,14 @@ answer depends on what was asked before, so that :meth:`PromptSession.save`, whi
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from slicermedai.console.handle import JobHandle, log_failure
+from slicermedai.console.handle import JobHandle, log_failure, told
+from slicermedai.console.polled import Polled
 from slicermedai.console.sources import are_files, as_volume
 from slicermedai.console.verbs import submit
 from slicermedai.domain import settings
@@ -33,14 +32,13 @@ from slicermedai.jobs.files import make_job
 from slicermedai.jobs.specs import RunJob
 from slicermedai.jobs.standing import Standing
 
-_LOG = logging.getLogger("slicermedai")
 _CHILD = "slicermedai.cli.prompting"
 _STOP = "stop"
 IDLE = 900.0
 """Seconds without a mark after which the process ends; the next mark starts another, which loads the model again."""
 GRACE = 1.0
 """Seconds that a cancelled answer may take to stop by itself, before its process is killed."""
-_TICK, _PAUSE = 200, 0.03
+_PAUSE = 0.03
 
 
 def prompt(
@@ -79,7 +77,7 @@ def prompt(
     return session
 
 
-class PromptSession:
+class PromptSession(Polled):
     """Marks on one image for one model, and the newest result. Use as context manager, or :meth:`close` it.
 
     It changes only inside :meth:`poll`, which a timer calls inside Slicer. The process with the model is started by the
@@ -94,6 +92,8 @@ class PromptSession:
         The newest result, None before there is one.
     error:
         Why the last mark has no answer, None where it has one or is being answered.
+    callback_error:
+        What ``on_result`` raised at the newest result, None where it did not: what it shows may then be of older marks.
     progress, stage:
         Of the answer that is being made, 0 to 1, and what is being done.
     on_result, on_error:
@@ -105,6 +105,7 @@ class PromptSession:
         self.marks: tuple[Prompt, ...] = ()
         self.latest: AnalysisResult | None = None
         self.error: MedAIError | None = None
+        self.callback_error: Exception | None = None
         self.progress, self.stage = 0.0, ""
         self.on_result: Callable[[AnalysisResult], object] | None = None
         self.on_error: Callable[[MedAIError], object] = log_failure
@@ -115,7 +116,6 @@ class PromptSession:
         self._asked, self._waiting = 0, False
         self._deadline: float | None = None
         self._left: AnalysisResult | None = None
-        self._stop_ticking: Callable[[], None] | None = None
         self._followed: list[Callable[[], None]] = []
         values = {"bundle": bundle, "report": False, "output": str(self._place.path / "none"), **options}
         try:
@@ -219,7 +219,7 @@ class PromptSession:
         """Take in what was said since the last call, without waiting."""
         if self._left is not None:
             left, self._left = self._left, None
-            _tell(self.on_result, _emptied(left))
+            self._tell(_emptied(left))
         for event in self._child.events():
             if self._waiting and event["id"] == self._asked:
                 self._take(event)
@@ -261,28 +261,11 @@ class PromptSession:
         """End the process and remove what lies between; results that were handed out stay."""
         self._child.close()
         self._waiting = False
-        if self._stop_ticking is not None:
-            self._stop_ticking()
-            self._stop_ticking = None
+        self._tick_no_more()
         for stop in self._followed:
             stop()
         self._followed = []
         self._place.remove()
-
-    def __enter__(self) -> PromptSession:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def tick(self) -> None:
-        """Let a timer of Slicer's window poll from now on, or Python's prompt while it waits; else nothing happens."""
-        from slicermedai.console.prompt import while_waiting
-        from slicermedai.scene.ticker import every
-
-        self._stop_ticking = every(_TICK, self.poll) or while_waiting(self.poll)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -315,7 +298,7 @@ class PromptSession:
             self._waiting, self._deadline = False, None
             self.progress, self.stage = 1.0, "done"
             self.latest = _loaded(Path(event["answer"]["folder"]))
-            _tell(self.on_result, self.latest)
+            self._tell(self.latest)
 
     def _given_up(self) -> None:
         """What was cancelled has ended, be it with an answer; where no mark is left there is nothing to tell."""
@@ -323,18 +306,13 @@ class PromptSession:
             self._fail(JobCancelled("the answer was cancelled"))
         self._waiting, self._deadline = False, None
 
+    def _tell(self, result: AnalysisResult) -> None:
+        if self.on_result is not None:
+            self.callback_error = told(self.on_result, lambda: result, "the result is there; on_result")
+
     def _fail(self, error: MedAIError) -> None:
         self._waiting, self._deadline, self.error = False, None, error
         self.on_error(error)
-
-
-def _tell(heard: Callable[[AnalysisResult], object] | None, result: AnalysisResult) -> None:
-    if heard is None:
-        return
-    try:
-        heard(result)
-    except Exception as error:  # noqa: BLE001  # anybody's function: it must not take the session with it
-        _LOG.error("the result is there; on_result failed with %s", type(error).__name__)
 
 
 def _taker(session: PromptSession) -> Callable[[tuple[Prompt, ...]], None]:

@@ -22,7 +22,7 @@ def save_file_list(paths: Iterable[str | Path], folder: Path) -> Path:
 
 def _absolute(path: str) -> str:
     """As a database has it already, at once: it may name many thousands."""
-    is_absolute = os.path.isabs(path)  # noqa: PTH117 - a Path for each takes ten times as long
+    is_absolute = os.path.isabs(path)  # noqa: PTH117 - making a Path of each takes several times as long
     return path if is_absolute else str(Path(path).expanduser().absolute())
 
 
