@@ -1,5 +1,9 @@
 """The event loop: how long it stood still, and Python threads that stand still as in PythonQt."""
 
+import gc
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -7,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from Testing.Harness import Harness
+from Testing.Harness.stall import ready_without_processor
 
 
 class Counter:
@@ -24,6 +29,9 @@ class Counter:
             time.sleep(0.001)
 
 
+has_scheduler = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux tells who had the processors")
+
+
 @pytest.fixture
 def a_counting_thread() -> Iterator[Counter]:
     counter = Counter()
@@ -37,6 +45,50 @@ def test_a_slot_that_blocks_is_measured(harness: Harness) -> None:
     harness.reset_stall()
     harness.call(time.sleep, 0.15)
     assert 140 < harness.max_stall_ms < 600
+
+
+def test_a_slot_that_computes_is_measured(harness: Harness) -> None:
+    def compute() -> None:
+        begun = time.thread_time()
+        while time.thread_time() - begun < 0.15:
+            pass
+
+    harness.process(50)
+    harness.reset_stall()
+    harness.call(compute)
+    assert harness.max_stall_ms > 140
+
+
+@has_scheduler
+def test_time_in_which_others_have_the_processors_is_not_the_loops(harness: Harness) -> None:
+    taken = 0.0
+
+    def compute() -> None:
+        nonlocal taken
+        begun, ready = time.perf_counter(), ready_without_processor()
+        while time.perf_counter() - begun < 0.4:
+            pass
+        taken = ready_without_processor() - ready
+
+    spinning = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); all(True for _ in iter(int, 1))"
+    here = os.sched_getaffinity(0)
+    others = [subprocess.Popen([sys.executable, "-c", spinning]) for _ in range(3)]
+    try:
+        os.sched_setaffinity(0, {min(here)})
+        harness.process(50)
+        harness.reset_stall()
+        harness.call(compute)
+    finally:
+        os.sched_setaffinity(0, here)
+        for other in others:
+            other.kill()
+            other.wait()
+    assert taken > 0.1
+    assert harness.max_stall_ms < 400 - taken * 1000 + 60
+
+
+def test_objects_of_other_tests_are_not_collected_in_a_slot(harness: Harness) -> None:
+    assert gc.get_freeze_count() > 100_000
 
 
 def test_a_loop_with_short_slots_has_no_long_stall(harness: Harness) -> None:
