@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.uid import UID
 
-from Testing.corpus.deid import headers, hidden
+from Testing.corpus.deid import headers, hidden, wrapped
 from Testing.corpus.deid.attributes import listed
 from Testing.corpus.deid.documents import Target, make_object
 from Testing.corpus.deid.encoding import Way, choose_way, put_pixels, takes_remarks, wheel_for
@@ -130,6 +130,7 @@ class Maker:
         self._note_clinical(data, planter)
         self._plant(planter, data, pixels)
         hidden.plant_hidden(planter, data, way, self.ledger.seed)
+        wrapped.plant_wrapped(planter, data, self.ledger.seed)
         self._write(data, planter, way)
         has_pixels = "PixelData" in data
         sop_class = str(data.SOPClassUID)

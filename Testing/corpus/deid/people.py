@@ -147,6 +147,10 @@ _GREEK = (("Παπαδόπουλος", "Papadopoulos"), ("Διονυσόπουλ
 _GREEK_GIVEN = (("Στέφανος", "Stefanos"), ("Γιώργος", "Giorgos"), ("Ευαγγελία", "Evangelia"))
 _RUSSIAN = (("Достоевский", "Dostoyevsky"), ("Чернышевский", "Chernyshevsky"), ("Ломоносов", "Lomonosov"))
 _RUSSIAN_GIVEN = (("Алексей", "Alexey"), ("Евгений", "Yevgeny"), ("Николай", "Nikolay"))
+_THAI = (("วงศ์สกุล", "Wongsakul"), ("ศรีสุวรรณ", "Srisuwan"), ("จันทร์โอชา", "Chanocha"))
+_THAI_GIVEN = (("สมชาย", "Somchai"), ("มาลี", "Malee"), ("ประเสริฐ", "Prasert"))
+_UKRAINIAN = (("Гриньківський", "Hrynkivskyi"), ("Їжакевич", "Yizhakevych"), ("Ґалаґан", "Galagan"))
+_UKRAINIAN_GIVEN = (("Остап", "Ostap"), ("Соломія", "Solomiia"), ("Євген", "Yevhen"))
 _STREETS = ["Lindenblütenweg", "Fliederstieg", "Kastanienallee", "Marigold_Crescent", "Rue_des_Tanneurs", "Ahornhalde"]
 _CITIES = ["Oberwinterfeld", "Sankt_Quirin", "Nederhasselt", "Llanfairbeck", "Villeneuve-Lorme", "Kirschenbronn"]
 _CLINICS = ["Klinikum", "Hospital", "Clinique", "Krankenhaus", "Infirmary", "Sykehus"]
@@ -179,6 +183,7 @@ class Person:
     padded: bool = False
     spaced: bool = False
     inflected: str = ""
+    buddhist: bool = False
 
     @property
     def pn(self) -> str:
@@ -327,14 +332,24 @@ def chinese(rng: random.Random) -> Person:
     return Person(family[0], given[0], (rng.choice(["GB18030", "ISO_IR 192"]),), (family[1], given[1]))
 
 
+def eastern(rng: random.Random) -> Person:
+    """A person written in Thai letters, with the birth date in years of the Buddha, or in Ukrainian ones."""
+    if rng.random() < 0.5:
+        family, given = rng.choice(_UKRAINIAN), rng.choice(_UKRAINIAN_GIVEN)
+        return Person(family[0], given[0], ("ISO_IR 192",), romanised=(family[1], given[1]))
+    family, given = rng.choice(_THAI), rng.choice(_THAI_GIVEN)
+    charset = (rng.choice(("ISO_IR 166", "ISO_IR 192")),)
+    return Person(family[0], given[0], charset, romanised=(family[1], given[1]), buddhist=True)
+
+
 KINDS = (
     *(european, particles, japanese, common_words, chinese, padded, cyrillic, european),
-    *(surnames, greek, russian, short, eponyms, slavic, spaced),
+    *(surnames, greek, russian, short, eponyms, slavic, spaced, eastern),
 )
 
 
 def make_patient(rng: random.Random, index: int) -> Patient:
-    """The patient of that index; every kind of name comes within the first fifteen."""
+    """The patient of that index; every kind of name comes within the first sixteen."""
     person = KINDS[index % len(KINDS)](rng)
     digits = f"{rng.randrange(10**7, 10**8)}"
     prefix = rng.choice(["MRN", "P-", "KH", "", "0-"])

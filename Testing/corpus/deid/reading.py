@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import bz2
+import html
+import io
+import lzma
 import re
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
@@ -17,11 +25,14 @@ from pydicom.errors import InvalidDicomError
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 # ASCII letters may be lowered in these
-FOLDING = ("utf-8", "latin-1", "iso8859-5", "iso8859-7", "utf-16-le", "utf-16-be")
+FOLDING = ("utf-8", "latin-1", "iso8859-5", "iso8859-7", "utf-16-le", "utf-16-be", "tis_620")
+FOLDING += ("koi8_u", "koi8_r", "cp1251")
 EXACT = ("gb18030", "iso2022_jp")
 SHORT = 6  # tokens up to this length count as whole words only
-_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
-_HEXADECIMAL = re.compile(rb"<([0-9A-Fa-f\s]{10,})>")
+_HEXADECIMAL = re.compile(rb"(?:[0-9A-Fa-f]{2}){5,}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{6,}(?:\r?\n[A-Za-z0-9+/_-]+)*")
+_ESCAPED = re.compile(rb"[^\0]{0,200}(?:%[0-9A-Fa-f]{2}|=[0-9A-Fa-f]{2}|=\r?\n|&[#A-Za-z0-9]{2,8};)[^\0]{0,400}")
+_DEEPEST = 3
 
 
 @lru_cache(maxsize=65536)
@@ -63,15 +74,68 @@ class Hay:
         return any(form in self._lowered for form in folded) or any(form in self.raw for form in exact)
 
 
-def unpacked(data: bytes) -> bytes:
-    """The bytes, followed by what PDF streams and hexadecimal strings in them hold."""
-    if b"%PDF" not in data:
+def unpacked(data: bytes, depth: int = 0) -> bytes:
+    """The bytes, followed by what is encoded, escaped, compressed or archived in them, to a depth of three."""
+    if depth == _DEEPEST:
         return data
-    parts = [data, *(_inflated(found[1]) for found in _STREAM.finditer(data))]
-    parts += [
-        bytes.fromhex(found[1].decode("ascii")) for found in _HEXADECIMAL.finditer(data) if len(found[1]) % 2 == 0
-    ]
-    return b"\0".join(parts)
+    inner = [part for way in _WAYS for part in way(data) if len(part) > 2 and part != data]
+    return b"\0".join([data, *(unpacked(part, depth + 1) for part in inner)])
+
+
+def _decoded(data: bytes) -> Iterator[bytes]:
+    """What base64 and hexadecimal digits stand for, wherever they begin."""
+    for found in _BASE64.finditer(data):
+        run = re.sub(rb"\s", b"", found[0]).translate(bytes.maketrans(b"-_", b"+/"))
+        for start in range(4):
+            piece = run[start:]
+            yield (
+                base64.b64decode(piece + b"=" * (-len(piece) % 4))
+                if len(piece) % 4 != 1
+                else base64.b64decode(piece[:-1])
+            )
+    for found in _HEXADECIMAL.finditer(data):
+        for start in (0, 1):
+            yield bytes.fromhex(found[0][start : len(found[0]) - (len(found[0]) - start) % 2].decode("ascii"))
+
+
+def _unescaped(data: bytes) -> Iterator[bytes]:
+    """Text as mail, URLs and HTML write it."""
+    for found in _ESCAPED.finditer(data):
+        yield unquote_to_bytes(found[0])
+        yield binascii.a2b_qp(found[0])
+        yield html.unescape(found[0].decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _uncompressed(data: bytes) -> Iterator[bytes]:
+    """What zlib, gzip, deflate, bzip2, xz and zip hold, wherever they begin."""
+    for sign, unpack in _SIGNS:
+        place = data.find(sign)
+        while place >= 0:
+            yield unpack(data[place:])
+            place = data.find(sign, place + 1)
+    yield _inflated(data, -15)
+
+
+def _bunzipped(data: bytes) -> bytes:
+    try:
+        return bz2.BZ2Decompressor().decompress(data)
+    except (OSError, EOFError):
+        return b""
+
+
+def _unxzipped(data: bytes) -> bytes:
+    try:
+        return lzma.LZMADecompressor().decompress(data)
+    except lzma.LZMAError:
+        return b""
+
+
+def _unzipped(data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return b"\0".join(archive.read(name) for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError):
+        return b""
 
 
 def _inflated(data: bytes, bits: int = 15) -> bytes:
@@ -79,6 +143,16 @@ def _inflated(data: bytes, bits: int = 15) -> bytes:
         return zlib.decompressobj(bits).decompress(data)
     except zlib.error:
         return b""
+
+
+_SIGNS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+    *((bytes([0x78, flag]), _inflated) for flag in (0x01, 0x5E, 0x9C, 0xDA)),
+    (b"\x1f\x8b\x08", lambda data: _inflated(data, 31)),
+    (b"BZh", _bunzipped),
+    (b"\xfd7zXZ", _unxzipped),
+    (b"PK\3\4", _unzipped),
+)
+_WAYS: tuple[Callable[[bytes], Iterator[bytes]], ...] = (_decoded, _unescaped, _uncompressed)
 
 
 def whole_file(data: bytes) -> bytes:

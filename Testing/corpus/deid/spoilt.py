@@ -10,6 +10,14 @@ from Testing.corpus.deid.people import Form, Patient, Person, stripped, translit
 _JOINTS = str.maketrans("", "", "' -")
 _CUT, _LEAST_CUT = 8, 10
 _WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+_THAI_DIGITS = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
+_THAI_MONTHS = (
+    *("มกราคม", "กุมภาพันธ์", "มีนาคม", "เมษายน", "พฤษภาคม", "มิถุนายน", "กรกฎาคม", "สิงหาคม", "กันยายน", "ตุลาคม"),
+    *("พฤศจิกายน", "ธันวาคม"),
+)
+_THAI_SHORT = (*("ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.", "ธ.ค."),)
+_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_BUDDHA = 543
 _ERAS = ((1989, "平成", "H"), (1926, "昭和", "S"))
 
 
@@ -17,6 +25,7 @@ def spoilt_forms(patient: Patient) -> list[Form]:
     """Every such form of one patient."""
     person = patient.person
     forms = joined_forms(person) + cut_forms(person) + encoded_forms(person) + inflected_forms(person)
+    forms += buddhist_forms(person, patient.birth)
     return forms + era_forms(person, patient.birth) + bare_number_forms(patient)
 
 
@@ -91,6 +100,24 @@ def era_forms(person: Person, birth: datetime.date) -> list[Form]:
     texts = [f"{era}{year}年{birth.month}月{birth.day}日", f"{letter}{year:02}.{birth.month:02}.{birth.day:02}"]
     texts += [f"{letter}{year}/{birth.month}/{birth.day}", f"{birth:%Y/%m/%d}".translate(_WIDE)]
     return [Form("era date", text, (text,)) for text in texts if year > 1]
+
+
+def buddhist_forms(person: Person, birth: datetime.date) -> list[Form]:
+    """The birth date as in Thailand: 543 years more, with Thai digits and months too."""
+    if not person.buddhist:
+        return []
+    day, month, year = birth.day, birth.month, birth.year + _BUDDHA
+    texts = [
+        f"{day:02}/{month:02}/{year}",
+        f"{day}-{month}-{year}",
+        f"{year}{month:02}{day:02}",
+        f"{year}-{month:02}-{day:02}",
+    ]
+    texts += [f"{day} {_ENGLISH[month - 1]} {year}", f"{day:02}/{month:02}/{year % 100:02}"]
+    texts += [f"{day} {_THAI_MONTHS[month - 1]} {year}", f"{day} {_THAI_SHORT[month - 1]} {year % 100:02}"]
+    texts += [f"{day} {_THAI_MONTHS[month - 1]} พ.ศ. {year}".translate(_THAI_DIGITS)]
+    texts += [f"{day:02}/{month:02}/{year}".translate(_THAI_DIGITS)]
+    return [Form("birth date" if text.isascii() else "Buddhist date", text, (text,)) for text in texts]
 
 
 def bare_number_forms(patient: Patient) -> list[Form]:
