@@ -42,6 +42,28 @@ def choose(found: Scan, path: object, series: str) -> SeriesFiles:
     )
 
 
+def choose_series(found: Scan, path: object, series: str) -> tuple[SeriesFiles, ...]:
+    """All stacks of the one series that is meant, by its UID or the address of one of its stacks; errors as
+    :func:`choose`.
+    """
+    place = str(path) if isinstance(path, (str, Path)) else None
+    _check_broken(found.skipped)
+    if not found.series:
+        _refuse_empty(found, place)
+    uid = series.partition("#")[0]
+    volumes = [item for item in found.series if not item.is_flat and not item.planes[0].is_localizer]
+    meant = [item for item in found.series if item.uid == uid] if series else volumes
+    _check_patients(meant or found.series)
+    if len({(item.uid, item.apart) for item in meant}) == 1:
+        return tuple(meant)
+    raise AmbiguousInputError(
+        f"{'no such series' if series else 'several series'} here; there are: {listing(found.series)}",
+        file=place,
+        attribute="SeriesInstanceUID",
+        advice="Hand over one of these as `series`.",
+    )
+
+
 def _check_broken(skipped: Sequence[Skipped]) -> None:
     """A broken image may be the end of a stack, which no gap would show: it is never left out in silence."""
     broken = [item for item in skipped if item.broken]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,18 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
 
 
 def _open_flat(chosen: SeriesFiles, found: Scan, *, asked: bool, progress: Progress) -> Source:
+def open_frame(chosen: SeriesFiles, found: Scan, *, tilt: str = "refuse", progress: Progress = silent) -> Source:
+    """The stack ``chosen``, which is one frame of a series over time that ``found`` holds; the other frames are not
+    told as left out. Raises as :func:`open_source`.
+    """
+    source = _open_series(chosen, found, tilt, progress)
+    others = tuple(item for item in found.series if item.uid != chosen.uid)
+    untold = set(_left_out(chosen, found))
+    kept = (note for note in source.notes if note not in untold)
+    told = _left_out(chosen, Scan(series=(*others, chosen), skipped=found.skipped))
+    return replace(source, notes=(*kept, *told))
+
+
     from slicermedai.dicom.flat import open_flat
 
     progress("read", 0.0)

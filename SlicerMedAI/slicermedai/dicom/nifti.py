@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
 _HALF_TURN = 1e-7
 """Below this 1 - b2 - c2 - d2 is rounding, and the rotation a half turn (as nifti1_io.c has it)."""
 
@@ -117,10 +118,15 @@ def read_nifti(path: Path) -> tuple[Volume, tuple[str, ...]]:
     """
     data = _bytes(path)
     header = _Header(data, path)
-    shape = _volume_shape(header, path)
+    return _volume(data, header, (*_volume_shape(header, path), 1), path, 0)
+
+
+def _volume(
+    data: bytes, header: _Header, shape: tuple[int, int, int, int], path: Path, index: int
+) -> tuple[Volume, tuple[str, ...]]:
     with np.errstate(all="ignore"):  # what comes of numbers that are none is refused below
         affine, notes = _affine(header, path)
-    array = _voxels(data, header, shape, path)
+    array = _voxels(data, header, shape, path, index)
     try:
         geometry = Geometry.from_ijk_lps((shape[2], shape[1], shape[0]), affine)
     except GeometryError as error:
@@ -138,6 +144,48 @@ def read_nifti(path: Path) -> tuple[Volume, tuple[str, ...]]:
             advice="Resample the image to a grid without shear.",
         )
     return Volume(array=array, geometry=geometry, name=path.name), notes
+
+
+class NiftiOverTime:
+    """A NIfTI file whose fourth dimension is time.
+
+    Attributes
+    ----------
+    count:
+        How many frames.
+    step:
+        Seconds from one to the next; None where the file does not say it.
+
+    Raises
+    ------
+    UnsupportedImageError
+        One time alone, or a fifth dimension; else as :func:`read_nifti`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._data = path, _bytes(path)
+        self._header = _Header(self._data, path)
+        self._shape = _shape_over_time(self._header, path)
+        self.count = self._shape[3]
+        unit = _SECONDS.get(int(self._header.read(self._header.layout.units)[0]) & 56)
+        step = self._header.read(self._header.layout.pixdim)[4]
+        self.step = step * unit if unit is not None and math.isfinite(step) and step > 0 else None
+
+    def volume(self, index: int) -> tuple[Volume, tuple[str, ...]]:
+        """Frame ``index`` (from 0), and notes for people; raises as :func:`read_nifti`."""
+        return _volume(self._data, self._header, self._shape, self._path, index)
+
+
+def _shape_over_time(header: _Header, path: Path) -> tuple[int, int, int, int]:
+    shape = header.shape
+    if len(shape) < 4 or min(shape[:4]) < 2 or any(n != 1 for n in shape[4:]):
+        raise UnsupportedImageError(
+            f"an image of size {' x '.join(map(str, shape))}, and several volumes over time are needed",
+            file=path,
+            attribute="dim",
+            advice="Run it without over_time.",
+        )
+    return shape[0], shape[1], shape[2], shape[3]
 
 
 def _bytes(path: Path) -> bytes:
@@ -190,15 +238,18 @@ def _volume_shape(header: _Header, path: Path) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _voxels(data: bytes, header: _Header, shape: tuple[int, int, int], path: Path) -> NDArray[np.generic]:
-    """(slices, rows, columns), scaled."""
+def _voxels(
+    data: bytes, header: _Header, shape: tuple[int, int, int, int], path: Path, index: int
+) -> NDArray[np.generic]:
+    """(slices, rows, columns) of the volume ``index``, scaled."""
     kind = _TYPES.get(int(header.read(("h", header.layout.datatype))[0]))
     if kind is None:
         raise UnsupportedImageError("colour, complex or unknown voxels", file=path, attribute="datatype")
     dtype, start = np.dtype(header.order + kind), _first_voxel(header, path)
     if len(data) < start + math.prod(shape) * dtype.itemsize:
         raise _broken(path, "truncated: fewer voxels than the header says")
-    array = np.frombuffer(data, dtype, math.prod(shape), start).reshape(shape[::-1])
+    size = math.prod(shape[:3])
+    array = np.frombuffer(data, dtype, size, start + index * size * dtype.itemsize).reshape(shape[2::-1])
     slope, intercept = header.read(header.layout.slope)
     if np.isfinite([slope, intercept]).all() and slope not in (0.0,) and (slope, intercept) != (1.0, 0.0):
         array = (array * slope + intercept).astype(np.float32)

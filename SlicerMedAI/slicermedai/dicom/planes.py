@@ -31,12 +31,25 @@ _GROUPS = {
     "StackID": "FrameContentSequence",
     "TemporalPositionIndex": "FrameContentSequence",
     "FrameAcquisitionNumber": "FrameContentSequence",
+    "FrameReferenceDateTime": "FrameContentSequence",
+    "FrameAcquisitionDateTime": "FrameContentSequence",
+    "TemporalPositionTimeOffset": "TemporalPositionSequence",
+    "NominalCardiacTriggerDelayTime": "CardiacSynchronizationSequence",
+    "RRIntervalTimeNominal": "CardiacSynchronizationSequence",
     "DiffusionBValue": "MRDiffusionSequence",
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
     "RescaleType": "PixelValueTransformationSequence",
 }
 _ACQUISITION = ("AcquisitionNumber", "FrameAcquisitionNumber", "TriggerTime", "AcquisitionTime")
+TIMES = (
+    *("TemporalPositionIndex", "TemporalPositionIdentifier", "TriggerTime", "NominalCardiacTriggerDelayTime"),
+    *("FrameReferenceTime", "TemporalPositionTimeOffset", "FrameReferenceDateTime", "FrameAcquisitionDateTime"),
+    *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionNumber"),
+    *("NominalInterval", "RRIntervalTimeNominal", "NumberOfTemporalPositions", "CardiacNumberOfImages"),
+    "NumberOfTimeSlices",
+)
+"""What tells the time of an image, in :attr:`Plane.times`."""
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
 
 HEADER_TAGS = (
@@ -51,6 +64,7 @@ HEADER_TAGS = (
         "ImagePositionPatient",
         "ImageOrientationPatient",
     ),
+    *(keyword for keyword in TIMES if keyword not in _GROUPS),
     *("FrameOfReferenceUID", "PixelSpacing", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "BitsAllocated", "SharedFunctionalGroupsSequence"),
     "PerFrameFunctionalGroupsSequence",
@@ -66,7 +80,8 @@ class Plane:
     ``position`` and ``orientation`` are LPS mm and unit vectors (row direction, then column direction) or None
     where absent; ``spacing`` is (rows, columns) in mm; ``frame`` counts from 0. ``contrast`` holds what differs
     between stacks at one place (echo, image type, time, b value); ``acquisition`` what only may; ``instance`` is the
-    SOP Instance UID. ``view`` is the side and view of a projection, as "R MLO".
+    SOP Instance UID. ``view`` is the side and view of a projection, as "R MLO". ``times`` are the values of
+    :data:`TIMES`, "" where absent.
     """
 
     file: Path
@@ -86,6 +101,7 @@ class Plane:
     instance: str = ""
     sop_class: str = ""
     view: str = ""
+    times: tuple[str, ...] = ()
 
     @property
     def is_flat(self) -> bool:
@@ -156,6 +172,7 @@ def _plane(dataset: Dataset, file: Path, frame: int, frames: int) -> Plane:
         sop_class=sop_class,
         view=short_view(dataset) if sop_class in FLAT else "",
         instance=str(dataset.get("SOPInstanceUID") or ""),
+        times=_texts(dataset, frame, TIMES),
     )
 
 
