@@ -24,7 +24,7 @@ from slicermedai.app.batch_panel import FILES, Panel
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, ticked_leaves
 from slicermedai.app.help import help_text
-from slicermedai.scene.lifecycle import Lifecycle
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 300
 
@@ -98,7 +98,7 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
             **{"preview": self.edited(presenter.preview), "run": self.edited(self.onRun), "cancel": presenter.cancel},
             **{"retry": self.onRetry, "review": self.onReview, "database": presenter.add_to_database},
             **{"sheet": lambda: presenter.show_output("sheet"), "table": lambda: presenter.show_output("table")},
-            **{"folder": self.onFolderOpen},
+            **{"folder": self.onFolderOpen, "install": self.onInstall},
         )
 
     def edited(self, act):
@@ -172,6 +172,9 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
+    def onInstall(self):
+        self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
+
     def onRun(self):
         passphrase = self.ui.passphraseEdit.text
         self.logic.presenter.start(passphrase)
@@ -203,6 +206,7 @@ class MedAIBatchLogic(ScriptedLoadableModuleLogic):
             bundles=slicermedai.list_models,
             files_of=lambda uid: slicer.dicomDatabase.filesForSeries(uid),
             add_to_database=self.addToDatabase,
+            missing=self.missingPackages,
             translate=self.translate,
         )
 
@@ -211,6 +215,10 @@ class MedAIBatchLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         return MedAIBatchParameterNode(super().getParameterNode())
+
+    def missingPackages(self):
+        """The requirements that Slicer's Python does not meet, as texts; no network."""
+        return missing_packages(Path(__file__).parent / "Resources" / "requirements.txt")
 
     def addToDatabase(self, cases):
         """Start to add results to Slicer's DICOM database, of none where that would mix the two routes."""

@@ -22,7 +22,7 @@ from slicermedai.app.help import help_text
 from slicermedai.app.models_panel import INPUTS, Panel
 from slicermedai.app.models_run import ModelsRun
 from slicermedai.app.state import Phase
-from slicermedai.scene.lifecycle import Lifecycle
+from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 120
 
@@ -77,7 +77,7 @@ class MedAIModelsWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         self.connectButtons(
             **{"pin": models.pin, "back": models.roll_back, "remove": self.onRemove, "try": models.check},
             **{"verify": models.verify, "refresh": models.refresh, "agree": models.agree, "takeIn": models.take_in},
-            **{"fetch": self.onFetch, "cancel": models.cancel},
+            **{"fetch": self.onFetch, "cancel": models.cancel, "install": self.onInstall},
         )
 
     def refresh(self):
@@ -97,6 +97,9 @@ class MedAIModelsWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
             self.logic.models.prepare(**{"source": "", "zoo": "", field: text})
         else:
             self.logic.models.prepare(**{field: text})
+
+    def onInstall(self):
+        self.logic.models.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
     def onRemove(self):
         models = self.logic.models
@@ -119,10 +122,14 @@ class MedAIModelsLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        self.models = ModelsRun(translate=lambda text: translate("MedAIModels", text))
+        self.models = ModelsRun(missing=self.missingPackages, translate=lambda text: translate("MedAIModels", text))
 
     def getParameterNode(self):
         return MedAIModelsParameterNode(super().getParameterNode())
+
+    def missingPackages(self):
+        """The requirements that Slicer's Python does not meet, as texts; no network."""
+        return missing_packages(Path(__file__).parent / "Resources" / "requirements.txt")
 
 
 class MedAIModelsTest(ScriptedLoadableModuleTest):

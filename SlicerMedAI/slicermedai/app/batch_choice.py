@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.app.batch_ask import Plan, is_cohort
-from slicermedai.app.batch_state import FIRST_RULE, FIRST_RULES, LOOK, Asked, BatchState, CohortShown
+from slicermedai.app.batch_state import FIRST_RULE, FIRST_RULES, INSTALL, LOOK, Asked, BatchState, CohortShown
 from slicermedai.app.batch_words import series_text
-from slicermedai.app.presenter import Presenter
+from slicermedai.app.guided_run import MODEL
+from slicermedai.app.needing import Needing
+from slicermedai.app.presenter import Ask
 from slicermedai.app.state import Phase
-from slicermedai.app.words import Translate
+from slicermedai.app.words import Translate, missing_text
 from slicermedai.batch.rules import Rule, SeriesRules, load_rules, parse_rules
 from slicermedai.batch.rules_text import rules_text
 from slicermedai.domain.bundle import BundleRef
@@ -27,13 +29,15 @@ SETTINGS = ("bundle", "identity", "project_key", "exclude", "tilt")
 """Fields of :class:`Asked` that a cohort keeps."""
 
 
-class Choosing(Presenter):
+class Choosing(Needing):
     """The half of the presenter that holds what is chosen; see :class:`slicermedai.app.batch_run.BatchRun`."""
 
     state: BatchState
 
-    def __init__(self, *, bundles: Callable[[], list[BundleRef]], translate: Translate) -> None:
-        super().__init__(translate=translate)
+    def __init__(
+        self, *, bundles: Callable[[], list[BundleRef]], missing: Callable[[], Sequence[str]], translate: Translate
+    ) -> None:
+        super().__init__(missing=missing, translate=translate)
         self._list = bundles
         self.models: tuple[BundleRef, ...] = ()
         """The models at hand."""
@@ -46,10 +50,8 @@ class Choosing(Presenter):
         self._people = ""
 
     def refresh(self) -> None:
-        """Look again which models are there, and where the cases of the chosen cohort stand."""
-        self.models = tuple(self._list())
-        if not self.state.asked.bundle and self.models and self.state.cohort is None and self._is_untouched:
-            self.choose_model(self.models[0].title)
+        """Look again what is installed, which models are there, and where the cases of the chosen cohort stand."""
+        self._look_again()
         self.changed.emit(self.state)
         if self.busy:
             return
@@ -57,6 +59,22 @@ class Choosing(Presenter):
             self.look()
         else:
             self.explain()
+
+    def _look_again(self) -> None:
+        self._look_for_packages()
+        self.models = tuple(self._list())
+        if not self.state.asked.bundle and self.models and self.state.cohort is None and self._is_untouched:
+            self.choose_model(self.models[0].title)
+        self.explain()
+
+    def ask_and_install(self, ask: Ask) -> None:
+        """As :class:`Needing` does, told apart from a run."""
+        self._ask_and_install(self.packages, model=self.fetches, ask=ask, activity=INSTALL)
+
+    @property
+    def fetches(self) -> str:
+        """A model comes with the packages where there is none."""
+        return "" if self.models else MODEL
 
     @property
     def editable(self) -> bool:
@@ -225,6 +243,8 @@ class Choosing(Presenter):
     def obstacle(self) -> str:
         """What stands in the way of a run, for people; "" where nothing does."""
         tr, asked = self.translate, self.state.asked
+        if self.packages:
+            return missing_text(self.packages, tr)
         if not self.has_source and self.state.cohort is None:
             return tr("Choose patients, studies or series, or a folder; or the folder of a cohort to go on with.")
         if self.state.cohort is None and not self._names_models:

@@ -9,7 +9,7 @@ from slicermedai.app.batch_form import CHOICES, OF_ALL, RANGES, TEXTS, RuleForm
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.batch_state import RUN, BatchState, CaseShown, StudyShown
 from slicermedai.app.batch_table import GrowingTable
-from slicermedai.app.panel import ResultPanel
+from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.words import state_text
 from slicermedai.domain.notice import RESEARCH_USE
 
@@ -65,6 +65,7 @@ class Panel(ResultPanel):
             getattr(ui, name).enabled = presenter.editable and state.cohort is None
         if presenter.can_list_people:
             ui.excludeSelector.enabled = presenter.editable
+        show_install(ui, presenter)
         self._show_choice(state)
         self._show_rules(state)
         ui.previewButton.enabled, ui.runButton.enabled = presenter.can_preview, presenter.can_run

@@ -69,6 +69,8 @@ class BatchRun(Choosing):
         The files of a series of Slicer's DICOM database.
     add_to_database:
         Starts to add results to that database.
+    missing:
+        The packages that are needed and not installed, as requirements (PEP 508).
     translate:
         Gives an English text in the language of the person.
     """
@@ -79,9 +81,10 @@ class BatchRun(Choosing):
         bundles: Callable[[], list[BundleRef]],
         files_of: Callable[[str], Sequence[str]],
         add_to_database: Callable[[Sequence[CaseObjects]], FilingAll],
+        missing: Callable[[], Sequence[str]] = tuple,
         translate: Translate = untranslated,
     ) -> None:
-        super().__init__(bundles=bundles, translate=translate)
+        super().__init__(bundles=bundles, missing=missing, translate=translate)
         self.ready = Signal()
         """Emitted with the path of a file that a person wanted to see, once it is written."""
         self._files_of, self._add = files_of, add_to_database
@@ -274,9 +277,6 @@ class BatchRun(Choosing):
 
     def _done(self, told: str, *, phase: Phase = Phase.DONE) -> None:
         self._set(phase=phase, message=told, stage="done", progress=1.0, seconds_left=None)
-
-    def _look_again(self) -> None:
-        """Nothing is installed here."""
 
 
 def _new_place() -> Path:

@@ -8,6 +8,7 @@ from slicermedai.app.state import Phase
 from slicermedai.batch.rules import Rule, SeriesRules
 
 LOOK, PREVIEW, RUN, RETRY, TABLES, GATHER, IMPORT = "look", "preview", "run", "retry", "tables", "gather", "import"
+INSTALL = "install"
 """What can be going on. GATHER asks which results may go into the DICOM database, IMPORT adds them."""
 
 FIRST_RULE = Rule(name="rule-1", origin="original")

@@ -7,7 +7,7 @@ from typing import Any
 from slicermedai.app import models_words as words
 from slicermedai.app.models_run import ModelsRun
 from slicermedai.app.models_state import ModelsState
-from slicermedai.app.panel import ResultPanel
+from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.words import time_left
 from slicermedai.jobs import speeds
 
@@ -46,6 +46,7 @@ class Panel(ResultPanel):
         """Show the models, the chosen one, and what may be done."""
         ui, presenter, tr = self.ui, self.presenter, self.presenter.translate
         rows = presenter.rows
+        show_install(ui, presenter)
         self._fill("modelsTable", [words.row(one, tr) for one in rows])
         self._show_chosen([one.title for one in rows])
         took = speeds.known(presenter.model.weights_sha256) if presenter.model else ()

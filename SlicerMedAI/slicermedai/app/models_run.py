@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicermedai.app import models_words as words
 from slicermedai.app.models_state import Incoming, ModelShown, ModelsState, Verdict
-from slicermedai.app.presenter import Presenter
+from slicermedai.app.needing import Needing
 from slicermedai.app.state import Phase
-from slicermedai.app.words import Translate, untranslated
+from slicermedai.app.words import Translate, missing_text, untranslated
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.inquiry import Inquiry
@@ -25,14 +25,21 @@ def start(what: str, **more: Any) -> Inquiry:
     return Inquiry(CHILD, {"what": what, **more}, JobFolder.create("models"))
 
 
-class ModelsRun(Presenter):
+class ModelsRun(Needing):
     """One thing at a time; every change is made by a child, and shown once it is on the disk.
 
-    ``ask`` starts a child (:func:`start`), ``translate`` gives an English text in the language of the person.
+    ``ask`` starts a child (:func:`start`), ``missing`` names packages that are needed and not installed, ``translate``
+    gives an English text in the language of the person.
     """
 
-    def __init__(self, *, ask: Callable[..., Inquiry] = start, translate: Translate = untranslated) -> None:
-        super().__init__(translate=translate)
+    def __init__(
+        self,
+        *,
+        ask: Callable[..., Inquiry] = start,
+        missing: Callable[[], Sequence[str]] = tuple,
+        translate: Translate = untranslated,
+    ) -> None:
+        super().__init__(missing=missing, translate=translate)
         self._ask = ask
         self.state: ModelsState = ModelsState(message=translate("Looking which models are here ..."))
 
@@ -50,7 +57,8 @@ class ModelsRun(Presenter):
         return next((one for one in self.rows if one.title == self.state.chosen), None)
 
     def refresh(self) -> None:
-        """Look again which models are here."""
+        """Look again which models are here, and what is installed."""
+        self._look_for_packages()
         self._do("list")
 
     def search(self, text: str) -> None:
@@ -189,10 +197,11 @@ class ModelsRun(Presenter):
             word="" if self.state.doing == "agree" else self.state.word,
             incoming=Incoming() if self.state.doing == "import" else self.state.incoming,
         )
-        self._set(message=words.outcome(self.state, new_ones, self.translate))
+        lacking = missing_text(self.packages, self.translate) if self.state.doing == "list" else ""
+        self._set(message=" ".join(filter(None, [words.outcome(self.state, new_ones, self.translate), lacking])))
 
     def _look_again(self) -> None:
-        """Nothing is installed by pip here."""
+        self._look_for_packages()
 
 
 def _shown(plain: dict[str, Any], verdict: Verdict) -> ModelShown:

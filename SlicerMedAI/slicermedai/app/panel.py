@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from slicermedai.app.presenter import Presenter
 from slicermedai.app.result_choice import ResultChoice
-from slicermedai.app.words import found_text
+from slicermedai.app.words import Translate, found_text, install_text
 from slicermedai.domain.notice import RESEARCH_USE
 from slicermedai.scene.items import fill_table
+
+
+class Lacking(Protocol):
+    """A presenter that offers to install what its work needs."""
+
+    translate: Translate
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """Names of what is not installed."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something goes on."""
+
+
+def show_install(ui: Any, presenter: Lacking) -> None:
+    """Offer on a button what ``presenter`` lacks; without anything missing there is none."""
+    ui.installButton.visible = bool(presenter.missing)
+    ui.installButton.text = install_text(presenter.missing, presenter.translate)
+    ui.installButton.enabled = not presenter.busy
 
 
 class ResultPanel:

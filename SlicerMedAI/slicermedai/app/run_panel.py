@@ -8,7 +8,7 @@ from typing import Any
 from slicermedai.app import run_words, words
 from slicermedai.app.estimates import EstimateState
 from slicermedai.app.guided_run import GuidedRun
-from slicermedai.app.panel import ResultPanel
+from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.state import InputRow, RunState, SourceKind
 
 INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "browserButton", "modelSelector", "deidentifyCheckBox")
@@ -48,11 +48,9 @@ class RunPanel(ResultPanel):
         ui, presenter, tr = self.ui, self.presenter, self.presenter.translate
         for name in INPUTS:
             getattr(ui, name).enabled = presenter.editable
-        ui.installButton.enabled = not presenter.busy
         ui.runButton.enabled, ui.addButton.enabled = presenter.can_run, presenter.can_add
         ui.cancelButton.enabled = presenter.can_cancel
-        ui.installButton.visible = bool(presenter.missing)
-        ui.installButton.text = words.install_text(presenter.missing, tr)
+        show_install(ui, presenter)
         ui.progressBar.value = round(state.progress * ui.progressBar.maximum)
         ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, tr)
         ui.messageLabel.text = state.message

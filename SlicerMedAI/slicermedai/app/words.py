@@ -191,8 +191,14 @@ def ready_text(*, missing: Sequence[str], has_model: bool, has_source: bool, tr:
     if not has_model:
         return tr("No model is installed yet. Install one to begin.")
     if missing:
-        return tr("Not installed: {names}. Install what is missing first.").format(names=", ".join(missing))
+        return missing_text(missing, tr)
     return tr("Ready.") if has_source else tr("Choose an image.")
+
+
+def missing_text(missing: Sequence[str], tr: Translate = untranslated) -> str:
+    """What is not installed; "" where nothing is missing."""
+    told = tr("Not installed: {names}. Install what is missing first.")
+    return told.format(names=", ".join(missing)) if missing else ""
 
 
 def install_text(missing: Sequence[str], tr: Translate = untranslated) -> str:
