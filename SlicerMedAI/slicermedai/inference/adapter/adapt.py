@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.bundles.manifest import Manifest
+from slicermedai.bundles.marks import DRAWING
 from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
-from slicermedai.inference.adapter.guidance import DRAWING, guidance_of, names_by_count
+from slicermedai.inference.adapter.guidance import guidance_of, names_by_count
 from slicermedai.inference.adapter.inferer import Inferer, read_inferer
 from slicermedai.inference.adapter.inputs import InputFormat
 from slicermedai.inference.adapter.post import OPTIONS, Postprocessing, read_steps

@@ -19,7 +19,6 @@ from slicermedai.errors import BundleError, InputError
 from slicermedai.inference.marks import Mark, voxels_on
 from slicermedai.inference.metatensor import geometry_of, metatensor_on
 
-DRAWING = re.compile(r"^AddGuidanceSignal")
 _BY_LABEL = re.compile(r"DeepEdit|Label")
 BACKGROUND = 0
 Labels = tuple[tuple[int, Any], ...]

@@ -18,10 +18,11 @@ import torch
 from monai.data import MetaTensor
 from monai.data.utils import compute_shape_offset, zoom_affine
 
+from slicermedai.bundles.marks import DRAWING
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import BundleError
-from slicermedai.inference.adapter.guidance import DRAWING, Guidance, answers_without_clicks
+from slicermedai.inference.adapter.guidance import Guidance, answers_without_clicks
 from slicermedai.inference.adapter.inputs import LOADER, PROMPT, is_label
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.marks import Mark
@@ -167,7 +168,7 @@ class Steps:
             values = values.expand(self.repeat, *values.shape[1:])
         if self.zeros:
             values = torch.cat([values, values.new_zeros((self.zeros, *values.shape[1:]))])
-        return values if self.flat else metatensor_on(values, geometry_of(image))
+        return MetaTensor(values, affine=image.affine) if self.flat else metatensor_on(values, geometry_of(image))
 
 
 @dataclass(slots=True)
