@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -163,6 +164,36 @@ def _what_stops(begin: Callable[[], Worker]) -> MedAIError | None:
     except MedAIError as error:
         return error
     return worker.error
+
+
+MOUNTED = 'mount -t tmpfs -o size=4m none "$0" && exec "$@"'
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> list[str]:
+    """The words before a program that let it see a file system of 4 MB at ``tmp_path / "disk"``."""
+    (tmp_path / "disk").mkdir()
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNTED, str(tmp_path / "disk")]
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a file system of their own")
+    return words
+
+
+def test_on_a_disk_that_is_full_a_run_says_so_and_the_next_one_loses_and_doubles_nothing(
+    cohort: Cohort, tmp_path: Path, small_disk: list[str]
+) -> None:
+    prepared = small_head(spacing=8.0).result.save(tmp_path / "prepared")
+    program = [sys.executable, "-m", "Testing.batch.full_disk", str(tmp_path / "disk")]
+    words = [*small_disk, *program, str(cohort.folder), str(prepared)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
+    assert (done.returncode, done.stderr) == (0, "")
+    *full, enough = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(full) > 12
+    assert {one["first"].split()[0] for one in full} == {"DiskFullError"}
+    assert enough["first"] == ""
+    for one in (*full, enough):
+        assert (one["second"], one["counts"]) == ("", {"done": 3}), one
+        assert one["left"] == ["case.json", "state.json"], one
 
 
 def test_wherever_a_making_finds_no_room_it_says_so_and_goes_on_when_there_is_some(

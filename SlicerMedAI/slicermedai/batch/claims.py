@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slicermedai.domain import locks
-from slicermedai.domain.storage import named, process_alive, sweep_partials
+from slicermedai.domain.storage import named, process_alive, refusal, sweep_partials
 from slicermedai.errors import OutputError
 
 LEASE = 180.0
@@ -31,10 +32,21 @@ BEAT = 5.0
 """Seconds between two touches."""
 CLAIM = "claim"
 
-_HOST = (re.sub(r"[^A-Za-z0-9]", "_", platform.node()) or "localhost")[:24]
+_LONGEST = 24
 _OWNER, _LOCK, _CLOCK = "owner.json", "lock", "clock"
 _WAIT = 20.0
 _BEING_MADE = 5.0
+
+
+def _host(name: str) -> str:
+    """A machine's name as a part of a file's name; of two that begin alike it stays two."""
+    plain = re.sub(r"[^A-Za-z0-9]", "_", name) or "localhost"
+    if len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[: _LONGEST - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+_HOST = _host(platform.node())
 _LEFT = re.compile(r"^\.(claim|released|stale|lock|clock)-(?P<token>(?P<host>\w+)-[0-9a-f]+)$")
 
 
@@ -134,7 +146,7 @@ def take(place: Path) -> Claim | None:
 
     Raises
     ------
-    OutputError
+    OutputError, DiskFullError
         The folder cannot be written, or its file system has no locks.
     """
     token = f"{_HOST}-{uuid.uuid4().hex[:12]}"
@@ -151,7 +163,7 @@ def take(place: Path) -> Claim | None:
         _unlock(place, token, lock)
         if (place / CLAIM).exists() or error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             return None
-        raise OutputError(f"cannot be claimed ({error.strerror})", file=place) from error
+        raise refusal(error, "cannot be claimed", place) from error
     return Claim(place, owner, lock)
 
 
@@ -208,10 +220,13 @@ def is_stale(place: Path, owner: Owner) -> bool:
 def sweep(place: Path) -> None:
     """Remove what dead processes left of claims that were being made or given back, and of files half-written."""
     sweep_partials(place)
+    owner = holder(place)
     for path in place.glob(".*"):
         match = _LEFT.match(path.name)
+        if not match or (owner is not None and match["token"] == owner.token):
+            continue  # what whoever has the case now needs: nobody touches its lock, so that it grows old
         with contextlib.suppress(OSError):
-            if match and _is_left(place, path, match["host"], match["token"]):
+            if _is_left(place, path, match["host"], match["token"]):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
@@ -248,7 +263,7 @@ def _alone(place: Path) -> Iterator[None]:
         with locks.locked(place.parent / _LOCK, wait=_WAIT):
             yield
     except OSError as error:
-        raise OutputError(f"the queue cannot be locked ({error.strerror})", file=place.parent) from error
+        raise refusal(error, "the queue cannot be locked", place.parent) from error
 
 
 def _owner_of(folder: Path) -> Owner | None:

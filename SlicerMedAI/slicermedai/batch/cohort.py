@@ -30,7 +30,7 @@ from slicermedai.batch import claims
 from slicermedai.batch.choosing import Image
 from slicermedai.batch.settings import Settings
 from slicermedai.domain import locks
-from slicermedai.domain.storage import named, write_text
+from slicermedai.domain.storage import named, refusal, write_text
 from slicermedai.domain.words import Words
 from slicermedai.errors import FolderBusyError, InputError, OutputError, UnreadableFileError
 
@@ -235,7 +235,7 @@ class Cohort:
         except BlockingIOError as error:
             raise FolderBusyError("somebody else keeps the states", file=self.folder, advice="Try again.") from error
         except OSError as error:
-            raise OutputError(f"the queue cannot be locked ({error.strerror})", file=self.folder) from error
+            raise refusal(error, "the queue cannot be locked", self.folder) from error
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -249,7 +249,7 @@ class Cohort:
                 "somebody else plans or writes there", file=self.folder, advice="Try again."
             ) from error
         except OSError as error:
-            raise OutputError(f"the cohort cannot be locked ({error.strerror})", file=self.folder) from error
+            raise refusal(error, "the cohort cannot be locked", self.folder) from error
 
     def retry(self, names: Sequence[str] = (), *, states: Sequence[State] = (State.FAILED,)) -> list[str]:
         """Let cases wait again: all that failed, or those named (failed, refused or excluded); returns them.

@@ -30,6 +30,7 @@ _FOREIGN_AGE = 2 * 24 * 3600.0
 _PARTIAL = re.compile(r"^\.(?P<name>.+)\.partial-(?P<host>\w+)-(?P<pid>\d+)-[0-9a-f]{8}(?P<lock>\.lock)?$")
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
 """Seconds that Windows may refuse a rename while a virus scanner or an indexer looks into the new file."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _PAUSE = 0.02
 _TRIES = 100
 
@@ -103,6 +104,13 @@ def named(place: Path) -> contextlib.AbstractContextManager[None]:
         Anything else that the system says.
     """
     return _translated(Path(place), every_error=True)
+
+
+def refusal(error: OSError, what: str, place: Path) -> OutputError:
+    """What to raise where the system refused ``what`` ("cannot be locked") at ``place``; a full disk is always one."""
+    if error.errno in _FULL:
+        return DiskFullError("no space left on the device", file=place, advice="Free some space; nothing was changed.")
+    return OutputError(f"{what} ({error.strerror})", file=place)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -323,10 +331,8 @@ def _translated(path: Path, *, every_error: bool = False) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                "no space left on the device", file=path, advice="Free some space; nothing was changed."
-            ) from error
+        if error.errno in _FULL:
+            raise refusal(error, "", path) from error
         if every_error or error.errno == errno.EROFS:
             raise OutputError(
                 f"cannot be written ({error.strerror})", file=path, advice="Choose a folder you may write to."
