@@ -85,7 +85,12 @@ def test_warnings_red_lights_and_outliers_come_first() -> None:
 
 def test_two_cases_of_one_image_are_told() -> None:
     looks = ranked([a_report(1, 5.0, image="a"), a_report(2, 5.0, image="a"), a_report(3, 5.0, image="b")])
-    assert [look.reasons for look in looks] == [("the same image as 1 other cases",)] * 2 + [()]
+    told = [(look.report.case.name, look.reasons) for look in looks]
+    assert told == [
+        ("0001", ("the same image as case 0002",)),
+        ("0002", ("the same image as case 0001",)),
+        ("0003", ()),
+    ]
 
 
 def test_every_case_is_on_the_sheet_once_also_those_without_a_result() -> None:
@@ -204,6 +209,12 @@ def test_table_summary_and_sheet_say_demonstration_and_remark(worked: Cohort) ->
     text = outputs.sheet.read_text(encoding="utf-8")
     assert text.index(DEMONSTRATION) < text.index("A trial run.") < text.index('class="card')
     assert text.count(DEMONSTRATION) == 2
+
+
+def test_the_sheet_says_no_z_score_where_too_few_cases_are_compared(worked: Cohort) -> None:
+    page = write_outputs(worked).sheet.read_text(encoding="utf-8")
+    assert " ml" in page
+    assert ", z " not in page, "a z of 0 would say that a case is like the others"
 
 
 def test_numbers_of_several_models_are_not_pooled() -> None:

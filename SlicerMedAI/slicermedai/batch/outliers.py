@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slicermedai.batch.cohort import State
@@ -19,11 +19,14 @@ FAR = 3.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Why a case is to be looked at: ``reasons`` in words, the worst first; ``z`` by structure, signed."""
+    """Why a case is to be looked at: ``reasons`` in words, the worst first; ``z`` by structure, signed, which say
+    nothing (and are 0) where ``is_compared`` tells that there are too few cases of its model.
+    """
 
     report: Report
     reasons: tuple[str, ...]
     z: dict[str, float]
+    is_compared: bool = True
 
     @property
     def farthest(self) -> float:
@@ -48,8 +51,12 @@ def ranked(reports: Sequence[Report]) -> list[Look]:
     """The cases that were run: by red lights, by warnings, by how far their volumes lie from the others'."""
     done = [one for one in reports if one.standing.state is State.DONE]
     scores = _scores(done)
-    doubles = Counter(one.image for one in done if one.image)
+    doubles: dict[str, list[str]] = {}
+    for one in done:
+        doubles.setdefault(one.image, []).append(one.case.name)
+    sizes = Counter(one.case.bundle for one in done)
     looks = [_look(one, scores.get(one.case.name, {}), doubles) for one in done]
+    looks = [replace(one, is_compared=sizes[one.report.case.bundle] >= FEWEST) for one in looks]
     return sorted(looks, key=_urgency)
 
 
@@ -70,7 +77,7 @@ def _scores(done: Sequence[Report]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _look(report: Report, z: Mapping[str, float], doubles: Mapping[str, int]) -> Look:
+def _look(report: Report, z: Mapping[str, float], doubles: Mapping[str, Sequence[str]]) -> Look:
     reds = [name for name, light in report.lights if light == "red"]
     reasons = [": ".join(filter(None, (f"{name}: red light", report.why_red.get(name)))) for name in reds]
     reasons += report.warnings
@@ -79,8 +86,9 @@ def _look(report: Report, z: Mapping[str, float], doubles: Mapping[str, int]) ->
         for name, value in z.items()
         if abs(value) >= FAR
     ]
-    if doubles.get(report.image, 0) > 1:
-        reasons.append(f"the same image as {doubles[report.image] - 1} other cases")
+    others = [name for name in doubles[report.image] if report.image and name != report.case.name]
+    if others:
+        reasons.append(f"the same image as case {', '.join(others)}")
     if report.outcome != "complete":
         reasons.append(f"outcome: {report.outcome}")
     return Look(report=report, reasons=tuple(reasons), z=dict(z))

@@ -14,9 +14,16 @@ from slicermedai.errors import MedAIError
 
 _UID = re.compile(r"(?<![\w.])(?=[0-9.]{16}|(?:[0-9]+\.){3})[0-9]+(?:\.[0-9]+){2,}(?:#[0-9]+)?(?![\w.]*\w)")
 """Of sixteen characters or four numbers, so that "1.2.3" may be a version."""
-_PATH = re.compile(r"(?<![\w/\\)])(?:[A-Za-z]:)?[/\\](?:[^/\\\s:;,'\"]+[/\\])+[^/\\\s:;,'\"]*")
+_STOPS = r"[:;,'\"]"
+_VERBS = "is|are|was|were|has|have|had|cannot|could|does|holds|lacks|says"
+_SAID = rf"\s+(?:{_VERBS})\b(?=[^/\\:;,'\"]*(?:{_STOPS}|$))"
+"""Where a name with spaces ends and a sentence goes on: at a verb, behind which no further folder is named."""
+_LETTER = rf"(?:(?!{_SAID})[^/\\:;,'\"])"
+_PATH = re.compile(
+    rf"(?<![\w/\\])(?:[A-Za-z]:)?[/\\]+(?=\S)(?:{_LETTER}+[/\\]+)+(?:{_LETTER}*?\.[A-Za-z]\w{{0,7}}\b|[^/\\\s:;,'\"]*)"
+)
 _MERE_NUMBER = re.compile(r"[0-9]{1,4}")
-_FURTHER = r"(?:(?:[/\\][^/\\:;,'\"]*)+|(?![^\s:;,'\").]))"
+_FURTHER = rf"(?:(?:[/\\]{_LETTER}*)+|(?![^\s:;,'\").]))"
 """What lies in a folder, or the end of its name."""
 _SHALLOW = 2
 """Parts of a path that name nobody: root and what lies in it."""

@@ -56,9 +56,9 @@ def _counts(reports: Sequence[Report]) -> str:
     told = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
     patients = len({report.case.patient for report in reports})
     return (
-        f"{len(reports)} cases of {patients} patients: {told}. Sorted by warnings, red lights and outliers: robust "
-        f"z-scores of volumes among cases of one model, from {FEWEST} cases on; |z| of {FAR:g} or more is called an "
-        "outlier."
+        f"{len(reports)} cases of {patients} patients: {told}. Sorted by red lights, then warnings, then outliers: "
+        f"robust z-scores of volumes among cases of one model, from {FEWEST} cases on; |z| of {FAR:g} or more is "
+        "called an outlier."
     )
 
 
@@ -112,7 +112,7 @@ def _volumes(look: Look) -> Iterator[str]:
     for name in named[:_SHOWN]:
         volume = look.report.volumes.get(name)
         told = "not found" if volume is None else f"{volume:.1f} ml"
-        yield f"{name}: {told}, z {look.z.get(name, 0.0):+.1f}"
+        yield f"{name}: {told}{f', z {look.z.get(name, 0.0):+.1f}' if look.is_compared else ''}"
     if len(named) > _SHOWN:
         yield f"and {len(named) - _SHOWN} more structures"
 
