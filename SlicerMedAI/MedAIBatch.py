@@ -22,8 +22,8 @@ import slicermedai
 from slicermedai.app import dicom_database
 from slicermedai.app.batch_panel import FILES, Panel
 from slicermedai.app.batch_run import BatchRun
-from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, ticked_leaves
 from slicermedai.app.help import help_text
+from slicermedai.scene.items import is_ticked, tick_below
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 300
@@ -75,6 +75,7 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
         presenter.ready.connect(lambda path: self.open(path))
         for table in self._panel.tables:
             table.changed.connect(lambda table: self.tick())
+        self._panel.database.changed.connect(self.onDatabase)
         ui.databaseTree.connect("itemChanged(QTreeWidgetItem*,int)", self.onTicked)
         ui.folderSelector.connect("currentPathChanged(QString)", self.onFolder)
         ui.rulesTable.connect("itemSelectionChanged()", self.onRule)
@@ -96,7 +97,7 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
             **{"upRule": self.edited(lambda: presenter.move_rule(-1)), "openRules": self.onOpenRules},
             **{"downRule": self.edited(lambda: presenter.move_rule(1)), "saveRules": self.edited(self.onSaveRules)},
             **{"preview": self.edited(presenter.preview), "run": self.edited(self.onRun), "cancel": presenter.cancel},
-            **{"retry": self.onRetry, "review": self.onReview, "database": presenter.add_to_database},
+            **{"retry": self.onRetry, "review": self.onReview, "database": self.onDatabaseAdd},
             **{"sheet": lambda: presenter.show_output("sheet"), "table": lambda: presenter.show_output("table")},
             **{"folder": self.onFolderOpen, "install": self.onInstall},
         )
@@ -116,27 +117,27 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
 
     def refresh(self):
         """Look again which models and studies there are, and where cases stand; what is ticked stays ticked."""
-        tree = self.ui.databaseTree
-        ticked = ticked_leaves(tree)
-        fill_tree(tree, dicom_database.patients_of(getattr(slicer, "dicomDatabase", None)), ticked)
-        if ticked != ticked_leaves(tree):
-            self.logic.presenter.choose_series(ticked_leaves(tree))
+        self._panel.database.show(dicom_database.each_patient(getattr(slicer, "dicomDatabase", None)))
         self.logic.presenter.refresh()
 
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onTicked(self, item, column):
         tick_below(self.ui.databaseTree, item, on=is_ticked(item))
-        series = ticked_leaves(self.ui.databaseTree)
+        series = self._panel.database.ticked
         if series:
             self.ui.folderSelector.setCurrentPath("")
         self.logic.presenter.choose_series(series)
 
+    def onDatabase(self, tree):
+        """All of the database is shown: what was ticked and is there no more is chosen no more."""
+        if set(tree.ticked) != set(self.logic.presenter.series):
+            self.logic.presenter.choose_series(tree.ticked)
+
     def onFolder(self, path):
-        tree = self.ui.databaseTree
         if path:
-            tick_below(tree, tree.invisibleRootItem(), on=False)
-        if path or not ticked_leaves(tree):
+            self._panel.database.untick()
+        if path or not self._panel.database.ticked:
             self.logic.presenter.choose_folder(path)
 
     def onRule(self):
@@ -186,6 +187,9 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
     def onReview(self):
         case = next(one for one in self._panel.chosen if one.state == "done")
         self.goOn("MedAIReview", Path(self.logic.presenter.state.cohort.folder) / "results" / case.name)
+
+    def onDatabaseAdd(self):
+        self.logic.presenter.add_to_database(self._panel.chosen_results)
 
     def onFolderOpen(self):
         self.open(self.logic.presenter.state.cohort.folder)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,7 @@ from slicermedai.app.state import Phase
 from slicermedai.batch.cohort import Cohort, Standing, State
 from slicermedai.batch.rules import load_rules
 from slicermedai.console import cohorts
-from slicermedai.errors import OutputError
+from slicermedai.errors import InputError, OutputError
 from slicermedai.scene.filing import CaseObjects
 from Testing.app.reviews import a_head, a_run
 from Testing.batch.studies import RULES, uid_of, write_day, write_study
@@ -80,7 +81,7 @@ def batch(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def database(batch: Any, studies: Path, elsewhere: Path) -> Any:
+def database(harness: Harness, batch: Any, studies: Path, elsewhere: Path) -> Any:
     """Slicer's database with the studies in it, shown by the module."""
     import slicer
 
@@ -89,6 +90,7 @@ def database(batch: Any, studies: Path, elsewhere: Path) -> Any:
     for path in sorted(studies.rglob("*.dcm")):
         slicer.dicomDatabase.insert(str(path))
     batch.widget.refresh()
+    until_idle(harness, batch)
     return slicer.dicomDatabase
 
 
@@ -466,6 +468,99 @@ def test_thousands_of_cases_do_not_stall_the_window(harness: Harness, batch: Any
     assert batch.widget.ui.casesTable.rowCount == 1500
     assert of_state(batch, "done")[0] == "1499"
     assert harness.max_stall_ms < 100
+
+
+class ManyPatients:
+    """A database of many series, which is asked as Slicer's is."""
+
+    isOpen = True
+
+    def __init__(self, count: int) -> None:
+        self.count, self.asked = count, 0
+
+    def patients(self) -> list[str]:
+        return [f"p{number}" for number in range(self.count)]
+
+    def studiesForPatient(self, uid: str) -> list[str]:
+        return [f"{uid}.1"]
+
+    def seriesForStudy(self, uid: str) -> list[str]:
+        return [f"{uid}.{number}" for number in range(3)]
+
+    def nameForPatient(self, uid: str) -> str:
+        return uid
+
+    def fieldForStudy(self, name: str, uid: str) -> str:
+        return "20260102"
+
+    def descriptionForStudy(self, uid: str) -> str:
+        return ""
+
+    def fieldForSeries(self, name: str, uid: str) -> str:
+        time.sleep(0.0002)
+        self.asked += 1
+        return "MR"
+
+    def descriptionForSeries(self, uid: str) -> str:
+        return uid
+
+
+def test_a_large_database_is_listed_while_the_window_lives_and_only_anew_where_it_has_changed(
+    harness: Harness, batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qt
+    import slicer
+
+    many, tree = ManyPatients(300), batch.widget.ui.databaseTree
+    monkeypatch.setattr(slicer, "dicomDatabase", many)
+    harness.process(50)
+    harness.reset_stall()
+    harness.call(batch.enter)
+    assert tree.topLevelItemCount < 300, "nobody waits for all of it"
+    until_idle(harness, batch)
+    assert harness.max_stall_ms < 100
+    assert (tree.topLevelItemCount, many.asked) == (300, 900)
+    tree.topLevelItem(299).setCheckState(0, qt.Qt.Checked)
+    tree.expandItem(tree.topLevelItem(2))
+    chosen = [f"p299.1.{number}" for number in range(3)]
+    assert list(presenter_of(batch).series) == chosen
+    batch.exit()
+    batch.enter()
+    until_idle(harness, batch)
+    assert tree.topLevelItem(2).isExpanded(), "what says the same is not filled anew"
+    many.count = 301
+    batch.enter()
+    presenter_of(batch).choose_series(batch.widget._panel.database.ticked)
+    assert list(presenter_of(batch).series) == chosen, "while it is filled"
+    until_idle(harness, batch)
+    assert tree.topLevelItemCount == 301
+    assert batch.widget._panel.database.ticked == list(presenter_of(batch).series) == chosen
+    many.count = 299
+    batch.enter()
+    until_idle(harness, batch)
+    assert (presenter_of(batch).series, batch.widget.ui.sourceLabel.text) == ((), "")
+
+
+def test_only_the_chosen_results_go_into_the_database(
+    harness: Harness, batch: Any, database: Any, finished: Cohort
+) -> None:
+    ui = batch.widget.ui
+    name = next(one for one in finished.names() if finished.written(one).state is State.WAITING)
+    a_run(finished.result(name), a_head())
+    finished.write(name, Standing(state=State.DONE, ended="2026-01-02T03:04:05+00:00"))
+    presenter_of(batch).look()
+    until_idle(harness, batch)
+    assert ui.databaseButton.text == "Add to the DICOM data&base"
+    row = next(number for number, one in enumerate(texts(ui.casesTable)) if one[0] == name)
+    ui.casesTable.setCurrentCell(row, 0)
+    assert ui.databaseButton.text == "Add chosen to the data&base"
+    harness.click(ui.databaseButton)
+    until_idle(harness, batch)
+    assert ui.messageLabel.text.startswith(f"0 results are in the DICOM database. Not added: {name}: no DICOM")
+    assert ui.messageLabel.text.count("no DICOM objects") == 1
+    assert [one["case"] for one in cohorts.objects(finished.folder, [name])] == [name]
+    with pytest.raises(InputError, match="no such case"):
+        cohorts.objects(finished.folder, ["0999"])
 
 
 # --- the database ----------------------------------------------------------------------------------------------------

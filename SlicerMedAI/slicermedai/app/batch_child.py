@@ -109,12 +109,12 @@ def _tables(asked: dict[str, Any], progress: Progress, tell: Tell) -> dict[str, 
 
 def _gather(asked: dict[str, Any], progress: Progress, tell: Tell) -> dict[str, Any]:
     """Tell which results have DICOM objects that may go into a database, and why others may not."""
-    from slicermedai.batch.cohort import Cohort, State
-    from slicermedai.batch.objects import objects_of
+    from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.objects import done_cases, objects_of
 
     cohort = Cohort(asked["folder"])
     exclusions = cohort.settings.exclusions()
-    names = [name for name in cohort.names() if cohort.written(name).state is State.DONE]
+    names = done_cases(cohort, asked["cases"])
     for number, name in enumerate(names):
         progress("gather", number / len(names))
         found = objects_of(cohort, name, exclusions)

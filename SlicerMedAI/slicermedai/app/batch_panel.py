@@ -9,6 +9,7 @@ from slicermedai.app.batch_form import CHOICES, OF_ALL, RANGES, TEXTS, RuleForm
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.batch_state import RUN, BatchState, CaseShown, StudyShown
 from slicermedai.app.batch_table import GrowingTable
+from slicermedai.app.growing_tree import GrowingTree
 from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.words import state_text
 from slicermedai.domain.notice import RESEARCH_USE
@@ -34,6 +35,7 @@ class Panel(ResultPanel):
         tr = presenter.translate
         ui.noticeLabel.text = tr(RESEARCH_USE)
         self.form = RuleForm(ui, presenter)
+        self.database = GrowingTree(ui.databaseTree)
         self.studies = GrowingTable(ui.studiesTable, words.study_columns(tr))
         self.series = GrowingTable(ui.seriesTable, words.series_columns(tr))
         self.cases = GrowingTable(ui.casesTable, words.case_columns(tr))
@@ -47,14 +49,19 @@ class Panel(ResultPanel):
         self._listed: list[CaseShown] = []
 
     @property
-    def tables(self) -> tuple[GrowingTable, ...]:
+    def tables(self) -> tuple[GrowingTable | GrowingTree, ...]:
         """Those that may still be filled."""
-        return self.studies, self.series, self.cases
+        return self.studies, self.series, self.cases, self.database
 
     @property
     def chosen(self) -> list[CaseShown]:
         """The cases that are chosen in the table."""
         return [self._listed[row] for row in self.cases.chosen if row < len(self._listed)]
+
+    @property
+    def chosen_results(self) -> list[str]:
+        """The chosen cases that have a result, by name."""
+        return [one.name for one in self.chosen if one.state == "done"]
 
     def show(self, state: BatchState) -> None:
         """Show ``state``; long tables only where what they show has changed."""
@@ -102,8 +109,10 @@ class Panel(ResultPanel):
             self.cases.show(words.case_rows(self._listed, tr))
         ui.countsLabel.text = words.counts_text(counts, tr)
         ui.retryButton.enabled = presenter.can_use and (bool(counts.get("failed")) or bool(self.chosen))
-        ui.reviewButton.enabled = any(one.state == "done" for one in self.chosen)
+        ui.reviewButton.enabled = bool(self.chosen_results)
         ui.databaseButton.enabled = presenter.can_use and bool(counts.get("done"))
+        only = bool(self.chosen_results)
+        ui.databaseButton.text = tr("Add chosen to the data&base") if only else tr("Add to the DICOM data&base")
         ui.sheetButton.enabled = ui.tableButton.enabled = presenter.can_use
         ui.folderButton.enabled = state.cohort is not None
 

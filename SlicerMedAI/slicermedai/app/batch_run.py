@@ -133,11 +133,11 @@ class BatchRun(Choosing):
             self._wanted = name
             self._ask(TABLES, folder=self.state.asked.output)
 
-    def add_to_database(self) -> None:
-        """Start to add the results of all cases that are done to Slicer's DICOM database."""
+    def add_to_database(self, cases: Sequence[str] = ()) -> None:
+        """Start to add results to Slicer's DICOM database: of the cases named, or of all that are done."""
         if self.can_use and self.state.counts.get("done"):
             self._objects = []
-            self._ask(GATHER, folder=self.state.asked.output)
+            self._ask(GATHER, folder=self.state.asked.output, cases=list(cases))
 
     @property
     def can_use(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,14 @@ def patients_of(database: Any) -> tuple[Node, ...]:
 
     ``database`` is a ``ctkDICOMDatabase``. The texts are patient data.
     """
-    if database is None or not database.isOpen:
-        return ()
-    return tuple(_patient(database, uid) for uid in database.patients())
+    return tuple(each_patient(database))
+
+
+def each_patient(database: Any) -> Iterator[Node]:
+    """:func:`patients_of`, each read from the database as it is asked for."""
+    if database is not None and database.isOpen:
+        for uid in database.patients():
+            yield _patient(database, uid)
 
 
 def files_of(database: Any, series: Iterable[str]) -> list[Path]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slicermedai.batch.cohort import Cohort
+from slicermedai.batch.cohort import Cohort, State
 from slicermedai.batch.planning import why_excluded
 from slicermedai.deid.exclusion import ExclusionList
 from slicermedai.domain.result import AnalysisResult, result_folder
 from slicermedai.domain.reviewed import newest
-from slicermedai.errors import MedAIError
+from slicermedai.errors import InputError, MedAIError
 
 DICOM = "dicom"
 
@@ -26,6 +27,15 @@ class Objects:
     patient_id: str = ""
     identity: str = ""
     why: str = ""
+
+
+def done_cases(cohort: Cohort, names: Sequence[str] = ()) -> list[str]:
+    """Those of the cases ``names`` that are done, or all; raises InputError for a name that is no case."""
+    known = cohort.names()
+    for name in names:
+        if name not in known:
+            raise InputError("no such case", file=cohort.folder, attribute=name)
+    return [name for name in names or known if cohort.written(name).state is State.DONE]
 
 
 def objects_of(cohort: Cohort, name: str, exclusions: ExclusionList | None) -> Objects:

@@ -171,27 +171,29 @@ def exclude(folder: str | Path, people: str | Path) -> list[str]:
     return making.exclude(Cohort(folder), people)
 
 
-def objects(folder: str | Path) -> list[dict[str, str]]:
-    """The DICOM objects of all cases that are done: case, folder, study_uid, patient_id, identity, and why they may go
-    into no database ("" where they may). It is patient data on the route "keep". BLOCKS for a moment a case.
+def objects(folder: str | Path, names: Sequence[str] = ()) -> list[dict[str, str]]:
+    """The DICOM objects of all cases that are done, or of those named: case, folder, study_uid, patient_id, identity,
+    and why they may go into no database ("" where they may). It is patient data on the route "keep". BLOCKS for a
+    moment a case. Raises InputError for a name that is not there.
     """
     import dataclasses
 
-    from slicermedai.batch.cohort import Cohort, State
-    from slicermedai.batch.objects import objects_of
+    from slicermedai.batch.cohort import Cohort
+    from slicermedai.batch.objects import done_cases, objects_of
 
     cohort = Cohort(folder)
     exclusions = cohort.settings.exclusions()
-    done = [name for name in cohort.names() if cohort.written(name).state is State.DONE]
+    done = done_cases(cohort, names)
     found = {name: dataclasses.asdict(objects_of(cohort, name, exclusions)) for name in done}
     return [{"case": name, **{key: str(value) for key, value in one.items()}} for name, one in found.items()]
 
 
-def add_to_database(folder: str | Path) -> FilingAll:
-    """In Slicer: start to add the :func:`objects` of all cases to its DICOM database; a timer drives it to its end.
+def add_to_database(folder: str | Path, names: Sequence[str] = ()) -> FilingAll:
+    """In Slicer: start to add the :func:`objects` of all cases, or of those named, to its DICOM database.
 
-    ``done`` tells the end, ``added`` the cases that the database took, ``refused`` why others are not in it; ``cancel``
-    stops it. The identified and the pseudonymous route are never mixed. Looking at the results BLOCKS.
+    A timer drives it to its end. ``done`` tells the end, ``added`` the cases that the database took, ``refused`` why
+    others are not in it; ``cancel`` stops it. The identified and the pseudonymous route are never mixed. Looking at the
+    results BLOCKS.
 
     Raises
     ------
@@ -201,7 +203,7 @@ def add_to_database(folder: str | Path) -> FilingAll:
     from slicermedai.scene.filing import CaseObjects, file_all, slicer_database
     from slicermedai.scene.ticker import every
 
-    filing = file_all(slicer_database(), [CaseObjects(**one) for one in objects(folder)])
+    filing = file_all(slicer_database(), [CaseObjects(**one) for one in objects(folder, names)])
     stops: list[Callable[[], None] | None] = []
 
     def poll() -> None:

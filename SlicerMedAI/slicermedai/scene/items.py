@@ -90,8 +90,20 @@ def fill_tree(tree: Any, branches: Sequence[Branch], ticked: Collection[str]) ->
     blocked = tree.blockSignals(True)
     tree.clear()
     for branch in branches:
-        _add(tree.invisibleRootItem(), branch, ticked)
+        add_branch(tree.invisibleRootItem(), branch, ticked)
     tree.blockSignals(blocked)
+
+
+def add_branch(parent: Any, branch: Branch, ticked: Collection[str]) -> None:
+    """Add an item for ``branch`` with all below it to an item of a ``QTreeWidget``, each with a tick box."""
+    import qt
+
+    item = qt.QTreeWidgetItem(parent)
+    item.setText(0, branch.text)
+    item.setData(0, qt.Qt.UserRole, branch.uid)
+    item.setCheckState(0, _state(on=branch.uid in ticked))
+    for below in branch.below:
+        add_branch(item, below, ticked)
 
 
 def tick_below(tree: Any, item: Any, *, on: bool) -> None:
@@ -122,17 +134,6 @@ def _items(item: Any) -> Iterator[Any]:
     for row in range(item.childCount()):
         yield item.child(row)
         yield from _items(item.child(row))
-
-
-def _add(parent: Any, branch: Branch, ticked: Collection[str]) -> None:
-    import qt
-
-    item = qt.QTreeWidgetItem(parent)
-    item.setText(0, branch.text)
-    item.setData(0, qt.Qt.UserRole, branch.uid)
-    item.setCheckState(0, _state(on=branch.uid in ticked))
-    for below in branch.below:
-        _add(item, below, ticked)
 
 
 def _state(*, on: bool) -> Any:

@@ -1,0 +1,93 @@
+"""A tree of a database with thousands of series, read and filled a little at a time, so that the window lives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from slicermedai.app.dicom_database import Node
+from slicermedai.app.signal import Signal
+from slicermedai.scene.items import add_branch, tick_below, ticked_leaves
+
+_SLICE = 0.03
+"""Seconds of the window's time that are taken at once."""
+
+
+class GrowingTree:
+    """Shows patients in a ``QTreeWidget`` with tick boxes, in slices driven by :meth:`poll`.
+
+    What is shown stays until all is read, and for good where the database says the same. What is ticked stays ticked.
+    """
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+        self.changed = Signal()
+        """Emitted with this tree once all of the database is shown."""
+        self._patients: Iterator[Node] | None = None
+        self._read: list[Node] = []
+        self._shown: Sequence[Node] = ()
+        self._wanted: Sequence[Node] = ()
+        self._kept: Collection[str] = ()
+
+    @property
+    def busy(self) -> bool:
+        """True while there is more to read or to show: :meth:`poll` must come."""
+        return self._patients is not None or len(self._shown) < len(self._wanted)
+
+    @property
+    def ticked(self) -> list[str]:
+        """UIDs of the ticked series, in the order of the tree, also of those that are to be shown again."""
+        waiting = (uid for patient in self._wanted[len(self._shown) :] for uid in _series_of(patient))
+        return [*ticked_leaves(self.tree), *(uid for uid in waiting if uid in self._kept)]
+
+    def untick(self) -> None:
+        """Tick nothing any more, without telling."""
+        self._kept = ()
+        tick_below(self.tree, self.tree.invisibleRootItem(), on=False)
+
+    def show(self, patients: Iterator[Node]) -> None:
+        """Show ``patients`` from now on, which are read one by one; the first of them at once."""
+        self._patients, self._read = patients, []
+        self.poll()
+
+    def poll(self) -> None:
+        """Read and show some more; where nothing waits, the tree is left alone, which may be gone by then."""
+        if self.busy:
+            self._work(time.monotonic() + _SLICE)
+
+    def cancel(self) -> None:
+        """Read and show no more."""
+        self._patients, self._wanted = None, self._shown
+
+    def _work(self, until: float) -> None:
+        while self.busy and time.monotonic() < until:
+            if self._patients is not None:
+                self._read_one(self._patients)
+            else:
+                self._show_one()
+        if not self.busy:
+            self.changed.emit(self)
+
+    def _read_one(self, patients: Iterator[Node]) -> None:
+        patient = next(patients, None)
+        if patient is not None:
+            self._read.append(patient)
+            return
+        self._patients = None
+        if self._read != list(self._wanted):
+            self._kept = frozenset(self.ticked)
+            self._wanted, self._shown = tuple(self._read), ()
+            blocked = self.tree.blockSignals(True)
+            self.tree.clear()
+            self.tree.blockSignals(blocked)
+
+    def _show_one(self) -> None:
+        blocked = self.tree.blockSignals(True)
+        add_branch(self.tree.invisibleRootItem(), self._wanted[len(self._shown)], self._kept)
+        self.tree.blockSignals(blocked)
+        self._shown = self._wanted[: len(self._shown) + 1]
+
+
+def _series_of(patient: Node) -> Iterator[str]:
+    return (series.uid for study in patient.below for series in study.below)
