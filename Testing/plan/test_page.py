@@ -106,6 +106,22 @@ def test_what_was_not_assessed_and_who_it_is_are_said(plan, tmp_path):
     for words in ("Research use only", "Vauthey 2002", "reaches hepatic vein", "plane through (-24.0, 2.0, 8.0)"):
         assert words in said
     assert "Vena &lt;cava&gt; is free." in said
+    assert "takes away what lies right, superior and posterior of it, along (-0.80, 0.36, 0.48)" in said
+
+
+@pytest.mark.parametrize(
+    ("normal", "words"),
+    [
+        ((0.0, 0.0, -3.0), "inferior"),
+        ((0.1, -2.0, 0.1), "anterior"),
+        ((1.0, 0.0, 1.0), "left and superior"),
+        ((-1.0, 1.0, 1.0), "right, posterior and superior"),
+    ],
+)
+def test_what_a_plane_takes_away_is_told_in_the_words_of_the_patients_sides(plan, tmp_path, normal, words):
+    cut = PlaneCut(name="side", point=(-30.0, 4.0, 10.0), normal=normal)
+    said = render_plan_page(context_of(edits.with_cut(plan, cut), tmp_path))
+    assert f"side: plane through (-30.0, 4.0, 10.0), takes away what lies {words} of it" in said
 
 
 def test_boxes_that_differ_are_printed_differently_with_all_that_draws_them_again(plan, tmp_path):

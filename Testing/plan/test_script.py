@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ from PIL import Image
 
 import slicermedai
 from slicermedai.console import planning
+from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import FormatError
+from slicermedai.errors import AmbiguousInputError, FormatError
 from Testing.browser import printed
 from Testing.fixtures import liver
 from Testing.fixtures.grids import covering
+from Testing.fixtures.series_spec import SeriesSpec
+from Testing.fixtures.series_writer import write_series
 from Testing.plan.cases import a_result
 from Testing.plan.test_page import pages
 from Testing.plan.test_phases import ARTERIAL, LANDMARKS, MOVE, after, in_the_other_phase
@@ -100,6 +104,27 @@ def test_every_verb_does_its_part(tmp_path: Path) -> None:
     for wrong in ({"names": ["spleen"]}, {"space": "XYZ"}):
         with pytest.raises(FormatError, match="no such structure or space"):
             planning.save_surfaces(plan, tmp_path, **wrong)
+
+
+def test_of_several_series_in_a_folder_the_one_that_was_analysed_is_drawn(tmp_path: Path) -> None:
+    """An arterial and a venous phase lie in one folder, as archives send them."""
+    grid = replace(GRID, frame_of_reference_uid="")
+    for number, name in enumerate(("arterial", "venous")):
+        spec = SeriesSpec(modality="CT", description=name, series_number=number, seed="liver", private=False)
+        write_series(replace(liver.phase(name, grid), modality="CT"), tmp_path / "study" / name, spec=spec)
+    source = open_source(tmp_path / "study" / "venous")
+    found = a_result(source.volume.geometry)
+    made = replace(found, study=source.study, sources=source.study.series)
+    made.save(tmp_path / "OUT" / "result")
+    plan = planning.start(tmp_path / "OUT", organ="liver", lesions=["lesion"])
+    with pytest.raises(AmbiguousInputError):
+        slicermedai.open_image(tmp_path / "study")
+    drawn = planning.pictures(plan, tmp_path / "OUT", image=tmp_path / "study")
+    assert [one.kind for one in drawn] == ["axial", "sagittal", "coronal", "3d"]
+    seen = drawn[0].path.read_bytes()
+    assert seen == planning.pictures(plan, tmp_path / "OUT", image=source.volume)[0].path.read_bytes()
+    with pytest.raises(AmbiguousInputError, match="no series"):
+        planning.pictures(plan, tmp_path / "OUT", image=tmp_path / "study", series="1.2.3")
 
 
 def test_the_documented_names_are_there() -> None:

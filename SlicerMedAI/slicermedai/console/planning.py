@@ -191,7 +191,14 @@ def save_surfaces(
     return write_surfaces(surfaces, Path(folder), kind=kind, space=Space(space))
 
 
-def pictures(plan: Plan, folder: str | Path, *, image: Volume | str | Path | None = None) -> tuple[Picture, ...]:
+def pictures(
+    plan: Plan,
+    folder: str | Path,
+    *,
+    image: Volume | str | Path | None = None,
+    series: str = "",
+    tilt: str = "refuse",
+) -> tuple[Picture, ...]:
     """Draw the plan as PNG files into ``folder/plan-pictures``: slices through what is planned, and a 3D view.
 
     Outside Slicer, whose module takes the open views. BLOCKS for some seconds.
@@ -202,7 +209,9 @@ def pictures(plan: Plan, folder: str | Path, *, image: Volume | str | Path | Non
         The output of the run, as for :func:`print_page`.
     image:
         What was analysed: a volume, a file or a DICOM folder; without it the copies of the run where it has them, else
-        the 3D view alone.
+        the 3D view alone. Of several series in a folder the one that was analysed is found by its instances.
+    series, tilt:
+        The run's, where ``series`` has several stacks in one object, or the gantry was tilted.
 
     Raises
     ------
@@ -224,7 +233,9 @@ def pictures(plan: Plan, folder: str | Path, *, image: Volume | str | Path | Non
     with named(place):
         place.mkdir(exist_ok=True)
     shapes = shapes_of(plan)
-    return render_plan(as_found(result), _image(image, Path(folder)), shapes, place, meshes=meshes_of(shapes))
+    if image is None or isinstance(image, (str, Path)):
+        image = _image(image, Path(folder), result, series=series, tilt=tilt)
+    return render_plan(as_found(result), image, shapes, place, meshes=meshes_of(shapes))
 
 
 def print_page(
@@ -267,14 +278,26 @@ def print_page(
     return write_plan_page(context, Path(folder))
 
 
-def _image(image: Volume | str | Path | None, run: Path) -> Volume | None:
+def _image(place: str | Path | None, run: Path, result: AnalysisResult, *, series: str, tilt: str) -> Volume | None:
     from slicermedai.console.verbs import image_of, open_image
 
     copies = run / "dicom" / "source"
-    if image is None and copies.is_dir():
-        found: Volume = image_of(copies, run)
-        return found
-    return open_image(image) if isinstance(image, (str, Path)) else image
+    if place is not None:
+        return open_image(place, series=series or _analysed(Path(place), result), tilt=tilt)
+    if not copies.is_dir():
+        return None
+    found: Volume = image_of(copies, run, tilt=tilt)
+    return found
+
+
+def _analysed(place: Path, result: AnalysisResult) -> str:
+    """The address of the series in a folder that was analysed; "" where there is one alone, or nothing tells which."""
+    from slicermedai.dicom.series import scan
+
+    here = scan(place).series if place.is_dir() else ()
+    wanted = [{one.sop_instance_uid for one in series.instances} for series in result.sources]
+    found = [one.address for one in here if {plane.instance for plane in one.planes} in wanted[:1]]
+    return found[0] if len(here) > 1 and len(found) == 1 else ""
 
 
 def _picture(one: Picture | str | Path) -> Picture:

@@ -47,6 +47,8 @@ _SHORT = 30  # letters of a note that stands in the line of its number
 _LINES = 5  # warnings, cuts, notes
 _LETTERS = 180  # of each of them
 _NAME, _LONG_NAME = 21, 48  # letters of a name in a narrow and in a wide column
+_ENDS = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))  # LPS: minus, plus
+_NEAR = 0.26  # sine of 15 degrees
 _DENSE = 26  # numbers and lines from which on the print is smaller
 _TILES = (
     ("functional volume", "functional volume"),
@@ -345,7 +347,15 @@ def _cut(cut: Cut) -> str:
         return f"{_middle_out(cut.name, _LONG_NAME)}: {_box(cut.box)}"
     length = math.hypot(*cut.normal)
     way = ", ".join(f"{value / length:.2f}" for value in cut.normal)
-    return f"{cut.name}: plane through {_place(cut.point)}, takes away what lies along ({way})"
+    where = _towards([value / length for value in cut.normal])
+    return f"{cut.name}: plane through {_place(cut.point)}, takes away what lies {where} of it, along ({way})"
+
+
+def _towards(way: Sequence[float]) -> str:
+    """Where a direction points in the patient, the most first: "right and superior"; what is 15 degrees off is none."""
+    order = sorted(range(3), key=lambda axis: -abs(way[axis]))
+    words = [_ENDS[axis][way[axis] > 0] for axis in order if abs(way[axis]) > _NEAR]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _box(box: Box) -> str:
