@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slicermedai.domain import settings
+from slicermedai.domain import scratch, settings
 from slicermedai.domain.scratch import ScratchFolder, sweep_scratch, temp_root
 from slicermedai.domain.settings import Source
 from slicermedai.errors import InputError, OutputError, UnreadableFileError
@@ -228,6 +228,39 @@ def test_what_a_killed_process_left_in_the_place_before_is_swept_too(
     settings.change("scratch", str(tmp_path / "other"))
     assert left in sweep()
     assert not left.exists()
+
+
+def test_what_a_killed_process_left_under_an_earlier_setting_is_swept_too(tmp_path: Path) -> None:
+    code = (
+        "import os; from slicermedai.jobs.folder import JobFolder; f = JobFolder.create(); "
+        "print(f.path, flush=True); os._exit(0)"
+    )
+    left = list[Path]()
+    for place in ("first", "second"):
+        settings.change("scratch", str(tmp_path / place))
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        left.append(Path(done.stdout.strip()))
+    assert [one.relative_to(tmp_path).parts[0] for one in left] == ["first", "second"]
+    settings.change("scratch", "")
+    assert set(left) <= set(sweep())
+    assert not any(one.exists() for one in left)
+    names = [path.name for path in tmp_path.iterdir() if path.is_file()]
+    assert sorted(names) == ["scratch-places.txt", "settings.toml"]
+    assert len((tmp_path / "scratch-places.txt").read_text().split()) == 2, "each place once"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few people make links")
+def test_a_link_at_the_place_of_an_earlier_setting_is_not_followed(tmp_path: Path) -> None:
+    settings.change("scratch", str(tmp_path / "first"))
+    root = temp_root()
+    root.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    left = tmp_path / "elsewhere" / f"job-{scratch._HOST}-{2**22 + 5}-00000000"
+    left.mkdir()
+    root.symlink_to(left.parent)
+    settings.change("scratch", "")
+    assert left not in sweep()
+    assert left.is_dir()
 
 
 def test_a_child_works_with_this_process_s_settings_and_keeps_its_temporary_files_with_the_job(tmp_path: Path) -> None:

@@ -90,10 +90,11 @@ def temp_root() -> Path:
     with _usable():
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = root.lstat()
-    if not stat.S_ISDIR(about.st_mode) or (hasattr(os, "getuid") and about.st_uid != os.getuid()):
+    if not _is_ours(about):
         raise OutputError(
             "is not a folder of yours", file=root, advice="Remove it, or point TMPDIR to a folder of yours."
         )
+    _remember()
     if os.name != "nt" and stat.S_IMODE(about.st_mode) != 0o700:
         with _usable():
             root.chmod(0o700)
@@ -114,12 +115,47 @@ def _usable() -> Iterator[None]:
 
 
 def temp_roots() -> list[Path]:
-    """Where scratch folders can have been left: :func:`temp_root`, and the system's folder, if that is another.
+    """Where scratch folders can have been left: :func:`temp_root`, the system's folder, and what was set earlier.
 
     Raises as :func:`temp_root` does.
     """
-    system = _root_in(tempfile.gettempdir())
-    return list(dict.fromkeys([temp_root(), system]))
+    earlier = [root for root in map(_root_in, _remembered()) if _is_there(root)]
+    return list(dict.fromkeys([temp_root(), _root_in(tempfile.gettempdir()), *earlier]))
+
+
+def _remember() -> None:
+    """Keep beside the file of settings where it says that scratch folders lie, for when it says another place.
+
+    Where that cannot be kept, what a killed process leaves there is not found once the setting is another.
+    """
+    now = settings.found("scratch")
+    if now.source is not settings.Source.FILE or now.text in _remembered():
+        return
+    with contextlib.suppress(OSError), _places().open("a", encoding="utf-8") as stream:
+        stream.write(f"{now.text}\n")
+
+
+def _remembered() -> list[str]:
+    try:
+        return list(filter(None, _places().read_text(encoding="utf-8").split("\n")))
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _places() -> Path:
+    return settings.settings_file().with_name("scratch-places.txt")
+
+
+def _is_there(root: Path) -> bool:
+    try:
+        return _is_ours(root.lstat())
+    except OSError:
+        return False
+
+
+def _is_ours(about: os.stat_result) -> bool:
+    """A folder of this user's, and no link to one."""
+    return stat.S_ISDIR(about.st_mode) and (not hasattr(os, "getuid") or about.st_uid == os.getuid())
 
 
 def _root_in(place: str) -> Path:
