@@ -50,7 +50,13 @@ def adding(one: Dataset) -> Callable[[Dataset], None]:
 
 
 _REGION = Code(value="111030", scheme="DCM", meaning="Image Region")
-_OVAL = content("SCOORD3D", _REGION, GraphicType="ELLIPSE", GraphicData=[0.0, 1, 2, 8, 1, 2, 4, 3, 2, 4, -1, 2])
+_OVAL = content(
+    "SCOORD3D",
+    _REGION,
+    GraphicType="ELLIPSE",
+    GraphicData=[0.0, 1, 2, 8, 1, 2, 4, 3, 2, 4, -1, 2],
+    ReferencedFrameOfReferenceUID="2.25.4",
+)
 _FLAT = content("SCOORD", _REGION, GraphicType="CIRCLE", GraphicData=[5.0, 5, 7, 5])
 _GRADE = content(
     "CODE",

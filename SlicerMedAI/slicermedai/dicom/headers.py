@@ -75,12 +75,15 @@ def study_of(dataset: Dataset, *, series: Sequence[SeriesRef] = ()) -> Study:
         time=text_of(dataset, "StudyTime"),
         description=text_of(dataset, "StudyDescription"),
         body_part=text_of(dataset, "BodyPartExamined"),
+        issuer=text_of(dataset, "IssuerOfPatientID"),
         series=tuple(series),
     )
 
 
-def series_ref(headers: Sequence[Dataset]) -> SeriesRef:
+def series_ref(headers: Sequence[Dataset], *, slices: Iterable[tuple[int, int]] = ()) -> SeriesRef:
     """The series of ``headers`` with every instance in their order.
+
+    ``slices`` are the frames that were read of it (index into ``headers``, frame number from 1); without, all were.
 
     Raises
     ------
@@ -91,21 +94,26 @@ def series_ref(headers: Sequence[Dataset]) -> SeriesRef:
     if len(uids) != 1:
         raise UnreadableFileError("headers of one series are needed", attribute="SeriesInstanceUID")
     first = headers[0]
+    read: dict[int, set[int]] = {}
+    for index, frame in slices:
+        read.setdefault(index, set()).add(frame)
     return SeriesRef(
         series_uid=uids.pop(),
         modality=text_of(first, "Modality"),
         description=text_of(first, "SeriesDescription"),
         number=integer_of(first, "SeriesNumber"),
         frame_of_reference_uid=text_of(first, "FrameOfReferenceUID"),
-        instances=tuple(_instance(header) for header in headers),
+        instances=tuple(_instance(header, read.get(index, set())) for index, header in enumerate(headers)),
     )
 
 
-def _instance(header: Dataset) -> InstanceRef:
+def _instance(header: Dataset, read: set[int]) -> InstanceRef:
+    frames = integer_of(header, "NumberOfFrames") or 1
     return InstanceRef(
         sop_class_uid=text_of(header, "SOPClassUID"),
         sop_instance_uid=text_of(header, "SOPInstanceUID"),
-        frames=integer_of(header, "NumberOfFrames") or 1,
+        frames=frames,
+        chosen=tuple(sorted(read)) if len(read) < frames else (),
     )
 
 

@@ -213,19 +213,19 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
     pixels = read_pixels(stack.planes, progress=progress)
     array, geometry = _straight(pixels.array, stack, chosen.modality)
     headers = tuple(pixels.datasets.values())
+    slices = _slices(stack, tuple(pixels.datasets))
     return Source(
         volume=_volume(array, geometry, headers, frame=stack.planes[0].frame),
-        study=study_of(headers[0], series=(series_ref(headers),)),
+        study=study_of(headers[0], series=(series_ref(headers, slices=slices),)),
         headers=headers,
         files=tuple(pixels.datasets),
-        slices=_slices(stack, tuple(pixels.datasets)),
+        slices=slices,
         notes=_notes(chosen, found, stack, pixels),
         warnings=_warnings(chosen, found, pixels),
         resampled=bool(stack.tilt_degrees),
     )
 
 
-def _open_flat(chosen: SeriesFiles, found: Scan, *, asked: bool, progress: Progress) -> Source:
 def open_frame(chosen: SeriesFiles, found: Scan, *, tilt: str = "refuse", progress: Progress = silent) -> Source:
     """The stack ``chosen``, which is one frame of a series over time that ``found`` holds; the other frames are not
     told as left out. Raises as :func:`open_source`.
@@ -238,6 +238,7 @@ def open_frame(chosen: SeriesFiles, found: Scan, *, tilt: str = "refuse", progre
     return replace(source, notes=(*kept, *told))
 
 
+def _open_flat(chosen: SeriesFiles, found: Scan, *, asked: bool, progress: Progress) -> Source:
     from slicermedai.dicom.flat import open_flat
 
     progress("read", 0.0)

@@ -16,11 +16,15 @@ class Identity(Words):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRef:
-    """One SOP instance of the source (PS3.3 10.8)."""
+    """One SOP instance of the source (PS3.3 10.8), which has ``frames``.
+
+    ``chosen`` are the numbers, from 1, of those frames that the image was made of; () where it was made of all.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     frames: int = 1
+    chosen: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,8 @@ class Study:
     """Patient and study context, as DICOM has it (dates YYYYMMDD, times HHMMSS, "" where unknown).
 
     ``identity`` is DEIDENTIFY where every value here is pseudonymous. ``has_context`` is False for a source
-    without patient and study (a NIfTI file, an array): DICOM output then asks for the context by name.
+    without patient and study (a NIfTI file, an array): DICOM output then asks for the context by name. ``issuer`` is
+    whoever gave the patient's number (0010,0021): two sites may give out one.
     """
 
     study_uid: str = ""
@@ -53,6 +58,7 @@ class Study:
     time: str = ""
     description: str = ""
     body_part: str = ""
+    issuer: str = ""
     identity: Identity = Identity.KEEP
     series: tuple[SeriesRef, ...] = ()
 

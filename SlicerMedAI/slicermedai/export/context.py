@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class ExportContext:
         Versions for Software Versions (0018,1020).
     pictures:
         PNG files of the result, in the order in which they are shown; empty where none were drawn.
+    chosen:
+        SOP Instance UID -> numbers, from 1, of the frames that were analysed; those of which all were are not here.
     """
 
     headers: tuple[Dataset, ...]
@@ -43,6 +46,7 @@ class ExportContext:
     finished: datetime
     software: tuple[str, ...]
     pictures: tuple[Path, ...] = ()
+    chosen: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def header(self) -> Dataset:
@@ -91,6 +95,7 @@ def make_context(
         finished=finished,
         software=software,
         pictures=pictures,
+        chosen={one.sop_instance_uid: one.chosen for part in result.sources for one in part.instances if one.chosen},
     )
 
 

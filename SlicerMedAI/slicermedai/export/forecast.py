@@ -72,8 +72,9 @@ def forecast(
     try:
         check_volumes(result)
         check_probabilities(result)
-        result = decided(result)
-        context = make_context(result, tuple(headers), version=__version__, pictures=pictures)
+        found_by_model, result = result, decided(result)
+        shown = pictures if result is found_by_model else ()
+        context = make_context(result, tuple(headers), version=__version__, pictures=shown)
     except MedAIError as error:
         return tuple(Forecast(name=n, error=error, cites=cites_of(made, result)) for n, made in FORMATS.items())
     found: dict[str, Forecast] = {}
@@ -127,7 +128,7 @@ def _on_source(made: Format, result: AnalysisResult, context: ExportContext) -> 
     if not subject.segmented(result):
         return ()
     fitting((made.name,), obstacle=obstacle_of(context.headers, (), resampled=False))
-    source_frames(context.headers, subject.grid(result))
+    source_frames(context, subject.grid(result))
     return (f"{made.name}.dcm",)
 
 

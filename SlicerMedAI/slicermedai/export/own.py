@@ -9,10 +9,12 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from slicermedai.dicom.files import understood
 from slicermedai.domain.study import InstanceRef, SeriesRef
 from slicermedai.errors import UnreadableFileError
 from slicermedai.export.fhir_json import is_json
 from slicermedai.export.read_back import SEGMENTATIONS, ReadBack, read_result
+from slicermedai.export.sr_images import with_frames
 
 _ADVICE = "Import the objects of this result again, all of them from one export."
 
@@ -33,7 +35,8 @@ def read_own(files: Sequence[Path]) -> ReadBack:
         raise UnreadableFileError("the object is damaged", file=damaged[0], advice=_ADVICE)
     if read.result.sources:
         return read
-    sources = tuple(_cited(files))
+    with understood(files[0].parent):
+        sources = tuple(_cited(files))
     study = replace(read.result.study, series=sources)
     return replace(read, result=replace(read.result, sources=sources, study=study))
 
@@ -44,7 +47,7 @@ def _cited(files: Sequence[Path]) -> list[SeriesRef]:
     evidence = [one for head in heads for one in head.get("CurrentRequestedProcedureEvidenceSequence") or ()]
     series = [_series(one) for study in evidence for one in study.get("ReferencedSeriesSequence") or ()]
     images = [one for one in series if not any(i.sop_class_uid in SEGMENTATIONS for i in one.instances)]
-    return list({one.series_uid: one for one in images}.values())
+    return list(with_frames({one.series_uid: one for one in images}.values(), heads))
 
 
 def _series(cited: Dataset) -> SeriesRef:

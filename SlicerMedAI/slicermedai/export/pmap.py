@@ -70,7 +70,7 @@ def _write(result: AnalysisResult, number: int, folder: Path, context: ExportCon
 def _parametric_map(result: AnalysisResult, one: Map, context: ExportContext) -> Dataset:
     _check_probability(one)
     values, header = _values(one), context.header
-    sources = source_frames(context.headers, one.geometry)
+    sources = source_frames(context, one.geometry)
     order = range(len(values)) if one.geometry.is_right_handed else range(len(values))[::-1]
     dataset = _dimensions(context.uids.other("map dimensions"))
     _image_module(dataset, one, header)

@@ -16,6 +16,7 @@ from slicermedai.domain.codes import Code
 from slicermedai.domain.result import Map
 from slicermedai.errors import FormatError
 from slicermedai.export.codes import ALGORITHM_NAME, ALGORITHM_PARAMETERS, ALGORITHM_VERSION, QUANTITY, from_item
+from slicermedai.export.frame_read import decoded, is_compressed
 from slicermedai.export.seg_read import read_dataset, stack_of
 
 _SOP_CLASS = "1.2.840.10008.5.1.4.1.1.30"
@@ -96,6 +97,8 @@ def _mapping(dataset: Dataset, path: Path) -> Dataset:
 def _frames(dataset: Dataset, path: Path) -> NDArray[Any]:
     """(frames, rows, columns) of stored values."""
     shape = (int(dataset.NumberOfFrames), int(dataset.Rows), int(dataset.Columns))
+    if "PixelData" in dataset and is_compressed(dataset):
+        return decoded(dataset)
     for keyword, kind in _TYPES:
         if keyword in dataset:
             stored: NDArray[Any] = np.frombuffer(dataset[keyword].value, kind)

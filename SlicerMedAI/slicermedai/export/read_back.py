@@ -36,6 +36,8 @@ from slicermedai.errors import (
 from slicermedai.export import fhir_json, fhir_read, pmap_read, seg_read, sr_read
 from slicermedai.export.codes import NONE_SUCCEEDED, SUCCEEDED_WITH_FINDINGS
 from slicermedai.export.read_findings import findings_of, segments_of
+from slicermedai.export.sr_images import with_frames
+from slicermedai.export.sr_places import in_space
 from slicermedai.export.sr_read import TOOL
 from slicermedai.export.words import REJECTED
 
@@ -102,9 +104,11 @@ def read_result(files: Sequence[Path]) -> ReadBack:
 def _joined(objects: _Objects) -> ReadBack:
     studies = [*map(study_of, objects.heads), *(one.study for one in objects.bundles)]
     _check_one_study(objects, studies)
-    sources = _series(objects.heads) or next((one.study.series for one in objects.bundles), ())
+    cited = _series(objects.heads) or next((one.study.series for one in objects.bundles), ())
+    sources = with_frames(cited, objects.heads)
+    space, elsewhere = _only_in_space(objects)
     findings, lost = findings_of(objects.segmentations, objects.told)
-    geometry, about_grid = _grid(objects, findings)
+    geometry, about_grid = _grid(objects, findings, space)
     maps, unlinked = _linked(objects)
     result = AnalysisResult(
         status=_status(objects, findings),
@@ -120,7 +124,14 @@ def _joined(objects: _Objects) -> ReadBack:
     if findings and not (objects.segmentations or objects.reports):
         lost.append("FHIR bundles hold neither places nor colours of findings.")
     alone = () if objects.told else objects.lost_alone
-    return ReadBack(result=result, lost=(*objects.lost, *alone, *lost, *unlinked, *about_grid))
+    return ReadBack(result=result, lost=(*objects.lost, *alone, *elsewhere, *lost, *unlinked, *about_grid))
+
+
+def _only_in_space(objects: _Objects) -> tuple[str, list[str]]:
+    """Leave out places that are not in the image's frame of reference; that frame, and what was left out."""
+    grids = [one.geometry for one in objects.segmentations] + [one.map.geometry for one in objects.maps]
+    objects.reports, space, lost = in_space(objects.reports, [one.frame_of_reference_uid for one in grids[:1]])
+    return space, lost
 
 
 def _linked(objects: _Objects) -> tuple[list[Map], list[str]]:
@@ -191,13 +202,15 @@ def _check_one_study(objects: _Objects, studies: Sequence[Study]) -> None:
         said |= {getattr(one.study, name) for one in objects.bundles} - {""}
         if len(said) > 1:
             raise MixedPatientsError("the objects are not of one study", attribute=keyword)
+    if len({one.issuer for one in studies} - {""}) > 1:
+        raise MixedPatientsError("the objects' patient numbers were given by several", attribute="IssuerOfPatientID")
 
 
 # --- what holds for all of it ------------------------------------------------------------------------------------
 
 
-def _grid(objects: _Objects, findings: Sequence[Finding]) -> tuple[Geometry, list[str]]:
-    """The grid of the analysed image: that of segmentation or map, else one that holds what was found."""
+def _grid(objects: _Objects, findings: Sequence[Finding], space: str) -> tuple[Geometry, list[str]]:
+    """The grid of the analysed image: that of segmentation or map, else one in ``space`` that holds what was found."""
     grids = [one.geometry for one in objects.segmentations] + [one.map.geometry for one in objects.maps]
     if grids:
         others = [one for one in grids if not one.same_grid(grids[0])]
@@ -207,7 +220,8 @@ def _grid(objects: _Objects, findings: Sequence[Finding]) -> tuple[Geometry, lis
     low, high = (np.min(corners, axis=0), np.max(corners, axis=0)) if corners else (np.zeros(3), np.zeros(3))
     size = np.maximum(np.ceil(high - low), 1).astype(int) + 1
     columns, rows, slices = (int(n) for n in size)
-    return Geometry.from_axes((slices, rows, columns), origin=tuple(low.tolist())), said
+    grid = Geometry.from_axes((slices, rows, columns), origin=tuple(low.tolist()), frame_of_reference_uid=space)
+    return grid, said
 
 
 def _extent(region: object) -> list[tuple[float, float, float]]:

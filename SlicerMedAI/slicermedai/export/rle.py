@@ -1,7 +1,7 @@
 """RLE Lossless (PS3.5 annex G) of bytes, a run at a time: label maps are few long runs.
 
 The lossless code that web viewers decode for label maps. Their decoder takes one byte segment a frame, so nothing wider
-than a byte is encoded here.
+than a byte is encoded here; what others made of single bits is decoded.
 """
 
 from __future__ import annotations
@@ -31,6 +31,29 @@ def encode_frame(frame: NDArray[np.uint8]) -> bytes:
     """One frame (rows, columns) as the content of one fragment; no run crosses the end of a row (G.3.1)."""
     segment = _packed(_cut(_runs(frame)))
     return _HEADER + segment.tobytes() + b"\0" * (segment.size % 2)
+
+
+def decode_frame(content: bytes, *, most: int) -> bytes:
+    """The bytes of a frame that is one byte segment (G.3.2), ``most`` at most.
+
+    Raises
+    ------
+    ValueError
+        The frame has several segments, or no header.
+    """
+    if len(content) < len(_HEADER) or int.from_bytes(content[:4], "little") != 1:
+        raise ValueError("a frame of one byte segment is needed")
+    made, place = bytearray(), int.from_bytes(content[4:8], "little")
+    while place < len(content) and len(made) < most:
+        control = content[place]
+        literal = control < _MOST
+        count = control + 1 if literal else 257 - control
+        if literal:
+            made += content[place + 1 : place + 1 + count]
+        elif control > _MOST:
+            made += content[place + 1 : place + 2] * count
+        place += 1 + (count if literal else control != _MOST)
+    return bytes(made[:most])
 
 
 def _runs(frame: NDArray[np.uint8]) -> _Runs:

@@ -52,7 +52,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     findings = subject.segmented(result)
     if not findings:
         return []
-    sources = source_frames(context.headers, subject.grid(result))
+    sources = source_frames(context, subject.grid(result))
     dataset = Dataset()
     _structure_set(dataset, result, context)
     dataset.ReferencedFrameOfReferenceSequence = [_space(context.header, sources)]

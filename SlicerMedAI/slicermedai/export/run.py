@@ -79,15 +79,17 @@ def export_pictured(
 ) -> list[Path]:
     """Write those of ``formats`` that show pictures, after these were drawn; raises as :func:`export_result`.
 
-    ``pictures`` are PNG files in the order in which they are shown; without any, the formats say so.
+    ``pictures`` are PNG files in the order in which they are shown; without any, the formats say so. They show what the
+    model found: where a person edited or rejected any of it, they are left out.
     """
     wanted = [made for made in chosen(tuple(formats)) if made.needs_pictures]
     if not wanted:
         return []
-    result = decided(result)
+    made, result = result, decided(result)
     _check(result, wanted, headers)
-    context = make_context(result, tuple(headers), version=__version__, pictures=pictures)
-    return [path for made in wanted for path in made.write(result, folder, context=context)]
+    shown = pictures if result is made else ()
+    context = make_context(result, tuple(headers), version=__version__, pictures=shown)
+    return [path for one in wanted for path in one.write(result, folder, context=context)]
 
 
 def _check(result: AnalysisResult, wanted: list[Format], headers: tuple[Dataset, ...]) -> None:

@@ -60,7 +60,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     findings = subject.segmented(result)
     if not findings:
         return []
-    sources = source_frames(context.headers, subject.grid(result))
+    sources = source_frames(context, subject.grid(result))
     dataset = _segmentation(result, findings, context=context, sources=sources)
     planes = planes_of(findings, subject.grid(result))
     frames = _frames(planes)

@@ -83,7 +83,7 @@ def _written(
         return []
     grid, kind = subject.grid(result), _kind(findings)
     planes = exclusive(findings, grid)
-    sources = source_frames(context.headers, grid)
+    sources = source_frames(context, grid)
     frames = _frames(planes)
     dataset = _described(result, findings, context=context, sources=sources)
     _pixels(dataset, kind)

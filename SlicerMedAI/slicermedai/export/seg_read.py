@@ -19,6 +19,7 @@ from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.codes import from_item
+from slicermedai.export.frame_read import decoded, is_compressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +154,7 @@ def _of_binary(dataset: Dataset, slices: NDArray[np.intp]) -> _Planes:
 
 
 def _of_label_map(dataset: Dataset, slices: NDArray[np.intp]) -> _Planes:
-    shape = (int(dataset.NumberOfFrames), int(dataset.Rows), int(dataset.Columns))
-    try:
-        frames = dataset.pixel_array.reshape(shape)
-    except READ_ERRORS as error:
-        raise FormatError("cannot be decoded", file=dataset.filename, attribute="PixelData") from error
+    frames = decoded(dataset)
     return lambda number: (slices, frames == number)
 
 
@@ -169,6 +166,8 @@ _READERS: dict[str, Callable[[Dataset, NDArray[np.intp]], _Planes]] = {
 
 def _unpacked(dataset: Dataset) -> NDArray[np.bool_]:
     """(frames, rows, columns)."""
+    if is_compressed(dataset):
+        return decoded(dataset).astype(bool)
     shape = (int(dataset.NumberOfFrames), int(dataset.Rows), int(dataset.Columns))
     packed, count = np.frombuffer(dataset.PixelData, np.uint8), math.prod(shape)
     if packed.size * 8 < count:

@@ -12,8 +12,11 @@ from pydicom.dataset import Dataset
 
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import FormatError
+from slicermedai.export.context import ExportContext
 
 _FloatArray = NDArray[np.float64]
+_SAME_PLACE = 1e-3
+"""mm within which two planes lie at one place."""
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 
 
@@ -32,7 +35,7 @@ class SourceFrame:
     size: tuple[int, int]
 
 
-def source_frames(headers: tuple[Dataset, ...], geometry: Geometry) -> tuple[SourceFrame, ...]:
+def source_frames(context: ExportContext, geometry: Geometry) -> tuple[SourceFrame, ...]:
     """The source plane of each slice of ``geometry``, in its order.
 
     A plane belongs to a slice where its size is the same, and its corners lie within a quarter of a voxel: a series
@@ -41,7 +44,8 @@ def source_frames(headers: tuple[Dataset, ...], geometry: Geometry) -> tuple[Sou
     Raises
     ------
     FormatError
-        The grid is sheared, is not the source's, or a header lacks what places it; the attribute is named.
+        The grid is sheared, is not the source's, a header lacks what places it, or several planes lie at a slice and
+        the result does not say which it was made of; the attribute is named.
     """
     if not geometry.is_orthogonal:
         raise FormatError(
@@ -49,21 +53,22 @@ def source_frames(headers: tuple[Dataset, ...], geometry: Geometry) -> tuple[Sou
             attribute="ImageOrientationPatient",
             advice="Run again with the tilt resampled, or export as csv.",
         )
-    _check_space(headers[0], geometry)
-    frames = source_planes(headers)
+    _check_space(context.headers[0], geometry)
+    frames = source_planes(context)
     positions = np.array([frame.position for frame in frames])
     return tuple(_nearest(frames, positions, geometry, index) for index in range(geometry.shape[0]))
 
 
-def source_planes(headers: tuple[Dataset, ...]) -> list[SourceFrame]:
-    """All image planes of ``headers``, in their order.
+def source_planes(context: ExportContext) -> list[SourceFrame]:
+    """The image planes that were analysed, in the order of the headers and their frames.
 
     Raises
     ------
     FormatError
         A header lacks what places it; the attribute is named.
     """
-    return [frame for header in headers for frame in _frames(header)]
+    planes = [frame for header in context.headers for frame in _frames(header)]
+    return [one for one in planes if one.number in context.chosen.get(one.sop_instance_uid, (one.number,))]
 
 
 def _check_space(header: Dataset, geometry: Geometry) -> None:
@@ -74,7 +79,8 @@ def _check_space(header: Dataset, geometry: Geometry) -> None:
 
 def _nearest(frames: list[SourceFrame], positions: _FloatArray, geometry: Geometry, index: int) -> SourceFrame:
     wanted = geometry.to_lps((index, 0, 0))
-    frame = frames[int(np.argmin(((positions - wanted) ** 2).sum(axis=1)))]
+    away = ((positions - wanted) ** 2).sum(axis=1)
+    frame = frames[int(np.argmin(away))]
     if frame.size != geometry.shape[1:]:
         raise FormatError(
             f"the result has {geometry.shape[1]} x {geometry.shape[2]} voxels in a slice, its source "
@@ -88,7 +94,18 @@ def _nearest(frames: list[SourceFrame], positions: _FloatArray, geometry: Geomet
             attribute="ImagePositionPatient",
             advice="Results on a resampled grid are not written yet; map the result back onto its source.",
         )
+    if sum(_lies_alike(frames[int(one)], frame) for one in np.flatnonzero(away <= away.min() + _SAME_PLACE**2)) > 1:
+        raise FormatError(
+            f"several images of the source lie at slice {index + 1} of the result, which does not say of which it was "
+            "made",
+            attribute="ReferencedFrameNumber",
+            advice="Run again on the stack that is meant.",
+        )
     return frame
+
+
+def _lies_alike(one: SourceFrame, other: SourceFrame) -> bool:
+    return one.size == other.size and np.allclose(one.axes, other.axes, atol=_SAME_PLACE)
 
 
 def _shift(frame: SourceFrame, geometry: Geometry, index: int) -> float:

@@ -50,8 +50,8 @@ def _sources(result: AnalysisResult, findings: tuple[Finding, ...], context: Exp
     """The images that the report is about: those behind the segments, or all where there are none."""
     check_space(context.header)
     if findings:
-        return source_frames(context.headers, subject.grid(result))
-    return tuple(source_planes(context.headers))
+        return source_frames(context, subject.grid(result))
+    return tuple(source_planes(context))
 
 
 def check_space(header: Dataset) -> None:
@@ -68,7 +68,7 @@ def _document(
     context: ExportContext,
 ) -> Dataset:
     header = context.header
-    library = image_library(header, sources)
+    library = image_library(context, sources)
     root = sr_tree.report(
         result, [library, *_body(result, findings, context)], modality=str(header.get("Modality", ""))
     )

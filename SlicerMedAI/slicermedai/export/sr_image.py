@@ -35,6 +35,8 @@ from slicermedai.export.uids import is_uid
 
 KIND = ObjectKind(name="sr-image", sop_class="1.2.840.10008.5.1.4.1.1.88.33", modality="SR", offset=10)
 FILE_NAME = "sr-image.dcm"
+_Image = tuple[str, str, list[int] | None]
+"""SOP class, SOP instance, and the frames of it where not all were analysed."""
 _CONTAINS, _CONTEXT = RelationshipTypeValues.CONTAINS, RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
@@ -67,7 +69,7 @@ def _document(result: AnalysisResult, numbers: list[int], context: ExportContext
     describe(dataset, result, context.header)
     series = item(
         SeriesInstanceUID=str(context.header.SeriesInstanceUID),
-        ReferencedSOPSequence=[sop_reference(*image) for image in images],
+        ReferencedSOPSequence=[sop_reference(kind, uid) for kind, uid, _ in images],
     )
     cited = [series, *explanations.evidence(maps)]
     study = item(StudyInstanceUID=str(context.header.StudyInstanceUID), ReferencedSeriesSequence=cited)
@@ -75,12 +77,13 @@ def _document(result: AnalysisResult, numbers: list[int], context: ExportContext
     return dataset
 
 
-def _images(context: ExportContext) -> list[tuple[str, str]]:
-    """(SOP class, SOP instance) of each image that was analysed."""
-    return list(dict.fromkeys((str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in context.headers))
+def _images(context: ExportContext) -> list[_Image]:
+    """Each image that was analysed."""
+    named = dict.fromkeys((str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in context.headers)
+    return [(kind, uid, list(context.chosen.get(uid, ())) or None) for kind, uid in named]
 
 
-def _library(header: Dataset, images: list[tuple[str, str]]) -> ContainerContentItem:
+def _library(header: Dataset, images: list[_Image]) -> ContainerContentItem:
     """TID 1600, with what holds for pictures that have no place in the patient."""
     modality = concept(codes.acquisition(str(header.get("Modality", ""))))
     entries = [
@@ -88,9 +91,10 @@ def _library(header: Dataset, images: list[tuple[str, str]]) -> ContainerContent
             name=concept(codes.SOURCE),
             referenced_sop_class_uid=kind,
             referenced_sop_instance_uid=uid,
+            referenced_frame_numbers=frames,
             relationship_type=_CONTAINS,
         )
-        for kind, uid in images
+        for kind, uid, frames in images
     ]
     said = CodeContentItem(name=concept(codes.MODALITY), value=modality, relationship_type=_CONTEXT)
     group = _container(codes.IMAGE_LIBRARY_GROUP, [said, *entries])
@@ -104,7 +108,7 @@ def _container(name: Code, content: list[ContentItem]) -> ContainerContentItem:
 
 
 def _body(
-    result: AnalysisResult, numbers: list[int], images: list[tuple[str, str]], maps: tuple[CitedMap, ...]
+    result: AnalysisResult, numbers: list[int], images: list[_Image], maps: tuple[CitedMap, ...]
 ) -> ContainerContentItem:
     if not numbers:
         return sr_tree.outcome_without_findings(result)
@@ -116,7 +120,7 @@ def _body(
     return made
 
 
-def _group(result: AnalysisResult, number: int, images: list[tuple[str, str]]) -> MeasurementsAndQualitativeEvaluations:
+def _group(result: AnalysisResult, number: int, images: list[_Image]) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501; a calibrated probability is its number, and there is none otherwise."""
     found = result.findings[number - 1]
     if not is_uid(found.tracking_uid):

@@ -66,7 +66,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     if not any(_is_length(one) for found in result.findings for one in found.measurements):
         return []
     check_space(context.header)
-    lines = list(_lines(result, source_planes(context.headers)))
+    lines = list(_lines(result, source_planes(context)))
     if not lines:
         return []
     return [save(finish(_document(result, lines, context), context, result=result, kind=KIND), folder / FILE_NAME)]
@@ -112,7 +112,7 @@ def _on(image: SourceFrame, one: Measurement) -> NDArray[np.float64]:
 def _document(result: AnalysisResult, lines: list[_Line], context: ExportContext) -> Dataset:
     header = context.header
     images = tuple({(one.image.sop_instance_uid, one.image.number): one.image for one in lines}.values())
-    content = [image_library(header, images), _measurements(result, lines)]
+    content = [image_library(context, images), _measurements(result, lines)]
     remarks = [sr_tree.remarks(result)] if result.needs_a_look else []
     dataset = Dataset()
     for element in sr_tree.report(result, [*content, *remarks], modality=str(header.get("Modality", ""))):

@@ -5,6 +5,7 @@ What all images share is said once for the group; an image itself says its place
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,17 @@ from pydicom.dataset import Dataset
 from slicermedai.domain.codes import MILLIMETER, Code
 from slicermedai.export import codes
 from slicermedai.export.codes import concept
+from slicermedai.export.context import ExportContext
 from slicermedai.export.source import SourceFrame
 
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 _CONTAINS = RelationshipTypeValues.CONTAINS
 
 
-def image_library(header: Dataset, frames: tuple[SourceFrame, ...]) -> ContainerContentItem:
-    """The library of the images behind ``frames``, all of one series with ``header`` as an example."""
-    group = _container(codes.IMAGE_LIBRARY_GROUP, [*_shared(header, frames[0]), *_entries(frames)])
+def image_library(context: ExportContext, frames: tuple[SourceFrame, ...]) -> ContainerContentItem:
+    """The library of the images behind ``frames``, all of one series; of an image that was analysed in part, which."""
+    entries = _entries(frames, context.chosen)
+    group = _container(codes.IMAGE_LIBRARY_GROUP, [*_shared(context.header, frames[0]), *entries])
     return _container(codes.IMAGE_LIBRARY, [group])
 
 
@@ -61,17 +64,18 @@ def _shared(header: Dataset, frame: SourceFrame) -> list[ContentItem]:
     ]
 
 
-def _entries(frames: tuple[SourceFrame, ...]) -> list[ContentItem]:
+def _entries(frames: tuple[SourceFrame, ...], chosen: Mapping[str, tuple[int, ...]]) -> list[ContentItem]:
     """TID 1601, once for each instance; frames of a multi-frame image have their places in that image."""
     instances = {frame.sop_instance_uid: frame for frame in frames}
-    return [_entry(frame) for frame in instances.values()]
+    return [_entry(frame, chosen.get(uid)) for uid, frame in instances.items()]
 
 
-def _entry(frame: SourceFrame) -> ImageContentItem:
+def _entry(frame: SourceFrame, chosen: tuple[int, ...] | None) -> ImageContentItem:
     made = ImageContentItem(
         name=concept(codes.SOURCE),
         referenced_sop_class_uid=frame.sop_class_uid,
         referenced_sop_instance_uid=frame.sop_instance_uid,
+        referenced_frame_numbers=list(chosen) if chosen else None,
         relationship_type=_CONTAINS,
     )
     if frame.number is None:

@@ -26,6 +26,7 @@ from slicermedai.export.codes import (
     VISUAL_EXPLANATION,
     from_item,
 )
+from slicermedai.export.sr_images import spaces_of
 from slicermedai.export.sr_left import left_out
 from slicermedai.export.sr_sites import modifiers_of, one_side, sites_of
 
@@ -53,8 +54,8 @@ class ReadGroup:
 
     ``site`` and ``side`` say where, in codes: the first of several sites, no side of several.
     ``region`` is set where the group has a place of its own and no segment: what holds its points (LPS mm), a place
-    where all of them are one. ``parameters`` are the algorithm's, of which ``calibration: ...`` is one, as the numbers
-    have them. ``name`` and ``category`` are set where they are said, ``maps`` are the SOP Instance UIDs of what
+    where all of them are one; ``spaces`` are the frames of reference of these. ``parameters`` are the algorithm's, of
+    which ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said, ``maps`` are the SOP Instance UIDs of what
     explains it.
     """
 
@@ -67,6 +68,7 @@ class ReadGroup:
     site: Code | None = None
     side: Code | None = None
     region: Box | Point | None = None
+    spaces: tuple[str, ...] = ()
     algorithm: tuple[str, str] = ("", "")
     parameters: tuple[str, ...] = ()
     name: str = ""
@@ -79,7 +81,8 @@ class ReadReport:
     """A report as the file has it; ``outcome`` is what a report without findings says instead.
 
     ``comments`` are what must be read before the numbers; ``verifiers`` pairs names (DICOM's form) with times.
-    ``algorithm`` and ``parameters`` are those of a report without findings. ``lost`` says what was not understood.
+    ``algorithm`` and ``parameters`` are those of a report without findings. ``spaces`` are the frames of reference of
+    the images that it is about. ``lost`` says what was not understood.
     """
 
     sop_instance_uid: str
@@ -91,6 +94,7 @@ class ReadReport:
     verifiers: tuple[tuple[str, str], ...] = ()
     algorithm: tuple[str, str] = ("", "")
     parameters: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 
@@ -130,6 +134,7 @@ def _report(dataset: Dataset, path: Path) -> ReadReport:
         verifiers=tuple((str(one.VerifyingObserverName), str(one.VerificationDateTime)) for one in people),
         algorithm=_algorithm(evaluations),
         parameters=tuple(_texts(evaluations, _PARAMETERS)),
+        spaces=spaces_of(dataset),
         lost=left_out(dataset),
     )
 
@@ -169,6 +174,7 @@ def _group(group: Dataset) -> ReadGroup:
         site=_coded(sites[0]) if sites else None,
         side=one_side(modifiers_of(group)),
         region=_region(group),
+        spaces=tuple(dict.fromkeys(str(one.get("ReferencedFrameOfReferenceUID") or "") for one in _placed(group))),
         category=_coded(children[_CATEGORY]) if _CATEGORY in children else None,
         algorithm=_algorithm(said) if said else _algorithm(group.ContentSequence),
         parameters=tuple(_texts(said or group.ContentSequence, _PARAMETERS)),
@@ -184,12 +190,15 @@ def _maps(group: Dataset) -> Iterator[str]:
 
 def _region(group: Dataset) -> Box | Point | None:
     """What holds the 3D coordinates of a group; None where it has none."""
-    placed = [child for child in group.ContentSequence if child.ValueType == "SCOORD3D"]
-    points = np.array([one for child in placed for one in child.GraphicData], dtype=np.float64).reshape(-1, 3)
+    points = np.array([one for child in _placed(group) for one in child.GraphicData], dtype=np.float64).reshape(-1, 3)
     if not len(points):
         return None
     low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return Point(position=tuple(low)) if low == high else Box(low=tuple(low), high=tuple(high))
+
+
+def _placed(group: Dataset) -> list[Dataset]:
+    return [child for child in group.ContentSequence if child.ValueType == "SCOORD3D"]
 
 
 def _texts(items: Sequence[Dataset], name: tuple[str, str]) -> list[str]:

@@ -47,10 +47,10 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
 
 
 def _document(result: AnalysisResult, numbers: list[int], context: ExportContext) -> Dataset:
-    header, sources = context.header, tuple(source_planes(context.headers))
+    header, sources = context.header, tuple(source_planes(context))
     check_space(header)
     places = [(number, _place(result, number, header, sources)) for number in numbers]
-    content = [image_library(header, sources), sr_tree.located(result, places, cited_maps(result, context))]
+    content = [image_library(context, sources), sr_tree.located(result, places, cited_maps(result, context))]
     remarks = [sr_tree.remarks(result)] if result.needs_a_look else []
     dataset = Dataset()
     for element in sr_tree.report(result, [*content, *remarks], modality=str(header.get("Modality", ""))):

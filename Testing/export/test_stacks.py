@@ -1,0 +1,138 @@
+"""Of several stacks at one place in one object, a result cites the frames that it was made of, and no others."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from slicermedai.dicom.headers import load_headers, save_headers
+from slicermedai.dicom.inputs import Source, open_source
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import FormatError
+from slicermedai.export.own import read_own
+from slicermedai.export.run import export_result
+from Testing.export.cases import GRIDS, Case
+from Testing.export.test_explanations import walk
+from Testing.export.test_from_source import a_series, analysed
+from Testing.export.test_pmap import a_map, with_maps
+from Testing.export.test_sr_image import LESION, said_of
+from Testing.export.test_sr_regions import BOX, detected
+from Testing.export.validators import dciodvfy_errors
+from Testing.fixtures.series_writer import SeriesSpec
+
+_KINDS = {
+    "echo": ("MREchoSequence", "EffectiveEchoTime", (10.0, 80.0)),
+    "b value": ("MRDiffusionSequence", "DiffusionBValue", (0.0, 1000.0)),
+    "temporal position": ("FrameContentSequence", "TemporalPositionIndex", (1, 2)),
+}
+
+
+def two_stacks(folder: Path, kind: str) -> Path:
+    """An enhanced MR object in which frames of two stacks alternate; what the second shows lies two columns further."""
+    (file,) = a_series(GRIDS["oblique"], folder, SeriesSpec(enhanced=True)).iterdir()
+    dataset = dcmread(file)
+    frames = np.frombuffer(dataset.PixelData, np.uint16).reshape(-1, dataset.Rows, dataset.Columns)
+    both = np.stack([frames, np.roll(frames, 2, axis=2)], axis=1).reshape(-1, *frames.shape[1:])
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    dataset.PerFrameFunctionalGroupsSequence = [_marked(group, kind, which) for group in groups for which in (0, 1)]
+    dataset.NumberOfFrames, dataset.PixelData = len(both), both.tobytes()
+    dataset.save_as(file)
+    return file
+
+
+def _marked(group: Dataset, kind: str, which: int) -> Dataset:
+    macro, keyword, values = _KINDS[kind]
+    made = copy.deepcopy(group)
+    if macro not in made:
+        setattr(made, macro, [Dataset()])
+    setattr(made[macro][0], keyword, values[which])
+    return made
+
+
+def stack(file: Path, number: int) -> Source:
+    return open_source(file, series=f"{dcmread(file).SeriesInstanceUID}#{number}")
+
+
+def cited(dataset: Dataset) -> set[int]:
+    """Every number of a frame that an object refers to."""
+    found = set()
+    for element in dataset.iterall():
+        if element.keyword == "ReferencedFrameNumber":
+            found |= {int(one) for one in ([element.value] if element.VM == 1 else element.value)}
+    return found
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("number", [1, 2])
+def test_each_frame_of_a_segmentation_cites_the_frame_of_its_own_stack(kind: str, number: int, tmp_path: Path) -> None:
+    file = two_stacks(tmp_path / "images", kind)
+    source = stack(file, number)
+    (path,) = export_result(analysed(source), headers=source.headers, folder=tmp_path, formats=("seg",))
+    made, images = dcmread(path), dcmread(file).PerFrameFunctionalGroupsSequence
+    macro, keyword, values = _KINDS[kind]
+    for group in made.PerFrameFunctionalGroupsSequence:
+        origin = images[group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber - 1]
+        assert origin[macro][0][keyword].value == values[number - 1]
+        places = [one.PlanePositionSequence[0].ImagePositionPatient for one in (group, origin)]
+        assert np.allclose(*np.array(places, dtype=float), atol=1e-3)
+    assert cited(made) <= {frame for _, frame in source.slices} and len(cited(made)) > 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_every_object_cites_its_own_stack_alone_and_reads_back_so(number: int, tmp_path: Path) -> None:
+    source = stack(two_stacks(tmp_path / "images", "echo"), number)
+    own = {frame for _, frame in source.slices}
+    case = Case(result=analysed(source), headers=source.headers, masks=())
+    case = with_maps(case, a_map(case))
+    for name, one, formats in (
+        ("segments", case, ("seg", "sr", "sr-plain", "pmap", "rtstruct", "seg-labelmap")),
+        ("boxes", detected(case, BOX), ("sr-regions",)),
+        ("whole", said_of(case, LESION), ("sr-image",)),
+    ):
+        (tmp_path / name).mkdir()
+        paths = export_result(one.result, headers=one.headers, folder=tmp_path / name, formats=formats)
+        for path in paths:
+            assert cited(dcmread(path)) <= own and cited(dcmread(path)), path.name
+            assert dciodvfy_errors(path) == [], path.name
+        reports = [path for path in paths if "sr" in path.name.split("-")[0]]
+        (series,) = read_own(reports).result.sources
+        assert set(series.instances[0].chosen) == own, name
+
+
+def test_a_saved_result_still_knows_its_frames(tmp_path: Path) -> None:
+    source = stack(two_stacks(tmp_path / "images", "echo"), 2)
+    analysed(source).save(tmp_path / "result")
+    save_headers(source.headers, tmp_path / "headers")
+    result, headers = AnalysisResult.load(tmp_path / "result"), load_headers(tmp_path / "headers")
+    (path,) = export_result(result, headers=headers, folder=tmp_path, formats=("seg",))
+    assert cited(dcmread(path)) <= {frame for _, frame in source.slices}
+
+
+def test_where_a_result_does_not_say_which_frames_it_is_refused_by_name(tmp_path: Path) -> None:
+    source = stack(two_stacks(tmp_path / "images", "echo"), 2)
+    result = analysed(source)
+    silent = [
+        dataclasses.replace(one, instances=tuple(dataclasses.replace(part, chosen=()) for part in one.instances))
+        for one in result.sources
+    ]
+    with pytest.raises(FormatError, match="several images of the source lie at slice 1") as caught:
+        export_result(
+            dataclasses.replace(result, sources=tuple(silent)),
+            headers=source.headers,
+            folder=tmp_path,
+            formats=("seg",),
+        )
+    assert caught.value.attribute == "ReferencedFrameNumber"
+
+
+def test_an_object_of_one_stack_alone_names_no_frames_in_its_library(tmp_path: Path) -> None:
+    source = open_source(a_series(GRIDS["axial"], tmp_path / "images", SeriesSpec(enhanced=True)))
+    assert [one.chosen for one in source.study.series[0].instances] == [()]
+    _, path = export_result(analysed(source), headers=source.headers, folder=tmp_path, formats=("seg", "sr"))
+    assert not any("ReferencedFrameNumber" in one.get("ReferencedSOPSequence", [{}])[0] for one in walk(dcmread(path)))
