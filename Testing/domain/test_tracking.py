@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 
 from slicermedai.cli.execute import execute
 from slicermedai.dicom.headers import save_headers
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
+from slicermedai.domain.reviewed import save_reviewed
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.tracking import followed
 from slicermedai.errors import IdentityError, InputError
@@ -40,17 +43,19 @@ def uids(result: AnalysisResult) -> list[str]:
 def test_what_is_there_once_keeps_its_uid_and_what_is_there_twice_its_own() -> None:
     earlier = at("1", LEFT_KIDNEY, LESION, BRAIN_LABEL).result
     later = at("2", BRAIN_LABEL, LESION, LESION, LEFT_KIDNEY).result
-    assert uids(followed(later, earlier)) == ["2.25.13", "2.25.22", "2.25.23", "2.25.11"]
+    assert uids(followed(later, earlier).result) == ["2.25.13", "2.25.22", "2.25.23", "2.25.11"]
 
 
 def test_one_lesion_beside_one_is_not_known_to_be_the_same() -> None:
     earlier, later = at("1", LESION, BRAIN_LABEL).result, at("2", LESION, BRAIN_LABEL).result
-    assert uids(followed(later, earlier)) == ["2.25.21", "2.25.12"]
+    elsewhere = dataclasses.replace(later.volume_geometry, frame_of_reference_uid="2.25.9")
+    later = dataclasses.replace(later, volume_geometry=elsewhere)
+    assert uids(followed(later, earlier).result) == ["2.25.21", "2.25.12"]
 
 
 def test_a_name_without_its_side_is_another_structure() -> None:
     earlier, later = at("1", _RIGHT_KIDNEY, BRAIN_LABEL).result, at("2", LEFT_KIDNEY, BRAIN_LABEL).result
-    assert uids(followed(later, earlier)) == ["2.25.21", "2.25.12"]
+    assert uids(followed(later, earlier).result) == ["2.25.21", "2.25.12"]
     with pytest.raises(InputError, match="earlier"):
         followed(at("2", LEFT_KIDNEY).result, at("1", _RIGHT_KIDNEY).result)
 
@@ -67,7 +72,7 @@ def test_all_that_names_a_finding_follows_it() -> None:
             Review(tracking_uid="", person="Roe", decision=Decision.ACCEPTED),
         ),
     )
-    after = followed(later, at("1", BRAIN_LABEL).result)
+    after = followed(later, at("1", BRAIN_LABEL).result).result
     assert (uids(after), after.maps[0].explains) == (["2.25.11"], ("2.25.11",))
     assert [one.tracking_uid for one in (*after.quality, *after.reviews)] == ["2.25.11", "2.25.11", ""]
     assert uid not in repr(dataclasses.asdict(dataclasses.replace(after, findings=(), maps=(), volume_geometry=None)))
@@ -79,29 +84,116 @@ def test_all_that_names_a_finding_follows_it() -> None:
         ({"patient_id": "P-2"}, "PatientID"),
         ({"patient_id": ""}, "PatientID"),
         ({"identity": Identity.DEIDENTIFY}, "identity"),
+        ({"birth_date": "19510203"}, "PatientBirthDate"),
+        ({"patient_name": "Roe^Richard"}, "PatientName"),
+        ({"issuer": "Hospital B"}, "IssuerOfPatientID"),
     ],
 )
 def test_another_patient_or_route_is_refused(fields: dict[str, object], named: str) -> None:
     later, earlier = at("2", BRAIN_LABEL).result, at("1", BRAIN_LABEL).result
-    study: Study = dataclasses.replace(earlier.study, **fields)  # type: ignore[arg-type]
-    with pytest.raises(IdentityError, match=named):
+    known = {"birth_date": "19500102", "patient_name": "Doe^Jane", "issuer": "Hospital A"}
+    later = dataclasses.replace(later, study=dataclasses.replace(later.study, **known))
+    study: Study = dataclasses.replace(earlier.study, **{**known, **fields})  # type: ignore[arg-type]
+    with pytest.raises(IdentityError, match=named) as caught:
         followed(later, dataclasses.replace(earlier, study=study))
+    assert not any(str(value) in str(caught.value) for value in (*known.values(), "Roe"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"birth_date": "", "patient_name": "", "issuer": ""},
+        {"patient_name": "DOE^JANE^M"},
+        {"patient_name": "Doe Jane"},
+        {"patient_name": "Doe^Jane=山田^太郎"},
+    ],
+)
+def test_what_one_result_says_more_of_the_patient_contradicts_nothing(fields: dict[str, str]) -> None:
+    later, earlier = at("2", BRAIN_LABEL).result, at("1", BRAIN_LABEL).result
+    known = {"birth_date": "19500102", "patient_name": "Doe^Jane", "issuer": "Hospital A"}
+    later = dataclasses.replace(later, study=dataclasses.replace(later.study, **known))
+    study = dataclasses.replace(earlier.study, **{**known, **fields})
+    for one, other in (
+        (later, dataclasses.replace(earlier, study=study)),
+        (dataclasses.replace(earlier, study=study), later),
+    ):
+        assert followed(one, other).links[0].earlier == other.findings[0].tracking_uid
+
+
+def saved(case: Case, folder: Path) -> Path:
+    """The output of a run, as far as an export looks at it."""
+    case.result.save(folder / "result")
+    save_headers(case.headers, folder / "result" / "source")
+    return folder
+
+
+def exported(later: Path, earlier: Path, *, name: str = "out", matches: Path | None = None) -> Path:
+    job = ExportJob(
+        source=str(later),
+        earlier=str(earlier),
+        output=str(later.parent / name),
+        formats=("seg", "sr", "fhir", "csv"),
+        matches=str(matches or ""),
+    )
+    return execute(job, job_id="j")
 
 
 def test_an_export_tracks_by_an_earlier_result_in_every_object(tmp_path: Path) -> None:
-    earlier, later = at("1", BRAIN_LABEL), at("2", BRAIN_LABEL)
-    for name, case in (("earlier", earlier), ("later", later)):
-        case.result.save(tmp_path / name / "result")
-        save_headers(case.headers, tmp_path / name / "result" / "source")
-    job = ExportJob(
-        source=str(tmp_path / "later"),
-        earlier=str(tmp_path / "earlier"),
-        output=str(tmp_path / "out"),
-        formats=("seg", "sr", "fhir", "csv"),
-    )
-    out = execute(job, job_id="j")
+    out = exported(saved(at("2", BRAIN_LABEL), tmp_path / "later"), saved(at("1", BRAIN_LABEL), tmp_path / "earlier"))
     assert dcmread(out / "seg.dcm").SegmentSequence[0].TrackingUID == "2.25.11"
-    for path in out.iterdir():
+    for path in [one for one in out.iterdir() if one.name != "tracking.csv"]:
         content = path.read_bytes()
         assert b"2.25.11" in content and b"2.25.21" not in content, path.name
     assert uids(AnalysisResult.load(tmp_path / "later")) == ["2.25.21"], "the saved result stays as it is"
+
+
+def test_an_export_tells_what_was_matched_and_takes_back_what_a_person_made_of_it(tmp_path: Path) -> None:
+    later = saved(at("2", BRAIN_LABEL, LESION, LESION), tmp_path / "later")
+    earlier = saved(at("1", LESION, BRAIN_LABEL), tmp_path / "earlier")
+    told = (exported(later, earlier) / "tracking.csv").read_text(encoding="utf-8")
+    rows = [line.split(",")[:2] for line in told.splitlines()[1:]]
+    assert rows == [["2.25.21", "2.25.12"], ["2.25.22", ""], ["2.25.23", ""], ["", "2.25.11"]]
+    assert told.count("not matched") == 3
+    table = tmp_path / "mine.csv"
+    table.write_text(told.replace("2.25.23,,", "2.25.23,2.25.11,"), encoding="utf-8")
+    out = exported(later, earlier, name="again", matches=table)
+    segments = dcmread(out / "seg.dcm").SegmentSequence
+    assert [one.TrackingUID for one in segments] == ["2.25.12", "2.25.22", "2.25.11"]
+    assert "2.25.23,2.25.11,Lesion,by the table" in (out / "tracking.csv").read_text(encoding="utf-8")
+
+
+def test_a_table_without_an_earlier_result_is_refused(tmp_path: Path) -> None:
+    job = ExportJob(
+        source=str(saved(at("2", BRAIN_LABEL), tmp_path / "later")),
+        output=str(tmp_path / "out"),
+        formats=("csv",),
+        matches=str(tmp_path / "mine.csv"),
+    )
+    with pytest.raises(InputError, match="matches"):
+        execute(job, job_id="j")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_of_a_run_has_what_people_decided_since_and_one_of_its_first_result_has_not(tmp_path: Path) -> None:
+    run = saved(at("2", BRAIN_LABEL, LEFT_KIDNEY), tmp_path / "run")
+    rejected = Review(tracking_uid="2.25.22", person="Jane Roe", decision=Decision.REJECTED, time="2026-11-22T10:00:00")
+    accepted = dataclasses.replace(rejected, tracking_uid="2.25.21", decision=Decision.ACCEPTED)
+    save_reviewed(run, (rejected, accepted))
+    for source, count, flag in ((run, 1, "VERIFIED"), (run / "result", 2, "UNVERIFIED")):
+        out = tmp_path / f"out {count}"
+        execute(ExportJob(source=str(source), output=str(out), formats=("seg", "sr")), job_id="j")
+        assert len(dcmread(out / "seg.dcm").SegmentSequence) == count
+        assert dcmread(out / "sr.dcm").VerificationFlag == flag
+
+
+@pytest.mark.parametrize("decision", [None, Decision.ACCEPTED, Decision.REJECTED])
+def test_pictures_of_what_a_person_changed_since_are_in_no_capture(decision: Decision | None, tmp_path: Path) -> None:
+    run = saved(at("2", BRAIN_LABEL, LEFT_KIDNEY), tmp_path / "run")
+    (run / "pictures").mkdir()
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(run / "pictures" / "axial.png")
+    if decision is not None:
+        save_reviewed(run, [Review(tracking_uid="2.25.22", person="Jane Roe", decision=decision)])
+    out = execute(ExportJob(source=str(run), output=str(tmp_path / "out"), formats=("capture",)), job_id="j")
+    pictured = [path for path in out.iterdir() if "Axial" in str(dcmread(path).ImageComments)]
+    assert bool(pictured) == (decision is not Decision.REJECTED)

@@ -12,14 +12,18 @@ from slicermedai.audit.ends import record_failure
 from slicermedai.audit.log import append
 from slicermedai.domain.estimate import Took
 from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.reviewed import newest
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.errors import MedAIError
+from slicermedai.domain.tracking_table import FILE_NAME, read_table, write_table
+from slicermedai.errors import InputError, MedAIError
 from slicermedai.jobs import speeds
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import ExportJob, Job, RunJob
 
 if TYPE_CHECKING:
     from slicermedai.domain.bundle import BundleRef
+    from slicermedai.domain.result import AnalysisResult
+    from slicermedai.domain.tracking import Followed
     from slicermedai.pipeline import Outcome
 
 _NETWORK, _FURTHER = ("segment", "detect", "classify"), ("uncertainty", "saliency", "stability")
@@ -128,22 +132,40 @@ def _bundle(name: str) -> BundleRef | None:
 def export_saved(job: ExportJob, *, job_id: str, progress: Progress) -> Path:
     """The executor of :class:`ExportJob`."""
     from slicermedai.dicom.headers import load_headers
-    from slicermedai.domain.result import AnalysisResult, result_folder
-    from slicermedai.domain.tracking import followed
+    from slicermedai.domain.result import AnalysisResult
     from slicermedai.export.profiles import formats_of
     from slicermedai.export.run import export_pictured, export_result
     from slicermedai.pipeline import HEADERS
     from slicermedai.report.build import pictures_beside
 
-    source, output = result_folder(Path(job.source)), Path(job.output)
+    source, output = newest(Path(job.source)), Path(job.output)
     formats = formats_of(job.formats, job.profile)
     progress("read", 0.0)
     result, headers = AnalysisResult.load(source), load_headers(source / HEADERS)
-    if job.earlier:
-        result = followed(result, AnalysisResult.load(result_folder(Path(job.earlier))))
+    known = _followed(result, job)
+    result = known.result
     steps.record_result_read(source, job_id=job_id)
     with atomic_folder(output) as partial:
         export_result(result, headers=headers, folder=partial, formats=formats, progress=progress)
         pictures = pictures_beside(source)
         export_pictured(result, headers=headers, folder=partial, formats=formats, pictures=pictures)
+        if job.earlier:
+            write_table(known.links, partial / FILE_NAME)
     return output
+
+
+def _followed(result: AnalysisResult, job: ExportJob) -> Followed:
+    """``result`` with the tracking UIDs of the earlier one, where one is named."""
+    from slicermedai.domain.result import AnalysisResult
+    from slicermedai.domain.tracking import Followed, followed
+
+    if not job.earlier:
+        if job.matches:
+            raise InputError(
+                "a table of matches needs the earlier result that it is about",
+                attribute="matches",
+                advice="Name that result's folder as `earlier`.",
+            )
+        return Followed(result=result, links=())
+    pairs = read_table(Path(job.matches)) if job.matches else {}
+    return followed(result, AnalysisResult.load(newest(Path(job.earlier))), pairs=pairs)

@@ -1,65 +1,227 @@
 """One structure at two time points: a result takes over the tracking UIDs that an earlier one of the patient has.
 
-Anatomical structures are the same where each result has one of that name, codes and side. Lesions keep their own UIDs,
-one beside one too, as does what is there several times: which is which only a person can say.
+Anatomical structures are the same where each result has one of that name, codes and side. Lesions are the same where
+they lie at one place, which can be known in one frame of reference alone, or where a person says so. All else keeps its
+own UID, one beside one too, and is told as not matched.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import filterfalse
 from typing import Any
 
 from slicermedai.domain.codes import Code
+from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Finding
+from slicermedai.domain.overlap import extent_of, overlap
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import Study
 from slicermedai.errors import IdentityError, InputError
 
 _ANATOMY = {("123037004", "SCT"), ("91723000", "SCT"), ("T-D000A", "SRT")}
 """Categories of what a body has (CID 7150): Anatomical Structure."""
+_ENOUGH = 0.5
+"""The share of the smaller of two lesions that lies in the larger, from which on they are one."""
 
 _Key = tuple[str, Code, Code, Code | None]
 
 
-def followed(result: AnalysisResult, earlier: AnalysisResult) -> AnalysisResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A finding of either result, and how it was known in the other, or why not.
+
+    ``finding`` is its tracking UID as it was before, "" for one of the earlier result alone; ``earlier`` is that of the
+    earlier finding, "" where none is known.
+    """
+
+    finding: str
+    earlier: str
+    name: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A result with the tracking UIDs of an earlier one, and what of both is which."""
+
+    result: AnalysisResult
+    links: tuple[Link, ...]
+
+
+def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[str, str] | None = None) -> Followed:
     """``result`` with the tracking UIDs of ``earlier``, wherever it names findings.
+
+    ``pairs`` is what a person says: a finding of ``result`` -> the earlier one, or "" for none; each by its tracking
+    UID, or by its name where that is there once. It goes before all else.
 
     Raises
     ------
     IdentityError
         The results are of two patients, one of them is of nobody, or they are of two identity routes.
     InputError
-        No anatomical structure of the one is in the other.
+        No finding of the one is known in the other, or ``pairs`` names what is not there, or one finding twice.
     """
-    _check_patient(result, earlier)
-    before = _alone(earlier)
-    uids = {one.tracking_uid: before[key].tracking_uid for key, one in _alone(result).items() if key in before}
-    if not uids:
-        raise InputError("no anatomical structure of the earlier result is in this one", attribute="earlier")
-    others = {one.tracking_uid for one in result.findings} - set(uids)
-    return _renamed(result, {old: new for old, new in uids.items() if new not in others})
+    _check_patient(result.study, earlier.study)
+    search = _Search(result, earlier)
+    search.by_person(pairs or {})
+    search.by_name()
+    search.by_place()
+    if not search.found:
+        raise InputError(
+            "no finding of the earlier result is known in this one",
+            attribute="earlier",
+            advice="Say in a table which finding is which: columns finding and earlier, by tracking UID or name.",
+        )
+    kept = {one.tracking_uid for one in result.findings} - set(search.found)
+    uids = {own: known for own, known in search.found.items() if known not in kept}
+    return Followed(result=_renamed(result, uids), links=tuple(search.links()))
 
 
-def _check_patient(result: AnalysisResult, earlier: AnalysisResult) -> None:
-    one, other = result.study, earlier.study
+def _check_patient(one: Study, other: Study) -> None:
     if not one.patient_id or one.patient_id != other.patient_id:
         raise IdentityError("the earlier result is not known to be of the same patient", attribute="PatientID")
+    for attribute in _contradictions(one, other):
+        raise IdentityError("the earlier result has that patient's number and is of another", attribute=attribute)
     if one.identity is not other.identity:
         raise IdentityError("the earlier result is of the other identity route", attribute="identity")
+
+
+def _contradictions(one: Study, other: Study) -> Iterator[str]:
+    """What both say, and say otherwise; of names the one may say more than the other."""
+    if "" != one.issuer != other.issuer != "":
+        yield "IssuerOfPatientID"
+    if "" != one.birth_date != other.birth_date != "":
+        yield "PatientBirthDate"
+    said = [set(re.findall(r"\w+", study.patient_name.casefold())) for study in (one, other)]
+    if all(said) and not (said[0] <= said[1] or said[1] <= said[0]):
+        yield "PatientName"
 
 
 def _key(one: Finding) -> _Key:
     return one.label.name, one.label.category, one.label.type, one.label.modifier
 
 
-def _alone(result: AnalysisResult) -> dict[_Key, Finding]:
+def _alone(findings: Iterable[Finding]) -> dict[_Key, Finding]:
     """The anatomical structures that are there once."""
-    often = Counter(map(_key, result.findings))
-    return {_key(one): one for one in result.findings if often[_key(one)] == 1 and _is_anatomy(one)}
+    findings = list(findings)
+    often = Counter(map(_key, findings))
+    return {_key(one): one for one in findings if often[_key(one)] == 1 and _is_anatomy(one)}
 
 
 def _is_anatomy(one: Finding) -> bool:
     return (one.label.category.value, one.label.category.scheme) in _ANATOMY
+
+
+def _is_alike(one: Finding, other: Finding) -> bool:
+    """Lesions of one kind, on sides that do not contradict each other."""
+    if _is_anatomy(one) or _is_anatomy(other):
+        return False
+    a, b = one.label, other.label
+    return (a.category, a.type) == (b.category, b.type) and (
+        None in (a.modifier, b.modifier) or a.modifier == b.modifier
+    )
+
+
+class _Side:
+    """The findings of one of the two results, and what was said of each, by its UID."""
+
+    def __init__(self, result: AnalysisResult) -> None:
+        self.result = decided(result)
+        self.said: dict[str, str] = {}
+
+    @property
+    def left(self) -> list[Finding]:
+        """What nothing was said of yet."""
+        return [one for one in self.result.findings if one.tracking_uid not in self.said]
+
+    def named(self, name: str) -> Finding:
+        """The finding of that UID, or the one of that name."""
+        found = [one for one in self.result.findings if one.tracking_uid == name]
+        found = found or [one for one in self.result.findings if one.label.name == name]
+        if len(found) != 1:
+            raise InputError(
+                f"the table names a finding that {'is there several times' if found else 'is not there'}",
+                attribute="matches",
+                advice="Name it by its tracking UID, as findings.csv has it.",
+            )
+        if found[0].tracking_uid in self.said:
+            raise InputError("the table names one finding twice", attribute="matches")
+        return found[0]
+
+    def doubt(self, touched: Mapping[str, int], why: str) -> None:
+        """Say of the lesions that are left why none of them was known."""
+        for one in filterfalse(_is_anatomy, self.left):
+            count = touched.get(one.tracking_uid, 0)
+            told = "too little of them lies at one place, or the other touches a further one" if count else why
+            told = f"it touches {count} of the other result" if count > 1 else told
+            self.said[one.tracking_uid] = f"not matched: {told}"
+
+
+class _Search:
+    """``found``: a finding's UID -> that of the earlier one."""
+
+    def __init__(self, result: AnalysisResult, earlier: AnalysisResult) -> None:
+        self.now, self.then = _Side(result), _Side(earlier)
+        self.found: dict[str, str] = {}
+
+    def _join(self, one: Finding, other: Finding, how: str) -> None:
+        self.found[one.tracking_uid] = other.tracking_uid
+        self.now.said[one.tracking_uid] = self.then.said[other.tracking_uid] = how
+
+    def by_person(self, pairs: Mapping[str, str]) -> None:
+        for own, known in pairs.items():
+            one = self.now.named(own)
+            if known:
+                self._join(one, self.then.named(known), "by the table")
+            else:
+                self.now.said[one.tracking_uid] = "not matched: the table says so"
+
+    def by_name(self) -> None:
+        before = _alone(self.then.left)
+        for key, one in _alone(self.now.left).items():
+            if key in before:
+                self._join(one, before[key], "the same structure, there once")
+
+    def by_place(self) -> None:
+        """Those pairs of lesions of which neither touches a further one."""
+        spaces = {side.result.volume_geometry.frame_of_reference_uid for side in (self.now, self.then)}
+        shared = len(spaces) == 1 and "" not in spaces
+        touching = list(_touching(self.now.left, self.then.left)) if shared else []
+        now = Counter(one.tracking_uid for one, _, _ in touching)
+        then = Counter(other.tracking_uid for _, other, _ in touching)
+        for one, other, share in touching:
+            if share >= _ENOUGH and now[one.tracking_uid] == then[other.tracking_uid] == 1:
+                self._join(one, other, f"at the same place ({share:.0%} of the smaller lies in the larger)")
+        why = "nothing of its kind lies there" if shared else "places say nothing without a common frame of reference"
+        self.now.doubt(now, why)
+        self.then.doubt(then, why)
+
+    def links(self) -> Iterator[Link]:
+        """All findings of the result, then those of the earlier one that were not found in it."""
+        why = "not matched: not there once in each with that name, codes and side"
+        for one in self.now.result.findings:
+            uid = one.tracking_uid
+            how = self.now.said.get(uid, why)
+            yield Link(finding=uid, earlier=self.found.get(uid, ""), name=one.label.name, how=how)
+        for one in self.then.result.findings:
+            uid = one.tracking_uid
+            if uid not in self.found.values():
+                yield Link(finding="", earlier=uid, name=one.label.name, how=self.then.said.get(uid, why))
+
+
+def _touching(now: list[Finding], then: list[Finding]) -> Iterator[tuple[Finding, Finding, float]]:
+    """Pairs of lesions of one kind that share some place, and how much of it (:func:`~.overlap.overlap`)."""
+    before = [(one, extent_of(one.region)) for one in then]
+    for one, extent in [(one, extent_of(one.region)) for one in filterfalse(_is_anatomy, now)]:
+        for other, known in before:
+            if extent is not None and known is not None and _is_alike(one, other):
+                share = overlap(extent, known)
+                if share:
+                    yield one, other, share
 
 
 def _renamed(result: AnalysisResult, uids: dict[str, str]) -> AnalysisResult:

@@ -55,8 +55,8 @@ class ReadGroup:
     ``site`` and ``side`` say where, in codes: the first of several sites, no side of several.
     ``region`` is set where the group has a place of its own and no segment: what holds its points (LPS mm), a place
     where all of them are one; ``spaces`` are the frames of reference of these. ``parameters`` are the algorithm's, of
-    which ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said, ``maps`` are the SOP Instance UIDs of what
-    explains it.
+    which ``calibration: ...`` is one, as the numbers have them. ``name`` and ``category`` are set where they are said,
+    ``maps`` are the SOP Instance UIDs of what explains it.
     """
 
     tracking_id: str

@@ -196,7 +196,13 @@ class ExportJob(Job):
     )
     earlier: str = field(
         default="",
-        metadata=_option("result folder of an earlier study of the patient: structures keep its tracking UIDs"),
+        metadata=_option(
+            "result folder of an earlier study of the patient: findings keep its tracking UIDs, as tracking.csv tells"
+        ),
+    )
+    matches: str = field(
+        default="",
+        metadata=_option("with an earlier result: table (CSV) of which finding is which, columns finding and earlier"),
     )
 
 
