@@ -11,6 +11,7 @@ PAGES = {
     "MedAI": "running",
     "MedAIBatch": "batch",
     "MedAIDeidentify": "tutorial-researcher",
+    "MedAIMark": "marking",
     "MedAIModels": "models",
     "MedAIPlan": "planning",
     "MedAIReport": "export",

@@ -83,6 +83,18 @@ def _volume_image(node: Any) -> Candidate:
     )
 
 
+def files_of_node(node: Any, database: Any) -> list[Path]:
+    """The files of the instances that a volume node was loaded from, in the database; [] where one is not known there.
+
+    [] too for a volume under a transform: its files say another place. What was done to the voxels since is in no file.
+    """
+    known = str(node.GetAttribute("DICOM.instanceUIDs") or "").split()
+    if not known or database is None or not database.isOpen or node.GetParentTransformNode() is not None:
+        return []
+    found = [str(database.fileForInstance(uid) or "") for uid in known]
+    return [Path(path) for path in found] if all(found) else []
+
+
 def check_nodes(*sources: Any) -> None:
     """Raise where sources that are nodes cannot be run together, as the scene is now.
 

@@ -182,6 +182,10 @@ class PromptSession(Polled):
         """Mark several things at once, and ask; raises :class:`WorkerCrashed`."""
         self._mark((*self.marks, *marks))
 
+    def replace(self, *marks: Prompt) -> None:
+        """Mark these things and nothing else, and ask where there are any; raises :class:`WorkerCrashed`."""
+        self._mark(marks)
+
     def undo(self) -> None:
         """Take the last mark back, and ask again where any is left."""
         self._mark(self.marks[:-1])
@@ -248,6 +252,14 @@ class PromptSession(Polled):
             self._deadline = time.monotonic() + GRACE
             if self._child.pid is not None:
                 self._child.send({"what": _STOP, "id": -self._asked})
+
+    def rest(self) -> None:
+        """End the process with the model now, and give up the answer that is being made; the next mark starts another.
+
+        Marks and what was answered stay. It waits until the process is gone: a moment.
+        """
+        self._child.close()
+        self._waiting, self._deadline = False, None
 
     def save(self, output: str | Path | None = None, **options: Any) -> JobHandle:
         """Start a whole run with the marks as they are, and return at once: it leaves SEG, SR, scene and report.

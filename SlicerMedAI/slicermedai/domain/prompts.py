@@ -85,6 +85,15 @@ class BoxPrompt:
 
 
 Prompt = PointPrompt | BoxPrompt
+INSIDE, OUTSIDE, BOX = "inside", "outside", "box"
+"""The kinds of marks: a point in the structure, one outside of it, a box that holds it."""
+
+
+def kind_of(prompt: Prompt) -> str:
+    """:data:`INSIDE`, :data:`OUTSIDE` or :data:`BOX`."""
+    if isinstance(prompt, BoxPrompt):
+        return BOX
+    return INSIDE if prompt.inside else OUTSIDE
 
 
 def read_prompt(text: str) -> Prompt:
