@@ -88,43 +88,54 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     """
     study = opened(job, folder, progress=progress)
     made = analysed(study, job, job_id=job_id, progress=progress)
-    outcome = _write(made.result, folder, source=study.source, formats=study.formats, progress=progress)
+    outcome = write(made.result, folder, source=study.source, formats=study.formats, progress=progress)
     return replace(outcome, workload=made.prediction.workload, hardware=made.prediction.hardware)
 
 
 def opened(job: RunJob, folder: Path, *, progress: Progress = silent) -> Opened:
     """The model and the images of ``job``; what is de-identified lies in ``folder``. Raises as :func:`run`."""
-    from slicermedai.bundles.registry import resolve
-    from slicermedai.confidence.stability import stability_check
-    from slicermedai.export.formats import fitting
-    from slicermedai.export.obstacle import obstacle_of
     from slicermedai.inference.task import predict
 
     clock = Clock(now())
-    bundle = resolve(job.bundle)
-    _check_maps(job, bundle)
-    _settings(job)
-    stability_check(job.stability, noise=job.stability_noise, seed=job.seed)
+    bundle = checked(job)
     sources = _open(job, clock, progress)
-    source = next(iter(sources.values()))
-    placed = source.volume.geometry.is_in_patient
-    obstacle = obstacle_of(source.headers, source.files, resampled=source.resampled, placed=placed)
-    formats, refused = fitting(
-        job.formats, obstacle=obstacle, orthogonal=source.volume.geometry.is_orthogonal, task=bundle.task
-    )
-    formats += ("pmap",) if not job.formats and obstacle is None and _wants_maps(job) else ()
-    sources, routed = _routed(sources, job, folder, clock, progress)
+    formats, refused = formats_for(job, bundle, next(iter(sources.values())))
+    sources, fit = routed(sources, job, folder, clock=clock, progress=progress)
     return Opened(
         bundle=bundle,
         sources=sources,
-        routed=routed,
+        routed=fit,
         formats=formats,
         refused=refused,
-        read=_digest(list(sources.values())),
+        read=digest(list(sources.values())),
         started=clock.started,
         steps=tuple(clock.steps),
         ask=predict,
     )
+
+
+def checked(job: RunJob) -> BundleRef:
+    """The model of ``job``, after the checks that need no image. Raises as :func:`run`."""
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.confidence.stability import stability_check
+
+    bundle = resolve(job.bundle)
+    _check_maps(job, bundle)
+    _settings(job)
+    stability_check(job.stability, noise=job.stability_noise, seed=job.seed)
+    return bundle
+
+
+def formats_for(job: RunJob, bundle: BundleRef, source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(formats that are written of a result on ``source``, what cannot be written and why). Raises FormatError."""
+    from slicermedai.export.formats import fitting
+    from slicermedai.export.obstacle import obstacle_of
+
+    geometry = source.volume.geometry
+    obstacle = obstacle_of(source.headers, source.files, resampled=source.resampled, placed=geometry.is_in_patient)
+    formats, refused = fitting(job.formats, obstacle=obstacle, orthogonal=geometry.is_orthogonal, task=bundle.task)
+    maps = not job.formats and obstacle is None and _wants_maps(job)
+    return (*formats, *(("pmap",) if maps else ())), refused
 
 
 def analysed(study: Opened, job: RunJob, *, job_id: str, progress: Progress = silent) -> Analysed:
@@ -171,9 +182,10 @@ def _open(job: RunJob, clock: Clock, progress: Progress) -> dict[str, Source]:
     return sources
 
 
-def _routed(
-    sources: Mapping[str, Source], job: RunJob, folder: Path, clock: Clock, progress: Progress
+def routed(
+    sources: Mapping[str, Source], job: RunJob, folder: Path, *, clock: Clock, progress: Progress
 ) -> tuple[dict[str, Source], Routed]:
+    """``sources`` on the route of ``job``, by the same names, and what was done. Raises as :func:`run`."""
     from slicermedai.deid.reopen import Manner, on_route
     from slicermedai.inference.brain import brain_finder
 
@@ -186,13 +198,13 @@ def _routed(
         brain_mask=brain_finder() if route is Identity.DEIDENTIFY else None,
     )
     copies = folder / DICOM / SOURCE
-    routed = on_route(list(sources.values()), route, copies=copies, manner=manner, progress=progress)
-    if routed.report is not None:
-        clock.step("deidentify", routed.report.method)
-    return dict(zip(sources, routed.sources, strict=True)), routed
+    fit = on_route(list(sources.values()), route, copies=copies, manner=manner, progress=progress)
+    if fit.report is not None:
+        clock.step("deidentify", fit.report.method)
+    return dict(zip(sources, fit.sources, strict=True)), fit
 
 
-def _digest(sources: Sequence[Source]) -> InputDigest:
+def digest(sources: Sequence[Source]) -> InputDigest:
     """Of all that was read; the image is the first, which results refer to."""
     whole = all(source.whole and source.files for source in sources)
     if not whole and len(sources) > 1:
@@ -295,9 +307,10 @@ def _marked(made: Provenance) -> tuple[Step, ...]:
     return (Step(name="prompts", detail="; ".join(one.in_words for one in made.prompts)),) if made.prompts else ()
 
 
-def _write(
+def write(
     result: AnalysisResult, folder: Path, *, source: Source, formats: tuple[str, ...], progress: Progress
 ) -> Outcome:
+    """``result``, the headers of ``source`` and ``formats`` into ``folder``. Raises as :func:`run`."""
     from slicermedai.dicom.headers import save_headers
     from slicermedai.export.run import export_result
 

@@ -55,12 +55,9 @@ def execute(job: Job, *, job_id: str, progress: Progress = silent) -> Path:
 
 def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
     """The executor of :class:`RunJob`: the pipeline, then scene, pictures and report."""
-    from slicermedai.pipeline import run
-
     output, began = Path(job.output), time.monotonic()
     with atomic_folder(output) as partial:
-        outcome = run(job, partial, job_id=job_id, progress=progress)
-        _record(job, outcome, job_id)
+        outcome = _analysed(job, partial, job_id, progress)
         if job.thumbnail:
             from slicermedai.batch.thumbnail import write_thumbnail
 
@@ -73,8 +70,23 @@ def run_study(job: RunJob, *, job_id: str, progress: Progress) -> Path:
         else:
             with_pictures(())
         progress("report" if job.report else "export", 1.0)  # the last chance to stop before the folder gets its name
-    _note_speed(job, outcome, time.monotonic() - began)
+    if not job.over_time:
+        _note_speed(job, outcome, time.monotonic() - began)
     return output
+
+
+def _analysed(job: RunJob, folder: Path, job_id: str, progress: Progress) -> Outcome:
+    """One image, or every frame of a series over time; what was read and what ran is logged."""
+    if job.over_time:
+        from slicermedai.over_time.run import run_over_time
+
+        heard = partial_call(_record, job, job_id=job_id)
+        return run_over_time(job, folder, job_id=job_id, progress=progress, heard=heard)
+    from slicermedai.pipeline import run
+
+    outcome = run(job, folder, job_id=job_id, progress=progress)
+    _record(job, outcome, job_id=job_id)
+    return outcome
 
 
 def _note_speed(job: RunJob, outcome: Outcome, seconds: float) -> None:
@@ -111,7 +123,7 @@ def _export_pictured(job: RunJob, outcome: Outcome, folder: Path, pictures: tupl
         export_pictured(outcome.result, headers=headers, folder=folder / DICOM, formats=job.formats, pictures=pictures)
 
 
-def _record(job: RunJob, outcome: Outcome, job_id: str) -> None:
+def _record(job: RunJob, outcome: Outcome, *, job_id: str) -> None:
     result = outcome.result
     steps.record_read(result.provenance, slices=outcome.volume.array.shape[0], job_id=job_id, route=job.identity)
     if result.deidentification is not None:

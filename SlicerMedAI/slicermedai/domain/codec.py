@@ -21,6 +21,7 @@ import numpy as np
 from slicermedai.domain import (
     bundle,
     codes,
+    course,
     finding,
     flat,
     geometry,
@@ -43,6 +44,7 @@ _ARRAYS_NAME = "arrays.npz"
 _DATE = (1980, 1, 1, 0, 0, 0)
 _MODULES = (
     codes,
+    course,
     geometry,
     flat,
     volume,

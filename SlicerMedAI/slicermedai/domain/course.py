@@ -36,7 +36,8 @@ class Moment:
     @property
     def in_words(self) -> str:
         """For people: "frame 3 of 20, 84 ms after the first"."""
-        return f"frame {self.number} of {self.of}{f', {self.time} after the first' if self.time else ''}"
+        since = f", {self.time} after the first" if self.seconds else ""
+        return f"frame {self.number} of {self.of}{since}"
 
     @property
     def time(self) -> str:

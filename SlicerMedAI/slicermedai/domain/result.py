@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from slicermedai.domain.codes import Code
+from slicermedai.domain.course import Course, Moment
 from slicermedai.domain.finding import Finding, Interval, Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
@@ -151,7 +152,8 @@ class AnalysisResult:
 
     ``notes`` is what the geometry gate said about the input. ``volume_geometry`` is the grid of the image that was
     analysed. Pixel-free source headers lie beside the saved result in ``source/`` and are opaque here. A result folder
-    is patient data.
+    is patient data. Of one image of several over time ``moment`` says which; ``course`` holds what became of all of
+    them, in the one result that stands for the series.
     """
 
     status: Status
@@ -168,6 +170,8 @@ class AnalysisResult:
     message: str = ""
     uncertainty: Uncertainty | None = None
     stability: Stability | None = None
+    moment: Moment | None = None
+    course: Course | None = None
 
     @property
     def needs_a_look(self) -> bool:

@@ -67,6 +67,27 @@ class Memory:
 
 
 @dataclass(slots=True, eq=False)
+class Networks(Memory):
+    """Keeps the networks of one model, and nothing of any image: for a run of many images."""
+
+    limit: float = 0.0
+
+    def load(self, manifest: Manifest, *, part: str, weights: str, device: str) -> Any:
+        """As :meth:`Memory.load`: once."""
+        key = f"network {manifest.ref.path} {part} {weights} {manifest.file(weights).sha256}"
+        if key not in self._kept:
+            self._kept[key] = load_network(manifest, part=part, weights=weights, device=device)
+        return self._kept[key].to(device)
+
+    def once(self, name: str, make: Callable[[], _T]) -> _T:
+        """What ``make`` makes now: it is of one image."""
+        return make()
+
+    def keep(self, key: Any, made: torch.Tensor) -> None:
+        """Nothing of an image is kept."""
+
+
+@dataclass(slots=True, eq=False)
 class Nothing(Memory):
     """Keeps nothing: for a run that is asked once."""
 

@@ -81,11 +81,20 @@ class Kind:
 
 
 def _of_run(job: RunJob) -> dict[str, float]:
+    if job.over_time:
+        return _of_frames(job)
     skipped = (() if job.identity == "deidentify" else ("deidentify",)) + (() if job.report else _PICTURED)
     kept = [(name, weight) for name, weight in STAGES.items() if name not in skipped]
     again = [("stability", STAGES["segment"] * job.stability)] if job.stability > 0 else []
     after = 1 + [name for name, _ in kept].index("segment")
     return dict([*kept[:after], *again, *kept[after:]])
+
+
+def _of_frames(job: RunJob) -> dict[str, float]:
+    """All that is done of each frame is one stage; reading, and what is made of the series, lie around it."""
+    shown = {name: STAGES[name] for name in ("save", "export", *(_PICTURED if job.report else ()))}
+    route = {"deidentify": STAGES["deidentify"]} if job.identity == "deidentify" else {}
+    return {"start": STAGES["start"], "read": STAGES["read"], **route, "frames": 10 * STAGES["segment"], **shown}
 
 
 def _of_export(job: ExportJob) -> dict[str, float]:

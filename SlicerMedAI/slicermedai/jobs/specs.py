@@ -45,6 +45,13 @@ class RunJob(Job):
     shows: str = field(
         default="", metadata=_option("what SOURCE shows, where a model takes several images and it does not say (T1)")
     )
+    over_time: bool = field(
+        default=False,
+        metadata=_option(
+            "the series shows one body several times (cine MR, dynamic CT or PET, a NIfTI file of four dimensions): "
+            "every frame is analysed, and each structure's volume told over time"
+        ),
+    )
     other_frames: bool = field(
         default=False,
         metadata=_option(

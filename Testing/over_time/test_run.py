@@ -1,0 +1,257 @@
+"""A series over time through a whole run: every frame, one identity a structure, one network, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from slicermedai.cli.execute import execute
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import GeometryError, InputError, JobCancelled
+from slicermedai.inference import memory
+from slicermedai.jobs.files import write_job
+from Testing.fixtures.beating import Beat, beating_heart
+from Testing.fixtures.faults import edit
+from Testing.fixtures.grids import AXIAL, covering
+from Testing.fixtures.identity import Identity, identity_tokens
+from Testing.fixtures.leaks import leaks
+from Testing.fixtures.timed_writer import write_enhanced_over_time, write_nifti_over_time, write_over_time
+from Testing.over_time.conftest import BEAT, Run, job
+
+pytestmark = pytest.mark.xdist_group("beating heart")
+SMALL = covering(AXIAL, spacing=(8.0, 5.0, 5.0), extent=(140.0, 140.0, 140.0))
+SHORT = Beat(frames=3)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "over_time.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_ejection_fraction_is_within_one_point_of_the_truth(beat_run: Run) -> None:
+    (found,) = beat_run.course.ejections
+    assert found.fraction is not None
+    assert found.end_diastolic is not None
+    assert found.end_systolic is not None
+    assert found.fraction.value == pytest.approx(100 * BEAT.ejection_fraction, abs=1.0)
+    assert found.end_diastolic.value == pytest.approx(max(BEAT.volumes), rel=0.02)
+    assert found.end_systolic.value == pytest.approx(min(BEAT.volumes), rel=0.02)
+    assert (found.diastole, found.systole) == (0, int(np.argmin(BEAT.volumes)))
+
+
+def test_each_structure_has_one_identity_and_its_volume_in_every_frame(beat_run: Run) -> None:
+    by_name = {curve.label.name: curve for curve in beat_run.course.curves}
+    assert set(by_name) == {"Left ventricle", "Myocardium"}
+    assert by_name["Left ventricle"].volumes == pytest.approx(BEAT.volumes, rel=0.03)
+    assert by_name["Myocardium"].volumes == pytest.approx([BEAT.wall] * 12, rel=0.04)
+    for index, frame in enumerate(beat_run.course.frames):
+        result = AnalysisResult.load(beat_run.folder / frame.folder)
+        assert result.moment == frame.moment
+        assert frame.moment.seconds == pytest.approx(BEAT.times[index] / 1000)
+        assert {one.label.name: one.tracking_uid for one in result.findings} == {
+            name: curve.tracking_uid for name, curve in by_name.items()
+        }
+
+
+def test_the_table_holds_a_line_for_each_frame_and_structure(beat_run: Run) -> None:
+    rows = [row for row in rows_of(beat_run.folder) if row["structure"] == "Left ventricle"]
+    assert [float(row["seconds"]) for row in rows] == pytest.approx([time / 1000 for time in BEAT.times])
+    assert [float(row["volume_ml"]) for row in rows] == pytest.approx(BEAT.volumes, rel=0.03)
+    assert {row["time_from"] for row in rows} == {"TriggerTime"}
+    assert {row["code"] for row in rows} == {"SCT 87878005"}
+    assert [row["frame"] for row in rows if row["extreme"] == "largest"] == ["1"]
+    assert [row["frame"] for row in rows if row["extreme"] == "smallest"] == [str(np.argmin(BEAT.volumes) + 1)]
+
+
+def test_what_stands_for_the_series_says_first_that_it_is_of_one_frame(beat_run: Run) -> None:
+    first = beat_run.result.provenance.warnings[0]
+    assert (
+        first == "Findings, pictures and scene are of frame 1 of 12; the volumes of all frames stand under Over time."
+    )
+    assert beat_run.result.needs_a_look
+    assert {one.confidence.state.value for one in beat_run.result.findings} == {"not calibrated"}
+    assert {one.light for one in beat_run.result.quality} <= {"not assessed"}
+
+
+def test_the_objects_of_each_frame_cite_its_own_images(beat_run: Run) -> None:
+    for number in (2, 7):
+        own = {str(dcmread(path).SOPInstanceUID) for path in beat_run.files[number - 1]}
+        made = dcmread(beat_run.folder / f"frames/{number:03d}/dicom/seg.dcm")
+        assert _cited(made) == own
+    shown = {str(dcmread(path).SOPInstanceUID) for path in beat_run.files[0]}
+    assert _cited(dcmread(beat_run.folder / "dicom" / "seg.dcm")) == shown
+    assert not (beat_run.folder / "frames/001/dicom").exists()
+
+
+def _cited(made: Dataset) -> set[str]:
+    return {
+        str(one.ReferencedSOPInstanceUID)
+        for series in made.ReferencedSeriesSequence
+        for one in series.ReferencedInstanceSequence
+    }
+
+
+def test_segments_bear_the_same_tracking_uid_in_every_frame(beat_run: Run) -> None:
+    found = [
+        [str(one.TrackingUID) for one in dcmread(path).SegmentSequence]
+        for path in sorted(beat_run.folder.rglob("seg.dcm"))
+    ]
+    assert len(found) == 12
+    assert all(one == found[0] for one in found)
+
+
+def test_the_network_is_loaded_once(heart_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], memory.load_network
+    monkeypatch.setattr(memory, "load_network", lambda *given, **named: loaded.append(1) or load(*given, **named))
+    write_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series")
+    folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="once")
+    assert len(loaded) == 1
+    result = AnalysisResult.load(folder)
+    assert result.course is not None
+    assert [one.failed for one in result.course.frames] == ["", "", ""]
+    assert "3 frames, and 10" in result.course.ejections[0].refused
+
+
+def test_a_frame_that_fails_is_named_and_the_others_go_on(heart_bundle: Path, tmp_path: Path) -> None:
+    files = write_over_time(beating_heart(SMALL, BEAT), BEAT.times, tmp_path / "series", interval=BEAT.interval)
+    edit(files[3][2], lambda dataset: setattr(dataset, "ModalityLUTSequence", []))
+    folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="failed")
+    result = AnalysisResult.load(folder)
+    assert result.course is not None
+    (failed,) = result.course.failed
+    assert failed.moment.number == 4
+    assert failed.failed.startswith("ModalityLUTSequence: values go through a look-up table")
+    assert any(text.startswith("Frame 4 has no result: ModalityLUT") for text in result.provenance.warnings)
+    assert result.course.ejections[0].refused == "frames without a volume: 4"
+    assert not (folder / "frames/004").exists()
+    (row,) = [row for row in rows_of(folder) if row["frame"] == "4"]
+    assert row["status"] == "failed"
+    assert row["volume_ml"] == ""
+
+
+def test_a_structure_that_a_frame_lacks_has_no_volume_there_and_not_zero(heart_bundle: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    volumes = beating_heart(SMALL, SHORT)
+    volumes[1] = replace(volumes[1], array=np.minimum(volumes[1].array, 500.0))
+    write_over_time(volumes, SHORT.times, tmp_path / "series")
+    folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="lacks")
+    (row,) = [row for row in rows_of(folder) if row["frame"] == "2" and row["structure"] == "Left ventricle"]
+    assert (row["status"], row["volume_ml"]) == ("not found", "")
+
+
+def test_where_all_frames_fail_the_first_reason_is_raised_and_nothing_is_left(
+    heart_bundle: Path, tmp_path: Path
+) -> None:
+    files = write_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series")
+    for frame in files:
+        edit(frame[0], lambda dataset: setattr(dataset, "ModalityLUTSequence", []))
+    with pytest.raises(InputError, match="ModalityLUTSequence"):
+        execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="all")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["series"]
+
+
+def test_a_cancellation_within_the_series_leaves_nothing(heart_bundle: Path, tmp_path: Path) -> None:
+    write_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series")
+    seen: list[float] = []
+
+    def stop(stage: str, fraction: float) -> None:
+        if stage == "frames":
+            seen.append(fraction)
+        if seen and seen[-1] > 0.5:
+            raise JobCancelled("stopped")
+
+    with pytest.raises(JobCancelled):
+        execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="stop", progress=stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["series"]
+    assert seen == sorted(seen)
+
+
+def test_a_worker_that_is_killed_within_the_series_leaves_no_result(heart_bundle: Path, tmp_path: Path) -> None:
+    write_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series")
+    path = tmp_path / "job.json"
+    write_job(job(tmp_path / "series", heart_bundle, tmp_path / "out"), path, job_id="killed")
+    command = [sys.executable, "-m", "slicermedai", "run", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ) as worker:
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            event = json.loads(line)
+            if event.get("stage") == "frames" and event.get("stage_fraction", 0) > 0.34:
+                worker.kill()
+                break
+    assert worker.returncode != 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_on_the_pseudonymous_route_no_frame_holds_identity(heart_bundle: Path, tmp_path: Path) -> None:
+    write_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series")
+    options = {"identity": "deidentify", "ocr": False, "deface": False}
+    folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out", **options), job_id="pseudo")
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert not leaks(written, identity_tokens(Identity()))
+    copies = {str(dcmread(path).SOPInstanceUID) for path in (folder / "dicom" / "source").glob("*.dcm")}
+    assert len(copies) == 3 * SMALL.shape[0]
+    assert _cited(dcmread(folder / "frames/002/dicom/seg.dcm")) <= copies
+    result = AnalysisResult.load(folder)
+    assert result.course is not None
+    assert [one.moment.seconds for one in result.course.frames] == pytest.approx([t / 1000 for t in SHORT.times])
+
+
+def test_frames_of_an_enhanced_object_cite_their_own_frame_numbers(heart_bundle: Path, tmp_path: Path) -> None:
+    write_enhanced_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series" / "IM.dcm")
+    folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="enhanced")
+    made = dcmread(folder / "frames/003/dicom/seg.dcm")
+    numbers = {
+        int(np.ravel(source.ReferencedFrameNumber)[0])
+        for frame in made.PerFrameFunctionalGroupsSequence
+        for derived in frame.DerivationImageSequence
+        for source in derived.SourceImageSequence
+    }
+    slices = SMALL.shape[0]
+    assert numbers
+    assert min(numbers) > 2 * slices
+    assert max(numbers) <= 3 * slices
+
+
+def test_a_nifti_file_over_time_is_analysed_without_patient(heart_bundle: Path, tmp_path: Path) -> None:
+    path = write_nifti_over_time(beating_heart(SMALL, BEAT), tmp_path / "beat.nii.gz", step=70.0, unit="msec")
+    folder = execute(job(path, heart_bundle, tmp_path / "out"), job_id="nifti")
+    (found,) = (AnalysisResult.load(folder).course or pytest.fail("no course")).ejections
+    assert found.fraction is not None
+    assert found.fraction.name.value == "70822001"
+    assert found.fraction.value == pytest.approx(100 * BEAT.ejection_fraction, abs=2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "attribute"),
+    [
+        ({"uncertainty": "flips"}, "uncertainty"),
+        ({"saliency": "hirescam"}, "saliency"),
+        ({"stability": 2}, "stability"),
+        ({"prompts": ("Left ventricle=0 0 0",)}, "prompts"),
+        ({"inputs": ("FLAIR=x.nii.gz",)}, "inputs"),
+    ],
+)
+def test_what_is_of_one_image_is_refused_before_anything_is_read(
+    heart_bundle: Path, tmp_path: Path, options: dict[str, Any], attribute: str
+) -> None:
+    with pytest.raises(InputError, match="of one image, and this run is of many") as raised:
+        execute(job(tmp_path / "nowhere", heart_bundle, tmp_path / "out", **options), job_id="no")
+    assert raised.value.attribute == attribute
+
+
+def test_bad_series_are_refused_by_name_and_leave_nothing(heart_bundle: Path, tmp_path: Path) -> None:
+    files = write_over_time(beating_heart(SMALL, SHORT), SHORT.times, tmp_path / "series")
+    files[1][4].unlink()
+    with pytest.raises(GeometryError, match="a slice is missing in TemporalPositionIdentifier 2"):
+        execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="bad")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["series"]
