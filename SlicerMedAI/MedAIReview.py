@@ -145,8 +145,7 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         self._used(self.logic.review.accept)
 
     def onReject(self):
-        self._used(self.logic.review.reject)
-        if self.logic.review.can_decide and not self._panel.reason:
+        if not self._used(self.logic.review.reject) and self.logic.review.can_decide:
             self.ui.reasonSelector.setFocus()
 
     def onDone(self):
@@ -160,11 +159,13 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         self._used(lambda comment: self.logic.review.rate(int(rating), comment))
 
     def _used(self, function):
-        """Call it with the reason that was typed, which is then gone if it was made use of."""
+        """Call it with the reason that was typed, and tell whether it was made use of: then it is gone."""
         before = self.logic.review.state.pending
         function(self._panel.reason)
-        if self.logic.review.state.pending != before:
+        used = self.logic.review.state.pending != before
+        if used:
             self._panel.clear_reason()
+        return used
 
     def onReport(self):
         self.goOn("MedAIReport", self.logic.review.state.folder)

@@ -23,6 +23,13 @@ CONTROLS = (
 )
 
 
+def unfold(module: Any) -> None:
+    """Show what is in all sections of a module's panel."""
+    for section in unwrap(module.parent).findChildren(QtWidgets.QAbstractButton):
+        if hasattr(section, "collapsed"):
+            section.setProperty("collapsed", False)
+
+
 class Keyboard:
     """The keyboard before a module's panel, whose window is in front."""
 

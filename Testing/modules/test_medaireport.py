@@ -443,38 +443,6 @@ def test_everything_can_be_reached_by_keyboard(module: Any) -> None:
         assert getattr(module.widget.ui, name).focusPolicy != qt.Qt.NoFocus, name
 
 
-def test_it_is_used_by_keyboard_alone(harness: Harness, module: Any, places: Path) -> None:
-    from PySide6.QtCore import Qt
-    from PySide6.QtTest import QTest
-
-    from Testing.Harness.pythonqt.objects import unwrap
-
-    def key(name: str, *keys: Qt.Key) -> None:
-        for one in keys:
-            QTest.keyClick(unwrap(getattr(ui, name)), one)
-        until_idle(harness, module)
-
-    ui, logic = module.widget.ui, module.widget.logic
-    a_run(places / "MedAI-one")
-    module.widget.refresh()
-    until_idle(harness, module)
-    key("resultSelector", Qt.Key.Key_Down)
-    assert len(texts(ui.findingsTable)) == 2
-    QTest.keyClicks(unwrap(ui.personEdit), "Jane van Roe")
-    key("findingsTable", Qt.Key.Key_Home, Qt.Key.Key_Down)
-    QTest.keyClicks(unwrap(ui.reasonEdit), "an artefact")
-    key("rejectButton", Qt.Key.Key_Space)
-    assert [one.reason for one in logic.report.state.pending] == ["an artefact"]
-    key("profileSelector", Qt.Key.Key_Down)
-    assert logic.report.profile == "viewer"
-    key("writeButton", Qt.Key.Key_Space)
-    key("peerSelector", Qt.Key.Key_Home)
-    key("sendButton", Qt.Key.Key_Space)
-    assert "3 arrived" in ui.outboxLabel.text
-    key("arrivedCheckBox", Qt.Key.Key_Space)
-    assert texts(ui.outboxTable) == []
-
-
 def test_closing_the_scene_leaves_a_working_panel(harness: Harness, module: Any, run: Path, elsewhere: Path) -> None:
     import slicer
 
