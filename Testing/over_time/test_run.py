@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,14 @@ def test_what_stands_for_the_series_says_first_that_it_is_of_one_frame(beat_run:
     assert beat_run.result.needs_a_look
     assert {one.confidence.state.value for one in beat_run.result.findings} == {"not calibrated"}
     assert {one.light for one in beat_run.result.quality} <= {"not assessed"}
+
+
+def test_the_report_draws_the_course_and_tells_the_fraction_first(beat_run: Run) -> None:
+    page = (beat_run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Left ventricular ejection fraction by MR" in page
+    assert page.index('id="course"') < page.index('id="findings"')
+    assert page.count("<svg") == 2
+    assert re.search(r"\d+ files in frames/", page)
 
 
 def test_the_objects_of_each_frame_cite_its_own_images(beat_run: Run) -> None:

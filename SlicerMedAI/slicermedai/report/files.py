@@ -24,6 +24,11 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     ("result/source/*", "Headers of the source images without pixels, for writing DICOM again later"),
     ("result/*", "The analysis result itself, without loss; everything else can be written from it again"),
+    ("frames/*/dicom/*seg*.dcm", "DICOM Segmentation of one frame"),
+    ("frames/*/dicom/*.dcm", "DICOM object with results of one frame"),
+    ("frames/*/*/source/*", "Headers of the source images of one frame without pixels"),
+    ("frames/*/*/*", "The analysis result of one frame, without loss"),
+    ("over_time.csv", "Table of every structure's volume in every frame"),
     ("pictures/*", "Picture that is shown in this report"),
     ("report.html", "This page"),
     ("*.nii.gz", "NIfTI label map: 0 is background, then the findings in order"),
@@ -44,12 +49,17 @@ def files_section(files: Iterable[PurePath | str], folder: Path) -> Html:
     paths = sorted({PurePosixPath(PurePath(path).as_posix()) for path in files}, key=lambda path: path.parts)
     if not paths:
         return section("files", "Files", tag("p", "No files were written beside this page."))
-    groups = [(parent, list(group)) for parent, group in groupby(paths, key=lambda path: path.parent)]
+    groups = [(parent, list(group)) for parent, group in groupby(paths, key=_group)]
     few = [path for _, group in groups if len(group) < MANY for path in group]
     many = [(parent, group) for parent, group in groups if len(group) >= MANY]
     content = [_table("Files that were written", few, folder)] if few else []
     content += [_folded(parent, group, folder) for parent, group in many]
     return section("files", "Files", *content)
+
+
+def _group(path: PurePosixPath) -> PurePosixPath:
+    """The folder that ``path`` is listed under; all frames of a series over time are one."""
+    return PurePosixPath("frames") if path.parts[0] == "frames" else path.parent
 
 
 def explain(path: PurePath) -> str:

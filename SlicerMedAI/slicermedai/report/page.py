@@ -11,7 +11,7 @@ from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
-from slicermedai.report import findings, origin, stability, uncertainty
+from slicermedai.report import course, findings, origin, stability, uncertainty
 from slicermedai.report.context import ReportContext
 from slicermedai.report.files import files_section
 from slicermedai.report.markup import Html, items, join, resource, section, tag, text
@@ -26,6 +26,7 @@ _STATUS = {
     Status.FAILED: "Failed: the analysis did not run to its end.",
 }
 _CONTENTS = (
+    ("course", "Over time"),
     ("findings", "Findings"),
     ("pictures", "Pictures"),
     ("quality", "Quality"),
@@ -57,6 +58,7 @@ def render_page(context: ReportContext, folder: Path) -> str:
     """The page as text; sizes and hashes are those of ``context.files`` in ``folder``."""
     result = decided(context.result)
     sections = [
+        course.course_section(result),
         findings.findings_section(result),
         pictures_section(context),
         findings.quality_section(result),
@@ -78,10 +80,14 @@ def render_page(context: ReportContext, folder: Path) -> str:
         demonstration=tag("p", DEMONSTRATION, class_="demonstration") if context.demonstration else "",
         summary=_summary(result),
         status=join([_remark(result), _status(result), _warnings(result)]),
-        contents=join(tag("li", tag("a", words, href=f"#{name}")) for name, words in _CONTENTS),
-        sections=join(sections),
+        contents=join(tag("li", tag("a", words, href=f"#{name}")) for name, words in _contents(result)),
+        sections=join(filter(None, sections)),
         made=text(result.provenance.finished or result.provenance.started or "at an unknown time"),
     )
+
+
+def _contents(result: AnalysisResult) -> tuple[tuple[str, str], ...]:
+    return _CONTENTS if result.course else _CONTENTS[1:]
 
 
 _CONVENTION = "Radiological convention: in axial and coronal slices the patient's left (L) is on the right."
