@@ -217,6 +217,16 @@ def test_the_sheet_says_no_z_score_where_too_few_cases_are_compared(worked: Coho
     assert ", z " not in page, "a z of 0 would say that a case is like the others"
 
 
+def test_numbers_and_units_of_the_sheet_are_as_people_write_them() -> None:
+    row = {name: "" for name in COLUMNS} | {"structure": "Brain", "bundle": "b", "case": "1", "patient": "P1"}
+    measured = [("Surface", "mm2", 71900.4), ("Signal", "1", 666.04), ("Share", "%", 0.00123)]
+    rows = [{**row, "measurement": name, "unit": unit, "value": value} for name, unit, value in measured]
+    page = sheet_page([], summarise(rows), title="Sheet")
+    for told in ("Surface, mm²<", "71900 (–)<", "Signal<", "666 (–)<", "Share, %<", "0.00123 (–)<"):
+        assert told in page
+    assert "The patient's left is on the right" in page
+
+
 def test_numbers_of_several_models_are_not_pooled() -> None:
     row = {name: "" for name in COLUMNS} | {"structure": "Liver", "measurement": "Volume", "unit": "ml"}
     models = [("A", "1", 1500.0), ("A", "1", 1700.0), ("A", "2", 30.0), ("B", "1", 90.0)]

@@ -19,6 +19,7 @@ from slicermedai.errors import OutputError
 from slicermedai.plan import edits, phases
 from slicermedai.plan.keep import save_plan
 from slicermedai.plan.numbers import table_of
+from slicermedai.plan.shapes import COLORS, MARGIN, REMNANT, RESECTION, TOUCH
 from slicermedai.plan.start import start_plan
 from slicermedai.report.plan_page import PlanContext, render_plan_page, write_plan_page
 from slicermedai.scene.pictures import Picture
@@ -195,6 +196,20 @@ def test_nothing_of_the_run_is_crowded_out_by_the_warnings_of_the_plan(plan, tmp
         assert said.index(line) < said.index(own[0])
     folder = save_plan(plan, result.save(tmp_path / "case" / "result").parent)
     assert (folder / "plan" / "warnings.txt").read_text(encoding="utf-8").splitlines() == list(own)
+
+
+def test_the_colours_of_the_pictures_are_told(plan, tmp_path):
+    said = render_plan_page(context_of(plan, tmp_path))
+    for kind, words in ((RESECTION, "goes"), (REMNANT, "stays"), (MARGIN, "margin"), (TOUCH, "margin in a vessel")):
+        color = ", ".join(map(str, COLORS[kind]))
+        assert f'<i style="background:rgb({color})"></i>{words}</span>' in said
+    assert "margin beyond the organ" not in said and "contour</span>" not in said
+    assert 'rgb(60, 90, 220)"></i>hepatic vein</span>' in said
+    bare = render_plan_page(context_of(a_plan(), tmp_path))
+    assert ">goes</span>" not in bare and ">margin</span>" not in bare
+    assert "legend" not in re.sub(
+        r"<style>.*?</style>", "", render_plan_page(context_of(plan, tmp_path, pictures=())), flags=re.DOTALL
+    )
 
 
 def test_without_pictures_it_says_why_and_a_missing_picture_is_refused(plan, tmp_path):

@@ -19,6 +19,12 @@ from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 
 _SHOWN = 8
 """Structures that a picture's caption names; the farthest from the others come first."""
+_UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "m2": "m²"}
+"""How people write units of UCUM."""
+_SIDES = (
+    "Pictures: axial, coronal and sagittal plane. The patient's left is on the right in the axial and coronal plane, "
+    "anterior on the left in the sagittal one; superior is up."
+)
 _REVIEWED = "Reviewed: the numbers are what people decided; the picture shows what the model found."
 
 
@@ -33,6 +39,7 @@ def sheet_page(reports: Sequence[Report], summary: Sequence[Mapping[str, Any]], 
         el("p", RESEARCH_USE, class_="banner", role="note"),
         *_remarks(reports),
         el("p", _counts(reports), class_="counts"),
+        el("p", _SIDES, class_="sides"),
         *_not_run(others),
         *_cards(f"Look at these first ({len(first)})", first),
         *_cards(f"The others, by how unlike the rest they are ({len(rest)})", rest),
@@ -135,13 +142,22 @@ def _summary(summary: Sequence[Mapping[str, Any]]) -> Iterator[Element]:
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
     counts = (f"{row['cases']} ({row['patients']})", str(row["missing"]))
-    name = (row["model"], row["structure"], f"{row['measurement']}, {row['unit']}")
+    unit = _UNITS.get(row["unit"], row["unit"])
+    name = (row["model"], row["structure"], ", ".join(filter(None, (row["measurement"], unit))))
     if row["mean"] is None:
         return (*name, *counts, "–", "–", "–")
+    told = {key: _told(row[key]) for key in ("mean", "sd", "median", "q1", "q3", "least", "most")}
     return (
         *name,
         *counts,
-        f"{row['mean']:.4g} ({'–' if row['sd'] is None else format(row['sd'], '.3g')})",
-        f"{row['median']:.4g} ({row['q1']:.4g} to {row['q3']:.4g})",
-        f"{row['least']:.4g} to {row['most']:.4g}",
+        f"{told['mean']} ({told['sd']})",
+        f"{told['median']} ({told['q1']} to {told['q3']})",
+        f"{told['least']} to {told['most']}",
     )
+
+
+def _told(value: float | None) -> str:
+    """With four digits at least, and no exponent where a person can read it without."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"

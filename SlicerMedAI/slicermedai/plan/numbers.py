@@ -245,7 +245,7 @@ def _resection(plan: Plan, found: Resection | None) -> Iterator[PlanRow]:
     yield _milliliters(Part.RESECTION, plan.organ, "functional volume", functional, "whole volume less lesions")
     if found is None:
         return
-    yield _milliliters(Part.RESECTION, plan.organ, "resected volume", found.resected)
+    yield _milliliters(Part.RESECTION, plan.organ, "resected volume", found.resected, "lesions in it included")
     yield _milliliters(Part.RESECTION, plan.organ, "remnant volume", found.remnant, "functional volume that stays")
     yield _percent(Part.RESECTION, plan.organ, "remnant of functional volume", found.of_functional)
     yield _percent(Part.RESECTION, plan.organ, "remnant of whole volume", found.of_organ)
@@ -303,6 +303,8 @@ def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None
     yield from (line for one in plan.alignments for line in one.remarks)
     for rest in found.left_behind if found else ():
         yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
+    for name in found.cut_through if found else ():
+        yield f"{name} is cut through: a part of it goes, and a part stays."
     yield from _at_edge(plan, zones)
     organ = structure(plan, plan.organ)
     for vessel in plan.having(Role.VESSEL):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -15,6 +17,8 @@ from slicermedai.plan.border import Window, window_of
 from slicermedai.plan.checks import lesion
 from slicermedai.plan.fractions import Shares, beyond_plane, within_box
 from slicermedai.plan.margins import organ_with_lesions, reach
+
+_PART = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Resection:
 
     ``organ`` is the whole with its lesions, ``functional`` the whole without them; ``remnant`` is what stays of the
     functional part, ``resected`` what goes of the whole. ``resected_region`` and ``remnant_region`` (of the functional
-    part) are the voxels that lie there by half at least.
+    part) are the voxels that lie there by half at least. ``cut_through`` names the vessels that go in part.
     """
 
     organ: float
@@ -41,6 +45,7 @@ class Resection:
     left_behind: tuple[LeftBehind, ...]
     resected_region: PackedMask
     remnant_region: PackedMask
+    cut_through: tuple[str, ...] = ()
 
     @property
     def of_functional(self) -> float:
@@ -120,7 +125,24 @@ def _counted(plan: Plan, window: Window, gone: Shares, parts: tuple[NDArray[np.b
         left_behind=_left_behind(plan, window, gone),
         resected_region=_packed(grid, window, whole & (gone >= 0.5)),
         remnant_region=_packed(grid, window, functional & (gone < 0.5)),
+        cut_through=tuple(_cut_through(plan, window, gone, whole)),
     )
+
+
+def _cut_through(plan: Plan, window: Window, gone: Shares, whole: NDArray[np.bool_]) -> Iterator[str]:
+    """Vessels of which a hundredth at least goes and as much stays, of what of them lies in the organ or borders on it.
+
+    What runs beside the organ is not cut: a plane goes through all of the image.
+    """
+    for one in plan.having(Role.VESSEL):
+        mask = one.region.to_array()[window.slices]
+        inside = mask & whole
+        if not inside.any() and mask.any():
+            box = window_of(mask).grown((1, 1, 1)).within(mask.shape).slices
+            inside[box] = mask[box] & ndimage.binary_dilation(whole[box], np.ones((3, 3, 3), dtype=bool))
+        share = float(gone[inside].mean()) if inside.any() else 0.0
+        if _PART < share < 1 - _PART:
+            yield one.name
 
 
 def _left_behind(plan: Plan, window: Window, gone: Shares) -> tuple[LeftBehind, ...]:

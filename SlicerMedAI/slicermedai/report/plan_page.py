@@ -29,6 +29,7 @@ from slicermedai.plan.numbers import EDITED, NOT_ASSESSED, Part, PlanRow, PlanTa
 from slicermedai.plan.planned import PREFIX
 from slicermedai.report.markup import Html, items, join, number, resource, rounded, tag, text
 from slicermedai.report.people import date, person
+from slicermedai.report.plan_legend import NAME, legend, middle_out
 from slicermedai.scene.pictures import Picture
 
 FILE_NAME = "plan.html"
@@ -46,13 +47,14 @@ _NOTED = (Part.BODY, Part.ALIGNMENT)
 _SHORT = 30  # letters of a note that stands in the line of its number
 _LINES = 5  # warnings, cuts, notes
 _LETTERS = 180  # of each of them
-_NAME, _LONG_NAME = 21, 48  # letters of a name in a narrow and in a wide column
+_LONG_NAME = 48  # letters of a name in a wide column
+_UNITS = {"m2": "m²"}  # UCUM has no raised figures
 _ENDS = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))  # LPS: minus, plus
 _NEAR = 0.26  # sine of 15 degrees
 _DENSE = 26  # numbers and lines from which on the print is smaller
 _TILES = (
     ("functional volume", "functional volume"),
-    ("resected volume", "resected"),
+    ("resected volume", "resected, lesions included"),
     ("remnant volume", "remnant"),
     ("remnant of functional volume", "remnant of functional"),
     ("remnant of standard liver volume", "remnant of standard liver"),
@@ -195,7 +197,7 @@ def _tiles(table: PlanTable) -> Html:
     shown = [
         tag(
             "p",
-            tag("strong", f"{rounded(rows[name].value)} {rows[name].unit.value}"),
+            tag("strong", f"{_brief(rows[name].value)} {rows[name].unit.value}"),
             tag("span", words),
             class_="tile",
         )
@@ -205,13 +207,18 @@ def _tiles(table: PlanTable) -> Html:
     return tag("div", *shown, class_="tiles")
 
 
+def _brief(value: float) -> str:
+    """With as many digits as it is exact to: half a percent."""
+    return f"{value:.1f}" if abs(value) >= 10 else rounded(value)
+
+
 def _pictures(context: PlanContext) -> Html:
     if not context.pictures:
         return tag("p", f"No pictures: {context.no_pictures or 'none were asked for'}.", class_="none")
     figures = [_figure(one) for one in context.pictures[:_PICTURES]]
     left = len(context.pictures) - _PICTURES
     more = tag("p", f"and {left} more pictures that this page has no room for", class_="more") if left > 0 else Html("")
-    return join([tag("div", *figures, class_="pictures"), more])
+    return join([tag("div", *figures, class_="pictures"), legend(context.plan, context.table), more])
 
 
 def _figure(picture: Picture) -> Html:
@@ -229,7 +236,7 @@ def _sizes(table: PlanTable) -> Html:
     names = list(dict.fromkeys(row.subject for row in table.rows if row.part is Part.SIZES))
     most = _MOST[Part.SIZES]
     rows = [
-        (_short(name, _NAME), *(_value(row) for row in _sizes_of(table, name)), _contour(table, name))
+        (_short(name, NAME), *(_value(row) for row in _sizes_of(table, name)), _contour(table, name))
         for name in names[:most]
     ]
     headings = ("", "ml", "long mm", "short mm", "3D mm", "inner to outer ml")
@@ -264,7 +271,7 @@ def _remarks_on_sizes(table: PlanTable) -> Html:
 
 def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return ", ".join(_middle_out(name, _NAME) for name in names[:_NAMES]) + more
+    return ", ".join(middle_out(name, NAME) for name in names[:_NAMES]) + more
 
 
 def _numbers(table: PlanTable, part: Part) -> Html:
@@ -274,7 +281,7 @@ def _numbers(table: PlanTable, part: Part) -> Html:
     if part is Part.DISTANCES:  # the nearest first: they decide
         rows.sort(key=lambda row: row.value)
     most = _MOST[part]
-    shown = [(_name(row), _value(row), row.unit.value) for row in rows[:most]]
+    shown = [(_name(row), _value(row), _UNITS.get(row.unit.value, row.unit.value)) for row in rows[:most]]
     notes = dict.fromkeys(note for row in rows[:most] for note in _notes(row) if len(note) > _SHORT or part in _NOTED)
     said = join(tag("p", note, class_="more") for note in notes)
     return join([tag("h2", part), _table(("", "", ""), shown), said, _more(len(rows) - most, "numbers")])
@@ -299,13 +306,8 @@ def _notes(row: PlanRow) -> list[str]:
 
 def _short(name: str, letters: int) -> Html:
     """``name`` without its middle where it is longer; whole for those who point at it."""
-    shown = _middle_out(name, letters)
+    shown = middle_out(name, letters)
     return text(name) if shown == name else tag("span", shown, title=name)
-
-
-def _middle_out(name: str, letters: int) -> str:
-    last = letters // 3
-    return name if len(name) <= letters else f"{name[: letters - 1 - last]}…{name[-last:]}"
 
 
 def _value(row: PlanRow) -> object:
@@ -344,7 +346,7 @@ def _cut(cut: Cut) -> str:
     if isinstance(cut, MarginCut):
         return f"{cut.name}: {cut.lesion} and {cut.width:g} mm around it"
     if isinstance(cut, BoxCut):
-        return f"{_middle_out(cut.name, _LONG_NAME)}: {_box(cut.box)}"
+        return f"{middle_out(cut.name, _LONG_NAME)}: {_box(cut.box)}"
     length = math.hypot(*cut.normal)
     way = ", ".join(f"{value / length:.2f}" for value in cut.normal)
     where = _towards([value / length for value in cut.normal])
