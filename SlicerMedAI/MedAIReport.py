@@ -84,6 +84,7 @@ class MedAIReportWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         ui.personEdit.connect("textChanged(QString)", report.choose_person)
         ui.profileSelector.connect("activated(int)", self.onProfile)
         ui.outputSelector.connect("currentPathChanged(QString)", report.choose_output)
+        ui.earlierSelector.connect("activated(int)", self.onEarlier)
         ui.peerSelector.connect("activated(int)", self.onPeer)
         ui.arrivedCheckBox.connect("toggled(bool)", self.onHideArrived)
         self.connectButtons(
@@ -113,6 +114,9 @@ class MedAIReportWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
 
     def onProfile(self, index):
         self.logic.report.choose_profile(self.ui.profileSelector.itemData(index))
+
+    def onEarlier(self, index):
+        self.logic.report.choose_earlier(self.ui.earlierSelector.itemData(index))
 
     def onFormats(self):
         self.logic.report.choose_formats(self._panel.ticked)

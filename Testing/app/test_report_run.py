@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import signal
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pydicom import dcmread
 
 from slicermedai.app.report_run import ReportRun
 from slicermedai.app.report_state import OWN, Written
-from slicermedai.app.report_words import warnings_text
+from slicermedai.app.report_words import earlier_rows, warnings_text
 from slicermedai.app.result_choice import PERSON, RESULTS
 from slicermedai.app.state import Phase
 from slicermedai.console.verbs import submit_job
@@ -23,7 +24,7 @@ from slicermedai.domain.finding import ConfidenceState, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Review, Status
 from slicermedai.domain.reviewed import newest, save_reviewed
 from slicermedai.export.profiles import PROFILES
-from Testing.app.runs import a_run, pseudonymous, two_findings, until, until_idle
+from Testing.app.runs import a_run, changed, pseudonymous, two_findings, until, until_idle
 from Testing.export.cases import Case, a_case
 
 
@@ -448,3 +449,69 @@ def test_polling_takes_no_time_while_the_child_works(desk: Desk, run: Path, monk
     monkeypatch.setattr(desk.report, "poll", timed(desk.report.poll))
     assert until(lambda: desk.open(run).state.shown is not None, desk.report)
     assert longest < 0.1
+
+
+# --- an earlier study of the patient ---------------------------------------------------------------------------------
+
+
+def of_study(date: str, **fields: str) -> Case:
+    """A result of the patient; each ``date`` is a study of its own, whose findings have UIDs of their own."""
+    case = two_findings()
+    patient = {"patient_id": "P-1", "patient_name": "Doe^Jane", "birth_date": "19500102", "date": date}
+    uid = case.result.study.study_uid if date == "20260301" else f"2.25.{date}"
+    study = dataclasses.replace(case.result.study, **{**patient, "study_uid": uid, **fields})
+    findings = [
+        dataclasses.replace(one, tracking_uid=f"2.25.{date}.{number}")
+        for number, one in enumerate(case.result.findings, 1)
+    ]
+    return changed(case, study=study, findings=tuple(findings))
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """Results in the person's documents: an earlier one of the patient, and some that are none."""
+    documents = tmp_path / "user" / "Documents"
+    others = {
+        "later": of_study("20260401"),
+        "another": of_study("20250101", birth_date="19660102"),
+        "pseudonymous": pseudonymous(of_study("20240101")),
+    }
+    for name, case in others.items():
+        a_run(documents / f"MedAI-{name}", case)
+    (documents / "MedAI-broken" / "result").mkdir(parents=True)
+    (documents / "MedAI-broken" / "result" / "result.json").write_text("{", encoding="utf-8")
+    return a_run(documents / "MedAI-earlier", of_study("20250301"))
+
+
+def test_an_earlier_result_of_the_patient_is_offered_and_no_other(desk: Desk, earlier: Path, tmp_path: Path) -> None:
+    desk.report.refresh()
+    report = desk.open(a_run(tmp_path / "run", of_study("20260301")))
+    assert report.state.shown is not None, report.state.message
+    assert [(one.folder, one.date, one.model) for one in report.state.shown.earlier] == [
+        (earlier, "20250301", "brain@1.2.0")
+    ]
+    rows = earlier_rows(report.state.shown)
+    assert [text for _, text in rows] == [
+        "None: findings are tracked by themselves",
+        "Study of 2025-03-01, brain@1.2.0 (MedAI-earlier)",
+    ]
+    assert report.state.asked.earlier == "", "whether it is followed a person decides"
+    report.choose_earlier(str(tmp_path / "elsewhere"))
+    assert report.state.asked.earlier == ""
+
+
+def test_findings_follow_the_earlier_result_that_was_chosen_and_how_many_is_told(
+    desk: Desk, earlier: Path, tmp_path: Path
+) -> None:
+    desk.report.refresh()
+    report = desk.open(a_run(tmp_path / "run", of_study("20260301")))
+    report.choose_output(str(tmp_path / "out"))
+    report.choose_earlier(str(earlier))
+    report.write()
+    until_idle(report)
+    assert report.state.phase is Phase.DONE, report.state.message
+    segments = dcmread(tmp_path / "out" / "seg.dcm").SegmentSequence
+    assert [one.TrackingUID for one in segments] == ["2.25.20250301.1", "2.25.20250301.2"]
+    assert "2 of 2 findings are known from the earlier result; tracking.csv says which" in report.state.message
+    desk.open(earlier)
+    assert report.state.asked.earlier == "", "another result, another choice"

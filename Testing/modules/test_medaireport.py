@@ -250,6 +250,36 @@ def test_a_decision_can_be_undone_until_it_is_written(harness: Harness, module: 
     assert [path.name for path in run.iterdir()] == ["result"]
 
 
+def test_an_earlier_result_of_the_patient_is_offered_and_followed(
+    harness: Harness, module: Any, places: Path, elsewhere: Path
+) -> None:
+    def of(date: str) -> Path:
+        case = two_findings()
+        uid = case.result.study.study_uid if date == "20260301" else "2.25.99"
+        study = dataclasses.replace(case.result.study, patient_id="P-1", date=date, study_uid=uid)
+        findings = tuple(
+            dataclasses.replace(one, tracking_uid=f"2.25.{date}.{number}")
+            for number, one in enumerate(case.result.findings, 1)
+        )
+        made = dataclasses.replace(case.result, study=study, findings=findings)
+        return a_run(places / f"MedAI-{date}", dataclasses.replace(case, result=made))
+
+    before, now = of("20250301"), of("20260301")
+    module.widget.refresh()
+    until_idle(harness, module)
+    open_result(harness, module, now)
+    box = module.widget.ui.earlierSelector
+    assert [box.itemText(row) for row in range(box.count)][1:] == ["Study of 2025-03-01, brain@1.2.0 (MedAI-20250301)"]
+    assert box.enabled and box.currentIndex == 0
+    box.setCurrentIndex(1)
+    module.widget.onEarlier(1)
+    assert module.widget.logic.report.state.asked.earlier == str(before)
+    write(harness, module, elsewhere / "out")
+    assert "2 of 2 findings are known from the earlier result" in module.widget.ui.messageLabel.text
+    open_result(harness, module, before)
+    assert not box.enabled and box.currentIndex == 0
+
+
 def test_the_name_is_kept_in_the_persons_settings(harness: Harness, module: Any, run: Path) -> None:
     open_result(harness, module, run)
     verify(harness, module)

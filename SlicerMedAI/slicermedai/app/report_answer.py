@@ -26,7 +26,8 @@ def main() -> int:
 def _answer(asked: dict[str, Any], progress: Progress) -> Any:
     what = asked.pop("what")
     if what == "look":
-        return _look(Path(asked["folder"]), [_review(one) for one in asked["reviews"]], progress)
+        reviews = [_review(one) for one in asked["reviews"]]
+        return _look(Path(asked["folder"]), reviews, [Path(one) for one in asked["others"]], progress)
     if what == "keep":
         from slicermedai.app.keeping import keep
 
@@ -36,7 +37,8 @@ def _answer(asked: dict[str, Any], progress: Progress) -> Any:
     return answer(what, asked, progress)
 
 
-def _look(folder: Path, reviews: list[Review], progress: Progress) -> dict[str, Any]:
+def _look(folder: Path, reviews: list[Review], others: list[Path], progress: Progress) -> dict[str, Any]:
+    from slicermedai.app.report_earlier import earlier_results
     from slicermedai.dicom.headers import load_headers
     from slicermedai.domain.result import AnalysisResult
     from slicermedai.domain.reviewed import newest
@@ -57,6 +59,7 @@ def _look(folder: Path, reviews: list[Review], progress: Progress) -> dict[str, 
         "verifiers": [one.in_words for one in verifiers(result)],
         "formats": [_foreseen(one) for one in told],
         "unsaid": list(unsaid(headers)),
+        "earlier": earlier_results(result.study, others),
     }
 
 

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.report_state import DeliveryShown, FindingShown, FormatShown, PeerShown, ResultShown, Written
+from slicermedai.app.report_state import (
+    DeliveryShown,
+    EarlierShown,
+    FindingShown,
+    FormatShown,
+    PeerShown,
+    ResultShown,
+    Written,
+)
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.result import Decision, Review, Status
 from slicermedai.domain.study import Identity
@@ -19,11 +27,12 @@ _AS_IT_IS = ("model", "job_id", "study_uid", "patient_id", "message", "remark", 
 _LISTS = ("warnings", "verifiers", "unsaid")
 
 
-def start_looking(folder: Path, reviews: Sequence[Review]) -> Inquiry:
+def start_looking(folder: Path, reviews: Sequence[Review], others: Sequence[Path] = ()) -> Inquiry:
     """Start to look at the result in ``folder`` as it would be with ``reviews``; the answer is for
-    :func:`shown_from`. Nothing of it is written.
+    :func:`shown_from`. Nothing of it is written. ``others`` are results among which earlier ones of the patient may be.
     """
-    return _ask("look", folder=str(folder), reviews=[_plain(one) for one in reviews])
+    plain = [_plain(one) for one in reviews]
+    return _ask("look", folder=str(folder), reviews=plain, others=[str(one) for one in others])
 
 
 def start_keeping(folder: Path, reviews: Sequence[Review]) -> Inquiry:
@@ -63,6 +72,7 @@ def shown_from(plain: dict[str, Any]) -> ResultShown:
         whole=Decision(plain["whole"]) if plain["whole"] else None,
         findings=tuple(_finding(one) for one in plain["findings"]),
         formats=tuple(_format(one) for one in plain["formats"]),
+        earlier=tuple(EarlierShown(**{**one, "folder": Path(one["folder"])}) for one in plain["earlier"]),
         **own,
     )
 

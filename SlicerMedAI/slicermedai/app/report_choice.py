@@ -42,6 +42,12 @@ class Choosing(ResultChoice):
         """The folder to make; "" for a new one in the person's Documents."""
         self._ask(output=folder)
 
+    def choose_earlier(self, folder: str) -> None:
+        """The earlier result of the patient whose tracking UIDs findings take over; "" for none."""
+        shown = self.state.shown
+        known = {str(one.folder) for one in shown.earlier} if shown else set()
+        self._ask(earlier=folder if folder in known else "")
+
     # --- deciding ----------------------------------------------------------------------------------------------------
 
     def decide(self, uid: str, decision: Decision, reason: str = "") -> None:
@@ -134,6 +140,7 @@ class Choosing(ResultChoice):
 
     def _let_go(self) -> None:
         self._set(shown=None, written=None)
+        self._ask(earlier="")
 
     def _unsaved(self) -> str:
         return self.translate("Your decisions are saved nowhere yet: write, or undo them, before you go on.")

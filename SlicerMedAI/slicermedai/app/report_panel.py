@@ -96,6 +96,8 @@ class Panel(ResultPanel):
         self._show_result_choice(report)
         self._set_path(ui.outputSelector, state.asked.output)
         ui.profileSelector.setCurrentIndex(ui.profileSelector.findData(report.profile))
+        self._choose(ui.earlierSelector, words.earlier_rows(state.shown, tr), state.asked.earlier)
+        ui.earlierSelector.enabled = report.editable and ui.earlierSelector.count > 1
         ui.profileDescription.text = words.profile_text(report.profile, tr)[1]
         for name, box in self.boxes.items():
             box.checked, box.enabled = name in state.asked.formats, report.editable

@@ -10,6 +10,7 @@ from typing import Protocol
 from slicermedai.app.report_ask import shown_from, start_keeping, start_looking
 from slicermedai.app.report_choice import Choosing
 from slicermedai.app.report_state import Written
+from slicermedai.app.report_words import followed_text
 from slicermedai.app.result_choice import LOOK
 from slicermedai.app.state import Phase, Work
 from slicermedai.app.words import Translate, untranslated
@@ -68,7 +69,8 @@ class ReportRun(Choosing):
             self._is_stale = self._is_stale or self.state.activity == LOOK
             return
         self._is_stale = False
-        self._try(lambda: start_looking(self._newer or self._source, self.state.pending), LOOK)
+        others = [one.folder for one in self.results]
+        self._try(lambda: start_looking(self._newer or self._source, self.state.pending, others), LOOK)
 
     def write(self) -> None:
         """Start to write what can be written; decisions are first saved as a new result beside the old one."""
@@ -110,7 +112,8 @@ class ReportRun(Choosing):
         self._set(activity=activity, **begun)
 
     def _export(self) -> None:
-        job = ExportJob(source=str(self._source), output=str(self._output), formats=self.to_write)
+        earlier = self.state.asked.earlier
+        job = ExportJob(source=str(self._source), output=str(self._output), formats=self.to_write, earlier=earlier)
         self._try(lambda: self._submit(job), WRITE)
 
     def _end(self, working: Working) -> None:
@@ -172,7 +175,8 @@ class ReportRun(Choosing):
         kept = (
             self.translate("Your decisions are saved in {folder}.").format(folder=self._kept.name) if self._kept else ""
         )
-        self._done(" ".join(filter(None, [self.translate("Written: pass it on below."), kept])))
+        told = [self.translate("Written: pass it on below."), followed_text(self._output, self.translate), kept]
+        self._done(" ".join(filter(None, told)))
 
     def _done(self, told: str) -> None:
         self._set(phase=Phase.DONE, message=told, stage="done", progress=1.0, seconds_left=None)

@@ -53,11 +53,21 @@ class FormatShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierShown:
+    """A result of an earlier study of the patient; ``date`` is that of the study, YYYYMMDD, "" where it says none."""
+
+    folder: Path
+    date: str = field(repr=False)
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultShown:
     """A result as far as it is shown. ``patient_id`` is patient data (a pseudonym on the pseudonymous route).
 
     ``verifiers`` are the people by whom every object would say it was verified; ``whole`` is what was decided about
     the result as a whole. ``unsaid`` are attributes that the source lacks and that stay empty in every object.
+    ``earlier`` are results whose findings may be followed.
     """
 
     folder: Path
@@ -76,6 +86,7 @@ class ResultShown:
     verifiers: tuple[str, ...] = field(default=(), repr=False)
     formats: tuple[FormatShown, ...] = ()
     unsaid: tuple[str, ...] = ()
+    earlier: tuple[EarlierShown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +108,15 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a person chose: the result's folder as it was named, formats, where to, and their own name."""
+    """What a person chose: the result's folder as it was named, formats, where to, and their own name.
+
+    ``earlier`` is the folder of the earlier result whose findings are followed, "" for none.
+    """
 
     folder: str = ""
     formats: frozenset[str] = frozenset()
     output: str = ""
+    earlier: str = ""
     person: str = field(default="", repr=False)
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from slicermedai.app.report_state import OWN, DeliveryShown, FindingShown, FormatShown, PeerShown, ResultShown, Written
+from slicermedai.app.report_state import (
+    OWN,
+    DeliveryShown,
+    EarlierShown,
+    FindingShown,
+    FormatShown,
+    PeerShown,
+    ResultShown,
+    Written,
+)
 from slicermedai.app.words import Translate, confidence_text, decision_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
 from slicermedai.domain.result import Decision, Status
 from slicermedai.domain.study import Identity
+from slicermedai.domain.tracking_table import FILE_NAME, read_table
 
 
 def format_text(name: str, tr: Translate = untranslated) -> tuple[str, str]:
@@ -196,6 +207,26 @@ def written_text(written: Written | None, tr: Translate = untranslated) -> str:
         return tr("Nothing was written yet.")
     told = tr("Written: {names}.").format(names=", ".join(written.files))
     return " ".join([told, tr("Folder: {name}").format(name=written.folder.name)])
+
+
+def earlier_rows(shown: ResultShown | None, tr: Translate = untranslated) -> list[tuple[str, str]]:
+    """The earlier results to choose from, none first: folder and text."""
+    found = [(str(one.folder), _earlier_text(one, tr)) for one in shown.earlier] if shown else []
+    return [("", tr("None: findings are tracked by themselves")), *found]
+
+
+def _earlier_text(one: EarlierShown, tr: Translate) -> str:
+    date = f"{one.date[:4]}-{one.date[4:6]}-{one.date[6:]}" if len(one.date) == 8 else tr("unknown date")
+    return tr("Study of {date}, {model} ({folder})").format(date=date, model=one.model, folder=one.folder.name)
+
+
+def followed_text(folder: Path, tr: Translate = untranslated) -> str:
+    """How many findings of what was written in ``folder`` are known from an earlier result; "" where none was asked."""
+    if not (folder / FILE_NAME).is_file():
+        return ""
+    known = list(read_table(folder / FILE_NAME).values())
+    told = tr("{known} of {count} findings are known from the earlier result; {table} says which, and why not others.")
+    return told.format(known=len([one for one in known if one]), count=len(known), table=FILE_NAME)
 
 
 # --- the outbox ------------------------------------------------------------------------------------------------------

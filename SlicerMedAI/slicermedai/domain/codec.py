@@ -120,6 +120,29 @@ def load_object(folder: Path, expected: type[_T], *, kind: str) -> _T:
     return value
 
 
+def load_fields(folder: Path, names: tuple[str, ...], *, kind: str) -> tuple[Any, ...]:
+    """Those fields alone of what :func:`save_object` wrote, in the order in which it has them: for lists.
+
+    No array is read, and nothing is held against the seal: who goes on with it loads it whole.
+
+    Raises
+    ------
+    UnreadableFileError
+        Missing, damaged, another kind of object, or a newer schema.
+    """
+    path = Path(folder) / _JSON_NAME.format(kind=kind)
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        _check_header(body, path, kind)
+        with zipfile.ZipFile(Path(folder) / _ARRAYS_NAME) as archive:
+            decoder = _Decoder(archive)
+            return tuple(decoder.decode(body["value"][name]) for name in names)
+    except UnreadableFileError:
+        raise
+    except (*_DAMAGE, MedAIError) as error:
+        raise UnreadableFileError(f"cannot be read ({type(error).__name__})", file=path) from error
+
+
 def _check_header(body: dict[str, Any], path: Path, kind: str) -> None:
     if body.get("kind") != kind:
         raise UnreadableFileError(f"is no {kind}", file=path, attribute="kind")

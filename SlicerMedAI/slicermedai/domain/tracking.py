@@ -81,6 +81,15 @@ def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[
     return Followed(result=_renamed(result, uids), links=tuple(search.links()))
 
 
+def is_earlier(study: Study, other: Study) -> bool:
+    """True where ``other`` is another study of the patient, and no later one, as far as both say."""
+    try:
+        _check_patient(study, other)
+    except IdentityError:
+        return False
+    return other.study_uid != study.study_uid and (not study.date or other.date <= study.date)
+
+
 def _check_patient(one: Study, other: Study) -> None:
     if not one.patient_id or one.patient_id != other.patient_id:
         raise IdentityError("the earlier result is not known to be of the same patient", attribute="PatientID")
