@@ -12,6 +12,8 @@ from typing import Any
 from PySide6.QtCore import Qt
 
 from slicermedai.app.state import BUSY, Phase
+from slicermedai.bundles.consent import agree
+from slicermedai.bundles.store import Title
 from slicermedai.domain.result import AnalysisResult, Decision
 from slicermedai.jobs import tree
 from slicermedai.pacs.peers import Peer, save_peers
@@ -24,6 +26,8 @@ from Testing.deid.samples import a_series
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.Harness import Harness
+from Testing.inference.conftest import body_on
+from Testing.inference.prompt_bundle import write_prompt_bundle
 from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.keyboard import Keyboard
 
@@ -51,6 +55,8 @@ class Task:
 
     button = "run"
     """What starts it: the name of its button."""
+    is_warm = False
+    """Whether its child may stay when it is cancelled, with what it was given, until the panel goes."""
 
     def __init__(self, harness: Harness, folder: Path) -> None:
         self.harness, self.folder = harness, folder
@@ -317,10 +323,45 @@ class Report(Task):
         assert ui.outboxTable.rowCount == 0
 
 
+class Mark(Task):
+    """MedAI Mark: a place inside of a structure is answered, taken back, marked again, and kept."""
+
+    button, is_warm = "insideHere", True
+
+    def make(self) -> None:
+        import slicer
+
+        from slicermedai.scene.volumes import volume_to_node
+
+        folder = write_prompt_bundle(self.folder / "home" / "models" / "marked@0.1", "at_places")
+        agree(Title(name="marked", version="0.1"), "the test", folder)
+        volume_to_node(body_on(covering(spacing=(6.0, 6.0, 6.0), extent=(100.0, 126.0, 116.0)))[0], slicer.mrmlScene)
+
+    def prepare(self, module: Any) -> None:
+        import slicer
+
+        module.widget.ui.volumeSelector.setCurrentNode(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode"))
+        module.widget.ui.numbersSection.collapsed = False
+        self.settle(module)
+
+    def by_keys(self, module: Any, keyboard: Keyboard) -> None:
+        ui, presenter = module.widget.ui, module.widget.logic.presenter
+        keyboard.press("volumeSelector", DOWN)
+        for name, count in (("insideHere", 1), ("undo", 0), ("redo", 1)):
+            keyboard.press(f"{name}Button", SPACE)
+            self.settle(module)
+            assert len(presenter.state.marks) == count, (name, ui.messageLabel.text)
+        assert ui.findingsTable.rowCount > 0, ui.messageLabel.text
+        keyboard.press("keepButton", SPACE)
+        self.settle(module)
+        assert AnalysisResult.load(presenter.state.saved / "result").findings
+
+
 TASKS: dict[str, type[Task]] = {
     "MedAI": Analyse,
     "MedAIBatch": Cohort,
     "MedAIDeidentify": Deidentify,
+    "MedAIMark": Mark,
     "MedAIModels": Models,
     "MedAIPlan": Plan,
     "MedAIReport": Report,
