@@ -24,7 +24,8 @@ from slicermedai.console.sources import (
     volume_of_node,
 )
 from slicermedai.console.tell import tell, where_to_look
-from slicermedai.domain.result import AnalysisResult, result_folder
+from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.reviewed import newest
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.defaults import with_settings
@@ -222,15 +223,22 @@ def export_result(
     result: AnalysisResult | str | Path,
     formats: Sequence[str] = ("seg", "sr"),
     output: str | Path | None = None,
+    *,
+    earlier: str | Path = "",
+    matches: str | Path = "",
 ) -> Path:
     """Write a result in other formats and BLOCK until that is done; returns the folder that was made.
 
     ``result`` best is a folder: the source's headers, which DICOM output carries on, lie there and not in the object.
+    Of a run's folder the result with the last decisions is written. ``earlier`` is the folder of an earlier result of
+    the patient, whose tracking UIDs are taken over, and ``matches`` a table that says which finding is which.
 
     Raises
     ------
     MissingContextError
         DICOM was asked for and the source has no patient and study.
+    IdentityError
+        The earlier result is of another patient, or of the other identity route.
     FormatError, OutputError
         The format cannot express the result, or the folder cannot be written.
     """
@@ -238,6 +246,7 @@ def export_result(
     with folder:
         source = _saved(result, folder)
         values = {"source": str(source), "output": str(place(output)), "formats": tuple(formats)}
+        values |= {name: _absolute(path) for name, path in (("earlier", earlier), ("matches", matches))}
         return JobHandle(launch(make_job(ExportJob, values), folder=folder)).finish()
 
 
@@ -306,7 +315,11 @@ def list_models() -> list[BundleRef]:
     return list_bundles()
 
 
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
 def _saved(result: AnalysisResult | str | Path, folder: JobFolder) -> Path:
     if isinstance(result, AnalysisResult):
         return result.save(folder.path / "result")
-    return result_folder(Path(result).expanduser().absolute())
+    return newest(Path(result).expanduser().absolute())
