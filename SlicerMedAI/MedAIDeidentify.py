@@ -19,13 +19,14 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import slicermedai
-from slicermedai.app import deid_database, deid_words
-from slicermedai.app.deid_database import fill_tree, is_ticked, tick_below, ticked_leaves
+from slicermedai.app import deid_database, deid_words, dicom_database
 from slicermedai.app.deid_panel import FILES, Panel
 from slicermedai.app.deid_result import HARMLESS, IDENTITY
 from slicermedai.app.deid_run import DeidRun
+from slicermedai.app.growing_tree import GrowingTree
 from slicermedai.app.help import help_text
 from slicermedai.app.state import Phase
+from slicermedai.scene.items import is_ticked, tick_below
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 300
@@ -63,9 +64,10 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
         return MedAIDeidentifyLogic()
 
     def presenters(self):
-        return (self.logic.presenter,)
+        return (self.logic.presenter, self._database)
 
     def build(self, uiWidget):
+        self._database, self._ticked = GrowingTree(self.ui.databaseTree), []
         self._panel = Panel(self.ui, self.logic.presenter)
         self._panel.add_options(self.onOptions)
         self._connect()
@@ -73,6 +75,7 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
     def _connect(self):
         presenter, ui = self.logic.presenter, self.ui
         presenter.changed.connect(self.onStateChanged)
+        self._database.changed.connect(self.onDatabase)
         ui.databaseTree.connect("itemChanged(QTreeWidgetItem*,int)", self.onTicked)
         ui.folderSelector.connect("currentPathChanged(QString)", self.onFolder)
         ui.presetSelector.connect("activated(int)", self.onPreset)
@@ -103,27 +106,32 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
 
     def refresh(self):
         """Look again at what is installed and what is in the DICOM database; what is ticked stays ticked."""
-        tree = self.ui.databaseTree
-        ticked = ticked_leaves(tree)
-        fill_tree(tree, deid_database.patients_of(getattr(slicer, "dicomDatabase", None)), ticked)
-        if ticked != ticked_leaves(tree):
-            self.logic.chooseSeries(ticked_leaves(tree))
+        self._database.show(dicom_database.each_patient(getattr(slicer, "dicomDatabase", None)))
         self.logic.presenter.refresh()
 
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onTicked(self, item, column):
         tick_below(self.ui.databaseTree, item, on=is_ticked(item))
-        series = ticked_leaves(self.ui.databaseTree)
-        if series:
+        if self._database.ticked:
             self.ui.folderSelector.setCurrentPath("")
-        self.logic.chooseSeries(series)
+        self.chooseTicked()
+
+    def onDatabase(self, tree):
+        """All of the database is shown: what was ticked and is there no more is chosen no more."""
+        if set(tree.ticked) != set(self._ticked):
+            self.chooseTicked()
+        self.tick()
+
+    def chooseTicked(self):
+        self._ticked = self._database.ticked
+        self.logic.chooseSeries(self._ticked)
 
     def onFolder(self, path):
-        tree = self.ui.databaseTree
         if path:
-            tick_below(tree, tree.invisibleRootItem(), on=False)
-        if path or not ticked_leaves(tree):
+            self._database.untick()
+            self._ticked = []
+        if path or not self._database.ticked:
             self.logic.presenter.choose_source(path, Path(path).name)
 
     def onPreset(self, index):

@@ -398,7 +398,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(harness: Harness, deid: Any,
 
 
 @pytest.fixture
-def database(deid: Any, study: Path, elsewhere: Path) -> Any:
+def database(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> Any:
     """Slicer's database with the study in it, shown by the module."""
     import slicer
 
@@ -408,7 +408,13 @@ def database(deid: Any, study: Path, elsewhere: Path) -> Any:
     for path in sorted(study.rglob("*.dcm")):
         slicer.dicomDatabase.insert(str(path))
     deid.widget.refresh()
+    until_listed(harness, deid)
     return slicer.dicomDatabase
+
+
+def until_listed(harness: Harness, deid: Any) -> None:
+    """The tree shows all of the database."""
+    assert harness.wait_until(lambda: not deid.widget._database.busy, LONG)
 
 
 def tick(deid: Any, row: int) -> None:
@@ -419,7 +425,7 @@ def tick(deid: Any, row: int) -> None:
 
 
 def test_ticking_a_patient_chooses_all_series_below_and_lets_go_of_the_folder(
-    deid: Any, database: Any, study: Path
+    harness: Harness, deid: Any, database: Any, study: Path
 ) -> None:
     ui = deid.widget.ui
     choose(deid, study)
@@ -430,6 +436,7 @@ def test_ticking_a_patient_chooses_all_series_below_and_lets_go_of_the_folder(
     assert {dcmread(path).PatientID for path in presenter_of(deid).source} == {Identity().patient_id}
     deid.exit()
     deid.enter()
+    until_listed(harness, deid)
     assert ui.sourceLabel.text == "1 series, 2 files"
     choose(deid, study)
     assert presenter_of(deid).source == str(study)
@@ -458,7 +465,13 @@ def test_series_of_the_database_come_back_into_it_as_a_new_patient(
     picture = harness.grab(deid.parent, elsewhere / "MedAIDeidentify.png", size=(460, 1000))
     keep_screenshot(picture, "MedAIDeidentify.png")
     deid.widget.refresh()
+    until_listed(harness, deid)
     assert ui.databaseTree.topLevelItemCount == 3
+    assert ui.sourceLabel.text == "1 series, 2 files"
+    database.closeDatabase()
+    deid.widget.refresh()
+    until_listed(harness, deid)
+    assert (ui.databaseTree.topLevelItemCount, ui.sourceLabel.text) == (0, ""), "what was ticked is there no more"
 
 
 def test_copies_with_the_original_uids_are_kept_out_of_the_database(harness: Harness, deid: Any, database: Any) -> None:

@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from slicermedai.app.deid_state import DeidResult
-from slicermedai.app.dicom_database import Node, files_of, patients_of
+from slicermedai.app.dicom_database import Node, files_of
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.errors import IdentityError
 from slicermedai.scene.dicom_import import DicomImport
-from slicermedai.scene.items import fill_tree, is_ticked, tick_below, ticked_leaves
 
-__all__ = [
-    "Node",
-    "add_copies",
-    "files_of",
-    "fill_tree",
-    "is_ticked",
-    "patients_of",
-    "tick_below",
-    "ticked_leaves",
-]
+__all__ = ["Node", "add_copies", "files_of"]
 
 
 def strangers(database: Any, result: DeidResult) -> list[str]:

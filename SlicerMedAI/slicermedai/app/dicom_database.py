@@ -17,16 +17,11 @@ class Node:
     below: tuple[Node, ...] = ()
 
 
-def patients_of(database: Any) -> tuple[Node, ...]:
-    """Patients with their studies and series, from the database's own tables; () where it is None or not open.
-
-    ``database`` is a ``ctkDICOMDatabase``. The texts are patient data.
-    """
-    return tuple(each_patient(database))
-
-
 def each_patient(database: Any) -> Iterator[Node]:
-    """:func:`patients_of`, each read from the database as it is asked for."""
+    """Patients with their studies and series, from the database's own tables, each read as it is asked for.
+
+    ``database`` is a ``ctkDICOMDatabase``; nobody is in one that is None or not open. The texts are patient data.
+    """
     if database is not None and database.isOpen:
         for uid in database.patients():
             yield _patient(database, uid)

@@ -85,15 +85,6 @@ def show_picture(label: Any, path: Path | None, size: tuple[int, int]) -> None:
         label.setPixmap(qt.QPixmap(str(path)).scaled(*size, qt.Qt.KeepAspectRatio))
 
 
-def fill_tree(tree: Any, branches: Sequence[Branch], ticked: Collection[str]) -> None:
-    """Show ``branches`` in a ``QTreeWidget``, each with a tick box, without telling that anything was ticked."""
-    blocked = tree.blockSignals(True)
-    tree.clear()
-    for branch in branches:
-        add_branch(tree.invisibleRootItem(), branch, ticked)
-    tree.blockSignals(blocked)
-
-
 def add_branch(parent: Any, branch: Branch, ticked: Collection[str]) -> None:
     """Add an item for ``branch`` with all below it to an item of a ``QTreeWidget``, each with a tick box."""
     import qt
