@@ -49,7 +49,14 @@ def test_nothing_is_found_in_noise() -> None:
     ("family", "codec"),
     [
         *itertools.product(("Иванов", "Παπαδόπουλος", "Müller"), ("utf-8", "utf-16-le", "utf-16-be")),
-        *(("Иванов", "cp1251"), ("Иванов", "koi8_r")),
+        *(
+            ("Иванов", "cp1251"),
+            ("Иванов", "koi8_r"),
+            ("Їжакевич", "koi8_u"),
+            ("Иванов", "cp866"),
+            ("Иванов", "mac_cyrillic"),
+        ),
+        *(("Dvořáková", "cp1250"), ("Dvořáková", "cp852"), ("Müllerová", "cp850"), ("วงศ์สกุล", "tis_620")),
     ],
 )
 @pytest.mark.parametrize("case", [str.title, str.upper, str.lower])

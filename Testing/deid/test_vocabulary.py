@@ -478,3 +478,86 @@ def test_terms_that_begin_with_the_patients_own_name_stay(name: str, text: str, 
 def test_a_name_that_was_typed_into_a_field_of_numbers_spoils_no_term_either() -> None:
     vocabulary = Vocabulary.of(name_tokens("Morton^Alvar") | identifier_tokens("MORTON A"))
     assert vocabulary.scrub("Morton neuroma of Morton") == "Morton neuroma of XXXX"
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "left"),
+    [
+        ("10000", "b-value 0.00010000 and 1.00010000", "b-value 0.00010000 and 1.00010000"),
+        ("10000", "slope 0.00010000.", "slope 0.00010000."),
+        ("10000", "00010000", "XXXX"),
+        ("10000", "MRN 00010000, seen", "MRN XXXX, seen"),
+        ("0301234567", "call 030.1234567", "call XXXX"),
+        ("88441177", "0.88441177", "0.XXXX"),
+    ],
+)
+def test_a_number_filled_up_with_zeros_is_none_behind_a_decimal_point(number: str, text: str, left: str) -> None:
+    assert Vocabulary.of(identifier_tokens(number)).scrub(text) == left
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Fractureau^Ann", "FRACTURE of the rib"),
+        ("Lesionsky^Ann", "no lesion, lesions"),
+        ("Stucki^Ann", "tube stuck in the nose"),
+        ("Calcificati^Ann", "calcification"),
+        ("Thrombosini^Ann", "THROMBOSIS of a vein"),
+        ("Hepati^Ann", "hepatitis, Hepatic"),
+    ],
+)
+def test_clinical_words_with_which_a_name_begins_stay(name: str, text: str) -> None:
+    assert Vocabulary.of(name_tokens(name)).scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Fractureau^Ann", "scan of FRACTUREA KNEE"),
+        ("Stucki^Ann", "pt Stucki"),
+        ("Thrombosini^Ann", "Thrombosini"),
+        ("วงศ์สกุล^มาลี", "ของ วงศ์สกุล"),
+    ],
+)
+def test_and_the_names_do_not(name: str, text: str) -> None:
+    assert "XXXX" in Vocabulary.of(name_tokens(name)).scrub(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("seen at May Dialysis", "seen at XXXX"),
+        ("MAY DIALYSIS 2", "XXXX 2"),
+        ("may dialysis be resumed?", "may dialysis be resumed?"),
+        ("Dialysis in May", "Dialysis in May"),
+    ],
+)
+def test_a_department_called_after_a_month_is_masked_where_it_is_written_as_a_name(text: str, left: str) -> None:
+    assert Vocabulary.of(place_tokens("May Dialysis")).scrub(text) == left
+    assert "XXXX" in Vocabulary.of(place_tokens("Lane Trauma Center")).scrub("to Lane Trauma Center")
+
+
+THAI = Vocabulary.of(date_tokens("19520317"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("17/03/2495", "17-3-2495", "24950317", "2495-03-17", "17 Mar 2495", "17/03/95", "๑๗/๐๓/๒๔๙๕"),
+        *(
+            "17 มีนาคม 2495",
+            "17 มีนาคม พ.ศ. 2495",
+            "๑๗ มีนาคม พ.ศ. ๒๔๙๕",
+            "17 มี.ค. 95",
+            "17 March B.E. 2495",
+            "17 มีนาคม 1952",
+        ),
+    ],
+)
+def test_dates_are_found_by_the_buddhist_calendar(text: str) -> None:
+    assert THAI.scrub(f"seen {text}, again") == "seen XXXX, again"
+    assert Vocabulary.of(date_tokens("24950317")).scrub(f"seen {text}, again") == "seen XXXX, again"
+
+
+def test_a_leap_day_of_the_buddhist_calendar_is_one() -> None:
+    assert Vocabulary.of(date_tokens("24950229")).scrub("born 29.02.1952, 29/2/2495") == "born XXXX, XXXX"

@@ -19,7 +19,7 @@ from slicermedai.deid.transliteration import spellings
 
 _WORD = re.compile(r"[^\W_]+")
 _CHUNK = re.compile(r"[^\W_](?:[^\s,;:()|=\\]*[^\W_])?")
-_UNCASED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u1100-\u11ff\uac00-\ud7af]{3,}")
+_UNCASED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u1100-\u11ff\uac00-\ud7af\u0e01-\u0e4e]{3,}")
 _SHORTEST, _LONG, _NEAR = 5, 8, 3
 _LONGEST_RUN = 12
 _ADDRESSES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "hr", "fr", "mme", "sr", "sra"})

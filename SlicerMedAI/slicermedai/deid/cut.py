@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from slicermedai.deid.clinical import is_clinical
 from slicermedai.deid.terms import is_in_term
 from slicermedai.deid.tokens import Kind, Token, common_words, fold
 
@@ -32,5 +33,6 @@ def cut_spans(folded: str, words: dict[str, tuple[str, ...]]) -> list[Span]:
     for match in _WORD.finditer(folded):
         longer = words.get(match[0][:_LEAST])
         if longer and match[0] not in longer and any(word.startswith(match[0]) for word in longer):
-            found += [] if match[0] in common_words() or is_in_term(folded, *match.span()) else [match.span()]
+            is_word = match[0] in common_words() or is_clinical(match[0]) or is_in_term(folded, *match.span())
+            found += [] if is_word else [match.span()]
     return found

@@ -38,6 +38,11 @@ _MORE_NAMES = (  # Polish, Czech, Scandinavian, Finnish, Hungarian, Romanian, Tu
     "listopada listopad listopadu marraskuuta noiembrie kasim ноября ноябрь ноя листопада νοεμβριου",
     "grudnia prosinec prosince joulukuuta decembrie aralik desember декабря декабрь дек грудня δεκεμβριου",
 )
+_THAI_NAMES = (
+    *("มกราคม มกรา ม.ค.", "กุมภาพันธ์ กุมภา ก.พ.", "มีนาคม มีนา มี.ค.", "เมษายน เมษา เม.ย.", "พฤษภาคม พฤษภา พ.ค."),
+    *("มิถุนายน มิถุนา มิ.ย.", "กรกฎาคม กรกฎา ก.ค.", "สิงหาคม สิงหา ส.ค.", "กันยายน กันยา ก.ย.", "ตุลาคม ตุลา ต.ค."),
+    *("พฤศจิกายน พฤศจิกา พ.ย.", "ธันวาคม ธันวา ธ.ค."),
+)
 _ROMANS = {
     "i": 1,
     "ii": 2,
@@ -54,17 +59,21 @@ _ROMANS = {
 }
 _MONTHS = {
     fold(name): number
-    for names in (_MONTH_NAMES, _MORE_NAMES)
+    for names in (_MONTH_NAMES, _MORE_NAMES, _THAI_NAMES)
     for number, said in enumerate(names, 1)
     for name in said.split()
 } | _ROMANS
-_NAME = "|".join(sorted(_MONTHS.keys() - _ROMANS.keys(), key=lambda name: (-len(name), name)))
+_NAME = "|".join(
+    re.escape(name) for name in sorted(_MONTHS.keys() - _ROMANS.keys(), key=lambda name: (-len(name), name))
+)
 _ROMAN = "|".join(sorted(_ROMANS, key=len, reverse=True))
 _END = r"(?![^\W\d_])"
-_YEAR = r"((?:18|19|20|21)[0-9]{2}|'?[0-9]{2})(?![0-9])"
+_YEAR = r"((?:18|19|20|21|24|25)[0-9]{2}|'?[0-9]{2})(?![0-9])"
+BUDDHA = 543
+"""Years more than by the Gregorian calendar, in Thailand."""
 _NTH = r"(?:st|nd|rd|th|er|\.|º|o)?"
 _OF = r"[ \-_/.]{0,2}(?:of |de |del |di )?"
-_GAP = r"[ \-_/.,]{0,2}(?:of |de |del |di )?"
+_GAP = r"[ \-_/.,]{0,2}(?:of |de |del |di |พ\.?ศ\.? ?|b\.?e\.? ?)?"
 _FORMS = (
     (re.compile(r"(?<![0-9])([0-9]{4})[-./ _:\\](0?[1-9]|1[0-2])[-./ _:\\](0?[1-9]|[12][0-9]|3[01])(?![0-9])"), "ymd"),
     (re.compile(r"(?<![0-9])([0-9]{4})年 ?([0-9]{1,2})月 ?([0-9]{1,2})日?"), "ymd"),
@@ -120,12 +129,16 @@ def compact_dates(text: str) -> Iterator[tuple[int, int, frozenset[Day]]]:
 
 def is_one_of(days: frozenset[Day], known: frozenset[Day], known_short: frozenset[Day]) -> bool:
     """True where one of ``days`` is known; ``known_short`` are those with years of two digits."""
-    return any(day in (known_short if day[0] < 100 else known) for day in days)
+    return any(_gregorian(day) in (known_short if day[0] < 100 else known) for day in days)
 
 
 def shortened(known: frozenset[Day]) -> frozenset[Day]:
-    """The same days with years of two digits."""
-    return frozenset((year % 100, month, day) for year, month, day in known)
+    """The same days with years of two digits, as in Thailand too."""
+    return frozenset((year % 100, month, day) for y, month, day in known for year in (y, y + BUDDHA))
+
+
+def _gregorian(day: Day) -> Day:
+    return (day[0] - BUDDHA, *day[1:]) if 2400 <= day[0] < 2700 else day
 
 
 def _day_of_era(match: re.Match[str]) -> Day:

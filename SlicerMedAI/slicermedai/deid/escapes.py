@@ -1,22 +1,40 @@
-"""Letters with marks as HTML, URLs, mail, JSON and RTF write them: M&uuml;ller, M%C3%BCller, M=C3=BCller."""
+"""Letters as HTML, URLs, mail, JSON and RTF write them, also twice: M&uuml;ller, M%C3%BCller, M%25C3%25BCller."""
 
 from __future__ import annotations
 
 import html
 import re
 
-_ESCAPED = re.compile(
-    r"&#?[0-9a-z]{2,8};|(?:%[0-9a-f]{2})+|(?:=[0-9a-f]{2})+|\\u[0-9a-f]{4}|\\'[0-9a-f]{2}", re.IGNORECASE
-)
+_OTHERS = r"=\r?\n|\\{1,4}u[0-9a-f]{4}|\\{1,2}x[0-9a-f]{2}|\\'[0-9a-f]{2}|&#?[0-9a-z]{2,8};|(?:%[0-9a-f]{2})+"
+_WAYS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (rf"{_OTHERS}|(?:=[0-9a-f]{{2}})+", _OTHERS))
+"""All, and without the digits of mail: "id=14" says more often what it says."""
 _CHARACTERS_OF_A_BYTE = 3
+_TIMES = 3
+"""How often something escaped is escaped again at most."""
+_MARKS = frozenset("&%=\\")
 
 
-def unescaped(text: str) -> tuple[str, list[int]] | None:
-    """(text with its letters as themselves, index in ``text`` of each); None where nothing is escaped in it."""
+def unescaped(text: str) -> list[tuple[str, list[int]]]:
+    """(text with its letters as themselves, index in ``text`` of each), once for each time that something is escaped
+    in it; empty where nothing is."""
+    if _MARKS.isdisjoint(text):
+        return []
+    return [level for way in _WAYS[: 1 + ("=" in text)] for level in _levels(text, way)]
+
+
+def _levels(text: str, way: re.Pattern[str]) -> list[tuple[str, list[int]]]:
+    levels: list[tuple[str, list[int]]] = []
+    while len(levels) < _TIMES and (once := _unescaped(levels[-1][0] if levels else text, way)) is not None:
+        plain, places = once
+        levels.append((plain, [levels[-1][1][n] for n in places] if levels else places))
+    return levels
+
+
+def _unescaped(text: str, way: re.Pattern[str]) -> tuple[str, list[int]] | None:
     pieces: list[str] = []
     places: list[int] = []
     last = 0
-    for match in _ESCAPED.finditer(text):
+    for match in way.finditer(text):
         pieces.append(text[last : match.start()])
         places += range(last, match.start())
         for character, place in _letters(match[0]):
@@ -25,7 +43,8 @@ def unescaped(text: str) -> tuple[str, list[int]] | None:
         last = match.end()
     if not last:
         return None
-    return "".join([*pieces, text[last:]]), [*places, *range(last, len(text))]
+    plain = "".join([*pieces, text[last:]])
+    return None if plain == text else (plain, [*places, *range(last, len(text))])
 
 
 def _letters(escaped: str) -> list[tuple[str, int]]:
@@ -34,7 +53,9 @@ def _letters(escaped: str) -> list[tuple[str, int]]:
         said = html.unescape(escaped if html.unescape(escaped) != escaped else escaped.lower())
         return [(said, 0)] if len(said) == 1 else [(character, n) for n, character in enumerate(escaped)]
     if escaped[0] == "\\":
-        return [(chr(int(escaped[2:], 16)), 0)]
+        return [(chr(int(escaped.lstrip("\\")[1:], 16)), 0)]
+    if escaped[-1] == "\n":  # a line that mail has broken
+        return []
     return _of_bytes(bytes.fromhex(re.sub("[%=]", "", escaped)))
 
 

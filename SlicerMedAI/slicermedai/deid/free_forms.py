@@ -147,7 +147,8 @@ def _size_of_name(text: str) -> int:
 
 
 def _of_dates(text: str) -> Iterator[Span]:
-    """Days of the years 1900 to 2099 whose parts are written with marks between them or as eight digits."""
+    """Days of the years 1900 to 2099, and by the Buddhist calendar, whose parts are written with marks between them or
+    as eight digits."""
     if not any(map(str.isdigit, text)):
         return
     yield from (match.span() for match in _RUN.finditer(text))
@@ -159,4 +160,4 @@ def _of_dates(text: str) -> Iterator[Span]:
 
 
 def _is_day(day: tuple[int, int, int]) -> bool:
-    return 1900 <= day[0] < 2100 and 1 <= day[1] <= 12 and 1 <= day[2] <= 31
+    return (1900 <= day[0] < 2100 or 2443 <= day[0] < 2643) and 1 <= day[1] <= 12 and 1 <= day[2] <= 31

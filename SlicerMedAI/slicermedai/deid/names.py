@@ -7,11 +7,15 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from slicermedai.deid.tokens import Kind, Token, common_words, technical_words
+from slicermedai.deid.dateforms import BUDDHA
+from slicermedai.deid.tokens import Kind, Token, common_words, everyday_names, service_words, technical_words
 from slicermedai.deid.transliteration import is_other_script, spellings, stems
 
-WORD = re.compile(r"[^\W_]+")
-_HYPHENATED = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_MARKED = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u109f\u1780-\u17ff"
+"""Vowels and marks that stand over and under letters, as in Thai: they part no words."""
+_CHARACTER = rf"(?:[^\W_]|[{_MARKED}])"
+WORD = re.compile(rf"{_CHARACTER}+")
+_HYPHENATED = re.compile(rf"{_CHARACTER}+(?:-{_CHARACTER}+)*")
 _PARTED = re.compile(r"[\s^=,;_]+")
 _UNDECODED = re.compile(r"[\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9]{5,}")
@@ -83,20 +87,32 @@ def place_tokens(value: str) -> set[Token]:
     text = value.strip().lower()
     lines = {line.strip() for line in re.split(r"[\r\n,;]+", text) if len(line.strip()) >= 6}
     words = {word for word in _words(text) if len(word) >= 4}
-    return {Token(form, Kind.PLACE) for line in lines | {text} | words for form in spellings(line)}
+    named = {Token(line, Kind.SURNAME) for line in lines | {text} if _is_named_service(line)}
+    return named | {Token(form, Kind.PLACE) for line in lines | {text} | words for form in spellings(line)}
+
+
+def _is_named_service(line: str) -> bool:
+    """True for a department that has the name of a street, a month or the like ("May Dialysis", "Lane Trauma Center"):
+    it is one hospital's where it is written as a name."""
+    words = line.split()
+    wanted = line.isascii() and 1 < len(words) <= _MOST_NAMES and all(map(str.isalpha, words))
+    return wanted and not service_words().isdisjoint(words) and not everyday_names().isdisjoint(words)
 
 
 def date_tokens(value: str) -> set[Token]:
-    """A DA or DT value as runs of digits; other forms of the day are found by :mod:`slicermedai.deid.dateforms`."""
+    """A DA or DT value as runs of digits, in years of the Buddha too (Thailand counts 543 more); other forms of the day
+    are found by :mod:`slicermedai.deid.dateforms`."""
     digits = re.sub(r"[^0-9]", "", value)[:8]
     try:
-        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+        year = int(digits[:4]) - (BUDDHA if "2400" <= digits[:4] < "2700" else 0)
+        day = date(year, int(digits[4:6]), int(digits[6:8]))
     except ValueError:
         return set()
     if digits == _DUMMY_DATE or not 1800 <= day.year < 2200:
         return set()
-    y, m, d = f"{day.year:04d}", f"{day.month:02d}", f"{day.day:02d}"
-    return {Token(form, Kind.DATE) for form in (y + m + d, d + m + y, m + d + y)}
+    m, d = f"{day.month:02d}", f"{day.day:02d}"
+    years = (f"{day.year:04d}", f"{day.year + BUDDHA:04d}")
+    return {Token(form, Kind.DATE) for y in years for form in (y + m + d, d + m + y, m + d + y)}
 
 
 def uid_tokens(value: str) -> set[Token]:

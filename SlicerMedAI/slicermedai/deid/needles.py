@@ -12,7 +12,8 @@ from slicermedai.deid.tokens import Token, fold
 _ALWAYS = ("utf-8", "utf-16-le", "utf-16-be")
 _CODECS = (
     *("latin-1", "iso8859_9", "iso8859_15", "iso8859_2", "iso8859_5", "iso8859_7", "cp1251", "koi8_r"),
-    *("shift_jis", "euc_jp", "gb18030", "euc_kr"),
+    *("shift_jis", "euc_jp", "gb18030", "euc_kr", "big5", "tis_620"),
+    *("koi8_u", "cp1250", "cp1257", "cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic"),
 )
 _SHORTEST = 6
 """Bytes; shorter ones turn up by chance."""

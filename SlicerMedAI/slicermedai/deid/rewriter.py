@@ -20,6 +20,7 @@ from slicermedai.deid.dictionary import label_of, vr_of
 from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.encode import head as head_of
 from slicermedai.deid.ops import Op
+from slicermedai.deid.packed import holds_stream
 from slicermedai.deid.pixel_copy import NATIVE, TABLES, PixelCopy
 from slicermedai.deid.places import Place, Treatment, edited
 from slicermedai.deid.sink import Sink
@@ -339,11 +340,12 @@ class Rewriter:
 def _found(pieces: Iterator[bytes | memoryview], place: Place, scope: Scope) -> bool:
     """True where identity stands in a value that comes in pieces."""
     context, tail = place.context, b""
+    known = context.vocabulary
     for piece in pieces:
         raw = tail + bytes(piece)
-        if context.vocabulary.hits_bytes(raw, scope):
+        if known.hits_bytes(raw, scope) or (scope is Scope.BINARY and (known.hides(raw) or holds_stream(raw))):
             return True
-        if scope is Scope.TEXT and context.vocabulary.hits(context.charset.decode(raw)):
+        if scope is Scope.TEXT and known.hits(context.charset.decode(raw)):
             return True
         tail = raw[-_OVERLAP:]
     return False

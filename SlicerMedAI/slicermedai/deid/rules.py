@@ -10,6 +10,7 @@ from typing import Protocol
 
 from slicermedai import __version__
 from slicermedai.deid import dummies, private
+from slicermedai.deid.about import about_dates, about_options
 from slicermedai.deid.context import Context, Element
 from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.documents import DOCUMENT, DOCUMENT_LENGTH, is_document, placeholder
@@ -159,8 +160,8 @@ class ApplyTable:
             "What would leave a module invalid by its absence was emptied; what would by its presence was removed.",
             "Patient ID and name were replaced by a pseudonym.",
             uids,
-            *_about_dates(profile),
-            *_about_options(profile),
+            *about_dates(profile),
+            *about_options(profile),
         ]
 
 
@@ -193,13 +194,16 @@ class ScrubText:
         return [
             "Names, identifiers, telephone numbers, addresses, institutions and dates of the patient were collected "
             "from all files and masked wherever they stood in other text: broken, joined, cut short, inflected, with "
-            "letters as HTML, URLs, mail and RTF write them, and transliterated from Cyrillic, Greek and kana too; so "
-            "were distinctive family names and Patient IDs of other patients of the run.",
+            "letters as HTML, URLs, mail and RTF write them, also twice, in base64 and hexadecimal digits, and "
+            "transliterated from Cyrillic, Greek and kana too; so were distinctive family names and Patient IDs of "
+            "other patients of the run.",
             "A patient's name that is a common word (Smith, Brown) was masked where it is written as a name, with a "
             "capital letter; words of anatomy, laterality, scanners and acquisition, and terms such as white matter "
             "and Crohn disease, were left. Identifiers of up to three characters or five digits were masked after a "
             "label alone; numbers (DS, IS) were emptied where the value has six digits or more and is one, but for "
-            "lists of what was measured. Binary values went where text in them holds identity.",
+            "lists of what was measured. Binary values went where text in them holds identity, also text that is "
+            "compressed (zlib, gzip, deflate, zip); so did those with compressed data or documents that cannot be "
+            "looked into.",
         ]
 
 
@@ -372,28 +376,5 @@ def _scrubbed_number(context: Context, element: Element, raw: bytes) -> bytes:
 
 def _without_bytes(context: Context, vr: str, raw: bytes) -> bytes | None:
     scope = Scope.BINARY if vr in _NUMERIC else scope_of("UN" if vr == "SQ" else vr, len(raw))
-    return None if context.vocabulary.hits_bytes(raw, scope) else raw
-
-
-def _about_dates(profile: Profile) -> list[str]:
-    if Option.RETAIN_FULL_DATES in profile.options:
-        return ["Dates and times were kept, but for the birth date."]
-    if Option.RETAIN_MODIFIED_DATES in profile.options:
-        return ["Dates were modified for each patient in one way, so that intervals stay; times of day were kept."]
-    return ["All dates and times that the table lists were removed, emptied or replaced by 1900-01-01."]
-
-
-def _about_options(profile: Profile) -> list[str]:
-    return [_SENTENCES[option] for option in sorted(profile.options) if option in _SENTENCES]
-
-
-_SENTENCES = {
-    Option.CLEAN_GRAPHICS: "Graphic annotations were kept after identity in their text was masked; overlays, which "
-    "may show text, were removed.",
-    Option.CLEAN_STRUCTURED_CONTENT: "Structured content was kept: numbers and codes as they are, text after identity "
-    "was masked, names replaced.",
-    Option.CLEAN_DESCRIPTORS: "Descriptions and comments were kept after identity in them was masked.",
-    Option.RETAIN_PATIENT_CHARACTERISTICS: "Age, sex, size, weight and other characteristics were kept.",
-    Option.RETAIN_DEVICE_IDENTITY: "Identity of devices was kept.",
-    Option.RETAIN_INSTITUTION_IDENTITY: "Identity of institutions was kept.",
-}
+    known = context.vocabulary
+    return None if known.hits_bytes(raw, scope) or known.hides(raw) else raw

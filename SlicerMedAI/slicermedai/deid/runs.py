@@ -25,7 +25,7 @@ def text_runs(raw: bytes) -> Iterator[str]:
 def is_no_chance(run: str, found: int) -> bool:
     """True where a find of so many characters in a run is no accident."""
     size = len(run.strip())
-    return found >= _SHORTEST or any(size >= most and found >= least for most, least in _IN_A_LINE)
+    return found >= min(_SHORTEST, size) or any(size >= most and found >= least for most, least in _IN_A_LINE)
 
 
 def is_line(run: str) -> bool:

@@ -13,10 +13,12 @@ _LABELS = (
     "exam|fall|record|akte|order|visit|admission|serial|sn|device|station|tel|phone|ext|#"
 )
 _LABELLED = re.compile(rf"(?<![^\W\d_])(?:{_LABELS})(?![^\W\d_])[ .:#=_/-]{{0,3}}([^\W_]{{2,5}})(?![^\W_])")
+_OF_A_NUMBER = frozenset("0123456789.")
 _SHORT, _SHORT_DIGITS, _LEAST = 3, 5, 5
 _NUMBERS = re.compile(rb"[0-9.+\-eE \\\\\0]*")
 _MEASURED = frozenset({0x0018, 0x0028, 0x0054, 0x0070, *range(0x3002, 0x3011, 2)})
 _GEOMETRY = frozenset(map(tag_of, ("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation")))
+_FRACTION = re.compile(r"(?:0|[1-9][0-9]{0,2})\.[0-9]+")
 _WHOLE = re.compile(r"\.0*$")
 Span = tuple[int, int]
 
@@ -41,6 +43,16 @@ def labelled_spans(folded: str, numbers: frozenset[str]) -> list[Span]:
     if len(whole) >= _LEAST and whole in numbers:
         return [(folded.index(whole), folded.index(whole) + len(whole))]
     return [match.span(1) for match in _LABELLED.finditer(folded) if match[1] in numbers]
+
+
+def is_fraction(text: str, start: int, end: int) -> bool:
+    """True where the digits between ``start`` and ``end`` are zeros and more behind a decimal point ("0.00010000")."""
+    first, last = start, end
+    while first and text[first - 1] in _OF_A_NUMBER:
+        first -= 1
+    while last < len(text) and text[last] in _OF_A_NUMBER:
+        last += 1
+    return "0" in text[start : start + 1] and _FRACTION.fullmatch(text[first:last].rstrip(".")) is not None
 
 
 def long_numbers(tokens: Iterable[Token]) -> frozenset[str]:

@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import AnyStr
 
+from slicermedai.deid.clinical import is_clinical
+
 COMMON_WORDS = Path(__file__).with_name("common_words.json")
 _HAN = (  # traditional and simplified characters of family names
     "張张陳陈劉刘楊杨黃黄趙赵吳吴孫孙馬马羅罗鄭郑謝谢許许鄧邓馮冯蕭萧葉叶蘇苏盧卢蔣蒋賈贾閻阎鍾钟譚谭陸陆範范韋韦鄒邹龍龙"
@@ -27,6 +29,8 @@ _NUMBER_VRS = frozenset({"AS", "DA", "DS", "DT", "IS", "TM", "UI"})
 _SMALL = 1024
 _HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 _LETTERS = re.compile(r"[^\W\d_]")
+_UNSEEN = frozenset("\u200b\u200c\u200d\u2060\ufeff")
+"""Characters without width, which systems leave between letters."""
 
 
 class Scope(str, Enum):
@@ -119,6 +123,8 @@ def fold_with_positions(text: str) -> tuple[str, list[int]]:
 
 @functools.lru_cache(maxsize=65536)
 def _fold_character(character: str) -> str:
+    if character in _UNSEEN:
+        return ""
     digit = unicodedata.decimal(character, None)
     if digit is not None:  # of other scripts too
         return str(digit)
@@ -142,6 +148,12 @@ def common_words() -> frozenset[str]:
 def service_words() -> frozenset[str]:
     """Words of departments, treatments and rooms: they tell no place and no device from others, and may be names."""
     return _groups()["services"]
+
+
+@functools.cache
+def everyday_names() -> frozenset[str]:
+    """Months, and words of streets and towns, after which departments are called."""
+    return _groups()["names of departments"]
 
 
 @functools.cache
@@ -185,4 +197,5 @@ def inside_common_word(text: str, start: int, end: int) -> bool:
         first -= 1
     while last < len(text) and _LETTERS.match(text[last]):
         last += 1
-    return (first, last) != (start, end) and text[first:last] in common_words()
+    word = text[first:last]
+    return (first, last) != (start, end) and (word in common_words() or is_clinical(word))

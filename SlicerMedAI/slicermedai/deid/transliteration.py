@@ -10,6 +10,7 @@ import functools
 import re
 import unicodedata
 
+from slicermedai.deid.clinical import is_clinical
 from slicermedai.deid.tokens import fold
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
@@ -86,7 +87,7 @@ def is_other_script(text: str) -> bool:
 def stems(word: str) -> set[str]:
     """What a Russian, Greek, Polish or Czech name keeps in all of its cases, of five letters or more."""
     if word.isascii():
-        return {word[:-1]} if len(word) > _STEM and _SLAVIC.search(word) else set()
+        return {word[:-1]} if len(word) > _STEM and _SLAVIC.search(word) and not is_clinical(word[:-1]) else set()
     composed = unicodedata.normalize("NFC", word)
     found = set()
     if _CYRILLIC.search(composed):

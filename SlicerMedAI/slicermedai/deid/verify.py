@@ -28,6 +28,7 @@ from slicermedai.deid.verify_forms import byte_forms, narrow, spaced_forms, text
 from slicermedai.deid.verify_index import Index, Needles
 from slicermedai.deid.verify_pixels import PixelCheck
 from slicermedai.deid.verify_spoilt import SpoiltNames
+from slicermedai.deid.verify_wrapped import Closed, Inner, within_bytes, within_text
 from slicermedai.errors import IdentityError
 
 __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
@@ -35,6 +36,8 @@ __all__ = ["Element", "Hit", "Retained", "check_file", "elements", "find"]
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{5,}|(?:[\x20-\x7e]\0){5,}|(?:\0[\x20-\x7e]){5,}")
 _REPEATED, _MOST = 256, 1 << 14
 _PIXEL_GROUP, _SHORTEST_IN_FRAMES = 0x7FE0, 6
+_DEEPEST = 5
+"""How often what stands in another form stands in another form again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +182,20 @@ class _Searcher:
             self._clean.add(known)
         return found
 
-    def _search(self, element: Element, *, alone: bool) -> tuple[int, str] | None:
+    def _search(self, element: Element, *, alone: bool, deep: int = 0) -> tuple[int, str] | None:
+        found = self._search_as_it_is(element, alone=alone)
+        if found is not None or element.tag >> 16 == _PIXEL_GROUP or deep == _DEEPEST:
+            return found
+        try:
+            for place, value, is_text in _within(element):
+                inner = Element(element.tag, "UT" if is_text else "OB", value, element.offset)
+                if self._search(inner, alone=alone, deep=deep + 1) is not None:
+                    return place, "word or number"
+        except Closed as closed:
+            return closed.place, "compressed part"
+        return None
+
+    def _search_as_it_is(self, element: Element, *, alone: bool) -> tuple[int, str] | None:
         scope = element.scope
         found = self._first(element)
         if found is not None:
@@ -243,6 +259,17 @@ class _Searcher:
             return any(found in narrow(text) | wide(text) for text in written(token))
 
         return next((token.kind.value for token in sorted(self._tokens) if is_it(token)), "name")
+
+
+def _within(element: Element) -> Iterator[Inner]:
+    """What a value holds in another form: text as base64, other values compressed, and base64 in them."""
+    if element.scope is Scope.TEXT:
+        yield from within_text(element.value)
+    elif element.scope is Scope.BINARY:
+        yield from within_bytes(element.value, max(element.size, len(element.value)))
+        for match in _PRINTABLE.finditer(element.value):
+            for place, value, is_text in within_text(match[0].replace(b"\0", b"")):
+                yield match.start() + place, value, is_text
 
 
 @functools.lru_cache(maxsize=8)

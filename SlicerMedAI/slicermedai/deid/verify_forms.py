@@ -11,6 +11,11 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+_THAI = (
+    *("มกราคม", "กุมภาพันธ์", "มีนาคม", "เมษายน", "พฤษภาคม", "มิถุนายน", "กรกฎาคม", "สิงหาคม", "กันยายน", "ตุลาคม"),
+    *("พฤศจิกายน", "ธันวาคม"),
+)
+_THAI_DIGITS = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
 _SHORTEST_WIDE = 4
 _SCRIPTS = (
     "iso8859_2",
@@ -31,7 +36,9 @@ _SCRIPTS = (
     "euc_kr",
     "gb18030",
 )
-_UNDECLARED = ("cp1251", "koi8_r")
+_UNDECLARED = (
+    *("cp1251", "koi8_r", "koi8_u", "cp1250", "cp1257", "cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic", "big5"),
+)
 """Character sets that DICOM does not know, and that systems write all the same."""
 _SHORTEST_UNDECLARED = 6
 
@@ -58,7 +65,18 @@ def _date_forms(day: date) -> set[str]:
         for number in (d, str(day.day)):
             forms.update({f"{number} {month} {y}", f"{number}. {month} {y}", f"{number}-{month}-{y}"})
             forms.update({f"{month} {number}, {y}", f"{month} {number} {y}", f"{number}{month}{y}"})
-    return forms
+    return forms | _thai_forms(day) if day.year >= 2400 else forms
+
+
+def _thai_forms(day: date) -> set[str]:
+    """Of a year of the Buddha."""
+    month = _THAI[day.month - 1]
+    forms = {
+        f"{day.day} {month} {day.year}",
+        f"{day.day} {month} พ.ศ. {day.year}",
+        f"{day.day:02}/{day.month:02}/{day.year}",
+    }
+    return {form for text in forms for form in (text, text.translate(_THAI_DIGITS))}
 
 
 Form = tuple[bytes, bytes, bytes]
@@ -105,7 +123,9 @@ def byte_forms(tokens: frozenset[Token], scope: Scope) -> set[Form]:
 def text_forms(tokens: frozenset[Token]) -> set[tuple[str, str, str]]:
     """(what may not stand before, folded text, what may not stand after)."""
     return {
-        (t.edges[0], fold(t.text), t.edges[1]) for t in tokens if not t.text.isdigit() and t.kind is not Kind.SURNAME
+        (t.edges[0], fold(t.text), t.edges[1])
+        for t in tokens
+        if not t.text.isdigit() and t.kind is not Kind.SURNAME and not is_short(t)
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, AnyStr, Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from slicermedai.deid.short_numbers import is_fraction
 from slicermedai.deid.terms import is_in_term
 from slicermedai.deid.tokens import inside_common_word, is_masked
 
@@ -110,11 +111,15 @@ def _edge(pattern: AnyStr) -> re.Pattern[AnyStr]:
 
 
 def _is_part_of_common_word(value: AnyStr, start: int, end: int) -> bool:
-    """The guards of :func:`inside_common_word` and :func:`is_in_term`, also in bytes of one character each."""
-    if not value[start:end].isalpha():
+    """The guards of :func:`inside_common_word`, :func:`is_in_term` and :func:`is_fraction`, also in bytes of one
+    character each."""
+    word = value[start:end]
+    if not (word.isalpha() or (word.isdigit() and word[:1] in ("0", b"0"))):
         return False
     first = max(0, start - 32)
     around = value[first : end + 32]
     text = around if isinstance(around, str) else around.decode("latin-1")
     place = (start - first, end - first)
+    if word.isdigit():
+        return is_fraction(text, *place)
     return inside_common_word(text, *place) or is_in_term(text.lower(), *place)

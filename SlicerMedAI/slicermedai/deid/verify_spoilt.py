@@ -10,12 +10,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
+from slicermedai.deid.clinical import is_clinical
 from slicermedai.deid.terms import is_in_term
 from slicermedai.deid.tokens import Kind, Token, common_words, fold
 
 _LEAST = 7
 _WORD = re.compile(r"[^\W\d_]+")
-_JSON = re.compile(r"\\u([0-9a-fA-F]{4})")
+_JSON = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_SOFT = re.compile("=\r?\n")
+_TIMES = 3
 _RTF = re.compile(r"\\'(?=[0-9a-fA-F]{2})")
 _MARKS = frozenset("&%=\\")
 
@@ -32,15 +35,28 @@ class SpoiltNames:
     def stand_in(self, text: str) -> bool:
         """True where a name stands in ``text`` in such a form."""
         folded = fold(text)
-        if any(word[0] in self._cut and not is_in_term(folded, *word.span()) for word in _WORD.finditer(folded)):
+        if any(self._is_cut(folded, word) for word in _WORD.finditer(folded)):
             return True
-        return any(self._holds(fold(plain)) for plain in _decoded(text) if plain != text)
+        return any(self._holds(fold(plain)) for plain in _decoded(text))
+
+    def _is_cut(self, folded: str, word: re.Match[str]) -> bool:
+        return word[0] in self._cut and not is_clinical(word[0]) and not is_in_term(folded, *word.span())
 
 
-def _decoded(text: str) -> Iterator[str]:
+def _decoded(text: str) -> set[str]:
+    """Everything that it may stand for, where something was escaped, and escaped again."""
+    found, last = set[str](), {text}
+    for _ in range(_TIMES):
+        last = {plain for one in last for plain in _once(one)} - found - {text}
+        found |= last
+    return found
+
+
+def _once(text: str) -> Iterator[str]:
     if _MARKS.isdisjoint(text):
         return
-    plain = html.unescape(_JSON.sub(lambda found: chr(int(found[1], 16)), text))
+    plain = html.unescape(_JSON.sub(lambda said: chr(int(said[1] or said[2], 16)), _SOFT.sub("", text)))
+    yield plain
     for percent in (plain, plain.replace("=", "%"), _RTF.sub("%", plain)):
         yield unquote(percent)
         yield unquote(percent, "latin-1")

@@ -9,15 +9,25 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from slicermedai.deid.broken import breakable, broken_spans
-from slicermedai.deid.charsets import charset_of
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.cut import cut_spans, cuttable
 from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
+from slicermedai.deid.encoded import as_text, encoded_spans
 from slicermedai.deid.escapes import unescaped
 from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.needles import Needles
+from slicermedai.deid.packed import Room, hides, is_picture
+from slicermedai.deid.readings import readings
 from slicermedai.deid.runs import is_line, is_no_chance, text_runs
-from slicermedai.deid.short_numbers import holds_number, is_short, labelled_spans, long_numbers, short_numbers
+from slicermedai.deid.short_numbers import (
+    holds_number,
+    is_fraction,
+    is_short,
+    labelled_spans,
+    long_numbers,
+    short_numbers,
+)
+from slicermedai.deid.spans import MASK, Span, merged, splice
 from slicermedai.deid.surnames import surname_spans
 from slicermedai.deid.terms import is_also_a_term, is_in_term
 from slicermedai.deid.tokens import (
@@ -45,28 +55,14 @@ __all__ = [
     "uid_tokens",
 ]
 
-MASK = "XXXX"
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
 _DIGIT = re.compile(r"[0-9]")
 _SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
 _WORDS = re.compile(r"[^\W_]+")
 _GRAM = 3
+_SHORT, _DEEPEST = 1024, 8
+"""Bytes that are read as Latin-1 as a whole; how often something encoded is encoded again."""
 _NO_PERSONS = frozenset({Kind.PLACE, Kind.DEVICE, Kind.IDENTIFIER})
-_OTHER_CODECS = (
-    "shift_jis",
-    "euc_jp",
-    "gb18030",
-    "euc_kr",
-    "iso8859_2",
-    "iso8859_5",
-    "iso8859_7",
-    "cp1251",
-    "koi8_r",
-    "utf-16-le",
-    "utf-16-be",
-)
-_IN_JAPANESE = charset_of("\\ISO 2022 IR 87")
-Span = tuple[int, int]
 
 
 class _Form(NamedTuple):
@@ -88,7 +84,7 @@ class Vocabulary:
     In text, ``crowd`` is searched for too: what is distinctive of the other patients of the run.
     """
 
-    __slots__ = ("_alone", "_long", "_needles", "_scopes", "_surnames", "crowd", "left_out", "tokens")
+    __slots__ = ("_alone", "_long", "_needles", "_room", "_scopes", "_surnames", "crowd", "left_out", "tokens")
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
         self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
@@ -96,6 +92,7 @@ class Vocabulary:
         self._needles: dict[Scope, Needles] = {}
         self._alone: Vocabulary | None = None
         self._long: frozenset[str] | None = None
+        self._room = Room()
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int, Crowd | None]]:
@@ -126,28 +123,50 @@ class Vocabulary:
         return new
 
     def _scrubbed(self, text: str, scope: Scope) -> str:
+        if scope is Scope.TEXT:  # first: half of what is escaped may be a word of the identity by itself
+            text = self._unescaped(text)
         if text.isascii():
-            text = _splice(text, self._index(scope).spans(text.lower()), None)
+            text = splice(text, self._index(scope).spans(text.lower()), None)
         else:
             folded, positions = fold_with_positions(text)
-            text = _splice(text, self._index(scope).spans(folded), positions)
+            text = splice(text, self._index(scope).spans(folded), positions)
         if scope is not Scope.TEXT:
             return text
-        text = _splice(text, surname_spans(text, self._surnames), None)
+        text = splice(text, surname_spans(text, self._surnames), None)
         found = self.crowd.spans(text) if self.crowd is not None else []
-        return self._unescaped(_splice(text, _merged(found), None) if found else text)
+        return splice(text, merged(found), None) if found else text
 
     def _unescaped(self, text: str) -> str:
-        """The same for names whose letters are written as HTML, URLs and mail write them."""
-        found = unescaped(text)
-        return text if found is None else _splice(text, self._spans_in(found[0]), found[1])
+        """The same for what is written as HTML, URLs and mail write it, or encoded in the text."""
+        for plain, places in unescaped(text):
+            if found := self._spans_in(plain):
+                return splice(text, found, places)
+        return splice(text, encoded_spans(text, self.holds_encoded), None)
+
+    def holds_encoded(self, raw: bytes) -> bool:
+        """True where bytes that text or a compressed value stood for hold a token, or are a picture."""
+        with self._room:
+            text = as_text(raw)
+            if text is not None and is_line(text) and self._room.depth < _DEEPEST:
+                found = self.hits(text)
+            else:
+                short = text or (raw.decode("latin-1") if len(raw) <= _SHORT else "")
+                found = self._hits_run(short) or self.hits_bytes(raw, Scope.BINARY)
+            return found or is_picture(raw) or self.hides(raw)
+
+    def hides(self, raw: bytes) -> bool:
+        """True where something encoded or compressed in bytes holds a token, or cannot be searched."""
+        with self._room:
+            if self._room.depth < _DEEPEST and any(encoded_spans(run, self.holds_encoded) for run in text_runs(raw)):
+                return True
+            return hides(raw, self.holds_encoded, self._room)
 
     def _spans_in(self, plain: str) -> list[Span]:
         folded, places = fold_with_positions(plain)
         ends = [*places, len(plain)]
         spans = [(ends[start], ends[end]) for start, end in self._index(Scope.TEXT).spans(folded)]
         spans += surname_spans(plain, self._surnames)
-        return _merged(spans) if spans else spans
+        return merged(spans) if spans else spans
 
     def hits(self, text: str, scope: Scope = Scope.TEXT) -> bool:
         """True where ``text`` holds a token."""
@@ -157,8 +176,9 @@ class Vocabulary:
             return True
         if scope is not Scope.TEXT:
             return False
-        plain = unescaped(text)
-        return self._named(text) or (plain is not None and bool(self._spans_in(plain[0])))
+        if self._named(text) or any(self._spans_in(plain) for plain, _ in unescaped(text)):
+            return True
+        return bool(encoded_spans(text, self.holds_encoded))
 
     def _named(self, text: str) -> bool:
         return bool(surname_spans(text, self._surnames) or (self.crowd is not None and self.crowd.spans(text)))
@@ -173,7 +193,7 @@ class Vocabulary:
                 return True
             return scope is Scope.BINARY and any(map(self._hits_run, text_runs(raw)))
         index = self._index(scope)
-        return any(index.spans(fold(text)) or self._named(text) for text in _readings(raw))
+        return any(index.spans(fold(text)) or self._named(text) for text in readings(raw))
 
     def _hits_run(self, run: str) -> bool:
         spans = self._index(Scope.TEXT).spans(fold(run))
@@ -246,7 +266,7 @@ class _Index:
             found += labelled_spans(folded, self._short)
         if self._joined and _SPREAD.search(folded) and any(map(_digits(folded).__contains__, self._digits)):
             found += self._spread(folded)
-        return _merged(found) if len(found) > 1 else found
+        return merged(found) if len(found) > 1 else found
 
     def _plain(self, folded: str) -> list[Span]:
         found, position, size = [], 0, len(folded)
@@ -276,7 +296,8 @@ class _Index:
             for text in self._joined.get(squeezed[position : position + _GRAM], ()):
                 end = position + len(text)
                 if squeezed.startswith(text, position) and _stands_apart(folded, places, position, end):
-                    found.append((places[position], places[end - 1] + 1))
+                    span = (places[position], places[end - 1] + 1)
+                    found += [] if is_fraction(folded, *span) else [span]
         return found
 
 
@@ -306,6 +327,7 @@ def _first(forms: list[_Form], folded: str, position: int) -> int:
                 and (not (right and right.match(folded, end)) or is_masked(folded, end, before=False))
                 and not (guarded and inside_common_word(folded, position, end))
                 and not (term and is_in_term(folded, position, end))
+                and not (text[0] == "0" and is_fraction(folded, position, end))
             ):
                 return end
     return 0
@@ -333,14 +355,6 @@ def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
         return False
     before = folded[first - 1 : first].isdigit()
     return not before and not folded[last + 1 : last + 2].isdigit()
-
-
-def _readings(raw: bytes) -> set[str]:
-    found = {raw.decode("latin-1"), raw.decode("utf-8", "replace"), raw.replace(b"\0", b"").decode("latin-1")}
-    if not raw.isascii() or b"\x1b" in raw:
-        found.update(raw.decode(codec, "replace") for codec in _OTHER_CODECS)
-        found.update(_IN_JAPANESE.decode(piece) for piece in raw.split(b"\0") if b"\x1b" in piece)
-    return found
 
 
 def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
@@ -373,26 +387,3 @@ def _names_a_service(folded: str) -> bool:
 def _is_name_for_sure(phrase: str) -> bool:
     """False for words of protocols side by side ("fat sat"); with a comma or ^ between them they are a name."""
     return "^" in phrase or "," in phrase or not protocol_words().issuperset(_WORDS.findall(phrase))
-
-
-def _merged(spans: list[Span]) -> list[Span]:
-    spans = sorted(spans)
-    found = [spans[0]]
-    for start, end in spans[1:]:
-        if start < found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return found
-
-
-def _splice(text: str, spans: list[Span], positions: list[int] | None) -> str:
-    if not spans:
-        return text
-    pieces, last = [], 0
-    for start, end in spans:
-        if positions is not None:
-            start, end = positions[start], positions[end] if end < len(positions) else len(text)
-        pieces += [text[last:start], MASK[: end - start]]
-        last = max(last, end)
-    return "".join([*pieces, text[last:]])

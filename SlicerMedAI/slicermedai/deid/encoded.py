@@ -1,0 +1,59 @@
+"""Text within text: base64 (RFC 4648, also as URLs and mail write it) and hexadecimal digits.
+
+What stands before a run may look like a part of it, so that it is read from each of its first places.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:={0,2}\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
+_HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{2}[ :]?){4,}[0-9A-Fa-f]{2})")
+_SHORTEST = 4
+_STANDARD = str.maketrans("-_", "+/", "\r\n= :")
+Span = tuple[int, int]
+
+
+def encoded_spans(text: str, holds: Callable[[bytes], bool]) -> list[Span]:
+    """(start, end) of runs in ``text`` that stand for bytes of which ``holds`` is true, in order."""
+    found = [
+        match.span() for match in _BASE64.finditer(text) if _may_be(match[0]) and any(map(holds, _base64(match[0])))
+    ]
+    for match in _HEXADECIMAL.finditer(text):
+        if any(map(holds, _hexadecimal(match[1]))):
+            found.append(match.span())
+    return sorted(found)
+
+
+def as_text(raw: bytes) -> str | None:
+    """What is text as a whole, in UTF-8 or in two bytes a character; None for anything else."""
+    zeros = raw[::2].count(0), raw[1::2].count(0)
+    codec = "utf-8" if not any(zeros) else "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    try:
+        text = raw.decode(codec)
+    except UnicodeDecodeError:
+        return None
+    is_wide_by_chance = any(zeros) and sum(zeros) * 3 <= len(text)
+    return text if "".join(text.split()).isprintable() and not is_wide_by_chance else None
+
+
+def _may_be(run: str) -> bool:
+    """False for words and numbers."""
+    return not (run.isdecimal() or (run.isalpha() and run[1:].islower()))
+
+
+def _base64(run: str) -> Iterator[bytes]:
+    plain = run.translate(_STANDARD)
+    for start in range(4):
+        piece = plain[start:]
+        piece = piece[:-1] if len(piece) % 4 == 1 else piece
+        if len(piece) >= _SHORTEST:
+            yield base64.b64decode(piece + "=" * (-len(piece) % 4))
+
+
+def _hexadecimal(run: str) -> Iterator[bytes]:
+    plain = run.translate(_STANDARD)
+    for start in (0, 1):
+        yield bytes.fromhex(plain[start : len(plain) - (len(plain) - start) % 2])

@@ -1,0 +1,189 @@
+"""Identity that is encoded in text, or compressed within a value: found there, and by the verifier alone too."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from slicermedai.deid.profile import Option, Profile
+from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.verify import find
+from slicermedai.deid.vocabulary import Scope, Vocabulary, date_tokens, identifier_tokens, name_tokens
+from Testing.deid.samples import KEY, an_image
+
+WHO = {"PatientName": "Kowalczyk^Jan", "PatientID": "88441177", "PatientBirthDate": "19520317"}
+VOCABULARY = Vocabulary.of(
+    name_tokens("Kowalczyk^Jan") | identifier_tokens("88441177") | date_tokens("19520317") | name_tokens("Li^An")
+)
+TEXTS = Profile(frozenset({Option.CLEAN_DESCRIPTORS, Option.RETAIN_DEVICE_IDENTITY}))
+PLATE = 0x00143080
+"""Bad Pixel Image, which the table does not list."""
+
+
+def coded(raw: bytes) -> str:
+    """In base64."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def deflated(raw: bytes) -> bytes:
+    """Without a header."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(raw) + packer.flush()
+
+
+def zipped(raw: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive of one file."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        archive.writestr("a.txt", raw)
+    return made.getvalue()
+
+
+ENCODED = [
+    coded(b"Kowalczyk"),
+    coded(b"KOWALCZYK^JAN").rstrip("="),
+    base64.urlsafe_b64encode("Kowalczyk ÿ>?".encode()).decode(),
+    f"=?UTF-8?B?{coded(b'Jan Kowalczyk')}?=",
+    f"data:text/plain;base64,{coded(b'MRN 88441177')}",
+    f"https://host.example/a/bc/{coded(b'Kowalczyk, Jan')}",
+    coded("Kowalczyk".encode("utf-16-le")),
+    coded("MRN: 88441177".encode("utf-16-be")),
+    coded("Kowalczyk, Ärztin".encode("latin-1")),
+    coded(b"born 17.03.1952 in town"),
+    coded(coded(b"seen: Kowalczyk").encode()),
+    coded(gzip.compress(b"seen: Kowalczyk")),
+    coded(deflated(b"seen: Kowalczyk, seen: Kowalczyk")),
+    coded(b"P 88441177"),
+    coded(b"Li An"),
+    coded(b"Report of Jan Kowalczyk\r\nof 1952"),
+    coded(b"\xff\xd8\xff\xe0" + bytes(40)),
+    b"Kowalczyk".hex(),
+    "0x" + b"KOWALCZYK".hex().upper(),
+    b"88441177".hex(),
+    b"Kowalczyk".hex(" "),
+]
+
+
+@pytest.mark.parametrize("text", ENCODED)
+@pytest.mark.parametrize("frame", ["{}", "exported as {} of today"])
+def test_what_is_encoded_in_text_is_masked_and_what_stands_around_it_stays(text: str, frame: str) -> None:
+    whole = frame.format(text)
+    masked = VOCABULARY.scrub(whole)
+    assert "XXXX" in masked
+    assert text not in masked
+    assert VOCABULARY.hits(whole)
+    assert not VOCABULARY.hits(masked)
+    assert (" of today" in masked) is (" of today" in whole)
+
+
+@pytest.mark.parametrize("text", [text for text in ENCODED if text != coded(b"Li An")])
+def test_the_verifier_sees_what_is_encoded_in_text(tmp_path: Path, text: str) -> None:
+    path = an_image(tmp_path, AcquisitionContextDescription=f"exported as {text} of today")
+    assert "(0040,0556)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
+
+
+def test_lines_of_mail_are_read_as_one() -> None:
+    whole = coded(b"Report on Jan Kowalczyk of the second ward, first page")
+    lines = "\r\n".join(whole[n : n + 16] for n in range(0, len(whole), 16))
+    assert "XXXX" in VOCABULARY.scrub(lines)
+    assert "Kowalczyk" not in base64.b64decode(VOCABULARY.scrub(lines).replace("XXXX", "") + "==").decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Diagnostic CONTRAST_ENHANCED BrightSpeed AbdomenPelvisWithContrast",
+        f"hash {'0123456789abcdef' * 4} of the model",
+        coded(np.random.default_rng(3).bytes(600)),
+        coded(b"a comment that names nobody at all"),
+        "1.2.826.0.1.3680043.8.498.12345678901234567890123456789012",
+    ],
+)
+def test_words_numbers_and_what_else_is_encoded_stay(text: str) -> None:
+    assert VOCABULARY.scrub(text) == text
+
+
+LETTER = b"Report on Jan Kowalczyk, born 17.03.1952 (88441177). " * 3
+PACKED = {
+    "gzip": gzip.compress(LETTER),
+    "gzip between others": bytes(range(128, 150)) + gzip.compress(LETTER) + bytes(range(90, 120)),
+    "zlib": zlib.compress(LETTER),
+    "zlib with a small window": (lambda packer: packer.compress(LETTER) + packer.flush())(zlib.compressobj(9, 8, 9)),
+    "deflate": deflated(LETTER),
+    "zip": zipped(LETTER),
+    "zip within gzip": gzip.compress(zipped(LETTER)),
+    "bzip2": bz2.compress(LETTER),
+    "zip with bzip2": zipped(LETTER, zipfile.ZIP_BZIP2),
+    "base64": bytes(range(200, 220)) + base64.b64encode(LETTER) + bytes(3),
+    "base64 of gzip": base64.b64encode(gzip.compress(LETTER)),
+    "cut off": gzip.compress(np.random.default_rng(2).bytes(3000) + LETTER * 9)[:-8],
+    "a document": b"%PDF-1.4 << /Filter /FlateDecode >> stream\n" + zlib.compress(LETTER) + b" endstream",
+    "too much": gzip.compress(bytes(1 << 23)),
+    "in one another": gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(LETTER)))))),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_a_value_with_identity_in_something_compressed_goes_and_the_verifier_sees_it(
+    tmp_path: Path, name: str, vr: str
+) -> None:
+    path = an_image(tmp_path / "in", **WHO)
+    dataset = dcmread(path)
+    dataset.add_new(PLATE, vr, PACKED[name] + bytes(len(PACKED[name]) % 2))
+    dataset.save_as(path)
+    assert "(0014,3080)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
+    outcome = deidentify_all([path], tmp_path / "out", DeidSettings(profile=TEXTS, key=KEY))
+    assert outcome.files[0].refused == ""
+    assert PLATE not in dcmread(tmp_path / "out" / "00001.dcm")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        gzip.compress(b"a table of numbers that names nobody, " * 20),
+        zlib.compress(np.random.default_rng(4).bytes(5000)),
+        np.random.default_rng(5).bytes(400_000),
+        bytes(4096),
+        zipped(b"calibration of the detector"),
+    ],
+    ids=["gzip", "zlib", "noise", "zeros", "zip"],
+)
+def test_what_is_compressed_and_names_nobody_stays(tmp_path: Path, value: bytes) -> None:
+    path = an_image(tmp_path / "in", **WHO)
+    dataset = dcmread(path)
+    dataset.add_new(PLATE, "OB", value + bytes(len(value) % 2))
+    dataset.save_as(path)
+    outcome = deidentify_all([path], tmp_path / "out", DeidSettings(profile=TEXTS, key=KEY))
+    assert outcome.files[0].refused == ""
+    assert dcmread(tmp_path / "out" / "00001.dcm")[PLATE].value.startswith(value)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_large_value_goes_where_something_compressed_begins_in_it(tmp_path: Path, *, packed: bool) -> None:
+    path = an_image(tmp_path / "in", **WHO)
+    dataset = dcmread(path)
+    noise = np.random.default_rng(6).bytes(3 << 20)
+    value = noise[: 1 << 20] + (gzip.compress(LETTER * 50 + noise[:4000]) if packed else b"") + noise[1 << 20 :]
+    dataset.add_new(PLATE, "OB", value + bytes(len(value) % 2))
+    dataset.save_as(path)
+    outcome = deidentify_all([path], tmp_path / "out", DeidSettings(profile=TEXTS, key=KEY))
+    assert outcome.files[0].refused == ""
+    assert (PLATE in dcmread(tmp_path / "out" / "00001.dcm")) is not packed
+
+
+def test_something_that_holds_itself_comes_to_an_end() -> None:
+    raw = b"seen today"
+    for _ in range(60):
+        raw = gzip.compress(raw)
+    assert VOCABULARY.hides(raw)
+    assert VOCABULARY.hits_bytes(LETTER, Scope.BINARY)
