@@ -165,8 +165,8 @@ def test_a_run_ends_with_every_case_accounted_for(batch: BatchRun, day: Day) -> 
     until_idle(batch, seconds=LONG)
     assert batch.state.phase is Phase.DONE, batch.state.message
     assert batch.state.counts == {"done": 2, "refused": 1, "excluded": 1}
-    assert "2 done, 1 refused, 1 opted out" in batch.state.message.replace(
-        "1 opted out, 1 refused", "1 refused, 1 opted out"
+    assert "2 done, 1 refused, 1 excluded" in batch.state.message.replace(
+        "1 excluded, 1 refused", "1 refused, 1 excluded"
     )
     folder = Path(batch.state.asked.output)
     assert {one.study_uid for one in Cohort(folder).cases()} == day.studies

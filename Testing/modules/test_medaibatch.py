@@ -267,10 +267,10 @@ def test_a_preview_shows_the_wrong_series_refused_with_its_reason(
     assert harness.max_stall_ms < 100
     assert ui.previewLabel.text.startswith("3 studies: 1 ")
     rows = {row[3]: row for row in texts(ui.studiesTable)}
-    assert set(rows) == {"waiting", "refused", "opted out"}
+    assert set(rows) == {"waiting", "refused", "excluded"}
     assert rows["waiting"][1] == PATIENT
     assert rows["refused"][4] == "series 3 (T1): the gantry was tilted by 12.0 degrees"
-    assert "on the exclusion list" in rows["opted out"][4]
+    assert "on the exclusion list" in rows["excluded"][4]
     ui.studiesTable.setCurrentCell(int(rows["waiting"][0]) - 1, 0)
     series = texts(ui.seriesTable)
     assert [row[1] for row in series] == ["no", "no", "yes", "no"]

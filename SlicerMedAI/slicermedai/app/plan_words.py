@@ -12,7 +12,7 @@ from slicermedai.app.plan_edit import Step
 from slicermedai.app.plan_roles import LEFT_OUT, Candidate
 from slicermedai.app.plan_state import Numbers, PlanState
 from slicermedai.app.review_words import result_text
-from slicermedai.app.words import Translate, untranslated
+from slicermedai.app.words import Translate, kept_state_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
 from slicermedai.domain.finding import Box
 from slicermedai.domain.plan import BoxCut, Margin, MarginCut, PlaneCut, PlanStructure, Role
@@ -102,12 +102,7 @@ def _value(value: float, unit: str) -> str:
 
 
 def _missing(why: str, tr: Translate) -> str:
-    known = {
-        "not assessed": tr("not assessed"),
-        "not assessed (edited)": tr("not assessed (edited)"),
-        "not measured": tr("not measured"),
-    }
-    return known.get(why, why)
+    return tr("not measured") if why == "not measured" else kept_state_text(why, tr)
 
 
 def step_rows(steps: Sequence[Step], tr: Translate = untranslated) -> list[tuple[str, ...]]:

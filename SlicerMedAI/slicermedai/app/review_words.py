@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slicermedai.app.review_state import Laid, ReviewState, Row
-from slicermedai.app.words import Translate, confidence_text, decision_text, untranslated
+from slicermedai.app.words import Translate, confidence_text, decision_text, kept_state_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
 from slicermedai.domain.finding import Confidence, Interval, Measurement
 from slicermedai.domain.result import AnalysisResult, Quality, Review, Status
@@ -49,7 +49,7 @@ def light_text(light: str, tr: Translate = untranslated) -> str:
 def dice_text(quality: Quality, tr: Translate = untranslated) -> str:
     """The Dice that is expected, with its interval, or why there is none."""
     if quality.expected_dice is None:
-        return _state(quality.state, tr)
+        return kept_state_text(quality.state, tr)
     return f"{quality.expected_dice:.2f}{_interval(quality.interval, '.2f', tr)}"
 
 
@@ -280,16 +280,6 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
 def progress_text(stage: str, seconds_left: float | None, tr: Translate = untranslated) -> str:
     """The stage and the time that is left, in one line."""
     return " – ".join(filter(None, [stage_text(stage, tr), known_time_left(seconds_left, tr)]))
-
-
-def _state(state: str, tr: Translate) -> str:
-    known = {
-        "not assessed": tr("not assessed"),
-        "not assessed (edited)": tr("not assessed (edited)"),
-        "not calibrated": tr("not calibrated"),
-        "calibrated": tr("calibrated"),
-    }
-    return known.get(state, state)
 
 
 def _interval(interval: Interval | None, form: str, tr: Translate) -> str:

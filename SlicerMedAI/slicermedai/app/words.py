@@ -96,6 +96,11 @@ def confidence_text(state: ConfidenceState, tr: Translate = untranslated) -> str
     }[state]
 
 
+def kept_state_text(state: str, tr: Translate = untranslated) -> str:
+    """The state of a confidence as it is saved, in words; any other text comes as it is."""
+    return {one.value: confidence_text(one, tr) for one in ConfidenceState}.get(state, state)
+
+
 def found_text(found: Found, tr: Translate = untranslated) -> str:
     """A result in the list of the last ones."""
     told = f"{found.folder.name} – {found.made:%Y-%m-%d %H:%M}"
@@ -122,7 +127,7 @@ def state_text(state: str, tr: Translate = untranslated) -> str:
         "failed": tr("failed"),
         "cancelled": tr("cancelled"),
         "refused": tr("refused"),
-        "excluded": tr("opted out"),
+        "excluded": tr("excluded"),
         "superseded": tr("superseded"),
     }
     return known.get(state, state)
