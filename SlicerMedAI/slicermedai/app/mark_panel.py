@@ -7,7 +7,7 @@ from typing import Any
 from slicermedai.app import mark_words as words
 from slicermedai.app.mark_run import MarkRun
 from slicermedai.app.mark_state import MarkState
-from slicermedai.app.panel import ResultPanel
+from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.words import columns, describe, rows
 from slicermedai.domain.prompts import BOX, INSIDE, OUTSIDE
 
@@ -55,8 +55,7 @@ class Panel(ResultPanel):
         ui.modelDescription.text = self._description(state)
         ui.modelDescription.visible = bool(ui.modelDescription.text)
         ui.deviceLabel.text = words.device_text(state.device, tr)
-        ui.installButton.visible = bool(presenter.missing)
-        ui.installButton.text = words.install_text(presenter.missing, tr)
+        show_install(ui, presenter)
         ui.modelsButton.visible = not presenter.models
         self._choose(ui.structureSelector, [(one, one) for one in state.structures], state.structure)
         for kind in KINDS:
@@ -93,7 +92,6 @@ class Panel(ResultPanel):
             ("redo", presenter.can_redo),
             ("remove", can_mark and 0 <= self.mark < len(state.marks)),
             ("clear", can_mark and bool(state.marks)),
-            ("install", not presenter.busy),
             ("cancel", presenter.can_cancel),
             ("keep", presenter.can_keep),
             ("review", kept),

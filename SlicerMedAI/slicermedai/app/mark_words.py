@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slicermedai.app.mark_state import SAVE, MarkState
-from slicermedai.app.words import Translate, confidence_text, install_text, stage_text, untranslated
+from slicermedai.app.words import Translate, confidence_text, stage_text, untranslated
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.prompts import BOX, INSIDE, OUTSIDE, BoxPrompt, Prompt, kind_of
 from slicermedai.domain.result import AnalysisResult, Status
-
-__all__ = ["install_text"]
 
 
 def mark_columns(tr: Translate = untranslated) -> list[str]:

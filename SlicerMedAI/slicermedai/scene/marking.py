@@ -205,6 +205,7 @@ class MarkScene:
         return next((one for one in self._held if (one.kind, one.label) == (kind, label)), None)
 
     def _added(self, kind: str, label: str) -> Followed:
+        PointPrompt(label=label, position=(0.0, 0.0, 0.0))  # a label that no mark can have makes no node
         followed = Followed(add_node(self.scene, kind, label), kind, label, told=self._changed)
         if self.image_node is not None:
             file_beside(followed.node, self.image_node)
@@ -257,7 +258,8 @@ class MarkScene:
         """Where no slice view shows the image that is to be marked, all do."""
         if self.image_node is None:
             return
-        views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", scene=self.scene)
+        kind = "vtkMRMLSliceCompositeNode"
+        views = [self.scene.GetNthNodeByClass(n, kind) for n in range(self.scene.GetNumberOfNodesByClass(kind))]
         uid = self.image_node.GetID()
         if all(uid not in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) for view in views):
             for view in views:
