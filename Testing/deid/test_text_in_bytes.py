@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.sequence import Sequence
 
 from slicermedai.deid.profile import Option, Profile
 from slicermedai.deid.run import DeidSettings, deidentify_all
@@ -137,3 +138,17 @@ def test_names_and_dates_are_found_as_systems_and_people_spoil_them(name: str, t
     assert "XX" in scrubbed
     assert text.strip("of ,") not in scrubbed
     assert vocabulary.scrub("slice 170353 of 310352, what?ever m_sc") == "slice 170353 of 310352, what?ever m_sc"
+
+
+@pytest.mark.parametrize(("birth", "record", "left"), [("19311012", "7", "121031"), ("19311013", "121031", "XXXX")])
+def test_a_code_of_six_digits_is_no_day_but_may_be_the_patients_number(
+    tmp_path: Path, birth: str, record: str, left: str
+) -> None:
+    path = an_image(tmp_path / "in", PatientBirthDate=birth, PatientID=record)
+    dataset = dcmread(path)
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "121031", "DCM", "Subject Birth Date"
+    dataset.ViewCodeSequence = Sequence([item])
+    dataset.save_as(path)
+    deidentify_all([path], tmp_path / "out", DeidSettings(profile=TEXTS, key=KEY))
+    assert dcmread(tmp_path / "out" / "00001.dcm").ViewCodeSequence[0].CodeValue == left

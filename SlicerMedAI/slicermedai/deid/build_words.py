@@ -21,7 +21,8 @@ _IN_NAMES = re.compile(r"[A-Za-z]{5,}")
 
 def words() -> dict[str, Any]:
     """The content of ``clinical_words.json``: a list for each first letter."""
-    meanings = (said[0] for named in concepts.values() for codes in named.values() for said in codes.values())
+    schemes: dict[str, Any] = concepts
+    meanings = (said[0] for named in schemes.values() for codes in named.values() for said in codes.values())
     found = {word for meaning in meanings for word in _WORD.findall(meaning)}
     found |= {word.lower() for entry in DicomDictionary.values() for word in _IN_NAMES.findall(entry[2])}
     letters = sorted({word[0] for word in found})

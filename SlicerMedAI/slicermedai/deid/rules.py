@@ -12,6 +12,7 @@ from slicermedai import __version__
 from slicermedai.deid import dummies, private
 from slicermedai.deid.about import about_dates, about_options
 from slicermedai.deid.context import Context, Element
+from slicermedai.deid.crowd import CODE
 from slicermedai.deid.dates import AgeRule, DateRule
 from slicermedai.deid.documents import DOCUMENT, DOCUMENT_LENGTH, is_document, placeholder
 from slicermedai.deid.encode import code_item, sequence
@@ -44,6 +45,7 @@ _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN"})
 _GRAPHICS = range(0x5000, 0x6100)
 _SUSPECT = re.compile(rb"[0-9]{8}|[^0-9.+\-eE \\\0]")
 _LONG_NUMBERS = 256
+_SIX_DIGITS = re.compile(rb"[1-9][0-9]{5}")
 _BASIC = Profile()
 
 
@@ -360,6 +362,8 @@ def _with_new_uids(context: Context, tag: int, raw: bytes) -> bytes:
 
 
 def _scrubbed_text(context: Context, element: Element, raw: bytes) -> bytes:
+    if element.tag == CODE and _SIX_DIGITS.fullmatch(raw) and not context.vocabulary.holds_number(raw):
+        return raw  # six digits may be a day, but stand here for a concept
     return context.charset.edited(raw, lambda text: masked_forms(context, element, context.vocabulary.scrub(text)))
 
 
