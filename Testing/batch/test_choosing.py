@@ -10,6 +10,7 @@ import pytest
 from slicermedai.batch.planning import Preview, plan
 from slicermedai.batch.rules import load_rules, parse_rules
 from slicermedai.batch.settings import Settings
+from slicermedai.console import cohorts
 from slicermedai.dicom.sorting import damaged_names
 from slicermedai.errors import IdentityError, InputError, NoImagesError
 from Testing.batch.studies import FAULTS, OPTED_OUT, RULES, THICK, uid_of, write, write_day, write_study
@@ -266,6 +267,24 @@ def test_the_same_patient_twice_is_told_or_decided_by_rule(tmp_path: Path, polic
     if policy == "last":
         (taken,) = [one for one in preview.planned if str(one.fate) == "waiting"]
         assert taken.choice.study_time.startswith("20190102")
+
+
+@pytest.mark.parametrize("keyword", ["PatientBirthDate", "IssuerOfPatientID"])
+@pytest.mark.parametrize("policy", ["keep", "first", "last", "refuse"])
+def test_one_number_of_two_people_is_never_taken_for_one_patient(
+    tmp_path: Path, tiny: Path, policy: str, keyword: str
+) -> None:
+    """Sites count from 1, and some call everybody ANON."""
+    for number, value in enumerate(("19500101", "19600202"), 1):
+        files = write(tmp_path / "in" / str(number), 3, patient="ANON", study=f"s{number}")
+        faults.set_value(files, "StudyDate", f"2019010{number}")
+        faults.set_value(files, keyword, value)
+    (tmp_path / "rules.toml").write_text(f'same_patient = "{policy}"\n{RULES}')
+    made = cohorts.make(tmp_path / "cohort", tmp_path / "in", tmp_path / "rules.toml", bundle=str(tiny))
+    assert made.counts() == ({"waiting": 2} if policy == "keep" else {"refused": 2})
+    assert [case.patient for case in made.cases()] == ["P0001", "P0002"]
+    told = f"one of 2 studies of one PatientID that differ in {keyword}, and may be of several people"
+    assert all(told in " ".join((*case.notes, made.standing(case.name).reason)) for case in made.cases())
 
 
 def test_several_inputs_are_chosen_by_name_and_must_lie_together(tmp_path: Path) -> None:

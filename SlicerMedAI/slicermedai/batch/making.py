@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.batch.cohort import PLANNING, QUEUE, RESULTS, Case, Cohort, Standing, State, write_cohort
-from slicermedai.batch.planning import Fate, Planned, Preview, bundles_of, why_excluded
+from slicermedai.batch.planning import Fate, Planned, Preview, apart, bundles_of, why_excluded
 from slicermedai.batch.settings import Settings, models_of
 from slicermedai.domain.storage import named, write_text
 from slicermedai.errors import InputError, ResultExistsError
@@ -174,7 +174,10 @@ def _new_case(one: Planned, known: Sequence[Case]) -> Case:
 
 
 def _patient(one: Planned, known: Sequence[Case]) -> str:
-    """The number of the patient in this cohort; a study that does not say whose it is has one of its own."""
-    patient = str(one.choice.who.get("PatientID", ""))
-    same = next((case.patient for case in known if patient and case.who.get("PatientID") == patient), None)
+    """The number of the patient in this cohort; a study that does not say whose it is has one of its own, and so have
+    two whose Patient IDs are one while they are of two people.
+    """
+    who, patient = one.choice.who, str(one.choice.who.get("PatientID", ""))
+    others = [case for case in known if patient and case.who.get("PatientID") == patient]
+    same = next((case.patient for case in others if not apart((who, case.who))), None)
     return same or f"P{max((int(case.patient[1:]) for case in known), default=0) + 1:04d}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ COLUMNS = (
 """Of the preview's table, a row for each series; studies without one have a row too. ``number`` is what ``why`` calls
 a series.
 """
+
+_OF_ONE = ("IssuerOfPatientID", "PatientBirthDate")
 
 
 class Fate(Words):
@@ -171,14 +173,31 @@ def _by_patient(planned: Sequence[Planned], policy: str) -> Iterator[Planned]:
 
 def _in_group(one: Planned, group: Sequence[Planned], policy: str) -> Planned:
     told = f"one of {len(group)} studies of one patient"
+    odd = apart(other.choice.who for other in group)
+    if odd:
+        told = f"one of {len(group)} studies of one PatientID that differ in {odd}, and may be of several people"
+        return replace(one, notes=(*one.notes, told)) if policy == "keep" else _refused(one, told)
     if policy == "refuse":
-        return replace(one, fate=Fate.REFUSED, reason=told)
+        return _refused(one, told)
     if policy != "keep" and (doubt := _doubt(group, policy)):
-        return replace(one, fate=Fate.REFUSED, reason=f"{told}: {doubt}")
+        return _refused(one, f"{told}: {doubt}")
     wanted = {"first": group[0], "last": group[-1]}.get(policy, one)
     if one is not wanted:
         return replace(one, fate=Fate.SUPERSEDED, reason=f"{told}: the {policy} one is taken")
     return replace(one, notes=(*one.notes, told))
+
+
+def _refused(one: Planned, reason: str) -> Planned:
+    return replace(one, fate=Fate.REFUSED, reason=reason)
+
+
+def apart(people: Iterable[Mapping[str, Any]]) -> str:
+    """In what those who have one Patient ID differ though one person has one of it; "" where nothing contradicts.
+
+    Names do not tell: they are written in many ways, and change.
+    """
+    known = list(people)
+    return next((key for key in _OF_ONE if len({str(who.get(key, "")) for who in known} - {""}) > 1), "")
 
 
 def _doubt(group: Sequence[Planned], policy: str) -> str:
