@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from slicermedai.domain.finding import Finding
+from slicermedai.domain.finding import Finding, PackedMask
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.scene.plan_drawn import drawn_part
 from slicermedai.scene.segments import fill_segmentation, has_mask, mask_from_segment, redraw, segment_tag, tag_segment
 
 SHOWN = "MedAI.Shown"
@@ -32,48 +31,47 @@ def show_marked(node: Any, result: AnalysisResult) -> str:
     if not is_redrawn(node):
         fill_segmentation(node, findings, geometry=result.volume_geometry, made_by=result.provenance)
         for one in findings:
-            _note(node, one)
+            _note(node, one.tracking_uid, _digest(one.region))
         return ""
-    drawn = _drawn_by_a_person(node, {one.tracking_uid: _digest(_voxels(one)) for one in findings})
+    shown = {one.tracking_uid: _digest(one.region) for one in findings}
+    drawn = _drawn_by_a_person(node, shown, result.volume_geometry)
     segmentation = node.GetSegmentation()
     wanted = {one.tracking_uid for one in findings}
     for name in [n for n in segmentation.GetSegmentIDs() if n not in wanted and n not in drawn]:
         segmentation.RemoveSegment(name)
     for one in findings:
         if one.tracking_uid not in drawn:
-            _bring(node, one, result)
+            _bring(node, one, result, shown[one.tracking_uid])
     segmentation.CollapseBinaryLabelmaps(False)
     names = ", ".join(segmentation.GetSegment(name).GetName() for name in drawn)
     return f"segments that a person drew or changed stay as they are: {names}" if drawn else ""
 
 
-def _bring(node: Any, finding: Finding, result: AnalysisResult) -> None:
+def _bring(node: Any, finding: Finding, result: AnalysisResult, digest: str) -> None:
     name = finding.tracking_uid
     known = node.GetSegmentation().GetSegment(name) is not None
-    if not known or segment_tag(node, name, SHOWN) != _digest(_voxels(finding)):
+    if not known or segment_tag(node, name, SHOWN) != digest:
         redraw(node, finding, made_by=result.provenance)
     tag_segment(node, finding, made_by=result.provenance)
-    _note(node, finding)
+    _note(node, name, digest)
 
 
-def _drawn_by_a_person(node: Any, wanted: dict[str, str]) -> list[str]:
+def _drawn_by_a_person(node: Any, wanted: dict[str, str], geometry: Geometry) -> list[str]:
     """Segments whose voxels are neither those that were last shown, nor those that are to be shown."""
     found = []
     for name in node.GetSegmentation().GetSegmentIDs():
-        if _digest(mask_from_segment(node, name).to_array()) not in (segment_tag(node, name, SHOWN), wanted.get(name)):
+        region = drawn_part(node, name, geometry) or mask_from_segment(node, name)
+        if _digest(region) not in (segment_tag(node, name, SHOWN), wanted.get(name)):
             found.append(name)
     return found
 
 
-def _note(node: Any, finding: Finding) -> None:
-    node.GetSegmentation().GetSegment(finding.tracking_uid).SetTag(SHOWN, _digest(_voxels(finding)))
+def _note(node: Any, name: str, digest: str) -> None:
+    node.GetSegmentation().GetSegment(name).SetTag(SHOWN, digest)
 
 
-def _voxels(finding: Finding) -> NDArray[np.bool_]:
-    assert finding.region is not None
-    region: Any = finding.region
-    return np.asarray(region.to_array(), dtype=bool)
-
-
-def _digest(mask: NDArray[np.bool_]) -> str:
-    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()[:32]
+def _digest(region: Any) -> str:
+    """Of where a region lies in its grid, and of its voxels there: large images have few of these."""
+    packed = region if isinstance(region, PackedMask) else PackedMask.from_array(region.to_array(), region.geometry)
+    where = [int(number) for number in (*packed.start, *packed.stop)]
+    return hashlib.sha256(repr(where).encode("ascii") + packed.bits.tobytes()).hexdigest()[:32]
