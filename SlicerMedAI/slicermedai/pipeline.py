@@ -332,10 +332,10 @@ def _check_maps(job: RunJob, bundle: BundleRef) -> None:
     from slicermedai.confidence.models import manifest_of
     from slicermedai.confidence.samples import sampler
 
-    asked = {"saliency": bool(job.saliency), "uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
+    asked = {"uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
     if bundle.task != "segmentation" and any(asked.values()):
         raise InputError(
-            f"{bundle.title} does {bundle.task}, and uncertainty, saliency and stability are of segmentations alone",
+            f"{bundle.title} does {bundle.task}, and uncertainty and stability are of segmentations alone",
             attribute=next(name for name, is_asked in asked.items() if is_asked),
             advice="Run it without them.",
         )

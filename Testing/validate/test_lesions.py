@@ -393,16 +393,13 @@ def test_a_cohort_without_any_lesion_says_that_there_is_nothing_to_find(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("asked", [{"uncertainty": "flips"}, {"saliency": "gradient"}])
-def test_a_detector_is_calibrated_without_what_is_of_masks(
-    bundle: Path, labels: Path, tmp_path: Path, asked: dict[str, str]
-) -> None:
+def test_a_detector_is_calibrated_without_samples(bundle: Path, labels: Path, tmp_path: Path) -> None:
     table = write_cohort(tmp_path / "b", [TWO] * 20)
     job = CalibrateJob(
         source=str(table), output=str(tmp_path / "out"), bundle=str(bundle), trained_on="none", device="cpu",
-        labels=str(labels), **asked,
+        labels=str(labels), uncertainty="flips",
     )  # fmt: skip
-    with pytest.raises(InputError, match="samples and saliency are of segmentations alone"):
+    with pytest.raises(InputError, match="samples are of segmentations alone"):
         execute(job, job_id="j")
 
 

@@ -25,8 +25,7 @@ from slicermedai.errors import InputError
 from slicermedai.inference.again import Answered
 from slicermedai.inference.layers import Unexplained
 from slicermedai.inference.saliency import METHODS, Request, explain
-from slicermedai.inference.saliency_score import certainty
-from slicermedai.inference.saliency_target import target_of
+from slicermedai.inference.saliency_question import Asked, Question, question_of
 from slicermedai.inference.saliency_whole import around, at_once
 
 Array = NDArray[np.float32]
@@ -37,9 +36,9 @@ _TRIES = 4
 class SaliencyProbe:
     """:meth:`of` is called for each case with its patient; :meth:`quality` says what the first ten patients gave.
 
-    Of each patient the first case with a structure counts, and of that the largest structure is the target. A planted
-    marker needs a network that was trained to go by it: what is checked here is the model at hand, so that check stays
-    open.
+    Of each patient the first case with a structure counts, and of that the largest structure is the target, of boxes
+    the surest. Whether maps of windows add up is not asked of boxes. A planted marker needs a network that was trained
+    to go by it: what is checked here is the model at hand, so that check stays open.
     """
 
     method: str
@@ -53,7 +52,7 @@ class SaliencyProbe:
         if self.method not in METHODS:
             raise InputError(f"must be one of {', '.join(METHODS)}", attribute="saliency")
 
-    def of(self, subject: str) -> Callable[[Answered], None]:
+    def of(self, subject: str) -> Callable[[Answered | Asked], None]:
         """Who is to be called with what the sweep over an image of the patient ``subject`` leaves."""
         return lambda answered: self._check(answered, subject)
 
@@ -62,21 +61,23 @@ class SaliencyProbe:
         """Of how many patients the maps were checked."""
         return len(self._seeds)
 
-    def _check(self, answered: Answered, subject: str) -> None:
+    def _check(self, answered: Answered | Asked, subject: str) -> None:
         """Check the maps of one case; a case whose map is refused counts for nothing."""
         if self.cases >= LEAST_CASES or subject in self._patients:
             return
         try:
-            value, mask, _ = target_of(answered, "")
+            question = question_of(answered, "")
             made = self._map(answered, self.method)
         except Unexplained:
             return
         self._patients.add(subject)
         self._note("repeat", pearson(made, self._map(answered, self.method)))
-        self._note("additive", *self._added_up(answered, mask))
-        gain = self._gainer(answered, value, mask)
+        mask, gain = question.mask, self._gainer(question)
+        if isinstance(answered, Answered) and mask is not None:
+            self._note("additive", *self._added_up(answered, mask))
         self._note("gain", gain(made))
-        self._note("distance", gain(nearness(mask, [float(step) for step in answered.grid.spacing])))
+        if mask is not None:
+            self._note("distance", gain(nearness(mask, [float(step) for step in question.grid.spacing])))
         self._note("noise", gain(np.random.default_rng(self.seed).random(made.shape, dtype=np.float32)))
         self._note("plain", *([gain(plain)] if (plain := self._or_none(answered, "gradcam")) is not None else []))
         sizes = self._randomised(answered, made)
@@ -105,7 +106,7 @@ class SaliencyProbe:
             return []
         return [] if parts is None or whole is None else [pearson(parts, whole)]
 
-    def _randomised(self, answered: Answered, made: Array) -> list[float]:
+    def _randomised(self, answered: Answered | Asked, made: Array) -> list[float]:
         """How far the map goes with those of randomised networks, 0 to 1: of the first that give a map at all."""
         sizes: list[float] = []
         for number in range(_TRIES * LEAST_SEEDS):
@@ -119,22 +120,22 @@ class SaliencyProbe:
     def _note(self, name: str, *values: float) -> None:
         self._numbers.setdefault(name, []).extend(values)
 
-    def _map(self, answered: Answered, method: str) -> Array:
+    def _map(self, answered: Answered | Asked, method: str) -> Array:
         return explain(answered, Request(method=method), progress=self.progress).array
 
-    def _or_none(self, answered: Answered, method: str) -> Array | None:
+    def _or_none(self, answered: Answered | Asked, method: str) -> Array | None:
         try:
             return self._map(answered, method)
         except Unexplained:
             return None
 
-    def _gainer(self, answered: Answered, value: int, mask: NDArray[np.bool_]) -> Callable[[Array], float]:
-        image = answered.image.numpy()
+    def _gainer(self, question: Question) -> Callable[[Array], float]:
+        image = question.image.numpy()
         cover = np.broadcast_to(np.median(image, axis=(1, 2, 3), keepdims=True), image.shape)
 
         def score(seen: Array) -> float:
             self.progress("saliency checks", self.cases / (LEAST_CASES + 1))
-            return certainty(answered, value, mask, torch.from_numpy(np.ascontiguousarray(seen)))
+            return question.certainty(torch.from_numpy(np.ascontiguousarray(seen)))
 
         return lambda saliency: insertion_minus_deletion(score, image, cover, saliency)
 

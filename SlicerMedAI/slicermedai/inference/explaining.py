@@ -12,6 +12,7 @@ from slicermedai.inference.layers import Unexplained
 from slicermedai.inference.resample import resample
 from slicermedai.inference.runner import is_out_of_memory
 from slicermedai.inference.saliency import METHODS, TITLES, Explained, Request, explain
+from slicermedai.inference.saliency_question import Asked
 from slicermedai.inference.saliency_target import asked_target
 from slicermedai.inference.task import Listeners, SaliencyVolume
 
@@ -27,7 +28,9 @@ def check_target(ref: BundleRef, listeners: Listeners) -> None:
         asked_target(ref.labels, listeners.saliency_target)
 
 
-def saliency_on(target: Geometry, answered: Answered, listeners: Listeners) -> tuple[SaliencyVolume | None, str]:
+def saliency_on(
+    target: Geometry, answered: Answered | Asked, listeners: Listeners
+) -> tuple[SaliencyVolume | None, str]:
     """The map on ``target``, or None and why there is none; raises :class:`JobCancelled` from the progress."""
     request = Request(method=listeners.saliency, target=listeners.saliency_target)
     try:
@@ -52,7 +55,8 @@ def _about(made: Explained, request: Request) -> tuple[tuple[str, str], ...]:
         ("method", TITLES[request.method]),
         ("target", made.target),
         ("layer", made.layer),
-        ("windows", f"{made.windows} of {made.whole}: those that touch the target, which depends on no other"),
+        *made.facts,
+        ("windows", f"{made.windows} of {made.whole}: {made.why_these}"),
         ("covered cubes", made.patches),
         ("values", f"0 to 1 over the whole image; 1 stands for {made.scale:.4g} of the raw map"),
     )

@@ -32,3 +32,9 @@ def geometry_of(tensor: Any, *, frame_of_reference_uid: str = "") -> Geometry:
     shape = tuple(int(n) for n in tensor.shape[1:])
     affine = FLIP @ np.asarray(tensor.affine, dtype=np.float64)
     return Geometry(shape=(shape[0], shape[1], shape[2]), affine=affine, frame_of_reference_uid=frame_of_reference_uid)
+
+
+def grid_of(tensor: Any) -> Geometry:
+    """As :func:`geometry_of`, also of a (channels, a, b) MetaTensor: a grid of one slice, the last axis."""
+    flat = tensor.as_tensor().dim() == 3
+    return geometry_of(MetaTensor(tensor.as_tensor()[..., None], affine=tensor.affine) if flat else tensor)

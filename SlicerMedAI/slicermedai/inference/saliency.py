@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from slicermedai.domain.observer import Progress
 from slicermedai.inference.again import Answered
-from slicermedai.inference.layers import Layer, Unexplained, choose_layer, is_script, kept_at
+from slicermedai.inference.layers import Layer, Unexplained, choose_layer, is_script, kept_at, layers_of
 from slicermedai.inference.saliency_occlusion import Patches
-from slicermedai.inference.saliency_score import TargetWindow, added_before, place_of, score, scores_in, windows_of
-from slicermedai.inference.saliency_target import target_of
+from slicermedai.inference.saliency_question import Asked, Question, question_of
+from slicermedai.inference.saliency_score import TargetWindow, place_of
 
 METHODS = ("hirescam", "gradcam", "gradient", "occlusion")
 TITLES = {
@@ -34,7 +34,8 @@ TITLES = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Which map is wanted: ``method`` of :data:`METHODS`; ``target`` a label's name, with or without its side,
-    or "NAME#2" for the second largest part of it; "" for the largest structure."""
+    or "NAME#2" for the second largest part of it, of boxes the second surest; "" for the largest structure, the surest
+    box or the likeliest label."""
 
     method: str
     target: str = ""
@@ -45,7 +46,7 @@ class Explained:
     """A map on the network's grid, 0 to 1: ``array`` float32, ``scale`` the raw value that 1 stands for.
 
     ``layer`` says in words where it was taken, ``patches`` what was covered, "" for methods without one; ``windows`` of
-    ``whole`` were looked at.
+    ``whole`` were looked at, and ``why_these`` says why no others. ``facts`` are further names and values.
     """
 
     array: NDArray[np.float32]
@@ -55,10 +56,12 @@ class Explained:
     scale: float
     windows: int
     whole: int
+    why_these: str
     patches: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
 
-def explain(answered: Answered, request: Request, *, progress: Progress) -> Explained:
+def explain(answered: Answered | Asked, request: Request, *, progress: Progress) -> Explained:
     """The map of one target.
 
     Raises
@@ -74,27 +77,27 @@ def explain(answered: Answered, request: Request, *, progress: Progress) -> Expl
         return _explained(answered, request, progress)
 
 
-def _explained(answered: Answered, request: Request, progress: Progress) -> Explained:
-    value, mask, words = target_of(answered, request.target)
+def _explained(answered: Answered | Asked, request: Request, progress: Progress) -> Explained:
     if is_script(answered.module) and request.method in ("hirescam", "gradcam"):
         raise Unexplained("the network is TorchScript and refuses hooks: ask for gradient or occlusion")
-    windows = list(windows_of(answered, mask))
-    maker = _maker(answered, request.method, value, windows)
-    total = maker.total(lambda share: progress("saliency", share))
-    raw = total.numpy()[(slice(None), *place_of(added_before(answered, mask), mask.shape))]
+    question = question_of(answered, request.target)
+    maker = _maker(question, request.method)
+    raw = maker.total(lambda share: progress("saliency", share)).numpy()[(slice(None), *question.place)]
     positive = np.abs(raw).sum(axis=0) if request.method == "gradient" else np.maximum(raw[0], 0)
     scale = float(positive.max())
     if not np.isfinite(scale) or scale <= 0:
         raise Unexplained("nothing in the image spoke for the target: the map is empty")
     return Explained(
         array=(positive / scale).astype(np.float32),
-        value=value,
-        target=words,
+        value=question.value,
+        target=question.words,
         layer=maker.layer,
         scale=scale,
-        windows=len(windows),
-        whole=answered.plan.count(mask.shape),
+        windows=len(question.windows),
+        whole=question.whole,
+        why_these=question.why_these,
         patches=maker.patches,
+        facts=question.facts,
     )
 
 
@@ -125,53 +128,71 @@ class _Maker:
     patches: str = ""
 
 
-def _maker(answered: Answered, method: str, value: int, windows: list[TargetWindow]) -> _Maker:
+def _maker(question: Question, method: str) -> _Maker:
     if method == "occlusion":
-        patches = Patches.of(answered, value, windows)
-        return _Maker(total=lambda told: patches.falls(windows, told), patches=patches.in_words)
+        patches = Patches.of(question)
+        return _Maker(total=lambda told: patches.falls(question.windows, told), patches=patches.in_words)
     if method == "gradient":
-        return _Maker(total=lambda told: _added(answered, windows, lambda one: _gradient(answered, value, one), told))
-    first = windows[0]
-    layer = choose_layer(answered.module, lambda: scores_in(answered, first.given), voxels=first.shares.numel())
+        return _Maker(total=lambda told: _added(question, lambda one: _gradient(question, one), told))
+    layer = _layer(question)
 
     def look(window: TargetWindow) -> torch.Tensor:
-        return _cam(answered, layer, method, (value, window))
+        return _cam(question, layer, method, window)
 
-    return _Maker(total=lambda told: _added(answered, windows, look, told), layer=layer.in_words)
+    return _Maker(total=lambda told: _added(question, look, told), layer=layer.in_words)
 
 
-def _added(answered: Answered, windows: list[TargetWindow], look: _Look, told: Callable[[float], None]) -> torch.Tensor:
+def _layer(question: Question) -> Layer:
+    """Where the map is taken; of a box or a label of the whole image a layer that its score depends on."""
+    first = question.windows[0]
+    if not question.reaches:
+        return choose_layer(question.module, lambda: question.run(first.given), voxels=question.places)
+    for layer in layers_of(question.module, lambda: question.run(first.given), voxels=question.places):
+        slope = _slope(question, layer, first)[1]
+        if slope is not None and int((slope != 0).any(dim=1).sum()) >= question.reaches:
+            return layer
+    raise Unexplained("there is no layer with places that the score depends on: ask for gradient or occlusion")
+
+
+def _added(question: Question, look: _Look, told: Callable[[float], None]) -> torch.Tensor:
     """The maps of windows, added up where they lie."""
     total: torch.Tensor | None = None
-    for number, window in enumerate(windows):
-        told(number / len(windows))
+    for number, window in enumerate(question.windows):
+        told(number / len(question.windows))
         made = look(window)
         if total is None:
-            total = torch.zeros((len(made), *answered.plan.padded(answered.grid.shape)))
-        total[(slice(None), *place_of(window.start, answered.plan.roi))] += made
+            total = torch.zeros((len(made), *question.size))
+        total[(slice(None), *place_of(window.start, window.size))] += made
     assert total is not None
     return total
 
 
-def _gradient(answered: Answered, value: int, window: TargetWindow) -> torch.Tensor:
+def _gradient(question: Question, window: TargetWindow) -> torch.Tensor:
     given = window.given.clone().requires_grad_(True)
     with torch.enable_grad():
-        (slope,) = torch.autograd.grad(score(answered, value, given, window.shares), given)
+        (slope,) = torch.autograd.grad(question.score(given, window), given)
     return slope[0].cpu()
 
 
-def _cam(answered: Answered, layer: Layer, method: str, target: tuple[int, TargetWindow]) -> torch.Tensor:
-    value, window = target
+def _slope(question: Question, layer: Layer, window: TargetWindow) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What a layer gives for a window, and how the score changes with it; None where it does not at all."""
     with torch.enable_grad(), kept_at(layer) as kept:
-        total = score(answered, value, window.given, window.shares)
+        total = question.score(window.given, window)
+        if not total.requires_grad:
+            return kept[0].detach(), None
         (slope,) = torch.autograd.grad(total, kept, allow_unused=True)
+    return kept[0].detach(), slope
+
+
+def _cam(question: Question, layer: Layer, method: str, window: TargetWindow) -> torch.Tensor:
+    activation, slope = _slope(question, layer, window)
     if slope is None:
-        return torch.zeros((1, *window.shares.shape))
-    made = cam(kept[0].detach(), slope, high_resolution=method == "hirescam")
-    size = [n for axis, n in enumerate(window.shares.shape) if axis != answered.across]
+        return torch.zeros((1, *window.size))
+    made = cam(activation, slope, high_resolution=method == "hirescam")
+    size = [n for axis, n in enumerate(window.size) if axis != question.across]
     mode = "trilinear" if len(size) == 3 else "bilinear"
     grown = torch.nn.functional.interpolate(made[:, None], size, mode=mode, align_corners=False)
-    return grown.reshape(1, *window.shares.shape).cpu()
+    return grown.reshape(1, *window.size).cpu()
 
 
 def cam(activation: torch.Tensor, slope: torch.Tensor, *, high_resolution: bool) -> torch.Tensor:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from slicermedai.inference.again import Answered
-from slicermedai.inference.saliency_score import TargetWindow, score
+from slicermedai.inference.saliency_question import Question
+from slicermedai.inference.saliency_score import TargetWindow
 from slicermedai.inference.windows import Triple
 
 MOST = 4096
 """Times that the network is asked for one map, at most: where it would be more, the cubes are larger."""
-_PATCHES = 8
 _LEAST_EDGE = 4
 Told = Callable[[float], None]
 
@@ -28,28 +27,27 @@ Told = Callable[[float], None]
 class Patches:
     """Cubes of ``edge`` voxels on a grid over the whole filled-up image; ``cover`` is what stands in each channel."""
 
-    answered: Answered
-    value: int
+    question: Question
     edge: Triple
     cover: torch.Tensor
 
     @classmethod
-    def of(cls, answered: Answered, value: int, windows: Sequence[TargetWindow]) -> Patches:
-        """For the score of label ``value``: an eighth of a window, and larger, up to half of one, where the network
-        would be asked more than :data:`MOST` times."""
-        roi = answered.plan.roi
-        a, b, c = (max(min(n, _LEAST_EDGE), n // _PATCHES) for n in roi)
+    def of(cls, question: Question) -> Patches:
+        """As fine as the question wants them, and larger, up to half of a window, where the network would be asked more
+        than :data:`MOST` times."""
+        windows, roi = question.windows, question.windows[0].size
+        a, b, c = (min(n, max(_LEAST_EDGE, wanted)) for n, wanted in zip(roi, question.grain, strict=True))
         while _count(windows, (a, b, c)) > MOST and any(2 * e < n for e, n in zip((a, b, c), roi, strict=True)):
             a, b, c = (max(e, min(2 * e, -(-n // 2))) for e, n in zip((a, b, c), roi, strict=True))
-        cover = answered.image.flatten(1).median(dim=1).values.to(answered.device)
-        return cls(answered=answered, value=value, edge=(a, b, c), cover=cover)
+        cover = question.image.flatten(1).median(dim=1).values.to(question.device)
+        return cls(question=question, edge=(a, b, c), cover=cover)
 
     def falls(self, windows: Sequence[TargetWindow], told: Told) -> torch.Tensor:
         """By how much the score of the whole image falls, for each voxel's cube: (1, *filled-up image).
 
         ``told`` gets the share that is done before each cube of each window, and may raise to stop.
         """
-        size = self.answered.plan.padded(self.answered.grid.shape)
+        size = self.question.size
         falls = torch.zeros([-(-n // edge) for n, edge in zip(size, self.edge, strict=True)])
         with torch.no_grad():
             for number, window in enumerate(windows):
@@ -61,10 +59,8 @@ class Patches:
     @property
     def in_words(self) -> str:
         """What was tried, in mm."""
-        steps = zip(self.edge, self.answered.grid.spacing, strict=True)
-        return (
-            f"{' x '.join(f'{edge * step:.3g}' for edge, step in steps)} mm, all in the windows that touch the target"
-        )
+        steps = zip(self.edge, self.question.grid.spacing, strict=True)
+        return f"{' x '.join(f'{edge * step:.3g}' for edge, step in steps)} mm, all in {self.question.looked_at}"
 
     def _add(self, falls: torch.Tensor, window: TargetWindow, told: Told) -> None:
         whole = self._score(window, window.given)
@@ -76,7 +72,7 @@ class Patches:
             falls[cell] += whole - self._score(window, covered)
 
     def _score(self, window: TargetWindow, given: torch.Tensor) -> float:
-        return float(score(self.answered, self.value, given, window.shares))
+        return float(self.question.score(given, window))
 
     def _inside(self, cell: tuple[int, ...], window: TargetWindow) -> tuple[slice, ...]:
         """The part of a cube that lies in the window."""
@@ -92,7 +88,7 @@ def _cells(window: TargetWindow, edge: Triple) -> list[range]:
     """The cubes along each axis that reach into the window."""
     return [
         range(start // step, -(-(start + n) // step))
-        for start, n, step in zip(window.start, window.shares.shape, edge, strict=True)
+        for start, n, step in zip(window.start, window.size, edge, strict=True)
     ]
 
 

@@ -20,11 +20,21 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TargetWindow:
-    """One window of the image: where it starts (in the filled-up image), its voxels, the shares of the target."""
+    """One window of the image: where it starts (in the filled-up image), its voxels, the shares of the target.
+
+    Of a box there is one share, that of the score at ``place`` of the window's answer.
+    """
 
     start: Triple
     given: torch.Tensor
     shares: torch.Tensor
+    place: Triple = (0, 0, 0)
+
+    @property
+    def size(self) -> Triple:
+        """Voxels along each axis."""
+        a, b, c = self.given.shape[2:]
+        return a, b, c
 
 
 def windows_of(answered: Answered, mask: NDArray[np.bool_]) -> Iterator[TargetWindow]:

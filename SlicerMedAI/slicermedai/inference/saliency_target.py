@@ -20,7 +20,7 @@ _PART = re.compile("(.*)#([1-9][0-9]{0,8})")
 
 
 def asked_target(labels: Labels, target: str) -> tuple[int, int]:
-    """(label value, which part by size or 0 for all of it) of NAME or NAME#N, NAME with or without its side.
+    """(label value, which part by size, or box by score, or 0) of NAME or NAME#N, NAME with or without its side.
 
     Raises
     ------
@@ -39,7 +39,8 @@ def asked_target(labels: Labels, target: str) -> tuple[int, int]:
     raise InputError(
         "several labels of the model have that name" if found else "the model has no label of that name",
         attribute="saliency_target",
-        advice=f"Labels: {known}. Ask for NAME, for NAME with its side, or for NAME#2, the second largest part of it.",
+        advice=f"Labels: {known}. Ask for NAME, for NAME with its side, or for NAME#2, the second largest part of it "
+        "or the second surest box.",
     )
 
 

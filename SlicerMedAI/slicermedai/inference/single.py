@@ -18,6 +18,7 @@ from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.estimate import Workload
 from slicermedai.domain.finding import Box
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError, InputError
@@ -26,16 +27,21 @@ from slicermedai.inference.adapter.inputs import matched
 from slicermedai.inference.adapter.post import LOGITS
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
+from slicermedai.inference.box_origins import watch, watching
 from slicermedai.inference.device import choose_device, reproducible
+from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, check_target, saliency_on
 from slicermedai.inference.folds import kind_of, load_folds
-from slicermedai.inference.metatensor import geometry_of
+from slicermedai.inference.metatensor import geometry_of, grid_of
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
 from slicermedai.inference.pictures import as_wanted, is_colour, side_of
 from slicermedai.inference.runner import is_out_of_memory, refuse_probabilities
+from slicermedai.inference.saliency_box import LookedBoxes, SeenBox, plan_of
+from slicermedai.inference.saliency_label import LookedAtWhole
+from slicermedai.inference.saliency_question import Asked
 from slicermedai.inference.setting import NetworkLoader
 from slicermedai.inference.shadow import scores_of
-from slicermedai.inference.task import FoundRegion, Listeners, Prediction, RunSettings
+from slicermedai.inference.task import FoundRegion, Listeners, Prediction, RunSettings, SaliencyVolume
 
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, MemoryError)
 DETECTOR, DETECTOR_STEPS = "detector", "detector_ops"
@@ -43,26 +49,51 @@ DETECTOR, DETECTOR_STEPS = "detector", "detector_ops"
 
 @dataclass(slots=True, eq=False)
 class Look:
-    """One look of one bundle at its images; ``side`` is that of the body part, where they are pictures of one."""
+    """One look of one bundle at its images; ``side`` is that of the body part, where they are pictures of one.
+
+    ``target`` is the grid of the first image: a map of saliency is brought there.
+    """
 
     manifest: Manifest
     device: str
     listeners: Listeners
     load: NetworkLoader
+    target: Geometry
     folds: tuple[str, ...] = ()
     ledger: Ledger = field(default_factory=Ledger)
     steps: list[Step] = field(default_factory=list)
     regions: list[FoundRegion] = field(default_factory=list)
     side: Code | None = None
+    saliency: SaliencyVolume | None = None
+    unchecked: list[str] = field(default_factory=list)
+
+    @property
+    def is_asked_again(self) -> bool:
+        """True where somebody wants a map of what spoke for the answer, or all that the look leaves."""
+        return bool(self.listeners.saliency) or self.listeners.probe is not None
 
     @contextlib.contextmanager
-    def step(self, name: str, detail: str = "") -> Iterator[None]:
-        """Times a step and tells of it."""
+    def step(self, name: str, detail: str = "") -> Iterator[list[str]]:
+        """Times a step and tells of it; words that the block appends are added to its detail."""
         self.listeners.progress(name, 0.0)
-        start = time.perf_counter()
-        yield
-        self.steps.append(Step(name=name, detail=detail, seconds=time.perf_counter() - start))
+        start, words = time.perf_counter(), [detail] if detail else []
+        yield words
+        self.steps.append(Step(name=name, detail="; ".join(words), seconds=time.perf_counter() - start))
         self.listeners.progress(name, 1.0)
+
+    def ask_again(self, looked: Asked | None) -> None:
+        """For those who want a map of what spoke for the answer; None where the detector cannot be asked."""
+        if looked is None:
+            why_not = "nothing is known of where this kind of detector takes its scores from"
+            self.unchecked += [f"Saliency: not made, since {why_not}."] if self.listeners.saliency else []
+            return
+        if self.listeners.probe is not None:
+            self.listeners.probe(looked)
+        if self.listeners.saliency:
+            with self.step("saliency") as words:
+                self.saliency, why_not = saliency_on(self.target, looked, self.listeners)
+                words.append(why_not or "raw maps, one scale for all")
+                self.unchecked += [f"Saliency: not made, since {why_not}."] if why_not else []
 
     def prepared(self, adapted: Adapted, inputs: Mapping[str, Volume], *, flat: bool) -> Any:
         """The network's input: (channels, a, b, c) MetaTensor, or (channels, a, b) of a flat image."""
@@ -138,22 +169,40 @@ class Detection:
             adapted.make(DETECTOR_STEPS)
         detector.network = look.network(adapted)
         detector.eval()
-        seen = _count_windows(detector.network, look)
-        shape = tuple(int(n) for n in tensor.shape[1:])
-        with look.step("detect", f"{type(detector).__name__}, {'x'.join(map(str, shape))} voxels"), said(adapted.file):
-            image = tensor.as_tensor()[None].to(look.device)
-            with torch.inference_mode():
-                found = detector(image, use_inferer=_is_larger(detector, shape))[0]
-        seen.remove()
-        self._boxes(look, detector, found, geometry_of(tensor))
+        told = _count_windows(detector.network, look)
+        shape, windowed = tuple(int(n) for n in tensor.shape[1:]), _is_larger(detector, tuple(tensor.shape[1:]))
+        seen = watch(detector) if look.is_asked_again else None
+        with watching(seen):
+            step = look.step("detect", f"{type(detector).__name__}, {'x'.join(map(str, shape))} voxels")
+            with step, said(adapted.file):
+                image = tensor.as_tensor()[None].to(look.device)
+                with torch.inference_mode():
+                    found = detector(image, use_inferer=windowed)[0]
+            told.remove()
+            grid = geometry_of(tensor)
+            boxes = self._boxes(look, detector, found, grid)
+            if look.is_asked_again and not boxes:
+                look.unchecked += [NOTHING_TO_EXPLAIN] if look.listeners.saliency else []
+            elif look.is_asked_again:
+                look.ask_again(None if seen is None else LookedBoxes(
+                    image=seen.image, grid=grid, module=detector.network, device=look.device, boxes=tuple(boxes),
+                    labels=look.manifest.ref.labels, plan=plan_of(detector.inferer, shape) if windowed else None,
+                    seen=seen,
+                ))  # fmt: skip
 
-    def _boxes(self, look: Look, detector: Any, found: Mapping[str, Any], grid: Any) -> None:
-        boxes = found[detector.target_box_key].float().cpu().numpy()
-        labels, scores = (found[k].cpu().numpy() for k in (detector.target_label_key, detector.pred_score_key))
-        for n in np.argsort(-scores, kind="stable"):
+    def _boxes(self, look: Look, detector: Any, found: Mapping[str, Any], grid: Geometry) -> list[SeenBox]:
+        """Fill ``look.regions``, the surest first; the same boxes as the detector gave them."""
+        given = found[detector.target_box_key].float().cpu()
+        labels, scores = (found[k].cpu() for k in (detector.target_label_key, detector.pred_score_key))
+        boxes = given.numpy()
+        made = []
+        for n in np.argsort(-scores.numpy(), kind="stable"):
             start, stop = boxes[n][:3], boxes[n][3:]
             if (stop > start).all():
-                look.add(int(labels[n]) + 1, Box.along(grid, start, stop), float(scores[n]))
+                value = int(labels[n]) + 1
+                look.add(value, Box.along(grid, start, stop), float(scores[n]))
+                made.append(SeenBox(value=value, box=given[n], label=int(labels[n]), score=scores[n]))
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +228,33 @@ class Classification:
             raise InputError("the model looks at single images", attribute="NumberOfSlices", advice="Choose one image.")
         image = look.prepared(adapted, inputs, flat=flat)
         network = look.network(adapted, kind=kind_of(post))
-        with look.step("classify", "x".join(map(str, image.shape[1:]))), said(adapted.file):
-            given = torch.as_tensor(image)[None].to(look.device)
+        plain = image.as_tensor()
+        with look.step("classify", "x".join(map(str, plain.shape[1:]))), said(adapted.file):
+            given = plain[None].to(look.device)
             with torch.inference_mode():
                 scores = scores_of(network(given))[0].float().cpu().reshape(-1)
         if post.assumed:
             refuse_probabilities(scores[None])
         if post.outputs == LOGITS:
             scores = torch.softmax(scores, 0) if post.exclusive and len(scores) > 1 else torch.sigmoid(scores)
-        if post.exclusive and len(scores) > 1:
-            best = int(scores.argmax())
-            look.add(best + 1, None, float(scores[best]))
-            return
-        for number in torch.nonzero(scores >= post.threshold).flatten().tolist():
+        one_alone = post.exclusive and len(scores) > 1
+        found = [int(scores.argmax())] if one_alone else torch.nonzero(scores >= post.threshold).flatten().tolist()
+        for number in found:
             look.add(number + 1, None, float(scores[number]))
+        if look.is_asked_again:
+            best = max(found, key=lambda number: float(scores[number]), default=-1) + 1
+            look.ask_again(
+                LookedAtWhole(
+                    image=plain[..., None] if flat else plain,
+                    grid=grid_of(image),
+                    module=network,
+                    device=look.device,
+                    across=2 if flat else None,
+                    post=post,
+                    labels=look.manifest.ref.labels,
+                    best=best,
+                )
+            )
 
 
 def _predicted(
@@ -207,14 +269,16 @@ def _predicted(
     if settings.prompts:
         raise InputError("the model takes no points or boxes", attribute="prompts", advice="Run it without them.")
     folds = chosen_folds(manifest.folds, settings.folds, title=ref.title)
-    look = Look(manifest=manifest, device=device.name, listeners=listeners, load=task.load, folds=folds)
+    check_target(ref, listeners)
+    first = next(iter(inputs.values())).geometry
+    look = Look(manifest, device.name, listeners, task.load, first, folds=folds)
     with reproducible(settings, device), surroundings(Path(ref.path), look.ledger):
         adapted = adapt(manifest, look.ledger)
         checks = Checks.of(manifest, inputs, settings, flat=adapted.dimensions == 2)
         look.side = side_of(inputs)
         task.look(look, adapted, as_wanted(manifest, inputs, asked=settings.pixel_values, ledger=look.ledger))
         threads = torch.get_num_threads()
-    report, first = look.ledger.report(), next(iter(inputs.values())).geometry
+    report = look.ledger.report()
     scores: dict[int, float | None] = {value: None for value, _ in ref.labels}
     for found in look.regions:
         scores[found.value] = max(scores[found.value] or 0.0, found.raw_score or 0.0)
@@ -228,9 +292,10 @@ def _predicted(
         seed=settings.seed,
         threads=threads,
         warnings=(*checks.warnings, *report.warnings),
-        unchecked=(*checks.unchecked, *unasked(manifest.folds, folds)),
+        unchecked=(*checks.unchecked, *look.unchecked, *unasked(manifest.folds, folds)),
         folds=folds,
         compatibility=report,
+        saliency=look.saliency,
         workload=sized(Workload(), inputs),
         **machine(device),
     )

@@ -6,6 +6,7 @@ and what their places lie off the grid. The demonstration detector is made of it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -76,8 +77,23 @@ class SpotDetector:
         return [{self.target_box_key: boxes, self.target_label_key: labels, self.pred_score_key: scores}]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Peaks:
+    """Candidates, the surest first: ``boxes`` (N, 6) in voxels, ``places`` (N, 3) of the maps, ``scores`` (N,)."""
+
+    boxes: torch.Tensor
+    places: torch.Tensor
+    scores: torch.Tensor
+
+
 def spots_in(maps: torch.Tensor, *, threshold: float, most: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Boxes (N, 6) in voxels and scores (N,) of (5, a, b, c) maps, the surest first; none in a surer one's ball."""
+    found = peaks_in(maps, threshold=threshold, most=most)
+    return found.boxes, found.scores
+
+
+def peaks_in(maps: torch.Tensor, *, threshold: float, most: int) -> Peaks:
+    """As :func:`spots_in`, with the places that the candidates come from."""
     heat = torch.sigmoid(maps[HEAT])
     peak = functional.max_pool3d(heat[None, None], 3, stride=1, padding=1)[0, 0] == heat
     places = torch.nonzero(peak & (heat >= threshold))
@@ -94,7 +110,8 @@ def spots_in(maps: torch.Tensor, *, threshold: float, most: int) -> tuple[torch.
             kept.append(number)
         if len(kept) == most:
             break
-    return torch.cat([centres - radii[:, None], centres + radii[:, None]], dim=1)[kept], scores[kept]
+    boxes = torch.cat([centres - radii[:, None], centres + radii[:, None]], dim=1)
+    return Peaks(boxes=boxes[kept], places=places[kept], scores=scores[kept])
 
 
 def _block(inputs: int, outputs: int, *, size: int = 3, stride: int = 1) -> nn.Sequential:

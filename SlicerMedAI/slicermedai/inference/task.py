@@ -195,10 +195,11 @@ class Listeners:
     ``keep_probabilities`` names label values whose probabilities are kept at network resolution. ``samples`` counts
     further answers, which are asked for only where somebody counts them: to mirror images ("flips"), those of every
     fold ("folds"), or with dropout left on ("dropout"), as ``sampling`` says; ``saliency`` names the method of
-    a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it, "" for the
-    largest structure. Segmentations alone have samples and such maps.
-    ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
-    ``probe`` is handed all that the sweep leaves for those who ask again (:class:`.again.Answered`).
+    a map of what spoke for ``saliency_target``: a label's name, "NAME#2" for the second largest part of it or the
+    second surest box, "" for the largest structure, the surest box or the likeliest label. Segmentations alone have
+    samples. ``features`` asks for a few numbers of what the network makes of the image; segmentations alone have them.
+    ``probe`` is handed all that the run leaves for those who ask again (:class:`.again.Answered`; of boxes and labels
+    of the whole image :class:`.saliency_question.Asked`).
     """
 
     progress: Progress = silent

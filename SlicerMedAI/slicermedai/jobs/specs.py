@@ -153,7 +153,7 @@ class RunJob(Job):
         default="",
         metadata=_option(
             "what the map is of: a label, with its side where several have one name, or LABEL#2 for its second largest "
-            "part; default: the largest"
+            "part or second surest box; default: the largest structure, the surest box or the likeliest label"
         ),
     )
     stability: int = field(

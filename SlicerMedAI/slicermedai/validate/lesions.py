@@ -187,7 +187,7 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: M
 
     source = open_source(case.image)
     lesions = lesions_in(case.reference, matches, source.volume.geometry)
-    candidates = candidates_of(run(source.volume))
+    candidates = candidates_of(run(source.volume, subject=case.subject))
     groups = groups_of(case, source)
 
     def scan(value: int) -> Scan:

@@ -77,10 +77,10 @@ class ModelRun:
                 file=self.ref.path,
                 attribute="task",
             )
-        if self.ref.task == DETECTION and (self.uncertainty != "none" or self.probe):
+        if self.ref.task == DETECTION and self.uncertainty != "none":
             raise InputError(
-                f"{self.ref.title} does {DETECTION}, and samples and saliency are of segmentations alone",
-                attribute="uncertainty" if self.uncertainty != "none" else "saliency",
+                f"{self.ref.title} does {DETECTION}, and samples are of segmentations alone",
+                attribute="uncertainty",
                 advice="Calibrate it without them.",
             )
 
