@@ -10,6 +10,7 @@ import re
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 _JPEG, _J2K, _JP2, _JXL = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL "
 _SIGNS = (_JPEG, _J2K, _JP2, _JXL)
@@ -240,15 +241,32 @@ class Blanker:
         return piece
 
 
-def blanked(fragments: Iterator[tuple[bytes, Iterator[bytes | memoryview]]]) -> Iterator[bytes | memoryview]:
+class FragmentBlanker(Protocol):
+    """Blanks remarks in fragments, given piece by piece; as many bytes come out as go in."""
+
+    def feed(self, piece: bytes | memoryview) -> Iterator[bytes]:
+        """The next bytes of a fragment."""
+
+    def boundary(self) -> Iterator[bytes]:
+        """A fragment ends."""
+
+    def end(self) -> Iterator[bytes]:
+        """Nothing follows."""
+
+
+def blanked(
+    fragments: Iterator[tuple[bytes, Iterator[bytes | memoryview]]], blanker: FragmentBlanker | None = None
+) -> Iterator[bytes | memoryview]:
     """Encapsulated pixel data (PS3.5 A.4) without remarks in its frames.
 
     Parameters
     ----------
     fragments:
         (header, pieces of its value) of each item, the offset table first, the delimiter last.
+    blanker:
+        What knows the remarks; of still pictures where it is left out.
     """
-    blanker, heads = Blanker(), deque[tuple[int, bytes]]()
+    blanker, heads = blanker or Blanker(), deque[tuple[int, bytes]]()
     given = written = 0
     first = next(fragments)
     yield first[0]

@@ -12,6 +12,7 @@ from slicermedai.deid.dictionary import label_of
 from slicermedai.deid.encode import head as head_of
 from slicermedai.deid.transcode import explicit_vr, swapped
 from slicermedai.deid.unused_bits import Cells
+from slicermedai.deid.video import VideoBlanker, codec_of
 from slicermedai.deid.wire import PIXEL_DATA, UNDEFINED, Encoding, Event, Opened, Walk
 
 NATIVE = frozenset({PIXEL_DATA, 0x7FE00008, 0x7FE00009})
@@ -57,7 +58,8 @@ class PixelCopy:
         fragments = around.with_true_table(self._walk.fragments(start), frames, self._walk.limit)
         if self._file.syntax == around.RLE and top:
             fragments = around.true_rle_frames(fragments, frames, self.cells.pixels)
-        for piece in blanked(fragments):
+        codec = codec_of(self._file.syntax) if top else None
+        for piece in blanked(fragments, VideoBlanker(codec) if codec else None):
             self._out.write(piece)
         self._out.resume(self._walk.position)
 

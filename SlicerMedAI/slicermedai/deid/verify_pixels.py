@@ -28,6 +28,9 @@ _BEHIND_PIXELS = "something stands behind the pixels"
 _BEHIND_SAMPLES = "something stands behind the samples of a waveform"
 _NO_TABLE = "something else than offsets stands in the offset table"
 _PICTURE = "a picture stands within a sequence"
+_MPEG2, _H26X = re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[01]"), re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[2-8]")
+_SAID = re.compile(rb"\x00\x00\x01\xb2([^\x00]{4})", re.DOTALL)
+_UNIT = re.compile(rb"\x00\x00(?:\x01|[\x00-\xff]{2})(?:[\x06\x26\x46\x66]|[\x4e\x50]\x01)(?=[\x00-\x40])", re.DOTALL)
 _SYNTAX, _RLE = 0x00020010, b"1.2.840.10008.1.2.5"
 _COLOURS, _PER_PIXEL, _FRAMES, _ROWS, _COLUMNS = 0x00280004, 0x00280002, 0x00280008, 0x00280010, 0x00280011
 _TABLES = (0x7FE00001, 0x7FE00002)
@@ -43,6 +46,7 @@ class PixelCheck:
         self._raw: dict[int, bytes] = {}
         self._kind, self._big = b"", False
         self._table, self._is_rle = -1, False
+        self._video = b""
 
     def objection(self, element: Element) -> str:
         """What is wrong with an element, "" for nothing."""
@@ -55,6 +59,7 @@ class PixelCheck:
             self._raw.setdefault(element.tag, element.value)
         elif element.tag == _SYNTAX:
             self._is_rle = element.value.strip(b" \0") == _RLE
+            self._video = element.value.strip(b" \0")
         elif element.tag in _TABLES:
             return _no_table(element, 8)
         elif element.tag == _PIXELS:
@@ -100,6 +105,10 @@ class PixelCheck:
         if self._is_rle and len(element.value) == element.size:
             pixels = self._number(_ROWS) * self._number(_COLUMNS)
             return _BEHIND if pixels and _rle_rest(element.value, pixels).strip(b"\0\x80") else ""
+        if _MPEG2.match(self._video):
+            return _REMARK if _has_user_data(element.value) else ""
+        if _H26X.match(self._video):
+            return _REMARK if _has_messages(element.value) else ""
         return self._fragment(element)
 
     def _cells(self, value: bytes) -> str:
@@ -129,6 +138,34 @@ class PixelCheck:
         if self._kind == b"\xff\xd8":
             return _jpeg_remark(value)
         return first and _j2k_remark(value)
+
+
+def _has_user_data(value: bytes) -> bool:
+    """In MPEG-2, where no packet ends within the first letters of it."""
+    found = (match[1] for match in _SAID.finditer(value) if b"\x47" not in match[1])
+    return any(said.strip(b"\xff") for said in found)
+
+
+def _has_messages(value: bytes) -> bool:
+    """A message of user data behind others in a unit of H.264 or HEVC, in which something stands."""
+    for match in _UNIT.finditer(value):
+        body = value[match.end() : match.end() + 4096].replace(b"\0\0\3", b"\0\0")
+        place = 0
+        while place + 2 < len(body) and body[place] < 64:
+            size = body[place + 1]
+            if size == 255:
+                size += body[place + 2]
+            payload = body[place + 2 + (body[place + 1] == 255) : place + 2 + size]
+            if body[place] in (4, 5) and len(payload) >= 12 and size < 512 and payload[:12].strip(b"\xff\0"):
+                return match.group().startswith(b"\0\0\1") or _is_sample(value, match.start())
+            place += 2 + size + (body[place + 1] == 255)
+    return False
+
+
+def _is_sample(value: bytes, place: int) -> bool:
+    """True where a length of four bytes stands there that ends with the last bit of a unit, and another one follows."""
+    end = place + 4 + int.from_bytes(value[place : place + 4], "big")
+    return value[end - 1 : end] == b"\x80" and (end == len(value) or value[end : end + 1] == b"\0")
 
 
 def _no_table(element: Element, width: int) -> str:

@@ -1,7 +1,7 @@
 """Videos with remarks in their streams: user data, messages of encoders, boxes beside the samples, and what follows.
 
-The streams have the structure of their standards (ISO/IEC 13818-2, ITU-T H.264 and H.265, ISO/IEC 13818-1 and 14496-12),
-and noise for coded samples. They are no part of the corpora of the benchmark, since nothing here can decode them.
+The streams have the structure of their standards (ISO/IEC 13818-1 and -2, ITU-T H.264 and H.265, ISO/IEC 14496-12), and
+noise for coded samples. They are no part of the corpora of the benchmark, since nothing here can decode them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,109 @@
+"""Remarks in videos: none stays, no coded sample changes, and what cannot be followed is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.verify import find
+from slicermedai.deid.video import VideoBlanker, codec_of
+from slicermedai.deid.video_units import without_user_data
+from slicermedai.errors import UnreadableFileError
+from Testing.corpus.deid.encoding import items_of
+from Testing.corpus.deid.video import FRAGMENTED, Stream, streams, write_video
+from Testing.deid.samples import KEY
+
+REMARK = b"Kow J *17.03.1952 4411"
+WHO = {"PatientName": "Kow^Jan", "PatientID": "4411", "PatientBirthDate": "19520317"}
+STREAMS = {stream.name: stream for stream in streams(REMARK, 7)}
+FOLLOWED = [name for name in STREAMS if name != "AVI"]
+
+
+def blanked(stream: Stream, size: int) -> bytes:
+    """Given in pieces of that size."""
+    codec = codec_of(stream.syntax)
+    assert codec is not None
+    blanker = VideoBlanker(codec)
+    pieces = [stream.raw[n : n + size] for n in range(0, len(stream.raw), size)]
+    made = [out for piece in pieces for out in blanker.feed(piece)]
+    return b"".join([*made, *blanker.end()])
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize("size", [1, 7, 188, 999, 1 << 20])
+def test_remarks_go_and_samples_stay_in_pieces_of_any_size(name: str, size: int) -> None:
+    stream = STREAMS[name]
+    made = blanked(stream, size)
+    assert len(made) == len(stream.raw)
+    assert REMARK not in made
+    assert REMARK[:9] not in made
+    assert all(coded in made for coded in stream.coded)
+    assert blanked(Stream(name, stream.syntax, made, ()), size) == made
+
+
+def test_packets_keep_their_heads_and_the_pictures_in_them() -> None:
+    stream = STREAMS["MPEG-2 transport stream"]
+    made = blanked(stream, 1000)
+    heads = [made[n : n + 4] for n in range(188, len(made), 188)]
+    assert heads == [stream.raw[n : n + 4] for n in range(188, len(made), 188)]
+
+    def pictures(raw: bytes) -> bytes:
+        bodies = [raw[n + 4 : n + 188] for n in range(188, len(raw) - 188, 188)]
+        return b"".join(bodies)
+
+    plain = STREAMS["MPEG-2"]
+    noise = pictures(stream.raw)
+    for place in (noise.index(b"\0\0\1" + bytes([n])) for n in (1, 2)):
+        assert pictures(made)[place : place + 600] == noise[place : place + 600]
+    assert plain.coded
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_a_video_is_written_without_remarks_and_the_verifier_sees_them(
+    tmp_path: Path, name: str, fragments: int
+) -> None:
+    stream = STREAMS[name]
+    fragments = fragments if stream.syntax in FRAGMENTED else 1
+    path = write_video(tmp_path / "in" / "1.dcm", stream, fragments=fragments, **WHO)
+    assert "(7FE0,0010)" in {hit.attribute for hit in find(path, frozenset())} or "transport" in name
+    outcome = deidentify_all([path], tmp_path / "out", DeidSettings(key=KEY))
+    assert outcome.files[0].refused == ""
+    copy = dcmread(tmp_path / "out" / "00001.dcm")
+    made = b"".join(items_of(copy.PixelData)[1:])
+    assert made[: len(stream.raw)] == blanked(stream, 1 << 20)
+    assert REMARK not in made
+    assert list(find(tmp_path / "out" / "00001.dcm", frozenset())) == []
+
+
+def test_what_cannot_be_followed_is_refused_by_name(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "in" / "1.dcm", STREAMS["AVI"], **WHO)
+    with pytest.raises(UnreadableFileError, match="remarks cannot be looked for"):
+        deidentify_all([path], tmp_path / "out", DeidSettings(key=KEY))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("MP4", b"vide", b"soun"),
+        ("MP4", b"avc1\0", b"mp4a\0"),
+        ("MP4", b"\x00\x00\x00\x07\x67", b"\x7f\x00\x00\x07\x67"),
+        ("MPEG-2 transport stream", b"\x47\x41\x00\x10", b"\x46\x41\x00\x10"),
+    ],
+)
+def test_streams_with_other_tracks_or_that_are_damaged_are_refused(name: str, old: bytes, new: bytes) -> None:
+    stream = STREAMS[name]
+    assert old in stream.raw
+    with pytest.raises(UnreadableFileError, match="remarks cannot be looked for"):
+        blanked(Stream(name, stream.syntax, stream.raw.replace(old, new), ()), 4000)
+
+
+def test_messages_keep_their_lengths_and_what_is_none_is_overwritten() -> None:
+    assert without_user_data(b"\x05\x04Kowa\x01\x02ab\x80") == b"\x05\x04\xff\xff\xff\xff\x01\x02ab\x80"
+    assert without_user_data(b"\x05\x05K\0\0\3\0w\x80") == b"\x05\x05\xff\0\0\3\xff\xff\x80"
+    assert b"Kowal" not in without_user_data(b"\x01\x7fKowal")
+    assert without_user_data(b"\x80") == b"\x80"
