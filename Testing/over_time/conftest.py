@@ -18,7 +18,7 @@ from Testing.fixtures.timed_writer import write_over_time
 from Testing.over_time.heart_bundle import write_heart_bundle
 
 BEAT = Beat(frames=12)
-GRID = rotated(covering("PIL", spacing=(7.0, 3.5, 3.0), extent=(140.0, 140.0, 140.0)), (20, -15, 10))
+GRID = rotated(covering("PIL", spacing=(8.0, 4.0, 3.5), extent=(130.0, 130.0, 130.0)), (20, -15, 10))
 """Oblique, and coarse along the slices."""
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import GeometryError, InputError, JobCancelled
 from slicermedai.inference import memory
 from slicermedai.jobs.files import write_job
+from Testing.export.validators import dciodvfy_errors, pixelmed_errors
 from Testing.fixtures.beating import Beat, beating_heart
 from Testing.fixtures.faults import edit
 from Testing.fixtures.grids import AXIAL, covering
@@ -30,7 +32,7 @@ from Testing.over_time.conftest import BEAT, Run, job
 
 pytestmark = pytest.mark.xdist_group("beating heart")
 SMALL = covering(AXIAL, spacing=(8.0, 5.0, 5.0), extent=(140.0, 140.0, 140.0))
-SHORT = Beat(frames=3)
+SHORT, TEN = Beat(frames=3), Beat(frames=10)
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -101,6 +103,44 @@ def test_the_objects_of_each_frame_cite_its_own_images(beat_run: Run) -> None:
     assert not (beat_run.folder / "frames/001/dicom").exists()
 
 
+def test_the_fraction_is_coded_in_a_report_that_cites_both_frames(beat_run: Run) -> None:
+    path = beat_run.folder / "dicom" / "sr-course.dcm"
+    made = dcmread(path)
+    (found,) = beat_run.course.ejections
+    assert found.fraction is not None
+    assert found.systole is not None
+    numbers = {
+        str(one.ConceptNameCodeSequence[0].CodeValue): float(one.MeasuredValueSequence[0].NumericValue)
+        for one in _items(made)
+        if one.ValueType == "NUM"
+    }
+    assert numbers["8811-2"] == pytest.approx(found.fraction.value, abs=1e-6)
+    assert numbers["8821-1"] > numbers["8823-7"]
+    shown, smallest = beat_run.files[0], beat_run.files[found.systole]
+    assert {
+        str(one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for one in _items(made) if "IMAGE" in one.ValueType
+    } == {str(dcmread(one).SOPInstanceUID) for one in (*shown, *smallest)}
+    said = " ".join(str(one.TextValue) for one in _items(made) if one.ValueType == "TEXT")
+    assert "calibration: none (not assessed)" in said
+    assert f"smallest volume: {beat_run.course.frames[found.systole].moment.in_words}" in said
+    assert found.tracking_uid in [str(one.UID) for one in _items(made) if one.ValueType == "UIDREF"]
+    assert dciodvfy_errors(path) == []
+    assert pixelmed_errors(path) == []
+
+
+def test_the_report_of_each_frame_says_which_it_is(beat_run: Run) -> None:
+    path = beat_run.folder / "frames/003/dicom/sr.dcm"
+    said = [str(one.TextValue) for one in _items(dcmread(path)) if one.ValueType == "TEXT"]
+    assert "frame 3 of 12, 140 ms after the first" in said
+    assert dciodvfy_errors(path) == []
+
+
+def _items(part: Dataset) -> Iterator[Dataset]:
+    for one in part.get("ContentSequence", []):
+        yield one
+        yield from _items(one)
+
+
 def _cited(made: Dataset) -> set[str]:
     return {
         str(one.ReferencedSOPInstanceUID)
@@ -131,7 +171,7 @@ def test_the_network_is_loaded_once(heart_bundle: Path, tmp_path: Path, monkeypa
 
 
 def test_a_frame_that_fails_is_named_and_the_others_go_on(heart_bundle: Path, tmp_path: Path) -> None:
-    files = write_over_time(beating_heart(SMALL, BEAT), BEAT.times, tmp_path / "series", interval=BEAT.interval)
+    files = write_over_time(beating_heart(SMALL, TEN), TEN.times, tmp_path / "series", interval=TEN.interval)
     edit(files[3][2], lambda dataset: setattr(dataset, "ModalityLUTSequence", []))
     folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="failed")
     result = AnalysisResult.load(folder)
@@ -232,12 +272,12 @@ def test_frames_of_an_enhanced_object_cite_their_own_frame_numbers(heart_bundle:
 
 
 def test_a_nifti_file_over_time_is_analysed_without_patient(heart_bundle: Path, tmp_path: Path) -> None:
-    path = write_nifti_over_time(beating_heart(SMALL, BEAT), tmp_path / "beat.nii.gz", step=70.0, unit="msec")
+    path = write_nifti_over_time(beating_heart(SMALL, TEN), tmp_path / "beat.nii.gz", step=84.0, unit="msec")
     folder = execute(job(path, heart_bundle, tmp_path / "out"), job_id="nifti")
     (found,) = (AnalysisResult.load(folder).course or pytest.fail("no course")).ejections
     assert found.fraction is not None
     assert found.fraction.name.value == "70822001"
-    assert found.fraction.value == pytest.approx(100 * BEAT.ejection_fraction, abs=2.0)
+    assert found.fraction.value == pytest.approx(100 * TEN.ejection_fraction, abs=2.0)
 
 
 @pytest.mark.parametrize(

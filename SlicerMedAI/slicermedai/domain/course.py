@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Measurement
+from slicermedai.domain.study import InstanceRef
 from slicermedai.errors import InputError
 
 
@@ -51,11 +52,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameOutcome:
-    """What came of one frame: ``folder`` of its result, relative to the output; ``failed`` says why there is none."""
+    """What came of one frame: ``folder`` of its result, relative to the output; ``failed`` says why there is none.
+
+    ``images`` are its source images, of those frames alone that a number of the course is of.
+    """
 
     moment: Moment
     folder: str = ""
     failed: str = ""
+    images: tuple[InstanceRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

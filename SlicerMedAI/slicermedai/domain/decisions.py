@@ -12,6 +12,7 @@ import math
 from typing import TypeVar
 
 from slicermedai.domain.counting import is_counted, milliliters
+from slicermedai.domain.course import Course, Ejection
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.domain.stability import Stability
@@ -28,6 +29,7 @@ _CHANGES = {
     Decision.EDITED: "edited by a person",
 }
 _NOT_AGAIN = "not measured again after a person edited the voxels"
+_NOT_OVER_TIME = "a person edited or rejected it in the frame that is shown, and its volumes are the model's"
 _EDITED = "a person edited this structure: what was predicted is not what is there now"
 
 
@@ -54,6 +56,7 @@ def decided(result: AnalysisResult) -> AnalysisResult:
         quality=quality,
         uncertainty=_unchanged(result.uncertainty, last),
         stability=_unchanged(result.stability, last),
+        course=_without_changed(result.course, last),
         provenance=made,
     )
 
@@ -125,6 +128,20 @@ def _unchanged(found: _T | None, last: dict[str, Review]) -> _T | None:
     changed = {uid for uid, review in last.items() if review.decision in _CHANGES}
     kept = tuple(one for one in found.structures if one.tracking_uid not in changed)
     return dataclasses.replace(found, structures=kept)
+
+
+def _without_changed(course: Course | None, last: dict[str, Review]) -> Course | None:
+    """No ejection fraction of a structure that a person changed in the frame that is shown."""
+    if course is None:
+        return None
+    changed = {uid for uid, review in last.items() if review.decision in _CHANGES}
+    held = tuple(
+        Ejection(tracking_uid=one.tracking_uid, label=one.label, refused=_NOT_OVER_TIME)
+        if one.tracking_uid in changed and not one.refused
+        else one
+        for one in course.ejections
+    )
+    return dataclasses.replace(course, ejections=held)
 
 
 def _again(one: Measurement, region: Mask | PackedMask) -> Measurement:

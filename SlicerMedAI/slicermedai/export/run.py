@@ -35,7 +35,7 @@ def export_result(
         source that was no DICOM.
     formats:
         Names of :data:`~slicermedai.export.formats.FORMATS`; what others cite is written first. Those
-        that show pictures are left to :func:`export_pictured`.
+        that show pictures are left to :func:`export_pictured`. With ``sr`` goes the report on a series over time.
 
     Returns
     -------
@@ -65,6 +65,10 @@ def export_result(
     for number, made in enumerate(wanted):
         progress("export", number / len(wanted))
         written += made.write(result, folder, context=context)
+    if result.course is not None and any(made.name == "sr" for made in wanted):
+        from slicermedai.export import sr_course
+
+        written += sr_course.write(result, folder, context=context)
     progress("export", 1.0)
     return written
 

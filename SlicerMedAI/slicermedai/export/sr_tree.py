@@ -27,6 +27,7 @@ from highdicom.sr.templates import (
     ObservationContext,
     ObserverContext,
     PersonObserverIdentifyingAttributes,
+    TimePointContext,
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
@@ -205,6 +206,7 @@ def _group(
     found = result.findings[number - 1]
     numbers = (*found.measurements, *subject.probability(result, found))
     made = VolumetricROIMeasurementsAndQualitativeEvaluations(
+        time_point_context=_time_point(result),
         tracking_identifier=TrackingIdentifier(uid=found.tracking_uid, identifier=subject.tracking_id(result, number)),
         referenced_segment=place if isinstance(place, ReferencedSegment) else None,
         referenced_volume_surface=place if isinstance(place, VolumeSurface) else None,
@@ -215,6 +217,12 @@ def _group(
     )
     made[0].ContentSequence.extend(links(maps, found.tracking_uid))
     return made
+
+
+def _time_point(result: AnalysisResult) -> TimePointContext | None:
+    """TID 1502, of one image of several over time."""
+    moment = result.moment
+    return None if moment is None else TimePointContext(moment.in_words)
 
 
 def sites(found: domain.Finding) -> list[FindingSite] | None:
@@ -245,7 +253,7 @@ def measurement(
     """TID 300, with the algorithm on the number itself (TID 4019); ``places`` are what it was measured between."""
     made = Measurement(
         name=concept(one.name),
-        value=0.0 if one.missing else _agreed(one),
+        value=0.0 if one.missing else agreed(one),
         unit=concept(one.unit),
         qualifier=concept(codes.VALUE_INDETERMINATE) if one.missing else None,
         derivation=None if one.derivation is None else concept(one.derivation),
@@ -267,7 +275,7 @@ def algorithm(result: AnalysisResult, found: domain.Finding) -> AlgorithmIdentif
     )
 
 
-def _agreed(one: domain.Measurement) -> float:
+def agreed(one: domain.Measurement) -> float:
     """The value as a Decimal String can say it, so that Numeric Value and Floating Point Value are one number."""
     if not math.isfinite(one.value):
         raise FormatError(f"measurement {one.name.meaning!r} is no number", attribute="measurements")

@@ -12,6 +12,7 @@ from slicermedai.domain.codes import VOLUME, VOXEL_SUMMATION, Label
 from slicermedai.domain.course import Course, Curve, FrameOutcome, Moment
 from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import InstanceRef
 from slicermedai.errors import InputError
 from slicermedai.measure.ejection import Beat, ejections
 from slicermedai.measure.structure import boxes_of
@@ -35,6 +36,7 @@ class FrameKept:
     error: InputError | None = None
     seen: tuple[Seen, ...] = ()
     warnings: tuple[str, ...] = ()
+    images: tuple[InstanceRef, ...] = ()
 
 
 def kept(result: AnalysisResult, moment: Moment, folder: str) -> FrameKept:
@@ -47,6 +49,7 @@ def kept(result: AnalysisResult, moment: Moment, folder: str) -> FrameKept:
             if not math.isnan(volume := _volume(one))
         ),
         warnings=result.provenance.warnings,
+        images=tuple(image for series in result.sources for image in series.instances),
     )
 
 
@@ -66,10 +69,15 @@ def course_of(
         interval=interval,
         cut=frozenset((one.tracking_uid, index) for index, frame in enumerate(frames) for one in frame.seen if one.cut),
     )
+    found = ejections(curves, beat, labels=[label for _, label in bundle.labels])
+    cited = {index for one in found for index in (one.diastole, one.systole)}
     return Course(
-        frames=tuple(frame.outcome for frame in frames),
+        frames=tuple(
+            replace(frame.outcome, images=frame.images) if index in cited else frame.outcome
+            for index, frame in enumerate(frames)
+        ),
         curves=curves,
-        ejections=ejections(curves, beat, labels=[label for _, label in bundle.labels]),
+        ejections=found,
         interval=interval,
         modality=modality,
         told=told,
