@@ -16,7 +16,7 @@ from slicermedai.domain.maps import DISAGREEMENT
 from slicermedai.domain.result import AnalysisResult, Map
 from slicermedai.scene import identity, map_colors
 from slicermedai.scene.clear import clear
-from slicermedai.scene.laying import lay, range_of
+from slicermedai.scene.laying import lay, lift, range_of
 from slicermedai.scene.map_colors import MapKind, overlay, ramp
 from slicermedai.scene.show import show
 from slicermedai.scene.views import DrawingScene, SliceView, opened
@@ -136,6 +136,50 @@ def test_a_map_of_the_left_ventricle_is_drawn_on_the_right_in_its_hue(
     assert 0.5 < middle(hit)[0] < 0.65 and hit.mean() < 0.05
     red, _, blue = (picture - grey)[hit].mean(axis=0)
     assert (blue > red) == (kind is MapKind.PROBABILITY)
+
+
+@pytest.mark.parametrize("kind", list(MapKind))
+def test_the_legend_beside_the_image_has_the_maps_colours_in_order_and_goes_with_the_map(
+    tmp_path: Path, kind: MapKind
+) -> None:
+    head = small_head(spacing=8.0)
+    result = replace(head.result, findings=(), maps=(a_map(head, kind),))
+    with DrawingScene() as drawing:
+        drawing.scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
+        with opened(SliceView(drawing, "Axial", (400, 400))) as view:
+            view.draw_with(("vtkMRMLColorLegendDisplayableManager",), view.node)
+            shown = show(result, drawing.scene, volume=head.volume)
+            view.show_volume(shown.volume_node, _middle_ras(head.result.findings[1].region.to_array(), head))
+            without = pixels(view.save(tmp_path / "without.png"))
+            lay(shown.map_nodes[0], share=0, image=shown.volume_node)
+            picture = pixels(view.save(tmp_path / "with.png"))
+            lift(result, drawing.scene)
+            assert np.array_equal(pixels(view.save(tmp_path / "again.png")), without)
+    bar = _bar(picture, without)
+    assert len(bar) > 120
+    for part in (0.0, 0.25, 0.5, 0.75):
+        wanted = ramp(kind)[round(255 * (1 - part))] * 255
+        assert np.abs(bar[round(part * (len(bar) - 1))] - wanted).max() < 20, part
+
+
+def _bar(picture: NDArray[np.int_], without: NDArray[np.int_]) -> NDArray[np.int_]:
+    """The colours of the legend from its top to its bottom, at the right edge, where no image and no number is."""
+    rows = np.nonzero(np.abs(picture[:, 380] - without[:, 380]).max(axis=-1) > 2)[0]
+    title_ends = np.nonzero(np.diff(rows) > 1)[0]
+    return picture[rows[title_ends[-1] + 1 if title_ends.size else 0] : rows[-1] + 1, 380]
+
+
+@pytest.mark.parametrize("most", [0.5, 1.0, 12.7])
+def test_the_numbers_of_a_legend_are_what_the_colours_mean(scene: slicer.vtkMRMLScene, most: float) -> None:
+    head = small_head()
+    one = replace(a_map(head, MapKind.UNCERTAINTY), array=a_map(head).array * np.float32(most))
+    (node,) = show(mapped(head, one), scene).map_nodes
+    lay(node, share=0)
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(node)
+    low, high = range_of(node)
+    values = np.linspace(low, high, legend.GetNumberOfLabels())
+    assert [float(legend.GetLabelFormat() % value) for value in values] == pytest.approx(values, rel=0.005)
+    assert legend.GetTitleText() == node.GetName()
 
 
 def _middle_ras(mask: NDArray[np.bool_], head: SmallHead) -> tuple[float, float, float]:

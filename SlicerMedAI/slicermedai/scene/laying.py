@@ -36,8 +36,8 @@ def lay(node: Any, *, share: float, image: Any | None = None) -> float:
     display.SetAutoThreshold(False)
     display.SetThreshold(threshold, max(high, threshold, node.GetImageData().GetScalarRange()[1]))
     display.SetApplyThreshold(True)
-    _legend(node).SetVisibility(True)
     overlay(node, image)
+    _legend(node).SetVisibility(True)  # after it is shown: a view draws legends of what it shows when they change
     return threshold
 
 
@@ -82,6 +82,7 @@ def _legend(node: Any) -> Any:
         scene.RegisterNodeClass(kind)
     made = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
     made.SetTitleText(node.GetName())
+    made.SetLabelFormat("%.3g")  # with one decimal, as it is by itself, a quarter would read as 0.2
     made.SetAttribute(identity.RESULT, node.GetAttribute(identity.RESULT))
     made.SetAttribute(identity.ROLE, LEGEND)
     return made
