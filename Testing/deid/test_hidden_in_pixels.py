@@ -13,6 +13,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_fragments
 from pydicom.uid import (
+    UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -30,7 +31,7 @@ from slicermedai.deid.unused_bits import UnusedBits
 from slicermedai.deid.verify import check_file, find
 from slicermedai.errors import IdentityError
 from Testing.deid.pixels.pictures import CT, SC, Text, a_file, tissue, written_on
-from Testing.deid.samples import KEY
+from Testing.deid.samples import KEY, an_image
 
 SHAPE = (48, 200)
 PLAIN = DeidSettings(profile=Profile(), key=KEY)
@@ -297,11 +298,34 @@ def test_boxes_that_a_fragment_cuts_anywhere_are_followed(cut: int) -> None:
     assert in_items(frame[:cut], frame[cut:], frame) == [kept[:cut], kept[cut:], kept]
 
 
-def test_what_can_be_no_box_is_left_as_it_is_and_the_next_frame_is_followed() -> None:
-    odd = boxes_of((b"jxlc", CODED)) + b"\0\0\0\0" + CODED[150:250]
+def test_what_can_be_no_box_is_blanked_and_the_next_frame_is_followed() -> None:
+    odd = boxes_of((b"jxlc", CODED))
+    rest = b"\0\0\0\0" + CODED[150:250]
     frame = boxes_of((b"xml ", b"<p>Eva</p>"), (b"jxlc", CODED))
     bare = b"\xff\x0a" + CODED
-    assert in_items(odd, frame, bare, bare) == [odd, frame.replace(b"<p>Eva</p>", bytes(10)), bare, bare]
+    assert in_items(odd + rest, frame, bare, bare) == [
+        odd + bytes(len(rest)),
+        frame.replace(b"<p>Eva</p>", bytes(10)),
+        bare,
+        bare,
+    ]
+
+
+@pytest.mark.parametrize(
+    "hidden", [boxes_of((b"xml ", b"<p>Eva</p>")), boxes_of((b"jxlc", CODED)) + b"\0\0\0\x02Eva was here"]
+)
+def test_the_verifier_sees_remarks_in_boxes_and_behind_them(tmp_path: Path, hidden: bytes) -> None:
+    path = an_image(tmp_path / "in")
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.50")
+    dataset.PixelData = encapsulate([hidden], has_bot=False)
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.save_as(path)
+    assert "(7FE0,0010)" in {hit.attribute for hit in find(path, frozenset())}
+    deidentify_all([path], tmp_path / "out", DeidSettings(profile=Profile()))
+    copy = tmp_path / "out" / "00001.dcm"
+    assert list(find(copy, frozenset())) == []
+    assert b"Eva" not in copy.read_bytes()
 
 
 @pytest.mark.parametrize("pieces", [2, 3])

@@ -80,10 +80,12 @@ class Blanker:
         if self._step == self._behind and self._held:
             rest = self._take(len(self._held))
             yield rest if not rest.strip(b"\0\xff") else bytes(len(rest))
-        elif self._step in (self._start, self._as_it_is) or (self._step == self._box and self._is_endless()):
+        elif self._step in (self._start, self._as_it_is, self._no_box) or (
+            self._step == self._box and self._is_endless()
+        ):
             self._left = 0
             if self._held:
-                yield self._take(len(self._held))
+                yield self._no_box() if self._step == self._no_box else self._take(len(self._held))
             self._step = self._start
         elif self._step in (self._boxes, self._other_box):
             self._tail, self._within, self._step = len(self._held), self._step, self._next_or_same
@@ -212,7 +214,7 @@ class Blanker:
         return self._step()
 
     def _boxes(self) -> bytes:
-        """The head of a box; where it can be none, the rest of the fragment is left as it is."""
+        """The head of a box; where it can be none, nothing is meant in the rest of the fragment."""
         head = 16 if self._held[:4] == b"\0\0\0\1" else 8
         if len(self._held) < head:
             return b""
@@ -220,13 +222,16 @@ class Blanker:
         if head == 16:
             (size,) = struct.unpack_from(">Q", self._held, 8)
         if not (kind.isascii() and kind.decode("ascii").isprintable()) or 0 < size < head:
-            self._step = self._as_it_is
-            return self._as_it_is()
+            self._step = self._no_box
+            return self._no_box()
         if kind == b"jp2c":
             self._step = self._start
             return self._take(head)
         self._left, self._step = size or _TO_THE_END, self._box if kind in _KEPT_BOXES else self._other_box
         return self._box_piece(self._take(min(head, self._left)).replace(*_REBUILT))
+
+    def _no_box(self) -> bytes:
+        return bytes(len(self._take(len(self._held))))
 
     def _box(self) -> bytes:
         return self._box_piece(self._take(self._left))

@@ -158,7 +158,9 @@ class ApplyTable:
         return [
             "Every attribute that the table lists was removed, emptied or replaced, at every depth.",
             "All overlays and curves were removed, also overlays in bits of the pixels that no value uses.",
-            "Comments and the like in compressed frames (JPEG, JPEG-LS, JPEG 2000) were blanked; no pixel changed.",
+            "Comments and the like in compressed frames (JPEG, JPEG-LS, JPEG 2000, JPEG XL) were blanked, also user "
+            "data in videos (MPEG-2, H.264, HEVC, transport streams and MP4 too); no pixel changed. Videos of another "
+            "build were left out.",
             "What would leave a module invalid by its absence was emptied; what would by its presence was removed.",
             "Patient ID and name were replaced by a pseudonym.",
             uids,

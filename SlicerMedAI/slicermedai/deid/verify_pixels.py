@@ -31,6 +31,8 @@ _PICTURE = "a picture stands within a sequence"
 _MPEG2, _H26X = re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[01]"), re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[2-8]")
 _SAID = re.compile(rb"\x00\x00\x01\xb2([^\x00]{4})", re.DOTALL)
 _UNIT = re.compile(rb"\x00\x00(?:\x01|[\x00-\xff]{2})(?:[\x06\x26\x46\x66]|[\x4e\x50]\x01)(?=[\x00-\x40])", re.DOTALL)
+_BOXED = (b"\0\0\0\x0cJXL \r\n\x87\n", b"\0\0\0\x0cjP  \r\n\x87\n")
+_MEANT_BOXES = re.compile(rb"JXL |jP  |ftyp|jxl[lcpi]|jp2h|jp2c")
 _SYNTAX, _RLE = 0x00020010, b"1.2.840.10008.1.2.5"
 _COLOURS, _PER_PIXEL, _FRAMES, _ROWS, _COLUMNS = 0x00280004, 0x00280002, 0x00280008, 0x00280010, 0x00280011
 _TABLES = (0x7FE00001, 0x7FE00002)
@@ -128,6 +130,8 @@ class PixelCheck:
             self._kind = value[:2]
         elif element.offset == element.start and self._kind == b"\xff\x4f":
             self._kind = b""
+        if element.offset == element.start and value[:12] in _BOXED:
+            return _in_boxes(value, element.size)
         if self._kind and self._has_remark(value, first=element.offset == element.start):
             return _REMARK
         ends = element.offset + len(value) == element.start + element.size
@@ -138,6 +142,21 @@ class PixelCheck:
         if self._kind == b"\xff\xd8":
             return _jpeg_remark(value)
         return first and _j2k_remark(value)
+
+
+def _in_boxes(value: bytes, size: int) -> str:
+    """What else than pictures stands in a frame of JPEG XL or JPEG 2000 in boxes (ISO/IEC 18181-2, 15444-1 I.4)."""
+    place = 0
+    while place + 8 <= len(value):
+        length, kind = int.from_bytes(value[place : place + 4], "big"), value[place + 4 : place + 8]
+        head = 16 if length == 1 else 8
+        length = int.from_bytes(value[place + 8 : place + 16], "big") if length == 1 else length or size - place
+        if length < head or not kind.isascii() or not kind.decode("ascii").isprintable():
+            return _BEHIND if value[place:].strip(b"\0") else ""
+        if not _MEANT_BOXES.fullmatch(kind) and value[place + head : place + length].strip(b"\0"):
+            return _REMARK
+        place += length
+    return ""
 
 
 def _has_user_data(value: bytes) -> bool:
