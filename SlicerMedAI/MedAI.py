@@ -19,15 +19,20 @@ from slicer.util import VTKObservationMixin
 
 import slicermedai
 from slicermedai.app.devices import DeviceList
+from slicermedai.app.dicom_browser import chosen_in
 from slicermedai.app.estimates import Estimates
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.help import help_text
+from slicermedai.app.images_at_hand import ImagesAtHand
 from slicermedai.app.kept import recall, remember
 from slicermedai.app.options_panel import OptionsPanel
+from slicermedai.app.pick_panel import PickPanel
 from slicermedai.app.run_panel import RunPanel
-from slicermedai.app.series import check_nodes, image_series, modality_of, series_images, volume_images
+from slicermedai.app.run_picks import Picks
+from slicermedai.app.series import check_nodes
 from slicermedai.app.settings_page import add_page
 from slicermedai.app.state import Phase, RunState, SourceKind
+from slicermedai.app.trust_look import TrustLook, question_of
 from slicermedai.app.words import reason_text
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
@@ -74,11 +79,13 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         return MedAILogic()
 
     def presenters(self):
-        return self.logic.presenter, self.logic.devices, self.logic.estimates
+        logic = self.logic
+        return logic.presenter, logic.devices, logic.estimates, logic.trust, self._picks.tree
 
     def build(self, uiWidget):
         self._panel = RunPanel(self.ui, self.logic.presenter)
         self._options = OptionsPanel(self.ui, self.logic.presenter, recall=recall, remember=remember)
+        self._picks = PickPanel(self.ui, self.logic.presenter, self.logic.picks, images=self.logic.images)
         self._connect()
 
     def _connect(self):
@@ -88,24 +95,17 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter.listed.connect(self._panel.show_lists)
         self.logic.devices.changed.connect(self.onDevices)
         self.logic.estimates.changed.connect(self.onEstimate)
+        self.logic.trust.changed.connect(self.onTrust)
         self.ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onVolumeChanged)
         self.ui.seriesSelector.connect("activated(int)", self.onSeriesChosen)
         self.ui.folderSelector.connect("currentPathChanged(QString)", self.onFolderChanged)
-        self.ui.modelSelector.connect("currentIndexChanged(int)", self.onModelChanged)
-        self.ui.deidentifyCheckBox.connect("toggled(bool)", self.onRouteChanged)
         self.ui.optionsSection.connect("contentsCollapsed(bool)", self.onOptions)
-        self.ui.deviceSelector.connect("activated(int)", self._options.onDevice)
-        self.ui.presetSelector.connect("activated(int)", self._options.onPreset)
-        self.ui.flipsCheckBox.connect("toggled(bool)", lambda checked: presenter.choose_options(flips=checked))
-        self.ui.stabilitySpinBox.connect("valueChanged(int)", lambda count: presenter.choose_options(stability=count))
-        self.ui.parentSelector.connect("currentPathChanged(QString)", self._options.onParent)
-        self.ui.inputsTable.connect("itemSelectionChanged()", self._panel.show_input)
-        self.ui.inputSelector.connect("activated(int)", self._panel.onInput)
-        self.ui.queueTable.connect("itemSelectionChanged()", self._panel.onQueue)
+        self.ui.severalSection.connect("contentsCollapsed(bool)", self.onSeveral)
+        self._picks.tree.changed.connect(lambda tree: self.tick())
         self.connectButtons(
             **{"install": self.onInstall, "run": presenter.start, "add": presenter.add, "cancel": presenter.cancel},
-            **{"remove": self._panel.onRemove, "browser": self.onBrowser},
-            **{"report": self.onReport, "folder": self.onOpenFolder},
+            **{"remove": self._panel.onRemove, "browser": self.onBrowser, "report": self.onReport},
+            folder=lambda: self.open(presenter.state.folder),
             **{
                 "review": lambda: self.goOn("MedAIReview", presenter.state.folder),
                 "plan": lambda: self.goOn("MedAIPlan", presenter.state.folder),
@@ -121,12 +121,14 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter = self.logic.presenter
         self._options.recall()
         presenter.refresh_bundles()
-        presenter.refresh_series(image_series(getattr(slicer, "dicomDatabase", None)))
+        presenter.refresh_series(self.logic.images.series())
         self._options.show_devices(self.logic.devices.state.devices)
+        self._picks.look()
         self.onStateChanged(presenter.state)
 
     def sceneCloses(self):
         """Nothing of this patient goes on, or stands in the panel, beside the next one."""
+        self.logic.picks.clear()
         self.logic.presenter.forget()
 
     def stopWork(self):
@@ -137,6 +139,10 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not collapsed:
             self.logic.devices.look()
 
+    def onSeveral(self, collapsed):
+        self._picks.look()
+        self.tick()
+
     def onDevices(self, state):
         self.tick()
         self._options.show_devices(state.devices)
@@ -144,36 +150,38 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onEstimate(self, state):
         self.tick()
         self._panel.show_estimate(state)
+        if state.estimate is not None:
+            self.logic.presenter.learn_ways(state.estimate.title, state.samples)
+
+    def onTrust(self, state):
+        self.tick()
+        self._panel.show_trust(state.message)
 
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onVolumeChanged(self, node):
-        self._panel.take(SourceKind.VOLUME, node, node.GetName() if node else "")
+        said = self.logic.images.said_of_node(node) if node else {}
+        self._panel.take(SourceKind.VOLUME, node, node.GetName() if node else "", **said)
 
     def onSeriesChosen(self, index):
         uid, text = self.ui.seriesSelector.itemData(index), self.ui.seriesSelector.itemText(index)
-        modality = modality_of(slicer.dicomDatabase, uid) if uid else ""
-        source = self.logic.filesOfSeries(uid) if uid else None
-        self._panel.take(SourceKind.SERIES, source, text, series=uid, modality=modality)
+        said = self.logic.images.said_of_series(uid) if uid else {}
+        source = self.logic.images.files(uid) if uid else None
+        self._panel.take(SourceKind.SERIES, source, text, **said)
 
     def onFolderChanged(self, path):
         self._panel.take(SourceKind.FOLDER, path or None, Path(path).name)
 
     def onBrowser(self):
-        """Take the first series that is chosen in Slicer's DICOM browser; others are for a model of several images."""
+        """Take what is chosen in Slicer's DICOM browser: one image, those of one run, or several runs."""
         chosen = self.logic.chosenInBrowser()
-        index = self._panel.first_of(chosen)
+        series = self._picks.take(chosen)
+        self.tick()
+        index = self._panel.first_of(series) if series or not chosen.smallest else 0
         if index:
             self.ui.seriesSelector.setCurrentIndex(index)
             self.onSeriesChosen(index)
-            self.logic.presenter.prefer(chosen)
-
-    def onModelChanged(self, index):
-        if index >= 0:
-            self.logic.presenter.choose_bundle(self.ui.modelSelector.itemText(index))
-
-    def onRouteChanged(self, checked):
-        self.logic.presenter.choose_identity("deidentify" if checked else "keep")
+            self.logic.presenter.prefer(series)
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
@@ -197,16 +205,15 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
             self.open(self.logic.report())
 
-    def onOpenFolder(self):
-        self.open(self.logic.presenter.state.folder)
-
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def onStateChanged(self, state: RunState):
         self.tick()
         self._options.show(state)
         self._panel.show(state)
+        self._picks.follow()
         self.logic.estimates.consider(*self.logic.presenter.question)
+        self.logic.trust.consider(question_of(state.bundle, self.logic.presenter.source, state.modality))
 
 
 class MedAILogic(ScriptedLoadableModuleLogic):
@@ -214,15 +221,18 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
+        self.images = ImagesAtHand(slicer, translate=self.translate)
         self.presenter = GuidedRun(
             submit=self.submit,
             bundles=slicermedai.list_models,
-            images=self.images,
+            images=self.images.all,
             missing=self.missingPackages,
             translate=self.translate,
         )
         self.devices = DeviceList(translate=self.translate)
         self.estimates = Estimates(translate=self.translate)
+        self.trust = TrustLook(translate=self.translate)
+        self.picks = Picks(self.presenter, find=self.images.find)
 
     def translate(self, text):
         return translate("MedAI", text)
@@ -230,21 +240,9 @@ class MedAILogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self):
         return MedAIParameterNode(super().getParameterNode())
 
-    def filesOfSeries(self, uid):
-        """The files of one series, as paths."""
-        return [Path(path) for path in slicer.dicomDatabase.filesForSeries(uid)]
-
-    def images(self):
-        """Volumes of the scene and series of the database, for models that take several."""
-        volumes = volume_images(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"))
-        return [*volumes, *series_images(getattr(slicer, "dicomDatabase", None), self.filesOfSeries)]
-
     def chosenInBrowser(self):
-        """The series that are chosen in Slicer's DICOM browser; [] where it is not there, or is the visual one."""
-        browser = getattr(getattr(slicer.modules, "DICOMInstance", None), "browserWidget", None)
-        tables = getattr(getattr(browser, "dicomBrowser", None), "dicomTableManager", None)
-        hidden = tables is None or getattr(browser, "useVisualDICOMBrowser", False)
-        return [] if hidden else list(tables().currentSeriesSelection())
+        """What is chosen in Slicer's DICOM browser; nothing where it is not there."""
+        return chosen_in(getattr(getattr(slicer.modules, "DICOMInstance", None), "browserWidget", None))
 
     def submit(self, source, bundle, **options):
         """As ``slicermedai.submit``; a volume that has left the scene since it was chosen is refused."""

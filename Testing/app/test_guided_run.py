@@ -123,7 +123,7 @@ def test_a_run_goes_from_choice_to_result() -> None:
 
 def test_what_is_asked_of_a_run_reaches_the_job_and_nothing_else_does() -> None:
     run, office, _ = a_run(PlannedJob([], a_result()))
-    run.choose_options(device="cuda:0", flips=True, stability=2, preset="research", parent="results")
+    run.choose_options(device="cuda:0", samples="flips", stability=2, preset="research", parent="results")
     run.start()
     ((_, _, options),) = office.asked
     assert isinstance(options, dict)
@@ -335,10 +335,13 @@ def test_time_left_is_said_without_false_precision(seconds: float | None, text: 
     assert time_left(seconds) == text
 
 
-def test_a_model_is_described_with_licence_and_missing_calibration() -> None:
+def test_a_model_is_described_with_licence_and_what_it_was_made_for() -> None:
     text = describe(a_bundle())
     assert "Licence: MIT." in text
-    assert "not calibrated" in text
+    assert "Made for: MR of the head." in text
+    silent = replace(a_bundle(), modality=(), labels=())
+    assert "It does not say what images it was made for." in describe(silent)
+    assert "Made for: CT." in describe(replace(silent, modality=("CT",)))
     assert "pinned hash" in text
 
 

@@ -82,7 +82,7 @@ def test_what_was_chosen_when_it_was_added_is_what_runs() -> None:
     run, desk, _ = a_queue(GOES_WELL, GOES_WELL, GOES_WELL, GOES_WELL)
     run.choose_bundle("spleen@1")
     run.choose_identity("deidentify")
-    run.choose_options(flips=True)
+    run.choose_options(samples="flips")
     run.add()
     run.choose_bundle("brain@1")
     run.choose_identity("keep")

@@ -68,13 +68,17 @@ def test_without_a_model_it_opens_explains_and_offers_to_install(no_model: None,
     assert "not a medical device" in ui.noticeLabel.text.lower()
 
 
-def test_a_model_and_a_volume_make_it_ready(brain_model: None, medai: Any, head_node: Any) -> None:
+def test_a_model_and_a_volume_make_it_ready(brain_model: None, harness: Harness, medai: Any, head_node: Any) -> None:
     ui = medai.widget.ui
     ui.volumeSelector.setCurrentNode(head_node)
     assert ui.runButton.enabled
     assert ui.messageLabel.text == "Ready."
     assert "MIT" in ui.modelDescription.text
-    assert "not calibrated" in ui.modelDescription.text
+    assert "Made for: MR of the head." in ui.modelDescription.text
+    assert harness.wait_until(lambda: not medai.widget.logic.trust.busy, LONG)
+    assert ui.trustLabel.text == (
+        "Confidence: not calibrated. No trust record is in use for this model and its preprocessing."
+    )
     ui.volumeSelector.setCurrentNode(None)
     assert not ui.runButton.enabled
 
@@ -157,14 +161,14 @@ def test_devices_are_listed_and_the_choice_is_remembered(harness: Harness, medai
     assert ui.deviceSelector.itemText(1).startswith("CPU: ")
     choose(ui.deviceSelector, 1)
     ui.parentSelector.setCurrentPath(str(tmp_path))
-    harness.click(ui.flipsCheckBox)
+    choose(ui.samplesSelector, ui.samplesSelector.findData("flips"))
     ui.stabilitySpinBox.value = 2
     asked = logic.presenter.state.options
-    assert (asked.device, asked.parent, asked.flips, asked.stability) == ("cpu", str(tmp_path), True, 2)
+    assert (asked.device, asked.parent, asked.samples, asked.stability) == ("cpu", str(tmp_path), "flips", 2)
     medai.cleanup()
     again = harness.load_module(MODULE)
     asked = again.widget.logic.presenter.state.options
-    assert (asked.device, asked.parent, asked.flips) == ("cpu", str(tmp_path), False)
+    assert (asked.device, asked.parent, asked.samples) == ("cpu", str(tmp_path), "none")
     assert again.widget.ui.deviceSelector.currentText == "cpu"
     again.close()
 
@@ -302,8 +306,8 @@ class Database:
         return f"{self.series[series]} {series}".strip()
 
     def fieldForSeries(self, field: str, series: str) -> str:
-        assert field == "Modality"
-        return self.series[series]
+        assert field in ("Modality", "BodyPartExamined")
+        return self.series[series] if field == "Modality" else ""
 
     def filesForSeries(self, series: str) -> list[str]:
         return [str(path) for path in self.files]

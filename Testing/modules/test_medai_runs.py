@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -417,59 +416,5 @@ def test_a_volume_that_left_the_scene_while_it_waited_fails_by_name(
 # --- the DICOM browser -----------------------------------------------------------------------------------------------
 
 
-class Database:
-    """Slicer's DICOM database at the process edge, as much of it as is asked here."""
-
-    isOpen = True
-
-    def patients(self) -> list[str]:
-        return ["1"]
-
-    def studiesForPatient(self, patient: str) -> list[str]:
-        return ["1.2"]
-
-    def seriesForStudy(self, study: str) -> list[str]:
-        return ["1.0", "1.1"]
-
-    def nameForPatient(self, patient: str) -> str:
-        return "Invented"
-
-    def descriptionForSeries(self, series: str) -> str:
-        return f"series {series}"
-
-    def fieldForSeries(self, field: str, series: str) -> str:
-        return "SR" if series == "1.0" else "MR"
-
-    def filesForSeries(self, series: str) -> list[str]:
-        return [f"{series}.dcm"]
-
-
-def test_what_is_chosen_in_slicers_dicom_browser_is_taken(
-    harness: Harness, panel: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import slicer
-
-    chosen = list[str]()
-    tables = SimpleNamespace(currentSeriesSelection=lambda: chosen)
-    browser = SimpleNamespace(dicomBrowser=SimpleNamespace(dicomTableManager=lambda: tables))
-    monkeypatch.setattr(slicer, "dicomDatabase", Database())
-    monkeypatch.setattr(slicer.modules, "DICOMInstance", SimpleNamespace(browserWidget=browser), raising=False)
-    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
-    panel.widget.refresh()
-    harness.click(ui.browserButton)
-    assert ui.messageLabel.text.startswith("No series of images is chosen in the DICOM browser")
-    chosen += ["1.0", "1.1"]
-    harness.click(ui.browserButton)
-    assert presenter.source == [Path("1.1.dcm")]
-    assert ui.seriesSelector.currentText == "Invented – series 1.1"
-
-
-def test_slicers_dicom_browser_has_what_is_asked_of_it() -> None:
-    from Testing.Harness import facts
-
-    assert facts.member("ctkDICOMBrowser", "dicomTableManager") is not None
-    assert facts.member("ctkDICOMTableManager", "currentSeriesSelection") is not None
-
-
 def test_without_a_browser_nothing_is_chosen_in_it(panel: Any) -> None:
-    assert panel.widget.logic.chosenInBrowser() == []
+    assert panel.widget.logic.chosenInBrowser().smallest == ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from slicermedai.app.series import is_image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,37 @@ def each_patient(database: Any) -> Iterator[Node]:
     if database is not None and database.isOpen:
         for uid in database.patients():
             yield _patient(database, uid)
+
+
+def image_branches(database: Any, loaded: Sequence[Node], title: str) -> Iterator[Node]:
+    """What can be picked for runs: ``loaded`` volumes under ``title``, and patients with their series of images."""
+    if loaded:
+        yield Node(uid="scene", text=title, below=tuple(loaded))
+    for patient in each_patient(database):
+        images = _images_below(database, patient)
+        if images.below:
+            yield images
+
+
+def images_below(database: Any, uids: Iterable[str]) -> tuple[str, ...]:
+    """The series of images of patients, studies and series by their UIDs in the database, each once."""
+    if database is None or not database.isOpen:
+        return ()
+    found = (series for uid in uids for series in _series_below(database, uid))
+    return tuple(dict.fromkeys(one for one in found if is_image(database, one)))
+
+
+def _series_below(database: Any, uid: str) -> list[str]:
+    studies = list(database.studiesForPatient(uid)) or [uid]
+    return [one for study in studies for one in database.seriesForStudy(study)] or [uid]
+
+
+def _images_below(database: Any, patient: Node) -> Node:
+    studies = (
+        replace(study, below=tuple(one for one in study.below if is_image(database, one.uid)))
+        for study in patient.below
+    )
+    return replace(patient, below=tuple(study for study in studies if study.below))
 
 
 def files_of(database: Any, series: Iterable[str]) -> list[Path]:

@@ -24,7 +24,10 @@ Make = Callable[[], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateState:
-    """``estimate`` is None while it is not known; ``message`` says why it cannot be."""
+    """``estimate`` is None while it is not known; ``message`` says why it cannot be.
+
+    ``samples`` are ways to ask the model for further answers, each with why it cannot be asked so, "" where it can.
+    """
 
     phase: Phase = Phase.IDLE
     message: str = ""
@@ -32,6 +35,7 @@ class EstimateState:
     progress: float = 0.0
     seconds_left: float | None = None
     estimate: Estimate | None = None
+    samples: tuple[tuple[str, str], ...] = ()
 
 
 class Estimates(Presenter):
@@ -96,7 +100,8 @@ class Estimates(Presenter):
         if answer is None:
             return False
         self._let_go()
-        self._set(phase=self._resting(), message="", estimate=estimates.told(request, answer))
+        ways = tuple(answer.get("samples", {}).items())
+        self._set(phase=self._resting(), message="", estimate=estimates.told(request, answer), samples=ways)
         return True
 
     def _wait(self) -> None:

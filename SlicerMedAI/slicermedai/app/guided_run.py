@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from slicermedai.app.installing import InstallStep
 from slicermedai.app.presenter import Ask
 from slicermedai.app.run_choice import RunChoice
 from slicermedai.app.run_inputs import Candidate
+from slicermedai.app.run_options import as_job_options
 from slicermedai.app.run_queue import CANCELLED, DONE, FAILED, Order, RunQueue
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Handle, Phase
 from slicermedai.app.words import Translate, reason_text, summary, untranslated
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.errors import JobCancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A run that is asked for beside what is chosen: ``image`` for people, ``open`` gives its source, ``further`` the
+    options of a job that are its own. Both are called when it is put into the queue."""
+
+    image: str
+    open: Callable[[], Any]
+    further: Callable[[], Mapping[str, Any]] = dict
+
 
 MODEL = "brain"
 """What is fetched where there is no model."""
@@ -70,14 +83,30 @@ class GuidedRun(RunChoice):
         """Start the job; whatever keeps it from starting becomes the message. Earlier runs leave the list."""
         if not self.can_run:
             return
-        self._queue.clear_ended()
-        self._set(result=None, folder=None, shown=0, message="")
+        self._begin_list()
         self._take_order()
 
     def add(self) -> None:
         """Let it wait until those before it have ended; what is chosen now is kept for it."""
         if self.can_add:
             self._take_order()
+
+    @property
+    def can_queue(self) -> bool:
+        """True where runs can be asked for that bring their own images: a model is chosen, and nothing is missing."""
+        return self.state.bundle is not None and self.editable and not self.missing and not self.refusal
+
+    def queue_all(self, wanted: Sequence[Wanted]) -> None:
+        """Let each of these wait for its turn, with the model and options that are chosen now; the first may begin."""
+        if not (wanted and self.can_queue):
+            return
+        if not self.busy:
+            self._begin_list()
+        for one in wanted:
+            options = as_job_options(self.state.options, self.state.identity) | dict(one.further())
+            self._queue.add(one.open(), image=one.image, title=self.state.title, options=options)
+        self._set(queue=self._queue.rows)
+        self._go_on()
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Take runs off the list, but for the one that goes on; the result of one that leaves is looked at no more."""
@@ -126,6 +155,11 @@ class GuidedRun(RunChoice):
     def analysed(self) -> Any:
         """The source of the run that is looked at: what its result belongs to, whatever is chosen by now."""
         return None if self.shown is None else self.shown.source
+
+    def _begin_list(self) -> None:
+        """Earlier runs leave the list, and no result is looked at."""
+        self._queue.clear_ended()
+        self._set(result=None, folder=None, shown=0, message="")
 
     def _take_order(self) -> None:
         source, title, options = self.asked

@@ -9,6 +9,7 @@ from slicermedai.app.mark_words import nothing_text, ready_text
 from slicermedai.app.presenter import Ask, Presenter
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Phase
+from slicermedai.app.suggesting import Shows
 from slicermedai.app.words import Translate, fit_text
 from slicermedai.domain.bundle import BundleRef
 
@@ -123,7 +124,7 @@ class MarkChoice(Presenter):
             text = nothing_text(self.missing, self.translate)
         else:
             text = ready_text(self.state, self.translate)
-        unfit = fit_text(self.state.bundle, self._modality, self.translate)
+        unfit = fit_text(self.state.bundle, Shows(modality=self._modality), self.translate)
         self._set(message=" ".join(filter(None, [unfit, text])), phase=Phase.IDLE)
 
     def _take_bundle(self, bundle: BundleRef | None) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from slicermedai.app import run_words
 from slicermedai.app.guided_run import GuidedRun
+from slicermedai.app.run_options import SAMPLES
 from slicermedai.app.state import RunOptions, RunState
 from slicermedai.deid.presets import PRESETS
 
 DEVICE, PARENT = "device", "results"
 """Names of settings, as Slicer's page of them and the command line know them."""
-_WIDGETS = ("deviceSelector", "flipsCheckBox", "stabilitySpinBox", "parentSelector")
+_WIDGETS = ("deviceSelector", "samplesSelector", "stabilitySpinBox", "parentSelector")
 
 
 class OptionsPanel:
@@ -28,7 +30,16 @@ class OptionsPanel:
         self._recalled: tuple[str, str] | None = None
         for name, preset in PRESETS.items():
             ui.presetSelector.addItem(presenter.translate(preset.title), name)
+        self._connect()
         self.recall()
+
+    def _connect(self) -> None:
+        ui, presenter = self.ui, self.presenter
+        ui.deviceSelector.connect("activated(int)", self.onDevice)
+        ui.presetSelector.connect("activated(int)", self.onPreset)
+        ui.samplesSelector.connect("activated(int)", self.onSamples)
+        ui.stabilitySpinBox.connect("valueChanged(int)", lambda count: presenter.choose_options(stability=count))
+        ui.parentSelector.connect("currentPathChanged(QString)", self.onParent)
 
     def recall(self) -> None:
         """Take device and place from the settings, where these were changed since they were looked at last."""
@@ -57,12 +68,34 @@ class OptionsPanel:
             getattr(ui, name).enabled = editable
         ui.presetSelector.enabled = editable and state.identity == "deidentify"
         ui.presetSelector.setCurrentIndex(max(ui.presetSelector.findData(asked.preset), 0))
-        self._quietly(ui.flipsCheckBox, "checked", asked.flips)
+        self._show_samples(state)
         self._quietly(ui.stabilitySpinBox, "value", asked.stability)
         if ui.parentSelector.currentPath != asked.parent:
             blocked = ui.parentSelector.blockSignals(True)
             ui.parentSelector.setCurrentPath(asked.parent)
             ui.parentSelector.blockSignals(blocked)
+
+    def _show_samples(self, state: RunState) -> None:
+        """Offer the ways that the model can be asked in; the chosen one stays, and below stands why others are not."""
+        tr, box, ways = self.presenter.translate, self.ui.samplesSelector, self.presenter.ways
+        chosen, offered = state.options.samples, ways.offered(state.title)
+        listed = [way for way in SAMPLES if way in (*offered, chosen)]
+        self._refill(box, [(way, run_words.samples_text(way, tr)) for way in listed], chosen)
+        self.ui.samplesLabel.text = run_words.not_offered_text(state.title, ways, tr)
+        self.ui.samplesLabel.visible = bool(self.ui.samplesLabel.text)
+
+    def _refill(self, box: Any, items: Sequence[tuple[str, str]], chosen: str) -> None:
+        blocked = box.blockSignals(True)
+        if [box.itemData(row) for row in range(box.count)] != [data for data, _ in items]:
+            box.clear()
+            for data, text in items:
+                box.addItem(text, data)
+        box.setCurrentIndex(box.findData(chosen))
+        box.blockSignals(blocked)
+
+    def onSamples(self, index: int) -> None:
+        """How further answers are asked for."""
+        self.presenter.choose_options(samples=str(self.ui.samplesSelector.itemData(index)))
 
     def _quietly(self, widget: Any, name: str, value: Any) -> None:
         blocked = widget.blockSignals(True)

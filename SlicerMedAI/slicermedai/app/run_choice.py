@@ -8,10 +8,11 @@ from typing import Any
 
 from slicermedai.app.presenter import Presenter
 from slicermedai.app.run_inputs import Candidate, doubled, missing, still_there, suggested, wanted_by, with_choice
-from slicermedai.app.run_options import as_job_options, fits
+from slicermedai.app.run_options import SampleWays, as_job_options
 from slicermedai.app.run_words import inputs_text
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Phase, RunState, SourceKind
+from slicermedai.app.suggesting import Shows, better
 from slicermedai.app.words import Translate, fit_text, ready_text
 from slicermedai.console.estimates import request_of
 from slicermedai.domain.bundle import BundleRef
@@ -52,6 +53,8 @@ class RunChoice(Presenter):
         self._packages: tuple[str, ...] = ()
         self._at_hand: tuple[Candidate, ...] = ()
         self._preferred: tuple[str, ...] = ()
+        self.ways = SampleWays()
+        """How the models that were looked at can be asked for further answers."""
         self.source: Any = None
         self.choices: tuple[BundleRef, ...] = ()
         self.series: tuple[tuple[str, str], ...] = ()
@@ -94,22 +97,22 @@ class RunChoice(Presenter):
         """(key, text) of the images that an input may be."""
         return [(one.key, one.text) for one in self._at_hand]
 
-    def choose_source(
-        self, source: Any, name: str, *, kind: SourceKind = SourceKind.VOLUME, series: str = "", modality: str = ""
-    ) -> None:
+    def choose_source(self, source: Any, name: str, *, kind: SourceKind = SourceKind.VOLUME, **said: str) -> None:
         """``source`` is anything that ``submit`` takes; None chooses nothing. Choosing the same again changes nothing.
 
-        ``series`` is the UID of a DICOM series, and ``modality`` its modality: where the chosen model was not made for
-        it, the first one that was is suggested instead.
+        ``said`` are fields of :class:`~slicermedai.app.suggesting.Shows`: where the chosen model was made for another
+        modality, or for another part of the body, the one that suits the image best is suggested instead.
         """
+        shows = Shows() if source is None else Shows(**said)
         same = source is self.source or (isinstance(source, str) and source == self.source)
         self.source = source
         nothing = source is None
         self._set(
             source_name="" if nothing else name,
             source_kind=None if nothing else kind,
-            series="" if nothing else series,
-            modality="" if nothing else modality,
+            series=shows.series,
+            modality=shows.modality,
+            body_part=shows.body_part,
         )
         if not same:
             self._suggest()
@@ -125,6 +128,15 @@ class RunChoice(Presenter):
     def choose_options(self, **values: Any) -> None:
         """Ask something of the run; see :class:`RunOptions`."""
         self._set(options=dataclasses.replace(self.state.options, **values))
+        if "samples" in values and self.state.phase is Phase.IDLE:
+            self._explain()
+
+    def learn_ways(self, title: str, ways: Sequence[tuple[str, str]]) -> None:
+        """How a model can be asked for further answers; a choice that it does not have is refused by name."""
+        if self.ways.learn(title, ways):
+            if self.state.phase is Phase.IDLE:
+                self._explain()
+            self.changed.emit(self.state)
 
     def choose_identity(self, identity: str) -> None:
         """ "keep" or "deidentify"."""
@@ -147,9 +159,15 @@ class RunChoice(Presenter):
 
     @property
     def is_complete(self) -> bool:
-        """True where a source and a model are chosen, and each image that it takes, every one once."""
+        """True where a source, a model and what it can be asked are chosen, and each image that it takes, once."""
         rows = self.state.inputs
-        return self.source is not None and self.state.bundle is not None and not missing(rows) and not doubled(rows)
+        chosen = self.source is not None and self.state.bundle is not None and not self.refusal
+        return chosen and not missing(rows) and not doubled(rows)
+
+    @property
+    def refusal(self) -> str:
+        """Why the chosen model cannot be asked for samples in the chosen way; "" where it can."""
+        return self.ways.refusal(self.state.title, self.state.options.samples)
 
     @property
     def can_run(self) -> bool:
@@ -199,9 +217,10 @@ class RunChoice(Presenter):
             return
         has_model, has_source = bool(self.choices), self.source is not None
         text = ready_text(missing=self.missing, has_model=has_model, has_source=has_source, tr=self.translate)
-        unfit = fit_text(self.state.bundle, self.state.modality, self.translate) if has_source else ""
+        unfit = fit_text(self.state.bundle, self._shows, self.translate) if has_source else ""
         lacking = inputs_text(self.state.inputs, self.translate) if has_source and not self.missing else ""
-        self._set(message=" ".join(filter(None, [unfit, lacking or text])), phase=Phase.IDLE)
+        told = [unfit, self.refusal or lacking or text]
+        self._set(message=" ".join(filter(None, told)), phase=Phase.IDLE)
 
     def _take_bundle(self, bundle: BundleRef | None) -> None:
         if bundle != self.state.bundle:
@@ -235,10 +254,11 @@ class RunChoice(Presenter):
 
     def _suggest(self) -> None:
         """A model that was made for such images, where the chosen one was not; it is shown before anything runs."""
-        chosen = self.state.bundle
-        if chosen is None or fits(chosen, self.state.modality):
-            return
-        fitting = [ref for ref in self.choices if fits(ref, self.state.modality)]
-        if fitting:
-            self._take_bundle(fitting[0])
+        found = better(self.state.bundle, self.choices, self._shows)
+        if found is not None:
+            self._take_bundle(found)
             self.listed.emit()
+
+    @property
+    def _shows(self) -> Shows:
+        return Shows(series=self.state.series, modality=self.state.modality, body_part=self.state.body_part)

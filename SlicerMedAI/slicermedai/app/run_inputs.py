@@ -17,9 +17,9 @@ class Candidate:
     """An image that is at hand: a volume of the scene, a series of the database, or what was chosen.
 
     ``key`` tells it from others, ``text`` is for people, ``words`` is what it calls itself and ``modality`` what it is,
-    "" where that is not known. ``group`` is the study that it belongs to, "" where it names none. ``open`` gives what a
-    job takes as a source; it is called when a job is made. ``patient`` gives the patient's ID, "" where that is not
-    known; it is called when the image is taken. ``node`` is the volume, None for what is none.
+    "" where that is not known, as ``body_part``. ``group`` is the study that it belongs to, "" where it names none.
+    ``open`` gives what a job takes as a source; it is called when a job is made. ``patient`` gives the patient's ID, ""
+    where that is not known; it is called when the image is taken. ``node`` is the volume, None for what is none.
     """
 
     key: str
@@ -27,6 +27,7 @@ class Candidate:
     words: str
     open: Callable[[], Any]
     modality: str = ""
+    body_part: str = ""
     group: str = ""
     patient: Callable[[], str] = str
     node: Any = None

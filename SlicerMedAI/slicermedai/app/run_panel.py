@@ -29,6 +29,12 @@ class RunPanel(ResultPanel):
         ]
         self._begin(presenter, tables)
         self.show_estimate(EstimateState())
+        self.show_trust("")
+        ui.modelSelector.connect("currentIndexChanged(int)", self.onModel)
+        ui.deidentifyCheckBox.connect("toggled(bool)", self.onRoute)
+        ui.inputsTable.connect("itemSelectionChanged()", self.show_input)
+        ui.inputSelector.connect("activated(int)", self.onInput)
+        ui.queueTable.connect("itemSelectionChanged()", self.onQueue)
 
     @property
     def input(self) -> InputRow | None:
@@ -69,6 +75,11 @@ class RunPanel(ResultPanel):
         told = run_words.estimate_text(state.estimate, self.presenter.translate)
         self.ui.estimateLabel.text = told or state.message
         self.ui.estimateLabel.visible = bool(told or state.message)
+
+    def show_trust(self, message: str) -> None:
+        """How far the chosen model's scores can be believed."""
+        self.ui.trustLabel.text = message
+        self.ui.trustLabel.visible = bool(message)
 
     def show_input(self) -> None:
         """Offer the images at hand for the one that is chosen in the table."""
@@ -111,6 +122,15 @@ class RunPanel(ResultPanel):
         if kind is not SourceKind.FOLDER:
             self.ui.folderSelector.setCurrentPath("")
         self.presenter.choose_source(source, name, kind=kind, **dicom)
+
+    def onModel(self, index: int) -> None:
+        """Another model was chosen."""
+        if index >= 0:
+            self.presenter.choose_bundle(str(self.ui.modelSelector.itemText(index)))
+
+    def onRoute(self, checked: bool) -> None:  # noqa: FBT001  # Qt's signal
+        """The other route was chosen."""
+        self.presenter.choose_identity("deidentify" if checked else "keep")
 
     def onInput(self, index: int) -> None:
         """Another image was chosen for the input that is chosen in the table."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from slicermedai.app.run_inputs import doubled, missing, strangers
+from slicermedai.app.run_options import SAMPLES, SampleWays
 from slicermedai.app.state import InputRow, QueueRow
 from slicermedai.app.words import Translate, state_text, untranslated
 from slicermedai.domain.estimate import Estimate, Span, rounded
@@ -60,6 +62,56 @@ def _rounded(seconds: float, tr: Translate) -> str:
     return (tr("{count} min") if unit == "min" else tr("{count} s")).format(count=count)
 
 
+def trust_text(found: Mapping[str, Any], tr: Translate = untranslated) -> str:
+    """Whether scores will be calibrated, by what :mod:`slicermedai.app.trust_answer` found; {} for no record."""
+    if "unreadable" in found:
+        return tr("Confidence: not calibrated, for its trust record cannot be used. {why}").format(
+            why=found["unreadable"]
+        )
+    if not found or not found["calibrated"]:
+        none = tr("Confidence: not calibrated. No trust record is in use for this model and its preprocessing.")
+        return none if not found else tr("Confidence: not calibrated. Its trust record could calibrate nothing.")
+    if found["generated"]:
+        return tr("Confidence: not calibrated. Its trust record was fitted on generated data: for no real image.")
+    known = _record_text(found, tr)
+    if found.get("applies") is False:
+        return tr("Confidence: not calibrated for this image: {why}. ({known})").format(
+            why="; ".join(found["reasons"]), known=known
+        )
+    parts = [tr("Confidence: calibrated for {names}, by its trust record ({known}).")]
+    parts += [tr("Not known: {doubts}.")] if found.get("reasons") else []
+    parts += [] if "applies" in found else [tr("Whether it speaks for an image is told once one is chosen.")]
+    names, doubts = ", ".join(found["calibrated"]), "; ".join(found.get("reasons", ()))
+    return " ".join(parts).format(names=names, known=known, doubts=doubts)
+
+
+def _record_text(found: Mapping[str, Any], tr: Translate) -> str:
+    scope = ", ".join(found["scope"]) or tr("of no known scanner or site")
+    text = tr("{date}, {count} patients, {scope}")
+    return text.format(date=found["date"], count=found["patients"], scope=scope)
+
+
+def samples_text(way: str, tr: Translate = untranslated) -> str:
+    """A way to ask for further answers."""
+    known = {
+        "none": tr("none"),
+        "flips": tr("of mirrored images (up to eight times as long)"),
+        "folds": tr("of each network that it ships (one run for each)"),
+        "dropout": tr("with its dropout left on (eight times as long)"),
+    }
+    return known[way]
+
+
+def not_offered_text(title: str, ways: SampleWays, tr: Translate = untranslated) -> str:
+    """Why not all ways are offered; "" where no model is chosen, or all are."""
+    if not title:
+        return ""
+    if not ways.knows(title):
+        return tr("Whether it can also be asked by folds or dropout is known once time and memory are.")
+    why = [ways.refusal(title, way) for way in SAMPLES]
+    return " ".join(tr("Not offered: {why}").format(why=one) for one in dict.fromkeys(why) if one)
+
+
 def input_columns(tr: Translate = untranslated) -> list[str]:
     """Heads of the table of a model's images."""
     return [tr("The model's image"), tr("Taken for it")]
@@ -101,6 +153,35 @@ def queue_rows(rows: Sequence[QueueRow], tr: Translate = untranslated) -> list[t
 def result_text(image: str, title: str, tr: Translate = untranslated) -> str:
     """Whose numbers stand in the table: another image may be chosen by now."""
     return tr("Of {image}, by {title}:").format(image=image, title=title)
+
+
+def none_suits(title: str, tr: Translate = untranslated) -> str:
+    """Why nothing was picked of a patient or study."""
+    return tr(
+        "None of these series is one that {title} was made for: tick one by itself to run it all the same."
+    ).format(title=title)
+
+
+def not_there(tr: Translate = untranslated) -> str:
+    """Why a path is not run."""
+    return tr("It is not there.")
+
+
+def pick_columns(tr: Translate = untranslated) -> list[str]:
+    """Heads of the table of runs that would be made."""
+    return [tr("Will be run"), tr("To note")]
+
+
+def pick_rows(planned: Sequence[Any], tr: Translate = untranslated) -> list[tuple[str, ...]]:
+    """What would be run (:class:`slicermedai.app.run_picks.Planned`); of what cannot be, why not."""
+    left_out = tr("Not run: {why}")
+    return [(one.text, left_out.format(why=one.why_not) if one.why_not else one.note) for one in planned]
+
+
+def pick_text(planned: Sequence[Any], tr: Translate = untranslated) -> str:
+    """The button's text: how many runs it would ask for."""
+    count = sum(not one.why_not for one in planned)
+    return tr("Run all {count} of these").format(count=count) if count > 1 else tr("Run what is picked")
 
 
 def nothing_chosen(tr: Translate = untranslated) -> str:

@@ -14,13 +14,29 @@ _IMAGELESS = (
     "RTSTRUCT RTPLAN RTRECORD RTDOSE RTINTENT RTRAD RTSEGANN "
     "AU ECG EEG EMG EOG EPS HD RESP"
 )
+_COLUMNS = {"modality": "Modality", "body_part": "BodyPartExamined"}
+"""Of the database's table of series."""
 NOT_IMAGES = frozenset(_IMAGELESS.split(" "))
 """Modalities, PS3.3 C.7.3.1.1.1, whose objects are not images to segment; RTDOSE is a grid of dose."""
 
 
-def modality_of(database: Any, series: str) -> str:
-    """The modality of a series in the database, as DICOM calls it; "" where it has none."""
-    return str(database.fieldForSeries("Modality", series) or "")
+def said_of_series(database: Any, series: str) -> dict[str, str]:
+    """What a series of the database says: fields of :class:`~slicermedai.app.suggesting.Shows`; no file is opened."""
+    said = {name: str(database.fieldForSeries(column, series) or "") for name, column in _COLUMNS.items()}
+    return {"series": series, **said}
+
+
+def said_of_node(node: Any, database: Any) -> dict[str, str]:
+    """What a volume that came from a series says, as far as the scene or the database still knows it.
+
+    The UID of its series is left out: the volume is analysed, and nothing of the database.
+    """
+    from slicermedai.scene.hierarchy import MODALITY, item_attribute, series_uid_of
+
+    uid = series_uid_of(node)
+    known = said_of_series(database, uid) if uid and _is_open(database) else dict.fromkeys(_COLUMNS, "")
+    known["modality"] = item_attribute(node, MODALITY) or known["modality"]
+    return {name: known[name] for name in _COLUMNS}
 
 
 def image_series(database: Any) -> list[tuple[str, str]]:
@@ -29,32 +45,44 @@ def image_series(database: Any) -> list[tuple[str, str]]:
     ``database`` is a ``ctkDICOMDatabase``. The modality is a column of its table of series, so no file is opened. A
     series without a modality is listed.
     """
-    if database is None or not database.isOpen:
+    if not _is_open(database):
         return []
     return [
         (series, f"{database.nameForPatient(patient)} – {database.descriptionForSeries(series) or series}")
         for patient in database.patients()
         for study in database.studiesForPatient(patient)
         for series in database.seriesForStudy(study)
-        if database.fieldForSeries("Modality", series) not in NOT_IMAGES
+        if is_image(database, series)
     ]
+
+
+def is_image(database: Any, series: str) -> bool:
+    """Whether a series can be analysed, by its modality; one that does not say it may be."""
+    return database.fieldForSeries("Modality", series) not in NOT_IMAGES
 
 
 def series_images(database: Any, files: Callable[[str], list[Path]]) -> list[Candidate]:
     """The image series of the database, as images that a model may take; ``files`` gives those of a series."""
-    return [_series_image(database, uid, text, files) for uid, text in image_series(database)]
+    return [series_image(database, uid, text, files) for uid, text in image_series(database)]
 
 
-def _series_image(database: Any, uid: str, text: str, files: Callable[[str], list[Path]]) -> Candidate:
+def series_image(database: Any, uid: str, text: str, files: Callable[[str], list[Path]]) -> Candidate:
+    """One series of the database, as an image that a model may take."""
+    said = said_of_series(database, uid)
     return Candidate(
         key=uid,
         text=text,
         words=str(database.descriptionForSeries(uid) or ""),
         open=lambda: files(uid),
-        modality=modality_of(database, uid),
+        modality=said["modality"],
+        body_part=said["body_part"],
         group=str(database.studyForSeries(uid) or ""),
         patient=lambda: _patient_of(database, uid),
     )
+
+
+def _is_open(database: Any) -> bool:
+    return database is not None and bool(database.isOpen)
 
 
 def _patient_of(database: Any, series: str) -> str:
@@ -65,11 +93,12 @@ def _patient_of(database: Any, series: str) -> str:
 def volume_images(nodes: Iterable[Any]) -> list[Candidate]:
     """Scalar volume nodes, as images that a model may take; label maps are none."""
     kept = [node for node in nodes if not node.IsA("vtkMRMLLabelMapVolumeNode")]
-    return [_volume_image(node) for node in kept]
+    return [volume_image(node) for node in kept]
 
 
-def _volume_image(node: Any) -> Candidate:
-    from slicermedai.scene.hierarchy import patient_of, study_of
+def volume_image(node: Any) -> Candidate:
+    """One volume of the scene, as an image that a model may take."""
+    from slicermedai.scene.hierarchy import MODALITY, item_attribute, patient_of, study_of
 
     name = str(node.GetName())
     return Candidate(
@@ -77,6 +106,7 @@ def _volume_image(node: Any) -> Candidate:
         text=name,
         words=name,
         open=lambda: node,
+        modality=item_attribute(node, MODALITY),
         group=study_of(node),
         patient=lambda: patient_of(node),
         node=node,
@@ -93,6 +123,12 @@ def files_of_node(node: Any, database: Any) -> list[Path]:
         return []
     found = [str(database.fileForInstance(uid) or "") for uid in known]
     return [Path(path) for path in found] if all(found) else []
+
+
+def title_of_series(database: Any, series: str) -> str:
+    """What a person reads of a series: its patient and its description."""
+    patient = database.patientForStudy(database.studyForSeries(series))
+    return f"{database.nameForPatient(patient)} – {database.descriptionForSeries(series) or series}"
 
 
 def check_nodes(*sources: Any) -> None:

@@ -35,18 +35,21 @@ BUSY = frozenset({Phase.INSTALLING, Phase.RUNNING, Phase.STOPPING})
 """Phases in which a child process works."""
 
 
+NO_SAMPLES = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What a person asks of a run beside image and model; the defaults ask for nothing.
 
-    ``device`` as a job calls it; ``preset`` counts on the pseudonymous route alone; ``flips`` asks mirrored images too;
-    ``stability`` is how many times the image is changed within noise and analysed again; ``parent`` is the folder in
-    which each run makes its own, "" for Documents.
+    ``device`` as a job calls it; ``preset`` counts on the pseudonymous route alone; ``samples`` is how further answers
+    are asked for, "none", "flips", "folds" or "dropout"; ``stability`` is how many times the image is changed within
+    noise and analysed again; ``parent`` is the folder in which each run makes its own, "" for Documents.
     """
 
     device: str = "auto"
     preset: str = "basic"
-    flips: bool = False
+    samples: str = NO_SAMPLES
     stability: int = 0
     parent: str = ""
 
@@ -80,8 +83,8 @@ class QueueRow:
 class RunState:
     """Everything the module shows. ``progress`` is 0 to 1, ``seconds_left`` None where it is not known yet.
 
-    ``series`` is the UID of the chosen DICOM series, "" where the source is none, and ``modality`` the image's as DICOM
-    calls it, "" where it is not known. ``message`` is for people, in their
+    ``series`` is the UID of the chosen DICOM series, "" where the source is none; ``modality`` and ``body_part`` are
+    the image's as DICOM calls them, "" where they are not known. ``message`` is for people, in their
     language; ``stage`` is the worker's own name of what it does (:func:`slicermedai.app.words.stage_text` says it).
     ``inputs`` are the images of a model that takes several, () for all others. ``queue`` lists the runs, and ``shown``
     is the number of the one whose ``result`` and ``folder`` are looked at, 0 for none.
@@ -101,6 +104,7 @@ class RunState:
     folder: Path | None = None
     options: RunOptions = RunOptions()
     modality: str = ""
+    body_part: str = ""
     inputs: tuple[InputRow, ...] = ()
     queue: tuple[QueueRow, ...] = ()
     shown: int = 0

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from slicermedai.app.report_places import Found
+from slicermedai.app.suggesting import Shows, fits, made_for, parts_apart
+from slicermedai.bundles.body_parts import listed
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.result import AnalysisResult, Decision, Status
@@ -170,9 +172,12 @@ def time_left(seconds: float | None, tr: Translate = untranslated) -> str:
 
 
 def describe(bundle: BundleRef, tr: Translate = untranslated) -> str:
-    """What a person should know before the run: licence, use, calibration, weights."""
+    """What a person should know before the run: use, what it was made for, licence, weights.
+
+    How far its scores can be believed is :func:`slicermedai.app.run_words.trust_text`.
+    """
     licence = tr("Licence: {name}.").format(name=bundle.licence) if bundle.licence else tr("Licence: not stated.")
-    parts = [bundle.intended_use, licence, tr("Confidence: not calibrated, unless a trust record for it is in use.")]
+    parts = [bundle.intended_use, _scope_text(bundle, tr), licence]
     if bundle.demonstration:
         parts.append(tr("Demonstration weights: not for patients."))
     if bundle.consent:
@@ -181,14 +186,30 @@ def describe(bundle: BundleRef, tr: Translate = untranslated) -> str:
     return " ".join(part for part in parts if part)
 
 
-def fit_text(bundle: BundleRef | None, modality: str, tr: Translate = untranslated) -> str:
+def _scope_text(bundle: BundleRef, tr: Translate) -> str:
+    """What images a model was made for: modality, and where in the body."""
+    modality, parts = ", ".join(bundle.modality), listed(made_for(bundle))
+    if not modality and not parts:
+        return tr("It does not say what images it was made for.")
+    if not parts:
+        return tr("Made for: {modality}.").format(modality=modality)
+    return tr("Made for: {modality} of the {parts}.").format(modality=modality or tr("images"), parts=parts)
+
+
+def fit_text(bundle: BundleRef | None, shows: Shows, tr: Translate = untranslated) -> str:
     """That a model was not made for such images; "" where it was, or where that is not known."""
-    if bundle is None or not modality or not bundle.modality or modality in bundle.modality:
+    if bundle is None:
+        return ""
+    own, shown = parts_apart(bundle, shows)
+    if own:
+        text = tr("{title} is made for the {own}, and the image shows the {shown}: choose another model.")
+        return text.format(title=bundle.title, own=own, shown=shown)
+    if fits(bundle, shows.modality):
         return ""
     text = tr(
         "{title} was made for {made}, and the image is {modality}: the run will be refused. Choose another model."
     )
-    return text.format(title=bundle.title, made=", ".join(bundle.modality), modality=modality)
+    return text.format(title=bundle.title, made=", ".join(bundle.modality), modality=shows.modality)
 
 
 def ready_text(*, missing: Sequence[str], has_model: bool, has_source: bool, tr: Translate = untranslated) -> str:

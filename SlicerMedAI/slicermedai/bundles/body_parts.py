@@ -17,6 +17,7 @@ from slicermedai.domain.codes import Label
 
 Regions = frozenset[str]
 NONE: Regions = frozenset()
+_FROM_ABOVE = ("head", "neck", "arm", "chest", "abdomen", "pelvis", "leg")
 _SILENT = {"AND", "THE", "OF", "WITH", "WITHOUT", "WO", "W", "O", "LEFT", "RIGHT", "UPPER", "LOWER", "CONTRAST"}
 _ALSO = {
     "THORAX": "CHEST",
@@ -58,6 +59,12 @@ def apart(one: Regions, other: Regions) -> int:
         reached |= {next_one for place in reached for next_one in _neighbours()[place]}
         steps += 1
     return steps
+
+
+def listed(regions: Regions) -> str:
+    """The regions in words, from above: "head, neck and chest"; "" for none."""
+    names = sorted(regions, key=_FROM_ABOVE.index)
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def _term(word: str) -> Regions:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from slicermedai.bundles.body_parts import regions_of_term
+from slicermedai.bundles.body_parts import Regions, regions_of_labels, regions_of_term
 from slicermedai.bundles.code import holds_torchscript, runs_code
 from slicermedai.bundles.folds import Folds, folds_of
 from slicermedai.domain.bundle import BundleRef
@@ -105,6 +105,12 @@ class Manifest:
     def loads_torchscript(self) -> bool:
         """True where a part of the configuration is TorchScript: loading it runs what is in the file."""
         return holds_torchscript(self.config)
+
+    @property
+    def regions(self) -> Regions:
+        """Where in the body it is made for: its ``body_parts``, or else where its labels lie; empty where unknown."""
+        stated = [regions_of_term(part) for part in self.body_parts]
+        return frozenset().union(*stated) if stated else regions_of_labels(label for _, label in self.ref.labels)
 
     def file(self, path: str) -> PinnedFile:
         """The pinned file of that relative path; raises :class:`BundleError` where nothing pins it."""

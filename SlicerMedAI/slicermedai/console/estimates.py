@@ -125,17 +125,18 @@ def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
     from slicermedai.bundles.registry import resolve
     from slicermedai.inference.budget import available
     from slicermedai.inference.device import choose_device, hardware_of
-    from slicermedai.inference.foresee import workload_of
+    from slicermedai.inference.foresee import foresight_of
 
     ref = resolve(request["bundle"])
     grids = {name: _grid(image) for name, image in request["images"].items()}
-    work, names = workload_of(ref, grids, folds=request["folds"], samples=request["uncertainty"] != "none")
+    found = foresight_of(ref, grids, folds=request["folds"], samples=request["uncertainty"] != "none")
     free = available()
     return {
         "title": ref.title,
         "weights": ref.weights_sha256,
-        "inputs": list(names),
-        "workload": asdict(work),
+        "inputs": list(found.inputs),
+        "samples": found.samples,
+        "workload": asdict(found.work),
         "device": hardware_of(choose_device(request["device"]).name),
         "free": free if math.isfinite(free) else 0.0,
     }

@@ -6,7 +6,7 @@ one farther away is refused, and a person may say what the image shows instead.
 
 from __future__ import annotations
 
-from slicermedai.bundles.body_parts import Regions, apart, regions_of_labels, regions_of_term
+from slicermedai.bundles.body_parts import Regions, apart, listed, regions_of_term
 from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, UnsupportedImageError
@@ -34,33 +34,28 @@ def check_body_part(manifest: Manifest, volume: Volume, asked: str = "") -> Chec
         raise InputError(
             "is no part of the body that is known", attribute="body_part", advice="Say for instance CHEST, or any."
         )
-    made_for, shown = _made_for(manifest), _shown(volume, asked)
+    made_for, shown = manifest.regions, _shown(volume, asked)
     if not made_for or not shown:
         silent = f"{manifest.ref.title} does not say what it is made for" if not made_for else "the image does not say"
         return _unchecked(silent)
     steps = apart(shown, made_for)
     if steps > 1:
         raise UnsupportedImageError(
-            f"{_what(manifest, made_for)}, and this image shows the {_listed(shown)}",
+            f"{_what(manifest, made_for)}, and this image shows the {listed(shown)}",
             file=volume.name or None,
             attribute="BodyPartExamined",
             advice="Choose another model or series; if the header is wrong, say it: --body-part CHEST (or any).",
         )
-    told = f"this image shows the {_listed(shown)}, and {_what(manifest, made_for)}"
+    told = f"this image shows the {listed(shown)}, and {_what(manifest, made_for)}"
     return Checked(warnings=(f"{told}: is it the right series?",) if steps else ())
 
 
 def _what(manifest: Manifest, made_for: Regions) -> str:
-    return f"{manifest.ref.title} is made for the {_listed(made_for)}"
+    return f"{manifest.ref.title} is made for the {listed(made_for)}"
 
 
 def _unchecked(reason: str) -> Checked:
     return Checked(unchecked=(f"Body part: not checked, {reason}.",))
-
-
-def _made_for(manifest: Manifest) -> Regions:
-    stated = [regions_of_term(part) for part in manifest.body_parts]
-    return frozenset().union(*stated) if stated else regions_of_labels(label for _, label in manifest.ref.labels)
 
 
 def _shown(volume: Volume, asked: str) -> Regions:
@@ -71,11 +66,3 @@ def _shown(volume: Volume, asked: str) -> Regions:
         if found:
             return found
     return frozenset()
-
-
-def _listed(regions: Regions) -> str:
-    names = sorted(regions, key=_FROM_ABOVE.index)
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-
-
-_FROM_ABOVE = ("head", "neck", "arm", "chest", "abdomen", "pelvis", "leg")

@@ -7,7 +7,7 @@ calls as a function, and paths that are dropped whole, are no layers and stay of
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,21 +44,36 @@ def dropout_in_use(network: Any, run: Network, window: torch.Tensor, *, title: s
     InputError
         The network is TorchScript, has no such layer, calls none, or answers the same with them switched on.
     """
-    if any(isinstance(part, torch.jit.ScriptModule) for part in network.modules()):
-        raise _refused(title, "its network is TorchScript, whose dropout cannot be switched on")
-    layers = active_dropout(network)
-    if not layers:
-        raise _refused(title, "its network has no dropout layer with a probability above 0")
-    with _called(layers.values()) as called:
-        plain = run(window)
-    if not called:
-        raise _refused(title, f"none of its network's {len(layers)} dropout layers is in use")
+    called, plain = layers_called(network, lambda: run(window), title=title)
     with torch.random.fork_rng(devices=[plain.device] if plain.is_cuda else []), switched_on(called):
         torch.manual_seed(0)
         drawn = run(window)
     if torch.equal(plain, drawn):
         raise _refused(title, "its network answers the same with dropout")
     return tuple(called)
+
+
+def layers_called(
+    network: Any, ask: Callable[[], torch.Tensor], *, title: str
+) -> tuple[list[torch.nn.Module], torch.Tensor]:
+    """The layers of dropout that ``network`` calls where ``ask`` asks it, and the answer; values are not looked at.
+
+    Raises
+    ------
+    InputError
+        The network is TorchScript (or None: it is not known), has no such layer, or calls none.
+    """
+    parts = network.modules() if isinstance(network, torch.nn.Module) else ()
+    if network is None or any(isinstance(part, torch.jit.ScriptModule) for part in parts):
+        raise _refused(title, "its network is TorchScript, whose dropout cannot be switched on")
+    layers = active_dropout(network)
+    if not layers:
+        raise _refused(title, "its network has no dropout layer with a probability above 0")
+    with _called(layers.values()) as called:
+        answer = ask()
+    if not called:
+        raise _refused(title, f"none of its network's {len(layers)} dropout layers is in use")
+    return called, answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,16 +16,18 @@ import torch
 from monai.data import MetaTensor
 
 from slicermedai.bundles.code import TORCHSCRIPT
-from slicermedai.bundles.folds import chosen_folds
+from slicermedai.bundles.folds import chosen_folds, members_of
+from slicermedai.bundles.manifest import Manifest
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.estimate import Workload
 from slicermedai.domain.geometry import Geometry
-from slicermedai.errors import BundleError
+from slicermedai.errors import BundleError, InputError
 from slicermedai.inference import budget
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import IMAGE, Steps
+from slicermedai.inference.dropout import layers_called
 from slicermedai.inference.folds import kind_of, load_folds
 from slicermedai.inference.framing import Framing
 from slicermedai.inference.marked import as_without_marks
@@ -33,7 +35,8 @@ from slicermedai.inference.metatensor import metatensor_on
 from slicermedai.inference.outcome import manifest_of, sized_by
 from slicermedai.inference.shadow import FAILURES, Shadow
 from slicermedai.inference.sweep import OF_SAMPLES, work_of
-from slicermedai.inference.windows import Triple
+from slicermedai.inference.task import DROPOUT, FLIPS, FOLDS
+from slicermedai.inference.windows import Triple, WindowPlan
 
 _SEGMENTATION = "segmentation"
 _BY_VALUES = re.compile(r"Crop|Foreground|BoundingBox")
@@ -63,6 +66,22 @@ def workload_of(
     InputError
         There is no fold of that name.
     """
+    foresight = foresight_of(ref, grids, folds=folds, samples=samples)
+    return foresight.work, foresight.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """What is known of a run before it: its ``work``, the names of its images, and of each way to take further samples
+    why the model cannot be asked so, "" where it can."""
+
+    work: Workload
+    inputs: tuple[str, ...]
+    samples: dict[str, str]
+
+
+def foresight_of(ref: BundleRef, grids: Mapping[str, Geometry], *, folds: str = "", samples: bool = False) -> Foresight:
+    """As :func:`workload_of`, and how the model can be asked for further answers."""
     manifest = manifest_of(ref)
     names = chosen_folds(manifest.folds, folds, title=ref.title)
     first, ledger = next(iter(grids.values())), Ledger()
@@ -70,10 +89,34 @@ def workload_of(
         adapted = adapt(manifest, ledger)
         steps = adapted.steps()
         if ref.task != _SEGMENTATION:
-            return sized_by(Workload(), first), steps.names
+            none = f"{ref.title} does {ref.task}, and samples are of segmentations alone"
+            refused = dict.fromkeys((FLIPS, FOLDS, DROPOUT), none)
+            return Foresight(work=sized_by(Workload(), first), inputs=steps.names, samples=refused)
         seen = _framed(adapted) or foreseen(steps, _named(steps.names, grids))
-        work = _swept(adapted, seen, first.shape, folds=names, samples=samples)
-    return replace(sized_by(work, first), at_most=seen.cut), steps.names
+        plan, shadow = windows = _planned_windows(adapted, seen, names)
+        work = _work(adapted, seen, first.shape, windows=windows, samples=samples)
+        refused = {FLIPS: "", FOLDS: _no_folds(manifest), DROPOUT: _no_dropout(shadow, plan.roi, title=ref.title)}
+    work = replace(sized_by(work, first), at_most=seen.cut)
+    return Foresight(work=work, inputs=steps.names, samples=refused)
+
+
+def _no_folds(manifest: Manifest) -> str:
+    try:
+        members_of(manifest.folds, title=manifest.ref.title)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _no_dropout(shadow: Shadow, roi: Triple, *, title: str) -> str:
+    """Whether the network calls layers of dropout; that its answer stays the same network's is checked in the run."""
+    try:
+        layers_called(shadow.network, lambda: shadow.answer(roi), title=title)
+    except InputError as error:
+        return str(error)
+    except FAILURES as error:
+        return f"{title} cannot be asked without its weights ({type(error).__name__})"
+    return ""
 
 
 def foreseen(steps: Steps, grids: Mapping[str, Geometry]) -> Foreseen:
@@ -135,7 +178,8 @@ def _framed(adapted: Adapted) -> Foreseen | None:
     return Foreseen(shape=(a, b, c), channels=max(1, adapted.format.channels))
 
 
-def _swept(adapted: Adapted, seen: Foreseen, source: Triple, *, folds: tuple[str, ...], samples: bool) -> Workload:
+def _planned_windows(adapted: Adapted, seen: Foreseen, folds: tuple[str, ...]) -> tuple[WindowPlan, Shadow]:
+    """The windows of a run, and a network without values that can be asked about them."""
     post, inferer = adapted.postprocessing(), adapted.inferer()
     manifest = adapted.manifest
 
@@ -146,12 +190,18 @@ def _swept(adapted: Adapted, seen: Foreseen, source: Triple, *, folds: tuple[str
     network = load(manifest.ref.weights) if made is None else made
     shadow = Shadow.of(network, channels=seen.channels, across=inferer.across)
     divisor = 1 if manifest.framing else adapted.format.divisor
-    plan = inferer.plan(seen.shape, shadow=shadow, divisor=divisor, ledger=Ledger())
+    return inferer.plan(seen.shape, shadow=shadow, divisor=divisor, ledger=Ledger()), shadow
+
+
+def _work(
+    adapted: Adapted, seen: Foreseen, source: Triple, *, windows: tuple[WindowPlan, Shadow], samples: bool
+) -> Workload:
+    post, (plan, shadow) = adapted.postprocessing(), windows
     layout = budget.Layout(
         shape=seen.shape,
         source=source,
         inputs=seen.channels,
-        classes=shadow.classes(plan.roi) or max((value for value, _ in manifest.ref.labels), default=1) + 1,
+        classes=shadow.classes(plan.roi) or max((value for value, _ in adapted.manifest.ref.labels), default=1) + 1,
         exclusive=post.exclusive,
         kept=OF_SAMPLES if samples else 0,
     )

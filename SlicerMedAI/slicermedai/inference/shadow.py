@@ -89,9 +89,13 @@ class Shadow:
 
     def ask(self, roi: Triple) -> tuple[int, ...]:
         """The shape of the scores of one window; raises whatever the network raises."""
+        return tuple(self.answer(roi).shape)
+
+    def answer(self, roi: Triple) -> torch.Tensor:
+        """The scores of one window, which have a shape alone; raises whatever the network raises."""
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            return tuple(scores_of(self.network(self._window(roi))).shape)
+            return scores_of(self.network(self._window(roi)))
 
     def _answer(self, roi: Triple) -> tuple[int, ...] | None:
         try:

@@ -97,6 +97,40 @@ def add_branch(parent: Any, branch: Branch, ticked: Collection[str]) -> None:
         add_branch(item, below, ticked)
 
 
+def show_ticks(tree: Any, ticked: Collection[str]) -> None:
+    """Tick the leaves of a filled ``QTreeWidget`` that go by these names, and what is above them, without telling."""
+    blocked = tree.blockSignals(True)
+    _show_ticks(tree.invisibleRootItem(), ticked)
+    tree.blockSignals(blocked)
+
+
+def _show_ticks(item: Any, ticked: Collection[str]) -> None:
+    import qt
+
+    for row in range(item.childCount()):
+        below = item.child(row)
+        _show_ticks(below, ticked)
+        if below.childCount() == 0:
+            below.setCheckState(0, _state(on=below.data(0, qt.Qt.UserRole) in ticked))
+        else:
+            below.setCheckState(0, _state_above([below.child(n).checkState(0) for n in range(below.childCount())]))
+
+
+def _state_above(states: Sequence[Any]) -> Any:
+    import qt
+
+    if all(state == qt.Qt.Checked for state in states):
+        return qt.Qt.Checked
+    return qt.Qt.Unchecked if all(state == qt.Qt.Unchecked for state in states) else qt.Qt.PartiallyChecked
+
+
+def name_of(item: Any) -> str:
+    """The name that an item of a filled tree goes by."""
+    import qt
+
+    return str(item.data(0, qt.Qt.UserRole))
+
+
 def tick_below(tree: Any, item: Any, *, on: bool) -> None:
     """Tick all below ``item``, or untick it, without telling."""
     blocked = tree.blockSignals(True)

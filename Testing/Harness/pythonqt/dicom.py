@@ -17,7 +17,7 @@ from Testing.Harness.pythonqt.registry import implements
 FIELDS = {
     "patient": ("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     "study": ("StudyInstanceUID", "StudyDate", "StudyDescription", "AccessionNumber"),
-    "series": ("SeriesInstanceUID", "Modality", "SeriesDescription", "SeriesNumber"),
+    "series": ("SeriesInstanceUID", "Modality", "SeriesDescription", "SeriesNumber", "BodyPartExamined"),
 }
 """Columns of CTK's tables that are kept here. The name of the patient's column is PatientsName in CTK."""
 RENAMED = {"PatientsName": "PatientName", "PatientsBirthDate": "PatientBirthDate", "PatientsSex": "PatientSex"}

@@ -1,0 +1,62 @@
+"""What is chosen in Slicer's DICOM browser, the one of tables and the visual one. No Qt in here.
+
+Neither can be dragged from, and no module can make it so: the tables show a model of a database query whose rows are
+not flagged as draggable, the visual one paints its series by delegates, and no event filter is to be had in PythonQt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """UIDs of what is chosen; patients go by their UID in the database, which is not the patient ID."""
+
+    patients: tuple[str, ...] = ()
+    studies: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+
+    @property
+    def smallest(self) -> tuple[str, ...]:
+        """Series where any are chosen, else studies, else patients."""
+        return self.series or self.studies or self.patients
+
+
+def chosen_in(browser: Any) -> Chosen:
+    """What is chosen in ``browser``, a ``SlicerDICOMBrowser`` (Slicer's Python); nothing in None.
+
+    Of one that does not have what is asked of it (an older Slicer) nothing is said either.
+    """
+    if browser is None:
+        return Chosen()
+    if getattr(browser, "useVisualDICOMBrowser", False):
+        return _of_views(getattr(browser, "dicomVisualBrowser", None))
+    return _of_tables(getattr(browser, "dicomBrowser", None))
+
+
+def _of_tables(browser: Any) -> Chosen:
+    """A ``ctkDICOMBrowser``."""
+    manager = getattr(browser, "dicomTableManager", None)
+    if manager is None:
+        return Chosen()
+    tables = manager()
+    return Chosen(
+        patients=tuple(tables.currentPatientsSelection()),
+        studies=tuple(tables.currentStudiesSelection()),
+        series=tuple(tables.currentSeriesSelection()),
+    )
+
+
+def _of_views(browser: Any) -> Chosen:
+    """A ``ctkDICOMVisualBrowserWidget``."""
+    viewed = getattr(browser, "patientView", None)
+    if viewed is None:
+        return Chosen()
+    patients = viewed()
+    return Chosen(
+        patients=tuple(patients.selectedPatientUIDs()),
+        studies=tuple(patients.studyListView().selectedStudyInstanceUIDs()),
+        series=tuple(patients.selectedSeriesInstanceUIDs()),
+    )
