@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slicermedai.app.state import Phase
-from slicermedai.console.handle import JobHandle
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import Label
 from slicermedai.domain.prompts import Prompt
 from slicermedai.domain.result import AnalysisResult
+
+if TYPE_CHECKING:
+    from slicermedai.console.handle import JobHandle
 
 ANSWER, SAVE = "answer", "save"
 """The activities: the model answers to the marks; the whole run is made and kept."""

@@ -111,7 +111,7 @@ def needs_a_mark(file: str) -> InputError:
         "the model needs at least one point or box, and none was marked",
         file=file,
         attribute="prompts",
-        advice="Mark a place in the structure: --prompts LABEL=x y z (LPS mm), or slicermedai.prompt().",
+        advice="Mark a place in the structure: MedAI Mark, slicermedai.prompt(), or --prompts LABEL=x y z (LPS mm).",
     )
 
 
