@@ -23,7 +23,6 @@ from slicermedai.app import dicom_database
 from slicermedai.app.batch_panel import FILES, Panel
 from slicermedai.app.batch_run import BatchRun
 from slicermedai.app.help import help_text
-from slicermedai.scene.items import is_ticked, tick_below
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 300
@@ -123,7 +122,7 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onTicked(self, item, column):
-        tick_below(self.ui.databaseTree, item, on=is_ticked(item))
+        self._panel.database.follow(item)
         series = self._panel.database.ticked
         if series:
             self.ui.folderSelector.setCurrentPath("")

@@ -26,7 +26,6 @@ from slicermedai.app.deid_run import DeidRun
 from slicermedai.app.growing_tree import GrowingTree
 from slicermedai.app.help import help_text
 from slicermedai.app.state import Phase
-from slicermedai.scene.items import is_ticked, tick_below
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 300
@@ -112,7 +111,7 @@ class MedAIDeidentifyWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservat
     # --- choices -----------------------------------------------------------------------------------------------------
 
     def onTicked(self, item, column):
-        tick_below(self.ui.databaseTree, item, on=is_ticked(item))
+        self._database.follow(item)
         if self._database.ticked:
             self.ui.folderSelector.setCurrentPath("")
         self.chooseTicked()

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from slicermedai.app.batch_ask import Plan, is_cohort
+from slicermedai.app.batch_rule_choice import ChoosingRules
 from slicermedai.app.batch_state import FIRST_RULE, FIRST_RULES, INSTALL, LOOK, Asked, BatchState, CohortShown
 from slicermedai.app.batch_words import series_text
 from slicermedai.app.guided_run import MODEL
-from slicermedai.app.needing import Needing
 from slicermedai.app.presenter import Ask
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, missing_text
-from slicermedai.batch.rules import Rule, SeriesRules, load_rules, parse_rules
+from slicermedai.batch.rules import parse_rules
 from slicermedai.batch.rules_text import rules_text
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.settings import present, value
-from slicermedai.domain.storage import write_text
 from slicermedai.domain.study import Identity
 from slicermedai.errors import MedAIError
 
@@ -29,7 +28,7 @@ SETTINGS = ("bundle", "identity", "project_key", "exclude", "tilt")
 """Fields of :class:`Asked` that a cohort keeps."""
 
 
-class Choosing(Needing):
+class Choosing(ChoosingRules):
     """The half of the presenter that holds what is chosen; see :class:`slicermedai.app.batch_run.BatchRun`."""
 
     state: BatchState
@@ -45,8 +44,6 @@ class Choosing(Needing):
         """UIDs of the series that are ticked in the database."""
         self.folder = ""
         """The folder that is read, where no series are ticked."""
-        self.state = BatchState()
-        self._suggested = self.state.rules
         self._people = ""
 
     def refresh(self) -> None:
@@ -155,88 +152,6 @@ class Choosing(Needing):
     def can_list_people(self) -> bool:
         """True where there is no list yet of people who opted out, or no cohort: a first one may be given later."""
         return self.state.cohort is None or not self.state.cohort.settings.get("exclude")
-
-    # --- rules -------------------------------------------------------------------------------------------------------
-
-    @property
-    def rule(self) -> Rule:
-        """The rule that is shown to be edited."""
-        return self.state.rules.rules[self.state.rule]
-
-    def choose_rule(self, number: int) -> None:
-        """Show one to be edited."""
-        if 0 <= number < len(self.state.rules.rules):
-            self._set(rule=number)
-
-    def change_rule(self, **values: Any) -> None:
-        """Fields of :class:`Rule`. What is no rule, or its name twice, becomes the message, and nothing is changed."""
-        self._put([*self._before, replace(self.rule, **values), *self._after], self.state.rule)
-
-    def add_rule(self) -> None:
-        """One more, as the one that is shown, after it."""
-        names = {rule.name for rule in self.state.rules.rules}
-        name = next(name for number in range(1, len(names) + 2) if (name := f"rule-{number}") not in names)
-        self._put([*self._before, self.rule, replace(self.rule, name=name), *self._after], self.state.rule + 1)
-
-    def remove_rule(self) -> None:
-        """Without the one that is shown; one rule always stays."""
-        rest = [*self._before, *self._after]
-        if rest:
-            self._put(rest, min(self.state.rule, len(rest) - 1))
-
-    def move_rule(self, step: int) -> None:
-        """The rule that is shown is preferred more (-1) or less (+1)."""
-        to = self.state.rule + step
-        if 0 <= to < len(self.state.rules.rules):
-            rest = [*self._before, *self._after]
-            self._put([*rest[:to], self.rule, *rest[to:]], to)
-
-    def change_rules(self, **values: Any) -> None:
-        """``same_patient`` and ``frames_of_reference``."""
-        self._take_rules(replace(self.state.rules, **values), self.state.rule)
-
-    def open_rules(self, path: Path) -> None:
-        """Rules from a file; what is wrong with it becomes the message."""
-        try:
-            self._take_rules(load_rules(path), 0)
-        except MedAIError as error:
-            self._set(message=str(error))
-
-    def save_rules(self, path: Path) -> None:
-        """Write them as a file that the command line reads too."""
-        try:
-            write_text(path, rules_text(self.state.rules))
-            self._set(message=self.translate("Rules saved."))
-        except MedAIError as error:
-            self._set(message=str(error))
-
-    @property
-    def _before(self) -> tuple[Rule, ...]:
-        return self.state.rules.rules[: self.state.rule]
-
-    @property
-    def _after(self) -> tuple[Rule, ...]:
-        return self.state.rules.rules[self.state.rule + 1 :]
-
-    @property
-    def _is_untouched(self) -> bool:
-        return self.state.rules == self._suggested
-
-    def _put(self, rules: Sequence[Rule], chosen: int) -> None:
-        self._take_rules(replace(self.state.rules, rules=tuple(rules)), chosen)
-
-    def _take_rules(self, rules: SeriesRules, chosen: int) -> None:
-        """Only what can be read again."""
-        try:
-            parse_rules(rules_text(rules))
-        except MedAIError as error:
-            self._set(message=str(error))
-            self.changed.emit(self.state)  # what was typed is shown as it was
-            return
-        if rules != self.state.rules:
-            self._changed(rules=rules, rule=chosen)
-        else:
-            self._set(rule=chosen)
 
     # --- what follows from it ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from slicermedai.app.dicom_database import Node
 from slicermedai.app.signal import Signal
-from slicermedai.scene.items import add_branch, tick_below, ticked_leaves
+from slicermedai.scene.items import add_branch, is_ticked, tick_below, ticked_leaves
 
 _SLICE = 0.03
 """Seconds of the window's time that are taken at once."""
@@ -40,6 +40,10 @@ class GrowingTree:
         """UIDs of the ticked series, in the order of the tree, also of those that are to be shown again."""
         waiting = (uid for patient in self._wanted[len(self._shown) :] for uid in _series_of(patient))
         return [*ticked_leaves(self.tree), *(uid for uid in waiting if uid in self._kept)]
+
+    def follow(self, item: Any) -> None:
+        """Tick all below an item as it is ticked itself, without telling."""
+        tick_below(self.tree, item, on=is_ticked(item))
 
     def untick(self) -> None:
         """Tick nothing any more, without telling."""
