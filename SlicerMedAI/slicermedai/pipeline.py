@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from slicermedai.domain.clock import Clock
 from slicermedai.domain.codec import write_object
 from slicermedai.domain.digests import digest_of, digest_of_several
+from slicermedai.domain.follow_up import check_earlier, followed_up
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.prompts import read_prompt
 from slicermedai.domain.provenance import InputDigest, Provenance, Step
 from slicermedai.domain.result import RESULT, AnalysisResult, Status
+from slicermedai.domain.reviewed import newest
 from slicermedai.domain.seal import seal
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
@@ -87,9 +89,20 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
         Whatever stopped it, by name; ``folder`` is then to be thrown away.
     """
     study = opened(job, folder, progress=progress)
+    earlier = _previous(job, study)
     made = analysed(study, job, job_id=job_id, progress=progress)
-    outcome = write(made.result, folder, source=study.source, formats=study.formats, progress=progress)
+    result = made.result if earlier is None else followed_up(made.result, earlier)
+    outcome = write(result, folder, source=study.source, formats=study.formats, progress=progress)
     return replace(outcome, workload=made.prediction.workload, hardware=made.prediction.hardware)
+
+
+def _previous(job: RunJob, study: Opened) -> AnalysisResult | None:
+    """The earlier result that the job names, after the check that it is of the patient, before a model runs."""
+    if not job.previous:
+        return None
+    found = AnalysisResult.load(newest(Path(job.previous)))
+    check_earlier(study.source.study, found.study)
+    return found
 
 
 def opened(job: RunJob, folder: Path, *, progress: Progress = silent) -> Opened:

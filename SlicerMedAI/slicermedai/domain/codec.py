@@ -20,6 +20,7 @@ import numpy as np
 
 from slicermedai.domain import (
     bundle,
+    change,
     codes,
     course,
     finding,
@@ -43,6 +44,7 @@ _JSON_NAME = "{kind}.json"
 _ARRAYS_NAME = "arrays.npz"
 _DATE = (1980, 1, 1, 0, 0, 0)
 _MODULES = (
+    change,
     codes,
     course,
     geometry,

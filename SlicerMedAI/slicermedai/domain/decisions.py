@@ -11,6 +11,7 @@ import dataclasses
 import math
 from typing import TypeVar
 
+from slicermedai.domain.change import FollowUp
 from slicermedai.domain.counting import is_counted, milliliters
 from slicermedai.domain.course import Course, Ejection
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
@@ -57,6 +58,7 @@ def decided(result: AnalysisResult) -> AnalysisResult:
         uncertainty=_unchanged(result.uncertainty, last),
         stability=_unchanged(result.stability, last),
         course=_without_changed(result.course, last),
+        follow_up=_of_the_model(result.follow_up, last),
         provenance=made,
     )
 
@@ -142,6 +144,16 @@ def _without_changed(course: Course | None, last: dict[str, Review]) -> Course |
         for one in course.ejections
     )
     return dataclasses.replace(course, ejections=held)
+
+
+def _of_the_model(found: FollowUp | None, last: dict[str, Review]) -> FollowUp | None:
+    """No change of a structure whose volume is another now."""
+    if found is None:
+        return None
+    changed = {uid for uid, review in last.items() if review.decision in _CHANGES}
+    kept = tuple(one for one in found.changes if one.tracking_uid not in changed)
+    lost = (f"{one.label.name}: {_EDITED}" for one in found.changes if one.tracking_uid in changed)
+    return dataclasses.replace(found, changes=kept, unmatched=(*found.unmatched, *lost))
 
 
 def _again(one: Measurement, region: Mask | PackedMask) -> Measurement:

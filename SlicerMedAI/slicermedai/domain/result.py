@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from slicermedai.domain.change import FollowUp
 from slicermedai.domain.codes import Code
 from slicermedai.domain.course import Course, Moment
 from slicermedai.domain.finding import Finding, Interval, Region
@@ -153,7 +154,7 @@ class AnalysisResult:
     ``notes`` is what the geometry gate said about the input. ``volume_geometry`` is the grid of the image that was
     analysed. Pixel-free source headers lie beside the saved result in ``source/`` and are opaque here. A result folder
     is patient data. Of one image of several over time ``moment`` says which; ``course`` holds what became of all of
-    them, in the one result that stands for the series.
+    them, in the one result that stands for the series. ``follow_up`` is what changed since an earlier study.
     """
 
     status: Status
@@ -172,6 +173,7 @@ class AnalysisResult:
     stability: Stability | None = None
     moment: Moment | None = None
     course: Course | None = None
+    follow_up: FollowUp | None = None
 
     @property
     def needs_a_look(self) -> bool:

@@ -65,7 +65,7 @@ def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[
     InputError
         No finding of the one is known in the other, or ``pairs`` names what is not there, or one finding twice.
     """
-    _check_patient(result.study, earlier.study)
+    check_patient(result.study, earlier.study)
     search = _Search(result, earlier)
     search.by_person(pairs or {})
     search.by_name()
@@ -84,13 +84,14 @@ def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[
 def is_earlier(study: Study, other: Study) -> bool:
     """True where ``other`` is another study of the patient, and no later one, as far as both say."""
     try:
-        _check_patient(study, other)
+        check_patient(study, other)
     except IdentityError:
         return False
     return other.study_uid != study.study_uid and (not study.date or other.date <= study.date)
 
 
-def _check_patient(one: Study, other: Study) -> None:
+def check_patient(one: Study, other: Study) -> None:
+    """Raise :class:`IdentityError` unless both are known to be of one patient, and of one identity route."""
     if not one.patient_id or one.patient_id != other.patient_id:
         raise IdentityError("the earlier result is not known to be of the same patient", attribute="PatientID")
     for attribute in _contradictions(one, other):
@@ -240,8 +241,12 @@ def _renamed(result: AnalysisResult, uids: dict[str, str]) -> AnalysisResult:
     def structures(found: Any) -> Any:
         return None if found is None else replace(found, structures=tuple(map(named, found.structures)))
 
+    course = result.course
+    if course is not None:
+        course = replace(course, curves=tuple(map(named, course.curves)), ejections=tuple(map(named, course.ejections)))
     return replace(
         result,
+        course=course,
         findings=tuple(map(named, result.findings)),
         quality=tuple(map(named, result.quality)),
         reviews=tuple(map(named, result.reviews)),

@@ -96,6 +96,13 @@ class RunJob(Job):
             "held against the model's"
         ),
     )
+    previous: str = field(
+        default="",
+        metadata=_option(
+            "result folder of an earlier study of the patient: the same structures keep its tracking UIDs, and the "
+            "report says how their volumes changed"
+        ),
+    )
     pixel_values: str = field(
         default="model",
         metadata=_option(

@@ -37,6 +37,7 @@ _ALONE = {
     "uncertainty": "samples",
     "saliency": "maps of what spoke for an answer",
     "stability": "changed images",
+    "previous": "changes since an earlier study",
 }
 """Fields of a job that are of one image, and in words what they ask for."""
 

@@ -11,7 +11,7 @@ from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.domain.storage import write_text
 from slicermedai.errors import OutputError
-from slicermedai.report import course, findings, origin, stability, uncertainty
+from slicermedai.report import course, findings, follow_up, origin, stability, uncertainty
 from slicermedai.report.context import ReportContext
 from slicermedai.report.files import files_section
 from slicermedai.report.markup import Html, items, join, resource, section, tag, text
@@ -27,6 +27,7 @@ _STATUS = {
 }
 _CONTENTS = (
     ("course", "Over time"),
+    ("follow-up", "Since the earlier study"),
     ("findings", "Findings"),
     ("pictures", "Pictures"),
     ("quality", "Quality"),
@@ -59,6 +60,7 @@ def render_page(context: ReportContext, folder: Path) -> str:
     result = decided(context.result)
     sections = [
         course.course_section(result),
+        follow_up.follow_up_section(result),
         findings.findings_section(result),
         pictures_section(context),
         findings.quality_section(result),
@@ -87,7 +89,9 @@ def render_page(context: ReportContext, folder: Path) -> str:
 
 
 def _contents(result: AnalysisResult) -> tuple[tuple[str, str], ...]:
-    return _CONTENTS if result.course else _CONTENTS[1:]
+    absent = {"course"} if result.course is None else set()
+    absent |= {"follow-up"} if result.follow_up is None else set()
+    return tuple(entry for entry in _CONTENTS if entry[0] not in absent)
 
 
 _CONVENTION = "Radiological convention: in axial and coronal slices the patient's left (L) is on the right."
