@@ -170,7 +170,7 @@ def pid_of(module: Any) -> int:
 # --- what is offered -------------------------------------------------------------------------------------------------
 
 
-def test_it_opens_offers_the_models_that_take_marks_and_says_what_to_do(module: Any) -> None:
+def test_it_opens_offers_the_models_that_take_marks_and_says_what_to_do(module: Any, elsewhere: Path) -> None:
     ui = module.widget.ui
     assert "Research use only" in ui.noticeLabel.text
     assert ui.messageLabel.text == "Choose a volume."
@@ -179,6 +179,13 @@ def test_it_opens_offers_the_models_that_take_marks_and_says_what_to_do(module: 
     assert not ui.modelsButton.visible and not ui.installButton.visible
     for button in ("inside", "outside", "box", "undo", "redo", "remove", "clear", "cancel", "keep", "review", "report"):
         assert not getattr(ui, f"{button}Button").enabled, button
+    write_prompt_bundle(elsewhere / "home" / "models" / "other@0.1", "by_two_lists")
+    module.exit()
+    module.enter()
+    assert ui.modelSelector.currentText == "marked@0.1", "what was chosen stays"
+    ui.modelSelector.setCurrentIndex(1)
+    module.widget.onModel(1)
+    assert [ui.structureSelector.itemText(row) for row in range(ui.structureSelector.count)] == ["Body"]
 
 
 # --- marking ---------------------------------------------------------------------------------------------------------
@@ -407,13 +414,16 @@ def test_without_torch_it_opens_says_so_and_installs_on_a_click(
 # --- by keyboard -----------------------------------------------------------------------------------------------------
 
 
-def test_a_pseudonymous_result_is_marked_taken_back_and_kept_by_keyboard_alone(
-    harness: Harness, module: Any, series: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_pseudonymous_route_is_marked_for_stopped_and_taken_back_by_keyboard_alone(
+    harness: Harness, module: Any, series: Path
 ) -> None:
-    import slicer
     from PySide6.QtCore import Qt
     from PySide6.QtTest import QTest
     from PySide6.QtWidgets import QApplication
+
+    def key(one: Any, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        keyboard.go_to("marksTable")
+        QTest.keyClick(QApplication.focusWidget(), one, modifier)
 
     ui, presenter = module.widget.ui, presenter_of(module)
     image = loaded(series)
@@ -424,36 +434,23 @@ def test_a_pseudonymous_result_is_marked_taken_back_and_kept_by_keyboard_alone(
     keyboard.press("numbersSection", Qt.Key.Key_Space)
     for name, value in zip(("left", "posterior", "superior"), PLACE, strict=True):
         keyboard.type(f"{name}SpinBox", f"{value:.1f}")
-    keyboard.press("insideHereButton", Qt.Key.Key_Space)
-    keyboard.press("boxHereButton", Qt.Key.Key_Space)
-    until_idle(harness, module)
-    assert [row[0] for row in texts(ui.marksTable)] == ["inside", "box"]
-    keyboard.go_to("marksTable")
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_U)
-    until_idle(harness, module)
-    assert presenter.state.phase is Phase.DONE, presenter.state.message
-    assert [row[0] for row in texts(ui.marksTable)] == ["inside"]
-    (segmentation,) = nodes("Segmentation")
-    assert segmentation.GetAttribute("MedAI.Identity") == "deidentify"
-    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-    assert segmentation.GetNodeReference(role) is None, "it is not filed under the named series"
-    kept = list[dict[str, Any]]()
-    monkeypatch.setattr(PromptSession, "save", lambda self, **options: kept.append(options) or Kept())
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_S)
-    until_idle(harness, module)
-    assert [one["identity"] for one in kept] == ["deidentify"]
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_I)
-    assert presenter.state.placing == "inside"
-
-
-class Kept:
-    """A job that has ended; what it does is shown above."""
-
-    done, stage, progress, seconds_left, folder = True, "done", 1.0, None, Path("MedAI-kept")
-
-    def poll(self) -> None: ...
-
-    def result(self) -> None: ...
+    for kind in ("inside", "outside", "box"):
+        keyboard.press(f"{kind}HereButton", Qt.Key.Key_Space)
+    assert harness.wait_until(lambda: presenter._session is not None)
+    assert presenter._session._job.identity == "deidentify"
+    assert not ui.deidentifyCheckBox.enabled and ui.deidentifyCheckBox.checked
+    keyboard.press("cancelButton", Qt.Key.Key_Space)
+    until_idle(harness, module, 2_000)
+    assert [row[0] for row in texts(ui.marksTable)] == ["inside", "outside", "box"]
+    key(Qt.Key.Key_U)
+    key(Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier)
+    key(Qt.Key.Key_U)
+    assert [row[0] for row in texts(ui.marksTable)] == ["inside", "outside"]
+    key(Qt.Key.Key_S)
+    assert not presenter._is_keeping, "there is no answer to keep"
+    for one, kind in ((Qt.Key.Key_I, "inside"), (Qt.Key.Key_O, "outside"), (Qt.Key.Key_B, "box")):
+        key(one)
+        assert presenter.state.placing == kind
 
 
 def test_everything_can_be_reached_by_keyboard(module: Any) -> None:
