@@ -68,9 +68,34 @@ STUDY = (
     "Allergies",
     "PregnancyStatus",
     "AdmissionID",
+    "IssuerOfAdmissionIDSequence",
+    "ServiceEpisodeID",
+    "IssuerOfServiceEpisodeIDSequence",
     "LongitudinalTemporalInformationModified",
 )
 """General Study and Patient Study modules (C.7.2.1, C.7.2.2)."""
+
+ORDER = "RequestAttributesSequence"
+"""What was ordered (table 10-9): in images in General Series (C.7.3.1), in documents as Referenced Request (C.17.2)."""
+
+PROCEDURE = (
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "RequestedProcedureCodeSequence",
+)
+"""What tells one requested procedure from others."""
+
+STEP = (
+    "StudyInstanceUID",
+    "ScheduledProcedureStepID",
+    "ScheduledProcedureStepDescription",
+    "ScheduledProtocolCodeSequence",
+)
+"""What else one item of :data:`ORDER` says."""
 
 COMMON = ("TimezoneOffsetFromUTC",)
 """SOP Common module (C.12.1): the zone that all dates and times without one are in."""

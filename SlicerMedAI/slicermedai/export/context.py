@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError, IdentityError, MissingContextError
-from slicermedai.export.attributes import BODY_PART, FILED_UNDER, IDENTITY, LATERALITY, SPACE
+from slicermedai.export.attributes import BODY_PART, FILED_UNDER, IDENTITY, LATERALITY, ORDER, SPACE
 from slicermedai.export.subject import line
 from slicermedai.export.uids import UidPlan
 
@@ -136,7 +136,7 @@ def _fingerprint(headers: tuple[Dataset, ...]) -> str:
     hasher = hashlib.sha256()
     for header in headers:
         hasher.update(f"{header.get('SOPInstanceUID', '')}\n".encode())
-    for keyword in (*FILED_UNDER, *SPACE, BODY_PART, LATERALITY) if headers else ():
+    for keyword in (*FILED_UNDER, *SPACE, BODY_PART, LATERALITY, ORDER) if headers else ():
         if keyword in headers[0]:
             hasher.update(_text(headers[0][keyword]).encode(errors="backslashreplace"))
     return hasher.hexdigest()

@@ -9,15 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydicom import config
 from pydicom.charset import python_encoding
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
-from pydicom.valuerep import PersonName
 
 from slicermedai.dicom.implementation import (
     DEVICE_UID,
@@ -31,6 +26,8 @@ from slicermedai.errors import FormatError
 from slicermedai.export import attributes, subject, words
 from slicermedai.export.codes import PROCESSING_EQUIPMENT, concept
 from slicermedai.export.context import ExportContext
+from slicermedai.export.copying import copy_into
+from slicermedai.export.order import request_attributes
 
 _SEXES = ("M", "F", "O")
 _UTF8 = "ISO_IR 192"
@@ -68,13 +65,15 @@ def finish(
         A mandatory attribute is missing in the source; it is named.
     """
     header = context.header
-    _copy(header, dataset, attributes.FILED_UNDER)
+    copy_into(dataset, header, attributes.FILED_UNDER)
     _check_study(dataset)
-    _copy(header, dataset, kind.place)
+    copy_into(dataset, header, kind.place)
     if attributes.LATERALITY in kind.place:
         _side(header, dataset)
     if "FrameOfReferenceUID" in kind.place:
         _check_space(dataset)
+    if kind.modality != "SR":
+        _request(dataset, header)
     _series(dataset, context, result=result, kind=kind)
     _equipment(dataset, context, result)
     _instance(dataset, context, kind, number)
@@ -89,12 +88,6 @@ def save(dataset: Dataset, path: Path) -> Path:
     return path
 
 
-def _copy(header: Dataset, dataset: Dataset, keywords: tuple[str, ...]) -> None:
-    for keyword in keywords:
-        if keyword in header:
-            dataset.add(_element(header[keyword]))
-
-
 def _side(header: Dataset, dataset: Dataset) -> None:
     """A projection says its side itself (Image Laterality, C.8.11.5.1); a series made of it alone is of that side.
 
@@ -104,6 +97,13 @@ def _side(header: Dataset, dataset: Dataset) -> None:
     part = str(header.get(attributes.BODY_PART) or "").strip().upper()
     if attributes.LATERALITY not in dataset and side in ("L", "R") and part not in attributes.UNPAIRED:
         dataset.Laterality = side
+
+
+def _request(dataset: Dataset, header: Dataset) -> None:
+    """What was ordered (C.7.3.1); documents say it in a way of their own."""
+    requests = request_attributes(header)
+    if requests:
+        dataset.RequestAttributesSequence = requests
 
 
 def _check_study(dataset: Dataset) -> None:
@@ -123,28 +123,6 @@ def _check_space(dataset: Dataset) -> None:
         raise FormatError("the source does not name it, and it is mandatory", attribute="FrameOfReferenceUID")
     if "PositionReferenceIndicator" not in dataset:
         dataset.PositionReferenceIndicator = ""
-
-
-def _element(element: DataElement) -> DataElement:
-    """A copy that is free of its old data set's character set; odd values pass as they are."""
-    return DataElement(element.tag, element.VR, _value(element.value), validation_mode=config.IGNORE)
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, Sequence):
-        return [_dataset(item) for item in value]
-    if isinstance(value, PersonName):
-        return str(value)
-    if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
-        return [_value(item) for item in value]
-    return value
-
-
-def _dataset(item: Dataset) -> Dataset:
-    made = Dataset()
-    for element in item:
-        made.add(_element(element))
-    return made
 
 
 def _series(dataset: Dataset, context: ExportContext, *, result: AnalysisResult, kind: ObjectKind) -> None:

@@ -14,6 +14,7 @@ from slicermedai.export import explanations, seg, sr_tree, subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
+from slicermedai.export.order import referenced_requests
 from slicermedai.export.reviews import Verifier, verifiers
 from slicermedai.export.source import SourceFrame, source_frames, source_planes
 from slicermedai.export.sr_library import image_library
@@ -105,6 +106,9 @@ def describe(dataset: Dataset, result: AnalysisResult, header: Dataset) -> None:
     dataset.PreliminaryFlag = "FINAL" if people else "PRELIMINARY"
     if people:
         dataset.VerifyingObserverSequence = [_observer(one, organization) for one in people]
+    requests = referenced_requests(header)
+    if requests:
+        dataset.ReferencedRequestSequence = requests
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
 
