@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:={0,2}\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
 _HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{2}[ :]?){4,}[0-9A-Fa-f]{2})")
-_SHORTEST = 4
+_SAYS = re.compile(
+    rb"[\x20-\x7e]{4}|(?:[\x20-\x7e]\0){3}|(?:\0[\x20-\x7e]){3}|(?:[\xc2-\xf4][\x80-\xbf]{1,3}){2}|[\xc0-\xff]{5}|\xff\xd8\xff"
+)
+_SHORTEST, _LONG = 4, 16
 _STANDARD = str.maketrans("-_", "+/", "\r\n= :")
 Span = tuple[int, int]
 
@@ -50,7 +53,9 @@ def _base64(run: str) -> Iterator[bytes]:
         piece = plain[start:]
         piece = piece[:-1] if len(piece) % 4 == 1 else piece
         if len(piece) >= _SHORTEST:
-            yield base64.b64decode(piece + "=" * (-len(piece) % 4))
+            raw = base64.b64decode(piece + "=" * (-len(piece) % 4))
+            if len(raw) >= _LONG or _SAYS.search(raw):  # a word that is no code seldom stands for text
+                yield raw
 
 
 def _hexadecimal(run: str) -> Iterator[bytes]:
