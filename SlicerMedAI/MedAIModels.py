@@ -78,7 +78,12 @@ class MedAIModelsWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
             **{"pin": models.pin, "back": models.roll_back, "remove": self.onRemove, "try": models.check},
             **{"verify": models.verify, "refresh": models.refresh, "agree": models.agree, "takeIn": models.take_in},
             **{"fetch": self.onFetch, "cancel": models.cancel, "install": self.onInstall},
+            picture=models.picture,
         )
+
+    def stopWork(self):
+        super().stopWork()
+        self.logic.models.let_go()
 
     def refresh(self):
         """Look again which models are here."""

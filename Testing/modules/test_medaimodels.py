@@ -13,12 +13,17 @@ from xml.etree import ElementTree
 import pytest
 
 from slicermedai.app.state import Phase
+from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.store import changes
+from slicermedai.confidence.models import preprocessing_of, records_folder
 from slicermedai.console import models as library
 from slicermedai.domain.estimate import Took
 from slicermedai.jobs import speeds
 from Testing.bundles.sources import a_source, with_code
+from Testing.confidence.test_record import a_record
 from Testing.Harness import Harness
+from Testing.Harness.pythonqt.objects import unwrap
+from Testing.validate.test_record_plots import a_structure
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIModels.py"
 LONG = 60_000
@@ -169,6 +174,104 @@ def test_a_model_is_tried_on_a_generated_image(harness: Harness, module: Any, da
     assert "Last look: runs here" in module.widget.ui.detailText.plainText
     press(harness, module, "verify")
     assert module.widget.ui.messageLabel.text == "All files are as they came. Models looked at: 1."
+
+
+def test_a_try_tells_where_it_stands_brings_its_report_and_can_be_cancelled(
+    harness: Harness, module: Any, data: Path
+) -> None:
+    take_in(harness, module, a_source(data / "first"))
+    ui, models, stages = module.widget.ui, module.widget.logic.models, list[str]()
+    models.changed.connect(lambda state: stages.append(ui.stageLabel.text))
+    press(harness, module, "try")
+    assert "Segmenting" in " ".join(stages)
+    told = ui.detailText.plainText
+    report = told[told.index("Report of the try:") :]
+    assert "segment: " in report
+    harness.click(ui.tryButton)
+    assert harness.wait_until(lambda: models.state.stage not in ("", "start", "check"), LONG)
+    harness.click(ui.cancelButton)
+    assert harness.wait_until(lambda: not models.busy, 2_000)
+    assert ui.messageLabel.text == "Stopped. Nothing was changed."
+
+
+def use_record(title: str) -> None:
+    """A trust record of 30 invented patients for exactly this model."""
+    folder = Path(next(one for one in library.catalogue() if one.title == title).folder)
+    manifest = read_manifest(folder)
+    a_record(
+        model=title,
+        weights_sha256=manifest.ref.weights_sha256,
+        preprocessing_sha256=preprocessing_of(manifest),
+        structures=(a_structure(),),
+    ).save(records_folder())
+
+
+def test_the_trust_record_of_a_model_is_drawn_with_its_scope(
+    harness: Harness, module: Any, data: Path, tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
+) -> None:
+    ui, models = module.widget.ui, module.widget.logic.models
+    take_in(harness, module, a_source(data / "first", version="1.0"))
+    assert not ui.pictureButton.enabled, "there is no record to draw"
+    use_record("phantom@1.0")
+    press(harness, module, "refresh")
+    assert "calibrated on 24 patients: Brain" in ui.detailText.plainText
+    press(harness, module, "picture")
+    assert ui.messageLabel.text == "The trust record of phantom@1.0 is drawn."
+    assert [ui.pictureSelector.itemText(row) for row in range(ui.pictureSelector.count)] == [
+        "Brain: are stated probabilities kept?",
+        "Brain: how far volumes err",
+        "Brain: is the Dice foreseen?",
+    ]
+    ui.pictureSelector.setCurrentIndex(1)
+    assert "conformal interval" in ui.recordLabel.text
+    assert "24 patients, 30 images; for MR, MAKER A, Maker B." in ui.recordLabel.text
+    assert unwrap(ui.recordPicture).pixmap().width() > 300
+    ui.pictureSelector.setCurrentIndex(0)
+    keep_screenshot(
+        harness.grab(module.parent, tmp_path / "MedAIModels-record.png", size=(500, 1340)), "MedAIModels-record.png"
+    )
+    files = [Path(one.file) for one in models.pictures]
+    assert all(file.is_file() for file in files)
+    take_in(harness, module, a_source(data / "second", version="2.0"))
+    assert ui.recordLabel.isHidden(), "pictures of one version do not stand below another"
+    module.widget.cleanup()
+    assert not any(file.exists() for file in files)
+
+
+def test_of_several_versions_each_has_its_own_files_consent_size_and_end(
+    harness: Harness, module: Any, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = module.widget.ui
+    take_in(harness, module, with_code(a_source(data / "first", version="1.0")))
+    take_in(harness, module, with_code(a_source(data / "second", version="2.0")))
+
+    def states() -> dict[str, str]:
+        table = ui.modelsTable
+        return {table.item(row, 0).text(): table.item(row, 3).text() for row in range(table.rowCount)}
+
+    def choose(title: str) -> None:
+        ui.modelsTable.setCurrentCell(shown(module).index(title), 0)
+
+    assert all(text.startswith("waits for consent") for text in states().values())
+    choose("phantom@1.0")
+    ui.wordEdit.setText("Jane van Roe read 1.0")
+    press(harness, module, "agree")
+    assert not states()["phantom@1.0"].startswith("waits")
+    assert states()["phantom@2.0"].startswith("waits"), "a word for one version is none for another"
+    folders = {one.title: Path(one.folder) for one in library.catalogue()}
+    (folders["phantom@2.0"] / "models" / "model.pt").write_bytes(b"changed")
+    press(harness, module, "verify")
+    assert "phantom@2.0" in ui.messageLabel.text
+    assert "phantom@1.0" not in ui.messageLabel.text
+    sizes = {one.title: one.size for one in library.catalogue()}
+    assert sizes["phantom@1.0"] > sizes["phantom@2.0"] > 0
+    answer(monkeypatch, yes=True)
+    choose("phantom@2.0")
+    press(harness, module, "remove")
+    assert shown(module) == ["phantom@1.0"]
+    assert not folders["phantom@2.0"].exists()
+    assert folders["phantom@1.0"].is_dir()
+    assert "in use" in states()["phantom@1.0"]
 
 
 def test_what_is_no_model_is_refused_and_what_was_typed_stays(harness: Harness, module: Any, data: Path) -> None:

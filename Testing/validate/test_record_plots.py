@@ -36,7 +36,7 @@ def a_structure() -> StructureTrust:
         before=metrics,
         after=replace(metrics, ece=0.004),
         sketch=sketch_text(MarginSketch().add(margins, inside)),
-        volume=VolumeModel(scores=tuple(np.linspace(0.0, 0.1, 30)), floor=70.0),
+        volume=VolumeModel(scores=tuple(n / 300 for n in range(30)), floor=70.0),
         dice=DiceModel(features=("x",), weights=(0.1, 0.9), held_out=tuple((v, v - 0.02) for v in (0.7, 0.85, 0.95))),
         rule=GreenRule(threshold=0.85, patients=30, good=29),
     )

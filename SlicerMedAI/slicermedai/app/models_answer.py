@@ -23,7 +23,8 @@ def main() -> int:
 def _answer(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
     progress(asked["what"], 0.0)
     verdicts = _DO[asked["what"]](asked, progress)
-    return {"verdicts": verdicts, **_catalogue()}
+    drawn = _drawn(asked) if asked["what"] == "pictures" else []
+    return {"verdicts": verdicts, "pictures": drawn, **_catalogue()}
 
 
 def _catalogue() -> dict[str, Any]:
@@ -69,9 +70,25 @@ def _verify(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
 
 
 def _check(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
-    found = models.check(asked["title"])
-    ran = (RUNS, str(found.regions), f"{found.seconds:.1f}")
+    from slicermedai.bundles.registry import resolve
+    from slicermedai.inference.check import check_bundle
+
+    found = check_bundle(resolve(asked["title"]), progress=progress)
+    report = [*found.report.in_words.splitlines(), *found.words]
+    ran = (RUNS, str(found.regions), f"{found.seconds:.1f}", *report)
     return {asked["title"]: ran if found.runs else (REFUSED, found.report.in_words)}
+
+
+def _drawn(asked: dict[str, Any]) -> list[dict[str, str]]:
+    """Pictures of the trust record that is in use for a model, in the folder that was asked for."""
+    from slicermedai.bundles.registry import list_bundles
+    from slicermedai.confidence.models import manifest_of, record_of
+    from slicermedai.validate.record_plots import record_pictures
+
+    ref = next((one for one in list_bundles() if one.title == asked["title"]), None)
+    record = record_of(manifest_of(ref)) if ref is not None else None
+    made = record_pictures(record, Path(asked["folder"])) if record is not None else []
+    return [{"title": one.title, "file": str(one.file), "caption": one.caption} for one in made]
 
 
 def _pin(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
@@ -96,6 +113,7 @@ def _agree(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
 
 _DO = {
     "list": _list,
+    "pictures": _list,
     "import": _take_in,
     "fetch": _fetch,
     "verify": _verify,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from slicermedai.app import models_words as words
 from slicermedai.app.models_run import ModelsRun
-from slicermedai.app.models_state import ModelsState
+from slicermedai.app.models_state import ModelsState, PictureShown
 from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.words import time_left
 from slicermedai.jobs import speeds
+from slicermedai.scene.items import show_picture
 
 INPUTS = {
     "folderSelector": "source",
@@ -22,6 +24,8 @@ INPUTS = {
 """Widget of the form -> what of an incoming model it says."""
 TASKS = ("", "segmentation", "detection", "classification")
 OUTPUTS = ("", "logits", "probabilities")
+PICTURE = (430, 310)
+"""Largest width and height of a picture of a trust record, in pixels."""
 
 
 class Panel(ResultPanel):
@@ -31,7 +35,9 @@ class Panel(ResultPanel):
         super().__init__(ui)
         self.presenter = presenter
         tr = presenter.translate
+        self._picture: PictureShown | None = None
         self._begin(presenter, [("modelsTable", words.columns(tr))])
+        ui.pictureSelector.connect("currentIndexChanged(int)", lambda row: self.show_picture())
         for box, values in ((ui.taskSelector, TASKS), (ui.outputsSelector, OUTPUTS)):
             for value in values:
                 box.addItem(value or tr("as the model says"), value)
@@ -52,6 +58,7 @@ class Panel(ResultPanel):
         took = speeds.known(presenter.model.weights_sha256) if presenter.model else ()
         self._set_text(ui.detailText, words.detail(presenter.model, tr, took=took))
         self._set_text(ui.changesText, "\n".join(state.changes))
+        self._show_pictures()
         self._show_incoming(state)
         self._show_actions()
         ui.progressBar.visible = presenter.busy
@@ -67,6 +74,25 @@ class Panel(ResultPanel):
         if table.currentRow() != row:
             table.setCurrentCell(row, 0)
         table.blockSignals(blocked)
+
+    def _show_pictures(self) -> None:
+        """The pictures of the chosen model's trust record, one at a time, with what must be read with it."""
+        ui, pictures = self.ui, self.presenter.pictures
+        items = [(one.file, one.title) for one in pictures]
+        self._choose(ui.pictureSelector, items, str(ui.pictureSelector.itemData(ui.pictureSelector.currentIndex)))
+        self.show_picture()
+
+    def show_picture(self) -> None:
+        """Show the picture that is chosen."""
+        ui, row = self.ui, self.ui.pictureSelector.currentIndex
+        pictures = self.presenter.pictures
+        shown = pictures[row] if 0 <= row < len(pictures) else None
+        if shown != self._picture:
+            self._picture = shown
+            show_picture(ui.recordPicture, Path(shown.file) if shown else None, PICTURE)
+            ui.recordLabel.text = shown.caption if shown else ""
+        for widget in (ui.pictureSelector, ui.recordPicture, ui.recordLabel):
+            widget.visible = shown is not None
 
     def _show_incoming(self, state: ModelsState) -> None:
         """Empty what was taken in; what a person is typing is left alone."""
@@ -90,6 +116,7 @@ class Panel(ResultPanel):
             ("back", presenter.can_roll_back),
             ("remove", presenter.can_change),
             ("try", presenter.can_try),
+            ("picture", presenter.can_picture),
             ("verify", free and bool(presenter.state.models)),
             ("refresh", free),
             ("agree", presenter.can_agree),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicermedai.app import models_words as words
-from slicermedai.app.models_state import Incoming, ModelShown, ModelsState, Verdict
+from slicermedai.app.models_state import Incoming, ModelShown, ModelsState, PictureShown, Verdict
 from slicermedai.app.needing import Needing
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, missing_text, untranslated
@@ -41,6 +41,7 @@ class ModelsRun(Needing):
     ) -> None:
         super().__init__(missing=missing, translate=translate)
         self._ask = ask
+        self._drawn: JobFolder | None = None
         self.state: ModelsState = ModelsState(message=translate("Looking which models are here ..."))
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -108,6 +109,16 @@ class ModelsRun(Needing):
         return not self.busy and self.model is not None and not self.model.waits_for_consent
 
     @property
+    def can_picture(self) -> bool:
+        """True where the chosen model has a trust record that can be read."""
+        return not self.busy and self.model is not None and len(self.model.record) > 1
+
+    @property
+    def pictures(self) -> tuple[PictureShown, ...]:
+        """Those of the chosen model's trust record, where they were made."""
+        return self.state.pictures if self.model is not None and self.state.pictured == self.model.title else ()
+
+    @property
     def can_agree(self) -> bool:
         """True where the chosen model waits for consent, and somebody is named who gives it."""
         waits = self.can_change and self.model is not None and self.model.waits_for_consent
@@ -139,6 +150,25 @@ class ModelsRun(Needing):
     def check(self) -> None:
         """Run the chosen model on a generated image of its modality."""
         self._change("check", may=self.can_try)
+
+    def picture(self) -> None:
+        """Draw what the trust record of the chosen model knows; a child does, and nothing asks the network."""
+        if not self.can_picture:
+            return
+        self.let_go()
+        try:
+            self._drawn = JobFolder.create("pictures")
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        self._do("pictures", title=self.state.chosen, folder=str(self._drawn.path))
+
+    def let_go(self) -> None:
+        """The pictures are not looked at any more: their files go."""
+        if self._drawn is not None:
+            self._drawn.remove()
+            self._drawn = None
+        self._set(pictures=(), pictured="")
 
     def pin(self) -> None:
         """Let the name alone stand for the chosen version."""
@@ -197,6 +227,9 @@ class ModelsRun(Needing):
             word="" if self.state.doing == "agree" else self.state.word,
             incoming=Incoming() if self.state.doing == "import" else self.state.incoming,
         )
+        if self.state.doing == "pictures":
+            drawn = tuple(PictureShown(**one) for one in answer["pictures"])
+            self._set(pictures=drawn, pictured=self.state.chosen)
         lacking = missing_text(self.packages, self.translate) if self.state.doing == "list" else ""
         self._set(message=" ".join(filter(None, [words.outcome(self.state, new_ones, self.translate), lacking])))
 

@@ -9,7 +9,7 @@ from slicermedai.app.state import Phase
 Verdict = tuple[str, ...]
 """What a look at a model found: one of these words, and what belongs to it; () where there was none."""
 AS_THEY_CAME, CHANGED, RUNS, REFUSED = "as-they-came", "changed", "runs", "refused"
-"""Its files have their hashes; they have not (why); it ran (regions, seconds); it did not (why)."""
+"""Its files have their hashes; they have not (why); it ran (regions, seconds, its report's lines); it did not (why)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,15 @@ class ModelShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureShown:
+    """A picture of a trust record: what it shows, its file, and what must be read with it."""
+
+    title: str
+    file: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
     """A model on its way in: where it is, and what a person says where it is silent. "" leaves it to the source.
 
@@ -64,7 +73,10 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelsState:
-    """Everything that is shown. ``chosen`` is the ``name@version`` that is looked at, ``doing`` what goes on."""
+    """Everything that is shown. ``chosen`` is the ``name@version`` that is looked at, ``doing`` what goes on.
+
+    ``pictures`` are of the trust record of the model ``pictured``.
+    """
 
     phase: Phase = Phase.IDLE
     doing: str = ""
@@ -78,4 +90,6 @@ class ModelsState:
     search: str = ""
     chosen: str = ""
     incoming: Incoming = Incoming()
+    pictures: tuple[PictureShown, ...] = ()
+    pictured: str = ""
     word: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from slicermedai.app.models_state import CHANGED, REFUSED, RUNS, ModelShown, ModelsState, Verdict
 from slicermedai.app.words import Translate, untranslated
+from slicermedai.app.words import stage_text as shared_stage_text
 from slicermedai.domain.estimate import Took
 
 DEMONSTRATION = "DEMONSTRATION WEIGHTS: not for patients."
@@ -55,6 +56,7 @@ def detail(model: ModelShown | None, tr: Translate = untranslated, *, took: Sequ
         lines.append(tr("It lies in a shared folder, which this installation does not change."))
     if model.verdict:
         lines.append(tr("Last look: {text}").format(text=verdict_text(model.verdict, tr)))
+        lines += _report_lines(model.verdict, tr)
     if took:
         last = took[-1].network_seconds + took[-1].rest_seconds
         text = tr("Runs on this computer: {count}, the last took {seconds:.0f} s on {device}")
@@ -65,6 +67,13 @@ def detail(model: ModelShown | None, tr: Translate = untranslated, *, took: Sequ
     if model.record:
         lines += [tr("Trust record:"), *(f"  {line}" for line in model.record)]
     return "\n".join(lines)
+
+
+def _report_lines(verdict: Verdict, tr: Translate) -> list[str]:
+    """What had to be done for a model that ran, and its steps, as the engine says them."""
+    kind, *rest = verdict
+    lines = rest[2:] if kind == RUNS else []
+    return [tr("Report of the try:"), *(f"  {line}" for line in lines)] if lines else []
 
 
 def verdict_text(verdict: Verdict, tr: Translate = untranslated) -> str:
@@ -91,8 +100,9 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
         "verify": tr("Hashing all files"),
         "check": tr("Trying the model on a generated image"),
         "remove": tr("Removing"),
+        "pictures": tr("Drawing its trust record"),
     }
-    return known.get(stage, stage)
+    return known.get(stage) or shared_stage_text(stage, tr)
 
 
 def outcome(state: ModelsState, verdicts: Mapping[str, Verdict], tr: Translate = untranslated) -> str:
@@ -111,6 +121,9 @@ def outcome(state: ModelsState, verdicts: Mapping[str, Verdict], tr: Translate =
         "roll back": tr("The name alone stands for {title} again."),
         "remove": tr("It is removed."),
         "agree": tr("{title} may run its code, as long as its files stay as they are."),
+        "pictures": tr("The trust record of {title} is drawn.")
+        if state.pictures
+        else tr("The trust record of {title} has nothing that could be drawn: see its lines above."),
     }
     if state.doing in known:
         return known[state.doing].format(title=title)

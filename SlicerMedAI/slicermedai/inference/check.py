@@ -11,6 +11,7 @@ import numpy as np
 from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.prompts import PointPrompt
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, MedAIError
@@ -39,17 +40,24 @@ class Checked:
         return not self.report.refused
 
 
-def check_bundle(ref: BundleRef, *, task: Task | None = None, settings: RunSettings | None = None) -> Checked:
+def check_bundle(
+    ref: BundleRef,
+    *,
+    task: Task | None = None,
+    settings: RunSettings | None = None,
+    progress: Progress = silent,
+) -> Checked:
     """Run ``ref`` on generated images of its modality; whatever stops it is in the report and is not raised.
 
-    ``task`` replaces the one that the bundle names (one with other weights, for a bundle that has none).
+    ``task`` replaces the one that the bundle names (one with other weights, for a bundle that has none). ``progress``
+    may stop it by an exception of its own.
     """
     began, ledger = time.perf_counter(), Ledger()
     try:
         manifest = replace(read_manifest(Path(ref.path)), ref=ref)
         inputs = generated_inputs(manifest, ledger)
         run, how = task or make_task(ref), settings or RunSettings(device="cpu")
-        found, words = _predicted(run, ref, inputs, how)
+        found, words = _predicted(run, ref, inputs, how, listeners=Listeners(progress=progress))
     except MedAIError as error:
         return Checked(report=ledger.report(str(error)), seconds=time.perf_counter() - began)
     checked = _checked(found, time.perf_counter() - began)
@@ -59,20 +67,20 @@ def check_bundle(ref: BundleRef, *, task: Task | None = None, settings: RunSetti
 
 
 def _predicted(
-    run: Task, ref: BundleRef, inputs: dict[str, Volume], settings: RunSettings
+    run: Task, ref: BundleRef, inputs: dict[str, Volume], settings: RunSettings, *, listeners: Listeners
 ) -> tuple[Prediction, tuple[str, ...]]:
     """What the bundle finds, with a point in the middle too where it goes by marks; and that in words."""
     label = in_words(ref.labels[0][1])
     marked = replace(settings, prompts=(PointPrompt(label=label, position=(0.0, 0.0, 0.0)),))
     try:
-        found = run.predict(ref, inputs, settings=settings, listeners=Listeners())
+        found = run.predict(ref, inputs, settings=settings, listeners=listeners)
     except InputError as error:
         if error.attribute != "prompts":
             raise
-        return run.predict(ref, inputs, settings=marked, listeners=Listeners()), (f"marks: {label}, needs one",)
+        return run.predict(ref, inputs, settings=marked, listeners=listeners), (f"marks: {label}, needs one",)
     if not any(item.rule == "prompts" for item in found.compatibility.applied):
         return found, ()
-    by_mark = run.predict(ref, inputs, settings=marked, listeners=Listeners())
+    by_mark = run.predict(ref, inputs, settings=marked, listeners=listeners)
     return found, (f"marks: {label}, {len(by_mark.regions)} regions by a point, {len(found.regions)} without",)
 
 
