@@ -93,6 +93,7 @@ class MedAIBatchWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMi
         ui.stateSelector.connect("activated(int)", self.onCases)
         self.connectButtons(
             **{"addRule": self.edited(presenter.add_rule), "removeRule": presenter.remove_rule},
+            **{"undoRules": self.edited(presenter.undo_rules)},
             **{"upRule": self.edited(lambda: presenter.move_rule(-1)), "openRules": self.onOpenRules},
             **{"downRule": self.edited(lambda: presenter.move_rule(1)), "saveRules": self.edited(self.onSaveRules)},
             **{"preview": self.edited(presenter.preview), "run": self.edited(self.onRun), "cancel": presenter.cancel},

@@ -19,6 +19,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from slicermedai.app import plan_words
 from slicermedai.app.help import help_text
 from slicermedai.app.plan_panel import Panel
 from slicermedai.app.plan_run import PlanRun
@@ -90,7 +91,7 @@ class MedAIPlanWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMix
         ui.contoursCheckBox.connect("toggled(bool)", self.onContours)
         ui.personEdit.connect("textChanged(QString)", plan.choose_person)
         self.connectButtons(
-            **{"show": plan.look, "anew": plan.start_anew, "edit": plan.edit, "take": plan.follow},
+            **{"show": plan.look, "anew": self.onAnew, "edit": plan.edit, "take": plan.follow},
             **{"margin": self.onMargin, "cutMargin": self.onCutMargin, "plane": plan.cut_plane, "box": plan.cut_box},
             **{"turn": self.onTurn, "remove": self.onRemove, "undo": plan.undo, "redo": plan.redo},
             **{"size": self.onSize, "phase": plan.join_phase, "save": plan.save, "surfaces": self.onSurfaces},
@@ -148,6 +149,12 @@ class MedAIPlanWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMix
 
     def onContours(self, on):
         self.logic.plan.show_contours(on=on)
+
+    def onAnew(self):
+        plan = self.logic.plan
+        question = plan_words.anew_question(plan.translate)
+        if not plan.state.pending or slicer.util.confirmOkCancelDisplay(question):
+            plan.start_anew()
 
     # --- edits -------------------------------------------------------------------------------------------------------
 

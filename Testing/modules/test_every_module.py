@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from PySide6 import QtWidgets
@@ -19,6 +20,16 @@ from Testing.modules import readable
 MODULES = Path(__file__).resolve().parents[2] / "SlicerMedAI"
 PANELS = sorted(path.stem for path in (MODULES / "Resources" / "UI").glob("*.ui"))
 POINTS = 10
+ASKS = "a question before it"
+TAKEN_BACK = {
+    "MedAI": {"removeButton": "addButton"},
+    "MedAIBatch": {"removeRuleButton": "undoRulesButton"},
+    "MedAIMark": {"removeButton": "undoButton", "clearButton": "undoButton"},
+    "MedAIModels": {"removeButton": ASKS},
+    "MedAIPlan": {"removeButton": "undoButton", "anewButton": ASKS},
+    "MedAIReport": {"removeButton": ASKS},
+}
+"""How what a button throws away comes back, by module and button; tests of each module try it."""
 WIDEST = 1280
 """Pixels that a panel may take at 200 %: two thirds of a screen of 1920, the views beside it."""
 
@@ -97,6 +108,18 @@ def test_text_without_room_and_text_without_contrast_are_found(
     assert {line.partition(":")[0] for line in readable.clipped(panel)} == {"pinButton", "messageLabel", "modelsTable"}
     assert [line.partition(":")[0] for line in readable.faint(panel)] == ["zooLabel"]
     module.close()
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_whatever_throws_something_away_asks_before_or_can_be_taken_back(name: str) -> None:
+    form = ElementTree.parse(MODULES / "Resources" / "UI" / f"{name}.ui")
+    buttons = {str(one.get("name")) for one in form.iter("widget") if one.get("class") == "QPushButton"}
+    found = {one for one in buttons if re.match("remove|clear|delete|anew|discard|reset", one)}
+    known = TAKEN_BACK.get(name, {})
+    assert found == set(known)
+    assert {back for back in known.values() if back != ASKS} <= buttons
+    if ASKS in known.values():
+        assert "confirmOkCancelDisplay(" in (MODULES / f"{name}.py").read_text(encoding="utf-8")
 
 
 def observers_of(scene: Any) -> list[str]:

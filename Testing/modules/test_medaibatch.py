@@ -223,6 +223,10 @@ def test_a_rule_is_written_in_plain_words_by_keyboard_and_kept_in_a_file(
     assert ui.nameEdit.text == "thin"
     harness.click(ui.removeRuleButton)
     assert not ui.removeRuleButton.enabled
+    harness.click(ui.undoRulesButton)
+    assert [row[0] for row in texts(ui.rulesTable)] == ["rule-1", "thin"]
+    assert (ui.nameEdit.text, ui.rulesTable.currentRow()) == ("thin", 1)
+    harness.click(ui.removeRuleButton)
     ui.kernelEdit.setText("/B[2/")
     harness.click(ui.addRuleButton)
     assert presenter_of(batch).rule.kernel != "B[2"

@@ -290,8 +290,12 @@ def test_a_saved_plan_is_gone_on_with_and_its_numbers_are_equal(
     assert texts(ui.numbersTable) == rows
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 1
     assert "Saved." in ui.standingLabel.text
-    press(harness, module, "anew")
-    assert texts(ui.stepsTable) == []
+    press(harness, module, "plane")
+    for answer, steps in (("cancel", 3), ("ok", 0)):
+        harness.dialogs.answer(answer)
+        press(harness, module, "anew")
+        assert len(texts(ui.stepsTable)) == steps
+    assert "is not saved" in harness.dialogs.shown[0].text
 
 
 def test_a_box_that_is_turned_takes_what_lies_in_it_and_one_inside_out_is_refused(

@@ -142,6 +142,7 @@ class Panel(ResultPanel):
             ui.rulesTable.blockSignals(blocked)
         last = len(state.rules.rules) - 1
         ui.removeRuleButton.enabled = presenter.editable and last > 0
+        ui.undoRulesButton.enabled = presenter.can_undo_rules
         ui.upRuleButton.enabled = presenter.editable and state.rule > 0
         ui.downRuleButton.enabled = presenter.editable and state.rule < last
         self.form.show()

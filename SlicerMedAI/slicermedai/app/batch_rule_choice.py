@@ -26,6 +26,12 @@ class ChoosingRules(Needing):
         super().__init__(missing=missing, translate=translate)
         self.state = BatchState()
         self._suggested = self.state.rules
+        self._earlier: list[tuple[SeriesRules, int]] = []
+
+    @property
+    @abstractmethod
+    def editable(self) -> bool:
+        """True where things may be chosen."""
 
     @abstractmethod
     def _changed(self, **values: Any) -> None:
@@ -84,6 +90,17 @@ class ChoosingRules(Needing):
             self._set(message=str(error))
 
     @property
+    def can_undo_rules(self) -> bool:
+        """True where a change of the rules can be taken back."""
+        return self.editable and bool(self._earlier)
+
+    def undo_rules(self) -> None:
+        """Take the last change of the rules back: an edit, a rule that came or went, a file that was opened."""
+        if self.can_undo_rules:
+            rules, chosen = self._earlier.pop()
+            self._changed(rules=rules, rule=chosen)
+
+    @property
     def _before(self) -> tuple[Rule, ...]:
         return self.state.rules.rules[: self.state.rule]
 
@@ -107,6 +124,7 @@ class ChoosingRules(Needing):
             self.changed.emit(self.state)  # what was typed is shown as it was
             return
         if rules != self.state.rules:
+            self._earlier.append((self.state.rules, self.state.rule))
             self._changed(rules=rules, rule=chosen)
         else:
             self._set(rule=chosen)

@@ -198,6 +198,11 @@ def standing_text(state: PlanState, tr: Translate = untranslated) -> str:
     return " ".join(filter(None, [told, saved]))
 
 
+def anew_question(tr: Translate = untranslated) -> str:
+    """Asked before a plan that is saved nowhere is given up."""
+    return tr("This plan is not saved. Give it up, and begin with a new one?")
+
+
 def editing_text(name: str, tr: Translate = untranslated) -> str:
     """What to do while a segment is edited."""
     return tr("{name} is in the Segment Editor. Come back here when it is right: the numbers follow.").format(name=name)
