@@ -9,6 +9,7 @@ from pathlib import Path
 from _data import fetch_brain, fetch_colin27, fetch_mrhead
 from _demo_all import COHORT, INDEX, WITH_IDENTITY, add_all
 from _demo_arguments import Wanted
+from _demo_lesions import add_lesions
 from _demo_objects import ALL, add_objects
 
 from slicermedai.cli.commands import obey, understand
@@ -58,6 +59,9 @@ def run_demo(wanted: Wanted, scratch: Path) -> int:
         route = ["--identity", "deidentify", "--preset", "research"]
         formats = ["--formats", ",".join(ALL)] if wanted.source is None else []
         code = obey(understand([*job, *route, *formats, "--remark", remark, "--series", wanted.series]))
+        if code == 0 and wanted.source is None:
+            _say("A detector on a generated thorax: synthetic-trained, not for patients.")
+            code = add_lesions(out, scratch)
         if code == 0:
             _say(add_objects(out))
         if code == 0 and wanted.everything:

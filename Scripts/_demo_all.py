@@ -130,6 +130,7 @@ def _index(cases: list[tuple[str, str, str]], numbers: list[tuple[str, str]]) ->
         el("p", RESEARCH_USE, class_="banner", role="note"),
         el("h2", "One study"),
         el("p", el("a", "The report", href="report.html"), ": de-identified, segmented, measured, written as DICOM."),
+        el("p", el("a", "What was made of it, and a detector on a generated thorax", href="objects.html")),
         el("h2", "A small cohort"),
         el("p", GENERATED, class_="banner", role="note"),
         el("p", el("a", "The quality sheet", href=f"{COHORT}/{SHEET}"), f": {told}. ",

@@ -150,9 +150,9 @@ reports look. It was never shown a real image, and what it finds in one means no
 - **Input**: CT of the thorax, {WINDOW[0]:g} to {WINDOW[1]:g} HU.
 - **Output**: boxes coded as nodule (SNOMED CT 27925004), each with a score.
 - **Validation**: {validation} that neither training nor calibration saw.
-- **Trust record**: `trust/`, of {len(CALIBRATION)} other generated patients. It applies to images that are declared
-  to be generated alone, and no run of this program declares that: whatever it is given, a run says "not calibrated".
-  The record shows what `slicermedai calibrate` leaves of a detector, and no more.
+- **Trust record**: `trust/`, of {len(CALIBRATION)} other generated patients. It applies to images alone whose headers
+  say that they are generated (Synthetic Data, 0008,001C); of every other image a run says "not calibrated". It makes
+  no light green, of no image.
 - **Licence**: Apache-2.0. Research and demonstration only; not a medical device.
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from _demo_examples import EXAMPLES, add_examples
+from _demo_lesions import LESIONS
 
 from slicermedai.domain.markup import el, page, table
 from slicermedai.domain.notice import RESEARCH_USE
@@ -29,7 +30,7 @@ def add_objects(out: Path) -> str:
     """Write ``out/examples`` and, over these and ``out/dicom``, ``out/objects.html``; what it says, in a sentence."""
     files = [path for path in sorted((out / DICOM).glob("*")) if path.is_file()] + add_examples(out)
     rows = [(path, _format(path), dict(_judged(path))) for path in files]
-    write_text(out / PAGE, _page(rows))
+    write_text(out / PAGE, _page(out, rows))
     found = [said for _, _, judged in rows for said in judged.values()]
     looks = [said for said in found if isinstance(said, int)]
     absent = sorted({name for _, _, judged in rows for name, said in judged.items() if said == _ABSENT})
@@ -76,7 +77,15 @@ def _fhir(module: str, path: Path) -> int:
     return 0
 
 
-def _page(rows: list[tuple[Path, str, dict[str, int | str]]]) -> str:
+def _lesions(out: Path) -> tuple[Element, ...]:
+    """Where the candidates of the demonstration detector are, if there are any."""
+    if not (out / LESIONS / "report.html").is_file():
+        return ()
+    words = " of a detector that is synthetic-trained, not for patients, on a generated thorax."
+    return (el("p", el("a", "The report", href=f"{LESIONS}/report.html"), words),)
+
+
+def _page(out: Path, rows: list[tuple[Path, str, dict[str, int | str]]]) -> str:
     import slicermedai.batch
 
     style = (Path(slicermedai.batch.__file__).parent / "sheet.css").read_text(encoding="utf-8")
@@ -86,6 +95,7 @@ def _page(rows: list[tuple[Path, str, dict[str, int | str]]]) -> str:
         el("h1", "The objects of the demonstration"),
         el("p", RESEARCH_USE, class_="banner", role="note"),
         el("p", el("a", "The report", href="report.html"), " says what is in them."),
+        *_lesions(out),
         _table("Files, and errors that validators found", [one for one in rows if one[0].parent.name == DICOM]),
         el("p", _GENERATED, class_="banner", role="note"),
         _table("Objects that the one study has none of", [one for one in rows if one[0].parent.name == EXAMPLES]),

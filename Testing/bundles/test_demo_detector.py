@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
-from slicermedai.bundles.registry import resolve
+from slicermedai.bundles import registry, shipped
+from slicermedai.bundles.registry import RECIPES, fetch, resolve
+from slicermedai.bundles.verify import content_sha256
 from slicermedai.cli.execute import execute
 from slicermedai.confidence.findings import findings_of
-from slicermedai.confidence.models import manifest_of, records_folder
+from slicermedai.confidence.models import manifest_of, record_of, records_folder
 from slicermedai.confidence.record import load_record
 from slicermedai.confidence.run import Origin, RunTrust
 from slicermedai.domain.finding import Box, ConfidenceState
+from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.errors import HashMismatchError
 from slicermedai.inference.spots import spots_in
 from slicermedai.inference.task import RunSettings, predict
+from slicermedai.jobs.home import home as home_folder
 from slicermedai.jobs.specs import RunJob
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
@@ -69,12 +76,12 @@ def test_its_descriptions_are_those_that_its_script_writes(scripts: ModuleType) 
         assert json.loads((BUNDLE / path).read_text("utf-8")) == body, path
 
 
-def test_its_card_is_that_which_its_script_writes_and_says_that_no_run_uses_the_record(scripts: ModuleType) -> None:
+def test_its_card_is_that_which_its_script_writes_and_says_of_what_its_record_speaks(scripts: ModuleType) -> None:
     card = (BUNDLE / "docs" / "README.md").read_text("utf-8")
     (line,) = [line for line in card.splitlines() if line.startswith("- **Validation**: ")]
     found = line.removeprefix("- **Validation**: ").removesuffix(" that neither training nor calibration saw.")
     assert scripts.card(found) == card
-    assert "no run of this program declares that" in card
+    assert "images alone whose headers\n  say that they are generated" in card and "no light green" in card
 
 
 def sensitivity(boxes: list[Box], made: Thorax) -> tuple[int, int]:
@@ -114,6 +121,56 @@ def test_its_record_is_of_generated_patients_and_speaks_of_no_real_image() -> No
         told, quality = trust.judged(findings_of(ref, prediction, seed="s"), precision="float32")
         assert told and {one.confidence.state for one in told} == {state}
         assert {one.light for one in quality} == {"not assessed"}
+
+
+def test_it_is_fetched_from_the_programs_own_resources_with_its_record() -> None:
+    ref = fetch("synthetic-nodules")
+    assert Path(ref.path) == home_folder() / "models" / BUNDLE.name and content_sha256(BUNDLE) == shipped.CONTENT
+    assert content_sha256(Path(ref.path)) == shipped.CONTENT
+    record = record_of(manifest_of(ref))
+    assert record is not None and record.provenance.generated
+    (kept,) = records_folder().iterdir()
+    kept.unlink()
+    assert fetch("synthetic-nodules").title == ref.title and record_of(manifest_of(ref)) == record
+
+
+def test_files_that_are_not_those_that_are_pinned_are_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(BUNDLE, changed)
+    (changed / "docs" / "README.md").write_text("for patients", encoding="utf-8")
+    recipe = next(one for one in RECIPES if one.name == shipped.NAME)
+    monkeypatch.setattr(registry, "RECIPES", (replace(recipe, source=lambda: changed),))
+    with pytest.raises(HashMismatchError):
+        fetch("synthetic-nodules")
+    assert not (home_folder() / "models" / BUNDLE.name).exists() and not records_folder().exists()
+
+
+@pytest.mark.parametrize(("said", "state"), [("YES", "CALIBRATED"), ("NO", "NOT_CALIBRATED"), ("", "NOT_CALIBRATED")])
+def test_a_run_tells_probabilities_of_images_alone_that_call_themselves_generated(said: str, state: str) -> None:
+    ref, made = fetch("synthetic-nodules"), thorax(SEEN_BY_NOBODY[0])
+    header = Dataset()
+    header.Manufacturer = "SlicerMedAI"
+    if said:
+        header.SyntheticData = said
+    prediction = predict(ref, made.volume, settings=RunSettings(device="cpu"))
+    trust = RunTrust.of(ref, made.volume, [header])
+    told, quality = trust.judged(findings_of(ref, prediction, seed="s"), precision="float32")
+    assert told and {one.confidence.state.name for one in told} == {state}
+    assert {one.light for one in quality} == {"not assessed"}
+    warned = trust.noted(Provenance(bundle="b", bundle_version="1", weights_sha256="0")).warnings
+    assert any("says of itself that it is generated" in line for line in warned) == (said == "YES")
+
+
+def test_an_image_that_calls_itself_generated_counts_for_demonstrations_alone() -> None:
+    ref, made = fetch("synthetic-nodules"), thorax(SEEN_BY_NOBODY[0])
+    header = Dataset()
+    header.SyntheticData = "YES"
+    prediction = predict(ref, made.volume, settings=RunSettings(device="cpu"))
+    trust = RunTrust.of(replace(ref, demonstration=False), made.volume, [header])
+    told, _ = trust.judged(findings_of(ref, prediction, seed="s"), precision="float32")
+    assert {one.confidence.state for one in told} == {ConfidenceState.NOT_CALIBRATED}
 
 
 def test_a_result_of_it_says_that_it_is_not_for_patients(tmp_path: Path) -> None:

@@ -14,15 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from slicermedai import load
 from slicermedai.console import cohorts, planning
+from slicermedai.domain.finding import Box, ConfidenceState
 from Testing.fixtures import liver
 from Testing.fixtures.grids import covering
+from Testing.fixtures.identity import Identity, identity_tokens
+from Testing.fixtures.leaks import leaks
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
+from Testing.fixtures.thorax import thorax
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "Scripts"
@@ -50,7 +55,36 @@ def demo_script(brain_model: None, monkeypatch: pytest.MonkeyPatch) -> ModuleTyp
     monkeypatch.setattr(script, "fetch_colin27", lambda: None)
     monkeypatch.setattr(script, "fetch_mrhead", lambda: None)
     monkeypatch.setattr(script, "head_phantom", lambda: head_phantom(covering("SPL", spacing=(3.0, 3.0, 3.0))))
+    monkeypatch.setattr(script, "add_lesions", lambda out, scratch: 0)
     return script
+
+
+def test_the_demo_shows_a_detector_with_probabilities_and_says_everywhere_that_it_is_of_no_patient(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script, objects = importlib.import_module("_demo_lesions"), importlib.import_module("_demo_objects")
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "out").mkdir()
+    assert script.add_lesions(tmp_path / "out", tmp_path / "scratch") == 0
+    folder = tmp_path / "out" / "lesions"
+    result = load(folder)
+    assert {one.confidence.state for one in result.findings} == {ConfidenceState.CALIBRATED}
+    assert {one.light for one in result.quality} == {"not assessed"} and result.provenance.demonstration
+    nodules = [one.center for one in thorax(script.PATIENT).nodules]
+    sure = [one.region for one in result.findings if (one.confidence.probability or 0) > 0.6]
+    middles = [box.frame[0] for box in sure if isinstance(box, Box)]
+    assert len(middles) == len(nodules) == 4
+    assert all(min(np.linalg.norm(middle - np.array(one)) for one in nodules) < 4 for middle in middles)
+    assert [one.explains for one in result.maps] == [(result.findings[0].tracking_uid,)]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for words in ("GENERATED DATA", "synthetic-trained, not for patients", "generated images, of no patient"):
+        assert words.lower() in page.lower(), words
+    assert "saliency not validated" in page and len(list((folder / "pictures").glob("*.png"))) >= 3
+    objects.add_objects(tmp_path / "out")
+    assert 'href="lesions/report.html"' in (tmp_path / "out" / "objects.html").read_text(encoding="utf-8")
+    assert not leaks([path for path in folder.rglob("*") if path.is_file()], identity_tokens(Identity()))
 
 
 def test_without_a_network_the_demo_runs_on_a_phantom_and_says_so(

