@@ -13,7 +13,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import FormatError, MissingContextError
 from slicermedai.export.agreement import check_probabilities, check_volumes
 from slicermedai.export.attributes import IDENTITY
-from slicermedai.export.context import make_context
+from slicermedai.export.context import ExportContext, make_context
 from slicermedai.export.formats import Format, chosen, cites_of
 from slicermedai.export.subject import explains_findings
 
@@ -65,12 +65,18 @@ def export_result(
     for number, made in enumerate(wanted):
         progress("export", number / len(wanted))
         written += made.write(result, folder, context=context)
-    if result.course is not None and any(made.name == "sr" for made in wanted):
-        from slicermedai.export import sr_course
-
-        written += sr_course.write(result, folder, context=context)
+    written += _course(result, folder, context) if "sr" in [made.name for made in wanted] else []
     progress("export", 1.0)
     return written
+
+
+def _course(result: AnalysisResult, folder: Path, context: ExportContext) -> list[Path]:
+    """The report on a series over time; nothing of a single image."""
+    if result.course is None:
+        return []
+    from slicermedai.export import sr_course
+
+    return sr_course.write(result, folder, context=context)
 
 
 def export_pictured(
