@@ -21,6 +21,7 @@ from slicermedai.plan.keep import save_plan
 from slicermedai.plan.numbers import table_of
 from slicermedai.plan.shapes import COLORS, MARGIN, REMNANT, RESECTION, TOUCH
 from slicermedai.plan.start import start_plan
+from slicermedai.report.plan_legend import short_names
 from slicermedai.report.plan_page import PlanContext, render_plan_page, write_plan_page
 from slicermedai.scene.pictures import Picture
 from Testing.browser import printed, screenshot
@@ -90,6 +91,28 @@ def test_a_crowded_plan_still_prints_on_one_page_and_says_what_is_not_on_it(plan
     assert f"and {len(table.warnings) - 5} more: see warnings.txt of the saved plan" in said
 
 
+def test_structures_whose_names_differ_in_the_middle_are_told_apart_and_so_is_what_they_are_near(plan, tmp_path):
+    said = render_plan_page(context_of(a_crowded_plan(plan), tmp_path))
+    names = re.findall(r'<th scope="row"><span title="(metastasis[^":]*name)">([^<]*)<', said)
+    assert len(names) == len(set(names)) == 8
+    assert len({short for _, short in names}) == 8
+    assert all(len(short) <= 21 and re.search(rf"\b{re.findall(r'[0-9]+', name)[0]}\b", short) for name, short in names)
+    distances = said[said.index("Distances</h2>") : said.index("</table>", said.index("Distances</h2>"))]
+    assert distances.count("</tr>") == 12
+    assert len(re.findall(r"(?:to (?:hepatic vein|portal vein|the border of liver))", distances)) >= 12
+
+
+def test_short_names_of_two_stay_two():
+    long = "the same beginning of a name, and "
+    names = ["liver", f"{long}one end", f"{long}two end", f"{long}two end of all", "x" * 40, "x" * 30 + "y" * 10]
+    found = short_names(names)
+    assert found["liver"] == "liver"
+    assert len(set(found.values())) == len(names)
+    assert max(map(len, found.values())) <= 21
+    alike = [f"{'same ' * 9}{number}{' same' * 9}" for number in range(3)]
+    assert len(set(short_names(alike).values())) == 3
+
+
 def test_every_number_on_it_is_one_of_the_table(plan, tmp_path):
     said = render_plan_page(context_of(plan, tmp_path))
     shown = [float(value) for value in re.findall(r'<data value="([^"]+)"', said)]
@@ -107,6 +130,7 @@ def test_what_was_not_assessed_and_who_it_is_are_said(plan, tmp_path):
     for words in ("Research use only", "Vauthey 2002", "reaches hepatic vein", "plane through (-24.0, 2.0, 8.0)"):
         assert words in said
     assert "Vena &lt;cava&gt; is free." in said
+    assert ">lesion + 14 mm: lesion and margin in the organ<" in said
     assert "takes away what lies right, superior and posterior of it, along (-0.80, 0.36, 0.48)" in said
 
 

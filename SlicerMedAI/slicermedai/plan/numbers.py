@@ -302,7 +302,7 @@ def _warnings(plan: Plan, zones: tuple[MarginZone, ...], found: Resection | None
             yield f"{phase.moving} lies up to {left.largest:.1f} mm off in places, more than {phase.limit:g} mm."
     yield from (line for one in plan.alignments for line in one.remarks)
     for rest in found.left_behind if found else ():
-        yield f"{rest.ml:.1f} ml of {rest.lesion} stay behind."
+        yield f"{f'{rest.ml:.1f}' if rest.ml >= 0.1 else 'Less than 0.1'} ml of {rest.lesion} stay behind."
     for name in found.cut_through if found else ():
         yield f"{name} is cut through: a part of it goes, and a part stays."
     yield from _at_edge(plan, zones)

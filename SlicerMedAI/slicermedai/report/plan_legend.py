@@ -1,4 +1,4 @@
-"""What the colours of a plan's pictures are, for its page."""
+"""What a plan's page calls its structures where there is little room, and what the colours of its pictures are."""
 
 from __future__ import annotations
 
@@ -27,10 +27,44 @@ def legend(plan: Plan, table: PlanTable) -> Html:
         OUTER: ("outer contour", bool(plan.contours)),
     }
     known = [(words, COLORS[kind]) for kind, (words, is_shown) in shown.items() if is_shown]
-    known += [(middle_out(one.name, NAME), one.label.color) for one in plan.structures[:_STRUCTURES]]
+    called = short_names(plan.names)
+    known += [(called[one.name], one.label.color) for one in plan.structures[:_STRUCTURES]]
     left = len(plan.structures) - _STRUCTURES
     more = [tag("span", f"and {left} more structures")] if left > 0 else []
     return tag("p", *(_chip(*one) for one in known), *more, class_="legend")
+
+
+def short_names(names: Sequence[str], letters: int = NAME) -> dict[str, str]:
+    """Name -> at most so many letters of it; of two names it stays two.
+
+    Without its middle; where others would look the same, its beginning and the word in which they differ first, and as
+    the last means its number.
+    """
+    found = {name: middle_out(name, letters) for name in names}
+    for name, short in list(found.items()):
+        alike = [one for one in names if one != name and middle_out(one, letters) == short]
+        if alike:
+            found[name] = _around(name, _first_difference(name, alike), letters)
+    for number, (name, short) in enumerate(list(found.items()), 1):
+        if list(found.values()).count(short) > 1:
+            end = f" #{number}"
+            found[name] = f"{short[: letters - len(end)]}{end}"
+    return found
+
+
+def _first_difference(name: str, others: Sequence[str]) -> int:
+    pairs = ([letter == other for letter, other in zip(name, one, strict=False)] for one in others)
+    return max(same.index(False) if False in same else len(same) for same in pairs)
+
+
+def _around(name: str, place: int, letters: int) -> str:
+    """The beginning, and what stands from the word on that ``place`` lies in."""
+    begin, first = letters // 3, name.rfind(" ", 0, place) + 1
+    if first <= begin:
+        return f"{name[: letters - 1]}…"
+    rest = name[first:]
+    room = letters - begin - 1
+    return f"{name[:begin]}…{rest if len(rest) <= room else f'{rest[: room - 1]}…'}"
 
 
 def middle_out(name: str, letters: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -29,7 +29,7 @@ from slicermedai.plan.numbers import EDITED, NOT_ASSESSED, Part, PlanRow, PlanTa
 from slicermedai.plan.planned import PREFIX
 from slicermedai.report.markup import Html, items, join, number, resource, rounded, tag, text
 from slicermedai.report.people import date, person
-from slicermedai.report.plan_legend import NAME, legend, middle_out
+from slicermedai.report.plan_legend import NAME, legend, middle_out, short_names
 from slicermedai.scene.pictures import Picture
 
 FILE_NAME = "plan.html"
@@ -47,7 +47,7 @@ _NOTED = (Part.BODY, Part.ALIGNMENT)
 _SHORT = 30  # letters of a note that stands in the line of its number
 _LINES = 5  # warnings, cuts, notes
 _LETTERS = 180  # of each of them
-_LONG_NAME = 48  # letters of a name in a wide column
+_LONG_NAME, _CUT, _LONGEST = 48, 44, 76  # letters of a name in a wide column: whole, cut, with what is beside it
 _UNITS = {"m2": "m²"}  # UCUM has no raised figures
 _ENDS = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))  # LPS: minus, plus
 _NEAR = 0.26  # sine of 15 degrees
@@ -113,7 +113,7 @@ def render_plan_page(context: PlanContext) -> str:
         The plan was not made of the result, see :func:`slicermedai.plan.belonging.check_belongs`: the page would bear
         another patient's name.
     """
-    plan, table = context.plan, context.table
+    plan, table, called = context.plan, context.table, short_names(context.plan.names)
     check_belongs(plan, context.result)
     is_known = context.result.study.identity is Identity.KEEP  # dates of a pseudonymous study are shifted
     return Template(resource("plan_page.html")).substitute(
@@ -125,8 +125,8 @@ def render_plan_page(context: PlanContext) -> str:
         warnings=_warned(context),
         tiles=_tiles(table),
         pictures=_pictures(context),
-        left=join([_sizes(table), _numbers(table, Part.DISTANCES)]),
-        right=join(_numbers(table, part) for part in (Part.RESECTION, Part.BODY, Part.MARGINS, Part.ALIGNMENT)),
+        left=join([_sizes(table, called), _numbers(table, Part.DISTANCES, called)]),
+        right=join(_numbers(table, part, called) for part in (Part.RESECTION, Part.BODY, Part.MARGINS, Part.ALIGNMENT)),
         cuts=_titled("Cuts", [_cut(one) for one in plan.cuts]),
         notes=_titled("Notes", list(plan.notes)),
         person=text(person(context.person) if is_known else ""),
@@ -181,14 +181,16 @@ def _made_by(context: PlanContext) -> str:
     drawn = [one.name for one in context.plan.structures if one.edited and not one.phase]
     if not drawn:
         return f"Segmented by {_model(context.result)}"
-    return f"Segmented by {_model(context.result)}, but for {_named(drawn)}: edited by a person"
+    named = _named(drawn, short_names(context.plan.names))
+    return f"Segmented by {_model(context.result)}, but for {named}: edited by a person"
 
 
 def _accuracy(plan: Plan) -> str:
     brought = [one.name for one in plan.structures if one.phase]
     if not brought:
         return ACCURACY
-    return f"{ACCURACY}; those of {_named(brought)} are off by what is left between the phases too"
+    named = _named(brought, short_names(plan.names))
+    return f"{ACCURACY}; those of {named} are off by what is left between the phases too"
 
 
 def _tiles(table: PlanTable) -> Html:
@@ -231,17 +233,17 @@ def _figure(picture: Picture) -> Html:
     return tag("figure", image, tag("figcaption", picture.title))
 
 
-def _sizes(table: PlanTable) -> Html:
+def _sizes(table: PlanTable, called: Mapping[str, str]) -> Html:
     """A line for each structure: volume, diameters, inner and outer contour."""
     names = list(dict.fromkeys(row.subject for row in table.rows if row.part is Part.SIZES))
     most = _MOST[Part.SIZES]
     rows = [
-        (_short(name, NAME), *(_value(row) for row in _sizes_of(table, name)), _contour(table, name))
+        (_titled_name(called[name], name), *(_value(row) for row in _sizes_of(table, name)), _contour(table, name))
         for name in names[:most]
     ]
     headings = ("", "ml", "long mm", "short mm", "3D mm", "inner to outer ml")
     more = _more(len(names) - most, "structures")
-    return join([tag("h2", Part.SIZES), _table(headings, rows), more, _remarks_on_sizes(table)])
+    return join([tag("h2", Part.SIZES), _table(headings, rows), more, _remarks_on_sizes(table, called)])
 
 
 def _sizes_of(table: PlanTable, name: str) -> Iterator[PlanRow]:
@@ -257,7 +259,7 @@ def _contour(table: PlanTable, name: str) -> object:
     return " to ".join(rounded(row.value) for row in rows)
 
 
-def _remarks_on_sizes(table: PlanTable) -> Html:
+def _remarks_on_sizes(table: PlanTable, called: Mapping[str, str]) -> Html:
     """Of what inner and outer contours are, and whose borders a person drew."""
     said: dict[str, list[str]] = {}
     for row in table.rows:
@@ -265,36 +267,40 @@ def _remarks_on_sizes(table: PlanTable) -> Html:
         told = row.part is Part.CONTOURS or row.note == EDITED
         if row.note and told and row.subject not in said.setdefault(words, []):
             said[words].append(row.subject)
-    lines = [f"{words[0].upper()}{words[1:]}: {_named(names)}." for words, names in said.items()]
+    lines = [f"{words[0].upper()}{words[1:]}: {_named(names, called)}." for words, names in said.items()]
     return join(tag("p", line, class_="more") for line in lines)
 
 
-def _named(names: Sequence[str]) -> str:
+def _named(names: Sequence[str], called: Mapping[str, str]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return ", ".join(middle_out(name, NAME) for name in names[:_NAMES]) + more
+    return ", ".join(called.get(name) or middle_out(name, NAME) for name in names[:_NAMES]) + more
 
 
-def _numbers(table: PlanTable, part: Part) -> Html:
+def _numbers(table: PlanTable, part: Part, called: Mapping[str, str]) -> Html:
     rows = [row for row in table.rows if row.part is part]
     if not rows:
         return Html("")
     if part is Part.DISTANCES:  # the nearest first: they decide
         rows.sort(key=lambda row: row.value)
     most = _MOST[part]
-    shown = [(_name(row), _value(row), _UNITS.get(row.unit.value, row.unit.value)) for row in rows[:most]]
+    shown = [(_name(row, called), _value(row), _UNITS.get(row.unit.value, row.unit.value)) for row in rows[:most]]
     notes = dict.fromkeys(note for row in rows[:most] for note in _notes(row) if len(note) > _SHORT or part in _NOTED)
     said = join(tag("p", note, class_="more") for note in notes)
     return join([tag("h2", part), _table(("", "", ""), shown), said, _more(len(rows) - most, "numbers")])
 
 
-def _name(row: PlanRow) -> Html:
+def _name(row: PlanRow, called: Mapping[str, str]) -> Html:
     if row.part in (Part.RESECTION, Part.BODY):
         return text(row.name)
     said = f"{row.subject}: {row.name}"
     if row.part is Part.DISTANCES:
         short = ", ".join(note for note in _notes(row) if len(note) <= _SHORT)
         said = f"{row.subject} ({short})" if short else row.subject
-    return _short(said, _LONG_NAME)
+    shown = said
+    for name in sorted(called, key=len, reverse=True):
+        shown = shown if len(shown) <= _LONG_NAME else shown.replace(name, called[name])
+    most = _LONGEST if row.part is Part.DISTANCES else _LONG_NAME if shown == said else _CUT
+    return _titled_name(middle_out(shown, most), said)
 
 
 def _notes(row: PlanRow) -> list[str]:
@@ -304,9 +310,8 @@ def _notes(row: PlanRow) -> list[str]:
     return row.note.split("; ") if row.note and row.part in (Part.DISTANCES, Part.MARGINS) else []
 
 
-def _short(name: str, letters: int) -> Html:
-    """``name`` without its middle where it is longer; whole for those who point at it."""
-    shown = middle_out(name, letters)
+def _titled_name(shown: str, name: str) -> Html:
+    """``shown``, and the whole name for those who point at it."""
     return text(name) if shown == name else tag("span", shown, title=name)
 
 
