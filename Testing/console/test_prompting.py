@@ -175,6 +175,7 @@ class Line:
 
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
+        self.closed = False
 
     def send(self, request: dict[str, Any]) -> None:
         """Nobody listens."""
@@ -187,7 +188,8 @@ class Line:
         """It runs on."""
 
     def close(self) -> None:
-        """Nothing is to be closed."""
+        """Nothing is to be ended."""
+        self.closed = True
 
 
 @pytest.mark.parametrize("how", ["clear", "undo", "cancel"])
@@ -248,3 +250,19 @@ def test_options_that_do_not_exist_are_refused_at_once(image: Volume) -> None:
         slicermedai.prompt(image, "model", prompts=("A=1 2 3",))
     with pytest.raises(InputError, match="no image"):
         slicermedai.prompt({}, "model")
+
+
+def test_marks_are_replaced_at_once_and_a_session_that_rests_keeps_them(image: Volume, tmp_path: Path) -> None:
+    with slicermedai.prompt(image, str(tmp_path / "model")) as session:
+        session._child = line = Line()  # type: ignore[assignment]  # the edge to another process
+        session.add_point(PLACE, label="Body")
+        session.replace(
+            PointPrompt(label="Body", position=FAR), PointPrompt(label="Body", position=PLACE, inside=False)
+        )
+        assert [one.text for one in session.marks] == ["Body=-27.0 33.0 -31.0", "Body!=11.0 -18.0 9.0"]
+        session.rest()
+        assert line.closed and not session.is_waiting and len(session.marks) == 2
+        session.replace(*session.marks[:1])
+        assert session.is_waiting, "the next mark is asked about"
+        session.replace()
+        assert session.marks == ()

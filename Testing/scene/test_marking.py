@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import slicer
 import vtk
 
 from slicermedai.domain.prompts import BOX, INSIDE, OUTSIDE, BoxPrompt, PointPrompt, Prompt
@@ -149,3 +150,16 @@ def test_a_label_that_no_mark_can_have_is_refused_and_leaves_nothing(marks: Mark
         marks.begin(INSIDE, "Brain!")
     assert marks.marks == () and marks.placing == ""
     assert points(marks) == []
+
+
+def test_a_box_is_read_where_it_stands_once_placing_has_ended(marks: MarkScene) -> None:
+    told = list[int]()
+    marks.when_changed(lambda: told.append(len(marks.marks)))
+    marks.begin(BOX, "Brain")
+    node = active(marks)
+    node.InvokeCustomModifiedEvent(slicer.vtkMRMLMarkupsNode.PointStartInteractionEvent)
+    node.AddControlPoint(-1.0, -2.0, 3.0)
+    node.AddControlPoint(9.0, 8.0, 13.0)
+    interaction(marks).SwitchToViewTransformMode()
+    assert marks.marks == (BoxPrompt(label="Brain", low=(-9.0, -8.0, 3.0), high=(1.0, 2.0, 13.0)),)
+    assert told[-1] == 1

@@ -33,8 +33,16 @@ class Followed:
         self.node, self.kind, self.label = node, kind, label
         self.found: tuple[Prompt, ...] = ()
         self._told: Callable[[Followed], object] = lambda one: None
-        self.stop = follow(node, self._take, label=label, inside=kind != OUTSIDE)
+        self.stop = self._followed()
         self._told = told
+
+    def read_again(self) -> None:
+        """Read what the node holds now, whatever was told of it; what is held anew is told."""
+        self.stop()
+        self.stop = self._followed()
+
+    def _followed(self) -> Callable[[], None]:
+        return follow(self.node, self._take, label=self.label, inside=self.kind != OUTSIDE)
 
     def _take(self, found: tuple[Prompt, ...]) -> None:
         self.found = found

@@ -97,10 +97,19 @@ class MarkScene:
         self._watch_no_more(_MODE)
         if followed is None:
             return
-        if followed.kind == BOX and not followed.found:
-            self._drop(followed)
+        if followed.kind == BOX:
+            self._look_at_box(followed)
         if not self._quiet:
             self._told()
+
+    def _look_at_box(self, held: Followed) -> None:
+        """Read where the box stands by now; one that was not drawn to its end leaves the scene."""
+        before, self._quiet = self._quiet, True
+        if held.node.GetControlPointPlacementComplete():
+            held.read_again()
+        else:
+            self._drop(held)
+        self._quiet = before
 
     # --- marks -------------------------------------------------------------------------------------------------------
 
