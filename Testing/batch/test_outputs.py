@@ -16,6 +16,7 @@ import pytest
 
 from slicermedai.batch import outputs, table
 from slicermedai.batch.cohort import Case, Cohort, Standing, State
+from slicermedai.batch.lettering import LINE, YELLOW, lettered
 from slicermedai.batch.outliers import ranked, robust_z
 from slicermedai.batch.outputs import write_outputs
 from slicermedai.batch.sheet import sheet_page
@@ -270,6 +271,29 @@ def test_a_cohort_keeps_its_outputs_where_it_cannot_write(worked: Cohort, monkey
         patched.setattr(Path, "write_text", full)
         write_outputs(worked)
     assert (worked.folder / "table.csv").read_bytes() == before
+
+
+def test_a_demonstrations_picture_says_above_it_that_it_is_not_for_patients() -> None:
+    made = small_head(spacing=8.0)
+    plain = draw(made.result, made.volume)
+    use = "Synthetic-trained, not for patients: shows how reports look."
+    of_demonstration = replace(made.result.provenance, demonstration=True, intended_use=use)
+    picture = draw(replace(made.result, provenance=of_demonstration), made.volume)
+    assert np.array_equal(picture[-plain.shape[0] :], plain) and picture.shape[1] == plain.shape[1]
+    strip = picture[: -plain.shape[0]]
+    blank = np.zeros((0, plain.shape[1], 3), np.uint8)
+    assert np.array_equal(strip, lettered(blank, "Synthetic-trained, not for patients"))
+    assert (strip == YELLOW).all(axis=2).sum() > 300
+
+
+def test_letters_are_told_apart_and_words_are_broken_into_lines_that_fit() -> None:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-,.':/()"
+    blank = np.zeros((0, 7, 3), np.uint8)
+    assert len({lettered(blank, one).tobytes() for one in letters}) == len(letters)
+    assert lettered(np.zeros((0, 31, 3), np.uint8), "not for patients").shape == (4 * LINE + 1, 31, 3)
+    upper, lower = (lettered(blank, one) for one in "Tt")
+    assert np.array_equal(upper, lower) and upper[1, 1:6].all() and not upper[2, 1].any()
+    assert lettered(blank, "") is blank
 
 
 def test_the_picture_shows_the_patients_left_on_the_right_and_superior_up() -> None:

@@ -23,7 +23,7 @@ from slicermedai.domain.result import AnalysisResult, Quality
 from slicermedai.errors import GeometryError, InputError, SharedCasesError
 from slicermedai.inference.task import RunSettings, predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
-from slicermedai.validate.cases import EXCLUDED, Match, match_labels, write_matches
+from slicermedai.validate.cases import EXCLUDED, NO_LESION, Match, match_labels, write_matches
 from slicermedai.validate.detection import detection
 from slicermedai.validate.froc import Candidate, Lesion, Outcome, Scan, matched, outcomes
 from slicermedai.validate.lesions import components, lesion_names, lesions_in, sketch_of
@@ -52,7 +52,7 @@ from Testing.validate.lesion_cohort import (
 pytest.importorskip("torchvision", reason="absent: torchvision, which MONAI's detectors need")
 
 COUNT = 26
-BODY = Match(reference="Body", value=1)
+BODY, NUMBERED = Match(reference="Body", value=1), Match(reference="1", value=1)
 TWO = tuple(Ball(place=place, brightness=1.2, is_lesion=True) for place in (PLACES[0], PLACES[5]))
 
 
@@ -162,6 +162,36 @@ def test_excluded_lesions_are_those_of_the_table_or_of_that_name(tmp_path: Path)
     assert (tmp_path / "used.csv").read_text().split() == ["reference,label", "Body,Body", "scar,excluded"]
 
 
+def test_an_organ_in_a_reference_is_passed_over_and_forgives_no_candidate(tmp_path: Path) -> None:
+    """A lung as boxes of a size that no lesion has, and as a curve beyond the image's middle."""
+    points = [
+        {"label": "Body-1", "description": "radius 5 mm", "position": list(PLACES[0])},
+        {"label": "Lung-2", "description": "radius 30 mm", "position": [900.0, 0.0, 0.0]},
+    ]
+    write_markups(tmp_path / "a.mrk.json", [{"type": "Fiducial", "controlPoints": points}])
+    (tmp_path / "labels.csv").write_text("reference,label\nBody,Body\nlung,No lesion\nLung,No lesion\n")
+    labels = ((1, Label(name="Body", category=ANATOMY, type=BRAIN)),)
+    matches = match_labels(tmp_path / "labels.csv", labels, [], further={EXCLUDED: 0, NO_LESION: -1})
+    (found,) = lesions_in(tmp_path / "a.mrk.json", matches, GRID)[1]
+    assert (found.position, found.excluded) == (PLACES[0], False)
+    excluded = [replace(one, value=0) if one.value == -1 else one for one in matches]
+    with pytest.raises(GeometryError):
+        lesions_in(tmp_path / "a.mrk.json", excluded, GRID)
+    write_matches(matches, labels, tmp_path / "used.csv")
+    assert (tmp_path / "used.csv").read_text().splitlines()[-1] == "Lung,no lesion"
+
+
+def test_parts_of_a_mask_that_are_no_lesions_are_passed_over(tmp_path: Path) -> None:
+    mask = np.zeros(GRID.shape, dtype=np.uint8)
+    mask[:12] = 2
+    mask[20:23, 20:23, 20:23] = 1
+    save_nifti(mask, tmp_path / "a.nii")
+    matches = [NUMBERED, Match(reference="2", value=-1)]
+    assert [one.excluded for one in lesions_in(tmp_path / "a.nii", matches, GRID)[1]] == [False]
+    with pytest.raises(InputError, match="called '2'"):
+        lesions_in(tmp_path / "a.nii", [NUMBERED], GRID)
+
+
 def test_a_lesion_that_no_label_matches_is_refused_by_file_and_name(tmp_path: Path) -> None:
     """Left out, it would make a false alarm of the candidate that finds it."""
     placed = [
@@ -172,7 +202,11 @@ def test_a_lesion_that_no_label_matches_is_refused_by_file_and_name(tmp_path: Pa
     with pytest.raises(InputError, match="called 'Bodi'") as refused:
         lesions_in(tmp_path / "a.mrk.json", [BODY], GRID)
     assert refused.value.file == str(tmp_path / "a.mrk.json")
-    assert "label table" in refused.value.advice and "'excluded'" in refused.value.advice
+    assert (
+        "label table" in refused.value.advice
+        and "'excluded'" in refused.value.advice
+        and "'no lesion'" in refused.value.advice
+    )
     mapped = [BODY, Match(reference="Bodi", value=1)]
     assert len(lesions_in(tmp_path / "a.mrk.json", mapped, GRID)[1]) == 2
 

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slicermedai.batch.lettering import lettered
 from slicermedai.domain.finding import Box, Mask, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.notice import picture_notice
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.storage import atomic_file
 from slicermedai.domain.volume import Volume
@@ -37,7 +39,7 @@ def write_thumbnail(result: AnalysisResult, volume: Volume, folder: Path) -> Pat
 
 
 def draw(result: AnalysisResult, volume: Volume) -> Picture:
-    """(rows, columns, 3) uint8: axial, coronal and sagittal plane side by side.
+    """(rows, columns, 3) uint8: axial, coronal and sagittal plane side by side, below a demonstration's notice.
 
     The planes go through the middle of the largest thing that was found, or of the image where nothing was.
     """
@@ -47,7 +49,7 @@ def draw(result: AnalysisResult, volume: Volume) -> Picture:
     turned = [_turned(mask, order, flips) for mask in masks if mask is not None]
     middle = _middle(turned, image.shape)
     planes = [_plane(image, turned, axis, middle[axis], spacing) for axis in range(3)]
-    return _beside(planes)
+    return lettered(_beside(planes), picture_notice(result))
 
 
 def png_of(picture: Picture) -> bytes:

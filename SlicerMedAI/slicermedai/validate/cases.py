@@ -20,7 +20,7 @@ from slicermedai.domain.codes import Label
 from slicermedai.errors import InputError, NoImagesError, UnreadableFileError
 from slicermedai.validate.subgroups import age_band
 
-EXCLUDED = "excluded"
+EXCLUDED, NO_LESION = "excluded", "no lesion"
 """The word of a label table for findings that a detector need neither find nor leave out."""
 _NEEDED = ("case", "image", "reference", "subject")
 Labels = Sequence[tuple[int, Label]]
@@ -93,12 +93,12 @@ def match_labels(
 
 
 def write_matches(matches: Sequence[Match], labels: Labels, path: Path) -> Path:
-    """The label table as it was used; a value beside those of the model is an excluded lesion."""
-    names = {value: label.name for value, label in labels}
+    """The label table as it was used; values beside those of the model are excluded lesions (0) and no lesions (-1)."""
+    names = {0: EXCLUDED, -1: NO_LESION} | {value: label.name for value, label in labels}
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["reference", "label"])
-        writer.writerows([match.reference, names.get(match.value, EXCLUDED)] for match in matches)
+        writer.writerows([match.reference, names[match.value]] for match in matches)
     return path
 
 

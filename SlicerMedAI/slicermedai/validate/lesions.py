@@ -2,14 +2,15 @@
 
 References may be all that :mod:`.references` reads. Boxes and balls of markups are lesions as they are drawn; of masks
 (label maps, segmentations, contours) each connected part is one, a ball of its volume around its centre. What a label
-table calls "excluded", or what is called so itself, need be neither found nor left out. A name that no label matches
+table calls "excluded", or what is called so itself, need be neither found nor left out. What it calls "no lesion", as
+an organ, is passed over, and a candidate in it is judged as elsewhere. A name that no label matches
 is refused: a lesion that was left out would make a false alarm of what finds it. The word "none" in place of a
 reference says that a scan has no lesion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,14 @@ from slicermedai.domain.observer import Progress
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.inference.task import Prediction
 from slicermedai.validate import markups
-from slicermedai.validate.cases import EXCLUDED, ListedCase, Match, match_labels
+from slicermedai.validate.cases import EXCLUDED, NO_LESION, ListedCase, Match, match_labels
 from slicermedai.validate.froc import Candidate, Lesion, Outcome, Scan, outcomes
 from slicermedai.validate.references import is_markup, names_in, read_reference
 from slicermedai.validate.running import DoneCase, ModelRun, groups_of
 
 NONE = "none"
-_NOT_COUNTED = 0
-"""The value that excluded lesions have among the matches; labels begin at 1."""
+_NOT_COUNTED, _NO_LESION = 0, -1
+"""The values that excluded lesions, and what is none, have among the matches; labels begin at 1."""
 _TOUCHING = ndimage.generate_binary_structure(3, 3)
 
 
@@ -48,7 +49,7 @@ def run_scans(
     """
     called = {case.reference: _names_in(case.reference) for case in cases}
     names = _without_numbers([name for own in called.values() for name in own])
-    matches = match_labels(labels, manifest.ref.labels, names, further={EXCLUDED: _NOT_COUNTED})
+    matches = match_labels(labels, manifest.ref.labels, names, further={EXCLUDED: _NOT_COUNTED, NO_LESION: _NO_LESION})
     for path, own in called.items():
         _values_of(own, matches, path)
     done = []
@@ -74,8 +75,9 @@ def lesions_in(path: Path, matches: Sequence[Match], grid: Geometry) -> dict[int
     InputError, FormatError, GeometryError
         As :func:`.references.read_reference`; a lesion's centre lies beyond the image; no label matches its name.
     """
-    values = {match.value for match in matches} - {_NOT_COUNTED}
-    found = {} if has_none(path) else _by_name(path, grid)
+    values = {match.value for match in matches} - {_NOT_COUNTED, _NO_LESION}
+    passed = {match.reference for match in matches if match.value == _NO_LESION}
+    found = {} if has_none(path) else _by_name(path, grid, passed)
     by_value: dict[int, list[Lesion]] = {value: [] for value in (*values, _NOT_COUNTED)}
     for name, value in _values_of(found, matches, path).items():
         by_value[value] += found[name]
@@ -138,21 +140,28 @@ def _values_of(names: Iterable[str], matches: Sequence[Match], path: Path) -> di
                 f"no label of the model matches the lesions that are called {name!r}",
                 file=path,
                 attribute="reference",
-                advice=f"Map the name in the label table, to a label or to {EXCLUDED!r}.",
+                advice=f"Map the name in the label table, to a label, to {EXCLUDED!r} or to {NO_LESION!r}.",
             )
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _by_name(path: Path, grid: Geometry) -> dict[str, tuple[Lesion, ...]]:
-    """The lesions of a reference by the names that it has for them."""
+def _by_name(path: Path, grid: Geometry, passed: Collection[str]) -> dict[str, tuple[Lesion, ...]]:
+    """The lesions of a reference by the names that it has for them, but for those that are ``passed`` over."""
     rough = [shape for shape in markups.read(path) if markups.is_rough(shape)] if is_markup(path) else []
-    names = dict.fromkeys(shape.name for shape in rough)
+    names = [name for name in dict.fromkeys(shape.name for shape in rough) if not _is_among(name, passed)]
     found = {name: markups.lesions(tuple(shape for shape in rough if shape.name == name)) for name in names}
     for name, mask, own in _drawn(path, grid):
+        if _is_among(name, passed):
+            continue
         found[name] = (*found.get(name, ()), *components(mask, own))
     for lesions in found.values():
         _refuse_beyond(lesions, grid, path)
     return found
+
+
+def _is_among(name: str, names: Collection[str]) -> bool:
+    """With its running number or without."""
+    return name in names or markups.without_number(name) in names
 
 
 def _drawn(path: Path, grid: Geometry) -> list[tuple[str, NDArray[np.bool_], Geometry]]:
