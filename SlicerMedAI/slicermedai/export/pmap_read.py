@@ -17,7 +17,8 @@ from slicermedai.domain.result import Map
 from slicermedai.errors import FormatError
 from slicermedai.export.codes import ALGORITHM_NAME, ALGORITHM_PARAMETERS, ALGORITHM_VERSION, QUANTITY, from_item
 from slicermedai.export.frame_read import decoded, is_compressed
-from slicermedai.export.seg_read import read_dataset, stack_of
+from slicermedai.export.frame_stack import stack_of
+from slicermedai.export.seg_read import read_dataset
 
 _SOP_CLASS = "1.2.840.10008.5.1.4.1.1.30"
 _TYPES = (("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8"), ("PixelData", "<u2"))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import FormatError, UnreadableFileError
 from slicermedai.export.codes import from_item
 from slicermedai.export.frame_read import decoded, is_compressed
+from slicermedai.export.frame_stack import stack_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,61 +178,3 @@ def _unpacked(dataset: Dataset) -> NDArray[np.bool_]:
 
 def _segment_number(group: Dataset) -> int:
     return int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-
-
-def stack_of(dataset: Dataset, path: Path) -> tuple[Geometry, NDArray[np.intp]]:
-    """The grid that spans all frames, and the slice of each frame in it; FormatError for what is no regular stack."""
-    shared = dataset.SharedFunctionalGroupsSequence[0]
-    measures = shared.PixelMeasuresSequence[0]
-    across, down = _cosines(shared.PlaneOrientationSequence[0])
-    positions = _positions(dataset)
-    step, slices = _stack(dataset, positions, spacing=float(measures.SpacingBetweenSlices))
-    affine = np.eye(4)
-    spacing = [float(v) for v in measures.PixelSpacing]
-    first = positions[int(np.argmin(slices))]
-    affine[:3] = np.column_stack([step, down * spacing[0], across * spacing[1], first])
-    expected = first + np.outer(slices, step)
-    if np.abs(expected - positions).max() > 0.01 * float(measures.SpacingBetweenSlices):
-        raise FormatError("the frames are no regular stack", file=path, attribute="ImagePositionPatient")
-    geometry = Geometry(
-        shape=(int(slices.max()) + 1, int(dataset.Rows), int(dataset.Columns)),
-        affine=affine,
-        frame_of_reference_uid=str(dataset.FrameOfReferenceUID),
-    )
-    return geometry, slices
-
-
-def _stack(dataset: Dataset, positions: NDArray[Any], *, spacing: float) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """The step in mm from slice to slice, and the slice of each frame, from 0."""
-    across, down = _cosines(dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0])
-    normal = np.cross(across, down)
-    along = positions @ normal
-    order = np.array([_last_index(group) for group in _groups(dataset)])
-    first, last = int(np.argmin(order)), int(np.argmax(order))
-    count = round(float(np.linalg.norm(positions[last] - positions[first])) / spacing)
-    if count == 0:
-        return normal * spacing, np.zeros(len(positions), dtype=np.intp)
-    step = (positions[last] - positions[first]) / count
-    slices = np.rint((along - along[first]) / float(step @ normal)).astype(np.intp)
-    return step, slices
-
-
-def _last_index(group: Dataset) -> int:
-    """The place along the slices, which may be the only dimension."""
-    values = group.FrameContentSequence[0].DimensionIndexValues
-    return int(values if isinstance(values, int) else values[-1])
-
-
-def _positions(dataset: Dataset) -> NDArray[Any]:
-    """(frames, 3), LPS mm of the first voxels."""
-    places = [group.PlanePositionSequence[0].ImagePositionPatient for group in _groups(dataset)]
-    return np.array(places, dtype=np.float64)
-
-
-def _groups(dataset: Dataset) -> list[Dataset]:
-    return list(dataset.PerFrameFunctionalGroupsSequence)
-
-
-def _cosines(plane: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-    values = np.array(plane.ImageOrientationPatient, dtype=np.float64)
-    return values[:3], values[3:]
