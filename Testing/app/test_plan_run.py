@@ -712,3 +712,12 @@ def test_numbers_that_are_not_there_are_no_numbers() -> None:
     with pytest.raises(KeyError):
         Numbers().value("liver", "volume")
     assert words.number_rows(None) == []
+
+
+def test_a_plane_is_told_by_the_side_that_it_takes() -> None:
+    cut = PlaneCut(name="half", point=(-24.0, 2.0, 8.0), normal=(-1.6, 0.2, 0.96))
+    ((name, kind, where),) = words.step_rows([cut])
+    assert (name, kind) == ("half", "cut by plane")
+    assert where == "takes right, superior of (-24.0, 2.0, 8.0), along (-1.60, 0.20, 0.96)"
+    ((_, _, where),) = words.step_rows([cut], lambda text: {"right": "rechts"}.get(text, text))
+    assert where.startswith("takes rechts, superior")

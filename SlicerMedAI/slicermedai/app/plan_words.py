@@ -122,8 +122,10 @@ def _kind(step: Step, tr: Translate) -> str:
 
 def _where(step: Step, tr: Translate) -> str:
     if isinstance(step, PlaneCut):
-        told = tr("through {point}, takes what lies along {normal}")
-        return told.format(point=_place(step.point, 1), normal=_place(step.normal, 2))
+        known = {"right": tr("right"), "left": tr("left"), "anterior": tr("anterior"), "posterior": tr("posterior")}
+        known |= {"inferior": tr("inferior"), "superior": tr("superior")}
+        sides, told = ", ".join(known[side] for side in step.sides), tr("takes {sides} of {point}, along {normal}")
+        return told.format(sides=sides, point=_place(step.point, 1), normal=_place(step.normal, 2))
     if isinstance(step, BoxCut):
         return _box(step.box, tr)
     return tr("{lesion} and {width} mm around it").format(lesion=step.lesion, width=f"{step.width:g}")

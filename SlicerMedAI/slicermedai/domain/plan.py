@@ -75,6 +75,11 @@ class Margin:
         check_width(self.width)
 
 
+_SIDES = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))
+"""LPS: towards minus, towards plus."""
+_OFF = math.sin(math.radians(15))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaneCut:
     """Takes away what lies on the side of the plane through ``point`` (LPS mm) that ``normal`` points to."""
@@ -91,6 +96,14 @@ class PlaneCut:
                 attribute="normal",
                 advice="Give a point in LPS mm and a normal that is not zero.",
             )
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Where what goes lies of the plane, the most first: ("right", "superior"); 15 degrees and less are no side."""
+        length = math.hypot(*self.normal)
+        way = [value / length for value in self.normal]
+        order = sorted(range(3), key=lambda axis: -abs(way[axis]))
+        return tuple(_SIDES[axis][way[axis] > 0] for axis in order if abs(way[axis]) > _OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

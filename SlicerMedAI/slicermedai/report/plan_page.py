@@ -49,8 +49,6 @@ _LINES = 5  # warnings, cuts, notes
 _LETTERS = 180  # of each of them
 _LONG_NAME, _CUT, _LONGEST = 48, 44, 76  # letters of a name in a wide column: whole, cut, with what is beside it
 _UNITS = {"m2": "m²"}  # UCUM has no raised figures
-_ENDS = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))  # LPS: minus, plus
-_NEAR = 0.26  # sine of 15 degrees
 _DENSE = 26  # numbers and lines from which on the print is smaller
 _TILES = (
     ("functional volume", "functional volume"),
@@ -354,15 +352,8 @@ def _cut(cut: Cut) -> str:
         return f"{middle_out(cut.name, _LONG_NAME)}: {_box(cut.box)}"
     length = math.hypot(*cut.normal)
     way = ", ".join(f"{value / length:.2f}" for value in cut.normal)
-    where = _towards([value / length for value in cut.normal])
+    where = " and ".join(filter(None, (", ".join(cut.sides[:-1]), cut.sides[-1])))
     return f"{cut.name}: plane through {_place(cut.point)}, takes away what lies {where} of it, along ({way})"
-
-
-def _towards(way: Sequence[float]) -> str:
-    """Where a direction points in the patient, the most first: "right and superior"; what is 15 degrees off is none."""
-    order = sorted(range(3), key=lambda axis: -abs(way[axis]))
-    words = [_ENDS[axis][way[axis] > 0] for axis in order if abs(way[axis]) > _NEAR]
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _box(box: Box) -> str:
