@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from slicermedai.domain.result import Status
 from slicermedai.errors import FormatError
 from slicermedai.export.run import export_result
 from Testing.export.cases import GRIDS, LEFT_KIDNEY, Case, a_ball, a_case
@@ -97,3 +98,13 @@ def test_it_says_what_made_it_and_holds_no_patient(tmp_path: Path) -> None:
     assert exported(case, tmp_path / "again").read_bytes() == path.read_bytes()
     with pytest.raises(FormatError, match="no voxels"):
         exported(said_of(case, LESION), tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("name", "files"), [("nrrd", 1), ("nifti", 2)])
+def test_a_failed_run_leaves_no_label_map_that_says_nothing_was_found(name: str, files: int, tmp_path: Path) -> None:
+    for status, count in ((Status.NO_FINDING, files), (Status.FAILED, 0)):
+        case = a_case(masks=(), status=status)
+        folder = tmp_path / status.name
+        folder.mkdir()
+        assert len(export_result(case.result, headers=case.headers, folder=folder, formats=(name,))) == count
+        assert len(list(folder.iterdir())) == count

@@ -17,7 +17,7 @@ from slicermedai import __version__
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Mask
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import MedAIError, MissingContextError
 from slicermedai.export import subject
 from slicermedai.export.agreement import check_probabilities, check_volumes
@@ -134,7 +134,7 @@ def _on_source(made: Format, result: AnalysisResult, context: ExportContext) -> 
 
 def _segmented(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
     subject.segmented(result)
-    return ("segmentation.seg.nrrd",)
+    return () if result.status is Status.FAILED else ("segmentation.seg.nrrd",)
 
 
 def _exclusive(made: Format, result: AnalysisResult, context: ExportContext) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def _label_map(made: Format, result: AnalysisResult, context: ExportContext) -> 
     shared = {id(one.label_map) if isinstance(one, Mask) else None for one in regions}
     if None in shared or len(shared) > 1 or not subject.grid(result).is_orthogonal:
         return _tried(made, result, context)
-    return ("segmentation.nii.gz", "segmentation.labels.json")
+    return () if result.status is Status.FAILED else ("segmentation.nii.gz", "segmentation.labels.json")
 
 
 _CONDITIONS: dict[str, Callable[[Format, AnalysisResult, ExportContext], tuple[str, ...]]] = {

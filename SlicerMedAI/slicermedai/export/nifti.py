@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from slicermedai import __version__
 from slicermedai.domain.codes import Label
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
 from slicermedai.export import subject
 from slicermedai.export.context import ExportContext
@@ -25,12 +25,16 @@ RESEARCH = "research use only, not a medical device"
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
     """Write ``segmentation.nii.gz`` (0 background, then the findings in order), and what it is as JSON beside it.
 
+    Nothing of a failed run, whose empty label map would say that nothing is there.
+
     Raises
     ------
     FormatError
         Findings that overlap or have no voxels, or a sheared grid: a label map cannot hold them.
     """
     findings = subject.segmented(result)
+    if result.status is Status.FAILED:
+        return []
     grid = subject.grid(result)
     if not grid.is_orthogonal:
         raise FormatError("a sheared grid is not written to NIfTI", attribute="affine")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slicermedai.domain.codes import Code, Label
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.export import subject
 from slicermedai.export.context import ExportContext
 from slicermedai.export.nifti import origin_of
@@ -29,7 +29,7 @@ _TYPES = {1: "uint8", 2: "uint16"}
 
 
 def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> list[Path]:
-    """Write ``segmentation.seg.nrrd``: 0 is background, the findings are 1, 2 ... in order.
+    """Write ``segmentation.seg.nrrd``: 0 is background, the findings are 1, 2 ... in order; nothing of a failed run.
 
     Raises
     ------
@@ -37,6 +37,8 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         Findings without voxels.
     """
     findings = subject.segmented(result)
+    if result.status is Status.FAILED:
+        return []
     layers, places = _layers(findings, subject.grid(result))
     lines = [*_header(layers, subject.grid(result)), *_segments(result, findings, places), *_origin(result)]
     head = "\n".join(lines).encode() + b"\n\n"
