@@ -84,7 +84,7 @@ class MedAIMarkWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMix
             **{"install": self.onInstall, "models": lambda: slicer.util.selectModule("MedAIModels")},
             **{"undo": presenter.undo, "redo": presenter.redo, "clear": presenter.clear},
             **{"remove": lambda: presenter.remove(self._panel.mark)},
-            **{"cancel": presenter.cancel, "keep": presenter.keep},
+            **{"again": presenter.ask_again, "cancel": presenter.cancel, "keep": presenter.keep},
             **{"review": lambda: self.goOn("MedAIReview", presenter.pass_on())},
             **{"report": lambda: self.goOn("MedAIReport", presenter.pass_on())},
         )

@@ -451,6 +451,7 @@ def test_cancelling_keeps_the_marks_ends_the_process_and_the_next_mark_starts_it
     desk.run.add_point(HERE, inside=True)
     desk.run.cancel()
     assert desk.run.state.phase is Phase.CANCELLED and desk.sessions == [], "it was not asked yet"
+    assert desk.run.can_ask
     desk.run.add_point(THERE, inside=True)
     desk.asked()
     desk.run.cancel()
@@ -459,8 +460,9 @@ def test_cancelling_keeps_the_marks_ends_the_process_and_the_next_mark_starts_it
     desk.run.poll()
     assert desk.session.ends == ["cancel", "rest"]
     assert desk.run.state.phase is Phase.CANCELLED and len(desk.run.state.marks) == 2
-    desk.marked((0.0, 0.0, 0.0))
-    assert desk.run.state.phase is Phase.DONE and len(desk.sessions) == 1
+    desk.run.ask_again()
+    desk.answered()
+    assert desk.run.state.phase is Phase.DONE and len(desk.sessions) == 1 and not desk.run.can_ask
 
 
 def test_a_pseudonymous_answer_is_not_filed_under_the_named_series() -> None:

@@ -325,15 +325,15 @@ def test_cancelling_ends_all_processes_within_two_seconds_and_a_dead_one_is_told
     harness.click(ui.cancelButton)
     until_idle(harness, module, 2_000)
     assert presenter.state.phase is Phase.CANCELLED and not alive(pid)
-    assert ui.messageLabel.text.startswith("Stopped. The marks stay")
+    assert ui.messageLabel.text.startswith("Stopped. The marks stay: try again")
     assert len(texts(ui.marksTable)) == 1 and nodes("Segmentation") == []
-    harness.call(click_at, FAR)
+    harness.click(ui.againButton)
     assert harness.wait_until(lambda: presenter._session._child.pid is not None)
     os.kill(pid_of(module), signal.SIGKILL)
     until_idle(harness, module)
     assert presenter.state.phase is Phase.FAILED
     assert "the worker died: SIGKILL, it was killed from outside" in ui.messageLabel.text
-    assert ui.undoButton.enabled and not ui.keepButton.enabled
+    assert ui.undoButton.enabled and ui.againButton.enabled and not ui.keepButton.enabled
 
 
 def test_unloading_it_while_it_answers_leaves_no_process_no_node_and_no_file(

@@ -77,6 +77,17 @@ class MarkAnswers(MarkChoice):
         if self.busy:
             self._set(since=int(time.monotonic() - self._began))
 
+    @property
+    def can_ask(self) -> bool:
+        """True where marks have no answer, and none is being made: it was cancelled, or failed."""
+        return not self.busy and self.can_mark and bool(self.state.marks) and not self.state.is_answered
+
+    def ask_again(self) -> None:
+        """Ask once more about the marks as they are."""
+        if self.can_ask:
+            self._due = time.monotonic()
+            self._started(ANSWER)
+
     def cancel(self) -> None:
         """Ask what is going on to stop; within two seconds its processes are gone. The marks stay."""
         if self._due is not None and self.can_cancel:
@@ -126,7 +137,7 @@ class MarkAnswers(MarkChoice):
         error = session.error or session.callback_error
         if isinstance(error, JobCancelled):
             session.rest()
-            self._ended(Phase.CANCELLED, self.translate("Stopped. The marks stay; the next one is answered again."))
+            self._ended(Phase.CANCELLED, self.translate("Stopped. The marks stay: try again, or change them."))
         elif session.error is not None:
             self._ended(Phase.FAILED, reason_text(session.error))
         elif error is not None:

@@ -92,6 +92,7 @@ class Panel(ResultPanel):
             ("redo", presenter.can_redo),
             ("remove", can_mark and 0 <= self.mark < len(state.marks)),
             ("clear", can_mark and bool(state.marks)),
+            ("again", presenter.can_ask),
             ("cancel", presenter.can_cancel),
             ("keep", presenter.can_keep),
             ("review", kept),
