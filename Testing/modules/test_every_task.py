@@ -194,10 +194,15 @@ def test_the_main_task_is_done_by_keys_alone_and_without_packages_where_it_needs
 
 
 @pytest.mark.parametrize("name", [name for name in PANELS if name not in GOES_WITHOUT])
-def test_without_packages_what_needs_them_says_so_before_anything_is_tried(
+def test_without_packages_what_needs_them_says_so_before_and_names_the_first_where_it_is_tried(
     bare: Path, harness: Harness, task: Task, module: Any
 ) -> None:
     ui = module.widget.ui
     task.prepare(module)
     assert "Not installed: torch" in ui.messageLabel.text
     assert "nstall what is missing" in ui.messageLabel.text
+    button = getattr(ui, f"{task.button}Button")
+    if button.enabled:
+        harness.click(button)
+        task.settle(module)
+        assert task.phase(module) is Phase.DONE or " is not installed. Press Install" in ui.messageLabel.text

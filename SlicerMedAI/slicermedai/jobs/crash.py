@@ -23,6 +23,7 @@ _WINDOWS_REASONS = {0xC0000005: "access violation in native code", 0xC0000017: "
 _MEMORY = ("MemoryError", "OutOfMemoryError", "SIGKILL", "memory ran out")
 _LESS_MEMORY = "Close other programs, run it on another device, or use a machine with more memory."
 _REPORT = "The study was not changed. Please report this line."
+_INSTALL = "Press Install in the module MedAI, or call: slicermedai packages install."
 _KNOWN_LINES = (
     re.compile(r"^Fatal Python error: [\w ]+"),
     re.compile(r'^  File "[^"]+", line \d+ in \w+'),
@@ -51,11 +52,20 @@ def from_exit(code: int, stderr: Path, *, has_begun: bool) -> WorkerCrashed:
 
 def from_exception(error: BaseException) -> WorkerCrashed:
     """The error for an exception that nobody foresaw: its class and where, without its message."""
-    name = type(error).__name__
+    name, lacking = type(error).__name__, _lacking(error)
+    if lacking:
+        return WorkerCrashed(f"the package {lacking} is not installed", advice=_INSTALL)
     return WorkerCrashed(
         f"the worker failed with {place_of(error)}",
         advice=_LESS_MEMORY if name in _MEMORY else _REPORT,
     )
+
+
+def _lacking(error: BaseException) -> str:
+    """The package of others that was looked for in vain; "" for any other error."""
+    name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    package = name.partition(".")[0]
+    return package if package.isidentifier() and package != "slicermedai" else ""
 
 
 def place_of(error: BaseException) -> str:
