@@ -19,12 +19,13 @@ from slicermedai.inference.adapter.adapt import adapt
 from slicermedai.inference.adapter.inputs import names_wanted
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
-from slicermedai.inference.foresee import workload_of
+from slicermedai.inference.foresee import foresight_of, workload_of
 from slicermedai.inference.task import Listeners, RunSettings, predict
 from Testing.bundles.nnunet_folders import dataset, plans, write_results
 from Testing.fixtures.grids import covering
 from Testing.inference.conftest import body_on
 from Testing.inference.flat_bundle import write_flat_bundle
+from Testing.inference.test_dropout import forgetful
 from Testing.inference.test_single import detecting, nodules
 from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_torchscript_bundle
 from Testing.inference.zoo import ZOO, write_zoo_bundle
@@ -113,6 +114,30 @@ def test_of_boxes_and_of_labels_of_a_whole_image_the_size_alone_is_known(tmp_pat
     flat = write_flat_bundle(tmp_path / "flat@0.1")
     picture = Geometry.from_axes((1, 40, 30))
     assert workload_of(flat, {"image": picture})[0].voxels == 1200
+
+
+def ways(folder: Path, *, consent: str = "") -> dict[str, str]:
+    return foresight_of(resolve(str(folder), consent=consent), {"image": AXIAL}).samples
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
+def test_what_a_model_can_be_asked_further_is_told_without_its_weights(tmp_path: Path, tiny: Path) -> None:
+    none = ways(tiny)
+    assert none["flips"] == ""
+    assert "one network and no folds" in none["folds"]
+    assert "no dropout layer with a probability above 0" in none["dropout"]
+    assert ways(forgetful(tmp_path / "forgetful@0.1", p=0.2), consent="the test")["dropout"] == ""
+    assert "no dropout layer" in ways(forgetful(tmp_path / "sure@0.1", p=0.0), consent="the test")["dropout"]
+    assert ways(write_folded_bundle(tmp_path / "folded@0.1"))["folds"] == ""
+    script = ways(write_torchscript_bundle(tmp_path / "script@0.1"), consent="the test")
+    assert "TorchScript" in script["dropout"]
+
+
+def test_of_what_is_no_segmentation_no_samples_are_taken(tmp_path: Path) -> None:
+    flat = write_flat_bundle(tmp_path / "flat@0.1")
+    found = foresight_of(flat, {"image": Geometry.from_axes((1, 40, 30))}).samples
+    assert all("samples are of segmentations alone" in why for why in found.values())
+    assert set(found) == {"flips", "folds", "dropout"}
 
 
 def test_a_larger_image_takes_more(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from Testing.fixtures.grids import covering
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
 from Testing.inference.conftest import body_on
-from Testing.inference.tiny_bundle import write_tiny_bundle
+from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_tiny_bundle
 from Testing.inference.zoo import write_zoo_bundle
 from Testing.modules.conftest import MODULE
 
@@ -103,6 +103,35 @@ def test_time_and_memory_are_told_before_the_run_and_the_time_only_after_one_was
     assert logic.presenter.state.phase is Phase.DONE, logic.presenter.state.message
     assert ui.estimateLabel.text.startswith("Estimated for this machine: ")
     assert "as 1 run here took" in ui.estimateLabel.text
+
+
+def test_folds_and_dropout_are_offered_where_the_model_has_them_and_else_is_said_why(
+    harness: Harness, panel: Any, volumes: list[Any], home: Path
+) -> None:
+    ui, logic = panel.widget.ui, panel.widget.logic
+    change_json(write_folded_bundle(home / "models" / "folded@0.1") / "medai.json", name="folded")
+    panel.widget.refresh()
+    ui.optionsSection.collapsed = False
+
+    def offered() -> list[str]:
+        return [ui.samplesSelector.itemData(row) for row in range(ui.samplesSelector.count)]
+
+    assert offered() == ["none", "flips"]
+    assert "known once time and memory are" in ui.samplesLabel.text
+    ui.modelSelector.setCurrentIndex(ui.modelSelector.findData("folded@0.1"))
+    ui.volumeSelector.setCurrentNode(volumes[0])
+    assert harness.wait_until(lambda: ui.samplesSelector.count == 3, LONG)
+    assert offered() == ["none", "flips", "folds"]
+    assert "no dropout layer" in ui.samplesLabel.text
+    choose(ui.samplesSelector, "folds")
+    assert logic.presenter.state.options.samples == "folds"
+    ui.modelSelector.setCurrentIndex(ui.modelSelector.findData("tiny@0.1"))
+    assert ui.samplesSelector.itemData(ui.samplesSelector.currentIndex) == "folds", "no choice changes silently"
+    assert harness.wait_until(lambda: "no folds" in ui.messageLabel.text, LONG)
+    assert not ui.runButton.enabled
+    choose(ui.samplesSelector, "none")
+    assert ui.runButton.enabled
+    assert offered() == ["none", "flips"]
 
 
 def test_without_an_image_or_what_a_run_needs_nothing_is_estimated(panel: Any, volumes: list[Any]) -> None:
