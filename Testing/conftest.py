@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from Testing.widget_lines import WidgetLines, widget_files
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 with contextlib.suppress(ImportError):  # its LLVM must come before Mesa's, or the process dies
     import triton._C.libtriton  # noqa: F401  # the import is all that is wanted
@@ -21,6 +23,11 @@ SCREENSHOTS = Path(__file__).resolve().parent.parent / "Resources" / "Screenshot
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail the run where any test was skipped")
     parser.addoption("--update-screenshots", action="store_true", help="write Resources/Screenshots anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    modules = Path(__file__).resolve().parent / "modules"
+    config.pluginmanager.register(WidgetLines(modules, widget_files()), "lines of widgets")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
