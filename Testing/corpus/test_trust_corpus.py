@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import binom
 
+from slicermedai.confidence.light import PROMISE
+from Testing.corpus.trust.bench import BLIND, FIXED, GOALS, PATIENTS, unmeasured
 from Testing.corpus.trust.phantoms import OFFSET, OVERCONFIDENCE, logistic_field, phantom, phantoms
 from Testing.corpus.trust.rows import Row, near, table
 from Testing.corpus.trust.saliency_rows import correlated
+from Testing.corpus.trust.shift_rows import by_the_rules
+from Testing.corpus.trust.structure_rows import light_rows
+from Testing.corpus.trust.study import patient, record_of
 
 
 def test_the_same_seed_gives_the_same_patient_and_another_seed_another() -> None:
@@ -59,3 +65,27 @@ def test_correlations_keep_their_size_and_maps_that_were_refused_are_left_out() 
     made = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
     assert np.allclose(correlated(made, [made, -made, None]), [1, 1])
     assert correlated(None, [made]) == []
+
+
+def test_a_goal_without_a_value_is_told() -> None:
+    rows = [Row(goal, "a", "b", "c", True) for goal in GOALS]
+    assert unmeasured(rows) == []
+    assert unmeasured([*rows[:3], *rows[4:], Row("C4", "a", "b", "-", None)]) == ["C4"]
+
+
+def test_who_trusts_green_alone_is_right_as_often_as_the_light_says_on_a_cohort_with_shifts() -> None:
+    """Generated patients, half as many to judge: in a third of these the image is shifted and the answer wrong."""
+    fitted, others = (
+        [patient(case, number) for number, case in enumerate(phantoms(count, seed=seed, blind=BLIND))]
+        for count, seed in ((PATIENTS, FIXED), (PATIENTS // 2, 77))
+    )
+    right, shifted = light_rows(record_of(fitted), others, seed=FIXED)
+    share, greens = (float(part) for part in right.measured.split(" of "))
+    assert len(others) / 3 < greens < len(others), "a light that is always or never green says nothing"
+    assert binom.cdf(round(share * greens), int(greens), PROMISE) > 0.05, "below the promise by more than chance"
+    assert shifted.met is True, shifted
+
+
+def test_each_rule_of_the_challenge_is_held_by_itself() -> None:
+    row = by_the_rules()
+    assert row.met is True and row.measured == "4 of 4", row.reference

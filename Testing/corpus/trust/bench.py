@@ -16,6 +16,8 @@ from Testing.corpus.trust.study import Patient, patient
 FIXED = 1
 PATIENTS = 120
 BLIND = 0.04
+GOALS = ("C1", "C2", "C3", "C4", "C5", "C6", "S1", "S2", "S3", "S4", "S5", "D1", "O1", "V1", "light")
+"""Of the trust layer; "light" is that who trusts green alone is right as often as it says."""
 
 
 def main(arguments: list[str], peers_folder: Path) -> int:
@@ -42,7 +44,9 @@ def main(arguments: list[str], peers_folder: Path) -> int:
     for seed in seeds:
         all_rows += _print(f"seed {seed}", _seeded(seed, peers))
     _end(all_rows, time.perf_counter() - start)
-    return 1 if peers.absent else 0
+    if without := unmeasured(all_rows):
+        _say(f"NO VALUE for {', '.join(without)}")
+    return 1 if peers.absent or without else 0
 
 
 def _seeded(seed: int, peers: Peers) -> list[Row]:
@@ -64,6 +68,12 @@ def _print(title: str, rows: list[Row]) -> list[Row]:
     _say(f"\n{title}")
     _say(table(rows))
     return rows
+
+
+def unmeasured(rows: list[Row]) -> list[str]:
+    """The goals that have no row with a value."""
+    there = {row.goal for row in rows if row.met is not None}
+    return [goal for goal in GOALS if goal not in there]
 
 
 def _end(rows: list[Row], seconds: float) -> None:

@@ -23,6 +23,7 @@ from slicermedai.domain.observer import silent
 from slicermedai.inference.again import Answered
 from slicermedai.inference.layers import Unexplained, choose_layer, kept_at
 from slicermedai.inference.saliency import Request, cam, explain
+from slicermedai.inference.windows import touching
 from Testing.corpus.trust.rows import Row, table
 from Testing.corpus.trust.saliency_net import SIZE, Case, answered, case, marked, network, trained
 
@@ -143,6 +144,9 @@ def _cost(net: Any, made: Case) -> list[Row]:
         per = took / sweep * found.whole / found.windows
         words = f"{per:.2f} a window; {found.windows} of {found.whole} windows"
         out.append(Row("S2", f"cost in forward passes, {method}", "<= 5", words, per <= 5))
+    touched = sum(touching(given.plan, given.found.labels == 1))
+    said = f"{found.windows} windows, {touched} of {found.whole} touch it"
+    out.append(Row("S2", "backward on windows that touch the target", "these alone", said, found.windows == touched))
     return out
 
 

@@ -11,7 +11,7 @@ from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.ood import OodState, fit_ood
 from slicermedai.domain.geometry import Geometry
 from slicermedai.validate.decisions import auc
-from slicermedai.validate.froc import Candidate, Lesion, Scan, cpm, froc, matched
+from slicermedai.validate.froc import Candidate, Lesion, Outcome, Scan, cpm, froc, matched, outcomes
 from slicermedai.validate.resampling import Resampling
 from slicermedai.validate.segmentation import CaseName, score
 from slicermedai.validate.surfaces import BorderDistances, border_distances
@@ -34,8 +34,7 @@ def detection_rows(seed: int, peers: Peers) -> list[Row]:
     perfect = [_perfect_scan(n) for n in range(20)]
     how = Resampling(rounds=200, seed=seed)
     found = cpm(perfect, how=how)
-    outcomes = [matched(scan) for scan in perfect]
-    theirs = peers.ask("monai_froc", **_scores(outcomes))
+    theirs = peers.ask("monai_froc", **_scores([matched(scan) for scan in perfect]))
     scans = _random_scans(np.random.default_rng(seed))
     drawn = [matched(scan) for scan in scans]
     ours, sklearn = cpm(scans, how=how), peers.ask("sklearn_froc", **_scores(drawn))
@@ -46,7 +45,33 @@ def detection_rows(seed: int, peers: Peers) -> list[Row]:
         Row("D1", "CPM of a random detector against scikit-learn's curve", "1e-9", f"{apart:.1e} apart",
             apart <= 1e-9 if sklearn else None, f"{sklearn['cpm']:.6f}" if sklearn else peers.absent),
         Row("D1", "CPM has an interval over patients", "printed", ours.words, ours.interval is not None),
+        by_the_rules(),
     ]  # fmt: skip
+
+
+def by_the_rules() -> Row:
+    """Each rule of LUNA16 on a scan of its own, by hand."""
+    lesion = Lesion(position=(0.0, 0.0, 0.0), diameter=8.0)
+    other = Lesion(position=(50.0, 0.0, 0.0), diameter=8.0, excluded=True)
+    inside, again = Candidate(position=(0.5, 0, 0), score=0.9), Candidate(position=(1.0, 0, 0), score=0.8)
+    far, in_other = Candidate(position=(99.0, 0, 0), score=0.9), Candidate(position=(50.0, 0.5, 0.0), score=0.99)
+    checks = {
+        "double hits": outcomes(_scan((lesion,), (again, inside))) == (Outcome.AGAIN, Outcome.HIT),
+        "exclusions": outcomes(_scan((lesion, other), (in_other,))) == (Outcome.EXCLUDED,)
+        and matched(_scan((lesion, other), ())).lesions == 1,
+        "negative scans": froc([matched(_scan((), (far,))), matched(_scan((lesion,), (inside,)))]).false_alarms.max()
+        == 0.5,
+        "ties": froc([matched(_scan((lesion,), (inside, far)))]).sensitivity[-1] == 1.0
+        and not (froc([matched(_scan((lesion,), (inside, far)))]).false_alarms[1:] == 0).any(),
+    }
+    failed = [name for name, right in checks.items() if not right]
+    held = f"{len(checks) - len(failed)} of {len(checks)}"
+    return Row("D1", "LUNA16's rules, each by itself", "all", held, not failed,
+               "; ".join(failed) or ", ".join(checks))  # fmt: skip
+
+
+def _scan(lesions: tuple[Lesion, ...], candidates: tuple[Candidate, ...]) -> Scan:
+    return Scan(subject="1", lesions=lesions, candidates=candidates)
 
 
 def _perfect_scan(number: int) -> Scan:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.calibrate import calibrate
 from slicermedai.confidence.conformal import fit_volume
-from slicermedai.confidence.light import Light
+from slicermedai.confidence.light import GOOD_DICE, PROMISE, Light
 from slicermedai.confidence.record import TrustRecord, applicability
 from slicermedai.confidence.scope import Applies
 from slicermedai.confidence.sketch import CaseSketch
@@ -31,7 +32,7 @@ def rows(patients: list[Patient], others: list[Patient], peers: Peers, seed: int
         *_dice(patients, others),
         *_volumes(seed, peers),
         _refusals(patients, record),
-        *_light(record, others, seed),
+        *light_rows(record, others, seed),
     ]
 
 
@@ -95,7 +96,7 @@ def _refusals(patients: list[Patient], record: TrustRecord) -> Row:
     checks = {
         "fewer than 20 patients": _refused(copies),
         "out of distribution": judged(strange, record).quality.state == "not assessed",
-        "no dropout": active_dropout(object()) == {},
+        "no dropout": not active_dropout(_layers(0.0)) and bool(active_dropout(_layers(0.5))),
         "other weights": applicability(record, replace(SITUATION, weights_sha256="c" * 64)).state
         is Applies.OTHER_MODEL,
         "other preprocessing": not applicability(record, replace(SITUATION, preprocessing_sha256="c" * 64)).applies,
@@ -104,6 +105,11 @@ def _refusals(patients: list[Patient], record: TrustRecord) -> Row:
     failed = [name for name, done in checks.items() if not done]
     return Row("C6", "not assessed, by name", "all", f"{len(checks) - len(failed)} of {len(checks)}", not failed,
                "; ".join(failed) or ", ".join(checks))  # fmt: skip
+
+
+def _layers(dropout: float) -> torch.nn.Module:
+    """A network with dropout, or one whose dropout leaves nothing out."""
+    return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(dropout)).eval()
 
 
 def _refused(cases: list[CaseSketch]) -> bool:
@@ -125,7 +131,7 @@ def judged(patient: Patient, record: TrustRecord) -> Verdict:
     return verdict(seen, standing)
 
 
-def _light(record: TrustRecord, others: list[Patient], seed: int) -> list[Row]:
+def light_rows(record: TrustRecord, others: list[Patient], seed: int) -> list[Row]:
     """A third of the patients has a planted shift: the image is noisy or offset, and the network is wrong."""
     rng = np.random.default_rng(seed)
     right, shifted_green, shifted = [], 0, 0
@@ -134,14 +140,15 @@ def _light(record: TrustRecord, others: list[Patient], seed: int) -> list[Row]:
         found = judged(_shifted(one, rng) if planted else one, record)
         shifted += planted
         if found.light.light is Light.GREEN:
-            right.append(not planted and one.dice >= 0.8)
+            right.append(not planted and one.dice >= GOOD_DICE)
             shifted_green += planted
     share = float(np.mean(right)) if right else float("nan")
     rule = record.structures[0].rule
     said = f"{rule.good} of {rule.patients} patients of the record" if rule else "no rule: too few good patients"
+    what = f"green of {len(others)} patients, {shifted} shifted: right as often as it says"
     return [
-        Row("light", f"green of {len(others)} patients, {shifted} shifted: right as often as it says", ">= 0.90",
-            f"{share:.3f} of {len(right)}", share >= 0.9 if right else None, said),
+        Row("light", what, f">= {PROMISE:.2f}",
+            f"{share:.3f} of {len(right)}", share >= PROMISE if right else None, said),
         Row("light", "green on shifted patients", "0", str(shifted_green), shifted_green == 0),
     ]  # fmt: skip
 
