@@ -17,6 +17,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from slicermedai.cli.execute import execute
+from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import GeometryError, InputError, JobCancelled
 from slicermedai.inference import memory
@@ -24,7 +25,7 @@ from slicermedai.jobs.files import write_job
 from Testing.export.validators import dciodvfy_errors, pixelmed_errors
 from Testing.fixtures.beating import Beat, beating_heart
 from Testing.fixtures.faults import edit
-from Testing.fixtures.grids import AXIAL, covering
+from Testing.fixtures.grids import AXIAL, covering, rotated
 from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.leaks import leaks
 from Testing.fixtures.timed_writer import write_enhanced_over_time, write_nifti_over_time, write_over_time
@@ -304,3 +305,21 @@ def test_bad_series_are_refused_by_name_and_leave_nothing(heart_bundle: Path, tm
     with pytest.raises(GeometryError, match="a slice is missing in TemporalPositionIdentifier 2"):
         execute(job(tmp_path / "series", heart_bundle, tmp_path / "out"), job_id="bad")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["series"]
+
+
+@pytest.mark.parametrize("codes", ["SPL", "RAI", "PLS", "IAR"])
+def test_in_any_orientation_the_ventricle_lies_where_it_is_in_every_frame(
+    heart_bundle: Path, tmp_path: Path, codes: str
+) -> None:
+    beat = Beat(frames=2)
+    place = rotated(covering(codes, spacing=(7.0, 5.0, 4.0), extent=(130.0, 130.0, 130.0)), (15, 25, -10))
+    write_over_time(beating_heart(place, beat), [0.0, 280.0], tmp_path / "series", by_slice=True)
+    folder = execute(job(tmp_path / "series", heart_bundle, tmp_path / "out", formats=("csv",)), job_id="place")
+    for number, wanted in ((1, beat.volumes[0]), (2, beat.volumes[1])):
+        result = AnalysisResult.load(folder / f"frames/{number:03d}")
+        found = next(one for one in result.findings if one.label.name == "Left ventricle")
+        assert isinstance(found.region, (Mask, PackedMask))
+        index = np.argwhere(found.region.to_array())
+        middle = result.volume_geometry.to_lps(index).mean(axis=0)
+        assert np.abs(middle - beat.center).max() < 1.0
+        assert len(index) * place.voxel_volume / 1000 == pytest.approx(wanted, rel=0.05)

@@ -43,6 +43,11 @@ def start_run(source: Any, values: dict[str, Any]) -> Running:
         _refuse_context(affine=affine, convention=convention, study=study)
     if isinstance(source, (str, Path)):
         return launch(_job(source, values))
+    if hasattr(source, "IsA"):
+        from slicermedai.scene.sequences import is_sequence
+
+        if is_sequence(source):
+            return _start_frames(source, values)
     if are_files(source):
         from slicermedai.dicom.file_list import save_file_list
 
@@ -173,6 +178,18 @@ def _start_in_folder(values: dict[str, Any], fill: Callable[[Path], object]) -> 
     except BaseException:
         folder.remove()
         raise
+
+
+def _start_frames(node: Any, values: dict[str, Any]) -> Running:
+    """Start a job over time of the volumes of a sequence."""
+    from slicermedai.dicom.volumes import save_frames
+    from slicermedai.scene.sequences import frames_of
+
+    frames = frames_of(node)
+    return _start_in_folder(
+        {**values, "over_time": True},
+        lambda inputs: save_frames(frames.volumes, frames.seconds, inputs, clock=frames.clock),
+    )
 
 
 def _start_several(source: Any, values: dict[str, Any], *, context: tuple[Any, Any, Any]) -> Running:

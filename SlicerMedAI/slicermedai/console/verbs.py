@@ -24,6 +24,7 @@ from slicermedai.console.sources import (
     volume_of_node,
 )
 from slicermedai.console.tell import tell, where_to_look
+from slicermedai.domain.course import Course
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
 from slicermedai.domain.study import Identity
@@ -56,8 +57,8 @@ def submit(
     ----------
     source:
         A DICOM folder or file, a list of DICOM files, a NIfTI or NRRD file (text or Path); a scalar volume node of a
-        scene; a SimpleITK image; a numpy array with ``affine=``; a :class:`Volume`. What is in memory is first written
-        to the job's temporary folder, which is gone when the job ends.
+        scene, or a sequence of them (then ``over_time``); a SimpleITK image; a numpy array with ``affine=``; a
+        :class:`Volume`. What is in memory is first written to the job's temporary folder, which is gone when it ends.
     bundle:
         The model, as name or name@version.
     output:
@@ -167,6 +168,10 @@ def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = N
     ``volume`` is the node of the image where it is loaded already, or a :class:`Volume` to load. Where no scene is
     given and this process has none (it is not Slicer), it says where the report and the scene file lie, and returns
     None.
+
+    The folder of a run over time comes as one of Slicer's sequences, whose browser is returned: each item has the
+    segmentation of its own frame, and a structure is one segment in all. Frames that failed (the report names them)
+    are left out. Its :class:`AnalysisResult` is shown as what it is, the result of one frame.
     """
     place_in = scene if scene is not None else _slicers_scene()
     if place_in is None:
@@ -175,14 +180,25 @@ def show(result: AnalysisResult | str | Path, scene: Any = None, volume: Any = N
     from slicermedai.scene.show import show as show_in
 
     shown = result if isinstance(result, AnalysisResult) else load(result)
+    if shown.course is not None and not isinstance(result, AnalysisResult):
+        return _show_course(Path(result), shown.course, place_in)
     if isinstance(volume, Volume):
         return show_in(shown, place_in, volume=volume)
     return show_in(shown, place_in, volume_node=volume)
 
 
+def _show_course(folder: Path, course: Course, scene: Any) -> Any:
+    """The segmentations of the frames of ``course`` that have a result, as a sequence in ``scene``; its browser."""
+    from slicermedai.scene.sequences import course_to_sequence
+
+    return course_to_sequence([load(folder / frame.folder) for frame in course.frames if not frame.failed], scene)
+
+
 def _show_run(handle: JobHandle, source: Any, options: Mapping[str, Any]) -> Any:
     """Show what a run made together with its image; outside Slicer no image is read for that."""
     if _slicers_scene() is None:
+        return show(handle.folder)
+    if handle.result().course is not None:
         return show(handle.folder)
     chosen = {name: options[name] for name in ("series", "tilt") if name in options}
     return show(handle.result(), volume=image_of(source, handle.folder, **chosen))

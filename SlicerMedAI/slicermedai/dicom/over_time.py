@@ -22,6 +22,7 @@ from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.inputs import Source, open_frame
 from slicermedai.dicom.planes import Plane
 from slicermedai.dicom.series import Scan, SeriesFiles, scan
+from slicermedai.dicom.volumes import is_frames_folder, load_frames, load_volume
 from slicermedai.domain.course import Moment
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import AmbiguousInputError, GeometryError, UnsupportedImageError
@@ -86,6 +87,8 @@ def open_over_time(
         single = Path(path)
         if single.is_file() and single.name.lower().endswith((".nii", ".nii.gz")):
             return _of_nifti(single, progress)
+        if is_frames_folder(single):
+            return _of_memory(single)
         if is_file_list(single):
             path = load_file_list(single)
     found = scan(path, progress=progress)
@@ -301,7 +304,23 @@ def _gaps(planes: Sequence[Plane], order: timing.Clock) -> list[int]:
     return sorted(set(range(min(known), max(known) + 1)) - known)
 
 
-# --- files of four dimensions ---------------------------------------------------------------------------------------
+# --- images from memory, and files of four dimensions -----------------------------------------------------------------
+
+
+def _of_memory(folder: Path) -> OverTime:
+    seconds, clock = load_frames(folder)
+    if len(seconds) < 2:
+        raise UnsupportedImageError("shows one time alone", attribute="source", advice="Run it without over_time.")
+
+    def opened(index: int, progress: Progress) -> Source:
+        progress("read", 0.0)
+        volume, study = load_volume(folder / f"{index:04d}")
+        return Source(volume=volume, study=study)
+
+    moments = tuple(Moment(number=i, of=len(seconds), seconds=one, clock=clock) for i, one in enumerate(seconds, 1))
+    untimed = f"Nothing says when the frames were taken: their order alone is known, by {clock}."
+    modality = load_volume(folder / "0000")[0].modality
+    return OverTime(moments=moments, open=opened, modality=modality, told=(untimed,) if None in seconds else ())
 
 
 def _of_nifti(path: Path, progress: Progress) -> OverTime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import GeometryError, UnsupportedImageError
+from slicermedai.errors import GeometryError, UnreadableFileError, UnsupportedImageError
 
 _KIND, _STUDY = "volume", "study"
+_FRAMES = "frames.json"
 
 
 def save_volume(volume: Volume, study: Study, folder: Path) -> Path:
@@ -38,6 +41,43 @@ def load_volume(folder: Path) -> tuple[Volume, Study]:
     """What :func:`save_volume` wrote; raises :class:`~slicermedai.errors.UnreadableFileError`."""
     volume = load_object(Path(folder), Volume, kind=_KIND)
     return volume, load_object(Path(folder) / _STUDY, Study, kind=_STUDY)
+
+
+def save_frames(volumes: Sequence[Volume], seconds: Sequence[float | None], folder: Path, *, clock: str) -> Path:
+    """Write images over time into ``folder`` (new, whole or not at all), each as :func:`save_volume` has it.
+
+    ``seconds`` are since the first, None where not known; ``clock`` names what says them.
+
+    Raises
+    ------
+    GeometryError
+        Images of unequal geometry.
+    ResultExistsError, OutputError, DiskFullError
+    """
+    for number, volume in enumerate(volumes, 1):
+        if not volume.geometry.same_grid(volumes[0].geometry):
+            raise GeometryError(f"frame {number} does not lie on the grid of the first", attribute="source")
+    with atomic_folder(Path(folder)) as partial:
+        for index, volume in enumerate(volumes):
+            save_volume(volume, Study(), partial / f"{index:04d}")
+        body = {"medai_frames": 1, "seconds": list(seconds), "clock": clock}
+        (partial / _FRAMES).write_text(json.dumps(body), encoding="utf-8")
+    return Path(folder)
+
+
+def load_frames(folder: Path) -> tuple[tuple[float | None, ...], str]:
+    """(seconds, clock) of what :func:`save_frames` wrote; raises :class:`~slicermedai.errors.UnreadableFileError`."""
+    path = Path(folder) / _FRAMES
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(None if one is None else float(one) for one in body["seconds"]), str(body["clock"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableFileError(f"damaged ({type(error).__name__})", file=path) from error
+
+
+def is_frames_folder(path: Path) -> bool:
+    """True where :func:`save_frames` wrote ``path``."""
+    return (Path(path) / _FRAMES).is_file()
 
 
 def is_volume_folder(path: Path) -> bool:

@@ -141,8 +141,7 @@ def _fetcher(
 
     if Identity(job.identity) is Identity.KEEP:
         return fetch
-    count = len(frames.moments)
-    read = {str(index): opened(index, FrameProgress(silent, index, count)) for index in range(count)}
+    read = {str(index): opened(index, progress) for index in range(len(frames.moments))}
     copies, fit = routed(read, job, folder, clock=Clock(now()), progress=progress)
     return lambda index, heard: (copies[str(index)], fit)
 
