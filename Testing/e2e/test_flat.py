@@ -74,6 +74,20 @@ def test_a_mammogram_runs_to_findings_of_its_side_and_a_report_with_its_picture(
         assert not leaks([path for path in folder.rglob("*") if path.is_file()], identity_tokens(Identity()))
 
 
+def test_a_mammogram_is_explained_by_a_map_of_the_finding_with_its_side(tmp_path: Path, bundle: Path) -> None:
+    spec = FlatSpec(modality="MG", side="L", view="MLO", towards=("A", "F"))
+    write_flat(chest((200, 150)), tmp_path / "study", spec=spec)
+    folder = run(tmp_path, bundle, saliency="occlusion", saliency_target="body 2")
+    result = AnalysisResult.load(folder)
+    (made,) = result.maps
+    chosen = [one.tracking_uid for one in result.findings if one.label.name == "Body 2"]
+    assert made.name == "Saliency: Occlusion of Body 2, left" and made.explains == tuple(chosen) != ()
+    assert made.array.shape == result.volume_geometry.shape == (1, 200, 150)
+    assert made.array.max() > 0.9 > 0.5 > made.array.min(), "bright places speak for it, dark ones less"
+    assert "Saliency: Occlusion of Body 2, left" in (folder / "report.html").read_text("utf-8")
+    assert not list((folder / "dicom").glob("pmap*")), "which has no place in the patient"
+
+
 def test_polarity_changes_neither_result_nor_picture(tmp_path: Path, bundle: Path) -> None:
     found = []
     for low in (False, True):

@@ -68,6 +68,12 @@ class Look:
     unchecked: list[str] = field(default_factory=list)
 
     @property
+    def labels(self) -> tuple[tuple[int, Label], ...]:
+        """As findings have them: with the side of the picture, where they have none of their own."""
+        known = self.manifest.ref.labels
+        return tuple((value, replace(label, modifier=label.modifier or self.side)) for value, label in known)
+
+    @property
     def is_asked_again(self) -> bool:
         """True where somebody wants a map of what spoke for the answer, or all that the look leaves."""
         return bool(self.listeners.saliency) or self.listeners.probe is not None
@@ -251,7 +257,7 @@ class Classification:
                     device=look.device,
                     across=2 if flat else None,
                     post=post,
-                    labels=look.manifest.ref.labels,
+                    labels=look.labels,
                     best=best,
                 )
             )
