@@ -197,3 +197,24 @@ def test_pictures_of_what_a_person_changed_since_are_in_no_capture(decision: Dec
     out = execute(ExportJob(source=str(run), output=str(tmp_path / "out"), formats=("capture",)), job_id="j")
     pictured = [path for path in out.iterdir() if "Axial" in str(dcmread(path).ImageComments)]
     assert bool(pictured) == (decision is not Decision.REJECTED)
+
+
+def test_what_people_read_beside_the_uid_stays_and_what_is_new_has_a_number_of_its_own(tmp_path: Path) -> None:
+    earlier = saved(at("1", LEFT_KIDNEY, BRAIN_LABEL, LESION), tmp_path / "earlier")
+    later = saved(at("2", LESION, LESION, BRAIN_LABEL, LEFT_KIDNEY), tmp_path / "later")
+    segments = dcmread(exported(later, earlier) / "seg.dcm").SegmentSequence
+    assert [(one.TrackingUID, one.TrackingID) for one in segments] == [
+        ("2.25.21", "brain Lesion 4"),
+        ("2.25.22", "brain Lesion 5"),
+        ("2.25.12", "brain Brain 2"),
+        ("2.25.11", "brain Left kidney 1"),
+    ]
+
+
+def test_a_rejected_finding_leaves_its_number_to_no_other(tmp_path: Path) -> None:
+    run = saved(at("2", BRAIN_LABEL, LESION, LEFT_KIDNEY), tmp_path / "run")
+    save_reviewed(run, [Review(tracking_uid="2.25.21", person="Jane Roe", decision=Decision.REJECTED)])
+    out = execute(ExportJob(source=str(run), output=str(tmp_path / "out"), formats=("seg", "sr")), job_id="j")
+    said = [one.TrackingID for one in dcmread(out / "seg.dcm").SegmentSequence]
+    assert said == ["brain Lesion 2", "brain Left kidney 3"]
+    assert all(one.encode() in (out / "sr.dcm").read_bytes() for one in said)

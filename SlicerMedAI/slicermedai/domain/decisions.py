@@ -14,7 +14,7 @@ from typing import TypeVar
 from slicermedai.domain.change import FollowUp
 from slicermedai.domain.counting import is_counted, milliliters
 from slicermedai.domain.course import Course, Ejection
-from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask, numbered
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.domain.stability import Stability
 from slicermedai.domain.study import Identity
@@ -45,7 +45,8 @@ def decided(result: AnalysisResult) -> AnalysisResult:
     """
     last = last_decisions(result)
     _check_known(result, last)
-    kept = tuple(_edited(one, last.get(one.tracking_uid)) for one in result.findings if not _rejected(one, last))
+    findings = numbered(result.findings)
+    kept = tuple(_edited(one, last.get(one.tracking_uid)) for one in findings if not _rejected(one, last))
     remarks = [line for line in _remarks(result, last) if line not in result.provenance.warnings]
     if not remarks:
         return result

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -231,13 +232,22 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finding:
-    """One structure or lesion. ``tracking_uid`` stays the same in SEG, SR, FHIR and over time points."""
+    """One structure or lesion. ``tracking_uid`` stays the same in SEG, SR, FHIR and over time points.
+
+    So does ``number``, by which people know it ("Lesion 3"); where it is 0 it is the place among the findings, from 1.
+    """
 
     tracking_uid: str
     label: Label
     region: Region | None = None
     measurements: tuple[Measurement, ...] = ()
     confidence: Confidence = Confidence()
+    number: int = 0
+
+
+def numbered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """``findings`` with their numbers said, so that they stay when some are left out."""
+    return tuple(replace(one, number=one.number or place) for place, one in enumerate(findings, 1))
 
 
 def tracking_uid(*names: str) -> str:

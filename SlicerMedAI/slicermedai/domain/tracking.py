@@ -11,12 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import filterfalse
+from itertools import count, filterfalse
 from typing import Any
 
 from slicermedai.domain.codes import Code
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.finding import Finding
+from slicermedai.domain.finding import Finding, numbered
 from slicermedai.domain.overlap import extent_of, overlap
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
@@ -78,7 +78,15 @@ def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[
         )
     kept = {one.tracking_uid for one in result.findings} - set(search.found)
     uids = {own: known for own, known in search.found.items() if known not in kept}
-    return Followed(result=_renamed(result, uids), links=tuple(search.links()))
+    findings = _numbered(result.findings, numbered(earlier.findings), uids)
+    return Followed(result=_renamed(replace(result, findings=findings), uids), links=tuple(search.links()))
+
+
+def _numbered(now: tuple[Finding, ...], then: tuple[Finding, ...], uids: Mapping[str, str]) -> tuple[Finding, ...]:
+    """What is known has the number that it had, what is new the next that nothing had."""
+    had = {one.tracking_uid: one.number for one in then}
+    free = count(1 + max(had.values(), default=0))
+    return tuple(replace(one, number=had.get(uids.get(one.tracking_uid, ""), 0) or next(free)) for one in now)
 
 
 def is_earlier(study: Study, other: Study) -> bool:
@@ -165,9 +173,9 @@ class _Side:
     def doubt(self, touched: Mapping[str, int], why: str) -> None:
         """Say of the lesions that are left why none of them was known."""
         for one in filterfalse(_is_anatomy, self.left):
-            count = touched.get(one.tracking_uid, 0)
-            told = "too little of them lies at one place, or the other touches a further one" if count else why
-            told = f"it touches {count} of the other result" if count > 1 else told
+            known = touched.get(one.tracking_uid, 0)
+            told = "too little of them lies at one place, or the other touches a further one" if known else why
+            told = f"it touches {known} of the other result" if known > 1 else told
             self.said[one.tracking_uid] = f"not matched: {told}"
 
 

@@ -76,9 +76,13 @@ def line(text: str) -> str:
 
 
 def tracking_id(result: AnalysisResult, number: int) -> str:
-    """What people read beside the tracking UID of the ``number``-th finding, the same in SEG and SR (VR LO)."""
-    name = line(f"{result.provenance.bundle} {result.findings[number - 1].label.name}")
-    return f"{name[:58].strip()} {number}"
+    """What people read beside the tracking UID of the ``number``-th finding, the same in SEG and SR (VR LO).
+
+    Its number stays when others are rejected, and over time points.
+    """
+    found = result.findings[number - 1]
+    name = line(f"{result.provenance.bundle} {found.label.name}")
+    return f"{name[:58].strip()} {found.number or number}"
 
 
 def summary(result: AnalysisResult) -> Code:
