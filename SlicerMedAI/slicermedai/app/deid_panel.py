@@ -9,14 +9,14 @@ from typing import Any
 from slicermedai.app import deid_words
 from slicermedai.app.deid_run import DeidRun
 from slicermedai.app.deid_state import DeidResult, DeidState, PreviewShown
-from slicermedai.app.words import install_text
+from slicermedai.app.panel import show_install
 from slicermedai.deid.profile import Option
 from slicermedai.scene.items import fill_table, option_box, show_picture
 
 FILES = {"keySelector": "key", "tableSelector": "table", "excludeSelector": "exclude", "outputSelector": "output"}
 """Widget for a path -> the field that it is."""
 INPUTS = (
-    *("databaseTree", "folderSelector", "presetSelector", "presetOpenButton", "presetSaveButton", "installButton"),
+    *("databaseTree", "folderSelector", "presetSelector", "presetOpenButton", "presetSaveButton"),
     *("passphraseEdit", "treeCheckBox", "databaseCheckBox", *FILES),
 )
 """Widgets that nobody uses while something is going on."""
@@ -65,8 +65,7 @@ class Panel:
         ui.keyButton.enabled = state.asked.has_passphrase and not presenter.busy
         ui.previewButton.enabled, ui.runButton.enabled = presenter.can_preview, presenter.can_run
         ui.cancelButton.enabled = presenter.can_cancel
-        ui.installButton.visible = bool(presenter.missing)
-        ui.installButton.text = install_text(presenter.missing, presenter.translate)
+        show_install(ui, presenter)
         ui.sourceLabel.text = state.source_name
         ui.progressBar.value = round(state.progress * ui.progressBar.maximum)
         ui.stageLabel.text = deid_words.progress_text(state.stage, state.seconds_left, presenter.translate)

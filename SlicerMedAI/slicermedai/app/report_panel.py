@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from slicermedai.app import report_words as words
-from slicermedai.app.panel import ResultPanel
+from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.report_outbox import OutboxRun
 from slicermedai.app.report_run import ReportRun
 from slicermedai.app.report_state import OWN, DeliveryShown, OutboxState, ReportState
-from slicermedai.app.words import install_text
 from slicermedai.export.profiles import PROFILES
 from slicermedai.scene.items import option_box
 
@@ -118,8 +117,7 @@ class Panel(ResultPanel):
         ui.sendingBar.value = round(state.progress * ui.sendingBar.maximum)
         told = [words.progress_text(state.stage, state.seconds_left, tr), state.message]
         ui.outboxLabel.text = "\n".join(filter(None, told))
-        ui.installButton.visible, ui.installButton.enabled = bool(outbox.missing), not outbox.busy
-        ui.installButton.text = install_text(outbox.missing, tr)
+        show_install(ui, outbox)
         self._show_route()
 
     def _show_route(self) -> None:
