@@ -23,7 +23,7 @@ def main() -> int:
 def _answer(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
     progress(asked["what"], 0.0)
     verdicts = _DO[asked["what"]](asked, progress)
-    drawn = _drawn(asked) if asked["what"] == "pictures" else []
+    drawn = _drawn(asked) if asked["what"] == "draw" else []
     return {"verdicts": verdicts, "pictures": drawn, **_catalogue()}
 
 
@@ -113,7 +113,7 @@ def _agree(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
 
 _DO = {
     "list": _list,
-    "pictures": _list,
+    "draw": _list,
     "import": _take_in,
     "fetch": _fetch,
     "verify": _verify,

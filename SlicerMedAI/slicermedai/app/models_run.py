@@ -161,7 +161,7 @@ class ModelsRun(Needing):
         except MedAIError as error:
             self._set(phase=Phase.FAILED, message=str(error))
             return
-        self._do("pictures", title=self.state.chosen, folder=str(self._drawn.path))
+        self._do("draw", title=self.state.chosen, folder=str(self._drawn.path))
 
     def let_go(self) -> None:
         """The pictures are not looked at any more: their files go."""
@@ -227,7 +227,7 @@ class ModelsRun(Needing):
             word="" if self.state.doing == "agree" else self.state.word,
             incoming=Incoming() if self.state.doing == "import" else self.state.incoming,
         )
-        if self.state.doing == "pictures":
+        if self.state.doing == "draw":
             drawn = tuple(PictureShown(**one) for one in answer["pictures"])
             self._set(pictures=drawn, pictured=self.state.chosen)
         lacking = missing_text(self.packages, self.translate) if self.state.doing == "list" else ""

@@ -100,7 +100,7 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
         "verify": tr("Hashing all files"),
         "check": tr("Trying the model on a generated image"),
         "remove": tr("Removing"),
-        "pictures": tr("Drawing its trust record"),
+        "draw": tr("Drawing its trust record"),
     }
     return known.get(stage) or shared_stage_text(stage, tr)
 
@@ -121,7 +121,7 @@ def outcome(state: ModelsState, verdicts: Mapping[str, Verdict], tr: Translate =
         "roll back": tr("The name alone stands for {title} again."),
         "remove": tr("It is removed."),
         "agree": tr("{title} may run its code, as long as its files stay as they are."),
-        "pictures": tr("The trust record of {title} is drawn.")
+        "draw": tr("The trust record of {title} is drawn.")
         if state.pictures
         else tr("The trust record of {title} has nothing that could be drawn: see its lines above."),
     }
