@@ -184,6 +184,22 @@ def test_several_that_are_chosen_in_the_dicom_browser_are_picked_and_one_is_the_
     assert ui.messageLabel.text.startswith("No series of images is chosen in the DICOM browser")
 
 
+def test_a_volume_that_was_loaded_from_the_database_says_what_it_shows(harness: Harness, panel: Any) -> None:
+    import slicer
+
+    from slicermedai.scene.hierarchy import hierarchy_of, item_of
+
+    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    node = slicer.util.getNode("Loaded MR")
+    ui.volumeSelector.setCurrentNode(node)
+    assert (presenter.state.modality, presenter.state.body_part) == ("MR", "")
+    hierarchy_of(slicer.mrmlScene).SetItemUID(item_of(node), "DICOM", "1.1.2")
+    ui.volumeSelector.setCurrentNode(None)
+    ui.volumeSelector.setCurrentNode(node)
+    assert (presenter.state.modality, presenter.state.body_part) == ("MR", "HEAD")
+    assert presenter.state.series == "", "the volume is analysed, and not the series"
+
+
 def test_closing_the_scene_lets_go_of_what_was_picked(harness: Harness, panel: Any) -> None:
     import slicer
 
