@@ -17,11 +17,9 @@ _HEADERS = b"|".join(
     for flags in range(256)
     if (method << 8 | flags) % 31 == 0 and not flags & 0x20
 )
-_SIGNS = re.compile(
-    rb"(?P<gzip>\x1f\x8b\x08)|(?P<zip>PK\x03\x04)|"
-    rb"(?P<opaque>BZh[1-9]1AY&SY|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|\x28\xb5\x2f\xfd[\x00-\xf7]|%PDF-[0-9])|"
-    rb"(?P<zlib>" + _HEADERS + rb")",
-    re.DOTALL,
+_SIGNS = re.compile(  # no groups: so the first bytes alone are looked for
+    rb"\x1f\x8b\x08|PK\x03\x04|BZh[1-9]1AY&SY|\xfd7zXZ\x00|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|"
+    rb"\x28\xb5\x2f\xfd[\x00-\xf7]|%PDF-[0-9]|" + _HEADERS,
 )
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
 _MOST = 1 << 22
@@ -29,6 +27,7 @@ _MOST = 1 << 22
 _PIECE, _CREDIBLE, _SHORTEST, _LEAST = 1 << 10, 256, 12, 5
 _DEEPEST = 4
 _DEFLATED, _STORED, _MEMBER_HEAD = 8, 0, 30
+_HEADER, _GZIP = 2, 0x1F
 
 
 class Unsearchable(Exception):
@@ -83,8 +82,6 @@ def _contents(raw: bytes, room: Room, *, whole: bool) -> Iterator[bytes]:
     view, position = memoryview(raw), 0
     while match := _SIGNS.search(raw, position):
         position = match.start() + 1
-        if match.lastgroup == "opaque":
-            raise Unsearchable
         start, bits = _start_of(raw, match)
         content, used = _inflated(view[start:], bits, room) if bits else (b"", 0)
         if len(content) >= _LEAST:
@@ -99,11 +96,13 @@ def _contents(raw: bytes, room: Room, *, whole: bool) -> Iterator[bytes]:
 
 def _start_of(raw: bytes, match: re.Match[bytes]) -> tuple[int, int]:
     """(where what is compressed begins, how zlib is to read it; 0 for what is none)."""
-    start = match.start()
-    if match.lastgroup == "zlib":
+    start, sign = match.start(), match[0]
+    if len(sign) == _HEADER:
         return start, zlib.MAX_WBITS
-    if match.lastgroup == "gzip":
+    if sign[0] == _GZIP:
         return start, zlib.MAX_WBITS + 16
+    if sign[:2] != b"PK":
+        raise Unsearchable
     if start + _MEMBER_HEAD > len(raw):
         return start, 0
     flags, method = struct.unpack_from("<HH", raw, start + 6)

@@ -343,7 +343,7 @@ def _found(pieces: Iterator[bytes | memoryview], place: Place, scope: Scope) -> 
     known = context.vocabulary
     for piece in pieces:
         raw = tail + bytes(piece)
-        if known.hits_bytes(raw, scope) or (scope is Scope.BINARY and (known.hides(raw) or holds_stream(raw))):
+        if known.hits_bytes(raw, scope) or (scope is Scope.BINARY and holds_stream(raw)):
             return True
         if scope is Scope.TEXT and known.hits(context.charset.decode(raw)):
             return True

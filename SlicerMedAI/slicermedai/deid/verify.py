@@ -267,9 +267,7 @@ def _within(element: Element) -> Iterator[Inner]:
         yield from within_text(element.value)
     elif element.scope is Scope.BINARY:
         yield from within_bytes(element.value, max(element.size, len(element.value)))
-        for match in _PRINTABLE.finditer(element.value):
-            for place, value, is_text in within_text(match[0].replace(b"\0", b"")):
-                yield match.start() + place, value, is_text
+        yield from within_text(element.value)
 
 
 @functools.lru_cache(maxsize=8)

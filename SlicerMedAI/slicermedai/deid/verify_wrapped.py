@@ -20,7 +20,7 @@ _CLOSED = (b"BZh91AY&SY", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07",
 _PAGES = _CLOSED[-1]
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 _ARCHIVE, _GZIP = b"PK\3\4", b"\x1f\x8b\x08"
-_LINE, _MOST, _CREDIBLE, _LARGE = 12, 1 << 22, 256, 1 << 20
+_LINE, _MOST, _CREDIBLE, _LARGE, _BLOCK = 12, 1 << 22, 256, 1 << 20, 1 << 17
 Inner = tuple[int, bytes, bool]
 """(where it stands in the value, what it is, whether that is text)"""
 
@@ -70,8 +70,9 @@ def within_bytes(value: bytes, size: int) -> Iterator[Inner]:
             raise Closed(value.index(sign))
     if made := _whole(value):
         yield 0, *_read(made)
+    view = memoryview(value)
     for place, start, bits in _starts(value):
-        made, ended = _inflated(value[start:], bits, place)
+        made, ended = _inflated(view[start:], bits, place)
         if len(made) >= _CREDIBLE and (size > _LARGE or (size > len(value) and not ended)):
             raise Closed(place)
         if len(made) > 4:
@@ -82,10 +83,11 @@ def _starts(value: bytes) -> Iterator[tuple[int, int, int]]:
     """(place of a sign, where what is compressed begins, how it is)."""
     if len(value) < _LINE:
         return
-    heads = np.frombuffer(value, dtype=np.uint8).astype(np.uint16)
-    sums = heads[:-1] * 256 + heads[1:]
-    for place in np.flatnonzero((sums % 31 == 0) & (heads[:-1] & 0x8F == 8) & (heads[1:] & 0x20 == 0)):
-        yield int(place), int(place), 15
+    for begin in range(0, len(value), _BLOCK):
+        heads = np.frombuffer(value[begin : begin + _BLOCK + 1], dtype=np.uint8)
+        for place in np.flatnonzero(heads[:-1] & 0x8F == 8) + begin:
+            if int.from_bytes(value[place : place + 2], "big") % 31 == 0 and not value[place + 1] & 0x20:
+                yield int(place), int(place), 15
     for found in re.finditer(re.escape(_GZIP), value):
         yield found.start(), found.start(), 31
     for found in re.finditer(re.escape(_ARCHIVE), value):
@@ -98,7 +100,7 @@ def _starts(value: bytes) -> Iterator[tuple[int, int, int]]:
                 yield found.start(), found.start() + 30 + names, -15
 
 
-def _inflated(data: bytes, bits: int, place: int) -> tuple[bytes, bool]:
+def _inflated(data: memoryview, bits: int, place: int) -> tuple[bytes, bool]:
     """What comes out before an end or an error, and whether it came to its end."""
     reader, made = zlib.decompressobj(bits), b""
     for position in range(0, len(data), 512):

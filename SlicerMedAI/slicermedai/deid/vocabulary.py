@@ -155,10 +155,8 @@ class Vocabulary:
             return found or is_picture(raw) or self.hides(raw)
 
     def hides(self, raw: bytes) -> bool:
-        """True where something encoded or compressed in bytes holds a token, or cannot be searched."""
+        """True where something compressed in bytes holds a token, or cannot be searched."""
         with self._room:
-            if self._room.depth < _DEEPEST and any(encoded_spans(run, self.holds_encoded) for run in text_runs(raw)):
-                return True
             return hides(raw, self.holds_encoded, self._room)
 
     def _spans_in(self, plain: str) -> list[Span]:
@@ -191,7 +189,9 @@ class Vocabulary:
             low = raw.lower()
             if self._needles_of(scope).stand_in(low):
                 return True
-            return scope is Scope.BINARY and any(map(self._hits_run, text_runs(raw)))
+            return scope is Scope.BINARY and any(
+                self._hits_run(run) or encoded_spans(run, self.holds_encoded) for run in text_runs(raw)
+            )
         index = self._index(scope)
         return any(index.spans(fold(text)) or self._named(text) for text in readings(raw))
 
