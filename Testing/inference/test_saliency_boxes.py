@@ -15,7 +15,8 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.confidence.explained import explained
 from slicermedai.confidence.findings import findings_of
 from slicermedai.confidence.saliency import saliency_map
-from slicermedai.confidence.saliency_probe import SaliencyProbe
+from slicermedai.confidence.saliency_checks import rank_correlation
+from slicermedai.confidence.saliency_probe import SaliencyProbe, randomised
 from slicermedai.confidence.scope import Applicability, Applies
 from slicermedai.domain.finding import Box
 from slicermedai.domain.geometry import Geometry
@@ -144,6 +145,21 @@ def test_a_box_that_is_not_there_and_a_detector_in_torchscript_are_refused_in_wo
         given.question("Nose")
     with pytest.raises(Unexplained, match="TorchScript"):
         explain(replace(given, module=lambda window: window), Request(method="hirescam"), progress=silent)
+
+
+def test_what_was_not_looked_at_makes_no_map_like_another() -> None:
+    """Half of the image lies beyond the piece around the box, where all maps are zero."""
+    given, probe = looked(spot_net(), noise(144, 64, 60)), SaliencyProbe("gradient")
+    seen = given.question("").seen
+    assert 0.1 < seen.mean() < 0.7
+    probe.of("a")(given)
+    made, *others = (
+        explain(replace(given, module=module), Request(method="gradient"), progress=silent).array
+        for module in (given.module, *(randomised(given.module, seed) for seed in range(1, 6)))
+    )
+    assert not any(one[~seen].any() for one in (made, *others))
+    rho = probe.quality().rho
+    assert rho == pytest.approx(np.mean([abs(rank_correlation(made[seen], one[seen])) for one in others]), abs=1e-6)
 
 
 def test_the_probe_measures_what_can_be_measured_of_boxes() -> None:

@@ -80,7 +80,7 @@ class SaliencyProbe:
             self._note("distance", gain(nearness(mask, [float(step) for step in question.grid.spacing])))
         self._note("noise", gain(np.random.default_rng(self.seed).random(made.shape, dtype=np.float32)))
         self._note("plain", *([gain(plain)] if (plain := self._or_none(answered, "gradcam")) is not None else []))
-        sizes = self._randomised(answered, made)
+        sizes = self._randomised(answered, made, question.seen)
         self._note("rho", *sizes)
         self._seeds.append(len(sizes))
 
@@ -106,15 +106,18 @@ class SaliencyProbe:
             return []
         return [] if parts is None or whole is None else [pearson(parts, whole)]
 
-    def _randomised(self, answered: Answered | Asked, made: Array) -> list[float]:
-        """How far the map goes with those of randomised networks, 0 to 1: of the first that give a map at all."""
+    def _randomised(self, answered: Answered | Asked, made: Array, seen: NDArray[np.bool_]) -> list[float]:
+        """How far the map goes with those of randomised networks, 0 to 1: of the first that give a map at all.
+
+        What was not looked at counts for nothing: there both are zero, whatever the weights.
+        """
         sizes: list[float] = []
         for number in range(_TRIES * LEAST_SEEDS):
             if len(sizes) == LEAST_SEEDS:
                 break
             other = replace(answered, module=randomised(answered.module, self.seed + 1 + number))
             drawn = self._or_none(other, self.method)
-            sizes += [] if drawn is None else [abs(rank_correlation(made, drawn))]
+            sizes += [] if drawn is None else [abs(rank_correlation(made[seen], drawn[seen]))]
         return sizes
 
     def _note(self, name: str, *values: float) -> None:

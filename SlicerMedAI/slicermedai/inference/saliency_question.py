@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -79,6 +80,14 @@ class Question:
     why_these: str = "those that touch the target, which depends on no other"
     reaches: int = 0
     facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """The voxels on ``grid`` that were looked at: elsewhere every map is zero."""
+        filled = np.zeros(self.size, dtype=bool)
+        for window in self.windows:
+            filled[place_of(window.start, window.size)] = True
+        return filled[self.place]
 
 
 class Asked(Protocol):
