@@ -87,7 +87,12 @@ class _ReadsTheEdgeOfABody:
     """A reader that is sure of letters in noise along an edge, as the real one was of a round body."""
 
     def read(self, picture: np.ndarray) -> list[Line]:
-        ends = {"rrrrrrrrrrrr:": (109.0, 49.0, 113.0, 87.0), "'rrr": (37.0, 14.0, 41.0, 24.0)}
+        ends = {
+            "rrrrrrrrrrrr:": (109.0, 49.0, 113.0, 87.0),
+            "'rrr": (37.0, 14.0, 41.0, 24.0),
+            "EEGGELE": (68.0, 4.0, 73.0, 41.0),
+            "LEEEEEEEEEEESSSLGEEEEEEEI": (36.0, 3.0, 41.0, 125.0),
+        }
         return [
             Line(text=text, confidence=0.96, x0=x0, y0=y0, x1=x1, y1=y1, columns=(), elongation=(y1 - y0) / (x1 - x0))
             for text, (x0, y0, x1, y1) in ends.items()
@@ -98,7 +103,7 @@ def test_one_letter_over_and_over_is_no_text_to_be_taken_out(tmp_path: Path) -> 
     source = a_file(tmp_path / "image.dcm", strange_script((128, 128)))
     verdict = inspect(source, VOCABULARY, _ReadsTheEdgeOfABody())
     assert verdict.removed == ()
-    assert {box.kind for box in verdict.review} == {TextClass.UNREADABLE}, "a person looks at the long one"
+    assert {box.kind for box in verdict.review} == {TextClass.UNREADABLE}, "a person looks at the long ones"
     assert not verdict.searched
 
 

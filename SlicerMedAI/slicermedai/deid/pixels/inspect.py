@@ -20,8 +20,8 @@ from slicermedai.deid.vocabulary import Vocabulary
 
 _SURE = 0.55
 _ROW, _LENGTH = 3.0, 24
-_OVER_AND_OVER, _THIN = 3, 5.0
-"""Signs; pixels: the lowest letters that can be told apart have more rows."""
+_OVER_AND_OVER, _STRIPES, _THIN = 3, 6, 5.0
+"""Signs, signs; pixels: the lowest letters that can be told apart have more rows."""
 
 
 def inspect(
@@ -125,6 +125,14 @@ def _is_text(line: Line) -> bool:
 
 def _is_texture(line: Line) -> bool:
     """True for one letter over and over, and for what is too thin for letters: noise and edges are read so, surely."""
-    signs = {sign for sign in line.text.casefold() if sign.isalnum()}
-    one_letter = len(signs) == 1 and signs.isdisjoint("0123456789") and len(line.text.strip()) >= _OVER_AND_OVER
-    return one_letter or min(line.height, line.x1 - line.x0) < _THIN
+    return _is_one_letter(line) or min(line.height, line.x1 - line.x0) < _THIN
+
+
+def _is_one_letter(line: Line) -> bool:
+    """True for one letter three times or more and nothing else, or as most of six letters or more: stripes."""
+    signs = [sign for sign in line.text.casefold() if sign.isalnum()]
+    if not signs or not all(map(str.isalpha, signs)):
+        return False
+    most = max(map(signs.count, signs))
+    alone = most == len(signs) and len(line.text.strip()) >= _OVER_AND_OVER
+    return alone or (len(signs) >= _STRIPES and most > len(signs) / 2)
