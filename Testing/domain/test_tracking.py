@@ -17,6 +17,7 @@ from slicermedai.domain.reviewed import save_reviewed
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.tracking import followed
 from slicermedai.errors import IdentityError, InputError
+from slicermedai.export.own import read_own
 from slicermedai.jobs.specs import ExportJob
 from Testing.export.cases import BRAIN_LABEL, GRIDS, LEFT_KIDNEY, LESION, Case, a_ball, a_case
 from Testing.export.test_pmap import a_map, with_maps
@@ -217,4 +218,6 @@ def test_a_rejected_finding_leaves_its_number_to_no_other(tmp_path: Path) -> Non
     out = execute(ExportJob(source=str(run), output=str(tmp_path / "out"), formats=("seg", "sr")), job_id="j")
     said = [one.TrackingID for one in dcmread(out / "seg.dcm").SegmentSequence]
     assert said == ["brain Lesion 2", "brain Left kidney 3"]
+    for paths in ([out / "seg.dcm", out / "sr.dcm"], [out / "seg.dcm"]):
+        assert [one.number for one in read_own(paths).result.findings] == [2, 3], "as it does when it is read back"
     assert all(one.encode() in (out / "sr.dcm").read_bytes() for one in said)

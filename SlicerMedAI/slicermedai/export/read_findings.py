@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from slicermedai.export.sr_sites import one_side
 Segmentations = Sequence[seg_read.ReadSegmentation]
 _CALIBRATION, _NONE = "calibration: ", "none ("
 _FINDING = Code(value="49755003", scheme="SCT", meaning="Morphologically Altered Structure")
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 _EQUAL = 1e-9
 """Relative difference between a number as a Decimal String of 16 characters says it, and as it was."""
 
@@ -54,7 +56,18 @@ def findings_of(
     )
     drawn = sum(segment.algorithm.kind == "MANUAL" for _, segment in segments_of(segmentations))
     lost += [f"{drawn} segments were drawn by a person, and no algorithm made them."] if drawn else []
-    return tuple(found.values()), lost
+    said = [(segment.tracking_uid, segment.tracking_id) for _, segment in segments_of(segmentations)]
+    said += [(group.tracking_uid, group.tracking_id) for group in groups]
+    return _numbered(found, said), lost
+
+
+def _numbered(found: dict[str, Finding], said: Sequence[tuple[str, str]]) -> tuple[Finding, ...]:
+    """With the numbers at the ends of their tracking identifiers, where each finding has one, and no two the same."""
+    known = {uid: int(text[-1]) for uid, label in said if (text := label.split(" ")) and _NUMBER.fullmatch(text[-1])}
+    numbers = [known.get(uid, 0) for uid in found]
+    if 0 in numbers or len(set(numbers)) < len(numbers):
+        return tuple(found.values())
+    return tuple(replace(one, number=number) for one, number in zip(found.values(), numbers, strict=True))
 
 
 def segments_of(segmentations: Segmentations) -> Iterator[tuple[seg_read.ReadSegmentation, seg_read.ReadSegment]]:

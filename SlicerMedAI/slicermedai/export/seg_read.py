@@ -45,6 +45,7 @@ class ReadSegment:
     modifier: Code | None = None
     color: tuple[int, int, int] | None = None
     algorithm: ReadAlgorithm = ReadAlgorithm()
+    tracking_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,6 +119,7 @@ def _segment(
         modifier=from_item(modifiers[0]) if modifiers else None,
         color=_color(described),
         algorithm=_algorithm(described),
+        tracking_id=str(described.get("TrackingID", "")),
     )
 
 
