@@ -10,7 +10,7 @@ import numpy as np
 from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.finding import Box, Confidence, Finding
 from slicermedai.domain.result import AnalysisResult, Map
-from slicermedai.export.attributes import FILED_UNDER
+from slicermedai.export.attributes import FILED_UNDER, ORDER, PROCEDURE
 from slicermedai.export.run import export_result
 from Testing.export.cases import LESION, Case, a_case
 
@@ -35,7 +35,7 @@ def add_examples(out: Path) -> list[Path]:
 
 def _of_nobody(case: Case) -> Case:
     for header in case.headers:
-        for keyword in FILED_UNDER:
+        for keyword in (*FILED_UNDER, ORDER, *PROCEDURE):
             if keyword in header and keyword != "StudyInstanceUID":
                 del header[keyword]
         header.PatientID = "GENERATED"
