@@ -103,6 +103,17 @@ def test_lines_of_mail_are_read_as_one() -> None:
     assert "Kowalczyk" not in base64.b64decode(VOCABULARY.scrub(lines).replace("XXXX", "") + "==").decode("latin-1")
 
 
+@pytest.mark.parametrize("indent", ["    ", "\t", " \t "])
+def test_indented_lines_as_in_xml_are_read_as_one_too(tmp_path: Path, indent: str) -> None:
+    whole = coded(b"ward two: Kowalczyk")
+    lines = f"<data>\r\n{indent}" + f"\r\n{indent}".join(whole[n : n + 8] for n in range(0, len(whole), 8))
+    masked = VOCABULARY.scrub(f"{lines}\r\n</data>")
+    assert masked == f"<data>\r\n{indent}XXXX\r\n</data>"
+    assert VOCABULARY.hits(lines)
+    path = an_image(tmp_path, AcquisitionContextDescription=lines)
+    assert "(0040,0556)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,13 +9,13 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:={0,2}\r?\n[A-Za-z0-9+/_-]+)*={0,2}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}(?:={0,2}\r?\n[ \t]*[A-Za-z0-9+/_-]+)*={0,2}")
 _HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{2}[ :]?){4,}[0-9A-Fa-f]{2})")
 _SAYS = re.compile(
     rb"[\x20-\x7e]{4}|(?:[\x20-\x7e]\0){3}|(?:\0[\x20-\x7e]){3}|(?:[\xc2-\xf4][\x80-\xbf]{1,3}){2}|[\xc0-\xff]{5}|\xff\xd8\xff"
 )
 _SHORTEST, _LONG = 4, 16
-_STANDARD = str.maketrans("-_", "+/", "\r\n= :")
+_STANDARD = str.maketrans("-_", "+/", "\r\n\t= :")
 Span = tuple[int, int]
 
 

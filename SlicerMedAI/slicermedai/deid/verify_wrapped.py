@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_RUN = re.compile(rb"[A-Za-z0-9+/=_-]{7,}(?:\r?\n[A-Za-z0-9+/=_-]+)*")
+_RUN = re.compile(rb"[A-Za-z0-9+/=_-]{7,}(?:\r?\n[ \t]*[A-Za-z0-9+/=_-]+)*")
 _DIGITS = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :]?){4,}[0-9A-Fa-f]{2}")
 _NO_CODE = re.compile(rb"[A-Za-z][a-z]+|[0-9]+")
 _MARKS = bytes.maketrans(b"-_", b"+/")
@@ -42,7 +42,7 @@ def within_text(value: bytes) -> Iterator[Inner]:
         A picture.
     """
     for found in _RUN.finditer(value):
-        run = re.sub(rb"[\r\n=]", b"", found[0]).translate(_MARKS)
+        run = re.sub(rb"[\r\n\t= ]", b"", found[0]).translate(_MARKS)
         if _NO_CODE.fullmatch(run):
             continue
         for start in range(4):
