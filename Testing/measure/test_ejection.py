@@ -107,6 +107,8 @@ def test_the_ventricle_as_a_whole_is_no_cavity_until_something_says_so() -> None
         (BEAT, sorted(GENERATED.volumes, reverse=True), "the heartbeat was not seen whole"),
         (BEAT, sorted(GENERATED.volumes), "the heartbeat was not seen whole"),
         (BEAT, Generated(frames=12, part=0.6).volumes, "the heartbeat was not seen whole"),
+        (BEAT, [120, 119, 121, 120, 122, 118, 60, 120, 121, 119, 120, 121], "one frame alone"),
+        (BEAT, [*[120.0] * 5, 1.0, *[120.0] * 6], "one frame alone"),
         (BEAT, [80.0] * 12, "does not change"),
         (BEAT, [0.0] * 12, "0 in every frame"),
         (replace(BEAT, cut=frozenset({("2.25.1", 4)})), GENERATED.volumes, "reaches the edge of the image in frame 5"),

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slicermedai.domain.codes import MILLILITER, VOXEL_SUMMATION, Code, Label, ucum
 from slicermedai.domain.course import Curve, Ejection, Moment
 from slicermedai.domain.finding import Measurement
+
+FloatArray = NDArray[np.float64]
 
 FRAMES = 10
 """Frames of a heartbeat that are needed: ten is what gated CT is cut into, and the end of systole is else missed."""
@@ -27,6 +30,8 @@ HEARTBEAT = (0.3, 2.0)
 """Seconds (200 to 30 beats a minute) that the frames must cover where no length is stated."""
 BACK = 0.8
 """Part of the stroke volume above the smallest volume that is reached before and after it: the beat was seen whole."""
+SMOOTH = 0.75
+"""Part of the stroke volume that must be left where each volume is the median of its own and its neighbours'."""
 
 PERCENT = ucum("%", "percent")
 _CAVITY = re.compile(r"\b(cavity|pool|lumen|blood)\b", re.IGNORECASE)
@@ -177,7 +182,7 @@ def _not_whole(curve: Curve, beat: Beat) -> str:
 
 
 def _not_a_beat(curve: Curve) -> str:
-    volumes, smallest = np.array(curve.volumes), int(np.argmin(curve.volumes))
+    volumes, smallest = np.array(curve.volumes, dtype=np.float64), int(np.argmin(curve.volumes))
     wanted = volumes.min() + BACK * np.ptp(volumes)
     if np.ptp(volumes) <= 0:
         return "the volume does not change"
@@ -187,4 +192,12 @@ def _not_a_beat(curve: Curve) -> str:
             f"the volume is smallest in frame {smallest + 1}, and the frames on either side of it do not come back to "
             f"{100 * BACK:.0f} % of the stroke: the heartbeat was not seen whole"
         )
+    return _not_smooth(volumes)
+
+
+def _not_smooth(volumes: FloatArray) -> str:
+    around = np.stack([np.roll(volumes, 1), volumes, np.roll(volumes, -1)])
+    left = float(np.ptp(np.median(around, axis=0)) / np.ptp(volumes))
+    if left < SMOOTH:
+        return f"one frame alone makes the stroke: held against its neighbours, {100 * left:.0f} % of it is left"
     return ""
