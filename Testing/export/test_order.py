@@ -8,6 +8,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from slicermedai.export.order import referenced_requests
 from slicermedai.export.run import export_pictured, export_result
 from Testing.export.cases import Case, a_case
 from Testing.export.test_pmap import a_map, with_maps
@@ -113,6 +114,51 @@ def test_several_requests_are_all_there_and_without_any_nothing_is_said(tmp_path
     (tmp_path / "none").mkdir()
     found = objects(ordered(a_case()), tmp_path / "none")
     assert "ReferencedRequestSequence" not in dcmread(found["sr"])
+
+
+def issuer(name: str) -> list[Dataset]:
+    return [item(LocalNamespaceEntityID=name)]
+
+
+_HEADER = {
+    "AccessionNumber": "A1",
+    "IssuerOfAccessionNumberSequence": issuer("RIS-A"),
+    "PlacerOrderNumberImagingServiceRequest": "P-A",
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ({"AccessionNumber": "B7", "RequestedProcedureID": "RP2"}, ("B7", "", "")),
+        ({"AccessionNumber": "A1"}, ("A1", "RIS-A", "P-A")),
+        ({"RequestedProcedureID": "RP2"}, ("A1", "RIS-A", "P-A")),
+        ({"AccessionNumber": "B7", "IssuerOfAccessionNumberSequence": issuer("RIS-B")}, ("B7", "RIS-B", "")),
+        ({"IssuerOfAccessionNumberSequence": issuer("RIS-B")}, ("A1", "RIS-A", "P-A")),
+        ({"PlacerOrderNumberImagingServiceRequest": "P-B"}, ("", "", "P-B")),
+    ],
+)
+def test_numbers_of_two_orders_are_never_mixed(said: dict[str, object], wanted: tuple[str, str, str]) -> None:
+    header = item(StudyInstanceUID="1.2.3", RequestAttributesSequence=[item(**said)], **_HEADER)
+    (request,) = referenced_requests(header)
+    issuers = [one.LocalNamespaceEntityID for one in request.get("IssuerOfAccessionNumberSequence", [])]
+    placer = request.PlacerOrderNumberImagingServiceRequest
+    assert (request.AccessionNumber, "".join(issuers), placer) == wanted
+
+
+def test_an_issuer_without_its_number_is_not_put_beside_that_of_another() -> None:
+    header = item(StudyInstanceUID="1.2.3", RequestAttributesSequence=[item(AccessionNumber="B7")])
+    header.IssuerOfAccessionNumberSequence = issuer("RIS-A")
+    (request,) = referenced_requests(header)
+    assert request.AccessionNumber == "B7" and "IssuerOfAccessionNumberSequence" not in request
+
+
+def test_a_request_for_another_study_names_that_study_and_one_that_names_none_this_one(tmp_path: Path) -> None:
+    other, none = item(AccessionNumber="B7", StudyInstanceUID="1.2.9"), item(AccessionNumber="B8")
+    found = objects(ordered(a_case(), other, none), tmp_path)["sr"]
+    made = dcmread(found)
+    assert [one.StudyInstanceUID for one in made.ReferencedRequestSequence] == ["1.2.9", made.StudyInstanceUID]
+    assert (dciodvfy_errors(found), pixelmed_errors(found)) == ([], [])
 
 
 def test_a_corrected_order_makes_other_objects(tmp_path: Path) -> None:
