@@ -121,5 +121,12 @@ def test_what_is_no_whole_heartbeat_is_refused_with_its_reason(beat: Beat, volum
     assert found.diastole is None
 
 
-def test_a_cut_in_other_frames_or_of_other_structures_does_not_matter() -> None:
-    assert not of(GENERATED.volumes, replace(BEAT, cut=frozenset({("2.25.1", 8), ("2.25.2", 4)}))).refused
+def test_a_cut_at_the_end_of_diastole_which_makes_another_frame_the_largest_is_refused() -> None:
+    volumes = [*(0.9 * one for one in GENERATED.volumes[:2]), *GENERATED.volumes[2:]]
+    cut = replace(BEAT, cut=frozenset({("2.25.1", 0), ("2.25.1", 1)}))
+    assert of(volumes, BEAT).diastole == 11
+    assert "reaches the edge of the image in frame 1, 2" in of(volumes, cut).refused
+
+
+def test_a_cut_of_other_structures_does_not_matter() -> None:
+    assert not of(GENERATED.volumes, replace(BEAT, cut=frozenset({("2.25.2", 4)}))).refused

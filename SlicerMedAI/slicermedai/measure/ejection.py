@@ -175,10 +175,11 @@ def _not_timed(beat: Beat) -> str:
 
 
 def _not_whole(curve: Curve, beat: Beat) -> str:
-    for index in (curve.largest, curve.smallest):
-        if index is not None and (curve.tracking_uid, index) in beat.cut:
-            return f"it reaches the edge of the image in frame {index + 1}, and is not whole there"
-    return ""
+    """Any frame counts: what is cut where it is largest or smallest makes another frame so."""
+    cut = sorted(index + 1 for uid, index in beat.cut if uid == curve.tracking_uid)
+    if not cut:
+        return ""
+    return f"it reaches the edge of the image in frame {', '.join(map(str, cut))}, and is not whole there"
 
 
 def _not_a_beat(curve: Curve) -> str:
