@@ -38,6 +38,8 @@ def beat_of(seconds: Sequence[float | None], *, modality: str = "MR", interval: 
 
 EVEN = [time / 1000 for time in GENERATED.times]
 BEAT = beat_of(EVEN)
+TWICE = [0.07 * index for index in range(24)]
+TWO_BEATS = [*GENERATED.volumes, *GENERATED.volumes]
 
 
 def of(
@@ -109,6 +111,7 @@ def test_the_ventricle_as_a_whole_is_no_cavity_until_something_says_so() -> None
         (BEAT, Generated(frames=12, part=0.6).volumes, "the heartbeat was not seen whole"),
         (BEAT, [120, 119, 121, 120, 122, 118, 60, 120, 121, 119, 120, 121], "one frame alone"),
         (BEAT, [*[120.0] * 5, 1.0, *[120.0] * 6], "one frame alone"),
+        (beat_of(TWICE, interval=None), TWO_BEATS, "falls to the end of systole 2 times"),
         (BEAT, [80.0] * 12, "does not change"),
         (BEAT, [0.0] * 12, "0 in every frame"),
         (replace(BEAT, cut=frozenset({("2.25.1", 4)})), GENERATED.volumes, "reaches the edge of the image in frame 5"),

@@ -30,6 +30,8 @@ HEARTBEAT = (0.3, 2.0)
 """Seconds (200 to 30 beats a minute) that the frames must cover where no length is stated."""
 BACK = 0.8
 """Part of the stroke volume above the smallest volume that is reached before and after it: the beat was seen whole."""
+EMPTY = 0.2
+"""Part of the stroke volume below which the ventricle is at the end of systole; once in a heartbeat."""
 SMOOTH = 0.75
 """Part of the stroke volume that must be left where each volume is the median of its own and its neighbours'."""
 
@@ -193,7 +195,14 @@ def _not_a_beat(curve: Curve) -> str:
             f"the volume is smallest in frame {smallest + 1}, and the frames on either side of it do not come back to "
             f"{100 * BACK:.0f} % of the stroke: the heartbeat was not seen whole"
         )
-    return _not_smooth(volumes)
+    return _not_one_beat((volumes - volumes.min()) / np.ptp(volumes)) or _not_smooth(volumes)
+
+
+def _not_one_beat(filled: FloatArray) -> str:
+    """``filled``: 0 at the smallest volume, 1 at the largest."""
+    ends = filled[(filled < EMPTY) | (filled > BACK)] < EMPTY
+    often = int(ends[0]) + int(np.count_nonzero(ends[1:] & ~ends[:-1]))
+    return f"the volume falls to the end of systole {often} times: that is no single heartbeat" if often > 1 else ""
 
 
 def _not_smooth(volumes: FloatArray) -> str:
