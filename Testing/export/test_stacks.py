@@ -14,10 +14,11 @@ from pydicom.dataset import Dataset
 from slicermedai.dicom.headers import load_headers, save_headers
 from slicermedai.dicom.inputs import Source, open_source
 from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.study import InstanceRef
 from slicermedai.errors import FormatError
 from slicermedai.export.own import read_own
 from slicermedai.export.run import export_result
-from Testing.export.cases import GRIDS, Case
+from Testing.export.cases import GRIDS, Case, a_case
 from Testing.export.test_explanations import walk
 from Testing.export.test_from_source import a_series, analysed
 from Testing.export.test_pmap import a_map, with_maps
@@ -128,6 +129,33 @@ def test_where_a_result_does_not_say_which_frames_it_is_refused_by_name(tmp_path
             folder=tmp_path,
             formats=("seg",),
         )
+    assert caught.value.attribute == "ReferencedFrameNumber"
+
+
+def of_frames(result: AnalysisResult, headers: tuple[Dataset, ...], *numbers: int) -> AnalysisResult:
+    """``result`` of the frames ``numbers`` of each image."""
+    images = tuple(
+        InstanceRef(sop_class_uid=str(one.SOPClassUID), sop_instance_uid=str(one.SOPInstanceUID), chosen=numbers)
+        for one in headers
+    )
+    return dataclasses.replace(result, sources=(dataclasses.replace(result.sources[0], instances=images),))
+
+
+def test_images_of_one_frame_that_are_cited_by_the_number_1_are_still_the_source(tmp_path: Path) -> None:
+    case = a_case()
+    result = of_frames(case.result, case.headers, 1)
+    (path,) = export_result(result, headers=case.headers, folder=tmp_path, formats=("seg",))
+    images = {str(one.SOPInstanceUID) for one in case.headers}
+    (series,) = dcmread(path).ReferencedSeriesSequence
+    assert {one.ReferencedSOPInstanceUID for one in series.ReferencedInstanceSequence} <= images
+
+
+@pytest.mark.parametrize("kind", ["seg", "sr-regions"])
+def test_frames_that_the_source_does_not_have_are_refused_by_name(kind: str, tmp_path: Path) -> None:
+    case = a_case(spec=SeriesSpec(enhanced=True))
+    case = detected(case, BOX) if kind == "sr-regions" else case
+    with pytest.raises(FormatError, match="none of the frames that the result is of") as caught:
+        export_result(of_frames(case.result, case.headers, 99), headers=case.headers, folder=tmp_path, formats=(kind,))
     assert caught.value.attribute == "ReferencedFrameNumber"
 
 

@@ -65,10 +65,17 @@ def source_planes(context: ExportContext) -> list[SourceFrame]:
     Raises
     ------
     FormatError
-        A header lacks what places it; the attribute is named.
+        A header lacks what places it, or there are no such planes; the attribute is named.
     """
-    planes = [frame for header in context.headers for frame in _frames(header)]
-    return [one for one in planes if one.number in context.chosen.get(one.sop_instance_uid, (one.number,))]
+    planes = [frame for header in context.headers for frame in _frames(header) if _is_chosen(frame, context)]
+    if not planes:
+        raise FormatError("the source has none of the frames that the result is of", attribute="ReferencedFrameNumber")
+    return planes
+
+
+def _is_chosen(frame: SourceFrame, context: ExportContext) -> bool:
+    """An image of one frame is that frame, even where somebody cites it by the number 1."""
+    return frame.number is None or frame.number in context.chosen.get(frame.sop_instance_uid, (frame.number,))
 
 
 def _check_space(header: Dataset, geometry: Geometry) -> None:
