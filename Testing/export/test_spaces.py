@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,48 @@ def test_without_images_several_spaces_say_nothing(tmp_path: Path) -> None:
     found = read(tmp_path, in_space("2.25.9", 2), library=False)
     assert regions(found) == [type(None), type(None)]
     assert found.result.volume_geometry.frame_of_reference_uid == ""
+
+
+def with_second_space(report: Path, uid: str, *moved: int) -> None:
+    """Let the library of ``report`` name the space ``uid`` too, and put the places ``moved`` into it."""
+    dataset = dcmread(report)
+    for number in moved:
+        in_space(uid, number)(placed(dataset))
+    for part in (
+        one for one in walk(dataset) if any(named(child, "112227") for child in one.get("ContentSequence", []))
+    ):
+        other = copy.deepcopy(next(child for child in part.ContentSequence if named(child, "112227")))
+        other.UID = uid
+        part.ContentSequence.append(other)
+    dataset.save_as(report)
+
+
+@pytest.mark.parametrize("moved", [(0, 1), (2,)], ids=["the box", "the point"])
+def test_of_images_in_two_spaces_with_places_in_both_none_is_taken_for_the_others(
+    moved: tuple[int, ...], tmp_path: Path
+) -> None:
+    (path,) = objects_of(detected(a_case(), BOX, POINT), tmp_path, "sr-regions")
+    with_second_space(path, "2.25.9", *moved)
+    found = read_result([path])
+    assert regions(found) == [type(None), type(None)]
+    assert any(text.startswith("2 groups have places in several frames of reference") for text in found.lost)
+    assert found.result.volume_geometry.frame_of_reference_uid == ""
+
+
+def test_of_images_in_two_spaces_with_places_in_one_that_one_is_named(tmp_path: Path) -> None:
+    case = detected(a_case(), BOX, POINT)
+    (path,) = objects_of(case, tmp_path, "sr-regions")
+    with_second_space(path, "2.25.9")
+    found = read_result([path])
+    assert regions(found) == [Box, Point]
+    assert found.result.volume_geometry.frame_of_reference_uid == case.headers[0].FrameOfReferenceUID
+
+
+def test_a_segmentation_says_which_of_two_spaces_is_the_images(tmp_path: Path) -> None:
+    (path,) = objects_of(detected(a_case(), BOX, POINT), tmp_path, "sr-regions")
+    with_second_space(path, "2.25.9", 0, 1)
+    found = read_result([path, *objects_of(a_case(), tmp_path, "seg")])
+    assert regions(found)[-2:] == [type(None), Point]
 
 
 def test_our_own_boxes_lie_in_the_space_of_their_image(tmp_path: Path) -> None:
