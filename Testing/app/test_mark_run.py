@@ -276,6 +276,55 @@ def test_another_image_takes_marks_and_answer_of_the_one_before_with_it() -> Non
 # --- marking ---------------------------------------------------------------------------------------------------------
 
 
+def test_an_answer_that_came_before_the_newest_mark_rested_is_not_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk().choose()
+    desk.run.add_point(HERE, inside=True)
+    session = desk.asked()
+    monkeypatch.setattr(mark_answers, "PAUSE", 3600.0)
+    desk.run.add_point(THERE, inside=True)
+    session.answer()
+    desk.run.poll()
+    assert not desk.run.state.is_answered and not desk.run.can_keep
+    desk.run.cancel()
+    assert not desk.run.can_keep and desk.run.can_ask, "the answer that is shown is that of one mark"
+
+
+@pytest.mark.parametrize("what", ["voxels", "place"])
+def test_a_volume_that_changed_since_it_was_marked_is_neither_asked_about_nor_kept(what: str) -> None:
+    desk = Desk().choose().marked()
+    assert desk.run.can_keep
+    if what == "voxels":
+        desk.image.GetImageData().GetPointData().GetScalars().Modified()
+    else:
+        desk.image.SetOrigin(50.0, 0.0, 0.0)
+    desk.run.keep()
+    assert "moved or changed since it was first marked" in desk.run.state.message and not desk.session.saved
+    desk.run.add_point(THERE, inside=True)
+    asked = len(desk.session.asked)
+    desk.asked()
+    assert len(desk.session.asked) == asked and desk.run.state.phase is Phase.FAILED
+    desk.run.clear()
+    desk.asked()
+    assert desk.session.ends == ["close"] and desk.count("Segmentation") == 0
+    desk.run.add_point(HERE, inside=True)
+    assert desk.asked() is desk.sessions[1] and desk.session.asked == [(inside(HERE),)]
+
+
+def test_a_named_series_that_was_moved_shows_no_pseudonymous_answer_beside_the_anatomy() -> None:
+    desk = Desk(named=True).choose()
+    desk.run.choose_identity("deidentify")
+    desk.image.SetOrigin(50.0, 0.0, 0.0)
+    desk.run.add_point(HERE, inside=True)
+    session = desk.asked()
+    made = small_head().result
+    session.latest = dataclasses.replace(made, study=dataclasses.replace(made.study, identity=Identity.DEIDENTIFY))
+    session.is_waiting = False
+    session._tell(session.latest)
+    desk.run.poll()
+    assert "lies elsewhere than the series that was analysed" in desk.run.state.message
+    assert not desk.run.can_keep and desk.count("Segmentation") == 0
+
+
 def test_clicks_in_the_views_are_marks_of_the_chosen_structure() -> None:
     desk = Desk().choose()
     desk.run.place(INSIDE)

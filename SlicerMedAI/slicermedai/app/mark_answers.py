@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from slicermedai.app.state import Phase, RunOptions
 from slicermedai.app.words import Translate, reason_text
 from slicermedai.domain.prompts import Prompt
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.errors import JobCancelled
+from slicermedai.errors import InputError, JobCancelled
 
 PAUSE = 0.1
 """Seconds that marks must rest before they are asked about: a hand that moves one changes it many times."""
@@ -62,6 +62,8 @@ class MarkAnswers(MarkChoice):
     def __init__(self, stage: Stage, *, around: Around, translate: Translate) -> None:
         super().__init__(stage, around=around, translate=translate)
         self._session: Session | None = None
+        self._image: Hashable = None
+        """What the image was when its session began."""
         self._due: float | None = None
         """When the marks are asked about, None where they were."""
         self._began = 0.0
@@ -99,10 +101,11 @@ class MarkAnswers(MarkChoice):
     def _ask(self) -> None:
         """Of the marks as they are; without any there is nothing to answer."""
         marks = self.state.marks
-        if not marks and self._session is None:
-            self._rest()
+        if not marks and (self._session is None or not self._is_same_image()):
+            self._forget_answers()
             return
         self._session = self._session or self._new_session()
+        self._check_image()
         self._session.replace(*marks)
         self._working = Asking(self._session)
         self._started(ANSWER)
@@ -111,9 +114,29 @@ class MarkAnswers(MarkChoice):
         assert self.state.bundle is not None
         options = as_job_options(RunOptions(device=self.state.device), self.state.identity)
         options.pop("output")
+        self._image = self._stage.image_state
         session = self._around.begin(self._stage.image_node, self.state.title, **options)
         session.on_result, session.on_error = self._show, lambda error: None
         return session
+
+    def _forget_answers(self) -> None:
+        """Nothing is marked, and no session knows the image as it is."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+            self._stage.hide_answer()
+        self._rest()
+
+    def _is_same_image(self) -> bool:
+        return self._stage.image_state == self._image
+
+    def _check_image(self) -> None:
+        """Raises :class:`InputError` where the answers would be of another image than the one that is shown."""
+        if not self._is_same_image():
+            raise InputError(
+                "the volume was moved or changed since it was first marked",
+                advice="Remove the marks and begin anew, or take the change back.",
+            )
 
     def _show(self, result: AnalysisResult) -> None:
         remark = self._stage.show(result)
@@ -146,7 +169,7 @@ class MarkAnswers(MarkChoice):
         elif not self.state.marks:
             self._rest()
         else:
-            self._set(is_answered=True)
+            self._set(is_answered=self._due is None)  # else it is that of earlier marks
             self._ended(Phase.DONE, words.answered_text(self.state, self.translate))
 
     def _ended(self, phase: Phase, message: str) -> None:
@@ -183,6 +206,7 @@ class MarkAnswers(MarkChoice):
 
     def _begin_keeping(self) -> None:
         assert self._session is not None
+        self._check_image()
         options = as_job_options(
             RunOptions(device=self.state.device, parent=self._around.parent()), self.state.identity
         )

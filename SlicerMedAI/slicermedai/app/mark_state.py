@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -129,6 +129,8 @@ class Stage(Protocol):
     image_node: Any
     placing: str
     marks: tuple[Prompt, ...]
+    image_state: Hashable
+    """Of the image that is marked: equal as long as its voxels and its place are the same."""
 
     def when_changed(self, told: Callable[[], object]) -> None:
         """Call ``told`` whenever marks may have changed, or placing has ended."""

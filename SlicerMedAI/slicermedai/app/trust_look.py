@@ -31,7 +31,13 @@ def question_of(bundle: BundleRef | None, source: Any, modality: str) -> dict[st
         return None
     first = source[0] if isinstance(source, list | tuple) and source else source
     file = str(first) if isinstance(first, str | Path) else ""
-    return {"folder": bundle.path, "image": source is not None, "modality": modality, "file": file}
+    return {
+        "folder": bundle.path,
+        "weights": bundle.weights_sha256,
+        "image": source is not None,
+        "modality": modality,
+        "file": file,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

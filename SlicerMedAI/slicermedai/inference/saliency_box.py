@@ -225,7 +225,10 @@ def _view(looked: LookedBoxes, box: SeenBox) -> _View:
         piece = _measured(looked, piece)
         if _is_near(piece.score, origin.score):
             return piece
-    return _measured(looked, whole)
+    found = _measured(looked, whole)
+    if not _is_near(found.score, origin.score):
+        raise Unexplained("the whole image, looked at again, does not give the box its score")
+    return found
 
 
 def _is_near(found: float, wanted: float) -> bool:

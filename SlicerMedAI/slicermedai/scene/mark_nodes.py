@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import vtk
+
 from slicermedai.domain.prompts import BOX, INSIDE, OUTSIDE, BoxPrompt, Place, Prompt
 from slicermedai.scene.prompts import follow
 
@@ -90,3 +92,15 @@ def is_same_box(found: Sequence[Prompt], box: BoxPrompt) -> bool:
         return False
     pairs = zip((*found[0].low, *found[0].high), (*box.low, *box.high), strict=True)
     return all(abs(a - b) < _EXACT for a, b in pairs)
+
+
+def state_of(image: Any) -> tuple[object, ...]:
+    """Of a volume node: equal as long as its voxels and its place are the same; empty without voxels."""
+    if image is None or image.GetImageData() is None:
+        return ()
+    matrix = vtk.vtkMatrix4x4()
+    image.GetIJKToRASMatrix(matrix)
+    place = tuple(matrix.GetElement(row, column) for row in range(4) for column in range(4))
+    transform, scalars = image.GetParentTransformNode(), image.GetImageData().GetPointData().GetScalars()
+    moved = (transform.GetID(), transform.GetTransformToWorldMTime()) if transform is not None else ()
+    return (image.GetID(), place, moved, scalars.GetMTime() if scalars is not None else 0)

@@ -16,10 +16,12 @@ import vtk
 from slicermedai.domain.prompts import BOX, BoxPrompt, Place, PointPrompt, Prompt, kind_of
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
+from slicermedai.errors import GeometryError
 from slicermedai.scene.clear import clear, remove
 from slicermedai.scene.hierarchy import file_beside, series_uid_of
-from slicermedai.scene.mark_nodes import Followed, add_node, is_same_box, put_box, put_points
+from slicermedai.scene.mark_nodes import Followed, add_node, is_same_box, put_box, put_points, state_of
 from slicermedai.scene.show import Shown, show
+from slicermedai.scene.volumes import geometry_of_node
 
 _SINGLETON = "Singleton"
 _MODE = slicer.vtkMRMLInteractionNode.InteractionModeChangedEvent
@@ -176,9 +178,19 @@ class MarkScene:
         """
         image = self.image_node
         named = image is not None and bool(series_uid_of(image)) and result.study.identity is Identity.DEIDENTIFY
+        if named and not geometry_of_node(image).same_box(result.volume_geometry):
+            raise GeometryError(
+                "the volume lies elsewhere than the series that was analysed",
+                advice="Was it moved after loading? Load the series anew.",
+            )
         shown = show(result, self.scene, volume_node=None if named else image, surfaces=False)
         self._shown[shown.key] = shown
         return shown.remark
+
+    @property
+    def image_state(self) -> tuple[object, ...]:
+        """Of the image that is marked: equal as long as its voxels and its place are the same."""
+        return state_of(self.image_node)
 
     def hide_answer(self) -> None:
         """Take the answer out of the scene."""
