@@ -26,7 +26,7 @@ def spoilt_forms(patient: Patient) -> list[Form]:
     person = patient.person
     forms = joined_forms(person) + cut_forms(person) + encoded_forms(person) + inflected_forms(person)
     forms += buddhist_forms(person, patient.birth)
-    return forms + era_forms(person, patient.birth) + bare_number_forms(patient)
+    return forms + era_forms(person, patient.birth) + bare_number_forms(patient) + behind_point_forms(patient)
 
 
 def joined_forms(person: Person) -> list[Form]:
@@ -126,3 +126,12 @@ def bare_number_forms(patient: Patient) -> list[Form]:
         return []
     bare = patient.record.lstrip("0")
     return [Form("bare record", text, (bare,)) for text in (bare, f"MRN: {bare}", f"pt {bare} recheck", f"#{bare}")]
+
+
+def behind_point_forms(patient: Patient) -> list[Form]:
+    """A number or a day with a zero in front, after the point of a numbered list or of seconds."""
+    if not patient.person.padded:
+        return []
+    record, days = patient.record, (patient.birth.strftime("%d%m%Y"), patient.birth.strftime("%m%d%Y"))
+    forms = [Form("record behind a point", text, (record,)) for text in (f"3.{record} MRN", f"12.{record}")]
+    return forms + [Form("date behind a point", f"2.{day} born", (day,)) for day in days if day[0] == "0"]
