@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from slicermedai.deid.surnames import surname_tokens
 from slicermedai.deid.tokens import Kind, Scope, Token, fold, fold_with_positions
+from slicermedai.deid.verify import find
 from slicermedai.deid.vocabulary import (
     Vocabulary,
     date_tokens,
@@ -19,6 +21,7 @@ from slicermedai.deid.vocabulary import (
     place_tokens,
     uid_tokens,
 )
+from Testing.deid.samples import an_image
 
 
 def vocabulary_of(*groups: set[Token], equipment: frozenset[str] = frozenset()) -> Vocabulary:
@@ -483,7 +486,9 @@ def test_a_name_that_was_typed_into_a_field_of_numbers_spoils_no_term_either() -
 @pytest.mark.parametrize(
     ("number", "text", "left"),
     [
-        ("10000", "b-value 0.00010000 and 1.00010000", "b-value 0.00010000 and 1.00010000"),
+        ("10000", "b-value 0.00010000 and 0.010000", "b-value 0.00010000 and 0.010000"),
+        ("10000", "b-value 1.00010000", "b-value 1.XXXX"),
+        ("0012345", "3.0012345 MRN, 12.0012345", "3.XXXX MRN, 12.XXXX"),
         ("10000", "slope 0.00010000.", "slope 0.00010000."),
         ("10000", "00010000", "XXXX"),
         ("10000", "MRN 00010000, seen", "MRN XXXX, seen"),
@@ -493,6 +498,21 @@ def test_a_name_that_was_typed_into_a_field_of_numbers_spoils_no_term_either() -
 )
 def test_a_number_filled_up_with_zeros_is_none_behind_a_decimal_point(number: str, text: str, left: str) -> None:
     assert Vocabulary.of(identifier_tokens(number)).scrub(text) == left
+
+
+@pytest.mark.parametrize("text", ["2.05071960 born", "0.05071960 born", "12.07051960"])
+def test_a_birth_date_behind_a_point_is_no_part_of_a_number(tmp_path: Path, text: str) -> None:
+    vocabulary = Vocabulary.of(date_tokens("19600705"))
+    assert vocabulary.hits(text)
+    assert "1960" not in vocabulary.scrub(text)
+    path = an_image(tmp_path, AcquisitionContextDescription=text)
+    assert "(0040,0556)" in {hit.attribute for hit in find(path, vocabulary.tokens)}
+
+
+@pytest.mark.parametrize("text", ["3.0012345 MRN", "12.0012345"])
+def test_the_verifier_sees_a_record_number_with_zeros_behind_a_point_too(tmp_path: Path, text: str) -> None:
+    path = an_image(tmp_path, AcquisitionContextDescription=text)
+    assert "(0040,0556)" in {hit.attribute for hit in find(path, frozenset(identifier_tokens("0012345")))}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ _SHORT, _SHORT_DIGITS, _LEAST = 3, 5, 5
 _NUMBERS = re.compile(rb"[0-9.+\-eE \\\\\0]*")
 _MEASURED = frozenset({0x0018, 0x0028, 0x0054, 0x0070, *range(0x3002, 0x3011, 2)})
 _GEOMETRY = frozenset(map(tag_of, ("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation")))
-_FRACTION = re.compile(r"(?:0|[1-9][0-9]{0,2})\.[0-9]+")
+_FRACTION = re.compile(r"0\.(?!0[1-9][0-9]{6}(?![0-9]))[0-9]+")
 _WHOLE = re.compile(r"\.0*$")
 Span = tuple[int, int]
 
@@ -46,7 +46,10 @@ def labelled_spans(folded: str, numbers: frozenset[str]) -> list[Span]:
 
 
 def is_fraction(text: str, start: int, end: int) -> bool:
-    """True where the digits between ``start`` and ``end`` are zeros and more behind a decimal point ("0.00010000")."""
+    """True where the digits between ``start`` and ``end`` are zeros and more behind "0." ("0.00010000").
+
+    Eight digits that begin with one zero are none: they may be a day.
+    """
     first, last = start, end
     while first and text[first - 1] in _OF_A_NUMBER:
         first -= 1
