@@ -102,6 +102,31 @@ def test_streams_with_other_tracks_or_that_are_damaged_are_refused(name: str, ol
         blanked(Stream(name, stream.syntax, stream.raw.replace(old, new), ()), 4000)
 
 
+PACK = b"\0\0\1\xba" + bytes(10)
+PRIVATE = b"\0\0\1\xbf\0\x16" + REMARK
+PROGRAMS = {
+    "a pack first": PACK + PRIVATE,
+    "a pack behind a zero": b"\0" + PACK + PRIVATE,
+    "a private stream behind a sequence": b"\0\0\1\xb3\x28\1\xe0\x33\xff\xff\xe0\x18" + PRIVATE,
+    "the last code": b"\0\0\1\xb3\x28\1\xe0\x33\xff\xff\xe0\x18\0\0\1\xff" + REMARK,
+}
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("codec", ["MPEG-2", "HEVC"])
+def test_program_streams_are_refused_by_name_and_the_verifier_sees_them(tmp_path: Path, codec: str, kind: str) -> None:
+    plain = STREAMS[codec]
+    stream = Stream(kind, plain.syntax, PROGRAMS[kind] + b"".join(b"\0\0\1" + unit[-300:] for unit in plain.coded), ())
+    for size in (1, 7, 999):
+        with pytest.raises(UnreadableFileError, match="remarks cannot be looked for"):
+            blanked(stream, size)
+    path = write_video(tmp_path / "in" / "1.dcm", stream, **WHO)
+    assert "(7FE0,0010)" in {hit.attribute for hit in find(path, frozenset())}
+    with pytest.raises(UnreadableFileError, match="remarks cannot be looked for"):
+        deidentify_all([path], tmp_path / "out", DeidSettings(key=KEY))
+    assert not (tmp_path / "out").exists()
+
+
 def test_messages_keep_their_lengths_and_what_is_none_is_overwritten() -> None:
     assert without_user_data(b"\x05\x04Kowa\x01\x02ab\x80") == b"\x05\x04\xff\xff\xff\xff\x01\x02ab\x80"
     assert without_user_data(b"\x05\x05K\0\0\3\0w\x80") == b"\x05\x05\xff\0\0\3\xff\xff\x80"

@@ -23,6 +23,7 @@ _MEANT = (
 )
 _BITS = "bits that are no part of the pixels' values are set"
 _REMARK = "a remark stands in a compressed frame"
+_NO_PICTURES = "packets that are no pictures stand in a video's stream"
 _BEHIND = "something stands behind a compressed frame"
 _BEHIND_PIXELS = "something stands behind the pixels"
 _BEHIND_SAMPLES = "something stands behind the samples of a waveform"
@@ -30,6 +31,7 @@ _NO_TABLE = "something else than offsets stands in the offset table"
 _PICTURE = "a picture stands within a sequence"
 _MPEG2, _H26X = re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[01]"), re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[2-8]")
 _SAID = re.compile(rb"\x00\x00\x01\xb2([^\x00]{4})", re.DOTALL)
+_SYSTEM = re.compile(rb"\x00\x00\x01[\xb9-\xff]")
 _UNIT = re.compile(rb"\x00\x00(?:\x01|[\x00-\xff]{2})(?:[\x06\x26\x46\x66]|[\x4e\x50]\x01)(?=[\x00-\x40])", re.DOTALL)
 _BOXED = (b"\0\0\0\x0cJXL \r\n\x87\n", b"\0\0\0\x0cjP  \r\n\x87\n")
 _MEANT_BOXES = re.compile(rb"JXL |jP  |ftyp|jxl[lcpi]|jp2h|jp2c")
@@ -49,6 +51,7 @@ class PixelCheck:
         self._kind, self._big = b"", False
         self._table, self._is_rle = -1, False
         self._video = b""
+        self._is_plain: bool | None = None
 
     def objection(self, element: Element) -> str:
         """What is wrong with an element, "" for nothing."""
@@ -107,6 +110,11 @@ class PixelCheck:
         if self._is_rle and len(element.value) == element.size:
             pixels = self._number(_ROWS) * self._number(_COLUMNS)
             return _BEHIND if pixels and _rle_rest(element.value, pixels).strip(b"\0\x80") else ""
+        if self._is_plain is None:  # the first fragment says whether units follow each other without packets or boxes
+            self._is_plain = element.value.startswith(b"\0\0") and element.value.lstrip(b"\0")[:1] == b"\1"
+        is_video = _MPEG2.match(self._video) or _H26X.match(self._video)
+        if is_video and self._is_plain and _SYSTEM.search(element.value):
+            return _NO_PICTURES
         if _MPEG2.match(self._video):
             return _REMARK if _has_user_data(element.value) else ""
         if _H26X.match(self._video):

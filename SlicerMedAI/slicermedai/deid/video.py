@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from slicermedai.deid.video_boxes import Boxes
-from slicermedai.deid.video_units import Codec, Units
-from slicermedai.errors import UnreadableFileError
+from slicermedai.deid.video_units import Codec, Units, refused
 
 _ROOT = "1.2.840.10008.1.2.4."
 _CODECS = {
@@ -86,15 +85,6 @@ def _reader_of(head: bytes, codec: Codec) -> Blanks:
     if head.lstrip(b"\0")[:1] == b"\1" and head.startswith(b"\0\0") and head[:4] != b"\0\0\1\xba":
         return Units(codec)
     raise refused("it is neither a stream of units, nor a transport stream, nor MP4")
-
-
-def refused(why: str) -> UnreadableFileError:
-    """The error that names what cannot be followed."""
-    return UnreadableFileError(
-        f"is a video in which remarks cannot be looked for: {why}",
-        attribute="PixelData",
-        advice="Write it anew as a plain stream, without sound and data.",
-    )
 
 
 @dataclass(slots=True)

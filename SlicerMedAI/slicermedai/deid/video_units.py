@@ -17,6 +17,8 @@ _PROTECTED = re.compile(rb"\x00\x00\x03")
 _FILLER = b"\xff"
 _LONGEST = 1 << 22
 """Bytes of a unit with messages: a longer one is none."""
+_PACKETS = 0xB9
+"""First of the start codes that no unit has (ISO/IEC 13818-2 Table 6-1; in H.264 and HEVC that bit is forbidden)."""
 _USER_DATA = (4, 5)
 """Messages (SEI) of registered and unregistered user data."""
 
@@ -35,8 +37,25 @@ class What(Enum):
     KEEP, BLANK, MESSAGES, END = range(4)
 
 
+def refused(why: str) -> UnreadableFileError:
+    """The error that names what cannot be followed."""
+    return UnreadableFileError(
+        f"is a video in which remarks cannot be looked for: {why}",
+        attribute="PixelData",
+        advice="Write it anew as a plain stream, without sound and data.",
+    )
+
+
 def what_of(codec: Codec, code: int) -> What:
-    """By the first byte of a unit behind its start code."""
+    """By the first byte of a unit behind its start code.
+
+    Raises
+    ------
+    UnreadableFileError
+        It begins a packet of a program stream (ISO/IEC 13818-1 2.5), in which anything may be said.
+    """
+    if code >= _PACKETS:
+        raise refused("it is a program stream, or has packets of one between its units")
     if codec is Codec.MPEG2:
         return {0xB2: What.BLANK, 0xB7: What.END}.get(code, What.KEEP)
     if codec is Codec.H264:
@@ -116,7 +135,7 @@ class Units:
         Raises
         ------
         UnreadableFileError
-            A unit with messages that has no end.
+            A unit with messages that has no end, or what is no unit.
         """
         held, last = self._held + bytes(piece), 0
         for found in _START.finditer(held, 3 if held.startswith(b"\0\0\1") else 0):
