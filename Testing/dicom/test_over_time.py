@@ -134,6 +134,24 @@ def test_a_run_over_midnight_goes_on_the_day_after(tmp_path: Path) -> None:
     assert seconds_of(open_over_time(tmp_path)) == [0.0, 8.0, 16.0]
 
 
+@pytest.mark.parametrize("numbered", [True, False])
+def test_times_of_day_without_a_date_tell_nothing_over_midnight(tmp_path: Path, numbered: bool) -> None:
+    from dataclasses import replace
+
+    spec = SeriesSpec(modality="CT", slope=0.5)
+    spec = replace(spec, identity=replace(spec.identity, study_time="235950"))
+    written = beating_heart(GRID, Beat(frames=3), modality="CT")
+    leave = ("AcquisitionDate",) if numbered else ("AcquisitionDate", "AcquisitionNumber")
+    write_over_time(written, [0, 8000, 16000], tmp_path, spec=spec, leave_out=leave)
+    if numbered:
+        series = open_over_time(tmp_path)
+        assert seconds_of(series) == [None] * 3
+        assert same_images(frames_of(series), written)
+    else:
+        with pytest.raises(GeometryError, match="no attribute tells when each was taken"):
+            open_over_time(tmp_path)
+
+
 @pytest.mark.parametrize(("unit", "step", "wanted"), [("sec", 2.5, 2.5), ("msec", 70.0, 0.07), ("unknown", 70.0, None)])
 def test_a_nifti_file_over_time_says_its_frames_and_their_distance(
     tmp_path: Path, unit: str, step: float, wanted: float | None

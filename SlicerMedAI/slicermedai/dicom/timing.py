@@ -7,7 +7,7 @@ Frame Reference Time (C.8.9.4: ms), Temporal Position Time Offset (s), or of dat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float64]
 
 _WHEN = re.compile(r"(?P<date>\d{8})(?P<time>\d{2,6})?(?P<part>\.\d+)?(?:[+-]\d{4})?")
 _EPOCH = datetime(1900, 1, 1)
+_OF_DAY = "AcquisitionTime"
+_HALF_A_DAY = 43_200.0
 POSITIONS = ("TemporalPositionIndex", "TemporalPositionIdentifier")
 """Attributes that number the frames themselves."""
 _ORDER_ALONE = (*POSITIONS, "AcquisitionNumber")
@@ -81,20 +83,31 @@ CLOCKS = (
     _date_time("FrameReferenceDateTime"),
     _date_time("FrameAcquisitionDateTime"),
     _date_time("AcquisitionDateTime"),
-    Clock("AcquisitionTime", _of_acquisition),
+    Clock(_OF_DAY, _of_acquisition),
 )
 """By preference."""
 ORDERS = (*map(_numbers, POSITIONS), *CLOCKS, _numbers("AcquisitionNumber"))
 """What can put the images of one place in order, by preference."""
 
 
-def readings(clock: Clock, rows: Iterable[Sequence[Plane]]) -> FloatArray | None:
-    """(places, frames) of what ``clock`` says of ``rows``; None where one plane does not say it, or all say one."""
+def readings(clock: Clock, rows: Sequence[Sequence[Plane]]) -> FloatArray | None:
+    """(places, frames) of what ``clock`` says of ``rows``; None where one plane does not say it, or all say one.
+
+    Times of day without a date that lie more than 12 hours apart say nothing either.
+    """
     said = [[clock.read(plane) for plane in row] for row in rows]
     if any(one is None for row in said for one in row):
         return None
     found = np.array(said, dtype=np.float64)
-    return found if np.ptp(found, axis=1).any() else None
+    if not np.ptp(found, axis=1).any() or (clock.name == _OF_DAY and _may_pass_midnight(found, rows)):
+        return None
+    return found
+
+
+def _may_pass_midnight(said: FloatArray, rows: Sequence[Sequence[Plane]]) -> bool:
+    """Times of day without a date lie so far apart that the later may be of the day before."""
+    dated = all(value(plane, "AcquisitionDate") for row in rows for plane in row)
+    return not dated and float(np.ptp(said)) > _HALF_A_DAY
 
 
 def ordered(rows: Sequence[Sequence[Plane]]) -> tuple[Clock, list[tuple[Plane, ...]]]:
