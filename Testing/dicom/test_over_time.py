@@ -231,6 +231,31 @@ def test_doubled_times_are_refused_by_name(tmp_path: Path, left_out: tuple[str, 
         open_over_time(tmp_path)
 
 
+def gated(folder: Path, triggers: list[float], *said: str) -> list[Volume]:
+    """One image of each place in each heartbeat, a second apart; ``said`` is what tells so beside the trigger times."""
+    written = beating_heart(GRID, Beat(frames=len(triggers)))
+    frames = write_over_time(written, triggers, folder, leave_out=("TemporalPositionIdentifier",))
+    for number, files in enumerate(frames, 1):
+        for keyword in said:
+            set_value(files, keyword, number if keyword == "AcquisitionNumber" else f"10000{number}")
+    return written
+
+
+@pytest.mark.parametrize("keyword", ["AcquisitionTime", "AcquisitionNumber"])
+def test_trigger_times_that_contradict_the_acquisition_are_refused_by_both_names(tmp_path: Path, keyword: str) -> None:
+    gated(tmp_path, [502.5, 497.5, 505.0, 500.0], keyword)
+    with pytest.raises(GeometryError, match=f"TriggerTime, {keyword}: put the images of one place in different orders"):
+        open_over_time(tmp_path)
+
+
+def test_a_time_with_doubles_leaves_the_word_to_one_without(tmp_path: Path) -> None:
+    written = gated(tmp_path, [500.0, 505.0, 500.0, 510.0], "AcquisitionTime")
+    series = open_over_time(tmp_path)
+    assert {moment.clock for moment in series.moments} == {"AcquisitionTime"}
+    assert seconds_of(series) == [0.0, 1.0, 2.0, 3.0]
+    assert same_images(frames_of(series), written)
+
+
 def test_times_that_go_back_are_refused_by_name(tmp_path: Path) -> None:
     write_over_time(beating_heart(GRID, BEAT), [0.0, 90.0, 40.0, 130.0, 170.0], tmp_path)
     with pytest.raises(GeometryError, match="TriggerTime: does not rise from frame 2 to frame 3"):

@@ -32,7 +32,6 @@ _SAME_PLACE_MM = 0.05
 _SAME = 1e-3
 _BEATS_ALIKE = 5e-3
 """Seconds that trigger times of one frame may lie apart before people are told."""
-_TRIGGERED = ("TriggerTime", "NominalCardiacTriggerDelayTime")
 _TOLD = ("NumberOfTemporalPositions", "CardiacNumberOfImages", "NumberOfTimeSlices")
 _OF_CONTRAST = (0, 1, 4, 5)
 """What in :attr:`Plane.contrast` is not of time: echo number, stack, b value, echo time."""
@@ -284,7 +283,7 @@ def _told(rows: Sequence[tuple[Plane, ...]], order: timing.Clock, times: FloatAr
     said = []
     if times is None:
         said.append(f"No attribute says when the frames were taken: their order alone is known, by {order.name}.")
-    elif clock in _TRIGGERED and (apart := float(np.ptp(times, axis=0).max())) > _BEATS_ALIKE:
+    elif clock in timing.TRIGGERED and (apart := float(np.ptp(times, axis=0).max())) > _BEATS_ALIKE:
         said.append(
             f"Slices of one frame lie up to {apart * 1000:.0f} ms apart in the cycle: heartbeats differed in length."
         )

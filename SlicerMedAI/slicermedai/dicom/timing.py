@@ -88,6 +88,9 @@ CLOCKS = (
 """By preference."""
 ORDERS = (*map(_numbers, POSITIONS), *CLOCKS, _numbers("AcquisitionNumber"))
 """What can put the images of one place in order, by preference."""
+TRIGGERED = ("TriggerTime", "NominalCardiacTriggerDelayTime")
+"""Times since the R wave, which say nothing of the order where each image is of another heartbeat."""
+_OF_ACQUISITION = tuple(clock for clock in ORDERS if clock.name in (_OF_DAY, "AcquisitionNumber"))
 
 
 def readings(clock: Clock, rows: Sequence[Sequence[Plane]]) -> FloatArray | None:
@@ -116,7 +119,8 @@ def ordered(rows: Sequence[Sequence[Plane]]) -> tuple[Clock, list[tuple[Plane, .
     Raises
     ------
     GeometryError
-        Nothing tells all planes of a place apart; where an attribute tells some, it is named with two files.
+        Nothing tells all planes of a place apart; where an attribute tells some, it is named with two files. Or times
+        since the R wave give another order than Acquisition Time or Number; both are named.
     """
     doubled: GeometryError | None = None
     for clock in ORDERS:
@@ -125,14 +129,42 @@ def ordered(rows: Sequence[Sequence[Plane]]) -> tuple[Clock, list[tuple[Plane, .
             continue
         order = np.argsort(said, axis=1, kind="stable")
         doubled = doubled or _doubled(clock, rows, said, order)
-        if (np.diff(np.sort(said, axis=1), axis=1) > 0).all():
-            return clock, [tuple(row[i] for i in places) for row, places in zip(rows, order, strict=True)]
+        if _is_distinct(said):
+            found = [tuple(row[i] for i in places) for row, places in zip(rows, order, strict=True)]
+            _check_order(clock, found)
+            return clock, found
     raise doubled or GeometryError(
         f"{len(rows[0])} images lie at one place, and no attribute tells when each was taken",
         file=rows[0][0].file,
         attribute="TriggerTime, TemporalPositionIdentifier, FrameReferenceTime, AcquisitionTime",
         advice="Export the original series again.",
     )
+
+
+def _check_order(clock: Clock, rows: Sequence[Sequence[Plane]]) -> None:
+    for other in _OF_ACQUISITION if clock.name in TRIGGERED else ():
+        said = readings(other, rows)
+        if said is None or not _is_distinct(said):
+            continue
+        place, frame = _first(np.diff(said, axis=1) < 0)
+        if place >= 0:
+            raise GeometryError(
+                "put the images of one place in different orders",
+                file=rows[place][frame + 1].file,
+                attribute=f"{clock.name}, {other.name}",
+                advice="Export the series again without the one that does not tell the order of its frames.",
+            )
+
+
+def _is_distinct(said: FloatArray) -> bool:
+    """No two planes of one place say the same."""
+    return bool((np.diff(np.sort(said, axis=1), axis=1) > 0).all())
+
+
+def _first(found: NDArray[np.bool_]) -> tuple[int, int]:
+    """Row and column of the first that is True; (-1, -1) where none is."""
+    row, column = (int(at[0]) if at.size else -1 for at in np.nonzero(found))
+    return row, column
 
 
 def _doubled(
@@ -154,22 +186,36 @@ def _doubled(
 def seconds_of(rows: Sequence[Sequence[Plane]]) -> tuple[Clock | None, FloatArray]:
     """(what tells the time, (places, frames) of it in s); ``rows`` are in order. (None, zeros) where nothing does.
 
+    A time that is doubled at a place is passed over where another one rises everywhere.
+
     Raises
     ------
     GeometryError
         Times that go back or stand still from one frame to the next; attribute and file are named.
     """
+    doubled: GeometryError | None = None
     for clock in CLOCKS:
         said = readings(clock, rows)
         if said is None:
             continue
-        place, frame = (int(found[0]) if found.size else -1 for found in np.nonzero(np.diff(said, axis=1) <= 0))
-        if place >= 0:
-            raise GeometryError(
-                f"does not rise from frame {frame + 1} to frame {frame + 2} of the order of the series",
-                file=rows[place][frame + 1].file,
-                attribute=clock.name,
-                advice="Export the original series again.",
-            )
-        return clock, said * clock.seconds
+        error = _not_rising(clock, rows, said)
+        if error is None:
+            return clock, said * clock.seconds
+        if _is_distinct(said):
+            raise error
+        doubled = doubled or error
+    if doubled:
+        raise doubled
     return None, np.zeros((len(rows), len(rows[0])))
+
+
+def _not_rising(clock: Clock, rows: Sequence[Sequence[Plane]], said: FloatArray) -> GeometryError | None:
+    place, frame = _first(np.diff(said, axis=1) <= 0)
+    if place < 0:
+        return None
+    return GeometryError(
+        f"does not rise from frame {frame + 1} to frame {frame + 2} of the order of the series",
+        file=rows[place][frame + 1].file,
+        attribute=clock.name,
+        advice="Export the original series again.",
+    )
