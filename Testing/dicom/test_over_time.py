@@ -215,6 +215,45 @@ def test_slices_that_two_frames_lack_at_two_places_do_not_slip_into_one_another(
         open_over_time(tmp_path)
 
 
+UNTIMED = ("AcquisitionDate", "AcquisitionTime")
+
+
+def test_slices_that_acquisitions_lack_do_not_slip_into_one_another(tmp_path: Path) -> None:
+    spec = SeriesSpec(modality="CT", slope=0.5)
+    written = beating_heart(GRID, Beat(frames=9), modality="CT")
+    frames = write_over_time(written, Beat(frames=9).times, tmp_path, spec=spec, leave_out=UNTIMED)
+    for place in range(GRID.shape[0]):
+        frames[(2, 4, 2, 4, 4)[place]][place].unlink()
+    with pytest.raises(GeometryError, match="AcquisitionNumber: does not fit the other slices of frame"):
+        open_over_time(tmp_path)
+
+
+def test_acquisitions_may_be_numbered_on_from_place_to_place(tmp_path: Path) -> None:
+    spec = SeriesSpec(modality="CT", slope=0.5)
+    written = beating_heart(GRID, BEAT, modality="CT")
+    frames = write_over_time(written, TIMES, tmp_path, spec=spec, leave_out=UNTIMED)
+    for number, files in enumerate(frames, 1):
+        for place, path in enumerate(files):
+            set_value([path], "AcquisitionNumber", 5 * place + number)
+    assert same_images(frames_of(open_over_time(tmp_path)), written)
+
+
+def test_two_images_at_each_place_that_are_not_of_the_same_times_are_refused(tmp_path: Path) -> None:
+    beat = Beat(frames=3)
+    frames = write_over_time(beating_heart(GRID, beat), beat.times, tmp_path, leave_out=("TemporalPositionIdentifier",))
+    for place in range(GRID.shape[0]):
+        frames[place % 3][place].unlink()
+    with pytest.raises(GeometryError, match="TriggerTime: does not fit the other slices of frame"):
+        open_over_time(tmp_path)
+
+
+def test_two_frames_whose_slices_lie_close_in_time_are_two_frames(tmp_path: Path) -> None:
+    written = beating_heart(GRID, Beat(frames=2))
+    leave = ("TemporalPositionIdentifier",)
+    write_over_time(written, [40.0, 400.0], tmp_path, leave_out=leave, late=lambda index: 1.0 + 0.1 * index)
+    assert same_images(frames_of(open_over_time(tmp_path)), written)
+
+
 def test_a_slice_missing_in_all_frames_is_refused(tmp_path: Path) -> None:
     frames = write_over_time(beating_heart(GRID, BEAT), TIMES, tmp_path)
     for files in frames:

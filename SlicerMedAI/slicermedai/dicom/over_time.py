@@ -30,6 +30,7 @@ from slicermedai.errors import AmbiguousInputError, GeometryError, UnsupportedIm
 FloatArray = NDArray[np.float64]
 _SAME_PLACE_MM = 0.05
 _SAME = 1e-3
+_ACQUISITION = "AcquisitionNumber"
 _BEATS_ALIKE = 5e-3
 """Seconds that trigger times of one frame may lie apart before people are told."""
 _TOLD = ("NumberOfTemporalPositions", "CardiacNumberOfImages", "NumberOfTimeSlices")
@@ -235,16 +236,29 @@ def _numeric(text: str) -> tuple[float, str]:
 
 
 def _check_together(rows: Sequence[tuple[Plane, ...]], order: timing.Clock, times: FloatArray | None) -> None:
-    """The images of one frame bear one number, or lie at one part of the time that their place covers."""
+    """The images of one frame bear one number, or lie at one part of the time that their place covers.
+
+    Two images at a place always do: their times themselves must be close. Numbers of acquisitions may be other ones at
+    each place, but then at none the same.
+    """
     said = timing.readings(order, rows)
-    if order.name in timing.POSITIONS and said is not None:
+    if said is not None and (order.name in timing.POSITIONS or (order.name == _ACQUISITION and _share_some(said))):
         _refuse_apart(rows, said != said[0], order.name)
+    elif times is not None and len(times[0]) == 2:
+        middle = np.median(times, axis=0)
+        _refuse_apart(rows, np.abs(times - middle) > 0.5 * np.median(np.diff(times)), order.name)
     elif times is not None and len(times[0]) > 2:
         span = (times - times[:, :1]) / (times[:, -1:] - times[:, :1])
         usual = np.median(span, axis=0)
         steps = np.diff(usual)
         room = 0.5 * np.minimum(np.append(steps, steps[-1]), np.insert(steps, 0, steps[0]))
         _refuse_apart(rows, np.abs(span - usual) > room, order.name)
+
+
+def _share_some(said: FloatArray) -> bool:
+    """Some number is there at two places that do not have the same ones."""
+    sets = {frozenset(row) for row in said.tolist()}
+    return sum(map(len, sets)) > len(frozenset().union(*sets))
 
 
 def _refuse_apart(rows: Sequence[tuple[Plane, ...]], apart: NDArray[np.bool_], name: str) -> None:
