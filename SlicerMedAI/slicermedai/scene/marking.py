@@ -69,7 +69,7 @@ class MarkScene:
         self.stop()
         followed = None if kind == BOX else self._list_of(kind, label)
         followed = followed or self._added(kind, label)
-        self._bring_image()
+        _bring(self.image_node, self.scene)
         interaction = self._singleton("vtkMRMLInteractionNode")
         selection = self._singleton("vtkMRMLSelectionNode")
         selection.SetReferenceActivePlaceNodeClassName(followed.node.GetClassName())
@@ -178,11 +178,8 @@ class MarkScene:
         """
         image = self.image_node
         named = image is not None and bool(series_uid_of(image)) and result.study.identity is Identity.DEIDENTIFY
-        if named and not geometry_of_node(image).same_box(result.volume_geometry):
-            raise GeometryError(
-                "the volume lies elsewhere than the series that was analysed",
-                advice="Was it moved after loading? Load the series anew.",
-            )
+        if named:
+            _check_place(image, result)
         shown = show(result, self.scene, volume_node=None if named else image, surfaces=False)
         self._shown[shown.key] = shown
         return shown.remark
@@ -275,16 +272,25 @@ class MarkScene:
             found = self.scene.AddNode(made)
         return found
 
-    def _bring_image(self) -> None:
-        """Where no slice view shows the image that is to be marked, all do."""
-        if self.image_node is None:
-            return
-        kind = "vtkMRMLSliceCompositeNode"
-        views = [self.scene.GetNthNodeByClass(n, kind) for n in range(self.scene.GetNumberOfNodesByClass(kind))]
-        uid = self.image_node.GetID()
-        if all(uid not in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) for view in views):
-            for view in views:
-                view.SetBackgroundVolumeID(uid)
+
+def _check_place(image: Any, result: AnalysisResult) -> None:
+    if not geometry_of_node(image).same_box(result.volume_geometry):
+        raise GeometryError(
+            "the volume lies elsewhere than the series that was analysed",
+            advice="Was it moved after loading? Load the series anew.",
+        )
+
+
+def _bring(image: Any, scene: Any) -> None:
+    """Where no slice view shows the image that is to be marked, all do."""
+    if image is None:
+        return
+    kind = "vtkMRMLSliceCompositeNode"
+    views = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+    uid = image.GetID()
+    if all(uid not in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) for view in views):
+        for view in views:
+            view.SetBackgroundVolumeID(uid)
 
 
 def middle_of(node: Any) -> Place:
