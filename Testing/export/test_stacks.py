@@ -12,12 +12,14 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from slicermedai.dicom.headers import load_headers, save_headers
+from slicermedai.dicom.implementation import MANUFACTURER
 from slicermedai.dicom.inputs import Source, open_source
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.domain.study import InstanceRef
+from slicermedai.domain.study import InstanceRef, SeriesRef
 from slicermedai.errors import FormatError
 from slicermedai.export.own import read_own
 from slicermedai.export.run import export_result
+from slicermedai.export.sr_images import told_apart, with_frames
 from Testing.export.cases import GRIDS, Case, a_case
 from Testing.export.test_explanations import walk
 from Testing.export.test_from_source import a_series, analysed
@@ -157,6 +159,81 @@ def test_frames_that_the_source_does_not_have_are_refused_by_name(kind: str, tmp
     with pytest.raises(FormatError, match="none of the frames that the result is of") as caught:
         export_result(of_frames(case.result, case.headers, 99), headers=case.headers, folder=tmp_path, formats=(kind,))
     assert caught.value.attribute == "ReferencedFrameNumber"
+
+
+def report_of(*cited: tuple[int, ...]) -> Dataset:
+    """A report whose library cites one image as often as there are ``cited`` frames of it."""
+    entries = []
+    for frames in cited:
+        entry, image = Dataset(), Dataset()
+        image.ReferencedSOPInstanceUID, image.ReferencedFrameNumber = "2.25.1", list(frames)
+        entry.ReferencedSOPSequence = [image]
+        entries.append(entry)
+    report = Dataset()
+    report.ContentSequence = [content("111028", *entries)]
+    return report
+
+
+def content(code: str, *children: Dataset, text: str = "") -> Dataset:
+    """A content item of a report with a name of DCM."""
+    name, made = Dataset(), Dataset()
+    name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = code, "DCM", "Any"
+    made.ConceptNameCodeSequence, made.ContentSequence, made.TextValue = [name], list(children), text
+    return made
+
+
+@pytest.mark.parametrize(
+    ("reports", "wanted", "torn"),
+    [
+        ([report_of((1,), (5,), (12,))], (1, 5, 12), False),
+        ([report_of((1, 2), (2, 3))], (1, 2, 3), False),
+        ([report_of((5,)), report_of((5,))], (5,), False),
+        ([report_of((5,)), report_of((1, 2, 3))], (1, 2, 3, 5), True),
+        ([report_of((1, 2, 3)), report_of((5,))], (1, 2, 3, 5), True),
+    ],
+)
+def test_all_frames_that_reports_name_of_an_image_count_and_a_conflict_is_told(
+    reports: list[Dataset], wanted: tuple[int, ...], torn: bool
+) -> None:
+    image = InstanceRef(sop_class_uid="1.2", sop_instance_uid="2.25.1")
+    (found,) = with_frames([SeriesRef(series_uid="1.3", instances=(image,))], reports)
+    assert found.instances[0].chosen == wanted
+    assert [text[:9] for text in told_apart(reports)] == ["1 images "] * torn
+
+
+@pytest.mark.parametrize(
+    ("maker", "said", "wanted"),
+    [
+        (MANUFACTURER, "heart Left ventricle 1 over time", (1,)),
+        (MANUFACTURER, "heart Left ventricle 1", (1, 2, 3)),
+        ("Others", "Left ventricle over time", (1, 2, 3)),
+    ],
+)
+def test_frames_of_our_report_over_time_are_not_those_of_the_frame_that_is_shown(
+    maker: str, said: str, wanted: tuple[int, ...]
+) -> None:
+    course = report_of((1, 2, 3))
+    course.Manufacturer = maker
+    course.ContentSequence.append(content("126010", content("125007", content("112039", text=said))))
+    image = InstanceRef(sop_class_uid="1.2", sop_instance_uid="2.25.1")
+    for reports in ([report_of((1,)), course], [course, report_of((1,))]):
+        (found,) = with_frames([SeriesRef(series_uid="1.3", instances=(image,))], reports)
+        assert found.instances[0].chosen == wanted
+        assert bool(told_apart(reports)) == (len(wanted) > 1)
+
+
+def test_reports_of_two_stacks_that_are_read_together_say_so(tmp_path: Path) -> None:
+    file = two_stacks(tmp_path / "images", "echo")
+    paths = []
+    for number in (1, 2):
+        source = stack(file, number)
+        (tmp_path / str(number)).mkdir()
+        made = export_result(
+            analysed(source), headers=source.headers, folder=tmp_path / str(number), formats=("seg", "sr")
+        )
+        paths.append(made[-1])
+    assert any("other frames in one report than in another" in text for text in read_own(paths).lost)
+    assert not any("other frames" in text for text in read_own(paths[:1]).lost)
 
 
 def test_an_object_of_one_stack_alone_names_no_frames_in_its_library(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from slicermedai.cli.execute import execute
-from slicermedai.domain.finding import Mask, PackedMask
+from slicermedai.domain.finding import ConfidenceState, Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.errors import GeometryError, InputError, JobCancelled
+from slicermedai.errors import GeometryError, InputError, JobCancelled, NoImagesError
+from slicermedai.export.read_back import read_result
 from slicermedai.inference import memory
 from slicermedai.jobs.files import write_job
 from Testing.export.validators import dciodvfy_errors, pixelmed_errors
@@ -127,6 +128,26 @@ def test_the_fraction_is_coded_in_a_report_that_cites_both_frames(beat_run: Run)
     assert found.tracking_uid in [str(one.UID) for one in _items(made) if one.ValueType == "UIDREF"]
     assert dciodvfy_errors(path) == []
     assert pixelmed_errors(path) == []
+
+
+@pytest.mark.parametrize("names", [("seg.dcm", "sr.dcm", "sr-course.dcm"), ("sr-course.dcm", "seg.dcm", "sr.dcm")])
+def test_numbers_of_several_frames_are_none_of_the_frame_that_is_shown(
+    names: tuple[str, ...], beat_run: Run, tmp_path: Path
+) -> None:
+    for number, name in enumerate(names):
+        (tmp_path / f"{number}-{name}").write_bytes((beat_run.folder / "dicom" / name).read_bytes())
+    found = read_result(sorted(tmp_path.iterdir()))
+    assert len(found.result.findings) == len(beat_run.result.findings)
+    for one in found.result.findings:
+        assert not {number.name.value for number in one.measurements} & {"8811-2", "8821-1", "8823-7"}
+        assert one.confidence.state is ConfidenceState.NOT_CALIBRATED
+    told = "sr-course.dcm: not read, since its numbers are of several frames of a series over time."
+    assert [text for text in found.lost if text.endswith(told)]
+
+
+def test_the_report_of_several_frames_alone_is_no_result_of_one(beat_run: Run) -> None:
+    with pytest.raises(NoImagesError):
+        read_result([beat_run.folder / "dicom" / "sr-course.dcm"])
 
 
 def test_the_report_of_each_frame_says_which_it_is(beat_run: Run) -> None:

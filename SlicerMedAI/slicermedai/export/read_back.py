@@ -36,7 +36,7 @@ from slicermedai.errors import (
 from slicermedai.export import fhir_json, fhir_read, pmap_read, seg_read, sr_read
 from slicermedai.export.codes import NONE_SUCCEEDED, SUCCEEDED_WITH_FINDINGS
 from slicermedai.export.read_findings import findings_of, segments_of
-from slicermedai.export.sr_images import with_frames
+from slicermedai.export.sr_images import is_course, told_apart, with_frames
 from slicermedai.export.sr_places import in_space
 from slicermedai.export.sr_read import TOOL
 from slicermedai.export.words import REJECTED
@@ -106,6 +106,7 @@ def _joined(objects: _Objects) -> ReadBack:
     _check_one_study(objects, studies)
     cited = _series(objects.heads) or next((one.study.series for one in objects.bundles), ())
     sources = with_frames(cited, objects.heads)
+    objects.lost += told_apart(objects.heads)
     space, elsewhere = _only_in_space(objects)
     findings, lost = findings_of(objects.segmentations, objects.told)
     geometry, about_grid = _grid(objects, findings, space)
@@ -154,7 +155,7 @@ def _read(path: Path, objects: _Objects) -> None:
         elif uid == MAP:
             objects.maps.append(pmap_read.read(path))
         elif uid in REPORTS:
-            _read_report(path, objects, ours=is_ours(head))
+            _read_report(path, head, objects)
         else:
             objects.lost.append(f"{path.name}: not read, since it is neither segmentation, report nor map.")
             return
@@ -164,11 +165,17 @@ def _read(path: Path, objects: _Objects) -> None:
     objects.heads.append(head)
 
 
-def _read_report(path: Path, objects: _Objects, *, ours: bool) -> None:
-    """Lines that we drew for viewers repeat numbers of the report, under names of their own."""
+def _read_report(path: Path, head: Dataset, objects: _Objects) -> None:
+    """Lines that we drew for viewers repeat numbers of the report, under names of their own.
+
+    Numbers of a course bear the tracking UIDs of structures, and are of other frames than what is found in one.
+    """
     report = sr_read.read(path)
-    if ours and report.groups and all(group.tracking_id == TOOL for group in report.groups):
+    if is_ours(head) and report.groups and all(group.tracking_id == TOOL for group in report.groups):
         objects.lost_alone.append(f"{path.name}: not read, since it repeats numbers of a report.")
+        return
+    if is_course(head):
+        objects.lost.append(f"{path.name}: not read, since its numbers are of several frames of a series over time.")
         return
     objects.reports.append(report)
     objects.lost += [f"{path.name}: {one}" for one in report.lost]

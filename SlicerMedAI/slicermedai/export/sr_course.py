@@ -39,6 +39,7 @@ from slicermedai.export.context import ExportContext
 from slicermedai.export.finish import ObjectKind, finish, save
 from slicermedai.export.multiframe import item, sop_reference
 from slicermedai.export.sr import describe
+from slicermedai.export.sr_images import OVER_TIME
 from slicermedai.export.uids import is_uid
 
 KIND = ObjectKind(name="sr-course", sop_class="1.2.840.10008.5.1.4.1.1.88.33", modality="SR", offset=11)
@@ -120,7 +121,7 @@ def _group(result: AnalysisResult, course: Course, one: Ejection, number: int) -
     found = domain.Finding(tracking_uid=one.tracking_uid, label=one.label)
     name = subject.line(f"{result.provenance.bundle} {one.label.name}")[:52].strip()
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=one.tracking_uid, identifier=f"{name} {number} over time"),
+        tracking_identifier=TrackingIdentifier(uid=one.tracking_uid, identifier=f"{name} {number}{OVER_TIME}"),
         finding_type=concept(one.label.type),
         finding_sites=sr_tree.sites(found),
         measurements=[_measured(result, found, one, ends) for one in numbers],
