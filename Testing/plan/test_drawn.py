@@ -53,6 +53,23 @@ def test_a_redrawn_lesion_is_the_one_that_is_saved_with_the_numbers_of_the_table
     assert save_plan(load_plan(tmp_path), tmp_path / "planned-1").name == "planned-2"
 
 
+def test_what_a_plan_adds_takes_no_number_that_a_finding_is_known_by():
+    known = a_result()
+    last = len(known.findings) + 1
+    result = replace(known, findings=tuple(replace(one, number=last - n) for n, one in enumerate(known.findings)))
+    plan = edits.with_margin(a_plan(), "lesion", 10.0)
+    saved = planned_result(result, plan, table_of(plan))
+    assert [one.number for one in saved.findings[: last - 1]] == [one.number for one in result.findings]
+    assert [one.number for one in saved.findings[last - 1 :]] == list(range(last + 1, len(saved.findings) + 2))
+    again = planned_result(saved, plan, table_of(plan))
+    assert [one.number for one in again.findings] == [one.number for one in saved.findings]
+
+
+def test_findings_without_numbers_stay_known_by_their_place():
+    plan = edits.with_margin(a_plan(), "lesion", 10.0)
+    assert {one.number for one in planned_result(a_result(), plan, table_of(plan)).findings} == {0}
+
+
 def test_what_was_decided_and_expected_of_the_earlier_voxels_is_left_out():
     result = reviewed(a_result(), Decision.EDITED, region=found(a_result(), "lesion").region)
     uid = found(result, "lesion").tracking_uid

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from slicermedai.domain.codes import MILLILITER, MILLIMETER, NO_UNITS, VOLUME, Code, Label
 from slicermedai.domain.decisions import WHOLE
@@ -78,10 +79,19 @@ def planned_result(result: AnalysisResult, plan: Plan, table: PlanTable) -> Anal
     told = (*warnings_of(changed), *table.warnings)
     return replace(
         result,
-        findings=(*own, *made),
+        findings=_numbered([*own, *made]),
         reviews=tuple(one for one in result.reviews if not _of_the_whole(one)),
         provenance=_provenance(result, told, [*more, *made]),
     )
+
+
+def _numbered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Where findings have numbers that they are known by, what has none gets the next that nothing has."""
+    had = [one.number for one in findings]
+    if not any(had):
+        return tuple(findings)
+    free = count(1 + max(had))
+    return tuple(one if one.number else replace(one, number=next(free)) for one in findings)
 
 
 def as_found(result: AnalysisResult) -> AnalysisResult:
