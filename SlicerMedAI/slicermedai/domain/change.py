@@ -10,18 +10,27 @@ from slicermedai.domain.codes import Label
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One structure in both studies, volumes in ml, NaN where one has none; ``how`` it was known to be the same."""
+    """One structure in both studies, volumes in ml, NaN where one has none; ``how`` it was known to be the same.
+
+    ``note`` says why the volumes cannot be compared, "" where they can.
+    """
 
     tracking_uid: str
     label: Label
     before: float
     after: float
     how: str
+    note: str = ""
+
+    @property
+    def difference(self) -> float:
+        """In ml; NaN where a volume is not known, or the two cannot be compared."""
+        return math.nan if self.note else self.after - self.before
 
     @property
     def percent(self) -> float:
-        """Of the earlier volume; NaN where that is 0 or not known."""
-        return 100 * (self.after - self.before) / self.before if self.before else math.nan
+        """Of the earlier volume; NaN where that is 0 or not known, or the two cannot be compared."""
+        return 100 * self.difference / self.before if self.before else math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""Volumes that are the sum of voxels, and so can be counted again wherever a mask is."""
+"""Volumes that are the sum of voxels, and so can be counted again wherever a mask is; and whether an image cuts it."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
-from slicermedai.domain.finding import Mask, Measurement, PackedMask
+from slicermedai.domain.finding import Mask, Measurement, PackedMask, Region
 
 
 def is_counted(one: Measurement) -> bool:
@@ -24,3 +24,14 @@ def voxels(region: Mask | PackedMask) -> int:
     if isinstance(region, PackedMask):
         return int(np.bitwise_count(region.bits).sum(dtype=np.int64))
     return int(np.count_nonzero(region.to_array()))
+
+
+def reaches_edge(region: Region | None) -> bool:
+    """True for a mask with voxels in an outermost plane of its grid, along any axis: it may go on beyond."""
+    if isinstance(region, PackedMask):
+        ends = list(zip(region.start, region.stop, region.geometry.shape, strict=True))
+        return all(start < stop for start, stop, _ in ends) and any(not a or b == size for a, b, size in ends)
+    if not isinstance(region, Mask):
+        return False
+    array = region.label_map.array
+    return any(bool((array.take(end, axis=axis) == region.value).any()) for axis in range(3) for end in (0, -1))

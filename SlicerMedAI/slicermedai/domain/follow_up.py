@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from slicermedai.domain.change import Change, FollowUp
-from slicermedai.domain.counting import is_counted
+from slicermedai.domain.counting import is_counted, reaches_edge
 from slicermedai.domain.decisions import decided, is_edited
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
@@ -77,7 +77,16 @@ def _changes(now: AnalysisResult, earlier: AnalysisResult, links: tuple[Link, ..
                 before=_volume(other),
                 after=_volume(one),
                 how=link.how,
+                note=_not_whole(one, other),
             )
+
+
+def _not_whole(now: Finding, then: Finding) -> str:
+    cut = reaches_edge(now.region), reaches_edge(then.region)
+    if not any(cut):
+        return ""
+    where = "in both images" if all(cut) else "in this image" if cut[0] else "in the earlier image"
+    return f"it reaches the edge {where}: what lies beyond is in no volume"
 
 
 def _volume(found: Finding) -> float:

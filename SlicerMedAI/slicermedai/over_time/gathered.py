@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME, VOXEL_SUMMATION, Label
+from slicermedai.domain.counting import reaches_edge
 from slicermedai.domain.course import Course, Curve, FrameOutcome, Moment
-from slicermedai.domain.finding import Finding, Mask, PackedMask
+from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import InstanceRef
 from slicermedai.errors import InputError
 from slicermedai.measure.ejection import Beat, ejections
-from slicermedai.measure.structure import boxes_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def kept(result: AnalysisResult, moment: Moment, folder: str) -> FrameKept:
     return FrameKept(
         outcome=FrameOutcome(moment=moment, folder=folder),
         seen=tuple(
-            Seen(tracking_uid=one.tracking_uid, label=one.label, volume=volume, cut=_reaches_edge(one))
+            Seen(tracking_uid=one.tracking_uid, label=one.label, volume=volume, cut=reaches_edge(one.region))
             for one in result.findings
             if not math.isnan(volume := _volume(one))
         ),
@@ -124,16 +124,3 @@ def _curves(frames: Sequence[FrameKept]) -> tuple[Curve, ...]:
 def _volume(found: Finding) -> float:
     said = (one.value for one in found.measurements if one.name == VOLUME and one.method == VOXEL_SUMMATION)
     return next(said, math.nan)
-
-
-def _reaches_edge(found: Finding) -> bool:
-    """True where voxels lie in an outermost plane of the grid, along any axis."""
-    region = found.region
-    if isinstance(region, PackedMask):
-        ends = list(zip(region.start, region.stop, strict=True))
-    elif isinstance(region, Mask):
-        place = boxes_of(region.label_map).get(region.value)
-        ends = [(part.start, part.stop) for part in place] if place else []
-    else:
-        return False
-    return any(start == 0 or stop == size for (start, stop), size in zip(ends, region.geometry.shape, strict=False))

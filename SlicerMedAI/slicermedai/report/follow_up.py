@@ -21,9 +21,10 @@ def follow_up_section(result: AnalysisResult) -> Html:
     when = f" of {date(found.earlier_date)}" if found.earlier_date else ""
     since = "how long ago is not known" if found.days is None else f"{found.days} days before"
     rows = [_row(one) for one in found.changes]
+    notes = [*found.notes, *(f"{one.label.name}: {one.note}." for one in found.changes if one.note)]
     parts = [
         tag("p", f"Beside the earlier study{when}, {since}. {NOT_ASSESSED}"),
-        items(found.notes, class_="warn") if found.notes else "",
+        items(notes, class_="warn") if notes else "",
         table("Volumes then and now", _HEADINGS, rows) if rows else tag("p", "No structure is known in both studies."),
         items(found.unmatched) if found.unmatched else "",
     ]
@@ -31,5 +32,6 @@ def follow_up_section(result: AnalysisResult) -> Html:
 
 
 def _row(one: Change) -> tuple[object, ...]:
-    numbers = (one.before, one.after, one.after - one.before, one.percent)
-    return one.label.name, *("not known" if math.isnan(value) else number(value) for value in numbers), one.how
+    numbers = (one.before, one.after, one.difference, one.percent)
+    known = f"{one.how}; {one.note}" if one.note else one.how
+    return one.label.name, *("not known" if math.isnan(value) else number(value) for value in numbers), known
