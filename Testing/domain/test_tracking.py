@@ -47,6 +47,27 @@ def test_what_is_there_once_keeps_its_uid_and_what_is_there_twice_its_own() -> N
     assert uids(followed(later, earlier).result) == ["2.25.13", "2.25.22", "2.25.23", "2.25.11"]
 
 
+def test_what_cannot_have_the_earlier_uid_since_another_finding_has_it_is_not_matched() -> None:
+    earlier = at("1", LEFT_KIDNEY, BRAIN_LABEL).result
+    later = at("2", LEFT_KIDNEY, BRAIN_LABEL, LESION).result
+    taken = dataclasses.replace(later.findings[2], tracking_uid="2.25.11")
+    found = followed(dataclasses.replace(later, findings=(*later.findings[:2], taken)), earlier)
+    assert uids(found.result) == ["2.25.21", "2.25.12", "2.25.11"]
+    links = {one.finding: one for one in found.links if one.finding}
+    assert (links["2.25.21"].earlier, links["2.25.22"].earlier) == ("", "2.25.12")
+    assert links["2.25.21"].how == "not matched: another finding has its tracking UID"
+    assert [(one.earlier, one.how) for one in found.links if not one.finding] == [
+        ("2.25.11", "not matched: another finding has its tracking UID")
+    ]
+
+
+def test_where_all_that_is_known_has_its_uid_taken_nothing_is_known() -> None:
+    earlier, later = at("1", BRAIN_LABEL).result, at("2", BRAIN_LABEL, LESION).result
+    taken = dataclasses.replace(later.findings[1], tracking_uid="2.25.11")
+    with pytest.raises(InputError, match="no finding of the earlier result is known"):
+        followed(dataclasses.replace(later, findings=(later.findings[0], taken)), earlier)
+
+
 def test_one_lesion_beside_one_is_not_known_to_be_the_same() -> None:
     earlier, later = at("1", LESION, BRAIN_LABEL).result, at("2", LESION, BRAIN_LABEL).result
     elsewhere = dataclasses.replace(later.volume_geometry, frame_of_reference_uid="2.25.9")

@@ -70,16 +70,15 @@ def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[
     search.by_person(pairs or {})
     search.by_name()
     search.by_place()
+    search.without_taken()
     if not search.found:
         raise InputError(
             "no finding of the earlier result is known in this one",
             attribute="earlier",
             advice="Say in a table which finding is which: columns finding and earlier, by tracking UID or name.",
         )
-    kept = {one.tracking_uid for one in result.findings} - set(search.found)
-    uids = {own: known for own, known in search.found.items() if known not in kept}
-    findings = _numbered(result.findings, numbered(earlier.findings), uids)
-    return Followed(result=_renamed(replace(result, findings=findings), uids), links=tuple(search.links()))
+    findings = _numbered(result.findings, numbered(earlier.findings), search.found)
+    return Followed(result=_renamed(replace(result, findings=findings), search.found), links=tuple(search.links()))
 
 
 def _numbered(now: tuple[Finding, ...], then: tuple[Finding, ...], uids: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -180,10 +179,10 @@ class _Side:
 
 
 class _Search:
-    """``found``: a finding's UID -> that of the earlier one."""
+    """``found``: a finding's UID -> that of the earlier one; ``whole``: also the findings that a person rejected."""
 
     def __init__(self, result: AnalysisResult, earlier: AnalysisResult) -> None:
-        self.now, self.then = _Side(result), _Side(earlier)
+        self.now, self.then, self.whole = _Side(result), _Side(earlier), result.findings
         self.found: dict[str, str] = {}
 
     def _join(self, one: Finding, other: Finding, how: str) -> None:
@@ -217,6 +216,14 @@ class _Search:
         why = "nothing of its kind lies there" if shared else "places say nothing without a common frame of reference"
         self.now.doubt(now, why)
         self.then.doubt(then, why)
+
+    def without_taken(self) -> None:
+        """Drop what would get a UID that another finding of the result keeps; who keeps its own may be another such."""
+        every = {one.tracking_uid for one in self.whole}
+        while taken := [own for own, known in self.found.items() if known in every - set(self.found)]:
+            for own in taken:
+                known = self.found.pop(own)
+                self.now.said[own] = self.then.said[known] = "not matched: another finding has its tracking UID"
 
     def links(self) -> Iterator[Link]:
         """All findings of the result, then those of the earlier one that were not found in it."""
