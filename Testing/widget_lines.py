@@ -63,7 +63,7 @@ class LineCounter:
     def start(self) -> None:
         """From now on; :class:`RuntimeError` where this Python cannot."""
         monitoring: Any = getattr(sys, "monitoring", None)
-        free = [number for number in (3, 4) if monitoring is not None and monitoring.get_tool(number) is None]
+        free = [number for number in (4, 2) if monitoring is not None and monitoring.get_tool(number) is None]
         if not free:
             raise RuntimeError("it needs sys.monitoring of Python 3.12")
         self._tool, events = free[0], monitoring.events

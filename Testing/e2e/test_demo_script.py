@@ -213,6 +213,7 @@ def test_all_adds_a_cohort_and_a_plan_and_shows_them_on_one_page(
     out = tmp_path / "out"
     out.mkdir()
     (out / "report.html").write_text("the report of the one study", encoding="utf-8")
+    (out / "objects.html").write_text("what was made of it", encoding="utf-8")
     (tmp_path / "scratch").mkdir()
     tokens = everything.add_all(out, tmp_path / "scratch")
     assert len(tokens) > 20

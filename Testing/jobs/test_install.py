@@ -165,6 +165,17 @@ def test_an_installation_that_is_killed_is_accounted_for_and_can_be_removed(pyth
     assert python.installed() == {"base": "1.0"}
 
 
+def test_a_package_that_pip_was_killed_at_before_it_wrote_its_list_is_removed(python: ThrowAway, shelf: Path) -> None:
+    assert install(python, shelf, "beta").returncode == 0
+    (about,) = python.library.glob("beta-*.dist-info")
+    (about / "RECORD").unlink()
+    assert any(path.stem == "beta" for path in python.library.iterdir())
+    done = python.run("packages", "remove")
+    assert done.returncode == 0, done.stderr
+    assert python.installed() == {"base": "1.0"}
+    assert not [path for path in python.library.iterdir() if path.name.startswith("beta")]
+
+
 def test_a_wheel_that_is_damaged_is_named(python: ThrowAway, shelf: Path) -> None:
     (shelf / "beta-1.0-py3-none-any.whl").write_bytes(b"PK no")
     done = install(python, shelf)

@@ -45,6 +45,32 @@ def installed(names: Iterable[str] | None = None) -> dict[str, str]:
     return {canonical(name): str(version) for name, version in reversed([*found]) if name and version}
 
 
+def list_half_copied(names: Iterable[str]) -> None:
+    """Write the list of files that pip had no time to write for those of ``names`` that it was killed at.
+
+    pip takes nothing back without one. Listed is what lies there by the package's own name: its metadata and its folder
+    or file, where no other package's list has it. More than that of a half-copied package stays.
+    """
+    for name in names:
+        dist = importlib.metadata.distribution(name)
+        base = Path(str(dist.locate_file("")))
+        about = next((one for one in base.glob("*.dist-info") if _is_of(one, name)), None)
+        if about is None or dist.read_text("RECORD") is not None:
+            continue
+        own = [
+            place for place in (base / name.replace("-", "_"), base / f"{name.replace('-', '_')}.py") if place.exists()
+        ]
+        others = {file.parts[0] for other in importlib.metadata.distributions() for file in other.files or ()}
+        places = [about, *(place for place in own if place.name not in others)]
+        files = [file for place in places for file in (place, *place.rglob("*")) if file.is_file()]
+        lines = [f"{file.relative_to(base).as_posix()},,\n" for file in (*files, about / "RECORD")]
+        (about / "RECORD").write_text("".join(lines), encoding="utf-8")
+
+
+def _is_of(about: Path, name: str) -> bool:
+    return canonical(about.name.removesuffix(".dist-info").rpartition("-")[0]) == name
+
+
 def _version_of(name: str) -> str:
     try:
         return importlib.metadata.version(name)

@@ -119,6 +119,7 @@ def remove(*, say: Say) -> tuple[dict[str, str], dict[str, list[str]]]:
         kept = _kept(ours)
         going = {name: version for name, version in ours.items() if name not in kept}
         if going:
+            distributions.list_half_copied(going)
             _run([*_pip("uninstall"), "--yes", "--disable-pip-version-check", *sorted(going)], say)
         record.forget(going)
     return going, kept
