@@ -71,6 +71,8 @@ def told(model: BundleRef, source: Any = None, modality: str = "") -> str:
 def test_without_a_record_it_is_not_calibrated(model: BundleRef) -> None:
     assert told(model) == NONE
     assert question_of(None, None, "") is None
+    other = replace(model, weights_sha256="0" * 64)
+    assert question_of(other, None, "") != question_of(model, None, ""), "other weights are asked about anew"
     assert question_of(replace(model, path="nowhere"), None, "") is None
 
 

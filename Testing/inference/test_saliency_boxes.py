@@ -110,6 +110,15 @@ def test_a_piece_around_a_box_gives_the_slopes_of_the_whole_image() -> None:
     )
 
 
+def test_no_map_is_made_of_a_place_that_does_not_give_the_box_its_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = looked(spot_net(), noise(120, 100, 96))
+    origin = given.seen.origin(given.boxes[0].box, given.boxes[0].label, given.boxes[0].score)
+    a, b, c = origin.place
+    monkeypatch.setattr(type(given.seen), "origin", lambda *_: replace(origin, place=(a - 3, b, c)))
+    with pytest.raises(Unexplained, match="does not give the box its score"):
+        given.question("")
+
+
 def test_an_image_is_taken_as_a_whole_where_a_piece_of_it_has_another_score() -> None:
     given = looked(spot_net(statistics=True), noise(120, 100, 96) * np.linspace(0.1, 5, 96, dtype=np.float32))
     question = given.question("")

@@ -13,6 +13,7 @@ pytest.importorskip("PySide6", reason="absent: PySide6")
 pytest.importorskip("slicer", reason="absent: slicer-core")
 
 from Testing.Harness import Harness
+from Testing.modules.opening import entered
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 
@@ -36,11 +37,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def medai(harness: Harness, places: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        yield loaded
 
 
 _LOOK = """\

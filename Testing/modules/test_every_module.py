@@ -30,6 +30,8 @@ TAKEN_BACK = {
     "MedAIReport": {"removeButton": ASKS},
 }
 """How what a button throws away comes back, by module and button; tests of each module try it."""
+LEAST_KEYS = {"MedAIModels": 18}
+"""Access keys (Alt and a letter) that a panel has at least; 17 where it is not named."""
 WIDEST = 1280
 """Pixels that a panel may take at 200 %: two thirds of a screen of 1920, the views beside it."""
 
@@ -108,6 +110,31 @@ def test_text_without_room_and_text_without_contrast_are_found(
     assert {line.partition(":")[0] for line in readable.clipped(panel)} == {"pinButton", "messageLabel", "modelsTable"}
     assert [line.partition(":")[0] for line in readable.faint(panel)] == ["zooLabel"]
     module.close()
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_access_keys_are_of_one_widget_each_and_those_of_labels_lead_to_their_control(name: str) -> None:
+    form = ElementTree.parse(MODULES / "Resources" / "UI" / f"{name}.ui")
+    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
+    named = [(widget, text.text or "") for widget, text in found if text is not None]
+    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
+    assert len(keys) == len(set(keys)), "two widgets have the same access key"
+    assert len(keys) >= LEAST_KEYS.get(name, 17)
+    for widget, text in named:
+        if widget.get("class") == "QLabel" and "&" in text:
+            assert widget.find("property[@name='buddy']") is not None, text
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_every_control_says_what_it_is_for(name: str) -> None:
+    form = ElementTree.parse(MODULES / "Resources" / "UI" / f"{name}.ui")
+    kinds = ("QPushButton", "QComboBox", "QDoubleSpinBox", "QTableWidget", "QCheckBox", "QLineEdit")
+    mute = [
+        str(widget.get("name"))
+        for widget in form.iter("widget")
+        if widget.get("class") in kinds and widget.find("property[@name='toolTip']") is None
+    ]
+    assert mute == []
 
 
 @pytest.mark.parametrize("name", PANELS)

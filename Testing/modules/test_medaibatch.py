@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -31,6 +30,7 @@ from Testing.batch.studies import RULES, uid_of, write_day, write_study
 from Testing.fixtures.identity import Identity
 from Testing.Harness import Harness
 from Testing.inference.tiny_bundle import write_tiny_bundle
+from Testing.modules.opening import entered
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIBatch.py"
 LONG = 120_000
@@ -73,11 +73,8 @@ def studies(made_studies: Path, elsewhere: Path) -> Path:
 @pytest.fixture
 def batch(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        yield loaded
 
 
 @pytest.fixture
@@ -230,29 +227,6 @@ def test_a_rule_is_written_in_plain_words_by_keyboard_and_kept_in_a_file(
     ui.kernelEdit.setText("/B[2/")
     harness.click(ui.addRuleButton)
     assert presenter_of(batch).rule.kernel != "B[2"
-
-
-def test_everything_can_be_reached_by_keyboard(batch: Any) -> None:
-    import qt
-
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIBatch.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    named = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    for widget, text in named:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
-    for name in (
-        "databaseTree",
-        "rulesTable",
-        "modelSelector",
-        "studiesTable",
-        "seriesTable",
-        "runButton",
-        "casesTable",
-    ):
-        assert getattr(batch.widget.ui, name).focusPolicy != qt.Qt.NoFocus, name
 
 
 # --- preview ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from pydicom import dcmread
@@ -27,6 +26,7 @@ from Testing.fixtures.identity import Identity, identity_tokens
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt import slicer_modules
+from Testing.modules.opening import entered
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIDeidentify.py"
 LONG = 60_000
@@ -46,11 +46,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def deid(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        yield loaded
 
 
 @pytest.fixture
@@ -195,21 +192,6 @@ def test_a_preset_of_ones_own_is_saved_and_chosen(harness: Harness, deid: Any, e
     harness.dialogs.answer(str(elsewhere / "Our trial.json"))
     harness.click(ui.presetOpenButton)
     assert presenter_of(deid).choice == asked
-
-
-def test_everything_can_be_reached_by_keyboard(deid: Any) -> None:
-    import qt
-
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIDeidentify.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    texts = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in texts if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    for widget, text in texts:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
-    for name in ("databaseTree", "presetSelector", "previewButton", "runButton", "harmlessButton", "changeTable"):
-        assert getattr(deid.widget.ui, name).focusPolicy != qt.Qt.NoFocus, name
 
 
 # --- preview ---------------------------------------------------------------------------------------------------------

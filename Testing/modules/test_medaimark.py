@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -32,6 +31,7 @@ from Testing.inference.conftest import body_on
 from Testing.inference.prompt_bundle import write_prompt_bundle
 from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.keyboard import Keyboard
+from Testing.modules.opening import entered
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIMark.py"
 LONG = 60_000
@@ -57,11 +57,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def module(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        yield loaded
 
 
 @pytest.fixture
@@ -452,23 +449,6 @@ def test_the_pseudonymous_route_is_marked_for_stopped_and_taken_back_by_keyboard
     for one, kind in ((Qt.Key.Key_I, "inside"), (Qt.Key.Key_O, "outside"), (Qt.Key.Key_B, "box")):
         key(one)
         assert presenter.state.placing == kind
-
-
-def test_everything_can_be_reached_by_keyboard(module: Any) -> None:
-    import qt
-
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIMark.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    named = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    for widget, text in named:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
-    for widget in form.iter("widget"):
-        if widget.get("class") in ("QPushButton", "QComboBox", "QDoubleSpinBox", "QTableWidget", "QCheckBox"):
-            assert getattr(module.widget.ui, str(widget.get("name"))).focusPolicy != qt.Qt.NoFocus, widget.get("name")
-            assert widget.find("property[@name='toolTip']") is not None, widget.get("name")
 
 
 # --- in Slicer -------------------------------------------------------------------------------------------------------

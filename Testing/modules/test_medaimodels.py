@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -23,6 +22,7 @@ from Testing.bundles.sources import a_source, with_code
 from Testing.confidence.test_record import a_record
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
+from Testing.modules.opening import entered
 from Testing.validate.test_record_plots import a_structure
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIModels.py"
@@ -39,12 +39,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def module(harness: Harness, places: Path, data: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    until_idle(harness, loaded)
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        until_idle(harness, loaded)
+        yield loaded
 
 
 def until_idle(harness: Harness, module: Any) -> None:
@@ -332,18 +329,6 @@ def test_closing_the_scene_and_unloading_leave_nothing(harness: Harness, module:
     before = module.widget
     module.close()
     assert list(before.Observations) == []
-
-
-def test_everything_can_be_reached_by_keyboard() -> None:
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIModels.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    named = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    assert len(keys) >= 18
-    for widget, text in named:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
 
 
 def test_the_self_test_passes_on_the_stand_in(module: Any) -> None:

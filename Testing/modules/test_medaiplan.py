@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -25,6 +24,7 @@ from Testing.app.plans import COARSE, a_liver_run, pseudonymous, smaller_lesion,
 from Testing.fixtures import liver
 from Testing.Harness import Harness
 from Testing.modules.keyboard import Keyboard
+from Testing.modules.opening import entered
 from Testing.plan.cases import a_result
 from Testing.plan.test_contours import a_map
 
@@ -47,11 +47,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def module(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        yield loaded
 
 
 @pytest.fixture
@@ -568,24 +565,6 @@ def test_a_case_is_planned_by_keyboard_alone(harness: Harness, module: Any, plac
     assert (places / "MedAI-one" / "planned-1").is_dir()
     key("pageButton", Qt.Key.Key_Space)
     assert "Sue Usher" in (places / "MedAI-one" / "plan.html").read_text(encoding="utf-8")
-
-
-def test_everything_can_be_reached_by_keyboard(module: Any) -> None:
-    import qt
-
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIPlan.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    named = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    for widget, text in named:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
-    kinds = ("QPushButton", "QComboBox", "QDoubleSpinBox", "QTableWidget", "QCheckBox", "QLineEdit")
-    for widget in form.iter("widget"):
-        if widget.get("class") in kinds:
-            assert getattr(module.widget.ui, str(widget.get("name"))).focusPolicy != qt.Qt.NoFocus, widget.get("name")
-            assert widget.find("property[@name='toolTip']") is not None, widget.get("name")
 
 
 def test_closing_the_scene_keeps_the_plan_and_leaves_a_working_panel(harness: Harness, module: Any, run: Path) -> None:

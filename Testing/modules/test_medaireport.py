@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from pydicom import dcmread
@@ -24,6 +23,7 @@ from slicermedai.pacs.peers import Peer, load_peers, save_peers
 from Testing.app.runs import a_run, pseudonymous, two_findings
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt import slicer_modules
+from Testing.modules.opening import entered
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIReport.py"
 LONG = 60_000
@@ -48,12 +48,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def module(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
     """The module, loaded and entered, with the outbox read."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    until_idle(harness, loaded)
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        until_idle(harness, loaded)
+        yield loaded
 
 
 @pytest.fixture
@@ -456,21 +453,6 @@ def test_what_speaks_to_archives_is_offered_where_it_is_missing(
 
 
 # --- in Slicer -------------------------------------------------------------------------------------------------------
-
-
-def test_everything_can_be_reached_by_keyboard(module: Any) -> None:
-    import qt
-
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIReport.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    named = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    for widget, text in named:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
-    for name in ("resultSelector", "findingsTable", "personEdit", "writeButton", "sendButton", "outboxTable"):
-        assert getattr(module.widget.ui, name).focusPolicy != qt.Qt.NoFocus, name
 
 
 def test_closing_the_scene_leaves_a_working_panel(harness: Harness, module: Any, run: Path, elsewhere: Path) -> None:

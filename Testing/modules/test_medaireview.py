@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from slicermedai.app.state import Phase
 from slicermedai.domain.result import AnalysisResult, Decision
 from Testing.app.reviews import WHY_AMBER, a_head, a_run, bigger, pseudonymous
 from Testing.Harness import Harness
+from Testing.modules.opening import entered
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIReview.py"
@@ -39,11 +39,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def module(harness: Harness, places: Path, elsewhere: Path) -> Iterator[Any]:
     """The module, loaded and entered."""
-    loaded = harness.load_module(MODULE)
-    loaded.parent.show()
-    loaded.enter()
-    yield loaded
-    loaded.close()
+    with entered(harness, MODULE) as loaded:
+        yield loaded
 
 
 @pytest.fixture
@@ -492,21 +489,6 @@ def test_it_is_used_by_keyboard_alone(harness: Harness, module: Any, places: Pat
         Decision.ACCEPTED,
         Decision.EDITED,
     ]
-
-
-def test_everything_can_be_reached_by_keyboard(module: Any) -> None:
-    import qt
-
-    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "MedAIReview.ui")
-    found = [(widget, widget.find("property[@name='text']/string")) for widget in form.iter("widget")]
-    named = [(widget, text.text or "") for widget, text in found if text is not None]
-    keys = [text[text.index("&") + 1].lower() for _, text in named if "&" in text]
-    assert len(keys) == len(set(keys)), "two widgets have the same access key"
-    for widget, text in named:
-        if widget.get("class") == "QLabel" and "&" in text:
-            assert widget.find("property[@name='buddy']") is not None, text
-    for one in ("resultSelector", "findingsTable", "personEdit", "reasonSelector", "mapSelector", "saveButton"):
-        assert getattr(module.widget.ui, one).focusPolicy != qt.Qt.NoFocus, one
 
 
 def test_closing_the_scene_keeps_the_decisions_and_leaves_a_working_panel(

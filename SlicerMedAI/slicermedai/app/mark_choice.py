@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from slicermedai.app.mark_state import Around, MarkState, Stage
@@ -107,10 +108,11 @@ class MarkChoice(Presenter):
         """Look what is missing and how it can be brought, ``ask`` the person, and where they agree bring it."""
         self._ask_and_install(self.missing, ask=ask)
 
+    @abstractmethod
     def place(self, kind: str) -> None:
         """Let clicks mark something; with the same kind again, end that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begin_anew(self) -> None:
         """Let go of marks and answer: another image or route was chosen."""
 

@@ -107,6 +107,19 @@ def test_one_letter_over_and_over_is_no_text_to_be_taken_out(tmp_path: Path) -> 
     assert not verdict.searched
 
 
+class _ReadsAName:
+    """A reader that is sure of a name that no header has, beside signs in the place of another."""
+
+    def read(self, picture: np.ndarray) -> list[Line]:
+        columns = tuple(float(10 + 4 * n) for n in range(16))
+        return [Line(text="XXXXXXXX MUELLER", confidence=0.96, x0=8, y0=10, x1=74, y1=22, columns=columns)]
+
+
+def test_a_name_beside_one_letter_over_and_over_is_taken_out(tmp_path: Path) -> None:
+    source = a_file(tmp_path / "image.dcm", strange_script((128, 128)))
+    assert inspect(source, VOCABULARY, _ReadsAName()).removed
+
+
 def test_images_without_text_have_nothing_that_cannot_be_read(ocr: Ocr, tmp_path: Path) -> None:
     bright = np.repeat(np.random.default_rng(0).integers(0, 2, (1, 80)) * 255, 240, axis=0).repeat(4, axis=1)
     for number, picture in enumerate((speckle((240, 320), seed=5), tissue((240, 320), noise=3), bright)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,10 +130,11 @@ def _is_texture(line: Line) -> bool:
 
 
 def _is_one_letter(line: Line) -> bool:
-    """True for one letter three times or more and nothing else, or as most of six letters or more: stripes."""
+    """True for one letter three times or more and nothing else, or as most of each word where there are six letters or
+    more: stripes. A word among them that is none could be a name."""
     signs = [sign for sign in line.text.casefold() if sign.isalnum()]
     if not signs or not all(map(str.isalpha, signs)):
         return False
-    most = max(map(signs.count, signs))
-    alone = most == len(signs) and len(line.text.strip()) >= _OVER_AND_OVER
-    return alone or (len(signs) >= _STRIPES and most > len(signs) / 2)
+    words = re.findall(r"[^\W_]+", line.text.casefold())
+    alone = len(set(signs)) == 1 and len(line.text.strip()) >= _OVER_AND_OVER
+    return alone or (len(signs) >= _STRIPES and all(max(map(word.count, word)) > len(word) / 2 for word in words))
