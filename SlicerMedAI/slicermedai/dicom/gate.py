@@ -59,7 +59,8 @@ def judge(planes: Sequence[Plane]) -> Stack:
     Raises
     ------
     UnsupportedImageError
-        Colour, a localizer, one slice alone, or grey values of which low ones are white (MONOCHROME1).
+        Colour, a localizer, a mosaic of slices, one slice alone, or grey values of which low ones are white
+        (MONOCHROME1).
     GeometryError
         No positions or orientations, slices that are missing, doubled or moved, or files with one SOP Instance UID.
         Says which files.
@@ -107,6 +108,13 @@ def _check_kind(planes: tuple[Plane, ...]) -> None:
             file=first.file,
             attribute="ImageType",
             advice="Choose the series that was planned on it.",
+        )
+    if "MOSAIC" in first.image_type:
+        raise UnsupportedImageError(
+            "many slices side by side in one image, whose places the header does not tell",
+            file=first.file,
+            attribute="ImageType",
+            advice="Export it as an enhanced object, or convert the mosaics to NIfTI.",
         )
     if len(planes) == 1:
         raise UnsupportedImageError(

@@ -18,7 +18,7 @@ from slicermedai.dicom.files import integer_of, text_of
 from slicermedai.dicom.gate import Stack, judge
 from slicermedai.dicom.headers import series_ref, study_of
 from slicermedai.dicom.pixels import Pixels, background_of, read_pixels
-from slicermedai.dicom.planes import frame_value
+from slicermedai.dicom.scale import no_hounsfield
 from slicermedai.dicom.series import Scan, SeriesFiles, scan
 from slicermedai.dicom.suv import suv_scale
 from slicermedai.dicom.volumes import is_volume_folder, load_volume
@@ -221,7 +221,7 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
         files=tuple(pixels.datasets),
         slices=slices,
         notes=_notes(chosen, found, stack, pixels),
-        warnings=_warnings(chosen, found, pixels),
+        warnings=_warnings(chosen, found, stack, pixels),
         resampled=bool(stack.tilt_degrees),
     )
 
@@ -270,7 +270,7 @@ def _volume(array: NDArray[Any], geometry: Geometry, headers: Sequence[Dataset],
         array=array,
         geometry=geometry,
         modality=text_of(header, "Modality"),
-        unit=_unit(header, frame),
+        unit=_unit(header, frame, array),
         name=text_of(header, "SeriesDescription"),
         series_uid=text_of(header, "SeriesInstanceUID"),
         acquisition=acquisition_of(header, frame=frame),
@@ -278,10 +278,10 @@ def _volume(array: NDArray[Any], geometry: Geometry, headers: Sequence[Dataset],
     )
 
 
-def _unit(header: Dataset, frame: int) -> Code:
+def _unit(header: Dataset, frame: int, array: NDArray[Any]) -> Code:
     """CT is in Hounsfield units unless Rescale Type says otherwise, as it must (PS3.3 C.8.2.1, C.7.6.16.2.9)."""
     if header.get("Modality") == "CT":
-        return HOUNSFIELD if str(frame_value(header, frame, "RescaleType") or "HU") == "HU" else NO_UNITS
+        return NO_UNITS if no_hounsfield(header, frame, array) else HOUNSFIELD
     return _PET_UNITS.get(text_of(header, "Units"), NO_UNITS)
 
 
@@ -309,13 +309,21 @@ def _left_out(chosen: SeriesFiles, found: Scan) -> Iterator[str]:
         yield f"{len(found.skipped)} files are no images and were left out."
 
 
-def _warnings(chosen: SeriesFiles, found: Scan, pixels: Pixels) -> tuple[str, ...]:
+def _warnings(chosen: SeriesFiles, found: Scan, stack: Stack, pixels: Pixels) -> tuple[str, ...]:
     here = sum(len(item.planes) for item in found.series if item.uid == chosen.uid)
     stated = max((integer_of(header, "ImagesInAcquisition") or 0 for header in pixels.datasets.values()), default=0)
     said = []
     if stated > here:
         said.append(
             f"ImagesInAcquisition says {stated} images, and {here} are here: the ends of the stack may be missing."
+        )
+    first = stack.planes[0]
+    if chosen.modality == "CT" and (reason := no_hounsfield(pixels.datasets[first.file], first.frame, pixels.array)):
+        said.append(reason)
+    if pixels.enclosed:
+        said.append(
+            f"PixelPaddingValue lies within the image in {pixels.enclosed} slices, where it may be a measured value: "
+            "it was left as it is there."
         )
     blank = _blank_slices(pixels.array)
     if blank:

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.config import IGNORE
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
+from slicermedai.dicom.bits import check_high_bit, of_stored_bits
 from slicermedai.dicom.files import READ_ERRORS, quiet, read_dataset
 from slicermedai.dicom.planes import Plane, frame_value
+from slicermedai.dicom.scale import check_one_scale
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.errors import UnreadableFileError, UnsupportedImageError
 
 AIR_HU = -1000
+_AIR_AT_MOST = -950
+"""HU: padding up to here is air to any model, wherever it lies."""
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _INTEGERS = (np.int16, np.uint16, np.int32, np.int64)
@@ -27,8 +31,8 @@ _INTEGERS = (np.int16, np.uint16, np.int32, np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pixels:
-    """(slices, rows, columns) in real-world values, the pixel-free datasets of the files, and which voxels of
-    how many slices were padding.
+    """(slices, rows, columns) in real-world values, the pixel-free datasets of the files, in how many slices padding
+    was replaced, and in how many a padding value was left as it is within the image.
 
     ``datasets`` are in the order in which the slices first touch them.
     """
@@ -36,25 +40,27 @@ class Pixels:
     array: NDArray[Any]
     datasets: dict[Path, Dataset]
     padded: int
+    enclosed: int = 0
 
 
 def read_pixels(planes: Sequence[Plane], *, progress: Progress = silent) -> Pixels:
     """Decode ``planes`` in their order.
 
     Slopes of 1 with whole intercepts keep integers (int16 where the values fit, else uint16 or int32); anything
-    else becomes float32. Padding (Pixel Padding Value and Range Limit) becomes -1000 HU in CT and 0 elsewhere.
+    else becomes float32. Padding (Pixel Padding Value and Range Limit) becomes -1000 HU in CT and 0 elsewhere; where it
+    is brighter than that, and so could be tissue, only as far as it reaches in from the edge of its slice.
 
     Raises
     ------
     UnreadableFileError
         Truncated or damaged pixel data, or a codec that is not installed (its plug-in is named).
     UnsupportedImageError
-        NaN voxels, a Modality LUT, a slope of zero or below.
+        NaN voxels, a Modality LUT, a slope of zero or below, slices on two scales, bits that contradict the header.
     """
     datasets: dict[Path, Dataset] = {}
     frames: dict[Path, NDArray[Any]] = {}
     left = {path: sum(plane.file == path for plane in planes) for path in {plane.file for plane in planes}}
-    slices, padded = [], 0
+    slices, padded, enclosed = [], 0, 0
     for index, plane in enumerate(planes):
         progress("read", index / len(planes))
         if plane.file not in datasets:
@@ -62,14 +68,16 @@ def read_pixels(planes: Sequence[Plane], *, progress: Progress = silent) -> Pixe
             frames[plane.file] = _decode(dataset, plane)
             datasets[plane.file] = without_pixels(dataset)
         stored = frames[plane.file][plane.frame]
-        values, padding = _scaled(stored, datasets[plane.file], plane)
-        slices.append(values)
-        padded += padding
+        one = _scaled(stored, datasets[plane.file], plane)
+        slices.append(one.values)
+        padded += one.padded
+        enclosed += one.enclosed
         left[plane.file] -= 1
         if not left[plane.file]:
             del frames[plane.file]
+    check_one_scale(planes, datasets)
     progress("read", 1.0)
-    return Pixels(array=_assembled(slices), datasets=datasets, padded=padded)
+    return Pixels(array=_assembled(slices), datasets=datasets, padded=padded, enclosed=enclosed)
 
 
 def without_pixels(dataset: Dataset) -> Dataset:
@@ -114,11 +122,16 @@ def stored_pixels(dataset: Dataset, file: Path) -> NDArray[Any]:
     ------
     UnreadableFileError
         Damaged pixel data, or a codec that is not installed (its plug-in is named).
+    UnsupportedImageError
+        Bits that contradict the header (:mod:`slicermedai.dicom.bits`).
     """
-    _check_codec(dataset, file)
+    syntax = _check_codec(dataset, file)
+    if not syntax.is_encapsulated or syntax == RLELossless:
+        check_high_bit(dataset, file)
     try:
         with quiet():
-            return np.asarray(dataset.pixel_array)
+            dataset.pixel_array_options(correct_unused_bits=False)
+            array = np.asarray(dataset.pixel_array)
     except READ_ERRORS as error:
         raise UnreadableFileError(
             f"the pixels cannot be decoded ({type(error).__name__})",
@@ -126,9 +139,10 @@ def stored_pixels(dataset: Dataset, file: Path) -> NDArray[Any]:
             attribute="PixelData",
             advice="The file may be truncated or damaged: copy it again.",
         ) from error
+    return of_stored_bits(array, dataset, file)
 
 
-def _check_codec(dataset: Dataset, file: Path) -> None:
+def _check_codec(dataset: Dataset, file: Path) -> UID:
     syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID") or "unknown"), IGNORE)
     try:
         with quiet():
@@ -148,9 +162,19 @@ def _check_codec(dataset: Dataset, file: Path) -> None:
             attribute="TransferSyntaxUID",
             advice=f"Install one of: {needed}.",
         )
+    return syntax
 
 
-def _scaled(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArray[Any], int]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slice:
+    """Real-world values of one slice; whether padding was replaced, and whether some was left within the image."""
+
+    values: NDArray[Any]
+    padded: bool = False
+    enclosed: bool = False
+
+
+def _scaled(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> _Slice:
     try:
         with quiet():
             return _real_world(stored, dataset, plane)
@@ -162,8 +186,7 @@ def _scaled(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArr
         ) from error
 
 
-def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[NDArray[Any], int]:
-    """Real-world values of one slice, and whether padding was replaced (0 or 1)."""
+def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> _Slice:
     slope = _number(dataset, plane, "RescaleSlope", 1.0)
     intercept = _number(dataset, plane, "RescaleIntercept", 0.0)
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
@@ -180,8 +203,26 @@ def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> tuple[N
     padding = padding_of(stored, dataset)
     background = background_of(str(dataset.get("Modality") or ""))
     if padding is None or not (padding & (values != background)).any():
-        return values, 0
-    return _narrowed_where(padding, background, values), 1
+        return _Slice(values)
+    outside = _outside(padding, values, background)
+    enclosed = bool((padding & ~outside).any())
+    if not outside.any():
+        return _Slice(values, enclosed=enclosed)
+    return _Slice(_narrowed_where(outside, background, values), padded=True, enclosed=enclosed)
+
+
+def _outside(padding: NDArray[np.bool_], values: NDArray[Any], background: int) -> NDArray[np.bool_]:
+    """The padding that no tissue can be: what is darker than anything, and else what reaches the edge of the slice.
+
+    Padding makes a round field rectangular (C.7.5.1.1.2). Headers that name a value of tissue would else cut it out.
+    """
+    if values[padding].max() <= (_AIR_AT_MOST if background == AIR_HU else background):
+        return padding
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(padding)
+    edges = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    return np.asarray(np.isin(pieces, edges[edges > 0]))
 
 
 def _narrowed_where(padding: NDArray[np.bool_], background: int, values: NDArray[Any]) -> NDArray[Any]:
