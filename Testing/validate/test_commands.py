@@ -16,6 +16,7 @@ import torch
 from slicermedai.bundles.registry import resolve
 from slicermedai.cli.commands import obey, understand
 from slicermedai.cli.execute import execute
+from slicermedai.cli.last_words import tell
 from slicermedai.confidence.appearance import NETWORK, appearance
 from slicermedai.confidence.findings import findings_of
 from slicermedai.confidence.models import manifest_of, record_of, records_folder
@@ -27,7 +28,7 @@ from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import ConfidenceState, Finding
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Provenance
-from slicermedai.domain.result import AnalysisResult, Quality
+from slicermedai.domain.result import WARNINGS, AnalysisResult, Quality
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError, NoImagesError, SharedCasesError, TooFewCasesError
 from slicermedai.inference.task import Listeners, RunSettings, predict
@@ -379,6 +380,24 @@ def test_patients_of_the_calibration_cannot_validate_it(
         validate(table, bundle, tmp_path / "out")
 
 
+def test_references_that_reach_beyond_their_image_are_warned_of(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The image of the first case lacks columns that its reference has marks in."""
+    table, lost = write_cohort(tmp_path / "c", seed=89, count=3), 0
+    case = next(iter(phantoms(3, seed=89)))
+    keep = int(np.flatnonzero(case.truth.any(axis=(0, 1))).mean())
+    lost = int(case.truth[:, :, keep:].sum())
+    write_nifti(((case.margin + 10) / 20).astype(np.float32)[:, :, :keep], case, table.parent / "0.nii")
+    folder = validate(table, bundle, tmp_path / "out")
+    words = f"reach beyond the image in 1 of 3 cases ({lost} voxels in all, {lost} at most in one)"
+    assert lost > 20 and words in (folder / "report.html").read_text()
+    with (folder / "cases.csv").open(newline="") as stream:
+        assert [int(row["beyond"]) for row in csv.DictReader(stream)] == [lost, 0, 0]
+    tell(folder)
+    assert f"Warning: References of Body {words}" in capsys.readouterr().err
+
+
 # --- cases and labels --------------------------------------------------------------------------------------------
 
 
@@ -538,6 +557,7 @@ def test_nothing_is_fitted_to_boxes_and_a_run_says_why(
     record = load_record(path)
     (body,) = record.structures
     assert body.rough and body.patients >= 20 and not body.is_calibrated
+    assert not (path.parent / WARNINGS).exists() and not any("beyond" in reason for reason in body.reasons)
     assert (body.dice, body.rule, body.volume, body.sampled, record.volumes) == (None, None, None, None, ())
     report = (validate_boxes(table, bundle, tmp_path / "v") / "report.html").read_text()
     assert "References of Body are boxes or balls" in report

@@ -21,7 +21,7 @@ from slicermedai.export.rtstruct_read import read as read_structure_set
 from slicermedai.export.run import export_result
 from slicermedai.validate import markups
 from slicermedai.validate.cases import match_labels
-from slicermedai.validate.contours import ball, even_odd, filled
+from slicermedai.validate.contours import ball, even_odd, filled, voxels_cut
 from slicermedai.validate.references import masks_on, names_in, read_reference
 from Testing.export.cases import GRIDS, Case, a_ball, a_case
 
@@ -495,3 +495,55 @@ def test_what_slicer_itself_saves_is_read(tmp_path: Path) -> None:
     for path in paths:
         (mask,) = read_reference(path, GRID).masks.values()
         assert np.allclose(GRID.to_lps(np.argwhere(mask)).mean(axis=0), [-2, 30, 41], atol=0.5), path.name
+
+
+# --- what lies beyond the image ----------------------------------------------------------------------------------
+
+
+def moved(grid: Geometry, voxels: tuple[float, float, float]) -> Geometry:
+    """The same grid elsewhere: its voxel 0 lies where that of ``grid`` at ``voxels`` does."""
+    affine = np.array(grid.affine)
+    affine[:3, 3] = grid.to_lps(voxels)
+    return replace(grid, affine=affine)
+
+
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "one slice"])
+@pytest.mark.parametrize("by", [(0.0, 0.0, 3.0), (-4.0, 0.0, 0.0), (0.0, 5.4, 0.0)])
+def test_voxels_of_a_segmentation_beyond_the_image_are_counted(
+    name: str, by: tuple[float, float, float], tmp_path: Path
+) -> None:
+    case = a_case(GRIDS[name])
+    whole = np.ones(case.geometry.shape, dtype=bool)
+    whole[:, :, -1] = False
+    path = segmentation(a_case(GRIDS[name], masks=(whole,)), tmp_path)
+    axis = int(np.argmax(np.abs(by)))
+    place = np.argwhere(whole)[:, axis] - by[axis]
+    wanted = int(((place < -0.5) | (place > whole.shape[axis] - 0.5)).sum())
+    found = read_reference(path, moved(case.geometry, by))
+    assert list(found.cut.values()) == [wanted] and wanted
+    assert read_reference(path, case.geometry).cut == {}
+
+
+def test_voxels_of_contours_beyond_the_image_are_counted() -> None:
+    assert voxels_cut([circle(10, plane=2)], GRID, name="All") == 0
+    corner = circle(10, plane=2, middle=(0.0, 35.0))
+    wide = GRID.cropped((0, -20, 0), (24, 40, 60))
+    wanted = filled([corner], wide, name="All").sum() - filled([corner], GRID, name="All").sum()
+    assert voxels_cut([corner], GRID, name="All") == wanted > 100
+    ring = [circle(29.7, plane=2), circle(15.2, plane=2)]
+    wide = GRID.cropped((0, -20, -20), (24, 60, 60))
+    wanted = filled(ring, wide, name="All").sum() - filled(ring, GRID, name="All").sum()
+    assert voxels_cut(ring, GRID, name="All") == wanted > 100
+
+
+@pytest.mark.parametrize("kind", ["box", "ball"])
+def test_voxels_of_markups_beyond_the_image_are_counted(kind: str, tmp_path: Path) -> None:
+    """By their volume, so that the number is about right."""
+    size = (10.4, 20.7, 27.3)
+    for index, share in (((12, 20, 18), 0.0), ((-0.5, 19.9, 18.2), 0.5)):
+        place = tuple(GRID.to_lps(index))
+        point = {"type": "Fiducial", "controlPoints": [control_point(place, "Lesion", "radius 12 mm")]}
+        path = write_markups(tmp_path / "b.mrk.json", point if kind == "ball" else a_box(place, size, np.eye(3)))
+        volume = 4 / 3 * np.pi * 12**3 if kind == "ball" else np.prod(size)
+        found = read_reference(path, GRID)
+        assert sum(found.cut.values()) == pytest.approx(share * volume / GRID.voxel_volume, rel=0.15)

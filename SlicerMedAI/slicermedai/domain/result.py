@@ -22,6 +22,8 @@ from slicermedai.errors import InputError
 
 RESULT = "result"
 """The folder of the result in the output of a run, and the stem of its JSON file."""
+WARNINGS = "warnings.txt"
+"""What a calibration or a validation warns of, a line each; absent where there is nothing."""
 RATINGS = range(1, 6)
 """What a person may rate a finding with; 1 is the worst."""
 

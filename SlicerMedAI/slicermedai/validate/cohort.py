@@ -16,11 +16,11 @@ from slicermedai.validate.decisions import Decisions, decisions
 from slicermedai.validate.detection import Detection, detection
 from slicermedai.validate.froc import Scan
 from slicermedai.validate.resampling import Estimate, Resampling, mean_over_patients
-from slicermedai.validate.segmentation import METRICS, TOLERANCE_MM, CaseScore, Kind
+from slicermedai.validate.segmentation import METRICS, TOLERANCE_MM, CaseScore, Kind, cut_words
 from slicermedai.validate.subgroups import Subgroup, subgroups
 
 _FEWEST_PAIRS = 3
-_PLAIN = ("case", "subject", "structure", "kind", *METRICS, "reference_ml", "predicted_ml")
+_PLAIN = ("case", "subject", "structure", "kind", *METRICS, "reference_ml", "predicted_ml", "beyond")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,7 +44,7 @@ class Cohort:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StructureSummary:
     """One structure over all cases. ``agreement`` is None for fewer than three cases; ``presence`` asks whether it was
-    found at all where it is there, and not where it is not.
+    found at all where it is there, and not where it is not. ``cut`` says where references reach beyond the image.
     """
 
     structure: str
@@ -56,6 +56,7 @@ class StructureSummary:
     presence: Decisions
     groups: tuple[Subgroup, ...]
     calibration: Judgement | None = None
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,6 +129,7 @@ def _summary(scores: list[CaseScore], how: Resampling, calibration: Judgement | 
         presence=_presence(scores, subjects, how),
         groups=subgroups([s.dice for s in scores], [s.groups for s in scores], subjects=subjects, how=how),
         calibration=calibration,
+        cut=cut_words(scores),
     )
 
 

@@ -66,10 +66,7 @@ def filled(polygons: Sequence[FloatArray], grid: Geometry, *, name: str, joined:
     mask = np.zeros(grid.shape, dtype=bool)
     if not polygons:
         return mask
-    places = [grid.to_index(points) for points in polygons]
-    axis = int(np.max([np.ptp(points, axis=0) for points in places], axis=0).argmin())
-    planes = _planes([points[:, axis] for points in places], grid.shape[axis], name)
-    flat = [np.delete(points, axis, axis=1) for points in places]
+    axis, planes, flat = _laid(polygons, grid, name)
     sliced = np.moveaxis(mask, axis, 0)
     shape = (sliced.shape[1], sliced.shape[2])
     if any(_is_beyond(points, shape) for points in flat):
@@ -77,6 +74,26 @@ def filled(polygons: Sequence[FloatArray], grid: Geometry, *, name: str, joined:
     for plane in np.unique(planes):
         sliced[plane] = joined([points for points, at in zip(flat, planes, strict=True) if at == plane], shape)
     return _marked(mask, name)
+
+
+def voxels_cut(polygons: Sequence[FloatArray], grid: Geometry, *, name: str, joined: Joined = of_one_region) -> int:
+    """How many voxels of the slices of ``grid``, were these larger, contours that :func:`filled` takes mark beyond
+    them, up to an image's width away."""
+    if not polygons:
+        return 0
+    axis, planes, flat = _laid(polygons, grid, name)
+    shape = np.delete(np.array(grid.shape), axis)
+    count = 0
+    for plane in np.unique(planes):
+        own = [points for points, at in zip(flat, planes, strict=True) if at == plane]
+        ends = np.concatenate(own)
+        first = np.clip(np.floor(ends.min(axis=0)).astype(int), -shape, 0)
+        last = np.clip(np.ceil(ends.max(axis=0)).astype(int) + 1, shape, 2 * shape)
+        if first.any() or (last > shape).any():
+            wide = joined([points - first for points in own], (int(last[0] - first[0]), int(last[1] - first[1])))
+            inside = wide[-first[0] : shape[0] - first[0], -first[1] : shape[1] - first[1]]
+            count += int(wide.sum()) - int(inside.sum())
+    return count
 
 
 def even_odd(polygons: Sequence[FloatArray], shape: tuple[int, int]) -> BoolArray:
@@ -117,6 +134,14 @@ def ball(centre: FloatArray, radius: float, grid: Geometry, *, name: str) -> Boo
     """The voxels of ``grid`` nearer than ``radius`` mm to ``centre``, LPS mm; errors as :func:`box`."""
     near, points = _near(centre - radius, centre + radius, grid)
     return _marked(_placed(((points - centre) ** 2).sum(axis=-1) <= radius**2, near, grid), name)
+
+
+def _laid(polygons: Sequence[FloatArray], grid: Geometry, name: str) -> tuple[int, NDArray[np.intp], list[FloatArray]]:
+    """The axis across the contours' planes, each one's plane, and its corners within that."""
+    places = [grid.to_index(points) for points in polygons]
+    axis = int(np.max([np.ptp(points, axis=0) for points in places], axis=0).argmin())
+    planes = _planes([points[:, axis] for points in places], grid.shape[axis], name)
+    return axis, planes, [np.delete(points, axis, axis=1) for points in places]
 
 
 def _planes(along: Sequence[FloatArray], count: int, name: str) -> NDArray[np.intp]:

@@ -15,7 +15,8 @@ from slicermedai.confidence.saliency_probe import SaliencyProbe
 from slicermedai.confidence.samples import sampler
 from slicermedai.confidence.sketch import save_cases
 from slicermedai.domain.observer import Progress
-from slicermedai.domain.storage import atomic_folder
+from slicermedai.domain.result import WARNINGS
+from slicermedai.domain.storage import atomic_folder, write_text
 from slicermedai.errors import InputError, TrustError, UnreadableFileError
 from slicermedai.jobs.specs import CalibrateJob, ValidateJob
 from slicermedai.validate.cases import Match, list_cases, write_matches
@@ -26,6 +27,7 @@ from slicermedai.validate.froc import Scan
 from slicermedai.validate.lesions import run_scans
 from slicermedai.validate.report import write_report
 from slicermedai.validate.running import DETECTION, DoneCase, ModelRun, run_cases, subject_key
+from slicermedai.validate.segmentation import cut_words
 
 NOBODY = "none"
 
@@ -67,6 +69,7 @@ def calibrate_model(job: CalibrateJob, *, job_id: str, progress: Progress) -> Pa
         save_cases(keyed, folder / "sketches.zip")
         _write_cases(done, manifest, folder)
         write_matches(matches, manifest.ref.labels, folder / "labels.csv")
+        _write_warnings(done, folder)
         progress("measure", 1.0)
     return Path(job.output)
 
@@ -102,6 +105,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
     with atomic_folder(Path(job.output)) as folder:
         _write_cases(done, manifest, folder)
         write_matches(matches, manifest.ref.labels, folder / "labels.csv")
+        _write_warnings(done, folder)
         write_report(validation, folder / "report.html")
         progress("report", 1.0)
     return Path(job.output)
@@ -130,6 +134,14 @@ def _write_cases(done: Sequence[DoneCase], manifest: Manifest, folder: Path) -> 
         write_candidates(scans, folder / "candidates.csv")
         return
     write_table([score for case in done for score in case.scores.values()], folder / "cases.csv")
+
+
+def _write_warnings(done: Sequence[DoneCase], folder: Path) -> None:
+    """What a person must know of the references, a line each; no file where there is nothing."""
+    values = dict.fromkeys(value for case in done for value in case.scores)
+    found = [cut_words([case.scores[value] for case in done if value in case.scores]) for value in values]
+    if any(found):
+        write_text(folder / WARNINGS, "".join(f"{words}\n" for words in found if words))
 
 
 def _judged(done: Sequence[DoneCase], manifest: Manifest, record: TrustRecord | None) -> dict[str, Judgement]:

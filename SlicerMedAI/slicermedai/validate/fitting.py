@@ -24,6 +24,7 @@ from slicermedai.confidence.sketch import merged
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.errors import TooFewCasesError
 from slicermedai.validate.running import DETECTION, DoneCase, subject_key
+from slicermedai.validate.segmentation import cut_words
 
 _PROPERTIES = ("modality", "manufacturer", "site", "protocol")
 
@@ -130,6 +131,7 @@ def _structure(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalib
     reasons = [fit.reason if fit else "it was predicted in no case", why]
     if math.isinf(volume.half_width(1.0)):
         reasons.append("too few patients for a volume interval")
+    reasons.append(cut_words([case.scores[value] for case in cases if value in case.scores]))
     made = StructureTrust(
         value=value,
         name=name,

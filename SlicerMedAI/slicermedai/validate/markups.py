@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import InputError, UnreadableFileError
+from slicermedai.validate import contours
 from slicermedai.validate.contours import ball, box, filled, one_by_one
 from slicermedai.validate.froc import Lesion
 
 SUFFIX = ".json"
+_ROUNDING = 0.01
+"""Of a voxel: boxes that end at the face of the image do not reach beyond it."""
 _RAS = np.diag([-1.0, -1.0, 1.0])
 _NUMBERED = re.compile(r"[-_ ]+\d+$")
 _SIZE = re.compile(r"(radius|diameter)\s*[:=]?\s*(\d+(?:\.\d+)?)\s*mm", re.IGNORECASE)
@@ -98,6 +101,18 @@ def masks(shapes: tuple[Shape, ...], grid: Geometry) -> dict[str, BoolArray]:
     return made
 
 
+def voxels_cut(shapes: tuple[Shape, ...], grid: Geometry) -> dict[str, int]:
+    """Name -> about how many voxels of shapes that :func:`masks` takes lie beyond the grid, where any do."""
+    made: dict[str, int] = {}
+    for name in dict.fromkeys(shape.name for shape in shapes):
+        own = [shape for shape in shapes if shape.name == name]
+        curves = [shape.points for shape in own if isinstance(shape, CurveShape)]
+        count = contours.voxels_cut(curves, grid, name=name, joined=one_by_one)
+        count += sum(_rough_cut(shape, grid) for shape in own if not isinstance(shape, CurveShape))
+        made |= {name: count} if count else {}
+    return made
+
+
 def is_rough(shape: Shape) -> bool:
     """True for boxes and balls: they hold a structure, and are not its outline."""
     return not isinstance(shape, CurveShape)
@@ -112,6 +127,21 @@ def lesions(shapes: tuple[Shape, ...]) -> tuple[Lesion, ...]:
             left, posterior, superior = (float(value) for value in shape.centre)
             found.append(Lesion(position=(left, posterior, superior), diameter=diameter))
     return tuple(found)
+
+
+def _rough_cut(shape: BoxShape | BallShape, grid: Geometry) -> int:
+    if isinstance(shape, BoxShape):
+        size, reach = float(np.prod(shape.size)), np.abs(shape.axes) @ shape.size / 2
+        mask = box(shape.centre, shape.axes, shape.size, grid, name=shape.name)
+    else:
+        size, reach = 4 / 3 * np.pi * shape.radius**3, np.full(3, shape.radius)
+        mask = ball(shape.centre, shape.radius, grid, name=shape.name)
+    ends = np.array(np.meshgrid(*np.stack([shape.centre - reach, shape.centre + reach], axis=1), indexing="ij"))
+    index = grid.to_index(ends.reshape(3, -1).T)
+    far = np.array(grid.shape) - 0.5 + _ROUNDING
+    if index.min() >= -0.5 - _ROUNDING and bool((index.max(axis=0) <= far).all()):
+        return 0
+    return max(0, round(size / grid.voxel_volume) - int(mask.sum()))
 
 
 def _markups(path: Path) -> list[Mapping[str, Any]]:

@@ -6,8 +6,9 @@ Slicer's markups (``.json``, or a folder of them).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,25 +20,28 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import FormatError, GeometryError, InputError
 from slicermedai.validate import markups
 from slicermedai.validate.cases import Match
-from slicermedai.validate.contours import filled
+from slicermedai.validate.contours import filled, voxels_cut
 
 if TYPE_CHECKING:
     from slicermedai.export.rtstruct_read import ReadContours
 
 BoolArray = NDArray[np.bool_]
 _FRAME = "FrameOfReferenceUID"
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Structures:
     """A reference as it was read: name -> bool mask (slices, rows, columns) on ``geometry``.
 
-    ``rough`` are those whose reference is a box or a ball around them, and not their outline.
+    ``rough`` are those whose reference is a box or a ball around them, and not their outline. ``cut`` says of those
+    that reach beyond the image how many of their voxels lie there: of their own grid, or of the image's where drawn.
     """
 
     masks: dict[str, BoolArray]
     geometry: Geometry
     rough: frozenset[str] = frozenset()
+    cut: dict[str, int] = field(default_factory=dict)
 
 
 def names_in(path: Path) -> tuple[str, ...]:
@@ -65,7 +69,8 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
     if is_markup(path):
         shapes = markups.read(path)
         rough = frozenset(shape.name for shape in shapes if markups.is_rough(shape))
-        return Structures(masks=markups.masks(shapes, grid), geometry=grid, rough=rough)
+        made = Structures(masks=markups.masks(shapes, grid), geometry=grid, rough=rough)
+        return replace(made, cut=markups.voxels_cut(shapes, grid))
     if _is_label_map(path):
         return _within(_label_map(path), grid, path)
     regions = _regions(path)
@@ -74,7 +79,7 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
         _refuse_other_frames([found.geometry.frame_of_reference_uid], grid, path, _FRAME)
         return _within(found, grid, path)
     _refuse_other_frames([one.frame_of_reference_uid for one in regions], grid, path, f"Referenced{_FRAME}")
-    return Structures(masks=_drawn(regions, grid), geometry=grid)
+    return Structures(masks=_drawn(regions, grid), geometry=grid, cut=_drawn_beyond(regions, grid))
 
 
 def masks_on(structures: Structures, matches: Sequence[Match], grid: Geometry) -> dict[int, BoolArray]:
@@ -101,7 +106,27 @@ def _within(structures: Structures, grid: Geometry, path: Path) -> Structures:
             attribute="reference",
             advice="Give the image that the reference was made on.",
         )
-    return structures
+    beyond = {name: _voxels_beyond(mask, structures.geometry, grid) for name, mask in structures.masks.items()}
+    return replace(structures, cut={name: count for name, count in beyond.items() if count})
+
+
+def _voxels_beyond(mask: BoolArray, own: Geometry, grid: Geometry) -> int:
+    """How many voxels of ``mask`` have their centre beyond the outer faces of ``grid``."""
+    box, to_grid = box_around(mask), np.linalg.inv(grid.affine) @ own.affine
+    if box is None:
+        return 0
+    corners = np.array(np.meshgrid(*[(part.start, part.stop - 1) for part in box], indexing="ij")).reshape(3, -1).T
+    if not _beyond(corners, to_grid, grid):
+        return 0
+    planes = ((k, np.argwhere(mask[k])) for k in range(box[0].start, box[0].stop))
+    return sum(_beyond(np.insert(marked, 0, k, axis=1), to_grid, grid) for k, marked in planes)
+
+
+def _beyond(index: NDArray[np.intp], to_grid: NDArray[np.float64], grid: Geometry) -> int:
+    """How many of (N, 3) voxels lie beyond ``grid``; those on its faces, but for rounding, do not."""
+    there = index @ to_grid[:3, :3].T + to_grid[:3, 3]
+    outside = (there < -0.5 - _ROUNDING) | (there > np.array(grid.shape) - 0.5 + _ROUNDING)
+    return int(outside.any(axis=1).sum())
 
 
 def _meet(box: tuple[slice, ...], own: Geometry, grid: Geometry) -> bool:
@@ -172,6 +197,14 @@ def _drawn(regions: Sequence[ReadContours], grid: Geometry) -> dict[str, BoolArr
         mask = filled(one.polygons, grid, name=one.name)
         masks[one.name] = masks[one.name] | mask if one.name in masks else mask
     return masks
+
+
+def _drawn_beyond(regions: Sequence[ReadContours], grid: Geometry) -> dict[str, int]:
+    """Name -> how many voxels of it lie beyond the rows and columns of ``grid``, where any do."""
+    found: Counter[str] = Counter()
+    for one in regions:
+        found[one.name] += voxels_cut(one.polygons, grid, name=one.name)
+    return {name: count for name, count in found.items() if count}
 
 
 def _refuse_other_frames(frames: Sequence[str], grid: Geometry, path: Path, attribute: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +155,10 @@ def _scores(
     prediction, labels, groups = found
     grid = prediction.label_map.geometry
     made = {}
+    beyond = {value: sum(structures.cut.get(m.reference, 0) for m in matches if m.value == value) for value in labels}
     for value, mask in masks_on(structures, matches, grid).items():
         name = CaseName(case=case.case, subject=case.subject, structure=labels[value].name, groups=groups)
-        made[value] = score(mask, _found(prediction, value), grid, name=name)
+        made[value] = replace(score(mask, _found(prediction, value), grid, name=name), beyond=beyond[value])
     return made
 
 

@@ -10,6 +10,7 @@ one empty                   0        0            diagonal of the image, the wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,7 +38,8 @@ class Kind(Words):
 class CaseScore:
     """One structure of one case. Distances in mm, volumes in ml; ``groups`` are what subgroups are made of.
 
-    ``subject`` is an opaque key of the patient; ``case`` names the image for those who may look it up.
+    ``subject`` is an opaque key of the patient; ``case`` names the image for those who may look it up. ``beyond`` is
+    how many voxels of the reference lie beyond the image, where nothing is compared.
     """
 
     case: str
@@ -51,6 +53,7 @@ class CaseScore:
     reference_ml: float
     predicted_ml: float
     groups: dict[str, str] = field(default_factory=dict)
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,17 @@ def score(
         assd=assd,
         reference_ml=sizes[0] * geometry.voxel_volume / 1000,
         predicted_ml=sizes[1] * geometry.voxel_volume / 1000,
+    )
+
+
+def cut_words(scores: Sequence[CaseScore]) -> str:
+    """What people must know where references of one structure reach beyond their images; "" where none does."""
+    cut = [score.beyond for score in scores if score.beyond]
+    if not cut:
+        return ""
+    return (
+        f"References of {scores[0].structure} reach beyond the image in {len(cut)} of {len(scores)} cases"
+        f" ({sum(cut)} voxels in all, {max(cut)} at most in one): what lies there is cut off, and not compared."
     )
 
 
