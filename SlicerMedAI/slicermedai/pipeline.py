@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from slicermedai.domain.clock import Clock
 from slicermedai.domain.codec import write_object
+from slicermedai.domain.counting import edge_warning, leaves_field
 from slicermedai.domain.digests import digest_of, digest_of_several
 from slicermedai.domain.follow_up import check_earlier, followed_up
 from slicermedai.domain.observer import Progress, silent
@@ -175,10 +176,16 @@ def analysed(study: Opened, job: RunJob, *, job_id: str, progress: Progress = si
     suv = (source.volume.suv.reason,) if source.volume.suv and source.volume.suv.reason else ()
     told = _told(result.provenance, clock, (*suv, *study.refused))
     warned = dict.fromkeys(line for one in sources.values() for line in one.warnings)
-    warnings = (*warned, *study.routed.warnings, *told.warnings)
+    warnings = tuple(dict.fromkeys([*warned, *study.routed.warnings, *told.warnings, *_cut(result, source)]))
     made = replace(told, warnings=warnings, job_id=job_id, input=study.read, remark=job.remark)
     result = replace(result, deidentification=study.routed.report, provenance=made)
     return Analysed(result=result, prediction=prediction)
+
+
+def _cut(result: AnalysisResult, source: Source) -> list[str]:
+    """Warnings of structures that are cut where slices end that were moved to make a leaning stack straight."""
+    field = source.acquired
+    return [edge_warning(one.label.name) for one in result.findings if field and leaves_field(one.region, field)]
 
 
 def _open(job: RunJob, clock: Clock, progress: Progress) -> dict[str, Source]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
-from slicermedai.domain.counting import milliliters, reaches_edge
+from slicermedai.domain.counting import edge_warning, milliliters, reaches_edge
 from slicermedai.domain.finding import Box, Finding, Mask, Measurement, PackedMask
 from slicermedai.domain.follow_up import followed_up
 from slicermedai.domain.result import AnalysisResult
@@ -56,6 +56,16 @@ def test_what_an_image_does_not_hold_whole_has_no_change_and_the_report_says_why
     said = follow_up_section(result)
     assert said.count(change.note) == 2
     assert "%</td>" not in said and "-50" not in said
+
+
+def test_what_the_run_of_a_leaning_stack_warned_of_as_cut_has_no_change_either() -> None:
+    now, then = result_of("2", block(1, 5)), result_of("1", block(1, 9))
+    said = (edge_warning(BRAIN_LABEL.name),)
+    result = followed_up(now, replace(then, provenance=replace(then.provenance, warnings=said)))
+    assert result.follow_up is not None
+    (change,) = result.follow_up.changes
+    assert math.isnan(change.percent)
+    assert "in the earlier image" in change.note
 
 
 def test_what_both_images_hold_whole_has_its_change() -> None:

@@ -59,6 +59,8 @@ class Source:
         What must be read before any number that is computed from it, without patient data.
     resampled:
         True where the slices of ``volume`` are no longer those of ``headers`` (a tilted stack made straight).
+    acquired:
+        Where ``resampled``, the grid of the slices as they lay; None where that is the volume's.
     whole:
         False where the voxels lie in other files than ``files`` (a detached header).
     """
@@ -71,6 +73,7 @@ class Source:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     resampled: bool = False
+    acquired: Geometry | None = None
     whole: bool = True
 
     @property
@@ -223,6 +226,7 @@ def _open_series(chosen: SeriesFiles, found: Scan, tilt: str, progress: Progress
         notes=_notes(chosen, found, stack, pixels),
         warnings=_warnings(chosen, found, stack, pixels),
         resampled=bool(stack.tilt_degrees),
+        acquired=stack.geometry if stack.tilt_degrees else None,
     )
 
 

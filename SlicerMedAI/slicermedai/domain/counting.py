@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from slicermedai.domain.codes import MILLILITER, VOLUME, VOXEL_SUMMATION
-from slicermedai.domain.finding import Mask, Measurement, PackedMask, Region
+from slicermedai.domain.finding import Finding, Mask, Measurement, PackedMask, Region
+from slicermedai.domain.geometry import Geometry
+
+_INDEX_TOLERANCE = 1e-3
 
 
 def is_counted(one: Measurement) -> bool:
@@ -35,3 +40,26 @@ def reaches_edge(region: Region | None) -> bool:
         return False
     array = region.label_map.array
     return any(bool((array.take(end, axis=axis) == region.value).any()) for axis in range(3) for end in (0, -1))
+
+
+def leaves_field(region: Region | None, field: Geometry) -> bool:
+    """True for a mask with voxels outermost on, or beyond, the grid ``field``, on which the image was acquired.
+
+    Where a leaning stack was made straight, its slices end within the image, and what is beyond them was filled.
+    """
+    if not isinstance(region, (Mask, PackedMask)):
+        return False
+    voxels = np.argwhere(region.to_array())
+    index = field.to_index(region.geometry.to_lps(voxels))
+    last = np.array(field.shape) - 1
+    return bool(((index < 1 - _INDEX_TOLERANCE) | (index > last - 1 + _INDEX_TOLERANCE)).any())
+
+
+def edge_warning(name: str) -> str:
+    """What a run warns of where the edge of the image cuts the structure ``name``."""
+    return f"{name} reaches the edge of the image: what lies beyond is not in its volume"
+
+
+def is_cut(one: Finding, warnings: Sequence[str]) -> bool:
+    """True where the edge of the image cuts ``one``: by its voxels, or by the ``warnings`` of the run it is of."""
+    return reaches_edge(one.region) or edge_warning(one.label.name) in warnings

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from slicermedai.domain.change import Change, FollowUp
-from slicermedai.domain.counting import is_counted, reaches_edge
+from slicermedai.domain.counting import is_counted, is_cut
 from slicermedai.domain.decisions import decided, is_edited
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
@@ -77,12 +77,12 @@ def _changes(now: AnalysisResult, earlier: AnalysisResult, links: tuple[Link, ..
                 before=_volume(other),
                 after=_volume(one),
                 how=link.how,
-                note=_not_whole(one, other),
+                note=_not_whole(is_cut(one, now.provenance.warnings), is_cut(other, earlier.provenance.warnings)),
             )
 
 
-def _not_whole(now: Finding, then: Finding) -> str:
-    cut = reaches_edge(now.region), reaches_edge(then.region)
+def _not_whole(*cut: bool) -> str:
+    """``cut``: in this image, and in the earlier one."""
     if not any(cut):
         return ""
     where = "in both images" if all(cut) else "in this image" if cut[0] else "in the earlier image"

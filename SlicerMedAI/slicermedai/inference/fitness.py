@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.bundles.manifest import Manifest
+from slicermedai.domain.counting import edge_warning
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import UnsupportedImageError
 
@@ -66,7 +67,7 @@ def label_warnings(manifest: Manifest, label_map: LabelMap) -> list[str]:
         if not low <= volume <= high:
             found.append(f"{names[value]} measures {volume:.0f} ml; {low:g} to {high:g} is plausible")
         if value in cut:
-            found.append(f"{names[value]} reaches the edge of the image: what lies beyond is not in its volume")
+            found.append(edge_warning(names[value]))
     return found
 
 

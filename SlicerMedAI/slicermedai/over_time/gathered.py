@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import VOLUME, VOXEL_SUMMATION, Label
-from slicermedai.domain.counting import reaches_edge
+from slicermedai.domain.counting import is_cut
 from slicermedai.domain.course import Course, Curve, FrameOutcome, Moment
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
@@ -44,7 +44,12 @@ def kept(result: AnalysisResult, moment: Moment, folder: str) -> FrameKept:
     return FrameKept(
         outcome=FrameOutcome(moment=moment, folder=folder),
         seen=tuple(
-            Seen(tracking_uid=one.tracking_uid, label=one.label, volume=volume, cut=reaches_edge(one.region))
+            Seen(
+                tracking_uid=one.tracking_uid,
+                label=one.label,
+                volume=volume,
+                cut=is_cut(one, result.provenance.warnings),
+            )
             for one in result.findings
             if not math.isnan(volume := _volume(one))
         ),
