@@ -209,7 +209,8 @@ BEST = Evidence(applicability=YES, ood=INSIDE, predicted_dice=0.95, rule=RULE)
 def test_green_needs_all_of_its_evidence_and_says_what_it_promises() -> None:
     found = light_of(BEST)
     assert found.light is Light.GREEN
-    assert "at least 90% of such predictions have a Dice of 0.8 or more (30 of 30 patients" in found.reasons[0]
+    promised = "at least 90% of such predictions have a Dice of 0.8 or more"
+    assert f"{promised} (by an exact bound that holds with 90% confidence, from 30 of 30 patients" in found.reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """One traffic light per structure, with its reasons in words. Green is a promise with a number, or it is not given.
 
-The promise: of structures that get a green light, at least nine in ten have a Dice of 0.8 or more. The threshold on the
-predicted Dice behind it is found by fixed-sequence testing on the patients of the trust record, each predicted by a
-model that had not seen it: first all that are predicted 0.85 or more (22 at least), then ever more below, as long as
-the exact binomial bound keeps the promise (Angelopoulos et al., "Learn then Test", 2021). Where the first set fails,
-and with fewer than 22 patients, no light is green: a larger first set forgives one failure at 38 patients, two at 52.
+The promise: of structures that get a green light, at least nine in ten have a Dice of 0.8 or more. One record in ten
+may break it, and the share of a single cohort varies around what is true. The threshold on the predicted Dice behind it
+is found by fixed-sequence testing on the patients of the trust record, each predicted by a model that had not seen it:
+first all that are predicted 0.85 or more (22 at least), then ever more below, as long as the exact binomial bound keeps
+the promise (Angelopoulos et al., "Learn then Test", 2021). Where the first set fails, and with fewer than 22 patients,
+no light is green: a larger first set forgives one failure at 38 patients, two at 52.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class GreenRule:
         """What green says, and from how many patients that is known."""
         return (
             f"at least {self.promise:.0%} of such predictions have a Dice of {self.good_dice:g} or more"
-            f" ({self.good} of {self.patients} patients of the trust record)"
+            f" (by an exact bound that holds with {1 - RISK:.0%} confidence, from {self.good} of"
+            f" {self.patients} patients of the trust record)"
         )
 
 

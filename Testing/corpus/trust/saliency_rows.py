@@ -20,7 +20,7 @@ from slicermedai.confidence.saliency_checks import (
     rank_correlation,
 )
 from slicermedai.domain.observer import silent
-from slicermedai.inference.again import Answered
+from slicermedai.inference.again import Answered, Flips, ask_again
 from slicermedai.inference.layers import Unexplained, choose_layer, kept_at
 from slicermedai.inference.saliency import Request, cam, explain
 from slicermedai.inference.windows import touching
@@ -52,6 +52,7 @@ def rows(seed: int, *, told: Callable[[str], None] = lambda text: None) -> list[
         lambda: [_captum(net, asked[0]), _repeat(net, asked[0])],
         lambda: _gain(net, asked, rng),
         lambda: _cost(net, large),
+        lambda: [_samples_cost(net, large, roi=SIZE), _samples_cost(net, asked[0].case, roi=0)],
         lambda: _windows(seed, large),
         lambda: _randomised(net, asked, seed),
         lambda: _shortcut(seed),
@@ -150,10 +151,40 @@ def _cost(net: Any, made: Case) -> list[Row]:
     return out
 
 
+class _Cost:
+    """Whom samples are handed to: it keeps what they cost alone."""
+
+    windows, whole, cost = 0, 0, 0.0
+
+    def begin(self, *given: Any, **named: Any) -> None: ...
+    def answer(self, found: Any) -> None: ...
+    def sample(self, found: Any) -> None:
+        list(found)
+
+    def end(self, *, windows: int, whole: int, cost: float, seeds: Any) -> None:
+        self.windows, self.whole, self.cost = windows, whole, 1 + cost
+
+
+def _samples_cost(net: Any, made: Case, *, roi: int) -> Row:
+    """Mirrored samples, in sweeps with the run's own: as a run counts them, and by CPU time."""
+    heard, given = _Cost(), answered(net, made.image, roi=roi)
+    sweep = min(_cpu_seconds(lambda: answered(net, made.image, roi=roi)) for _ in range(3))
+    again = min(_cpu_seconds(lambda: ask_again(given, heard, Flips(), progress=silent)) for _ in range(3))
+    what = f"mirrored samples, sweeps in all, {heard.windows} of {heard.whole} windows touch the answer"
+    words = f"{heard.cost:.2f}; by CPU time {1 + again / sweep:.2f}"
+    return Row("S2", what, "<= 8", words, 0 < heard.cost <= 8, "eight where one window holds all of the image")
+
+
 def _seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def _cpu_seconds(run: Callable[[], object]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
 
 
 # --- S3, S4, S5 --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from slicermedai.confidence.appearance import appearance
 from slicermedai.confidence.calibrate import calibrate
 from slicermedai.confidence.conformal import fit_volume
-from slicermedai.confidence.light import GOOD_DICE, PROMISE, Light
+from slicermedai.confidence.light import GOOD_DICE, PROMISE, Light, lower_bound
 from slicermedai.confidence.record import TrustRecord, applicability
 from slicermedai.confidence.scope import Applies
 from slicermedai.confidence.sketch import CaseSketch
@@ -145,12 +145,19 @@ def light_rows(record: TrustRecord, others: list[Patient], seed: int) -> list[Ro
     share = float(np.mean(right)) if right else float("nan")
     rule = record.structures[0].rule
     said = f"{rule.good} of {rule.patients} patients of the record" if rule else "no rule: too few good patients"
+    low, high = share_interval(sum(right), len(right))
+    said += f"; exact 90 % interval of the share {low:.2f} to {high:.2f}"
     what = f"green of {len(others)} patients, {shifted} shifted: right as often as it says"
     return [
         Row("light", what, f">= {PROMISE:.2f}",
             f"{share:.3f} of {len(right)}", share >= PROMISE if right else None, said),
         Row("light", "green on shifted patients", "0", str(shifted_green), shifted_green == 0),
     ]  # fmt: skip
+
+
+def share_interval(hits: int, count: int) -> tuple[float, float]:
+    """The exact two-sided 90 % interval of a share (Clopper and Pearson)."""
+    return lower_bound(hits, count, risk=0.05), 1 - lower_bound(count - hits, count, risk=0.05)
 
 
 def _shifted(one: Patient, rng: np.random.Generator) -> Patient:
