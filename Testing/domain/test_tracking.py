@@ -12,12 +12,15 @@ from pydicom import dcmread
 
 from slicermedai.cli.execute import execute
 from slicermedai.dicom.headers import save_headers
+from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.finding import Box, PackedMask, Point, numbered, numbers
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.domain.reviewed import save_reviewed
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.tracking import followed
 from slicermedai.errors import IdentityError, InputError
 from slicermedai.export.own import read_own
+from slicermedai.export.subject import tracking_id
 from slicermedai.jobs.specs import ExportJob
 from Testing.export.cases import BRAIN_LABEL, GRIDS, LEFT_KIDNEY, LESION, Case, a_ball, a_case
 from Testing.export.test_pmap import a_map, with_maps
@@ -73,6 +76,50 @@ def test_one_lesion_beside_one_is_not_known_to_be_the_same() -> None:
     elsewhere = dataclasses.replace(later.volume_geometry, frame_of_reference_uid="2.25.9")
     later = dataclasses.replace(later, volume_geometry=elsewhere)
     assert uids(followed(later, earlier).result) == ["2.25.21", "2.25.12"]
+
+
+NODE = Label(
+    name="node",
+    category=BRAIN_LABEL.category,
+    type=Code(value="59441001", scheme="SCT", meaning="Lymph node"),
+)
+
+
+def test_one_lymph_node_beside_one_is_the_same_at_one_place_alone() -> None:
+    earlier, later = at("1", NODE, BRAIN_LABEL).result, at("2", NODE, BRAIN_LABEL).result
+    assert uids(followed(later, earlier).result) == ["2.25.11", "2.25.12"]
+    elsewhere = dataclasses.replace(later.volume_geometry, frame_of_reference_uid="2.25.9")
+    found = followed(dataclasses.replace(later, volume_geometry=elsewhere), earlier)
+    assert uids(found.result) == ["2.25.21", "2.25.12"]
+    assert "places say nothing" in next(one.how for one in found.links if one.finding == "2.25.21")
+
+
+def test_one_structure_that_lies_apart_in_one_frame_of_reference_is_two() -> None:
+    earlier, later = at("1", LEFT_KIDNEY, BRAIN_LABEL).result, at("2", LEFT_KIDNEY, BRAIN_LABEL).result
+    grid_of, kidney = later.volume_geometry, later.findings[0]
+    assert kidney.region is not None and not isinstance(kidney.region, Point | Box)
+    moved = np.zeros(grid_of.shape, dtype=bool)
+    moved[0, 0, :3] = True
+    assert not (moved & kidney.region.to_array()).any()
+    other = dataclasses.replace(kidney, region=PackedMask.from_array(moved, grid_of))
+    later = dataclasses.replace(later, findings=(other, later.findings[1]))
+    found = followed(later, earlier)
+    assert uids(found.result) == ["2.25.21", "2.25.12"]
+    assert {one.how for one in found.links if "2.25.21" in one.finding or "2.25.11" in one.earlier} == {
+        "not matched: they lie apart in one frame of reference"
+    }
+
+
+def test_findings_of_which_only_some_have_numbers_never_meet_in_one() -> None:
+    said = [2, 0, 0, 7, 0]
+    findings = [dataclasses.replace(at("1", LESION).result.findings[0], number=number) for number in said]
+    assert numbers(findings) == (2, 8, 3, 7, 5)
+    assert tuple(one.number for one in numbered(findings)) == (2, 8, 3, 7, 5)
+    assert numbers(()) == ()
+    case = at("1", *[LESION] * 5).result
+    given = zip(case.findings, said, strict=True)
+    result = dataclasses.replace(case, findings=tuple(dataclasses.replace(one, number=n) for one, n in given))
+    assert [tracking_id(result, place)[-2:] for place in range(1, 6)] == [" 2", " 8", " 3", " 7", " 5"]
 
 
 def test_a_name_without_its_side_is_another_structure() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 import numpy as np
@@ -234,7 +234,7 @@ class Confidence:
 class Finding:
     """One structure or lesion. ``tracking_uid`` stays the same in SEG, SR, FHIR and over time points.
 
-    So does ``number``, by which people know it ("Lesion 3"); where it is 0 it is the place among the findings, from 1.
+    So does ``number``, by which people know it ("Lesion 3"); where it is 0, :func:`numbers` says it by its place.
     """
 
     tracking_uid: str
@@ -245,9 +245,21 @@ class Finding:
     number: int = 0
 
 
+def numbers(findings: Sequence[Finding]) -> tuple[int, ...]:
+    """The number by which people know each of ``findings``, no two the same.
+
+    What has none is known by its place, or, where another finding has that number, by the next that nothing has.
+    """
+    had = {one.number for one in findings}
+    free = count(1 + max(had | {len(findings)}))
+    places = enumerate(findings, 1)
+    return tuple(one.number or (place if place not in had else next(free)) for place, one in places)
+
+
 def numbered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """``findings`` with their numbers said, so that they stay when some are left out."""
-    return tuple(replace(one, number=one.number or place) for place, one in enumerate(findings, 1))
+    """``findings`` with their numbers said (:func:`numbers`), so that they stay when some are left out."""
+    findings = tuple(findings)
+    return tuple(replace(one, number=number) for one, number in zip(findings, numbers(findings), strict=True))
 
 
 def tracking_uid(*names: str) -> str:

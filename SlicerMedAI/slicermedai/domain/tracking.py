@@ -1,8 +1,9 @@
 """One structure at two time points: a result takes over the tracking UIDs that an earlier one of the patient has.
 
-Anatomical structures are the same where each result has one of that name, codes and side. Lesions are the same where
-they lie at one place, which can be known in one frame of reference alone, or where a person says so. All else keeps its
-own UID, one beside one too, and is told as not matched.
+Anatomical structures are the same where each result has one of that name, codes and side, unless one frame of reference
+shows that they lie apart. Lesions, and lymph nodes, of which a body has many, are the same where they lie at one place,
+which can be known in one frame of reference alone, or where a person says so. All else keeps its own UID, one beside
+one too, and is told as not matched.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from slicermedai.errors import IdentityError, InputError
 
 _ANATOMY = {("123037004", "SCT"), ("91723000", "SCT"), ("T-D000A", "SRT")}
 """Categories of what a body has (CID 7150): Anatomical Structure."""
+_MANY = re.compile(r"\blymph nodes?\b", re.IGNORECASE)
+"""Meanings of codes of which a body has many: one in each study may be two."""
+_APART = "not matched: they lie apart in one frame of reference"
 _ENOUGH = 0.5
 """The share of the smaller of two lesions that lies in the larger, from which on they are one."""
 
@@ -130,7 +134,9 @@ def _alone(findings: Iterable[Finding]) -> dict[_Key, Finding]:
 
 
 def _is_anatomy(one: Finding) -> bool:
-    return (one.label.category.value, one.label.category.scheme) in _ANATOMY
+    """A structure that a body has once, or once on each side."""
+    label = one.label
+    return (label.category.value, label.category.scheme) in _ANATOMY and not _MANY.search(label.type.meaning)
 
 
 def _is_alike(one: Finding, other: Finding) -> bool:
@@ -141,6 +147,12 @@ def _is_alike(one: Finding, other: Finding) -> bool:
     return (a.category, a.type) == (b.category, b.type) and (
         None in (a.modifier, b.modifier) or a.modifier == b.modifier
     )
+
+
+def _lie_apart(one: Finding, other: Finding) -> bool:
+    """Both have a place, and share none of it."""
+    here, there = extent_of(one.region), extent_of(other.region)
+    return here is not None and there is not None and not overlap(here, there)
 
 
 class _Side:
@@ -200,13 +212,21 @@ class _Search:
     def by_name(self) -> None:
         before = _alone(self.then.left)
         for key, one in _alone(self.now.left).items():
-            if key in before:
-                self._join(one, before[key], "the same structure, there once")
+            other = before.get(key)
+            if other is not None and self._is_shared and _lie_apart(one, other):
+                self.now.said[one.tracking_uid] = self.then.said[other.tracking_uid] = _APART
+            elif other is not None:
+                self._join(one, other, "the same structure, there once")
+
+    @property
+    def _is_shared(self) -> bool:
+        """True where places of both results can be compared."""
+        spaces = {side.result.volume_geometry.frame_of_reference_uid for side in (self.now, self.then)}
+        return len(spaces) == 1 and "" not in spaces
 
     def by_place(self) -> None:
         """Those pairs of lesions of which neither touches a further one."""
-        spaces = {side.result.volume_geometry.frame_of_reference_uid for side in (self.now, self.then)}
-        shared = len(spaces) == 1 and "" not in spaces
+        shared = self._is_shared
         touching = list(_touching(self.now.left, self.then.left)) if shared else []
         now = Counter(one.tracking_uid for one, _, _ in touching)
         then = Counter(other.tracking_uid for _, other, _ in touching)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.decisions import is_edited
-from slicermedai.domain.finding import ConfidenceState, Finding, Mask, Measurement, PackedMask
+from slicermedai.domain.finding import ConfidenceState, Finding, Mask, Measurement, PackedMask, numbers
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.errors import FormatError
@@ -82,7 +82,7 @@ def tracking_id(result: AnalysisResult, number: int) -> str:
     """
     found = result.findings[number - 1]
     name = line(f"{result.provenance.bundle} {found.label.name}")
-    return f"{name[:58].strip()} {found.number or number}"
+    return f"{name[:58].strip()} {numbers(result.findings)[number - 1]}"
 
 
 def summary(result: AnalysisResult) -> Code:
