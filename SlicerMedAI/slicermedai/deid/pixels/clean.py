@@ -14,6 +14,7 @@ from slicermedai.deid.pixels.edited import edited, together
 from slicermedai.deid.pixels.fill import fill, fill_all
 from slicermedai.deid.pixels.frames import FileFrames, Frame
 from slicermedai.deid.pixels.inspect import find_text
+from slicermedai.deid.pixels.jpeg_boxes import filled_in_jpeg
 from slicermedai.deid.pixels.kinds import DECIDED, Edit, PixelReplacement, TextBox, TextClass, Verdict
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Ocr
@@ -28,9 +29,10 @@ def clean(path: Path, verdict: Verdict, vocabulary: Vocabulary, ocr: Ocr, *other
 
     The boxes are filled with the value around them, on every frame. Uncompressed pixel data stay byte for byte
     outside of the boxes, in their transfer syntax. RLE, JPEG-LS and JPEG 2000 are written again without loss in
-    their syntax (near-lossless and lossy ones in the lossless syntax of the same kind); other compressed ones, JPEG
-    among them, become Explicit VR Little Endian. The cleaned frames are then read again, up to three times while
-    more is found: a file for which this returns may carry 113101.
+    their syntax (near-lossless and lossy ones in the lossless syntax of the same kind). Baseline JPEG stays as it is
+    coded, but for the blocks that the boxes lie in; other compressed frames become Explicit VR Little Endian. The
+    cleaned frames are then read again, up to three times while more is found: a file for which this returns may carry
+    113101.
 
     Parameters
     ----------
@@ -51,7 +53,8 @@ def clean(path: Path, verdict: Verdict, vocabulary: Vocabulary, ocr: Ocr, *other
     for _ in range(_ROUNDS):
         left = _left(CleanedFrames(source, boxes), matcher, ocr, verdict)
         if not left:
-            return replace(edited(source, together(fill_all(boxes), *others)), boxes=boxes)
+            kept = None if others else filled_in_jpeg(source, boxes)
+            return replace(kept or edited(source, together(fill_all(boxes), *others)), boxes=boxes)
         boxes = merged(chain(boxes, left))
     raise UnsupportedImageError(
         "text of the patient is still legible in the pixels after they were cleaned",

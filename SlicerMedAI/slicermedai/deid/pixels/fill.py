@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from slicermedai.deid.pixels.kinds import Edit, TextBox
 
-_RING = 2
+RING = 2
+"""Pixels around a box that say what it is filled with."""
 
 
 def fill(frame: NDArray[np.generic], boxes: Iterable[TextBox]) -> None:
@@ -32,8 +33,8 @@ def fill_all(boxes: tuple[TextBox, ...]) -> Edit:
 
 
 def _around(frame: NDArray[np.generic], box: TextBox) -> NDArray[np.generic]:
-    top, left = max(box.y0 - _RING, 0), max(box.x0 - _RING, 0)
-    around = frame[top : box.y1 + _RING, left : box.x1 + _RING]
+    top, left = max(box.y0 - RING, 0), max(box.x0 - RING, 0)
+    around = frame[top : box.y1 + RING, left : box.x1 + RING]
     ring = np.ones(around.shape[:2], dtype=bool)
     ring[box.y0 - top : box.y1 - top, box.x0 - left : box.x1 - left] = False
     values = around[ring] if ring.any() else around.reshape(-1, *around.shape[2:])

@@ -29,6 +29,8 @@ class NativeLayout:
     dtype: np.dtype[Any]
     swapped: bool
     packed: bool = False
+    shared: bool = False
+    """Two pixels of a row share their colours: Y, Y, CB, CR (PS3.3 C.7.6.3.1.2)."""
 
     @staticmethod
     def of(dataset: Dataset, path: Path, *, vr: str, frames: int) -> NativeLayout:
@@ -37,12 +39,14 @@ class NativeLayout:
         Raises
         ------
         UnsupportedImageError
-            Samples that are not whole bytes (but for frames of bits that fill whole bytes), or chroma that is shared
-            by two pixels.
+            Samples that are not whole bytes (but for frames of bits that fill whole bytes), or colours that are shared
+            by four pixels, or by two that are not of one row.
         """
         bits, big = int(dataset.BitsAllocated), dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
         packed = bits == 1 and not big and int(dataset.Rows) * int(dataset.Columns) % 8 == 0
-        if not (packed or bits in (8, 16, 32)) or "422" in str(dataset.PhotometricInterpretation):
+        colours, samples = str(dataset.PhotometricInterpretation), int(dataset.SamplesPerPixel)
+        shared = samples == 3 and colours.endswith("_422") and int(dataset.Columns) % 2 == 0
+        if not (packed or bits in (8, 16, 32)) or (not shared and colours.endswith(("_422", "_420"))):
             attribute = "BitsAllocated" if bits not in (8, 16, 32) else "PhotometricInterpretation"
             raise UnsupportedImageError(
                 "text cannot be removed from samples that are packed like this",
@@ -50,22 +54,23 @@ class NativeLayout:
                 attribute=attribute,
                 advice="The file was left out; export it with one value of 8 or 16 bits for each sample.",
             )
-        samples = int(dataset.SamplesPerPixel)
         return NativeLayout(
             frames=frames,
             rows=int(dataset.Rows),
             columns=int(dataset.Columns),
             samples=samples,
-            planar=samples > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1,
+            planar=samples > 1 and not shared and int(dataset.get("PlanarConfiguration") or 0) == 1,
             dtype=np.dtype(f"{'>' if big else '<'}{'i' if dataset.PixelRepresentation else 'u'}{max(bits // 8, 1)}"),
             swapped=big and bits == 8 and vr == "OW",
             packed=packed,
+            shared=shared,
         )
 
     @property
     def frame_bytes(self) -> int:
         """Of one frame."""
-        return self.rows * self.columns * self.samples * self.dtype.itemsize // (8 if self.packed else 1)
+        samples = 2 if self.shared else self.samples
+        return self.rows * self.columns * samples * self.dtype.itemsize // (8 if self.packed else 1)
 
     @property
     def length(self) -> int:
@@ -92,13 +97,26 @@ class NativePixels:
 
     @staticmethod
     def locate(path: Path, dataset: Dataset, frames: int) -> NativePixels:
-        """Find Pixel Data without reading it (a deflated file has no place for it: it is read as a whole)."""
+        """Find Pixel Data without reading it (a deflated file has no place for it: it is read as a whole).
+
+        Raises
+        ------
+        UnsupportedImageError
+            As in :meth:`NativeLayout.of`, or pixels that should share their colours and do not.
+        """
         deflated = dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
         with as_found():
             header = dcmread(path, defer_size=1024, specific_tags=[PIXEL_DATA])
             element: Any = header.get_item(PIXEL_DATA, keep_deferred=True)
         vr = str(element.VR or "OW")
         layout = NativeLayout.of(dataset, path, vr=vr, frames=frames)
+        if layout.shared and int(element.length) != layout.length:
+            raise UnsupportedImageError(
+                "the header says that pixels share their colours, and the pixel data are not as long as that",
+                file=path,
+                attribute="PhotometricInterpretation",
+                advice="The file was left out; export it with the colour space that its pixels have.",
+            )
         start = None if deflated or element.value is not None else int(element.value_tell)
         return NativePixels(path=path, vr=vr, layout=layout, start=start)
 
@@ -121,7 +139,10 @@ class NativePixels:
             edit(bits.reshape(self.layout.rows, self.layout.columns), number)
             return np.packbits(bits, bitorder="little").tobytes()
         _swap(data, self.layout)
-        edit(self.layout.view(data), number)
+        if self.layout.shared:
+            _edit_pairs(np.frombuffer(data, self.layout.dtype).reshape(self.layout.rows, -1, 4), edit, number)
+        else:
+            edit(self.layout.view(data), number)
         _swap(data, self.layout)
         return bytes(data)
 
@@ -144,6 +165,21 @@ class NativePixels:
                 "fewer pixels than the header says", file=self.path, attribute="PixelData", advice="Copy it again."
             )
         return data
+
+
+def _edit_pairs(stored: NDArray[Any], edit: Edit, number: int) -> None:
+    """Edit (rows, pairs, 4) of Y, Y, CB, CR in place. Where the colours of one pixel change, the other one of the pair
+    becomes the same."""
+    rows, pairs, _ = stored.shape
+    before = np.empty((rows, pairs, 2, 3), stored.dtype)
+    before[..., 0], before[..., 1:] = stored[..., :2], stored[:, :, None, 2:]
+    frame = before.copy()
+    edit(frame.reshape(rows, 2 * pairs, 3), number)
+    other = (frame[..., 1:] != before[..., 1:]).any(axis=-1)
+    for one, two in ((0, 1), (1, 0)):
+        alone = other[..., one] & ~other[..., two]
+        frame[alone, two] = frame[alone, one]
+    stored[..., :2], stored[..., 2:] = frame[..., 0], frame[:, :, 0, 1:]
 
 
 def _swap(data: bytearray, layout: NativeLayout) -> None:
