@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,16 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.confidence import saliency_probe
 from slicermedai.confidence.saliency_probe import SaliencyProbe, randomised
 from slicermedai.errors import InputError
+from slicermedai.inference.adapter.post import Postprocessing
 from slicermedai.inference.again import Answered
+from slicermedai.inference.saliency_label import LookedAtWhole
 from slicermedai.inference.saliency_whole import around, at_once
 from slicermedai.inference.task import Listeners, predict
 from Testing.corpus.trust.saliency_net import answered, network
 from Testing.inference.conftest import tiny
 from Testing.inference.test_again import ball
 from Testing.inference.test_saliency import pointwise, two_cubes
+from Testing.inference.test_saliency_labels import looked as label_of
 
 __all__ = ["pointwise", "tiny"]
 
@@ -180,3 +184,50 @@ def test_all_weights_are_drawn_anew_and_the_network_stays_as_it_was() -> None:
 def test_a_method_that_is_not_known_is_refused() -> None:
     with pytest.raises(InputError, match="must be one of"):
         SaliencyProbe("magic")
+
+
+# --- labels of the whole image -----------------------------------------------------------------------------------
+
+
+class Brightness(torch.nn.Module):
+    """Calls an image by its brightest places, seen through one layer that sees them more coarsely."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = torch.nn.Conv3d(1, 2, 4, stride=4), torch.nn.Linear(2, 2)
+        with torch.no_grad():
+            self.first.weight.fill_(1 / 64)
+            self.first.bias.zero_()
+            self.last.weight.copy_(torch.tensor([[20.0, 20], [-20, -20]]))
+            self.last.bias.copy_(torch.tensor([-8.0, 8]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).relu().amax(dim=(2, 3, 4)))
+
+
+def bright(place: int) -> LookedAtWhole:
+    rng = np.random.default_rng(place)
+    image = 0.1 * rng.standard_normal((24, 24, 24)).astype(np.float32)
+    image[place : place + 4, 4:8, 16:20] += 1
+    return label_of(Brightness().eval(), image, Postprocessing())
+
+
+@pytest.mark.parametrize("method", ["hirescam", "gradcam", "gradient", "occlusion"])
+def test_maps_of_a_label_of_the_whole_image_are_checked_as_those_of_structures(method: str) -> None:
+    probe = SaliencyProbe(method)
+    for number, place in enumerate((4, 16)):
+        probe.of(f"patient {number}")(bright(place))
+    found = probe.quality()
+    assert (found.cases, found.seeds, found.of_image) == (2, 5, True)
+    assert found.gain is not None and found.noise is not None and found.distance is not None
+    assert found.gain > 0.5 > found.distance, "the label's place is not the middle of the image"
+    assert found.gain > found.noise + 0.3 and found.repeat == pytest.approx(1)
+    assert found.rho is not None and found.plain is not None
+    assert found.additive == (None if method == "occlusion" else pytest.approx(1))
+    assert "nearness to the middle of the image" in replace(found, gain=-1.0).in_words
+
+
+def test_an_image_without_a_label_counts_for_nothing() -> None:
+    probe = SaliencyProbe("gradient")
+    probe.of("a")(replace(bright(4), best=0))
+    assert probe.quality().cases == 0

@@ -175,10 +175,21 @@ def test_the_probe_measures_what_can_be_measured_of_boxes() -> None:
     probe = SaliencyProbe("gradient")
     probe.of("a")(looked(spot_net(), noise(40, 36, 32)))
     found = probe.quality()
-    assert (found.cases, found.seeds, found.additive, found.shortcut) == (1, 5, None, None)
+    assert (found.cases, found.seeds, found.shortcut, found.of_image) == (1, 5, None, False)
+    assert found.additive == pytest.approx(1), "one look at the whole image is all there is"
     assert found.gain is not None and found.noise is not None and found.gain > found.noise
     assert found.distance is not None and found.rho is not None and found.repeat == pytest.approx(1)
-    assert "correlation of windows with all at once not measured" in found.in_words
+    assert "windows with all at once" not in found.in_words and "planted marker" in found.in_words
+
+
+@pytest.mark.parametrize(("statistics", "least", "most"), [(False, 0.99, 1.0), (True, -1.0, 0.99)])
+def test_a_map_of_a_piece_is_held_against_that_of_the_whole_image(statistics: bool, least: float, most: float) -> None:
+    """With statistics of what is seen the score of a piece may be near by chance: the map is what shows it."""
+    given, probe = looked(spot_net(), noise(120, 100, 96)), SaliencyProbe("gradient")
+    assert "a piece of" in given.question("").why_these
+    probe.of("a")(replace(given, module=spot_net(statistics=True)) if statistics else given)
+    found = probe.quality().additive
+    assert found is not None and least <= found <= most + 1e-6
 
 
 # --- MONAI's detectors -------------------------------------------------------------------------------------------
@@ -252,6 +263,36 @@ def test_each_box_of_a_retinanet_is_traced_to_the_score_that_it_has(windows: int
     assert (min(counts) < 8 and max(counts) > 1 and question.whole == 8) if windows else counts == {1}
     given.seen.close()
     assert detector.box_selector is before and "generate_anchors" not in vars(detector)
+
+
+class Scaled(torch.nn.Module):
+    """A network that first divides by the spread of all that it is shown."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: torch.Tensor) -> Any:
+        return self.net(image / image.std())
+
+
+@torchvision
+@pytest.mark.parametrize("scaled", [False, True])
+def test_whether_the_maps_of_a_boxs_windows_add_up_is_measured(scaled: bool) -> None:
+    """The edges of windows alone tell the two maps apart, and statistics of what each window shows."""
+    image = noise(64, 56, 48) * np.linspace(0.2, 3, 48, dtype=np.float32)
+    given, probe = left_by(retina_net(32), image, windowed=True), SaliencyProbe("gradient")
+    question, wide = given.question(""), given.at_once()
+    assert wide is not None and len(question.windows) > 1
+    (window,) = wide.question("").windows
+    assert window.size == (64, 56, 48)
+    with torch.inference_mode():
+        assert float(wide.question("").score(window.given, window)) == pytest.approx(
+            float(given.seen.origin(given.boxes[0].box, given.boxes[0].label, given.boxes[0].score).score), abs=0.3
+        )
+    probe.of("a")(replace(given, module=Scaled(given.module)) if scaled else given)
+    found = probe.quality().additive
+    assert found is not None and (found < 0.985 if scaled else 0.99 < found < 1)
 
 
 @torchvision

@@ -215,7 +215,7 @@ def digest(record: TrustRecord) -> str:
     (checks of saliency, models with samples, lesions) the same as before there was any of it."""
     plain = to_plain(from_plain(to_plain(record), TrustRecord))
     plain["structures"] = [_without_empty(_without_empty(one, "sampled"), "lesions") for one in plain["structures"]]
-    plain["saliency"] = [_without_empty(one, "additive") for one in plain["saliency"]]
+    plain["saliency"] = [_without_empty(_without_empty(one, "additive"), "of_image") for one in plain["saliency"]]
     return preprocessing_sha256(_without_empty(plain, "saliency"))
 
 

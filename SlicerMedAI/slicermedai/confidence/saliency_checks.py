@@ -43,6 +43,8 @@ class SaliencyQuality:
         Smallest correlation of the map with that of a second run.
     additive:
         Mean correlation of the map that the windows' maps add up to with that of one window over all of them.
+    of_image:
+        Whether the target is a label of the whole image, so that ``distance`` is nearness to the image's middle.
     """
 
     method: str
@@ -56,6 +58,7 @@ class SaliencyQuality:
     shortcut: float | None = None
     repeat: float | None = None
     additive: float | None = None
+    of_image: bool = False
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ class SaliencyQuality:
             (enough, f"images of {self.cases} patients with {self.seeds} randomisations are too few"),
             (_above(gain, LEAST_GAIN), f"insertion minus deletion {_said(gain)}, wanted {LEAST_GAIN:.2f}"),
             (self._leads, f"lead over Grad-CAM {_said(self.lead)}, wanted {LEAST_LEAD:.2f}"),
-            (_above(gain, distance), f"not above nearness to the target ({_said(distance)})"),
+            (_above(gain, distance), f"not above nearness to {self._near} ({_said(distance)})"),
             (_above(gain, noise), f"not above chance ({_said(noise)})"),
             (rho is not None and abs(rho) <= MOST_RHO, f"rank correlation with randomised weights {_said(rho)}"),
             (_above(self.shortcut, LEAST_AUROC), f"planted marker found with an AUROC of {_said(self.shortcut)}"),
@@ -81,6 +84,10 @@ class SaliencyQuality:
         return None if self.gain is None or self.plain is None else self.gain - self.plain
 
     @property
+    def _near(self) -> str:
+        return "the middle of the image" if self.of_image else "the target"
+
+    @property
     def _leads(self) -> bool:
         return self.method == "gradcam" or _above(self.lead, LEAST_LEAD)
 
@@ -90,7 +97,7 @@ class SaliencyQuality:
         if self.failures:
             return f"saliency not validated: {'; '.join(self.failures)}"
         return (
-            f"checked on {self.cases} patients: insertion minus deletion {_said(self.gain)} (nearness to the target "
+            f"checked on {self.cases} patients: insertion minus deletion {_said(self.gain)} (nearness to {self._near} "
             f"{_said(self.distance)}, chance {_said(self.noise)}, Grad-CAM {_said(self.plain)}), rank correlation with "
             f"randomised weights {_said(self.rho)}, planted marker AUROC {_said(self.shortcut)}, correlation of "
             f"windows with all at once {_said(self.additive)}"
@@ -147,6 +154,13 @@ def pearson(first: Array, second: Array) -> float:
 def nearness(mask: NDArray[np.bool_], spacing: Sequence[float] = (1.0, 1.0, 1.0)) -> Array:
     """The trivial map: how near a voxel is to the target, a bool mask with a voxel at least; no network is asked."""
     return np.asarray(-distance_transform_edt(~mask, sampling=spacing), dtype=np.float32)
+
+
+def middle_of(shape: Sequence[int]) -> NDArray[np.bool_]:
+    """The voxel in the middle of an image: the trivial target of what is asked of the image as a whole."""
+    mask = np.zeros(tuple(shape), dtype=bool)
+    mask[tuple(n // 2 for n in shape)] = True
+    return mask
 
 
 def _area(score: Score, start: Array, end: Array, order: NDArray[np.intp]) -> float:

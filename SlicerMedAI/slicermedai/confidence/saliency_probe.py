@@ -16,6 +16,7 @@ from slicermedai.confidence.saliency_checks import (
     LEAST_SEEDS,
     SaliencyQuality,
     insertion_minus_deletion,
+    middle_of,
     nearness,
     pearson,
     rank_correlation,
@@ -37,7 +38,8 @@ class SaliencyProbe:
     """:meth:`of` is called for each case with its patient; :meth:`quality` says what the first ten patients gave.
 
     Of each patient the first case with a structure counts, and of that the largest structure is the target, of boxes
-    the surest. Whether maps of windows add up is not asked of boxes. A planted marker needs a network that was trained
+    the surest, of labels of the whole image the likeliest: these lie nowhere, so that the trivial map is nearness to the
+    middle of the image, and one look gives them, which is all there is to add up. A planted marker needs a network that was trained
     to go by it: what is checked here is the model at hand, so that check stays open.
     """
 
@@ -47,6 +49,7 @@ class SaliencyProbe:
     _patients: set[str] = field(default_factory=set, init=False)
     _seeds: list[int] = field(default_factory=list, init=False)
     _numbers: dict[str, list[float]] = field(default_factory=dict, init=False)
+    _of_image: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -73,11 +76,11 @@ class SaliencyProbe:
         self._patients.add(subject)
         self._note("repeat", pearson(made, self._map(answered, self.method)))
         mask, gain = question.mask, self._gainer(question)
-        if isinstance(answered, Answered) and mask is not None:
-            self._note("additive", *self._added_up(answered, mask))
+        self._note("additive", *self._added_up(answered, made, mask))
         self._note("gain", gain(made))
-        if mask is not None:
-            self._note("distance", gain(nearness(mask, [float(step) for step in question.grid.spacing])))
+        target = middle_of(made.shape) if mask is None else mask
+        self._of_image |= mask is None
+        self._note("distance", gain(nearness(target, [float(step) for step in question.grid.spacing])))
         self._note("noise", gain(np.random.default_rng(self.seed).random(made.shape, dtype=np.float32)))
         self._note("plain", *([gain(plain)] if (plain := self._or_none(answered, "gradcam")) is not None else []))
         sizes = self._randomised(answered, made, question.seen)
@@ -92,19 +95,31 @@ class SaliencyProbe:
         for name in ("plain", "additive"):
             if len(self._numbers.get(name, ())) < self.cases:
                 found.pop(name, None)
-        return SaliencyQuality(method=self.method, cases=self.cases, seeds=min(self._seeds, default=0), **found)
+        seeds = min(self._seeds, default=0)
+        return SaliencyQuality(method=self.method, cases=self.cases, seeds=seeds, of_image=self._of_image, **found)
 
-    def _added_up(self, answered: Answered, mask: NDArray[np.bool_]) -> list[float]:
+    def _added_up(self, answered: Answered | Asked, made: Array, mask: NDArray[np.bool_] | None) -> list[float]:
         """How far the windows' map goes with that of one window over all, around the target; [] where that cannot be
         made: occlusion takes too many passes, and some networks take windows of one size alone."""
         if self.method == "occlusion":
             return []
-        piece = around(answered, mask)
         try:
-            parts, whole = self._or_none(piece, self.method), self._or_none(at_once(piece), self.method)
+            if isinstance(answered, Answered) and mask is not None:
+                piece = around(answered, mask)
+                parts, whole = self._or_none(piece, self.method), self._or_none(at_once(piece), self.method)
+                return [] if parts is None or whole is None else [pearson(parts, whole)]
+            return self._box_added_up(answered, made) if not isinstance(answered, Answered) else []
         except (RuntimeError, ValueError, MemoryError):
             return []
-        return [] if parts is None or whole is None else [pearson(parts, whole)]
+
+    def _box_added_up(self, answered: Asked, made: Array) -> list[float]:
+        """The same of a box, and of a label of the whole image, which one look gives: there they must be the same."""
+        other = answered.at_once()
+        whole = None if other is None else self._or_none(other, self.method)
+        if other is None or whole is None:
+            return []
+        seen = question_of(other, "").seen
+        return [pearson(made[seen], whole[seen])]
 
     def _randomised(self, answered: Answered | Asked, made: Array, seen: NDArray[np.bool_]) -> list[float]:
         """How far the map goes with those of randomised networks, 0 to 1: of the first that give a map at all.

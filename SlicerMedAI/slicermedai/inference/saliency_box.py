@@ -87,6 +87,14 @@ class LookedBoxes:
             self._views[number] = _view(self, self.boxes[number])
         return _asked(self, self.boxes[number], self._views[number], words)
 
+    def at_once(self) -> LookedBoxes | None:
+        """See :class:`.saliency_question.Asked`: about the surest box a piece up to two windows wide, or all of an
+        image that was given as a whole; None where the windows' places do not lie on those of such a piece."""
+        self.question("")
+        view = self._views[0]
+        wide = _whole(self, view.origin) if self.plan is None else _at_once(self, view, self.plan.roi)
+        return None if wide is None else replace(self, _views={0: wide})
+
     def score(self, origin: Origin, given: torch.Tensor, place: Triple) -> torch.Tensor:
         """What stands at ``place`` of the map of a window (1, channels, a, b, c)."""
         found = self.seen.maps(self.module(given))[origin.level]
@@ -278,6 +286,27 @@ def _whole(looked: LookedBoxes, origin: Origin) -> _View:
         origin=origin, roi=size, starts=((0, 0, 0),), places=(origin.place,), shares=(1.0,), shape=shape, size=size,
         before=(0, 0, 0), whole=1,
     )  # fmt: skip
+
+
+def _at_once(looked: LookedBoxes, view: _View, roi: Triple) -> _View | None:
+    """One window over a piece around the box, up to two of its windows wide, laid on the places of the coarsest map."""
+    starts, sizes, places, shape = [], [], [], []
+    coarsest = _shapes(looked, roi)[-1]
+    for axis, (n, r, there, fewest) in enumerate(zip(view.size, roi, view.shape, coarsest, strict=True)):
+        if r % there or r % fewest:
+            return None
+        step, even = r // there, r // fewest
+        at = view.places[0][axis] + view.starts[0][axis] // step
+        wide = min(2 * r, n - n % even)
+        start = min(max(0, at * step - wide // 2), n - wide) // even * even
+        starts.append(start)
+        sizes.append(wide)
+        places.append(at - start // step)
+        shape.append(wide // step)
+    if not all(0 <= at < n for at, n in zip(places, shape, strict=True)):
+        return None
+    one = replace(view, roi=_triple(sizes), starts=(_triple(starts),), places=(_triple(places),), shares=(1.0,))
+    return replace(one, shape=_triple(shape), whole=1)
 
 
 def _piece(box: SeenBox, whole: _View) -> _View | None:

@@ -67,6 +67,10 @@ class LookedAtWhole:
             facts=(("score", self._in_words(found)),),
         )
 
+    def at_once(self) -> LookedAtWhole:
+        """See :class:`.saliency_question.Asked`: there was one look at all of the image."""
+        return self
+
     def _chosen(self, target: str) -> int:
         value, part = asked_target(self.labels, target) if target else (self.best, 0)
         if part:

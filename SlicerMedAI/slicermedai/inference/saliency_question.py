@@ -110,6 +110,10 @@ class Asked(Protocol):
     def question(self, target: str) -> Question:
         """What is asked about a target; raises as :func:`question_of`."""
 
+    def at_once(self) -> Asked | None:
+        """The same, asked about its surest target by one look at windows, or a piece, and what lies around them; the
+        same again where there is one look at the whole image. None where that cannot be."""
+
 
 def question_of(given: Answered | Asked, target: str) -> Question:
     """What is asked about a target by its name, "" for the largest structure, the surest box, the likeliest label.
