@@ -38,9 +38,9 @@ class SaliencyProbe:
     """:meth:`of` is called for each case with its patient; :meth:`quality` says what the first ten patients gave.
 
     Of each patient the first case with a structure counts, and of that the largest structure is the target, of boxes
-    the surest, of labels of the whole image the likeliest: these lie nowhere, so that the trivial map is nearness to the
-    middle of the image, and one look gives them, which is all there is to add up. A planted marker needs a network that was trained
-    to go by it: what is checked here is the model at hand, so that check stays open.
+    the surest, of labels of the whole image the likeliest: these lie nowhere, so that the trivial map is nearness to
+    the middle of the image, and one look gives them, which is all there is to add up. A planted marker needs a network
+    that was trained to go by it: what is checked here is the model at hand, so that check stays open.
     """
 
     method: str
