@@ -18,6 +18,7 @@ from slicermedai.domain.plan import Plan
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
+from slicermedai.errors import MixedPatientsError
 from slicermedai.plan.distances import shortest
 from slicermedai.plan.keep import load_plan, save_plan
 from slicermedai.plan.start import Roles, start_plan
@@ -129,6 +130,14 @@ def test_phases_of_which_nobody_knows_the_patient_are_joined_with_a_warning(
         line.startswith("Nothing says that the second phase is of the same") for line in made.alignments[0].remarks
     )
     assert made.alignments[0].remarks[0] in planning.table(made).warnings
+
+
+def test_a_number_that_two_people_have_joins_no_phases(plan: Plan, own: AnalysisResult) -> None:
+    known = replace(own, study=replace(own.study, patient_id="P-1", birth_date="19510823"))
+    other = replace(known, study=replace(known.study, study_uid="2.25.99", birth_date="19990101"))
+    with pytest.raises(MixedPatientsError) as caught:
+        with_phase(plan, known, other)
+    assert caught.value.attribute == "PatientBirthDate"
 
 
 def test_one_study_is_one_patient(plan: Plan, own: AnalysisResult) -> None:

@@ -158,6 +158,27 @@ def test_dark_padding_within_the_field_is_air_as_before_and_warns_of_nothing(a_c
     assert source.warnings == ()
 
 
+def test_padding_that_was_cut_to_the_bits_stored_is_still_padding_and_bone_of_that_value_is_bone(
+    a_ct_head: Volume, write: Write
+) -> None:
+    """63536 in twelve bits is 2096, which is 1072 HU: some writers have it so, and our own copies without unused bits."""
+    array = np.array(a_ct_head.array)
+    array[:, :3] = 1072
+    array[4, 20, 18] = 1072
+    source = open_source(write(replace(a_ct_head, array=array), **TWELVE, padding=63536)[0].parent)
+    assert (source.volume.array[:, :3] == -1000).all()
+    assert source.volume.array[4, 20, 18] == 1072
+    assert any("padding" in note for note in source.notes)
+
+
+def test_a_padding_value_beyond_the_bits_stored_that_no_edge_has_says_nothing(a_ct_head: Volume, write: Write) -> None:
+    array = np.array(a_ct_head.array)
+    array[4, 20, 18] = 1072
+    source = open_source(write(replace(a_ct_head, array=array), **TWELVE, padding=63536)[0].parent)
+    assert np.array_equal(source.volume.array, array)
+    assert (source.notes, source.warnings) == ((), ())
+
+
 # --- mosaics -------------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from slicermedai.domain.observer import Progress
 from slicermedai.domain.plan import Alignment, Plan, PlanStructure, Role
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
+from slicermedai.domain.tracking import contradictions
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import IdentityError, InputError, MedAIError, MixedPatientsError
 from slicermedai.plan import edits, phases
@@ -89,9 +90,11 @@ def _check_patient(one: AnalysisResult, other: AnalysisResult) -> tuple[str, ...
             advice="Join phases that were run on the same route.",
         )
     known = one.study.patient_id, other.study.patient_id
-    if all(known) and known[0] != known[1]:
+    two = all(known) and known[0] != known[1]
+    attribute = "PatientID" if two else next(contradictions(one.study, other.study), "")
+    if attribute:
         raise MixedPatientsError(
-            "the phases are of two patients", attribute="PatientID", advice="Choose a run of the same patient."
+            "the phases are of two patients", attribute=attribute, advice="Choose a run of the same patient."
         )
     studies = one.study.study_uid, other.study.study_uid
     return () if all(known) or (all(studies) and studies[0] == studies[1]) else (_NOBODY,)

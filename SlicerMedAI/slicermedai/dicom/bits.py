@@ -57,6 +57,23 @@ def of_stored_bits(array: NDArray[Any], dataset: Dataset, file: Path) -> NDArray
     return cut
 
 
+def in_stored_bits(value: int, like: NDArray[Any], dataset: Dataset) -> int:
+    """What is left of ``value`` in the bits that are stored, as samples of the integers ``like`` have it."""
+    bits = integer_of(dataset, "BitsStored") or 0
+    if not 0 < bits < 8 * like.dtype.itemsize:
+        return value
+    left = value & ((1 << bits) - 1)
+    return left - (1 << bits) if like.dtype.kind == "i" and left >> (bits - 1) else left
+
+
+def fits(value: int, dataset: Dataset) -> bool:
+    """True where the bits that are stored can hold ``value``, whatever the sign that it is written with."""
+    bits = integer_of(dataset, "BitsStored") or 0
+    negative = value - 0x10000 if value > 0x7FFF else value
+    signed = -(1 << bits - 1) <= negative < 1 << bits - 1
+    return not bits or (signed if integer_of(dataset, "PixelRepresentation") else 0 <= value % 0x10000 < 1 << bits)
+
+
 def _check_unused(array: NDArray[Any], cut: NDArray[Any], dataset: Dataset, file: Path) -> None:
     """Beside an overlay each sample is its value, or its value without the sign."""
     kind = np.dtype(f"u{array.dtype.itemsize}")

@@ -103,11 +103,12 @@ def _named(found: Scan, place: str | None, series: str) -> SeriesFiles:
 
 
 def _check_patients(series: Sequence[SeriesFiles]) -> None:
-    for other in series[1:]:
-        for index, keyword in enumerate(("PatientID", "PatientName", "PatientBirthDate")):
-            if "" != other.patient[index] != series[0].patient[index] != "":
+    for index, keyword in enumerate(("PatientID", "PatientName", "PatientBirthDate")):
+        named = [item for item in series if item.patient[index]]
+        for other in named[1:]:
+            if other.patient[index] != named[0].patient[index]:
                 raise MixedPatientsError(
-                    f"belongs to another patient than {series[0].planes[0].file.name}",
+                    f"belongs to another patient than {named[0].planes[0].file.name}",
                     file=other.planes[0].file,
                     attribute=keyword,
                     advice="Keep one patient to a folder, or name the series.",

@@ -14,7 +14,7 @@ from pydicom.config import IGNORE
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, RLELossless
 
-from slicermedai.dicom.bits import check_high_bit, of_stored_bits
+from slicermedai.dicom.bits import check_high_bit, fits, in_stored_bits, of_stored_bits
 from slicermedai.dicom.files import READ_ERRORS, quiet, read_dataset
 from slicermedai.dicom.planes import Plane, frame_value
 from slicermedai.dicom.scale import check_one_scale
@@ -207,7 +207,7 @@ def _real_world(stored: NDArray[Any], dataset: Dataset, plane: Plane) -> _Slice:
     outside = _outside(padding, values, background)
     enclosed = bool((padding & ~outside).any())
     if not outside.any():
-        return _Slice(values, enclosed=enclosed)
+        return _Slice(values, enclosed=enclosed and fits(int(dataset.PixelPaddingValue), dataset))
     return _Slice(_narrowed_where(outside, background, values), padded=True, enclosed=enclosed)
 
 
@@ -260,13 +260,17 @@ def padding_of(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_] | No
 def _padded(stored: NDArray[Any], dataset: Dataset, keyword: str) -> float | None:
     """The value in the pixels' own sign: many writers put a negative one down as US, or the other way round
     (PS3.3 C.7.5.1.1.2: 16 bits whose sign is that of Pixel Representation).
+
+    One that needs more than the bits stored is what is left of it in them, as of the pixels that held it.
     """
     value = dataset.get(keyword)
     if not isinstance(value, (int, float)):
         return None
     if stored.dtype.kind == "i" and value > 0x7FFF and value <= 0xFFFF:
-        return value - 0x10000
-    return value + 0x10000 if stored.dtype.kind == "u" and value < 0 else value
+        value -= 0x10000
+    elif stored.dtype.kind == "u" and value < 0:
+        value += 0x10000
+    return value if stored.dtype.kind == "f" else in_stored_bits(int(value), stored, dataset)
 
 
 def _assembled(slices: list[NDArray[Any]]) -> NDArray[Any]:

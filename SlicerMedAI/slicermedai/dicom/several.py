@@ -9,6 +9,7 @@ from pathlib import Path
 
 from slicermedai.dicom.inputs import Source, open_source
 from slicermedai.domain.observer import Progress, silent
+from slicermedai.domain.tracking import contradictions
 from slicermedai.errors import InputError, MixedPatientsError
 
 MAIN = "image"
@@ -72,11 +73,13 @@ def doubts(sources: Sequence[Source]) -> tuple[str, ...]:
 
 
 def _check_patient(main: Source, other: Source, asked: NamedInput) -> None:
+    """One number of two people, as two hospitals give it, is told by what else is said of them."""
     known = {source.study.patient_id for source in (main, other)} - {""}
-    if len(known) > 1:
+    attribute = "PatientID" if len(known) > 1 else next(contradictions(main.study, other.study), "")
+    if attribute:
         raise MixedPatientsError(
             f"the image {asked.name!r} is of another patient than the first",
             file=asked.path,
-            attribute="PatientID",
+            attribute=attribute,
             advice="Choose images of one patient.",
         )

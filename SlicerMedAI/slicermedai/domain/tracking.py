@@ -105,14 +105,16 @@ def check_patient(one: Study, other: Study) -> None:
     """Raise :class:`IdentityError` unless both are known to be of one patient, and of one identity route."""
     if not one.patient_id or one.patient_id != other.patient_id:
         raise IdentityError("the earlier result is not known to be of the same patient", attribute="PatientID")
-    for attribute in _contradictions(one, other):
+    for attribute in contradictions(one, other):
         raise IdentityError("the earlier result has that patient's number and is of another", attribute=attribute)
     if one.identity is not other.identity:
         raise IdentityError("the earlier result is of the other identity route", attribute="identity")
 
 
-def _contradictions(one: Study, other: Study) -> Iterator[str]:
-    """What both say, and say otherwise; of names the one may say more than the other."""
+def contradictions(one: Study, other: Study) -> Iterator[str]:
+    """The attributes beside PatientID that both say of their patient, and say otherwise; of names the one may say more
+    than the other.
+    """
     if "" != one.issuer != other.issuer != "":
         yield "IssuerOfPatientID"
     if "" != one.birth_date != other.birth_date != "":
