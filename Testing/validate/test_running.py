@@ -67,6 +67,9 @@ def test_overlapping_findings_are_known_to_the_trust_layer_by_their_label(overla
     assert [trust._observed(finding).value for finding in found] == [1, 2, 3]
 
 
-def test_a_model_whose_answers_are_of_the_whole_image_is_refused_by_its_task(overlapping: BundleRef) -> None:
-    with pytest.raises(InputError, match="does classification: segmentations and detections are held against"):
-        ModelRun(ref=replace(overlapping, task="classification"), device="cpu")
+def test_a_model_of_another_task_is_refused_and_so_are_samples_of_other_than_masks(overlapping: BundleRef) -> None:
+    with pytest.raises(InputError, match="does registration: that cannot be held against references"):
+        ModelRun(ref=replace(overlapping, task="registration"), device="cpu")
+    for task in ("classification", "detection"):
+        with pytest.raises(InputError, match=f"does {task}, and samples are of segmentations alone"):
+            ModelRun(ref=replace(overlapping, task=task), device="cpu", uncertainty="flips")

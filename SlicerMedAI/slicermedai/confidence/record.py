@@ -35,6 +35,7 @@ SCHEMA = 3
 """3: volume intervals of those in whom a structure was found, nothing fitted to boxes, features with their layer."""
 ROUGH = "its references are boxes or balls around it, and no outlines: nothing can be fitted to them"
 NO_DICE = "candidates are boxes: they have a probability of being a lesion, and neither a Dice nor a light"
+NO_REGION = "labels of the whole image have a probability, and neither a Dice nor a light"
 SUFFIX = ".trust.json"
 PRECISION = "float32"
 """What networks run in where a record is fitted."""
@@ -79,7 +80,7 @@ class StructureTrust:
     ``sketch`` is the merged sketch of all patients as text, see :func:`sketch_text`; ``intervals`` are of slope,
     offset and the metrics after calibration. ``rough`` is True where references were boxes or balls around it: nothing
     is fitted to such, and the doubt is :data:`ROUGH`. ``lesions`` is True for what a detector looks for: its scaling is
-    that of candidates' scores.
+    that of candidates' scores. ``of_image`` is True for labels of the whole image.
     """
 
     value: int
@@ -97,11 +98,13 @@ class StructureTrust:
     sampled: SampledTrust | None = None
     rough: bool = False
     lesions: bool = False
+    of_image: bool = False
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why there are parts that could not be fitted."""
-        return (*([ROUGH] if self.rough else ()), *self.reasons, *([NO_DICE] if self.lesions else ()))
+        without = [NO_DICE] * self.lesions + [NO_REGION] * self.of_image
+        return (*([ROUGH] if self.rough else ()), *self.reasons, *without)
 
     @property
     def is_calibrated(self) -> bool:
@@ -214,8 +217,8 @@ def digest(record: TrustRecord) -> str:
     """SHA-256 of the record's content, the same before saving and after loading, and without what later versions added
     (checks of saliency, models with samples, lesions) the same as before there was any of it."""
     plain = to_plain(from_plain(to_plain(record), TrustRecord))
-    plain["structures"] = [_without_empty(_without_empty(one, "sampled"), "lesions") for one in plain["structures"]]
-    plain["saliency"] = [_without_empty(_without_empty(one, "additive"), "of_image") for one in plain["saliency"]]
+    plain["structures"] = [_without_empty(one, "sampled", "lesions", "of_image") for one in plain["structures"]]
+    plain["saliency"] = [_without_empty(one, "additive", "of_image") for one in plain["saliency"]]
     return preprocessing_sha256(_without_empty(plain, "saliency"))
 
 
@@ -234,8 +237,8 @@ def sketch_of_text(text: str) -> MarginSketch:
     return unpack(np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<i8").astype(np.int64).reshape(3, -1))
 
 
-def _without_empty(plain: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in plain.items() if key != name or value}
+def _without_empty(plain: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if key not in names or value}
 
 
 def _no(state: Applies, *reasons: str) -> Applicability:

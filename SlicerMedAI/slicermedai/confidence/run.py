@@ -234,6 +234,7 @@ class RunTrust:
             unstable=self.moves.doubt(value) if self.moves else "",
             sampling=self.samples.method if self.samples and self.samples.has_varied else "",
             of_box=isinstance(finding.region, Box),
+            of_image=finding.region is None,
         )
 
     def _of_moved(self, findings: Sequence[Finding]) -> list[str]:
@@ -241,8 +242,8 @@ class RunTrust:
         return [f"{name}: {reason}" for name, reason in found if reason]
 
     def _value(self, finding: Finding) -> int:
-        """The label value of a finding's mask or box; 0, which no record knows, for other regions."""
-        if isinstance(finding.region, Box):
+        """The label value of a finding's mask or box, or of the whole image; 0, which no record knows, for others."""
+        if finding.region is None or isinstance(finding.region, Box):
             return self._values.get(finding.label) or self._values.get(replace(finding.label, modifier=None), 0)
         if isinstance(finding.region, PackedMask):
             return self._values.get(finding.label, 0)

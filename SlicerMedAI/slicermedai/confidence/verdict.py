@@ -33,7 +33,7 @@ class Observed:
     it (answers unknown, so all count as outside), its volume in ml, and how far samples agreed, where any were taken.
     ``sampling`` is how these were taken, "" where none were. ``unstable`` says why a stability check found it to move
     too far, or did not get to its end, "" where all was tried and it did not. ``of_box`` is True for a detector's
-    candidate, whose score alone says how sure it is.
+    candidate, and ``of_image`` for a label of the whole image: their score alone says how sure it is.
     """
 
     value: int
@@ -46,6 +46,7 @@ class Observed:
     unstable: str = ""
     sampling: str = ""
     of_box: bool = False
+    of_image: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +153,11 @@ def _confidence(observed: Observed, known: StructureTrust | None, standing: Stan
 
 
 def _probability(observed: Observed, known: StructureTrust) -> float | None:
-    """Of a mask the mean over its voxels, of a candidate that of being a lesion; None where that cannot be told."""
-    if known.lesions != observed.of_box:
+    """Of a mask the mean over its voxels, of a candidate that of being a lesion, of a label of the whole image that the
+    image has it; None where that cannot be told."""
+    if (known.lesions, known.of_image) != (observed.of_box, observed.of_image):
         return None
-    if not known.lesions:
+    if not (known.lesions or known.of_image):
         return mean_probability(observed.sketch, known.scaling) if observed.sketch is not None else None
     if observed.raw_score is None or not 0 <= observed.raw_score <= 1:
         return None

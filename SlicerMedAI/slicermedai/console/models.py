@@ -179,7 +179,8 @@ def record_lines(record: TrustRecord) -> list[str]:
     said += [f"the {name} of {count} images is not known" for name, count in scope.unknown.items()]
     if made.generated:
         said.append("fitted on GENERATED data: it never applies to a real image")
-    return said + [line for structure in record.structures for line in _structure_lines(structure)]
+    said += [line for structure in record.structures for line in _structure_lines(structure)]
+    return said + [f"maps by {one.method}: {one.in_words}" for one in record.saliency]
 
 
 def _structure_lines(known: Any) -> list[str]:
@@ -187,7 +188,7 @@ def _structure_lines(known: Any) -> list[str]:
     if known.is_calibrated and known.before and known.after:
         scaling = known.scaling
         said.append(f"  {scaling.method} scaling: slope {scaling.slope:.4g}, offset {scaling.offset:.4g}")
-        of = "of the candidates" if known.lesions else "around the prediction"
+        of = "of the candidates" if known.lesions else "of the images" if known.of_image else "around the prediction"
         said.append(f"  ECE {of} {known.before.ece:.4f} before, {known.after.ece:.4f} after")
     else:
         said.append("  not calibrated")

@@ -63,6 +63,7 @@ class Look:
     ledger: Ledger = field(default_factory=Ledger)
     steps: list[Step] = field(default_factory=list)
     regions: list[FoundRegion] = field(default_factory=list)
+    scores: dict[int, float] = field(default_factory=dict)
     side: Code | None = None
     saliency: SaliencyVolume | None = None
     unchecked: list[str] = field(default_factory=list)
@@ -243,6 +244,7 @@ class Classification:
             refuse_probabilities(scores[None])
         if post.outputs == LOGITS:
             scores = torch.softmax(scores, 0) if post.exclusive and len(scores) > 1 else torch.sigmoid(scores)
+        look.scores |= {number: float(score) for number, score in enumerate(scores, 1)}
         one_alone = post.exclusive and len(scores) > 1
         found = [int(scores.argmax())] if one_alone else torch.nonzero(scores >= post.threshold).flatten().tolist()
         for number in found:
@@ -285,7 +287,7 @@ def _predicted(
         task.look(look, adapted, as_wanted(manifest, inputs, asked=settings.pixel_values, ledger=look.ledger))
         threads = torch.get_num_threads()
     report = look.ledger.report()
-    scores: dict[int, float | None] = {value: None for value, _ in ref.labels}
+    scores: dict[int, float | None] = {value: look.scores.get(value) for value, _ in ref.labels}
     for found in look.regions:
         scores[found.value] = max(scores[found.value] or 0.0, found.raw_score or 0.0)
     return Prediction(

@@ -132,8 +132,8 @@ class Prediction:
     labels:
         Output value -> coded label, as the bundle has them.
     scores:
-        Output value -> mean network probability inside its region, None where the region is empty. The network's
-        own number: it means nothing by itself.
+        Output value -> mean network probability inside its region, None where the region is empty; of a label of the
+        whole image also where it was not found. The network's own number: it means nothing by itself.
     probabilities, saliency, features:
         Kept, or made, only where asked for; features are of the network's deepest layer (:mod:`.features`).
     prompts:

@@ -28,12 +28,16 @@ Labels = Sequence[tuple[int, Label]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedCase:
-    """One image and its reference; ``subject`` is whatever names the patient in the table, and goes no further."""
+    """One image and its reference; ``subject`` is whatever names the patient in the table, and goes no further.
+
+    ``said`` is what stands in the table for the reference: of a classifier that are words, and no path.
+    """
 
     case: str
     image: Path
     reference: Path
     subject: str
+    said: str = ""
     groups: dict[str, str] = field(default_factory=dict)
 
 
@@ -126,6 +130,7 @@ def _listed(row: Mapping[str, str], folder: Path) -> ListedCase:
         case=row["case"],
         image=folder / row["image"],
         reference=folder / row["reference"],
+        said=row["reference"],
         subject=row["subject"] or row["case"],
         groups=groups,
     )

@@ -15,7 +15,9 @@ from slicermedai.validate.agreement import Agreement, agreement
 from slicermedai.validate.decisions import Decisions, decisions
 from slicermedai.validate.detection import Detection, detection
 from slicermedai.validate.froc import Scan
+from slicermedai.validate.images import ImageLabel, image_label
 from slicermedai.validate.resampling import Estimate, Resampling, mean_over_patients
+from slicermedai.validate.running import ImageCase
 from slicermedai.validate.segmentation import METRICS, TOLERANCE_MM, CaseScore, Kind, cut_words
 from slicermedai.validate.subgroups import Subgroup, subgroups
 
@@ -26,7 +28,7 @@ _PLAIN = ("case", "subject", "structure", "kind", *METRICS, "reference_ml", "pre
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cohort:
     """What was measured: a score per case and structure, lesions and candidates of all scans by the name of what was
-    looked for, and calibration by structure.
+    looked for, images by the name of the label, and calibration by structure.
 
     ``generated`` is True where any case is a phantom or a simulation: the report says so on its first line. ``rough``
     names the structures whose references are boxes or balls.
@@ -35,6 +37,7 @@ class Cohort:
     model: str
     scores: tuple[CaseScore, ...] = ()
     scans: Mapping[str, tuple[Scan, ...]] = field(default_factory=dict)
+    images: Mapping[str, tuple[ImageCase, ...]] = field(default_factory=dict)
     calibration: dict[str, Judgement] = field(default_factory=dict)
     generated: bool = False
     rough: tuple[str, ...] = ()
@@ -66,6 +69,7 @@ class Validation:
     model: str
     structures: tuple[StructureSummary, ...]
     detections: tuple[Detection, ...]
+    images: tuple[ImageLabel, ...]
     generated: bool
     rough: tuple[str, ...]
     tolerance_mm: float
@@ -80,7 +84,7 @@ def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
     InputError
         Nothing was measured, a case stands twice, or no scan has a lesion that counts.
     """
-    if not cohort.scores and not any(cohort.scans.values()):
+    if not cohort.scores and not any(cohort.scans.values()) and not any(cohort.images.values()):
         raise InputError("the cohort is empty: nothing was measured", attribute="cases")
     _refuse_doubles(cohort.scores)
     chosen = how or Resampling()
@@ -92,6 +96,7 @@ def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
             for name in names
         ),
         detections=_detections(cohort, chosen),
+        images=tuple(image_label(n, own, chosen, cohort.calibration.get(n)) for n, own in cohort.images.items()),
         generated=cohort.generated,
         rough=cohort.rough,
         tolerance_mm=cohort.tolerance_mm,

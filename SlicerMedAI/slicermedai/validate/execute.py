@@ -24,9 +24,18 @@ from slicermedai.validate.cohort import Cohort, summarise, write_table
 from slicermedai.validate.detection import write_candidates, write_scans
 from slicermedai.validate.fitting import Declared, fit_record
 from slicermedai.validate.froc import Scan
+from slicermedai.validate.images import run_images, write_images
 from slicermedai.validate.lesions import run_scans
 from slicermedai.validate.report import write_report
-from slicermedai.validate.running import DETECTION, DoneCase, ModelRun, run_cases, subject_key
+from slicermedai.validate.running import (
+    CLASSIFICATION,
+    DETECTION,
+    DoneCase,
+    ImageCase,
+    ModelRun,
+    run_cases,
+    subject_key,
+)
 from slicermedai.validate.segmentation import cut_words
 
 NOBODY = "none"
@@ -97,6 +106,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
         model=manifest.ref.title,
         scores=tuple(score for case in done for score in case.scores.values()),
         scans=_scans(done, manifest),
+        images=_images(done, manifest),
         calibration=_judged(done, manifest, record),
         generated=job.generated or manifest.ref.demonstration,
         rough=tuple(label.name for value, label in manifest.ref.labels if any(value in case.rough for case in done)),
@@ -113,7 +123,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
 
 def _run(run: ModelRun) -> Callable[..., tuple[tuple[DoneCase, ...], tuple[Match, ...]]]:
     """What runs the model on all cases, and holds it against their references."""
-    return run_scans if run.ref.task == DETECTION else run_cases
+    return {DETECTION: run_scans, CLASSIFICATION: run_images}.get(run.ref.task, run_cases)
 
 
 def _scans(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[Scan, ...]]:
@@ -126,12 +136,26 @@ def _scans(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[Scan
     return found
 
 
+def _images(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[ImageCase, ...]]:
+    """A classifier's images by the name of the label."""
+    found: dict[str, tuple[ImageCase, ...]] = {}
+    for value, label in manifest.ref.labels:
+        images = tuple(case.images[value] for case in done if value in case.images)
+        if images:
+            found[f"{label.name} ({value})" if label.name in found else label.name] = images
+    return found
+
+
 def _write_cases(done: Sequence[DoneCase], manifest: Manifest, folder: Path) -> None:
     """What was found in each case, as tables."""
     scans = _scans(done, manifest)
     if scans:
         write_scans(scans, folder / "cases.csv")
         write_candidates(scans, folder / "candidates.csv")
+        return
+    images = _images(done, manifest)
+    if images:
+        write_images(images, folder / "cases.csv")
         return
     write_table([score for case in done for score in case.scores.values()], folder / "cases.csv")
 

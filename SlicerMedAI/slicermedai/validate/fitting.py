@@ -23,7 +23,7 @@ from slicermedai.confidence.scope import Scope
 from slicermedai.confidence.sketch import merged
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
 from slicermedai.errors import TooFewCasesError
-from slicermedai.validate.running import DETECTION, DoneCase, subject_key
+from slicermedai.validate.running import CLASSIFICATION, DETECTION, DoneCase, subject_key
 from slicermedai.validate.segmentation import cut_words
 
 _PROPERTIES = ("modality", "manufacturer", "site", "protocol")
@@ -52,8 +52,8 @@ def fit_record(cases: Sequence[DoneCase], manifest: Manifest, declared: Declared
     sketches = [replace(case.sketch, generated=declared.generated) for case in cases]
     found = calibrate(sketches, trained_on=declared.trained_on, bootstrap=Bootstrap(seed=declared.seed))
     labels = dict(manifest.ref.labels)
-    make = _lesions if manifest.ref.task == DETECTION else _structure
-    judged = sorted({value for case in cases for value in (*case.scores, *case.scans)})
+    make = _MAKERS.get(manifest.ref.task, _structure)
+    judged = sorted({value for case in cases for value in (*case.scores, *case.scans, *case.images)})
     fits = {one.value: one for one in found.classes}
     subjects = [case.subject for case in cases]
     return TrustRecord(
@@ -157,6 +157,15 @@ def _lesions(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibra
         lesions=True,
     )
     return _scaled(made, fit)
+
+
+def _image_label(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> StructureTrust:
+    """Of a classifier's scores: how probable it is that an image has the label."""
+    made = _lesions(value, name, cases, fit)
+    return replace(made, lesions=False, of_image=True)
+
+
+_MAKERS = {DETECTION: _lesions, CLASSIFICATION: _image_label}
 
 
 def _scaled(made: StructureTrust, fit: ClassCalibration | None) -> StructureTrust:

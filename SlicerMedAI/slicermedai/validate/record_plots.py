@@ -170,7 +170,7 @@ def _reliability(known: StructureTrust) -> Drawn:
         sheet.dots(found, color, hollow=dashed)
     sheet.key((("raw scores", _ORANGE), ("calibrated", _BLUE), ("share of all in each bin", _GREY)))
     ece = f" ECE {known.before.ece:.3f} before, {known.after.ece:.3f} after." if known.before and known.after else ""
-    what = "candidates" if known.lesions else "voxels around the prediction"
+    what = "candidates" if known.lesions else "images" if known.of_image else "voxels around the prediction"
     return (
         sheet,
         f"Reliability of {what}: the nearer to the dashed line, the more a stated probability can be believed.{ece}",

@@ -12,6 +12,7 @@ from slicermedai.domain.storage import write_text
 from slicermedai.validate.cohort import StructureSummary, Validation
 from slicermedai.validate.detection import Detection
 from slicermedai.validate.froc import RATES, Froc
+from slicermedai.validate.images import ImageLabel
 from slicermedai.validate.plots import bland_altman_plot, forest_plot, froc_plot, reliability_plot
 from slicermedai.validate.resampling import Estimate
 from slicermedai.validate.segmentation import Kind
@@ -28,6 +29,12 @@ _LESION_RULES = (
     "Lesions are matched by the rules of LUNA16: a candidate hits where its middle lies nearer to a lesion's centre"
     " than the lesion's radius; of several in one lesion the best counts, and the others are no false alarms; what lies"
     " in excluded lesions is neither. Scans without lesions count."
+)
+
+
+_IMAGE_RULES = (
+    "A label is found where the model says so: the likeliest where labels exclude each other, else from its threshold"
+    " on. Images without a label count."
 )
 
 
@@ -48,14 +55,16 @@ def report_page(validation: Validation) -> str:
     parts.append(el("p", _method(validation)))
     parts += [_structure(summary, validation) for summary in validation.structures]
     parts += [_detection(found) for found in validation.detections]
+    parts += [_image_label(found) for found in validation.images]
     return page(f"Validation of {validation.model}", style, *parts)
 
 
 def _method(validation: Validation) -> str:
     how = validation.how
+    rules = _RULES if validation.structures else _LESION_RULES if validation.detections else _IMAGE_RULES
     return (
         f"Means are over patients. Intervals hold {how.level:.0%} of {how.rounds} draws of patients with replacement"
-        f" (seed {how.seed}). {_RULES if validation.structures else _LESION_RULES}"
+        f" (seed {how.seed}). {rules}"
     )
 
 
@@ -150,6 +159,30 @@ def _detected(found: Detection) -> Element:
     if found.calibration is not None:
         rows += _calibration(found.calibration, of="of the candidates")
     return table(f"{found.structure}: results", ("Measure", "Value (interval)"), rows)
+
+
+def _image_label(found: ImageLabel) -> Element:
+    rows = [
+        ("Sensitivity: found where it is there", _or_none(found.found.sensitivity, "no image has it")),
+        ("Specificity: not found where it is not", _or_none(found.found.specificity, "all images have it")),
+        ("AUC of the score for its presence", _or_none(found.scored.auc, "needs images of both kinds")),
+    ]
+    figures = []
+    if found.calibration is not None:
+        rows += _calibration(found.calibration, of="of the images")
+        picture = reliability_plot(found.calibration.reliability, "Reliability diagram")
+        figures.append(_figure(picture, "Reliability of the scores; bars: share of images"))
+    if found.groups:
+        picture = forest_plot(found.groups, "Rightly told by subgroup", of="Rightly told")
+        figures.append(_figure(picture, "Share of images that are rightly told by subgroup, the worst first"))
+    return el(
+        "section",
+        el("h2", f"{found.structure}: label of the whole image"),
+        el("p", f"{found.cases} images of {found.patients} patients; {found.there} have it."),
+        table(f"{found.structure}: results", ("Measure", "Value (interval)"), rows),
+        el("div", *figures, class_="figures"),
+        _groups(found.structure, found.groups, of="Rightly told"),
+    )
 
 
 def _detection_figures(found: Detection) -> list[Element]:

@@ -28,7 +28,19 @@ from slicermedai.validate.froc import Scan
 from slicermedai.validate.references import Structures, masks_on, names_in, read_reference
 from slicermedai.validate.segmentation import CaseName, CaseScore, score
 
-SEGMENTATION, DETECTION = "segmentation", "detection"
+SEGMENTATION, DETECTION, CLASSIFICATION = "segmentation", "detection", "classification"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCase:
+    """One label of one image: whether it is ``there`` by the reference, whether the model ``found`` it, its score."""
+
+    case: str
+    subject: str
+    score: float
+    there: bool
+    found: bool
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +49,8 @@ class DoneCase:
     its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image. ``agreed`` is
     the pairwise Dice of samples by label value, ``sampling`` how they were taken; ``rough`` are the labels whose
     reference is a box or a ball. ``features_of`` is the layer that the network's features in ``looks`` are of. Of a
-    detector there are ``scans`` by label value and no scores, and the sketches are of its candidates.
+    detector there are ``scans`` by label value and no scores, and the sketches are of its candidates; of a classifier
+    there are ``images``, and the sketches are of the labels' scores.
     """
 
     subject: str
@@ -51,6 +64,7 @@ class DoneCase:
     rough: frozenset[int] = frozenset()
     features_of: str = ""
     scans: dict[int, Scan] = field(default_factory=dict)
+    images: dict[int, ImageCase] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +75,7 @@ class ModelRun:
     Raises
     ------
     InputError
-        The bundle's answers are neither masks nor boxes, or it is asked for what is of masks alone.
+        The bundle's answers are no masks, boxes or labels of images, or it is asked for what is of masks alone.
     """
 
     ref: BundleRef
@@ -71,15 +85,15 @@ class ModelRun:
     probe: Callable[[str], Callable[[Any], None]] | None = None
 
     def __post_init__(self) -> None:
-        if self.ref.task not in (SEGMENTATION, DETECTION):
+        if self.ref.task not in (SEGMENTATION, DETECTION, CLASSIFICATION):
             raise InputError(
-                f"{self.ref.title} does {self.ref.task}: segmentations and detections are held against references",
+                f"{self.ref.title} does {self.ref.task}: that cannot be held against references",
                 file=self.ref.path,
                 attribute="task",
             )
-        if self.ref.task == DETECTION and self.uncertainty != "none":
+        if self.ref.task != SEGMENTATION and self.uncertainty != "none":
             raise InputError(
-                f"{self.ref.title} does {DETECTION}, and samples are of segmentations alone",
+                f"{self.ref.title} does {self.ref.task}, and samples are of segmentations alone",
                 attribute="uncertainty",
                 advice="Calibrate it without them.",
             )
