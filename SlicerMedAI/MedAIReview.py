@@ -86,7 +86,7 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
             **{"show": review.look, "previous": self.onPrevious, "next": self.onNext, "accept": self.onAccept},
             **{"reject": self.onReject, "edit": review.edit, "done": self.onDone, "undo": review.undo},
             **{"redo": review.redo, "save": review.save, "table": review.write_table, "cancel": review.cancel},
-            **{"report": self.onReport},
+            **{"report": self.onReport, "nodule": self.onNodule},
         )
 
     def _addKeys(self, uiWidget):
@@ -157,6 +157,10 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
     def rate(self, rating):
         """Rate the finding that is looked at."""
         self._used(lambda comment: self.logic.review.rate(int(rating), comment))
+
+    def onNodule(self):
+        kind, change, diameter, solid = self._panel.nodule
+        self.logic.review.enter_nodule(kind, change, diameter=diameter, solid_part=solid)
 
     def _used(self, function):
         """Call it with the reason that was typed, and tell whether it was made use of: then it is gone."""

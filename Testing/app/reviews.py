@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from slicermedai.domain.codes import NO_UNITS, Code
+from slicermedai.domain.codes import MILLIMETER, NO_UNITS, Code, Label
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.edits import packed
-from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Interval, PackedMask
+from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Interval, Mask, Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Map, Quality
 from slicermedai.domain.study import Identity, Study
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.domain.volume import Volume
-from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead, small_head
+from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead, small_head, volume_of
 
 DISAGREEMENT = Code(value="SAMPLE-DISAGREEMENT", scheme="99MEDAI", meaning="Share of samples that disagree")
 WHY_AMBER = "predicted Dice 0.74, and green begins at 0.81"
@@ -100,6 +100,37 @@ def _map(head: SmallHead) -> Map:
     return Map(
         name="Disagreement", quantity=DISAGREEMENT, unit=NO_UNITS, array=values, geometry=head.result.volume_geometry
     )
+
+
+LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long axis")
+SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
+NODULE = Label(
+    name="Lung nodule",
+    category=Code(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"),
+    type=Code(value="27925004", scheme="SCT", meaning="Nodule"),
+)
+
+
+def a_nodule(
+    axes: tuple[float, float] | None = (8.0, 6.6), *, label: Label = NODULE, modality: str = "CT"
+) -> SmallHead:
+    """The generated head as if it were a chest: two voxels are a nodule, with ``axes`` in mm where it has any."""
+    head = small_head()
+    brain, ventricle = head.result.findings
+    named = zip((LONG_AXIS, SHORT_AXIS), axes or (), strict=False)
+    sizes = tuple(Measurement(name=name, value=size, unit=MILLIMETER) for name, size in named)
+    region = _two_voxels(ventricle.region)  # type: ignore[arg-type]  # it is a mask
+    nodule = dataclasses.replace(ventricle, label=label, region=region, measurements=(volume_of(region), *sizes))
+    sources = tuple(dataclasses.replace(one, modality=modality) for one in head.result.sources)
+    result = dataclasses.replace(head.result, findings=(nodule, brain), sources=sources)
+    return SmallHead(volume=head.volume, result=result)
+
+
+def _two_voxels(region: Mask | PackedMask) -> PackedMask:
+    array = np.zeros(region.geometry.shape, bool)
+    place = tuple(np.argwhere(region.to_array()).mean(axis=0).round().astype(int))
+    array[place] = array[place[0], place[1], place[2] + 1] = True
+    return PackedMask.from_array(array, region.geometry)
 
 
 class PaperScene:

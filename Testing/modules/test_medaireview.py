@@ -17,7 +17,7 @@ import pytest
 
 from slicermedai.app.state import Phase
 from slicermedai.domain.result import AnalysisResult, Decision
-from Testing.app.reviews import WHY_AMBER, a_head, a_run, bigger, pseudonymous
+from Testing.app.reviews import WHY_AMBER, a_head, a_nodule, a_run, bigger, pseudonymous
 from Testing.Harness import Harness
 from Testing.modules.opening import entered
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
@@ -319,6 +319,49 @@ def test_a_person_goes_through_a_result_edits_and_saves_it_and_the_window_lives(
     assert AnalysisResult.load(run / "result").reviews == ()
     assert opened_by_report(harness, module) == str(review.state.folder)
     assert review.state.phase is Phase.DONE
+
+
+def test_the_type_of_a_lung_nodule_is_entered_by_name_and_its_size_suggests_a_category(
+    harness: Harness, module: Any, elsewhere: Path, keep_screenshot: Callable[..., None]
+) -> None:
+    ui, run = module.widget.ui, a_run(elsewhere / "run", a_nodule())
+    an_image(a_nodule())
+    open_result(harness, module, run)
+    name(module)
+    assert ui.noduleSection.visible
+    assert not ui.noduleButton.enabled
+    assert "Accept or edit the finding first" in ui.noduleLabel.text
+    press(harness, module, "accept")
+    assert "Without a type that a person enters nothing is suggested" in ui.noduleLabel.text
+    ui.noduleSelector.setCurrentIndex(2)
+    ui.changeSelector.setCurrentIndex(1)
+    ui.solidPartSpinBox.value = 6.2
+    press(harness, module, "nodule")
+    told = "Lung-RADS 4A (ACR Lung-RADS v2022, by size alone): suggestion by size and type entered by Jane van Roe"
+    assert told in ui.noduleLabel.text
+    assert told in ui.detailLabel.text
+    keep_screenshot(harness.grab(module.parent, elsewhere / "N.png", size=(620, 1210)), "MedAIReview-nodule.png")
+    press(harness, module, "undo")
+    assert "Lung-RADS 4A" not in ui.noduleLabel.text
+    assert ui.noduleSelector.currentIndex == 0
+    press(harness, module, "redo")
+    assert (ui.noduleSelector.currentIndex, ui.changeSelector.currentIndex) == (2, 1)
+    press(harness, module, "save")
+    (kept,) = [one.nodule for one in AnalysisResult.load(run / "reviewed-1").reviews if one.nodule]
+    assert (str(kept.kind), str(kept.change), kept.solid_part) == ("part-solid", "baseline", 6.2)
+    assert kept.person == "Jane van Roe"
+    press(harness, module, "next")
+    assert not ui.noduleSection.visible, "the brain is none"
+
+
+def test_a_nodule_of_another_image_than_ct_is_told_so(harness: Harness, module: Any, elsewhere: Path) -> None:
+    ui, run = module.widget.ui, a_run(elsewhere / "run", a_nodule(modality="MR"))
+    an_image(a_nodule())
+    open_result(harness, module, run)
+    name(module)
+    press(harness, module, "accept")
+    assert not ui.noduleSelector.enabled
+    assert "No Lung-RADS suggestion: the images are not known to be CT." in ui.noduleLabel.text
 
 
 @pytest.mark.parametrize("oblique", [False, True])

@@ -16,8 +16,8 @@ _DECIDED = "result reviewed"
 def keep(folder: Path, reviews: Sequence[Review]) -> Path:
     """Save ``reviews`` with the result in ``folder`` as a new one; returns its folder.
 
-    The log says who sat at the computer (the account), of which result, and how many findings were decided how: no
-    reason, no name of a finding and none of a person.
+    The log says who sat at the computer (the account), of which result, how many findings were decided how, and of how
+    many a nodule's type was entered or taken back: no reason, no type, no name of a finding and none of a person.
 
     Raises
     ------
@@ -31,6 +31,7 @@ def keep(folder: Path, reviews: Sequence[Review]) -> Path:
         _DECIDED,
         job_id=AnalysisResult.load(made).provenance.job_id,
         decisions=len(reviews),
+        nodules=sum(review.nodule is not None for review in reviews),
         rated=sum(review.rating is not None for review in reviews),
         result_sha256=sha256_file(made / f"{RESULT}.json"),
         **counts,

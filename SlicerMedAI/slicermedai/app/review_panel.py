@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from slicermedai.app import nodule_words
 from slicermedai.app import review_words as words
 from slicermedai.app.panel import ResultPanel
 from slicermedai.app.review_run import ReviewRun
@@ -15,6 +16,7 @@ from slicermedai.scene.items import set_icons
 _LIGHT = 1
 """The column of the worklist that has the lights."""
 _CHOICES = ("resultSelector", "folderSelector", "personEdit", "reasonSelector", "ratingSelector")
+_NODULE = ("noduleSelector", "changeSelector", "diameterSpinBox", "solidPartSpinBox", "noduleButton")
 
 
 class Panel(ResultPanel):
@@ -27,10 +29,14 @@ class Panel(ResultPanel):
         super().__init__(ui)
         self.review, self._icons = review, icons
         self._lights: list[str] = []
+        self._nodule: tuple[object, ...] = ()
         tr = review.translate
         self._begin(review, [("findingsTable", words.columns(tr))])
         for reason in ("", *words.reasons(tr)):
             ui.reasonSelector.addItem(reason)
+        for box, items in ((ui.noduleSelector, nodule_words.kinds(tr)), (ui.changeSelector, nodule_words.changes(tr))):
+            for data, text in items:
+                box.addItem(text, data)
         ui.ratingSelector.addItem(words.rating_text(0, tr), 0)
         for rating in RATINGS:
             ui.ratingSelector.addItem(words.rating_text(rating, tr), rating)
@@ -45,6 +51,13 @@ class Panel(ResultPanel):
     def reason(self) -> str:
         """What was typed or chosen as a reason or comment."""
         return str(self.ui.reasonSelector.currentText)
+
+    @property
+    def nodule(self) -> tuple[str, str, float, float]:
+        """The type and change that are chosen of a nodule, its size and that of its solid part; "" and 0 are none."""
+        ui = self.ui
+        boxes = [str(box.itemData(box.currentIndex)) for box in (ui.noduleSelector, ui.changeSelector)]
+        return boxes[0], boxes[1], float(ui.diameterSpinBox.value), float(ui.solidPartSpinBox.value)
 
     def clear_reason(self) -> None:
         """It was used."""
@@ -62,6 +75,7 @@ class Panel(ResultPanel):
         ui.warningLabel.visible = bool(ui.warningLabel.text)
         self._show_worklist(state)
         ui.standingLabel.text = words.standing_text(state, review.rows, tr)
+        self._show_nodule(state)
         self._show_maps(state)
         self._show_actions(state)
         ui.progressBar.visible = review.busy
@@ -85,6 +99,25 @@ class Panel(ResultPanel):
         self.ui.detailLabel.text = words.detail_text(row, state, tr) if state.result else ""
         box, rating = self.ui.ratingSelector, row.review.rating if row and row.review else None
         box.setCurrentIndex(max(box.findData(rating or 0), 0))
+
+    def _show_nodule(self, state: ReviewState) -> None:
+        """What was entered of the nodule that is looked at; what is being typed stays until that is another."""
+        ui, review, tr = self.ui, self.review, self.review.translate
+        ui.noduleSection.visible = review.is_nodule
+        if not review.is_nodule:
+            return
+        for name in _NODULE:
+            getattr(ui, name).enabled = review.can_enter_nodule
+        found, row = review.entered_nodule, review.row
+        if (state.chosen, found) != self._nodule:
+            self._nodule = (state.chosen, found)
+            ui.noduleSelector.setCurrentIndex(max(ui.noduleSelector.findData(str(found.kind) if found else ""), 0))
+            ui.changeSelector.setCurrentIndex(max(ui.changeSelector.findData(str(found.change) if found else ""), 0))
+            ui.diameterSpinBox.value = (found.diameter if found else None) or 0.0
+            ui.solidPartSpinBox.value = (found.solid_part if found else None) or 0.0
+        is_decided = row is not None and row.review is not None
+        advice = row.advice if row is not None else None
+        ui.noduleLabel.text = nodule_words.hint_text(advice, review.nodule_refusal, is_decided=is_decided, tr=tr)
 
     def _show_maps(self, state: ReviewState) -> None:
         ui, tr = self.ui, self.review.translate

@@ -8,7 +8,7 @@ from pathlib import Path
 from slicermedai.app import review_words as words
 from slicermedai.app.result_choice import LOOK
 from slicermedai.app.review_ask import Errand, has_copies, start_keeping, start_opening, start_reading
-from slicermedai.app.review_choice import Reviewing
+from slicermedai.app.review_nodule import NoduleReviewing
 from slicermedai.app.review_state import Around, Laid, Stage
 from slicermedai.app.review_table import write_table
 from slicermedai.app.state import Phase
@@ -23,7 +23,7 @@ IMAGE, KEEP = "image", "keep"
 """What can be going on beside looking."""
 
 
-class ReviewRun(Reviewing):
+class ReviewRun(NoduleReviewing):
     """One thing at a time: opening a result (and its image, where the scene has it not), saving decisions.
 
     ``stage`` is where the result is seen, ``around`` what is needed of the application, and ``translate`` gives an

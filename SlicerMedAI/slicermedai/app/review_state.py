@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from slicermedai.app.state import Phase
+from slicermedai.domain import lung_rads
 from slicermedai.domain.counting import is_counted
 from slicermedai.domain.decisions import decided, last_decisions
 from slicermedai.domain.finding import Finding, Mask, Measurement, PackedMask
@@ -81,6 +82,7 @@ class Row:
     spread: StructureSpread | None = None
     stability: StructureStability | None = None
     is_saved: bool = False
+    advice: lung_rads.Advice | None = None
 
     @property
     def uid(self) -> str:
@@ -176,6 +178,7 @@ def rows_of(state: ReviewState) -> tuple[Row, ...]:
             spread=now.uncertainty.of(one.tracking_uid) if now.uncertainty else None,
             stability=now.stability.of(one.tracking_uid) if now.stability else None,
             is_saved=one.tracking_uid not in unsaved,
+            advice=lung_rads.advice(effective, findings.get(one.tracking_uid, one), last.get(one.tracking_uid)),
         )
         for one in result.findings
     )

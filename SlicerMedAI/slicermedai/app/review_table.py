@@ -8,6 +8,7 @@ from pathlib import Path
 
 from slicermedai.app.review_state import Row
 from slicermedai.domain.cells import text_cell
+from slicermedai.domain.lung_rads import Advice
 from slicermedai.domain.storage import atomic_file
 
 FILE_NAME = "decisions.csv"
@@ -24,6 +25,12 @@ COLUMNS = (
     "changed_ml",
     "added_ml",
     "removed_ml",
+    "nodule_type",
+    "nodule_change",
+    "nodule_mm",
+    "solid_part_mm",
+    "lung_rads",
+    "nodule_entered_by",
     "light",
     "expected_dice",
     "confidence",
@@ -64,7 +71,18 @@ def _cells(row: Row, *, is_named: bool) -> dict[str, str]:
     told |= {"saved": "yes" if row.is_saved else "no"}
     if is_named:
         told |= {"person": text_cell(review.person), "reason": text_cell(review.reason)}
+    if row.advice is not None:
+        told |= _of_nodule(row.advice, is_named=is_named)
     if review.edit is not None:
         numbers = {"changed_ml": review.edit.changed, "added_ml": review.edit.added, "removed_ml": review.edit.removed}
         told |= {"dice_with_network": f"{review.edit.dice:.4f}"} | {key: f"{one:.4f}" for key, one in numbers.items()}
     return told
+
+
+def _of_nodule(advice: Advice, *, is_named: bool) -> dict[str, str]:
+    nodule = advice.nodule
+    told = {"nodule_type": str(nodule.kind), "nodule_change": str(nodule.change)}
+    told |= {"nodule_mm": "" if advice.size is None else f"{advice.size:.1f}"}
+    told |= {"solid_part_mm": "" if nodule.solid_part is None else f"{nodule.solid_part:.1f}"}
+    told |= {"lung_rads": advice.category or f"none: {advice.why_not}"}
+    return told | ({"nodule_entered_by": text_cell(nodule.person)} if is_named else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from slicermedai.app.nodule_words import advice_text
 from slicermedai.app.review_state import Laid, ReviewState, Row
 from slicermedai.app.words import Translate, confidence_text, decision_text, kept_state_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
@@ -117,6 +118,7 @@ def detail_text(row: Row | None, state: ReviewState, tr: Translate = untranslate
         _spread_text(row, state, tr),
         _stability_text(row, tr),
         _edit_text(row.review, tr),
+        advice_text(row.advice, tr),
         "" if row.finding.region is not None else tr("It is about the whole image, and has no place in it."),
     ]
     return "\n".join(line.strip() for line in lines if line)

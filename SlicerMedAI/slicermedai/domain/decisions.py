@@ -75,7 +75,8 @@ def is_edited(result: AnalysisResult, finding: Finding) -> bool:
 def last_decisions(result: AnalysisResult) -> dict[str, Review]:
     """The last review of each finding by its tracking UID, and of the whole by :data:`WHOLE`.
 
-    Who accepts an edited finding accepts the edit: its voxels stay, and the decision is theirs.
+    Who accepts an edited finding accepts the edit: its voxels stay, and the decision is theirs. What a person entered
+    of a nodule stays until it is entered anew or taken back, or the finding is rejected.
     """
     last: dict[str, Review] = {}
     for review in result.reviews:
@@ -84,10 +85,18 @@ def last_decisions(result: AnalysisResult) -> dict[str, Review]:
 
 
 def _on_top(before: Review | None, review: Review) -> Review:
+    if before is not None and review.nodule is None and review.decision is not Decision.REJECTED:
+        review = dataclasses.replace(review, nodule=before.nodule)
     if before is None or before.decision is not Decision.EDITED or review.decision is not Decision.ACCEPTED:
         return review
-    reason, rating = review.reason or before.reason, review.rating or before.rating
-    return dataclasses.replace(before, person=review.person, time=review.time, reason=reason, rating=rating)
+    return dataclasses.replace(
+        before,
+        person=review.person,
+        time=review.time,
+        reason=review.reason or before.reason,
+        rating=review.rating or before.rating,
+        nodule=review.nodule,
+    )
 
 
 def _check_known(result: AnalysisResult, last: dict[str, Review]) -> None:

@@ -13,6 +13,7 @@ from slicermedai.domain.codes import Code
 from slicermedai.domain.course import Course, Moment
 from slicermedai.domain.finding import Finding, Interval, Region
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.nodule import Nodule
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.stability import Stability
 from slicermedai.domain.study import SeriesRef, Study
@@ -85,6 +86,7 @@ class Review:
     """One decision by a named person about one finding; ``region`` and ``edit`` only where it was edited.
 
     ``rating`` is from 1 (unusable) to 5 (excellent), where the person gave one; it is about the network's answer.
+    ``nodule`` is what a person entered of a lung nodule; it stays where later decisions do not say it again.
     """
 
     tracking_uid: str
@@ -95,6 +97,7 @@ class Review:
     region: Region | None = None
     rating: int | None = None
     edit: EditDistance | None = None
+    nodule: Nodule | None = None
 
     def __post_init__(self) -> None:
         if self.rating is not None and self.rating not in RATINGS:

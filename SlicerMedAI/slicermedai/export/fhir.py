@@ -165,7 +165,7 @@ def report(saying: Saying) -> Json:
     result, context, ids = saying.result, saying.context, saying.ids
     based, day = orders(context.header), study_date(context.header)
     found = [ids.reference("Observation", group_name(number)) for number in range(1, len(result.findings) + 1)]
-    told: tuple[Any, ...] = (words.outcome(result), words.standing(result), words.RESEARCH)
+    told: tuple[Any, ...] = (words.outcome(result), words.standing(result), words.RESEARCH, *words.entered(result))
     return {
         "resourceType": "DiagnosticReport",
         "id": ids.of("report"),

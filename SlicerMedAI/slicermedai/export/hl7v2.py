@@ -158,7 +158,8 @@ def _all(result: AnalysisResult, context: ExportContext) -> Iterator[_Seen]:
         yield _without_findings(result)
     for number, finding in enumerate(result.findings, 1):
         yield from _finding(finding, str(number))
-    texts = (words.RESEARCH, words.standing(result), words.outcome(result), *subject.warnings(result))
+    said = (words.RESEARCH, words.standing(result), words.outcome(result))
+    texts = (*said, *words.entered(result), *subject.warnings(result))
     pieces = [piece for text in texts for piece in _pieces(text)]
     for number, piece in enumerate(pieces, 1):
         yield _Seen(kind="TX", name=_NARRATIVE, value=_escaped(piece), group=str(number))

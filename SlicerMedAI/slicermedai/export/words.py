@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from slicermedai.domain import lung_rads
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.export import subject
@@ -82,6 +83,12 @@ def summary(result: AnalysisResult) -> str:
     return f"AI result, {calibration(result)}, {verified}, research use only"
 
 
+def entered(result: AnalysisResult) -> tuple[str, ...]:
+    """What people entered of lung nodules, and what it suggests: a line for each that they entered a type of."""
+    said = ((number, lung_rads.in_words(result, one)) for number, one in enumerate(result.findings, 1))
+    return tuple(f"Of finding {number}: {text}" for number, text in said if text)
+
+
 def lines(result: AnalysisResult) -> Iterator[str]:
     """The whole result, one statement a line, indented by two spaces below its finding."""
     yield outcome(result)
@@ -89,6 +96,7 @@ def lines(result: AnalysisResult) -> Iterator[str]:
     yield from subject.warnings(result)
     for number, finding in enumerate(result.findings, 1):
         yield from _finding(number, finding)
+    yield from entered(result)
     yield f"Weights SHA-256: {result.provenance.weights_sha256}"
     yield f"Finished: {result.provenance.finished}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from slicermedai.domain.decisions import WHOLE
+from slicermedai.domain import lung_rads
+from slicermedai.domain.decisions import WHOLE, decided
 from slicermedai.domain.finding import Box, Confidence, ConfidenceState, Finding, Interval, Measurement, Point
 from slicermedai.domain.result import AnalysisResult, Quality, Review
 from slicermedai.domain.study import Identity
@@ -88,7 +89,15 @@ def reviews_section(result: AnalysisResult) -> Html:
     if any(review.rating or review.edit for review in result.reviews):
         headings = (*headings, "Rating", "Edit")
         rows = [(*row, *_told_of(review)) for row, review in zip(rows, result.reviews, strict=True)]
-    return section("reviews", "Review", table("Decisions about findings", headings, rows))
+    return section("reviews", "Review", table("Decisions about findings", headings, rows), _entered(result))
+
+
+def _entered(result: AnalysisResult) -> Html:
+    """What people entered of lung nodules, and what size and type suggest: a person's words, not the model's."""
+    now = decided(result)
+    said = ((one.label.name, lung_rads.in_words(now, one)) for one in now.findings)
+    told = [f"{name}: {text}" for name, text in said if text]
+    return items(told) if told else Html("")
 
 
 def confidence_words(confidence: Confidence) -> Html:

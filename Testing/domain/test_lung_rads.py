@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from slicermedai.domain.lung_rads import mean_diameter, suggest
+from slicermedai.domain.nodule import Change, NoduleType
 from slicermedai.errors import InputError
-from slicermedai.measure.lung_rads import Change, NoduleType, mean_diameter, suggest
 
 SOLID, PART, NON = NoduleType.SOLID, NoduleType.PART_SOLID, NoduleType.NON_SOLID
 BASELINE, NEW, GROWING = Change.BASELINE, Change.NEW, Change.GROWING

@@ -1,0 +1,240 @@
+"""What the size of a lung nodule alone suggests in Lung-RADS v2022; a person decides.
+
+Source: American College of Radiology, Lung-RADS v2022 (November 2022); Christensen et al., "ACR Lung-RADS v2022:
+Assessment Categories and Management Recommendations", J Am Coll Radiol 2024;21:473-488. Of that table only what
+size, type and growth decide is here: juxtapleural, airway and cystic nodules, slow growth, suspected infection, the
+steps down after follow-up and category 4X need a reader.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from slicermedai.domain.decisions import last_decisions
+from slicermedai.domain.finding import Finding
+from slicermedai.domain.nodule import Change, Nodule, NoduleType
+from slicermedai.domain.result import AnalysisResult, Decision, Review
+from slicermedai.domain.study import Identity
+from slicermedai.errors import InputError
+
+SOURCE = "ACR Lung-RADS v2022, by size alone"
+CAUTION = "Suggestion only: it rests on the nodule type and change that a person entered, and a person decides."
+_NODULE = ("SCT", "27925004")
+_LONG_AXIS, _SHORT_AXIS = ("SCT", "103339001"), ("SCT", "103340004")
+_LUNG = frozenset({"lung", "lungs", "pulmonary"})
+_OF_NO_ORGAN = frozenset({"left", "right", "nodule", "nodules"})
+_WORD = re.compile(r"[^\W\d_]+")
+_FROM_RESULT, _FROM_PERSON = "as measured in this result", "as the person measured it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A Lung-RADS category ("2", "3", "4A", "4B") and where it comes from."""
+
+    category: str
+    source: str = SOURCE
+    caution: str = CAUTION
+
+    @property
+    def in_words(self) -> str:
+        """One line for people."""
+        return f"Lung-RADS {self.category} ({self.source}). {self.caution}"
+
+
+# For each change: from which mean diameter (mm) on which category; "" where size alone does not decide.
+_SOLID = {
+    Change.BASELINE: ((0.0, "2"), (6.0, "3"), (8.0, "4A"), (15.0, "4B")),
+    Change.NEW: ((0.0, "2"), (4.0, "3"), (6.0, "4A"), (8.0, "4B")),
+    Change.GROWING: ((0.0, "4A"), (8.0, "4B")),
+}
+_NON_SOLID = {
+    Change.BASELINE: ((0.0, "2"), (30.0, "3")),
+    Change.NEW: ((0.0, "2"), (30.0, "3")),
+    Change.GROWING: ((0.0, "2"), (30.0, "")),
+}
+_SOLID_PART = {
+    Change.BASELINE: ((0.0, "3"), (6.0, "4A"), (8.0, "4B")),
+    Change.NEW: ((0.0, "4A"), (4.0, "4B")),
+    Change.GROWING: ((0.0, "4A"), (4.0, "4B")),
+}
+_SMALL_PART_SOLID = {Change.BASELINE: "2", Change.NEW: "3"}  # less than 6 mm in all
+
+
+def mean_diameter(long_axis: float, short_axis: float) -> float:
+    """The mean of both axes in mm, to one decimal as Lung-RADS reports it (halves up)."""
+    return math.floor((long_axis + short_axis) / 2 * 10 + 0.5) / 10
+
+
+def suggest(
+    kind: NoduleType | None,
+    diameter: float,
+    *,
+    change: Change | None,
+    solid_part: float | None = None,
+) -> Suggestion:
+    """The category that size suggests.
+
+    Parameters
+    ----------
+    kind, change:
+        As a person entered them. For a part-solid nodule "new" and "growing" are said of its solid component.
+    diameter:
+        Mean diameter of the whole nodule in mm, see :func:`mean_diameter`.
+    solid_part:
+        Mean diameter of the solid component in mm; a part-solid nodule needs it.
+
+    Raises
+    ------
+    InputError
+        Type, change or the solid component was not entered, a size is no length, or the table has no row that size
+        alone decides.
+    """
+    if not isinstance(kind, NoduleType):
+        raise InputError("the type of the nodule was not entered", attribute="kind", advice="A person has to say it.")
+    if not isinstance(change, Change):
+        raise InputError("baseline, new or growing was not entered", attribute="change", advice="Compare and say it.")
+    size = _length(diameter, "diameter")
+    if kind is NoduleType.PART_SOLID:
+        return _part_solid(size, change, solid_part)
+    rows = _SOLID if kind is NoduleType.SOLID else _NON_SOLID
+    return _suggestion(_row(rows[change], size))
+
+
+def is_nodule(finding: Finding) -> bool:
+    """True for a finding that is coded as a nodule, of whatever organ."""
+    code = finding.label.type
+    return (code.scheme, code.value) == _NODULE
+
+
+def refusal(result: AnalysisResult, finding: Finding) -> str:
+    """Why the table is not for ``finding``; "" where it is.
+
+    It is for lung nodules in CT: a label that names another organ, or says more than "nodule" without naming the lung,
+    is refused, and so are weights for demonstration.
+    """
+    if not is_nodule(finding):
+        return "it is not labelled as a nodule"
+    said = {word.lower() for word in _WORD.findall(finding.label.name)}
+    if not said & _LUNG and said - _OF_NO_ORGAN:
+        return "its label does not say that it is of the lung"
+    if result.provenance.demonstration:
+        return "demonstration weights found it"
+    if not result.sources or any(one.modality != "CT" for one in result.sources):
+        return "the images are not known to be CT"
+    return ""
+
+
+def measured(finding: Finding) -> float | None:
+    """The mean of long and short axis in mm, to one decimal; None where either was not measured."""
+    sizes = {(one.name.scheme, one.name.value): one.value for one in finding.measurements if not one.missing}
+    both = [sizes.get(name, math.nan) for name in (_LONG_AXIS, _SHORT_AXIS)]
+    return mean_diameter(*both) if all(math.isfinite(one) and one > 0 for one in both) else None
+
+
+def suggested(result: AnalysisResult, finding: Finding, nodule: Nodule) -> Suggestion:
+    """What the size of ``finding`` and what a person entered of it suggest.
+
+    ``finding`` as it is with all decisions: of one that was edited the sizes are missing, and so is the suggestion
+    where the person did not measure it.
+
+    Raises
+    ------
+    InputError
+        The table is not for this finding, its size is not known, or as :func:`suggest`.
+    """
+    why_not = refusal(result, finding)
+    if why_not:
+        raise InputError(why_not, attribute="finding", advice="Lung-RADS is for lung nodules in CT.")
+    size = nodule.diameter or measured(finding)
+    if size is None:
+        raise InputError("its size was not measured", attribute="diameter", advice="Measure it, and enter its size.")
+    return suggest(nodule.kind, size, change=nodule.change, solid_part=nodule.solid_part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a person entered of a finding, and what follows: a category, or ``why_not``.
+
+    ``size`` is the mean diameter in mm that counts, None where nobody measured it; ``measured_by_person`` tells whose.
+    """
+
+    nodule: Nodule
+    size: float | None
+    category: str = ""
+    why_not: str = ""
+
+    @property
+    def measured_by_person(self) -> bool:
+        """True where the person measured the size, and not the result."""
+        return self.nodule.diameter is not None
+
+
+def advice(result: AnalysisResult, finding: Finding, review: Review | None) -> Advice | None:
+    """What follows from the last decision about ``finding``, which is as it is with all decisions.
+
+    None where no type was entered, or it was taken back, or the finding rejected.
+    """
+    nodule = review.nodule if review is not None and review.decision is not Decision.REJECTED else None
+    if nodule is None or nodule.kind is None:
+        return None
+    size = nodule.diameter or measured(finding)
+    try:
+        category = suggested(result, finding, nodule).category
+    except InputError as error:
+        return Advice(nodule=nodule, size=size, why_not=error.message)
+    return Advice(nodule=nodule, size=size, category=category)
+
+
+def in_words(result: AnalysisResult, finding: Finding) -> str:
+    """What a person entered of ``finding``, what that suggests or why it suggests nothing, and who entered it.
+
+    "" where nobody entered a type. On the pseudonymous route people have no names.
+    """
+    found = advice(result, finding, last_decisions(result).get(finding.tracking_uid))
+    if found is None:
+        return ""
+    who = found.nodule.person if found.nodule.person and result.study.identity is Identity.KEEP else "a person"
+    if not found.category:
+        return f"{_said(found)}, entered by {who}. No Lung-RADS suggestion: {found.why_not}."
+    told = f"Lung-RADS {found.category} ({SOURCE})"
+    return f"{_said(found)}: {told}. Suggestion by size and type entered by {who}; a person decides."
+
+
+def _said(found: Advice) -> str:
+    """ "Lung nodule, part-solid (solid part 4.0 mm), baseline, mean diameter 7.3 mm as measured in this result"."""
+    nodule = found.nodule
+    solid = f" (solid part {nodule.solid_part:.1f} mm)" if nodule.solid_part is not None else ""
+    where = _FROM_PERSON if found.measured_by_person else _FROM_RESULT
+    diameter = f", mean diameter {found.size:.1f} mm {where}" if found.size is not None else ""
+    return f"Lung nodule, {nodule.kind}{solid}, {nodule.change}{diameter}"
+
+
+def _part_solid(size: float, change: Change, solid_part: float | None) -> Suggestion:
+    if solid_part is None:
+        raise InputError("a part-solid nodule needs the size of its solid component", attribute="solid_part")
+    solid = _length(solid_part, "solid_part")
+    if solid > size:
+        raise InputError("the solid component is larger than the nodule", attribute="solid_part")
+    if size < 6 and change in _SMALL_PART_SOLID:
+        if change is Change.NEW and solid >= 4:
+            return _suggestion("")
+        return _suggestion(_SMALL_PART_SOLID[change])
+    return _suggestion(_row(_SOLID_PART[change], solid))
+
+
+def _row(rows: tuple[tuple[float, str], ...], size: float) -> str:
+    return [category for least, category in rows if size >= least][-1]
+
+
+def _suggestion(category: str) -> Suggestion:
+    if not category:
+        raise InputError("size alone does not decide this nodule", attribute="diameter", advice="A reader has to.")
+    return Suggestion(category=category)
+
+
+def _length(value: float, name: str) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise InputError("is no length in mm", attribute=name)
+    return math.floor(value * 10 + 0.5) / 10
