@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import slicer
 
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
+from slicermedai.scene.render import ORIENTATIONS
+from slicermedai.scene.views import DrawingScene, SliceView, opened
 from Testing.scene.samples import SmallHead, small_head
 
 
@@ -42,3 +46,11 @@ def empty_result(result: AnalysisResult) -> AnalysisResult:
     from slicermedai.domain.result import Status
 
     return dataclasses.replace(result, status=Status.NO_FINDING, findings=(), quality=())
+
+
+@pytest.fixture(scope="module")
+def slice_views() -> Iterator[dict[str, SliceView]]:
+    """Three small views, kept for a whole file: made anew they would take longer than what they show."""
+    with ExitStack() as stack:
+        drawing = stack.enter_context(DrawingScene(""))
+        yield {one: stack.enter_context(opened(SliceView(drawing, one, (120, 120)))) for one in ORIENTATIONS}

@@ -21,6 +21,8 @@ VENTRICLE_UID = "2.25.22222222222222222222222222222222"
 SERIES_UID = "2.25.301"
 BRAIN_COLOR = (40, 200, 80)
 VENTRICLE_COLOR = (230, 60, 200)
+IN_VENTRICLE = 12.0, 8.0, 20.0
+"""LPS mm: the middle of a voxel of the left ventricle, where the head has voxels of 8 mm."""
 LEFT = Code(value="7771000", scheme="SCT", meaning="Left")
 VENTRICLE = Code(value="66720007", scheme="SCT", meaning="Lateral ventricle")
 

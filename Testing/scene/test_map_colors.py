@@ -117,6 +117,15 @@ def test_tables_are_used_again_and_go_with_the_result(scene: slicer.vtkMRMLScene
     assert not identity.marked_nodes(scene, shown.key)
 
 
+def test_a_result_whose_map_was_laid_over_the_image_is_cleared_with_its_legend(scene: slicer.vtkMRMLScene) -> None:
+    head = small_head()
+    (node,) = (shown := show(mapped(head, a_map(head)), scene)).map_nodes
+    lay(node, share=0)
+    clear(shown, scene)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode") == 0
+    assert not identity.marked_nodes(scene, shown.key)
+
+
 @pytest.mark.parametrize("codes", ["SPL", "IAR", "PSR"])
 @pytest.mark.parametrize("kind", [MapKind.PROBABILITY, MapKind.UNCERTAINTY])
 def test_a_map_of_the_left_ventricle_is_drawn_on_the_right_in_its_hue(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,16 +25,13 @@ from slicermedai.scene import render, skin
 from slicermedai.scene.clear import clear
 from slicermedai.scene.letters import edge_letters
 from slicermedai.scene.show import show
-from slicermedai.scene.views import DrawingScene, SliceView, opened
+from slicermedai.scene.views import SliceView
 from slicermedai.scene.volumes import to_matrix
 from Testing.fixtures.grids import ORIENTATIONS
-from Testing.scene.samples import BRAIN_COLOR, VENTRICLE_COLOR, SmallHead, small_head
+from Testing.scene.samples import BRAIN_COLOR, IN_VENTRICLE, VENTRICLE_COLOR, SmallHead, small_head
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (300, 300)
-SMALL = (120, 120)
-IN_VENTRICLE = 12.0, 8.0, 20.0
-"""LPS mm: the middle of a voxel of the left ventricle, where the head has voxels of 8 mm."""
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -105,14 +100,6 @@ def test_the_side_does_not_depend_on_how_the_scan_was_stored(codes, tmp_path: Pa
     views = pictures_of(small_head(codes=codes, spacing=8.0), tmp_path)
     assert 0.52 < middle(near(pixels(views["axial"]), VENTRICLE_COLOR))[0] < 0.62
     assert 0.52 < middle(near(pixels(views["coronal"]), VENTRICLE_COLOR))[0] < 0.62
-
-
-@pytest.fixture(scope="module")
-def slice_views() -> Iterator[dict[str, SliceView]]:
-    """Three views, kept for all orientations: made anew they would take longer than what they show."""
-    with ExitStack() as stack:
-        drawing = stack.enter_context(DrawingScene(""))
-        yield {one: stack.enter_context(opened(SliceView(drawing, one, SMALL))) for one in render.ORIENTATIONS}
 
 
 def slices_of(head: SmallHead, views: dict[str, SliceView], folder: Path) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ def clear(shown: AnalysisResult | Shown, scene: Any) -> int:
     and storage nodes go with their data nodes.
     """
     key = shown.key if isinstance(shown, Shown) else identity.result_key(shown)
-    nodes = identity.marked_nodes(scene, key)
+    nodes = [one for one in identity.marked_nodes(scene, key) if not one.IsA("vtkMRMLDisplayNode")]
     for node in nodes:
         remove(node, scene)
     return len(nodes)
