@@ -161,7 +161,7 @@ def test_dark_padding_within_the_field_is_air_as_before_and_warns_of_nothing(a_c
 def test_padding_that_was_cut_to_the_bits_stored_is_still_padding_and_bone_of_that_value_is_bone(
     a_ct_head: Volume, write: Write
 ) -> None:
-    """63536 in twelve bits is 2096, which is 1072 HU: some writers have it so, and our own copies without unused bits."""
+    """63536 in twelve bits is 2096, which is 1072 HU: some writers have it so, and copies without unused bits."""
     array = np.array(a_ct_head.array)
     array[:, :3] = 1072
     array[4, 20, 18] = 1072

@@ -13,6 +13,7 @@ from pydicom import Dataset
 
 from slicermedai.dicom.acquisition import acquisition_of
 from slicermedai.dicom.choice import choose, listing
+from slicermedai.dicom.contradictions import contradictions_of
 from slicermedai.dicom.file_list import is_file_list, load_file_list
 from slicermedai.dicom.files import integer_of, text_of
 from slicermedai.dicom.gate import Stack, judge
@@ -322,8 +323,10 @@ def _warnings(chosen: SeriesFiles, found: Scan, stack: Stack, pixels: Pixels) ->
             f"ImagesInAcquisition says {stated} images, and {here} are here: the ends of the stack may be missing."
         )
     first = stack.planes[0]
-    if chosen.modality == "CT" and (reason := no_hounsfield(pixels.datasets[first.file], first.frame, pixels.array)):
+    header = pixels.datasets[first.file]
+    if chosen.modality == "CT" and (reason := no_hounsfield(header, first.frame, pixels.array)):
         said.append(reason)
+    said += contradictions_of(header, stack)
     if pixels.enclosed:
         said.append(
             f"PixelPaddingValue lies within the image in {pixels.enclosed} slices, where it may be a measured value: "

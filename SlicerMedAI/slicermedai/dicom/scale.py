@@ -77,6 +77,8 @@ def no_hounsfield(header: Dataset, frame: int, array: NDArray[Any]) -> str:
         reason = "RescaleIntercept is missing"
     elif _rescale_type(header, frame) != "HU":
         reason = "RescaleType says that they are something else"
+    elif header.get("PixelRepresentation") == 0 and float(frame_value(header, frame, "RescaleIntercept")) >= 0:
+        reason = "by PixelRepresentation and RescaleIntercept none of them can be below 0, as air and fat are"
     elif int(array.max()) > _LARGEST_HU:
         reason = f"they go beyond {_LARGEST_HU}, as where PixelRepresentation or RescaleIntercept is wrong"
     else:
