@@ -155,13 +155,13 @@ class BatchRun(Choosing):
     def _with_files(self, activity: str) -> None:
         """The files of series are listed first, where series were ticked."""
         if self.series:
-            self._begin(lambda: Listing(self.series, self._files_of), activity)
+            self._try(lambda: Listing(self.series, self._files_of), activity)
         else:
             self._go_on(activity, [])
 
     def _go_on(self, activity: str, files: Sequence[str]) -> None:
         if activity == PREVIEW:
-            self._begin(lambda: ask(PREVIEW, plan=self.plan(files)), PREVIEW)
+            self._try(lambda: ask(PREVIEW, plan=self.plan(files)), PREVIEW)
         else:
             self._run(files)
 
@@ -178,16 +178,7 @@ class BatchRun(Choosing):
         )
 
     def _ask(self, what: str, **request: Any) -> None:
-        self._begin(lambda: ask(what, **request), what)
-
-    def _begin(self, begin: Callable[[], Working], activity: str) -> None:
-        try:
-            self._working = begin()
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
-            return
-        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": ""}
-        self._set(activity=activity, **begun)
+        self._try(lambda: ask(what, **request), what)
 
     def _poll_working(self, working: Any) -> None:
         super()._poll_working(working)
@@ -245,7 +236,7 @@ class BatchRun(Choosing):
             self.ready.emit(working.answer[self._wanted])
         elif activity == GATHER:
             self._set(phase=Phase.IDLE)
-            self._begin(lambda: self._add(self._objects), IMPORT)
+            self._try(lambda: self._add(self._objects), IMPORT)
         else:
             self._done(words.added_text(working.added, working.refused, tr))
 

@@ -74,7 +74,7 @@ class MarkAnswers(MarkChoice):
         """Ask where the marks rest; take in what was said."""
         if self._due is not None and time.monotonic() >= self._due and not self._is_keeping:
             self._due = None
-            self._try(self._ask)
+            self._act(self._ask)
         super().poll()
         if self.busy:
             self._set(since=int(time.monotonic() - self._began))
@@ -202,7 +202,7 @@ class MarkAnswers(MarkChoice):
         """Start the whole run with these marks: it gives the same, with SEG and SR where there are DICOM files."""
         if self.can_keep:
             self._stage.stop()
-            self._try(self._begin_keeping)
+            self._act(self._begin_keeping)
 
     def _begin_keeping(self) -> None:
         assert self._session is not None
@@ -245,7 +245,7 @@ class MarkAnswers(MarkChoice):
         elif self._installation is None and self._looking is None:
             self._set(phase=Phase.IDLE, activity="", stage="", progress=0.0, since=0)
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _act(self, act: Callable[[], object]) -> None:
         """Whatever keeps it from starting becomes the message."""
         try:
             act()

@@ -36,17 +36,17 @@ class MarkRun(MarkAnswers):
         if kind == self.state.placing:
             self._stage.stop()
         elif self.can_mark:
-            self._try(lambda: self._stage.begin(kind, self.state.structure))
+            self._act(lambda: self._stage.begin(kind, self.state.structure))
 
     def add_point(self, position: Place, *, inside: bool) -> None:
         """Mark a place, LPS mm, as a click there would."""
         if self.can_mark:
-            self._try(lambda: self._stage.add_point(self.state.structure, position, inside=inside))
+            self._act(lambda: self._stage.add_point(self.state.structure, position, inside=inside))
 
     def add_box(self, middle: Place, edge: float) -> None:
         """Mark a cube of ``edge`` mm around ``middle``, LPS mm."""
         if self.can_mark and edge > 0:
-            self._try(lambda: self._stage.add_box(self.state.structure, middle, edge))
+            self._act(lambda: self._stage.add_box(self.state.structure, middle, edge))
 
     def remove(self, number: int) -> None:
         """Take one mark away, by its place in the table from 0."""

@@ -190,8 +190,3 @@ def read_meshes(path: Path) -> dict[str, Mesh]:
     with np.load(path, allow_pickle=False) as held:
         uids = [name.removesuffix(".faces") for name in held.files if name.endswith(".faces")]
         return {uid: (held[f"{uid}.vertices"], held[f"{uid}.faces"], held[f"{uid}.normals"]) for uid in uids}
-
-
-def has_copies(folder: Path) -> bool:
-    """True where the run of the result in ``folder`` left de-identified copies of its image."""
-    return folder.parent.joinpath("dicom", "source").is_dir()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from slicermedai.app import plan_words as words
-from slicermedai.app.plan_ask import Child, Errand, has_copies
+from slicermedai.app.image_files import files_to_read, image_files
+from slicermedai.app.plan_ask import Child, Errand
 from slicermedai.app.plan_choice import Planning
 from slicermedai.app.plan_roles import roles_in
 from slicermedai.app.plan_state import Around, Stage, numbers_of
@@ -77,28 +78,13 @@ class Answered(Planning):
             self._try(lambda: comparing, COMPARE)
 
     def _files(self, result: AnalysisResult) -> Sequence[str]:
-        """Where the image can be read again: files, or one word for the run's own copies; else nothing.
+        return image_files(result, self._source, self._around.files_of)
 
-        A pseudonymous result is never shown on files that it was not made of.
-        """
-        if has_copies(self._source):
-            return ("copies",)
-        if result.study.identity is Identity.DEIDENTIFY:
-            return ()
-        found = (self._around.files_of(series.series_uid) for series in result.sources if series.series_uid)
-        return next((files for files in found if files), ())
-
-    def _try(self, begin: Callable[[], Any], activity: str) -> None:
+    def _try(self, begin: Callable[[], Any], activity: str, *, message: str = "") -> None:
         if isinstance(self._working, Errand):  # surfaces, that are of an earlier plan now
             self._working.drop()
             self._working, self._shows_old = None, True
-        try:
-            self._working = begin()
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
-            return
-        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None}
-        self._set(activity=activity, message="" if activity != SHAPES else self.state.message, **begun)
+        super()._try(begin, activity, message=message if activity != SHAPES else self.state.message)
 
     def _end(self, working: Errand) -> None:
         try:
@@ -239,10 +225,11 @@ class Answered(Planning):
         if result is None:
             return
         folder = Path(answer["folder"])
-        found = (self._around.files_of(uid) for uid in answer["series"])
-        own = answer["identity"] == Identity.KEEP.value
-        files = ("copies",) if has_copies(folder) else next((one for one in found if one), ()) if own else ()
-        more = {"folder": str(self.state.folder), "files": [str(one) for one in self._files(result)]}
+        files = files_to_read(folder, answer["series"], Identity(answer["identity"]), self._around.files_of)
+        more = {
+            "folder": str(self.state.folder),
+            "files": [str(one) for one in self._files(result)],
+        }
         more |= {"phase": str(folder), "phase_files": [str(one) for one in files]}
         self._try(lambda: self.child.ask(JOIN, plan=self.state.plan, **more), JOIN)
 

@@ -84,6 +84,16 @@ class Presenter(ABC):
     def _end(self, working: Any) -> None:
         """The work has ended."""
 
+    def _try(self, begin: Callable[[], Any], activity: str, *, message: str = "") -> None:
+        """Begin one thing to work on, ``message`` beside it; what keeps it from beginning is told in words."""
+        try:
+            self._working = begin()
+        except MedAIError as error:
+            self._set(phase=Phase.FAILED, message=str(error))
+            return
+        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None}
+        self._set(activity=activity, message=message, **begun)
+
     def _ask_and_install(self, packages: Sequence[str], *, model: str = "", ask: Ask, **more: Any) -> None:
         """Look in a child what installing would do, ask the person once that is known, and begin where they agree."""
         if self.busy or not (packages or model):

@@ -19,7 +19,7 @@ from slicermedai.app.report_words import sent_text
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.routes import check_destination
-from slicermedai.errors import IdentityError, JobCancelled, MedAIError
+from slicermedai.errors import IdentityError, JobCancelled
 from slicermedai.jobs.inquiry import Inquiry
 
 LIST, SEND, RETRY, FORGET, INSTALL = "list", "send", "retry", "forget", "install"
@@ -126,17 +126,9 @@ class OutboxRun(Presenter):
         if same:
             self._try(lambda: start_changing(what, same, self._servers()), what)
 
-    def _try(self, begin: Callable[[], Inquiry], activity: str) -> None:
-        if self.busy:
-            return
-        try:
-            self._working = begin()
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
-            return
-        told = self.state.message if activity == LIST else ""
-        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": told}
-        self._set(activity=activity, **begun)
+    def _try(self, begin: Callable[[], Any], activity: str, *, message: str = "") -> None:
+        if not self.busy:
+            super()._try(begin, activity, message=self.state.message if activity == LIST else message)
 
     def _end(self, working: Inquiry) -> None:
         activity, error = self.state.activity, working.error

@@ -102,15 +102,6 @@ class ReportRun(Choosing):
         shown = self.state.shown
         return shown.folder if shown else Path(self.state.asked.folder).expanduser().absolute()
 
-    def _try(self, begin: Callable[[], Working], activity: str) -> None:
-        try:
-            self._working = begin()
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
-            return
-        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": ""}
-        self._set(activity=activity, **begun)
-
     def _export(self) -> None:
         earlier = self.state.asked.earlier
         job = ExportJob(source=str(self._source), output=str(self._output), formats=self.to_write, earlier=earlier)

@@ -16,7 +16,6 @@ from slicermedai.jobs.inquiry import Inquiry
 CHILD = "slicermedai.app.review_answer"
 OPENED, IMAGE, REVIEWS = "opened", "image", "reviews"
 """The kinds of what lies in the folder between both processes."""
-_COPIES = ("dicom", "source")
 
 
 class Errand(Inquiry):
@@ -59,8 +58,3 @@ def start_reading(folder: Path, files: Sequence[str | Path]) -> Errand:
 def start_keeping(folder: Path, reviews: Sequence[Review]) -> Errand:
     """Start to save ``reviews`` as a new result beside the one in ``folder``; the answer is the new folder."""
     return Errand("keep", folder, reviews=reviews)
-
-
-def has_copies(folder: Path) -> bool:
-    """True where the run of the result in ``folder`` left de-identified copies of its image."""
-    return folder.parent.joinpath(*_COPIES).is_dir()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from slicermedai.app import review_words as words
+from slicermedai.app.image_files import image_files
 from slicermedai.app.result_choice import LOOK
-from slicermedai.app.review_ask import Errand, has_copies, start_keeping, start_opening, start_reading
+from slicermedai.app.review_ask import Errand, start_keeping, start_opening, start_reading
 from slicermedai.app.review_nodule import NoduleReviewing
 from slicermedai.app.review_state import Around, Laid, Stage
 from slicermedai.app.review_table import write_table
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError
@@ -101,15 +101,6 @@ class ReviewRun(NoduleReviewing):
         gone = {"folder": None, "result": None, "saved": None, "remark": "", "chosen": "", "editing": ""}
         self._set(**gone, undone=(), in_scene=False, has_image=False, has_regions=False, laid=Laid())
 
-    def _try(self, begin: Callable[[], Errand], activity: str) -> None:
-        try:
-            self._working = begin()
-        except MedAIError as error:
-            self._set(phase=Phase.FAILED, message=str(error))
-            return
-        begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None, "message": ""}
-        self._set(activity=activity, **begun)
-
     def _end(self, working: Errand) -> None:
         try:
             if working.error is not None:
@@ -147,23 +138,11 @@ class ReviewRun(NoduleReviewing):
         self._opened(Path(working.answer["folder"]))
         self._set(result=result, folder=Path(working.answer["folder"]))
         self._remember_folder()
-        files = () if self._scene.has_image(result) else self._files(result)
+        files = () if self._scene.has_image(result) else image_files(result, self._source, self._around.files_of)
         if files:
             self._try(lambda: start_reading(self._source, files), IMAGE)
         else:
             self._show(None)
-
-    def _files(self, result: AnalysisResult) -> Sequence[str]:
-        """Where the image can be read again: a list of files, or one word for the run's own copies; else nothing.
-
-        A pseudonymous result is never shown on files that it was not made of.
-        """
-        if has_copies(self._source):
-            return ("copies",)
-        if result.study.identity is Identity.DEIDENTIFY:
-            return ()
-        found = (self._around.files_of(series.series_uid) for series in result.sources if series.series_uid)
-        return next((files for files in found if files), ())
 
     def _show(self, image: Volume | None, why: str = "") -> None:
         result, effective = self.state.result, self.state.effective
