@@ -49,6 +49,16 @@ def test_usual_gaps_and_overlaps_are_not_told(a_head: Volume, write: Write, thic
     assert bool(_said(files)) is told
 
 
+def test_slices_of_two_acquisitions_that_lie_between_one_another_are_told(a_head: Volume, write: Write) -> None:
+    files = write(a_head)
+    for place, path in enumerate(files):
+        faults.set_value([path], "AcquisitionNumber", 1 + place // 2)
+    assert _said(files) == "", "a table that moves on step by step"
+    for place, path in enumerate(files):
+        faults.set_value([path], "AcquisitionNumber", 1 + place % 2)
+    assert "The slices of 2 acquisitions lie between one another" in _said(files)
+
+
 def test_a_tilt_that_the_positions_do_not_have_is_told_and_one_that_they_have_is_not(
     a_ct_head: Volume, write: Write
 ) -> None:

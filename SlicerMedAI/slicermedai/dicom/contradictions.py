@@ -27,6 +27,7 @@ def contradictions_of(header: Dataset, stack: Stack) -> Iterator[str]:
     """Sentences for people, without patient data; ``header`` is that of the first slice of ``stack``."""
     with quiet():
         yield from _gap(header, stack)
+        yield from _between(stack)
         if header.get("Modality") == "CT":
             yield from _tilt(header, stack)
             yield from _field(header, stack)
@@ -40,6 +41,17 @@ def _gap(header: Dataset, stack: Stack) -> Iterator[str]:
         yield (
             f"Slices are {thick:.3g} mm thick (SliceThickness) and {apart:.3g} mm apart: what lies between them was "
             "not imaged, or every other slice is missing; volumes take it as the slices beside it."
+        )
+
+
+def _between(stack: Stack) -> Iterator[str]:
+    """Slices of several acquisitions in turn: one even stack, be it of one body or of a body that moved."""
+    numbers = [plane.acquisition[0] for plane in stack.planes]
+    period = len(set(numbers))
+    if period > 1 and len(numbers) >= 2 * period and numbers[period:] == numbers[:-period]:
+        yield (
+            f"The slices of {period} acquisitions lie between one another (AcquisitionNumber): where the patient moved "
+            "from one to the next, shapes and volumes are wrong."
         )
 
 
