@@ -7,7 +7,16 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from slicermedai.confidence.appearance import EXTENT, NETWORK, SPACING, TEXTURE, appearance, extents
-from slicermedai.confidence.ood import OodReport, OodState, VolumeRange, fit_ood, fit_volume_ranges, volume_alarms
+from slicermedai.confidence.ood import (
+    OodReport,
+    OodState,
+    VolumeRange,
+    age_doubts,
+    fit_ood,
+    fit_volume_ranges,
+    volume_alarms,
+)
+from slicermedai.confidence.run import origin_of
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
@@ -156,3 +165,29 @@ def test_a_structure_that_some_patients_lack_may_be_absent_and_a_rare_one_has_no
     ranges = fit_volume_ranges(volumes, [(1, "A"), (2, "B"), (3, "C")], subjects=subjects)
     assert [(found.value, found.low > 0) for found in ranges] == [(1, True), (2, False)]
     assert fit_volume_ranges(volumes, [(1, "A"), (2, "B"), (3, "C")], subjects=["one"] * 24) == ()
+
+
+BANDS = (
+    VolumeRange(value=1, name="Brain", low=900, high=2000),
+    VolumeRange(value=1, name="Brain", low=900, high=1600, oldest=18 - 1e-6),
+    VolumeRange(value=2, name="Kidney", low=50, high=300),
+)
+
+
+@pytest.mark.parametrize(
+    ("age", "ml", "rings", "doubts"),
+    [(5.0, 1800.0, 1, 0), (5.0, 1500.0, 0, 0), (30.0, 1800.0, 0, 1), (30.0, 2500.0, 1, 1), (None, 1800.0, 0, 0)],
+)
+def test_patients_of_a_band_are_held_against_their_own_and_others_against_all_with_a_doubt(
+    age: float | None, ml: float, rings: int, doubts: int
+) -> None:
+    assert len(volume_alarms({1: ml, 2: 100.0}, BANDS, age=age)) == rings
+    assert len(age_doubts(BANDS, age=age)) == doubts
+    assert age_doubts(BANDS[:1], age=age) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "years"), [("006M", 0.5), ("026W", 0.498), ("073D", 0.2), ("040Y", 40), ("40Y", None)]
+)
+def test_an_age_of_a_header_is_read_in_any_unit(said: str, years: float | None) -> None:
+    assert origin_of([{"PatientAge": said}]).age == (None if years is None else pytest.approx(years, rel=0.01))

@@ -395,7 +395,9 @@ def test_references_that_reach_beyond_their_image_are_warned_of(
     with (folder / "cases.csv").open(newline="") as stream:
         assert [int(row["beyond"]) for row in csv.DictReader(stream)] == [lost, 0, 0]
     tell(folder)
-    assert f"Warning: References of Body {words}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"Warning: References of Body {words}" in said
+    assert "the label that each was taken for:\n  1 = Body\n" in said
 
 
 # --- cases and labels --------------------------------------------------------------------------------------------

@@ -7,16 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.confidence.appearance import NETWORK
 from slicermedai.confidence.calibrate import Bootstrap, ClassCalibration, calibrate
 from slicermedai.confidence.margins import region_around
+from slicermedai.confidence.ood import age_doubts, volume_alarms
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE
 from slicermedai.domain.geometry import Geometry
-from slicermedai.validate.fitting import _features_of, _looks, _structure, _volume, scope_of
+from slicermedai.validate.fitting import _features_of, _looks, _structure, _volume, scope_of, volume_ranges
 from slicermedai.validate.running import DoneCase
 from slicermedai.validate.segmentation import CaseName, CaseScore, Kind, score
+from slicermedai.validate.subgroups import age_band, ages_of
 from Testing.corpus.trust.phantoms import Phantom, phantoms
+from Testing.inference.tiny_bundle import write_tiny_bundle
 
 
 def a_case(**groups: str) -> DoneCase:
@@ -144,3 +148,36 @@ def test_one_case_with_a_box_is_enough_for_nothing_to_be_fitted(patients: list[P
     made = _structure(1, "Blob", [replace(cases[0], rough=frozenset({1})), *cases[1:]], fitted(cases))
     assert made.rough and not made.is_calibrated and made.patients == len(patients)
     assert (made.dice, made.volume, made.sampled, made.rule, made.sketch) == (None, None, None, None, "")
+
+
+def test_plausible_volumes_are_fitted_for_each_age_band_that_has_patients_enough(bundle_of_one: Manifest) -> None:
+    """Children's are half of those of adults; three old people are too few for a band of their own."""
+    rng, cases = np.random.default_rng(3), []
+    for band, count, middle in (("0 to 17 years", 30, 50.0), ("18 to 39 years", 30, 100.0), ("75 and older", 3, 100.0)):
+        for number in range(count):
+            made = done(PATIENT, agreed=None)
+            volume = float(np.exp(rng.normal(np.log(middle), 0.1)))
+            own = replace(made.scores[1], reference_ml=volume)
+            cases.append(replace(made, subject=f"{band} {number}", scores={1: own}, groups={"age": band}))
+    ranges = volume_ranges(cases, bundle_of_one)
+    assert [(one.youngest, round(one.oldest)) for one in ranges] == [(0, 200), (0, 18), (18, 40)]
+    assert volume_alarms({1: 100.0}, ranges, age=8) and not volume_alarms({1: 100.0}, ranges, age=30)
+    assert not volume_alarms({1: 100.0}, ranges) and volume_alarms({1: 50.0}, ranges, age=39.99)
+    assert age_doubts(ranges, age=80) and not age_doubts(ranges, age=17.9)
+    nobody = [replace(case, groups={}) for case in cases]
+    assert len(volume_ranges(nobody, bundle_of_one)) == 1
+
+
+@pytest.mark.parametrize("age", [0, 17, 18, 39, 59, 60, 75, 101])
+def test_a_band_is_read_back_as_its_ages(age: int) -> None:
+    ages = ages_of(age_band(age))
+    assert ages is not None and ages[0] <= age <= ages[1]
+    assert ages_of("not known") is None and ages_of("") is None
+
+
+PATIENT = next(iter(phantoms(1, seed=1)))
+
+
+@pytest.fixture(scope="module")
+def bundle_of_one(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return read_manifest(write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny@0.1"))

@@ -180,6 +180,11 @@ class VolumeRange:
     youngest: float = 0.0
     oldest: float = 200.0
 
+    @property
+    def is_of_a_band(self) -> bool:
+        """False where it holds at every age."""
+        return (self.youngest, self.oldest) != (0.0, 200.0)
+
 
 def fit_volume_ranges(
     volumes: ArrayLike, labels: Sequence[tuple[int, str]], *, subjects: Sequence[str], alpha: float = ALPHA
@@ -223,16 +228,27 @@ def _spread(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
 def volume_alarms(
     volumes: Mapping[int, float], ranges: Sequence[VolumeRange], *, age: float | None = None
 ) -> tuple[Alarm, ...]:
-    """Structures whose volume in ml no range allows; without an age the widest of a structure's ranges counts.
+    """Structures whose volume in ml no range allows; without an age the widest of a structure's ranges counts, and with
+    one those of its band, where there are any.
 
     A structure that was not found at all has volume 0, and is judged as such.
     """
     alarms = []
     for value in dict.fromkeys(r.value for r in ranges):
         fitting = [r for r in ranges if r.value == value and (age is None or r.youngest <= age <= r.oldest)]
+        if age is not None and any(r.is_of_a_band for r in fitting):
+            fitting = [r for r in fitting if r.is_of_a_band]
         found = float(volumes.get(value, 0.0))
         if fitting and not any(r.low <= found <= r.high for r in fitting):
             low, high = min(r.low for r in fitting), max(r.high for r in fitting)
             reason = f"{fitting[0].name} measures {found:.4g} ml; {low:g} to {high:g} is plausible"
             alarms.append(Alarm(check="volume", reason=reason + ("" if age is None else " at this age")))
     return tuple(alarms)
+
+
+def age_doubts(ranges: Sequence[VolumeRange], *, age: float | None) -> tuple[str, ...]:
+    """Why nobody can tell whether volumes are plausible at ``age``, where ranges are of bands and none is of that."""
+    bands = [r for r in ranges if r.is_of_a_band]
+    if age is None or not bands or any(r.youngest <= age <= r.oldest for r in bands):
+        return ()
+    return ("volumes were held against patients of all ages: the trust record has too few of this age",)

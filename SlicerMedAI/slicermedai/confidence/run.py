@@ -14,7 +14,7 @@ from slicermedai.confidence.appearance import NETWORK, appearance
 from slicermedai.confidence.light import Light
 from slicermedai.confidence.models import manifest_of, preprocessing_of, record_of
 from slicermedai.confidence.observer import MarginObserver
-from slicermedai.confidence.ood import OodReport, volume_alarms
+from slicermedai.confidence.ood import OodReport, age_doubts, volume_alarms
 from slicermedai.confidence.record import TrustRecord, applicability, digest
 from slicermedai.confidence.saliency import saliency_map
 from slicermedai.confidence.samples import sampler
@@ -41,7 +41,8 @@ _NO_REFERENCE = "Out of distribution: not assessed, since no trust record says w
 _GENERATED = (
     "The image says of itself that it is generated: probabilities are those of generated images, of no patient."
 )
-_YEARS = re.compile("([0-9]{3})Y")  # VR AS, PS3.5 6.2
+_AGE = re.compile("([0-9]{3})([DWMY])")  # VR AS, PS3.5 6.2
+_PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +67,13 @@ def origin_of(headers: Sequence[Any]) -> Origin:
     if not headers:
         return Origin()
     said = {name: str(headers[0].get(name) or "").strip() for name in ("Manufacturer", "ProtocolName", "PatientAge")}
-    years = _YEARS.fullmatch(said["PatientAge"])
+    age = _AGE.fullmatch(said["PatientAge"])
     synthetic = [str(header.get("SyntheticData") or "").strip() for header in headers]
     return Origin(
         manufacturer=said["Manufacturer"],
         site=str(headers[0].get("InstitutionName") or "").strip(),
         protocol=said["ProtocolName"],
-        age=float(years[1]) if years else None,
+        age=float(age[1]) / _PER_YEAR[age[2]] if age else None,
         generated=set(synthetic) == {"YES"},
     )
 
@@ -220,7 +221,9 @@ class RunTrust:
         if self._record is None or self._ood is None:
             return self._ood
         volumes = {self._value(finding): _volume(finding) for finding in findings}
-        return self._ood.joined(volume_alarms(volumes, self._record.volumes, age=self._origin.age))
+        joined = self._ood.joined(volume_alarms(volumes, self._record.volumes, age=self._origin.age))
+        doubts = age_doubts(self._record.volumes, age=self._origin.age)
+        return replace(joined, unchecked=(*joined.unchecked, *doubts))
 
     def _observed(self, finding: Finding) -> Observed:
         value = self._value(finding)

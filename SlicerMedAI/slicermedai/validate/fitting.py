@@ -25,6 +25,7 @@ from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceM
 from slicermedai.errors import TooFewCasesError
 from slicermedai.validate.running import CLASSIFICATION, DETECTION, DoneCase, subject_key
 from slicermedai.validate.segmentation import cut_words
+from slicermedai.validate.subgroups import ages_of
 
 _PROPERTIES = ("modality", "manufacturer", "site", "protocol")
 
@@ -96,10 +97,22 @@ def scope_of(cases: Sequence[DoneCase]) -> Scope:
 
 
 def volume_ranges(cases: Sequence[DoneCase], manifest: Manifest) -> tuple[VolumeRange, ...]:
-    """What volumes the structures of the cases have by their references, where there are patients enough.
+    """What volumes the structures of the cases have by their references, where there are patients enough: of all ages,
+    and of those of an age band.
 
     Boxes and balls around a structure say nothing of its volume.
     """
+    bands = sorted({case.groups.get("age", "") for case in cases})
+    ranges = list(_ranges(cases, manifest))
+    for band in bands:
+        ages = ages_of(band)
+        own = [case for case in cases if case.groups.get("age", "") == band]
+        if ages is not None:
+            ranges += [replace(one, youngest=ages[0], oldest=ages[1]) for one in _ranges(own, manifest)]
+    return tuple(ranges)
+
+
+def _ranges(cases: Sequence[DoneCase], manifest: Manifest) -> tuple[VolumeRange, ...]:
     known = [value for value, _ in manifest.ref.labels if all(value in case.scores for case in cases)]
     outlined = {value for value in known if not _is_rough(value, cases)}
     labels = [(value, label.name) for value, label in manifest.ref.labels if value in outlined]

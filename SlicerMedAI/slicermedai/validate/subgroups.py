@@ -10,6 +10,8 @@ from slicermedai.validate.resampling import Estimate, Resampling, mean_over_pati
 FEWEST = 10
 UNKNOWN = "not known"
 _BANDS = (18, 40, 60, 75)
+_MOMENT = 1e-6
+"""By how much, in years, a band ends before the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,14 @@ def age_band(years: float | None) -> str:
     low = max((edge for edge in (0, *_BANDS) if edge <= years), default=0)
     high = next((edge for edge in _BANDS if edge > years), None)
     return f"{low} and older" if high is None else f"{low} to {high - 1} years"
+
+
+def ages_of(band: str) -> tuple[float, float] | None:
+    """The youngest and the oldest age in years of a band as :func:`age_band` says it; None for other words."""
+    for low, high in zip((0, *_BANDS), (*_BANDS, 200), strict=True):
+        if band == age_band(float(low)):
+            return float(low), high - _MOMENT if high < 200 else 200.0
+    return None
 
 
 def _worst_first(found: Sequence[Subgroup], *, sign: float = 1.0) -> tuple[Subgroup, ...]:
