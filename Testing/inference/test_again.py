@@ -17,7 +17,8 @@ from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled
-from slicermedai.inference.again import opposite_sides, side_axis
+from slicermedai.inference.again import side_axis
+from slicermedai.inference.mirrored import opposite_sides
 from slicermedai.inference.task import Listeners, Prediction, predict
 from slicermedai.inference.windows import WindowPlan, touching
 from Testing.fixtures.grids import grid

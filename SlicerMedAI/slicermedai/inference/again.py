@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Protocol
@@ -13,34 +12,18 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from slicermedai.bundles.coding import SIDES, is_of_a_pair, words_of
 from slicermedai.domain.codes import Label
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Found, Progress, SampleObserver
 from slicermedai.inference.adapter.post import Postprocessing
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, Wanted
+from slicermedai.inference.mirrored import opposite_sides
 from slicermedai.inference.regions import bounding_box
 from slicermedai.inference.windows import Chosen, Triple, WindowPlan, sweep, touching
 
 Array = NDArray[Any]
 Network = Callable[[torch.Tensor], torch.Tensor]
-_CHAMBERS = {"21814001", "59652004"}
-"""SNOMED CT: ventricle and atrium of the heart."""
-_FURTHER_PAIRS = {
-    words_of(name)
-    for name in (
-        "Femoral artery",
-        "Hypochondriac region",
-        "Inguinal region",
-        "Lower quadrant of abdomen",
-        "Lumbar region",
-        "Main bronchus",
-        "Pulmonary artery",
-        "Upper quadrant of abdomen",
-    )
-}
-"""Pairs whose two sides DICOM's lists know as concepts of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -220,47 +203,3 @@ def side_axis(grid: Geometry) -> int:
     """The axis of ``grid`` that runs most along the patient's left and right."""
     directions = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
     return int(np.abs(directions[0]).argmax())
-
-
-def opposite_sides(labels: Sequence[tuple[int, Label]]) -> Mapping[int, int]:
-    """Value -> the value of the same structure on the other side, where exactly one label is that.
-
-    A label has the side that its modifier codes, or, of structures that come in pairs, the one in its name: a mirror
-    image makes no right ventricle of a left one. Of several labels of one type and side, names tell which belong
-    together.
-    """
-    sided = {value: found for value, label in labels if (found := _sided(label)) is not None}
-    named = _pairs({value: (one.type, one.rest) for value, one in sided.items()}, sided)
-    return named | _pairs({value: one.type for value, one in sided.items() if one.type}, sided)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sided:
-    """What a label is ("" where its name alone tells), on which side, and its name without the side."""
-
-    type: str
-    side: str
-    rest: tuple[str, ...]
-
-
-def _pairs(keys: Mapping[int, object], sided: Mapping[int, _Sided]) -> dict[int, int]:
-    """Those of one key, where there is one of each side and no other."""
-    alike = defaultdict(list)
-    for value, key in keys.items():
-        alike[key].append(value)
-    twos = [found for found in alike.values() if len(found) == 2 and len({sided[one].side for one in found}) == 2]
-    return {one: other for first, second in twos for one, other in ((first, second), (second, first))}
-
-
-def _sided(label: Label) -> _Sided | None:
-    """None for a structure without a side, and for chambers of the heart, which are no mirror images."""
-    words = words_of(label.name)
-    rest = tuple(word for word in words if word not in SIDES)
-    if label.type.value in _CHAMBERS:
-        return None
-    side = next((name for name, code in SIDES.items() if label.modifier == code), "")
-    if side:
-        return _Sided(type=f"{label.type.scheme} {label.type.value}", side=side, rest=rest)
-    if len(rest) != len(words) - 1 or not (is_of_a_pair(rest) or rest in _FURTHER_PAIRS):
-        return None
-    return _Sided(type="", side=next(word for word in words if word in SIDES), rest=rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from slicermedai.domain.volume import LabelMap
 from slicermedai.inference.adapter.post import Postprocessing
 from slicermedai.inference.cleaning import channels_cleaned, cleaned
 from slicermedai.inference.collect import Collector, mean_scores
-from slicermedai.inference.fitness import label_warnings
+from slicermedai.inference.fitness import label_warnings, mask_warnings
 from slicermedai.inference.labels import Manner, agree, labels_on, mask_on
 from slicermedai.inference.limits import Boxes, outside_of
 from slicermedai.inference.marks import within
@@ -99,7 +99,8 @@ class WayBack:
                 if mask.any():
                     region = PackedMask.from_array(mask, self.source)
                     made.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
-        return made
+        masks = {one.value: one.region for one in made.regions if isinstance(one.region, PackedMask)}
+        return replace(made, warnings=tuple(mask_warnings(self.manifest, masks)))
 
     @property
     def _labels(self) -> tuple[tuple[int, Any], ...]:

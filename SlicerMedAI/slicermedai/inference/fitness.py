@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.bundles.manifest import Manifest
-from slicermedai.domain.counting import edge_warning
+from slicermedai.domain.counting import edge_warning, milliliters, reaches_edge
+from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import UnsupportedImageError
+from slicermedai.inference.mirrored import sides_of_map, sides_of_masks
 
 
 def check_image(manifest: Manifest, volume: Volume, *, flat: bool = False) -> list[str]:
@@ -55,19 +57,34 @@ def extent_warnings(size: Iterable[float], limits: tuple[float, ...] | None) -> 
 
 
 def label_warnings(manifest: Manifest, label_map: LabelMap) -> list[str]:
-    """Warnings where a label's volume is implausible, or where the edge of the image cuts it."""
-    names = {value: label.name for value, label in manifest.ref.labels}
-    counts = np.bincount(label_map.array.ravel(), minlength=max(names, default=0) + 1)
-    limits = {value: (low, high) for value, low, high in manifest.plausible_ml}
+    """Warnings where a label's volume is implausible, the edge of the image cuts it, or a pair lies on wrong sides."""
+    values = [value for value, _ in manifest.ref.labels]
+    counts = np.bincount(label_map.array.ravel(), minlength=max(values, default=0) + 1)
     cut = _values_at_the_edge(label_map.array)
+    volume = label_map.geometry.voxel_volume / 1000
+    volumes = {value: float(counts[value]) * volume for value in values if counts[value]}
+    return [*_of_labels(manifest, volumes, cut), *sides_of_map(manifest.ref.labels, label_map)]
+
+
+def mask_warnings(manifest: Manifest, masks: Mapping[int, PackedMask]) -> list[str]:
+    """As :func:`label_warnings`, of labels that may overlap; ``masks`` by value, none of them empty."""
+    volumes = {value: milliliters(mask) for value, mask in masks.items()}
+    cut = {value for value, mask in masks.items() if reaches_edge(mask)}
+    return [*_of_labels(manifest, volumes, cut), *sides_of_masks(manifest.ref.labels, masks)]
+
+
+def _of_labels(manifest: Manifest, volumes: Mapping[int, float], cut: set[int]) -> list[str]:
+    """``volumes`` in ml, of the values that are there."""
+    limits = {value: (low, high) for value, low, high in manifest.plausible_ml}
     found = []
-    for value in (v for v in names if counts[v]):
-        volume = float(counts[value]) * label_map.geometry.voxel_volume / 1000
+    for value, label in manifest.ref.labels:
+        if value not in volumes:
+            continue
         low, high = limits.get(value, (0.0, float("inf")))
-        if not low <= volume <= high:
-            found.append(f"{names[value]} measures {volume:.0f} ml; {low:g} to {high:g} is plausible")
+        if not low <= volumes[value] <= high:
+            found.append(f"{label.name} measures {volumes[value]:.0f} ml; {low:g} to {high:g} is plausible")
         if value in cut:
-            found.append(edge_warning(names[value]))
+            found.append(edge_warning(label.name))
     return found
 
 
