@@ -17,6 +17,7 @@ import torch
 from slicermedai.errors import InputError
 from slicermedai.inference.budget import available
 from slicermedai.inference.task import RunSettings
+from slicermedai.inference.uncompiled import be_deterministic
 
 _NAMES = re.compile(r"^(auto|cpu|mps|cuda(:\d+)?)$")
 
@@ -117,7 +118,7 @@ def _switches() -> _Switches:
 
 
 def _switch(values: _Switches) -> None:
-    torch.use_deterministic_algorithms(values[0], warn_only=values[1])
+    be_deterministic(on=values[0], warn_only=values[1])
     torch.backends.cudnn.deterministic = values[2]
     torch.backends.cudnn.benchmark = values[3]
     torch.backends.cudnn.allow_tf32 = values[4]

@@ -36,6 +36,7 @@ from slicermedai.inference.outcome import manifest_of, sized_by
 from slicermedai.inference.shadow import FAILURES, Shadow
 from slicermedai.inference.sweep import OF_SAMPLES, work_of
 from slicermedai.inference.task import DROPOUT, FLIPS, FOLDS
+from slicermedai.inference.uncompiled import uncompiled
 from slicermedai.inference.windows import Triple, WindowPlan
 
 _SEGMENTATION = "segmentation"
@@ -85,7 +86,7 @@ def foresight_of(ref: BundleRef, grids: Mapping[str, Geometry], *, folds: str = 
     manifest = manifest_of(ref)
     names = chosen_folds(manifest.folds, folds, title=ref.title)
     first, ledger = next(iter(grids.values())), Ledger()
-    with surroundings(Path(ref.path), ledger):
+    with surroundings(Path(ref.path), ledger), uncompiled():
         adapted = adapt(manifest, ledger)
         steps = adapted.steps()
         if ref.task != _SEGMENTATION:

@@ -10,13 +10,15 @@ import copy
 import math
 import warnings
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
+from slicermedai.inference.uncompiled import PlainMode, as_on_cpu, uncompiled
 from slicermedai.inference.windows import Triple
 
 FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError, AssertionError)
@@ -74,18 +76,13 @@ class Shadow:
         if self.network is None:
             return None
         try:
-            counter = FlopCounterMode(display=False)
-            with warnings.catch_warnings(), torch.no_grad(), counter:
-                warnings.simplefilter("ignore")
-                self.network(self._window(roi))
             meter = _Meter()
-            with warnings.catch_warnings(), torch.no_grad(), meter:
-                warnings.simplefilter("ignore")
+            with _asking(), meter:
                 output = self.network(self._window(roi))
             del output
         except FAILURES:
             return None
-        return Cost(values=meter.peak, operations=int(counter.get_total_flops()))
+        return Cost(values=meter.peak, operations=meter.operations)
 
     def ask(self, roi: Triple) -> tuple[int, ...]:
         """The shape of the scores of one window; raises whatever the network raises."""
@@ -93,8 +90,7 @@ class Shadow:
 
     def answer(self, roi: Triple) -> torch.Tensor:
         """The scores of one window, which have a shape alone; raises whatever the network raises."""
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with _asking():
             return scores_of(self.network(self._window(roi)))
 
     def _answer(self, roi: Triple) -> tuple[int, ...] | None:
@@ -108,6 +104,13 @@ class Shadow:
         return torch.empty((1, self.channels, *size), device="meta")
 
 
+@contextmanager
+def _asking() -> Iterator[None]:
+    with warnings.catch_warnings(), torch.no_grad(), as_on_cpu(), uncompiled():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def scores_of(output: Any) -> torch.Tensor:
     """The scores in what a network answers: the tensor itself, the first of several, or the one called "pred"."""
     if isinstance(output, dict):
@@ -119,16 +122,20 @@ def scores_of(output: Any) -> torch.Tensor:
     return output
 
 
-class _Meter(TorchDispatchMode):
-    """Counts the values of all tensors that live at once."""
+class _Meter(PlainMode):
+    """Counts the values of all tensors that live at once, and floating operations as torch's own counter does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self.peak = 0
+        self.live = self.peak = self.operations = 0
         self._seen: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        made = func(*args, **given)
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.operations += int(count(*args, **given, out_val=made))
         for tensor in made if isinstance(made, (list, tuple)) else (made,):
             if isinstance(tensor, torch.Tensor):
                 self._count(tensor)
