@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -22,11 +23,11 @@ from slicermedai.confidence.run import Origin, RunTrust
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.finding import ConfidenceState, Finding
 from slicermedai.domain.observer import silent
-from slicermedai.domain.result import Quality
+from slicermedai.domain.result import AnalysisResult, Quality
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.inference.task import predict
-from slicermedai.jobs.specs import CalibrateJob, ValidateJob
+from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
 from slicermedai.validate.cases import list_cases
 from slicermedai.validate.images import image_label, run_images
 from slicermedai.validate.resampling import Resampling
@@ -158,6 +159,27 @@ def test_maps_of_a_classifier_are_checked_and_trust_show_says_how(
     said = capsys.readouterr().out
     assert "maps by gradient: saliency not validated" in said and "planted marker" in said
     assert "ECE of the images" in said
+
+
+def test_a_calibrated_label_and_the_checks_of_its_map_go_from_a_run_into_the_report(
+    record: TrustRecord, bundle: Path, home: Path, tmp_path: Path
+) -> None:
+    """As if the patients of the record had been real: a file does not say of itself that it is generated."""
+    real = replace(record, provenance=replace(record.provenance, generated=False))
+    real.save(home / "trust")
+    an_image(tmp_path / "a.nii", 0.36, noise=0.02)
+    job = RunJob(
+        source=str(tmp_path / "a.nii"), output=str(tmp_path / "out"), bundle=str(bundle), saliency="gradient",
+        device="cpu",
+    )  # fmt: skip
+    folder = execute(job, job_id="j")
+    result = AnalysisResult.load(folder)
+    (finding,) = result.findings
+    assert finding.region is None and finding.confidence.state is ConfidenceState.CALIBRATED
+    assert finding.confidence.probability == pytest.approx(really(0.36), abs=0.12)
+    page = (folder / "report.html").read_text("utf-8")
+    assert f"Calibrated probability {finding.confidence.probability:.1%}" in page and real.name in page
+    assert "saliency not validated" in page and "planted marker" in page
 
 
 def test_records_without_labels_of_images_keep_their_hash(record: TrustRecord) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +20,14 @@ from slicermedai.confidence.record import NO_DICE, TrustRecord, load_record
 from slicermedai.confidence.run import Origin, RunTrust
 from slicermedai.domain.codes import ANATOMY, BRAIN, Label
 from slicermedai.domain.finding import ConfidenceState, Finding
-from slicermedai.domain.result import AnalysisResult, Quality
+from slicermedai.domain.result import WARNINGS, AnalysisResult, Quality
 from slicermedai.errors import GeometryError, InputError, SharedCasesError
 from slicermedai.inference.task import RunSettings, predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
 from slicermedai.validate.cases import EXCLUDED, NO_LESION, Match, match_labels, write_matches
 from slicermedai.validate.detection import detection
 from slicermedai.validate.froc import Candidate, Lesion, Outcome, Scan, matched, outcomes
-from slicermedai.validate.lesions import components, lesion_names, lesions_in, sketch_of
+from slicermedai.validate.lesions import components, cut_in, lesion_names, lesions_in, sketch_of
 from slicermedai.validate.resampling import Resampling
 from Testing.fixtures.grids import rotated
 from Testing.fixtures.series_spec import SeriesSpec
@@ -395,6 +396,34 @@ def test_a_validation_of_a_detector_leaves_froc_curve_and_tables(bundle: Path, l
         first, second = list(csv.DictReader(stream))[:2]
     assert (first["outcome"], second["outcome"]) == ("hit", "false alarm") and first["score"] > second["score"]
     assert np.allclose([float(first[name]) for name in ("left", "posterior", "superior")], lesion.place, atol=4)
+
+
+def test_contours_of_lesions_that_reach_beyond_the_image_are_warned_of(
+    bundle: Path, labels: Path, tmp_path: Path
+) -> None:
+    """The first patient's lesion is a curve around the middle of an edge of its slice: half of it is cut off."""
+    lesion = Ball(place=PLACES[1], brightness=1.4, is_lesion=True)
+    table = write_cohort(tmp_path / "b", [(lesion,)] * 2)
+    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    middle = np.array([10.0, 12.0, 0.0])
+    places = GRID.to_lps(middle + 4.3 * np.column_stack([0 * turn, np.cos(turn), np.sin(turn)]))
+    points = [{"label": f"Body-{n}", "position": place.tolist()} for n, place in enumerate(places, 1)]
+    curve = {"type": "ClosedCurve", "coordinateSystem": "LPS", "controlPoints": points}
+    (tmp_path / "b" / "edge.mrk.json").write_text(json.dumps({"markups": [curve]}))
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    rows[0]["reference"] = "edge.mrk.json"
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert cut_in(tmp_path / "b" / rows[1]["reference"], [BODY], GRID) == 0
+    lost = cut_in(tmp_path / "b" / "edge.mrk.json", [BODY], GRID)
+    assert lost == pytest.approx(np.pi * 4.3**2 / 2 - 4.3, rel=0.2)
+    assert cut_in(tmp_path / "b" / "edge.mrk.json", [Match(reference="Body", value=-1)], GRID) == 0
+    folder = validate(table, bundle, tmp_path / "out", labels)
+    words = f"Contours of lesions reach beyond the image in 1 of 2 scans ({lost} voxels in all)"
+    assert words in (folder / "report.html").read_text() and words in (folder / WARNINGS).read_text()
 
 
 def test_a_name_that_no_label_matches_stops_a_validation_before_any_case_is_run(

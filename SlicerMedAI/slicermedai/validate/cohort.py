@@ -31,7 +31,7 @@ class Cohort:
     looked for, images by the name of the label, and calibration by structure.
 
     ``generated`` is True where any case is a phantom or a simulation: the report says so on its first line. ``rough``
-    names the structures whose references are boxes or balls.
+    names the structures whose references are boxes or balls, and ``remarks`` are what else people must know first.
     """
 
     model: str
@@ -41,6 +41,7 @@ class Cohort:
     calibration: dict[str, Judgement] = field(default_factory=dict)
     generated: bool = False
     rough: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     tolerance_mm: float = TOLERANCE_MM
 
 
@@ -72,6 +73,7 @@ class Validation:
     images: tuple[ImageLabel, ...]
     generated: bool
     rough: tuple[str, ...]
+    remarks: tuple[str, ...]
     tolerance_mm: float
     how: Resampling
 
@@ -99,6 +101,7 @@ def summarise(cohort: Cohort, *, how: Resampling | None = None) -> Validation:
         images=tuple(image_label(n, own, chosen, cohort.calibration.get(n)) for n, own in cohort.images.items()),
         generated=cohort.generated,
         rough=cohort.rough,
+        remarks=cohort.remarks,
         tolerance_mm=cohort.tolerance_mm,
         how=chosen,
     )

@@ -19,13 +19,13 @@ from slicermedai.domain.result import WARNINGS
 from slicermedai.domain.storage import atomic_folder, write_text
 from slicermedai.errors import InputError, TrustError, UnreadableFileError
 from slicermedai.jobs.specs import CalibrateJob, ValidateJob
+from slicermedai.validate import lesions
 from slicermedai.validate.cases import Match, list_cases, write_matches
 from slicermedai.validate.cohort import Cohort, summarise, write_table
 from slicermedai.validate.detection import write_candidates, write_scans
 from slicermedai.validate.fitting import Declared, fit_record
 from slicermedai.validate.froc import Scan
 from slicermedai.validate.images import run_images, write_images
-from slicermedai.validate.lesions import run_scans
 from slicermedai.validate.report import write_report
 from slicermedai.validate.running import (
     CLASSIFICATION,
@@ -107,6 +107,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
         scores=tuple(score for case in done for score in case.scores.values()),
         scans=_scans(done, manifest),
         images=_images(done, manifest),
+        remarks=tuple(filter(None, [lesions.cut_words(done)])),
         calibration=_judged(done, manifest, record),
         generated=job.generated or manifest.ref.demonstration,
         rough=tuple(label.name for value, label in manifest.ref.labels if any(value in case.rough for case in done)),
@@ -123,7 +124,7 @@ def validate_model(job: ValidateJob, *, job_id: str, progress: Progress) -> Path
 
 def _run(run: ModelRun) -> Callable[..., tuple[tuple[DoneCase, ...], tuple[Match, ...]]]:
     """What runs the model on all cases, and holds it against their references."""
-    return {DETECTION: run_scans, CLASSIFICATION: run_images}.get(run.ref.task, run_cases)
+    return {DETECTION: lesions.run_scans, CLASSIFICATION: run_images}.get(run.ref.task, run_cases)
 
 
 def _scans(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[Scan, ...]]:
@@ -164,6 +165,7 @@ def _write_warnings(done: Sequence[DoneCase], folder: Path) -> None:
     """What a person must know of the references, a line each; no file where there is nothing."""
     values = dict.fromkeys(value for case in done for value in case.scores)
     found = [cut_words([case.scores[value] for case in done if value in case.scores]) for value in values]
+    found.append(lesions.cut_words(done))
     if any(found):
         write_text(folder / WARNINGS, "".join(f"{words}\n" for words in found if words))
 

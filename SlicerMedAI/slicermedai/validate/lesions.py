@@ -31,7 +31,7 @@ from slicermedai.inference.task import Prediction
 from slicermedai.validate import markups
 from slicermedai.validate.cases import EXCLUDED, NO_LESION, ListedCase, Match, match_labels
 from slicermedai.validate.froc import Candidate, Lesion, Outcome, Scan, outcomes
-from slicermedai.validate.references import is_markup, names_in, read_reference
+from slicermedai.validate.references import drawn_beyond, is_markup, names_in, read_reference
 from slicermedai.validate.running import DoneCase, ModelRun, groups_of
 
 NONE = "none"
@@ -83,6 +83,24 @@ def lesions_in(path: Path, matches: Sequence[Match], grid: Geometry) -> dict[int
         by_value[value] += found[name]
     excluded = [replace(one, excluded=True) for one in by_value[_NOT_COUNTED]]
     return {value: (*by_value[value], *excluded) for value in sorted(values)}
+
+
+def cut_in(path: Path, matches: Sequence[Match], grid: Geometry) -> int:
+    """How many voxels of lesions' contours lie beyond the image, so that the lesions count as smaller."""
+    passed = {match.reference for match in matches if match.value == _NO_LESION}
+    found = {} if has_none(path) else drawn_beyond(path, grid)
+    return sum(count for name, count in found.items() if not _is_among(name, passed))
+
+
+def cut_words(cases: Sequence[DoneCase]) -> str:
+    """What people must know where contours of lesions are cut off; "" where none is."""
+    cut = [case.cut for case in cases if case.cut]
+    if not cut:
+        return ""
+    return (
+        f"Contours of lesions reach beyond the image in {len(cut)} of {len(cases)} scans ({sum(cut)} voxels in all):"
+        " what lies there is cut off, and the lesion counts as smaller."
+    )
 
 
 def has_none(path: Path) -> bool:
@@ -213,4 +231,5 @@ def _done(case: ListedCase, manifest: Manifest, matches: Sequence[Match], run: M
         looks=appearance(source.volume),
         groups=groups,
         scans=scans,
+        cut=cut_in(case.reference, matches, source.volume.geometry),
     )

@@ -82,6 +82,16 @@ def read_reference(path: Path, grid: Geometry) -> Structures:
     return Structures(masks=_drawn(regions, grid), geometry=grid, cut=_drawn_beyond(regions, grid))
 
 
+def drawn_beyond(path: Path, grid: Geometry) -> dict[str, int]:
+    """Name -> how many voxels of what contours and curves mark lie beyond ``grid``, where any do; of references with a
+    grid of their own nothing is cut by reading them. Errors as :func:`read_reference`."""
+    if is_markup(path):
+        curves = tuple(shape for shape in markups.read(path) if not markups.is_rough(shape))
+        return markups.voxels_cut(curves, grid)
+    regions = None if _is_label_map(path) else _regions(path)
+    return {} if regions is None else _drawn_beyond(regions, grid)
+
+
 def masks_on(structures: Structures, matches: Sequence[Match], grid: Geometry) -> dict[int, BoolArray]:
     """Label value -> mask on ``grid``, by the nearest voxel; a label that the reference lacks is empty, not missing."""
     from slicermedai.inference.resample import resample

@@ -51,7 +51,8 @@ def report_page(validation: Validation) -> str:
         parts.append(el("p", GENERATED, class_="warning", role="note"))
     if validation.rough:
         parts.append(el("p", ROUGH.format(", ".join(validation.rough)), class_="warning", role="note"))
-    parts += [el("p", one.cut, class_="warning", role="note") for one in validation.structures if one.cut]
+    remarks = (*validation.remarks, *(one.cut for one in validation.structures if one.cut))
+    parts += [el("p", words, class_="warning", role="note") for words in remarks]
     parts.append(el("p", _method(validation)))
     parts += [_structure(summary, validation) for summary in validation.structures]
     parts += [_detection(found) for found in validation.detections]

@@ -49,8 +49,9 @@ class DoneCase:
     its image looks like. ``groups`` are those of the table, with modality and manufacturer of the image. ``agreed`` is
     the pairwise Dice of samples by label value, ``sampling`` how they were taken; ``rough`` are the labels whose
     reference is a box or a ball. ``features_of`` is the layer that the network's features in ``looks`` are of. Of a
-    detector there are ``scans`` by label value and no scores, and the sketches are of its candidates; of a classifier
-    there are ``images``, and the sketches are of the labels' scores.
+    detector there are ``scans`` by label value and no scores, and the sketches are of its candidates; ``cut`` is how
+    many voxels of its lesions' contours lie beyond the image. Of a classifier there are ``images``, and the sketches are
+    of the labels' scores.
     """
 
     subject: str
@@ -64,6 +65,7 @@ class DoneCase:
     rough: frozenset[int] = frozenset()
     features_of: str = ""
     scans: dict[int, Scan] = field(default_factory=dict)
+    cut: int = 0
     images: dict[int, ImageCase] = field(default_factory=dict)
 
 
