@@ -15,7 +15,10 @@ from slicermedai.dicom.sorting import damaged_names
 from slicermedai.errors import IdentityError, InputError, NoImagesError
 from Testing.batch.studies import FAULTS, OPTED_OUT, RULES, THICK, uid_of, write, write_day, write_study
 from Testing.fixtures import faults
+from Testing.fixtures.beating import Beat, beating_heart
+from Testing.fixtures.grids import covering
 from Testing.fixtures.identity import identity_tokens
+from Testing.fixtures.timed_writer import write_over_time
 
 SETTINGS = Settings(bundle="tiny")
 
@@ -70,6 +73,20 @@ def test_a_rule_looks_at_what_it_names(tmp_path: Path, setting: str, fits: bool,
     (row,) = preview.to_rows()
     assert (row["taken_as"] == "image", row["reason"]) == (fits, "r" if fits else f"r: {reason}")
     assert row["state"] == ("waiting" if fits else "refused")
+
+
+@pytest.mark.parametrize("tie", ["refuse", "most slices", "first", "thinnest"])
+def test_a_series_over_time_is_refused_by_name_and_no_frame_of_it_is_taken_for_the_case(
+    tmp_path: Path, tie: str
+) -> None:
+    """Of two frames one lacks the last slice, so that a tie would have taken the other one in silence."""
+    still = beating_heart(covering(spacing=(9.0, 9.0, 9.0)), Beat(frames=2))
+    short = write_over_time(still, (0.0, 400.0), tmp_path)[1]
+    short[-1].unlink()
+    preview = planned(tmp_path, f'[[rule]]\nname = "r"\nmodality = "MR"\ntie = "{tie}"\n')
+    assert preview.counts == {"refused": 1}
+    assert preview.planned[0].reason == "series 1 and 1 more are one series over time, and a case is one image"
+    assert {row["reason"] for row in preview.to_rows()} == {"r: fits, as one image of a series over time"}
 
 
 @pytest.mark.parametrize("text", ["", "NONE", "no contrast", "w/o", "0"])

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from slicermedai.cli.execute import execute
+from slicermedai.console.verbs import image_of
+from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.finding import ConfidenceState, Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import GeometryError, InputError, JobCancelled, NoImagesError
@@ -93,6 +96,29 @@ def test_the_report_draws_the_course_and_tells_the_fraction_first(beat_run: Run)
     assert page.index('id="course"') < page.index('id="findings"')
     assert page.count("<svg") == 2
     assert re.search(r"\d+ files in frames/", page)
+
+
+@pytest.mark.parametrize("shown", [0, 4])
+def test_the_image_of_the_result_is_the_frame_that_it_shows(beat_run: Run, tmp_path: Path, shown: int) -> None:
+    result = replace(beat_run.result, moment=beat_run.course.frames[shown].moment)
+    result.save(tmp_path / "result")
+    image = image_of([path for frame in beat_run.files for path in frame], tmp_path)
+    assert image.geometry.same_grid(result.volume_geometry)
+    truth = open_source(beat_run.files[shown]).volume
+    assert np.array_equal(image.array, truth.array)
+    assert not np.array_equal(image.array, open_source(beat_run.files[2]).volume.array)
+
+
+def test_files_of_fewer_frames_than_the_run_had_are_not_its_image(beat_run: Run) -> None:
+    some = [path for frame in beat_run.files[:-1] for path in frame]
+    with pytest.raises(InputError, match="holds 11 frames, and the result is of one of 12"):
+        image_of(some, beat_run.folder)
+
+
+def test_without_being_asked_for_every_frame_a_series_over_time_is_refused_by_name(beat_run: Run) -> None:
+    files = [path for frame in beat_run.files for path in frame]
+    with pytest.raises(InputError, match=r"one series over time, with 12 images of one body.*over_time"):
+        open_source(files)
 
 
 def test_the_objects_of_each_frame_cite_its_own_images(beat_run: Run) -> None:
@@ -275,6 +301,8 @@ def test_on_the_pseudonymous_route_no_frame_holds_identity(heart_bundle: Path, t
     result = AnalysisResult.load(folder)
     assert result.course is not None
     assert [one.moment.seconds for one in result.course.frames] == pytest.approx([t / 1000 for t in SHORT.times])
+    image = image_of(tmp_path / "series", folder)
+    assert image.series_uid in {str(dcmread(path).SeriesInstanceUID) for path in (folder / "dicom/source").iterdir()}
 
 
 def test_frames_of_an_enhanced_object_cite_their_own_frame_numbers(heart_bundle: Path, tmp_path: Path) -> None:

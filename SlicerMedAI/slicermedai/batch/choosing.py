@@ -12,6 +12,7 @@ from typing import Any
 
 from slicermedai.batch.reasons import reason_of
 from slicermedai.batch.rules import Rule, SeriesRules
+from slicermedai.dicom.alike import differ_in_time
 from slicermedai.dicom.facts import SeriesFacts, facts_of
 from slicermedai.dicom.gate import judge
 from slicermedai.dicom.series import SeriesFiles, scan
@@ -244,6 +245,15 @@ def _settle(name: str, rule: Rule, fits: Sequence[Candidate], picked: _Picked) -
         for one in fits:
             picked.tell(one, f"{rule.name}: {one.trouble or 'fits as one does that may be damaged'}")
         told = "; ".join(f"{one.called}: {one.trouble}" for one in troubled)
+        picked.refused = picked.refused or told
+        return
+    frames = [
+        one for one in fits if any(differ_in_time((one.series, other.series)) for other in fits if other is not one)
+    ]
+    if frames:
+        for one in fits:
+            picked.tell(one, f"{rule.name}: fits{', as one image of a series over time' if one in frames else ''}")
+        told = f"{frames[0].called} and {len(frames) - 1} more are one series over time, and a case is one image"
         picked.refused = picked.refused or told
         return
     best = _best(rule.tie, fits)

@@ -24,11 +24,12 @@ from slicermedai.console.sources import (
     volume_of_node,
 )
 from slicermedai.console.tell import tell, where_to_look
-from slicermedai.domain.course import Course
+from slicermedai.domain.course import Course, Moment
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.reviewed import newest
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
+from slicermedai.errors import InputError
 from slicermedai.jobs.defaults import with_settings
 from slicermedai.jobs.files import make_job
 from slicermedai.jobs.folder import JobFolder
@@ -213,15 +214,31 @@ def image_of(source: Any, output: Path, *, series: str = "", tilt: str = "refuse
 
     ``series`` and ``tilt`` are the job's. A volume node is used as it is. Files are read again (this BLOCKS for a
     second or two). On the pseudonymous route it is the de-identified copies in ``output``, or the voxels without names
-    and UIDs: never the identified originals.
+    and UIDs: never the identified originals. Of a series over time it is the frame that the result shows.
     """
+    result = load(output)
     copies = output / "dicom" / "source"
     if copies.is_dir():
-        return open_image(copies, tilt=tilt)
-    pseudonymous = load(output).study.identity is Identity.DEIDENTIFY
+        return _image_at(result.moment, copies, series="", tilt=tilt)
+    pseudonymous = result.study.identity is Identity.DEIDENTIFY
     if isinstance(source, (str, Path)) or are_files(source):
-        source = open_image(source, series=series, tilt=tilt)
+        source = _image_at(result.moment, source, series=series, tilt=tilt)
     return as_volume(source).voxels_alone() if pseudonymous else source
+
+
+def _image_at(moment: Moment | None, source: Any, *, series: str, tilt: str) -> Volume:
+    """The image of ``moment``; files that hold other frames than the run had are refused."""
+    if moment is None:
+        return open_image(source, series=series, tilt=tilt)
+    from slicermedai.dicom.over_time import open_over_time
+    from slicermedai.domain.observer import silent
+
+    found = open_over_time(source, series=series, tilt=tilt)
+    if len(found.moments) != moment.of:
+        raise InputError(
+            f"holds {len(found.moments)} frames, and the result is of one of {moment.of}", attribute="source"
+        )
+    return found.open(moment.number - 1, silent).volume
 
 
 def load(folder: str | Path) -> AnalysisResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from slicermedai.dicom.alike import differ_in_time
 from slicermedai.dicom.series import Scan, SeriesFiles, Skipped
 from slicermedai.errors import AmbiguousInputError, MixedPatientsError, NoImagesError, UnreadableFileError
 
@@ -34,12 +35,24 @@ def choose(found: Scan, path: object, series: str) -> SeriesFiles:
         return candidates[0]
     if len(found.series) == 1:
         return found.series[0]
+    _refuse_over_time(found.series, place)
     raise AmbiguousInputError(
         f"{len(found.series)} series or stacks are here and one must be named: {listing(found.series)}",
         file=place,
         attribute="SeriesInstanceUID",
         advice="Hand over one of these as `series`.",
     )
+
+
+def _refuse_over_time(series: Sequence[SeriesFiles], place: str | None) -> None:
+    """One series that shows one body several times is told so: its stacks are frames, and no choice of series."""
+    if differ_in_time(series):
+        raise AmbiguousInputError(
+            f"one series over time, with {len(series)} images of one body: {listing(series)}",
+            file=place,
+            attribute="SeriesInstanceUID",
+            advice="Run every frame with over_time, or hand over one frame of these as `series`.",
+        )
 
 
 def choose_series(found: Scan, path: object, series: str) -> tuple[SeriesFiles, ...]:

@@ -233,7 +233,10 @@ def _volume_shape(header: _Header, path: Path) -> tuple[int, int, int]:
     shape = header.shape
     if len(shape) < 3 or min(shape[:3]) < 2 or any(n != 1 for n in shape[3:]):
         raise UnsupportedImageError(
-            f"an image of size {' x '.join(map(str, shape))}, and one volume is needed", file=path, attribute="dim"
+            f"an image of size {' x '.join(map(str, shape))}, and one volume is needed",
+            file=path,
+            attribute="dim",
+            advice="Where the fourth dimension is time, run every frame with over_time." if len(shape) > 3 else "",
         )
     return shape[0], shape[1], shape[2]
 

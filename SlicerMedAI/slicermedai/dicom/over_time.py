@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.dicom import timing
+from slicermedai.dicom.alike import differing, set_of
 from slicermedai.dicom.choice import choose_series, listing
 from slicermedai.dicom.file_list import is_file_list, load_file_list
 from slicermedai.dicom.gate import Stack, judge
@@ -24,8 +25,9 @@ from slicermedai.dicom.planes import Plane
 from slicermedai.dicom.series import Scan, SeriesFiles, scan
 from slicermedai.dicom.volumes import is_frames_folder, load_frames, load_volume
 from slicermedai.domain.course import Moment
+from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, silent
-from slicermedai.errors import AmbiguousInputError, GeometryError, UnsupportedImageError
+from slicermedai.errors import AmbiguousInputError, GeometryError, MedAIError, UnsupportedImageError
 
 FloatArray = NDArray[np.float64]
 _SAME_PLACE_MM = 0.05
@@ -34,9 +36,6 @@ _ACQUISITION = "AcquisitionNumber"
 _BEATS_ALIKE = 5e-3
 """Seconds that trigger times of one frame may lie apart before people are told."""
 _TOLD = ("NumberOfTemporalPositions", "CardiacNumberOfImages", "NumberOfTimeSlices")
-_OF_CONTRAST = (0, 1, 4, 5)
-"""What in :attr:`Plane.contrast` is not of time: echo number, stack, b value, echo time."""
-_SETS = ("ImageType", "FrameOfReferenceUID", "EchoNumbers", "StackID", "DiffusionBValue", "EchoTime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +54,32 @@ class OverTime:
         Of the series, "" where unknown.
     told:
         What people should know of the frames as a whole, without patient data.
+    place:
+        ``place()`` is the grid of the first frame.
     """
 
     moments: tuple[Moment, ...]
     open: Callable[[int, Progress], Source]
+    place: Callable[[], Geometry]
     interval: float | None = None
     modality: str = ""
     told: tuple[str, ...] = ()
+
+    @property
+    def in_words(self) -> str:
+        """For people: "12 frames over time (MR, by TriggerTime, 770 ms from first to last)"."""
+        last = self.moments[-1]
+        span = f"{last.time} from first to last" if last.time else "without times"
+        said = [self.modality, f"by {last.clock}" if last.clock else "", span]
+        return f"{len(self.moments)} frames over time ({', '.join(filter(None, said))})"
+
+
+def recognised(path: str | Path | Sequence[str | Path], *, series: str = "") -> OverTime | None:
+    """The frames of what :func:`open_over_time` takes; None for all that it refuses, one time alone among it."""
+    try:
+        return open_over_time(path, series=series)
+    except MedAIError:
+        return None
 
 
 def open_over_time(
@@ -107,6 +125,7 @@ def open_over_time(
     return OverTime(
         moments=_moments(len(frames), seconds, name),
         open=_opener(stacks[0], found, frames, tilt),
+        place=lambda: frames[0].geometry,
         interval=_interval(planes),
         modality=stacks[0].modality,
         told=tuple(_told(rows, order, times if clock else None, name)),
@@ -128,30 +147,20 @@ def _moments(count: int, seconds: FloatArray | None, clock: str) -> tuple[Moment
 # --- which images ---------------------------------------------------------------------------------------------------
 
 
-def _set_of(plane: Plane) -> tuple[object, ...]:
-    """Of :data:`_SETS`."""
-    return plane.image_type, plane.frame_of_reference_uid, *(plane.contrast[i] for i in _OF_CONTRAST)
-
-
 def _one_set(stacks: Sequence[SeriesFiles], series: str) -> tuple[Plane, ...]:
     """The images that differ in time alone; those of the stack that ``series`` names, where it names one."""
     planes = [plane for stack in stacks for plane in stack.planes]
     named = next((stack for stack in stacks if stack.stack and stack.address == series), None)
-    sets = dict.fromkeys(map(_set_of, planes))
+    sets = dict.fromkeys(map(set_of, planes))
     if named is None and len(sets) > 1:
         raise AmbiguousInputError(
-            f"holds {len(sets)} sets of images that differ in {_differing(list(sets))}: {listing(stacks)}",
+            f"holds {len(sets)} sets of images that differ in {differing(list(sets))}: {listing(stacks)}",
             file=planes[0].file,
             attribute="SeriesInstanceUID",
             advice="Hand over one stack of the set that is meant as `series`.",
         )
-    wanted = _set_of(named.planes[0]) if named else next(iter(sets))
-    return tuple(plane for plane in planes if _set_of(plane) == wanted)
-
-
-def _differing(sets: Sequence[tuple[object, ...]]) -> str:
-    columns = zip(_SETS, zip(*sets, strict=True), strict=True)
-    return ", ".join(name for name, values in columns if len(set(values)) > 1)
+    wanted = set_of(named.planes[0]) if named else next(iter(sets))
+    return tuple(plane for plane in planes if set_of(plane) == wanted)
 
 
 def _check_grids(planes: Sequence[Plane]) -> None:
@@ -332,8 +341,14 @@ def _of_memory(folder: Path) -> OverTime:
 
     moments = tuple(Moment(number=i, of=len(seconds), seconds=one, clock=clock) for i, one in enumerate(seconds, 1))
     untimed = f"Nothing says when the frames were taken: their order alone is known, by {clock}."
-    modality = load_volume(folder / "0000")[0].modality
-    return OverTime(moments=moments, open=opened, modality=modality, told=(untimed,) if None in seconds else ())
+    first = load_volume(folder / "0000")[0]
+    return OverTime(
+        moments=moments,
+        open=opened,
+        place=lambda: first.geometry,
+        modality=first.modality,
+        told=(untimed,) if None in seconds else (),
+    )
 
 
 def _of_nifti(path: Path, progress: Progress) -> OverTime:
@@ -354,4 +369,9 @@ def _of_nifti(path: Path, progress: Progress) -> OverTime:
         volume, notes = file.volume(index)
         return Source(volume=volume, study=Study(), files=(path,), notes=notes)
 
-    return OverTime(moments=_moments(file.count, known, "pixdim[4]"), open=opened, told=told)
+    return OverTime(
+        moments=_moments(file.count, known, "pixdim[4]"),
+        open=opened,
+        place=lambda: file.volume(0)[0].geometry,
+        told=told,
+    )
