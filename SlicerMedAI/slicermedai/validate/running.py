@@ -50,8 +50,8 @@ class DoneCase:
     the pairwise Dice of samples by label value, ``sampling`` how they were taken; ``rough`` are the labels whose
     reference is a box or a ball. ``features_of`` is the layer that the network's features in ``looks`` are of. Of a
     detector there are ``scans`` by label value and no scores, and the sketches are of its candidates; ``cut`` is how
-    many voxels of its lesions' contours lie beyond the image. Of a classifier there are ``images``, and the sketches are
-    of the labels' scores.
+    many voxels of its lesions' contours lie beyond the image. Of a classifier there are ``images``, and the sketches
+    are of the labels' scores.
     """
 
     subject: str
