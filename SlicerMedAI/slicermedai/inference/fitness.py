@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.bundles.manifest import Manifest
+from slicermedai.domain.codes import NO_UNITS
 from slicermedai.domain.counting import edge_warning, milliliters, reaches_edge
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.volume import LabelMap, Volume
@@ -35,7 +36,8 @@ def check_image(manifest: Manifest, volume: Volume, *, flat: bool = False) -> li
         )
     if volume.array.min() == volume.array.max():
         raise UnsupportedImageError("all voxels have one value", file=volume.name or None, attribute="PixelData")
-    return [*_noise(volume), *_unknown_modality(manifest, volume), *_field_of_view(manifest, volume)]
+    told = [*_noise(volume), *_unknown_modality(manifest, volume), *_field_of_view(manifest, volume)]
+    return [*told, *_uptake(manifest, volume)]
 
 
 def neighbour_correlation(array: NDArray[Any]) -> float:
@@ -113,6 +115,16 @@ def _noise(volume: Volume) -> list[str]:
     if found >= _NOISE:
         return []
     return [f"the image looks like noise: neighbouring voxels have nothing in common (correlation {found:.2f})"]
+
+
+def _uptake(manifest: Manifest, volume: Volume) -> list[str]:
+    """No bundle says whether it was made for activity or for SUV, and networks are given what the scanner stored."""
+    if volume.modality != "PT" or volume.unit.value == "g/ml":
+        return []
+    unit = "a unit that is not known" if volume.unit == NO_UNITS else volume.unit.value
+    return [
+        f"the voxels are in {unit}, and {manifest.ref.title} is given them as they are: nothing was made SUV for it"
+    ]
 
 
 _ENOUGH = 4_000_000
