@@ -561,6 +561,24 @@ def test_what_is_kept_is_a_run_with_the_marks_and_another_mark_is_not_in_it(tmp_
     assert desk.run.state.phase is Phase.DONE and desk.run.can_keep
 
 
+def test_each_move_of_a_mark_while_a_result_is_kept_is_a_change_of_its_own() -> None:
+    desk = Desk().choose().marked()
+    desk.run.keep()
+    (points,) = desk.nodes("MarkupsFiducial")
+    for place in (3.0, 6.0):
+        for step in (0.0, 1.0):
+            points.SetNthControlPointPosition(0, -place, 0.0, step)
+        time.sleep(mark_answers.PAUSE)
+        desk.run.poll()
+    desk.session.job.done = True
+    desk.run.poll()
+    desk.answered()
+    desk.run.undo()
+    assert desk.run.state.marks == (inside((3.0, 0.0, 1.0)),)
+    desk.run.undo()
+    assert desk.run.state.marks == (inside(HERE),)
+
+
 def test_keeping_is_cancelled_or_fails_and_the_answer_stays() -> None:
     desk = Desk().choose().marked()
     desk.run.keep()

@@ -155,6 +155,7 @@ def test_without_a_model_nothing_is_run(picks: Picks) -> None:
         ("/data/a\n  /data/b  \n\n/data/a", ("/data/a", "/data/b")),
         ("file:///data/one%20two\nfile:///data/b", ("/data/one two", "/data/b")),
         ("file:///data/afile:///data/b", ("/data/a", "/data/b")),
+        ("/data/profile:1/a\nfile:///data/profile:2", ("/data/profile:1/a", "/data/profile:2")),
         ("", ()),
     ],
 )
@@ -206,6 +207,23 @@ def test_a_model_of_several_images_makes_one_run_of_each_study(four: BundleRef) 
     ((source, title, options),) = desk.asked
     assert (source, title, options["shows"]) == (["8.0.dcm"], four.title, "T1c")
     assert options["inputs"] == {"T1": ["8.1.dcm"], "T2": ["8.2.dcm"], "FLAIR": ["8.3.dcm"]}
+
+
+def test_images_of_a_study_that_the_model_does_not_take_are_named_before_it_is_run(four: BundleRef) -> None:
+    found = {
+        name: Candidate(key=name, text=f"Invented – {name}", words=name, open=list, modality="MR", group="8")
+        for name in (*NAMES, "Perfusion", "Angio")
+    }
+    run = GuidedRun(submit=Desk([]).submit, bundles=lambda: [four])
+    run.refresh_bundles()
+    picks = Picks(run, find=found.get)
+    picks.offer([Node(uid="8", text="8", below=tuple(Node(uid=uid, text=uid) for uid in found))])
+    picks.tick("8", on=True)
+    ((_, noted),) = pick_rows(picks.planned)
+    assert noted == "Not taken: Invented – Perfusion, Invented – Angio."
+    picks.tick("FLAIR", on=False)
+    ((_, noted),) = pick_rows(picks.planned)
+    assert noted == "Not run: Choose an image for: FLAIR. Not taken: Invented – Perfusion, Invented – Angio."
 
 
 # --- Slicer's DICOM browsers -----------------------------------------------------------------------------------------

@@ -117,6 +117,23 @@ def test_a_record_that_was_edited_is_told_and_not_believed(model: BundleRef) -> 
     assert told(model).startswith("Confidence: not calibrated, for its trust record cannot be used.")
 
 
+def test_a_record_that_comes_into_use_or_is_exchanged_is_asked_about_though_nothing_else_is_chosen(
+    model: BundleRef,
+) -> None:
+    look = TrustLook()
+    messages = []
+    for scope in (None, Scope(), Scope(modalities=("CT",))):
+        if scope is not None:
+            use(model, scope=scope)
+        look.consider(question_of(model, None, ""))
+        look.consider(question_of(model, None, ""))
+        until_idle(look)
+        messages.append(look.state.message)
+    assert messages[0] == NONE
+    assert messages[1].startswith("Confidence: calibrated for ")
+    assert "24 patients, CT)" in messages[2] and "CT)" not in messages[1]
+
+
 def test_a_record_without_a_calibrated_structure_is_no_calibration() -> None:
     assert "could calibrate nothing" in trust_text({"calibrated": [], "generated": False})
 

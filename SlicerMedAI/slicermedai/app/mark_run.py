@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from slicermedai.app import mark_words as words
@@ -98,11 +99,19 @@ class MarkRun(MarkAnswers):
         marks = in_order(self.state.marks, self._stage.marks)
         if marks == self.state.marks:
             return
-        is_moving = self._due is not None and len(marks) == len(self.state.marks)
-        if not is_moving:
+        if not self._is_moving(marks):
             self._undone.append(self.state.marks)
         self._redo.clear()
         self._take(marks)
+
+    def _is_moving(self, marks: tuple[Prompt, ...]) -> bool:
+        """True where these are marks in the middle of a move: none came or went, and they did not rest yet.
+
+        Marks that rest while a result is kept are asked about later, and are a change all the same.
+        """
+        if self._due is None or len(marks) != len(self.state.marks):
+            return False
+        return not self._is_keeping or time.monotonic() < self._due
 
     def _explain_placing(self) -> None:
         if self.state.placing:

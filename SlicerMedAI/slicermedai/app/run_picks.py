@@ -27,7 +27,8 @@ from slicermedai.domain.bundle import BundleRef
 Find = Callable[[str], Candidate | None]
 _OVERVIEWS = re.compile(r"\b(locali[sz]er|scouts?|surview|survey|topogram|smart ?prep|dose report)\b", re.IGNORECASE)
 """What series are called that show where the others lie; a run would refuse them."""
-_PLACES = re.compile(r"\s*\n\s*|(?=file:)")
+_ADDRESSES = re.compile(r"(?=file://)", re.IGNORECASE)
+"""Where addresses begin that lie against each other in one line, as some programs drop them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ class Picks:
 
     def write(self, text: str) -> None:
         """Pick the files and folders whose paths or ``file:`` addresses stand in ``text``, one a line."""
-        self.places = tuple(dict.fromkeys(filter(None, map(_path_of, _PLACES.split(text)))))
+        self.places = tuple(dict.fromkeys(filter(None, map(_path_of, _places_in(text)))))
         self.changed.emit()
 
     def clear(self) -> None:
@@ -150,11 +151,13 @@ class Picks:
             key=lambda rows: len({row.key for row in rows} - {""}),
         )
         by_key, tr = {one.key: one for one in group}, self._run.translate
+        taken = {row.key for row in rows}
         text = "; ".join(f"{row.name}: {row.text}" for row in rows if row.key)
         return Planned(
             text=text,
             wanted=Wanted(image=text, open=_opened(by_key, rows[0]), further=lambda: _further(by_key, rows)),
             why_not=run_words.inputs_text(rows, tr),
+            note=run_words.left_out([one.text for one in group if one.key not in taken], tr),
         )
 
 
@@ -196,6 +199,12 @@ def _of_place(place: str) -> Candidate:
 def _is_lost(image: Candidate) -> bool:
     source = image.open() if image.node is None and not image.group else None
     return isinstance(source, str) and not Path(source).exists()
+
+
+def _places_in(text: str) -> list[str]:
+    """Paths and addresses, as they stand; a line that begins with a path is one path, whatever it holds."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [one for line in lines for one in (_ADDRESSES.split(line) if _ADDRESSES.match(line) else [line])]
 
 
 def _path_of(text: str) -> str:

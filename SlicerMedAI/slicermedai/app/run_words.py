@@ -16,8 +16,19 @@ def estimate_text(estimate: Estimate | None, tr: Translate = untranslated) -> st
     """What a run will take, in one paragraph; "" where nothing is known."""
     if estimate is None:
         return ""
-    parts = [_time(estimate, tr), _memory(estimate, tr), _arithmetic(estimate, tr), _too_much(estimate, tr)]
+    if not estimate.frames:
+        told = tr(
+            "This is a series over time: {what}. Without Every frame over time (ticked below) the run would be refused."
+        )
+        return told.format(what=estimate.over_time)
+    parts = [_frames(estimate, tr), _time(estimate, tr), _memory(estimate, tr), _arithmetic(estimate, tr), _too_much(estimate, tr)]
     return " ".join(filter(None, parts))
+
+
+def _frames(estimate: Estimate, tr: Translate) -> str:
+    if not estimate.over_time:
+        return ""
+    return tr("Every frame of a series over time: {what}; each is run as one image.").format(what=estimate.over_time)
 
 
 def _time(estimate: Estimate, tr: Translate) -> str:
@@ -167,6 +178,11 @@ def not_there(tr: Translate = untranslated) -> str:
     return tr("It is not there.")
 
 
+def left_out(images: Sequence[str], tr: Translate = untranslated) -> str:
+    """Images of a study that a model of several images takes for none of them; "" where it takes all."""
+    return tr("Not taken: {images}.").format(images=", ".join(images)) if images else ""
+
+
 def pick_columns(tr: Translate = untranslated) -> list[str]:
     """Heads of the table of runs that would be made."""
     return [tr("Will be run"), tr("To note")]
@@ -174,8 +190,10 @@ def pick_columns(tr: Translate = untranslated) -> list[str]:
 
 def pick_rows(planned: Sequence[Any], tr: Translate = untranslated) -> list[tuple[str, ...]]:
     """What would be run (:class:`slicermedai.app.run_picks.Planned`); of what cannot be, why not."""
-    left_out = tr("Not run: {why}")
-    return [(one.text, left_out.format(why=one.why_not) if one.why_not else one.note) for one in planned]
+    why = tr("Not run: {why}")
+    return [
+        (one.text, " ".join(filter(None, [one.why_not and why.format(why=one.why_not), one.note]))) for one in planned
+    ]
 
 
 def pick_text(planned: Sequence[Any], tr: Translate = untranslated) -> str:

@@ -15,9 +15,12 @@ from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.errors import MedAIError
 from slicermedai.jobs.folder import JobFolder
+from slicermedai.jobs.home import home
 from slicermedai.jobs.inquiry import Inquiry
 
 CHILD = "slicermedai.app.trust_answer"
+_RECORDS = "trust"
+"""The folder of the records in use; :mod:`slicermedai.confidence.models`, which has it too, loads what is heavy."""
 PAUSE = 0.4
 """Seconds that a choice must stay before a child is asked."""
 
@@ -25,7 +28,8 @@ PAUSE = 0.4
 def question_of(bundle: BundleRef | None, source: Any, modality: str) -> dict[str, Any] | None:
     """What :meth:`TrustLook.consider` takes: the model, and where the image says of which scanner it is.
 
-    None where there is no model, or none that has a trust record.
+    Another one where a record came into use or was exchanged since. None where there is no model, or none that has a
+    trust record.
     """
     if bundle is None or not (Path(bundle.path) / "configs").is_dir():
         return None
@@ -37,7 +41,20 @@ def question_of(bundle: BundleRef | None, source: Any, modality: str) -> dict[st
         "image": source is not None,
         "modality": modality,
         "file": file,
+        "records": _records(bundle.weights_sha256),
     }
+
+
+def _records(weights_sha256: str) -> list[tuple[str, int, int]]:
+    """Which records are there for these weights, and since when: a record that is exchanged is another file."""
+    found = []
+    for path in sorted((home() / _RECORDS).glob(f"{weights_sha256[:16]}*")):
+        try:
+            about = path.stat()
+        except OSError:  # gone meanwhile
+            continue
+        found.append((path.name, about.st_mtime_ns, about.st_ino))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
