@@ -30,7 +30,10 @@ def broken_spans(folded: str, words: dict[str, tuple[str, ...]]) -> list[Span]:
     if not words or not _BETWEEN.search(folded):
         return []
     squeezed = folded.translate(_WITHOUT)
-    starts = {squeezed[n : n + _SHORTEST] for n in range(len(squeezed) - _SHORTEST + 1)} & words.keys()
+    if len(words) < len(squeezed):
+        starts = {start for start in words if start in squeezed}
+    else:
+        starts = {squeezed[n : n + _SHORTEST] for n in range(len(squeezed) - _SHORTEST + 1)} & words.keys()
     there = sorted(word for start in starts for word in words[start] if word in squeezed)
     if not there:
         return []

@@ -5,7 +5,7 @@ What stands before a run may look like a part of it, so that it is read from eac
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from collections.abc import Callable, Iterator
 
@@ -53,7 +53,7 @@ def _base64(run: str) -> Iterator[bytes]:
         piece = plain[start:]
         piece = piece[:-1] if len(piece) % 4 == 1 else piece
         if len(piece) >= _SHORTEST:
-            raw = base64.b64decode(piece + "=" * (-len(piece) % 4))
+            raw = binascii.a2b_base64(piece + "=" * (-len(piece) % 4))
             if len(raw) >= _LONG or _SAYS.search(raw):  # a word that is no code seldom stands for text
                 yield raw
 

@@ -6,6 +6,7 @@ name that stands alone in a sentence has no form, and is found by none of these.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -40,6 +41,8 @@ _PLAIN = tuple(
     )
 )
 """(a sign that has to be there, or how many digits; the form)"""
+_SHORT = 1024
+"""Characters of a text that is remembered."""
 _FEWEST = 3
 """Digits of a number after a label."""
 _TELEPHONE = (
@@ -103,6 +106,11 @@ def mask_forms(text: str, *, dates: bool = True) -> str:
     dates:
         Whether dates are masked too. Birth dates always are where a label says so.
     """
+    find = _remembered if len(text) <= _SHORT else _masked
+    return find(text, dates=dates)
+
+
+def _masked(text: str, *, dates: bool) -> str:
     spans = sorted({*_of_numbers(text), *_of_people(text), *(_of_dates(text) if dates else ())})
     pieces, last = [], 0
     for start, end in spans:
@@ -111,6 +119,10 @@ def mask_forms(text: str, *, dates: bool = True) -> str:
         pieces += [text[last : max(start, last)], MASK if start >= last else ""]
         last = end
     return "".join([*pieces, text[last:]]) if spans else text
+
+
+_remembered = functools.lru_cache(maxsize=4096)(_masked)
+"""Files of one series repeat their texts."""
 
 
 def _of_numbers(text: str) -> Iterator[Span]:

@@ -60,6 +60,7 @@ class Harvest:
     days: set[Token] = field(default_factory=set)
     crowd: Crowd = field(default_factory=Crowd)
     _seen: set[tuple[int, bytes]] = field(default_factory=set)
+    _made: dict[tuple[Maker, str], set[Token]] = field(default_factory=dict)
 
     def add(self, tag: int, vr: str, raw: bytes, charset: Charset, parents: tuple[int, ...]) -> None:
         """Take one value in; what was seen before costs nothing."""
@@ -73,7 +74,14 @@ class Harvest:
         texts = [part.strip(" \0") for text in _readings(raw, charset) for part in text.split("\\")]
         made = _by_parents_of(keyword_of(tag), parents) if maker is _by_parents else maker
         for text in texts if made is not None else ():
-            self._take(tag, made(text) if made else set(), text)
+            self._take(tag, self._tokens(made, text) if made else set(), text)
+
+    def _tokens(self, maker: Maker, text: str) -> set[Token]:
+        """What one value says, whichever attributes repeat it."""
+        found = self._made.get((maker, text))
+        if found is None:
+            found = self._made[maker, text] = maker(text)
+        return found
 
     def vocabulary(self, crowd: Crowd | None = None) -> Vocabulary:
         """What was gathered, ready to search with, and what is searched for of other patients."""

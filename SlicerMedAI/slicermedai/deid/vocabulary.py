@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
-from slicermedai.deid.broken import breakable, broken_spans
 from slicermedai.deid.crowd import Crowd
-from slicermedai.deid.cut import cut_spans, cuttable
-from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
 from slicermedai.deid.encoded import as_text, encoded_spans
 from slicermedai.deid.escapes import unescaped
-from slicermedai.deid.names import date_tokens, days_of, identifier_tokens, name_tokens, place_tokens, uid_tokens
+from slicermedai.deid.memo import Memo
+from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.needles import Needles
 from slicermedai.deid.packed import Room, hides, is_picture
 from slicermedai.deid.readings import readings
 from slicermedai.deid.runs import is_line, is_no_chance, text_runs
 from slicermedai.deid.short_numbers import (
     holds_number,
-    is_fraction,
-    is_short,
-    labelled_spans,
     long_numbers,
-    short_numbers,
 )
 from slicermedai.deid.spans import MASK, Span, merged, splice
 from slicermedai.deid.surnames import surname_spans
-from slicermedai.deid.terms import is_also_a_term, is_in_term
+from slicermedai.deid.token_index import Index
 from slicermedai.deid.tokens import (
     Kind,
     Scope,
@@ -37,8 +29,6 @@ from slicermedai.deid.tokens import (
     common_words,
     fold,
     fold_with_positions,
-    inside_common_word,
-    is_masked,
     protocol_words,
     service_words,
     technical_words,
@@ -56,26 +46,10 @@ __all__ = [
 ]
 
 _YEAR = re.compile(r"(?:19|20|21)[0-9]{2}")
-_DIGIT = re.compile(r"[0-9]")
-_SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
 _WORDS = re.compile(r"[^\W_]+")
-_GRAM = 3
 _SHORT, _DEEPEST = 1024, 8
-"""Bytes that are read as Latin-1 as a whole; how often something encoded is encoded again."""
+"""Bytes that are read as Latin-1 as a whole, and remembered; how often something encoded is encoded again."""
 _NO_PERSONS = frozenset({Kind.PLACE, Kind.DEVICE, Kind.IDENTIFIER})
-
-
-class _Form(NamedTuple):
-    """A folded token: what may not stand before and after it, and whether words around it are looked at.
-
-    ``term`` is True for a word that terms of medicine begin with.
-    """
-
-    text: str
-    left: re.Pattern[str] | None
-    right: re.Pattern[str] | None
-    guarded: bool
-    term: bool
 
 
 class Vocabulary:
@@ -84,15 +58,20 @@ class Vocabulary:
     In text, ``crowd`` is searched for too: what is distinctive of the other patients of the run.
     """
 
-    __slots__ = ("_alone", "_long", "_needles", "_room", "_scopes", "_surnames", "crowd", "left_out", "tokens")
+    __slots__ = (
+        *("_alone", "_hidden", "_long", "_masked", "_needles", "_room", "_scopes", "_surnames"),
+        *("crowd", "left_out", "tokens"),
+    )
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
         self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
-        self._scopes: dict[Scope, _Index] = {}
+        self._scopes: dict[Scope, Index] = {}
         self._needles: dict[Scope, Needles] = {}
         self._alone: Vocabulary | None = None
         self._long: frozenset[str] | None = None
         self._room = Room()
+        self._masked = Memo[tuple[str, Scope], str]()
+        self._hidden = Memo[tuple[bytes, str], bool]()
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int, Crowd | None]]:
@@ -117,10 +96,20 @@ class Vocabulary:
         """``text`` with every token masked; identical where none is in it."""
         if not text or not (self.tokens or self.crowd):
             return text
-        new = self._scrubbed(text, scope)
+        new = self._once(text, scope)
         while new != text:  # a half of a name may be told from other words only now that the other half is masked
-            text, new = new, self._scrubbed(new, scope)
+            text, new = new, self._once(new, scope)
         return new
+
+    def _once(self, text: str, scope: Scope) -> str:
+        """What is masked at once; short texts are remembered, since a patient's files repeat them."""
+        key = (text, scope)
+        found = self._masked.get(key)
+        if found is None:
+            found = self._scrubbed(text, scope)
+            if len(text) <= _SHORT:
+                self._masked.keep(key, found)
+        return found
 
     def _scrubbed(self, text: str, scope: Scope) -> str:
         if scope is Scope.TEXT:  # first: half of what is escaped may be a word of the identity by itself
@@ -145,6 +134,17 @@ class Vocabulary:
 
     def holds_encoded(self, raw: bytes) -> bool:
         """True where bytes that text or a compressed value stood for hold a token, or are a picture."""
+        return self._remembered(raw, "encoded", self._holds_encoded)
+
+    def _remembered(self, raw: bytes, what: str, find: Callable[[bytes], bool]) -> bool:
+        """What ``find`` says of bytes; of short ones it is remembered, but not within something that is searched, where
+        it depends on how deep that is."""
+        if self._room.depth or len(raw) > _SHORT:
+            return find(raw)
+        known = self._hidden.get((raw, what))
+        return self._hidden.keep((raw, what), find(raw)) if known is None else known
+
+    def _holds_encoded(self, raw: bytes) -> bool:
         with self._room:
             text = as_text(raw)
             if text is not None and is_line(text) and self._room.depth < _DEEPEST:
@@ -156,6 +156,9 @@ class Vocabulary:
 
     def hides(self, raw: bytes) -> bool:
         """True where something compressed in bytes holds a token, or cannot be searched."""
+        return self._remembered(raw, "compressed", self._hides)
+
+    def _hides(self, raw: bytes) -> bool:
         with self._room:
             return hides(raw, self.holds_encoded, self._room)
 
@@ -185,6 +188,9 @@ class Vocabulary:
         """True where bytes of unknown meaning hold a token as text of one or two bytes a character, or UTF-8."""
         if not (self.tokens or self.crowd):
             return False
+        return self._remembered(raw, scope, functools.partial(self._hits_bytes, scope))
+
+    def _hits_bytes(self, scope: Scope, raw: bytes) -> bool:
         if scope is not Scope.TEXT:
             low = raw.lower()
             if self._needles_of(scope).stand_in(low):
@@ -218,10 +224,10 @@ class Vocabulary:
         """Runs of six digits or more, which no pseudonymous UID may contain by chance."""
         return frozenset(t.text for t in self.tokens if t.text.isdigit() and len(t.text) >= 6)
 
-    def _index(self, scope: Scope) -> _Index:
+    def _index(self, scope: Scope) -> Index:
         found = self._scopes.get(scope)
         if found is None:
-            found = self._scopes[scope] = _Index(self._searched_in(scope), scope)
+            found = self._scopes[scope] = Index(self._searched_in(scope), scope)
         return found
 
     def _needles_of(self, scope: Scope) -> Needles:
@@ -232,129 +238,6 @@ class Vocabulary:
 
     def _searched_in(self, scope: Scope) -> list[Token]:
         return [token for token in self.tokens if token.searched_in(scope) and token.kind is not Kind.SURNAME]
-
-
-class _Index:
-    """Tokens by their first letters, so that the time for one text hardly grows with their number."""
-
-    def __init__(self, tokens: list[Token], scope: Scope) -> None:
-        self._short = short_numbers(tokens)
-        self._breakable = breakable(tokens) if scope is Scope.TEXT else {}
-        self._cuttable = cuttable(tokens) if scope is Scope.TEXT else {}
-        forms = {_form(token) for token in tokens if not is_short(token)}
-        self._grams: dict[str, list[_Form]] = {}
-        self._pairs: dict[str, list[_Form]] = {}
-        for form in sorted(forms, key=lambda f: (-len(f.text), f.text)):
-            size = min(_GRAM, len(form.text))
-            (self._grams if size == _GRAM else self._pairs).setdefault(form.text[:size], []).append(form)
-        in_text = scope is Scope.TEXT
-        self._days = days_of(tokens) if in_text else frozenset()
-        self._short_days = shortened(self._days)
-        self._joined = _joined(tokens) if in_text else {}
-        self._digits = frozenset(_digits(text) for texts in self._joined.values() for text in texts)
-
-    def spans(self, folded: str) -> list[Span]:
-        """(start, end) of what is found, in order and without overlap."""
-        found = self._plain(folded)
-        if self._days and _DIGIT.search(folded):
-            found += [s for s in self._dated(folded) if s not in found]
-        if self._breakable:
-            found += broken_spans(folded, self._breakable)
-        if self._cuttable:
-            found += cut_spans(folded, self._cuttable)
-        if self._short:
-            found += labelled_spans(folded, self._short)
-        if self._joined and _SPREAD.search(folded) and any(map(_digits(folded).__contains__, self._digits)):
-            found += self._spread(folded)
-        return merged(found) if len(found) > 1 else found
-
-    def _plain(self, folded: str) -> list[Span]:
-        found, position, size = [], 0, len(folded)
-        grams, pairs = self._grams, self._pairs
-        while position < size - 1:
-            forms = grams.get(folded[position : position + _GRAM])
-            end = _first(forms, folded, position) if forms else 0
-            if not end and pairs and (forms := pairs.get(folded[position : position + 2])):
-                end = _first(forms, folded, position)
-            if end:
-                found.append((position, end))
-                position = end
-            else:
-                position += 1
-        return found
-
-    def _dated(self, folded: str) -> list[Span]:
-        found = itertools.chain(found_dates(folded), compact_dates(folded))
-        return [(s, e) for s, e, days in found if is_one_of(days, self._days, self._short_days)]
-
-    def _spread(self, folded: str) -> list[Span]:
-        """Numbers whose digits are grouped in another way than in the identity: telephone numbers above all."""
-        places = [n for n, character in enumerate(folded) if character.isalnum()]
-        squeezed = "".join(folded[n] for n in places)
-        found = []
-        for position in range(len(squeezed) - 6):
-            for text in self._joined.get(squeezed[position : position + _GRAM], ()):
-                end = position + len(text)
-                if squeezed.startswith(text, position) and _stands_apart(folded, places, position, end):
-                    span = (places[position], places[end - 1] + 1)
-                    found += [] if is_fraction(folded, *span) else [span]
-        return found
-
-
-@functools.cache
-def _edge(pattern: str) -> re.Pattern[str] | None:
-    inner = re.sub(r"^\(\?(?:<!|!)|\)$", "", pattern)
-    return re.compile(inner) if inner else None
-
-
-def _form(token: Token) -> _Form:
-    left, right = token.edges
-    text = fold(token.text)
-    term = text.isalpha() and is_also_a_term(text)
-    return _Form(text, _edge(left), _edge(right), text.isalpha() and len(text) >= 6, term)
-
-
-def _first(forms: list[_Form], folded: str, position: int) -> int:
-    """The end of the first (longest) form that stands at ``position``, or 0."""
-    for text, left, right, guarded, term in forms:
-        if folded.startswith(text, position):
-            end = position + len(text)
-            apart = not (left and position and left.match(folded[position - 1])) or is_masked(
-                folded, position, before=True
-            )
-            if (
-                apart
-                and (not (right and right.match(folded, end)) or is_masked(folded, end, before=False))
-                and not (guarded and inside_common_word(folded, position, end))
-                and not (term and is_in_term(folded, position, end))
-                and not (text[0] == "0" and is_fraction(folded, position, end))
-            ):
-                return end
-    return 0
-
-
-def _joined(tokens: list[Token]) -> dict[str, list[str]]:
-    """Identifiers of seven letters and digits or more, without what separates them, by their beginning."""
-    found: dict[str, list[str]] = {}
-    for token in tokens:
-        text = "".join(c for c in fold(token.text) if c.isalnum())
-        if token.kind in (Kind.IDENTIFIER, Kind.DEVICE) and len(text) >= 7 and sum(map(str.isdigit, text)) >= 5:
-            entries = found.setdefault(text[:_GRAM], [])
-            entries += [] if text in entries else [text]
-    return found
-
-
-def _digits(text: str) -> str:
-    return "".join(filter(str.isdigit, text))
-
-
-def _stands_apart(folded: str, places: list[int], start: int, end: int) -> bool:
-    """True where no digit stands directly before or after what was found over gaps of at most three characters."""
-    first, last = places[start], places[end - 1]
-    if any(b - a > 4 for a, b in zip(places[start : end - 1], places[start + 1 : end], strict=True)):
-        return False
-    before = folded[first - 1 : first].isdigit()
-    return not before and not folded[last + 1 : last + 2].isdigit()
 
 
 def _distinctive(token: Token, equipment: frozenset[str]) -> bool:
