@@ -41,6 +41,15 @@ def test_fewer_images_than_the_acquisition_had_are_warned_of(a_head: Volume, wri
     assert f"ImagesInAcquisition says {len(files)} images, and {len(files) - 1} are here" in said
 
 
+def test_fewer_slices_than_a_pet_series_had_are_warned_of(a_head: Volume, write: Write) -> None:
+    files = write(replace(a_head, array=a_head.array.astype(np.float32)), modality="PT")
+    faults.set_value(files, "NumberOfSlices", len(files))
+    assert open_source(files[0].parent).warnings == ()
+    faults.drop_slices(files, 0, 1)
+    (said,) = open_source(files[0].parent).warnings
+    assert f"NumberOfSlices says {len(files)} images, and {len(files) - 2} are here" in said
+
+
 def test_all_stacks_of_a_series_count_as_its_images(a_head: Volume, write: Write) -> None:
     files = write(a_head)
     both = [*files, *faults.add_second_echo(files)]

@@ -38,6 +38,10 @@ IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _PET_UNITS = {"BQML": ucum("Bq/ml", "Becquerels/milliliter"), "GML": ucum("g/ml", "Grams/milliliter")}
 
 
+_COUNTS = ("ImagesInAcquisition", "NumberOfSlices")
+"""What says how many images there were, of which the ends of a stack may be missing; the latter in PET (C.8.9.1)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
     """An image that passed the gate, and where it came from.
@@ -316,12 +320,11 @@ def _left_out(chosen: SeriesFiles, found: Scan) -> Iterator[str]:
 
 def _warnings(chosen: SeriesFiles, found: Scan, stack: Stack, pixels: Pixels) -> tuple[str, ...]:
     here = sum(len(item.planes) for item in found.series if item.uid == chosen.uid)
-    stated = max((integer_of(header, "ImagesInAcquisition") or 0 for header in pixels.datasets.values()), default=0)
     said = []
-    if stated > here:
-        said.append(
-            f"ImagesInAcquisition says {stated} images, and {here} are here: the ends of the stack may be missing."
-        )
+    for keyword in _COUNTS:
+        stated = max((integer_of(header, keyword) or 0 for header in pixels.datasets.values()), default=0)
+        if stated > here:
+            said.append(f"{keyword} says {stated} images, and {here} are here: the ends of the stack may be missing.")
     first = stack.planes[0]
     header = pixels.datasets[first.file]
     if chosen.modality == "CT" and (reason := no_hounsfield(header, first.frame, pixels.array)):
