@@ -11,12 +11,15 @@ from slicermedai.batch.outputs import SHEET, TABLE
 from slicermedai.console import cohorts, planning
 from slicermedai.deid.keystore import save_key
 from slicermedai.deid.pseudonym import ProjectKey
+from slicermedai.domain.digests import hash_of_image, hash_of_volume
 from slicermedai.domain.markup import el, page, table
 from slicermedai.domain.notice import RESEARCH_USE
 from slicermedai.domain.plan import Plan
+from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.storage import write_text
 from slicermedai.domain.study import Study
+from slicermedai.domain.volume import Volume
 from slicermedai.errors import OutputError
 from slicermedai.scene.pictures import Picture
 from Testing.fixtures import faults, liver
@@ -91,7 +94,8 @@ def _cases(folder: Path) -> list[tuple[str, str, str]]:
 def _plan(folder: Path) -> list[tuple[str, str]]:
     """A generated liver with a lesion, planned with a margin and a plane; its page, surfaces and numbers."""
     grid = liver.GRIDS["axial"]
-    result = _nobodys(a_result(grid))
+    image = liver.phase("venous", grid)
+    result = _read_from(image, _nobodys(a_result(grid)))
     result.save(folder / "result")
     plan = planning.start(result, organ="liver", lesions=["lesion"], vessels=["hepatic vein", "portal vein"])
     plan = planning.add_margin(plan, "lesion", 10)
@@ -99,7 +103,7 @@ def _plan(folder: Path) -> list[tuple[str, str]]:
     plan = planning.cut_by_plane(plan, "right half", point=(-24, 2, 8), normal=(-0.8, 0.36, 0.48))
     planning.save(plan, folder)
     planning.save_surfaces(plan, folder / "surfaces", kind="3mf")
-    planning.print_page(plan, folder, pictures=_pictures(plan, folder))
+    planning.print_page(plan, folder, pictures=_pictures(plan, folder, image))
     rows = planning.table(plan).rows
     told = [(row, row.missing or f"{row.value:.1f} {row.unit.value}") for row in rows if row.name in _LINES]
     return [(f"{row.subject}: {row.name}", words) for row, words in told]
@@ -114,10 +118,16 @@ def _nobodys(result: AnalysisResult) -> AnalysisResult:
     return replace(result, study=study, sources=series)
 
 
-def _pictures(plan: Plan, folder: Path) -> tuple[Picture, ...]:
+def _read_from(image: Volume, result: AnalysisResult) -> AnalysisResult:
+    """``result``, which notes that it was computed from ``image``."""
+    read = InputDigest(sha256=hash_of_volume(image), image=hash_of_image(image))
+    return replace(result, provenance=replace(result.provenance, input=read))
+
+
+def _pictures(plan: Plan, folder: Path, image: Volume) -> tuple[Picture, ...]:
     """Views of the plan; none where this computer cannot draw, which the demo's own report has said by then."""
     try:
-        return planning.pictures(plan, folder, image=liver.phase("venous", plan.geometry))
+        return planning.pictures(plan, folder, image=image)
     except OutputError:
         return ()
 
