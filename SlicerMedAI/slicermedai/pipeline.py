@@ -243,6 +243,7 @@ def _predict(study: Opened, job: RunJob, trust: RunTrust, progress: Progress) ->
         features=trust.wants_features,
         saliency=job.saliency,
         saliency_target=job.saliency_target,
+        probe=trust.mirrored.heard if trust.mirrored else None,
     )
     volumes = {name: source.volume for name, source in study.sources.items()}
     prediction = study.ask(study.bundle, volumes, settings=_settings(job), listeners=listeners)
@@ -353,6 +354,11 @@ def _check_maps(job: RunJob, bundle: BundleRef) -> None:
     from slicermedai.confidence.samples import sampler
 
     asked = {"uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
+    if bundle.task == "classification" and asked["uncertainty"] and not asked["stability"]:
+        from slicermedai.confidence.mirrored import mirrored_scores
+
+        mirrored_scores(job.uncertainty, manifest_of(bundle))
+        return
     if bundle.task != "segmentation" and any(asked.values()):
         raise InputError(
             f"{bundle.title} does {bundle.task}, and uncertainty and stability are of segmentations alone",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,9 +151,16 @@ def blurred() -> Volume:
     return replace(ball(), array=np.clip(1.2 - distance / 12, 0, 1).astype(np.float32))
 
 
-def test_a_classifier_is_not_asked_for_samples(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "asked"),
+    [("detection", {"uncertainty": "flips"}), ("classification", {"uncertainty": "dropout"}),
+     ("classification", {"uncertainty": "flips", "stability": 2})],
+)  # fmt: skip
+def test_detectors_are_not_asked_for_samples_and_classifiers_for_mirror_images_alone(
+    task: str, asked: dict[str, Any], tmp_path: Path
+) -> None:
     bundle = write_tiny_bundle(tmp_path / "tiny@0.1")
-    change_json(bundle / "medai.json", task="classification")
+    change_json(bundle / "medai.json", task=task)
     with pytest.raises(InputError, match="of segmentations alone"):
-        job = RunJob(source=str(tmp_path), bundle=str(bundle), output=str(tmp_path / "out"), uncertainty="flips")
+        job = RunJob(source=str(tmp_path), bundle=str(bundle), output=str(tmp_path / "out"), **asked)
         execute(job, job_id="j")

@@ -182,6 +182,30 @@ def test_a_calibrated_label_and_the_checks_of_its_map_go_from_a_run_into_the_rep
     assert "saliency not validated" in page and "planted marker" in page
 
 
+def test_how_a_score_varies_over_mirror_images_goes_from_a_run_into_the_report(bundle: Path, tmp_path: Path) -> None:
+    """The brightest place is as bright in every mirror image, but its mean over a pace of two voxels is not."""
+    array = np.zeros((SIZE,) * 3, dtype=np.float32)
+    array[4, 4, 4] = 4.0
+    nibabel.save(nibabel.Nifti1Image(array, np.diag([-2.0, -2, 2, 1])), tmp_path / "a.nii")
+    plain, asked = (
+        execute(
+            RunJob(source=str(tmp_path / "a.nii"), output=str(tmp_path / way), bundle=str(bundle), uncertainty=way,
+                   device="cpu"),
+            job_id="j",
+        )
+        for way in ("none", "flips")
+    )  # fmt: skip
+    before, result = AnalysisResult.load(plain), AnalysisResult.load(asked)
+    assert [one.confidence for one in before.findings] == [one.confidence for one in result.findings]
+    assert before.uncertainty is None and result.uncertainty is not None and result.uncertainty.samples == 8
+    assert any("Uncertainty: not assessed" in line for line in before.provenance.refusals)
+    assert not any("Uncertainty" in line for line in result.provenance.refusals)
+    words = result.uncertainty.notes[0]
+    assert f"score {result.findings[0].confidence.raw_score:.2f}; " in words and "its 7 mirror images" in words
+    page = (asked / "report.html").read_text("utf-8")
+    assert words in page and "Inner and outer regions" not in page and "no probability" in page
+
+
 def test_records_without_labels_of_images_keep_their_hash(record: TrustRecord) -> None:
     plain = to_plain(record)
     plain["structures"] = [{**one, "of_image": False} for one in plain["structures"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from slicermedai.domain.stability import Stability
 from slicermedai.domain.uncertainty import Uncertainty
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.task import Prediction
+
+if TYPE_CHECKING:
+    from slicermedai.confidence.mirrored import MirroredScores
 
 _NO_SALIENCY = "Saliency: not assessed, since no map was asked for."
 _NO_SAMPLES = {
@@ -97,7 +100,9 @@ class RunTrust:
         self._model, self._origin = manifest.ref.title, origin or Origin()
         self._values = {label: value for value, label in manifest.ref.labels}
         self._record = record_of(manifest)
-        self.samples = sampler(uncertainty, manifest)
+        is_classifier = manifest.ref.task == "classification"
+        self.samples = None if is_classifier else sampler(uncertainty, manifest)
+        self.mirrored = _mirrored(uncertainty, manifest) if is_classifier else None
         self.observer = _observer(manifest, self._record)
         self._situation = _situation(manifest, volume, self._origin, pixel_values)
         self._applicability = applicability(self._record, self._situation)
@@ -145,11 +150,7 @@ class RunTrust:
         """
         alarms = [alarm.reason for alarm in self._joined.alarms] if self._joined else []
         missing = [] if saliency else [_NO_SALIENCY]
-        if self.samples is None or not self.samples.has_varied:
-            why_not = self.samples.refusal if self.samples else ""
-            missing.append(
-                f"Uncertainty: not assessed, since {why_not}." if why_not else _NO_SAMPLES[bool(self.samples)]
-            )
+        missing += self._unvaried()
         if not self._joined:
             missing.append(self._why_not())
         if not self.moves or not self.moves.tried:
@@ -159,6 +160,14 @@ class RunTrust:
         warned = (*made.warnings, *generated, *alarms, *self._poor, *moved)
         refusals = (*made.refusals, *missing)
         return replace(made, warnings=warned, refusals=refusals, trust_record=self._cited)
+
+    def _unvaried(self) -> list[str]:
+        """Why nothing is told of uncertainty; [] where it is."""
+        asked = self.samples or self.mirrored
+        if asked is not None and asked.has_varied:
+            return []
+        why_not = self.samples.refusal if self.samples else ""
+        return [f"Uncertainty: not assessed, since {why_not}." if why_not else _NO_SAMPLES[asked is not None]]
 
     @property
     def _cited(self) -> RecordUsed | None:
@@ -173,6 +182,8 @@ class RunTrust:
 
     def varied(self, findings: Sequence[Finding]) -> Uncertainty | None:
         """How the findings varied over the samples; None where none were taken."""
+        if self.mirrored is not None:
+            return self.mirrored.uncertainty([(self._value(one), one) for one in findings])
         return self.samples.uncertainty({self._value(one): one for one in findings}) if self.samples else None
 
     def maps(self, prediction: Prediction) -> tuple[Map, ...]:
@@ -257,6 +268,14 @@ def _observer(manifest: Manifest, record: TrustRecord | None) -> MarginObserver 
     if record is None or manifest.ref.task != "segmentation":
         return None
     return MarginObserver([structure.value for structure in record.structures], outputs=manifest.outputs)
+
+
+def _mirrored(uncertainty: str, manifest: Manifest) -> MirroredScores | None:
+    if uncertainty == "none":
+        return None
+    from slicermedai.confidence.mirrored import mirrored_scores  # loads torch
+
+    return mirrored_scores(uncertainty, manifest)
 
 
 def _situation(manifest: Manifest, volume: Volume, origin: Origin, pixel_values: str) -> Situation:

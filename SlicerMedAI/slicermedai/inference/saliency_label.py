@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,16 @@ class LookedAtWhole:
             reaches=1,
             facts=(("score", self._in_words(found)),),
         )
+
+    def scores(self, image: torch.Tensor) -> dict[int, float]:
+        """Label value -> what the run would call its score, were the image ``image``, (channels, a, b, c)."""
+        return {value: self._certainty(value, image) for value, _ in self.labels}
+
+    def found_in(self, scores: Mapping[int, float]) -> set[int]:
+        """The label values that a run with such scores finds."""
+        if self.post.exclusive and len(scores) > 1:
+            return {max(scores, key=lambda value: scores[value])}
+        return {value for value, score in scores.items() if score >= self.post.threshold}
 
     def at_once(self) -> LookedAtWhole:
         """See :class:`.saliency_question.Asked`: there was one look at all of the image."""

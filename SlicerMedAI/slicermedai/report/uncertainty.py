@@ -16,6 +16,7 @@ _HEADINGS = (
     "Found in",
     "Disputed border (ml)",
 )
+_REGIONS = "what {:.0%} of the samples agree on; hidden in the scene at first"
 
 
 def uncertainty_section(result: AnalysisResult) -> Html:
@@ -32,10 +33,7 @@ def uncertainty_section(result: AnalysisResult) -> Html:
             *(("Check", one[:1].upper() + one[1:]) for one in found.checks),
             *((("Seeds", ", ".join(map(str, found.seeds))),) if found.seeds else ()),
             ("Cost", f"{found.cost:.1f} times the network's work of a run without samples"),
-            (
-                "Inner and outer regions",
-                f"what {found.level:.0%} of the samples agree on; hidden in the scene at first",
-            ),
+            *((("Inner and outer regions", _REGIONS.format(found.level)),) if found.structures else ()),
         ]
     )
     numbers = table("How each structure varied over the samples", _HEADINGS, rows) if rows else ""
