@@ -26,7 +26,6 @@ from slicermedai.inference.record import provenance_of, ran_in
 from slicermedai.inference.runner import Runner
 from slicermedai.inference.segment import Segmentation
 from slicermedai.inference.shadow import Shadow
-from slicermedai.inference.single import Look
 from slicermedai.inference.task import FOLDS, Listeners, Prediction, RunSettings, predict
 from Testing.inference.test_again import Kept
 from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_json, write_tiny_bundle
@@ -180,13 +179,6 @@ def test_files_that_differ_by_a_number_alone_are_folds() -> None:
     assert found is not None
     assert found.files == (("2", "models/fold_2.pt"), ("10", "models/fold_10.pt"))
     assert folds_among(["models/model_fold0.pt", "models/net.pt"]) is None
-
-
-def test_boxes_of_several_folds_are_refused(folded: BundleRef) -> None:
-    look = Look.__new__(Look)
-    look.folds = ("0", "1")
-    with pytest.raises(InputError, match="boxes of several folds are not joined"):
-        look.network(None)  # type: ignore[arg-type]  # refused before anything is read
 
 
 def test_one_fold_is_loaded_as_it_is() -> None:

@@ -110,11 +110,11 @@ def members_of(folds: Folds | None, *, title: str) -> tuple[str, ...]:
     return names
 
 
-def in_words(folds: Folds | None, chosen: Sequence[str]) -> str:
-    """Which folds answered, for the record of a run; "" for a model that has none."""
+def in_words(folds: Folds | None, chosen: Sequence[str], *, how: str = "") -> str:
+    """Which folds answered, for the record of a run, and ``how`` their answers became one; "" for a model without."""
     if folds is None:
         return ""
-    mean = f", mean of their {folds.averages}" if len(chosen) > 1 else ""
+    mean = f", {how or f'mean of their {folds.averages}'}" if len(chosen) > 1 else ""
     return f"folds {', '.join(chosen)} of {', '.join(folds.names)}{mean}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from slicermedai.confidence.assess import assess
 from slicermedai.domain.bundle import BundleRef
@@ -38,3 +40,18 @@ def findings_of(
             )
         )
     return tuple(findings)
+
+
+def with_folds(findings: Sequence[Finding], prediction: Prediction) -> tuple[Finding, ...]:
+    """``findings`` of ``prediction``, in its order, that say how many of its folds found each.
+
+    Those that one network answered for, or folds together, stay as they are.
+    """
+    pairs = zip(findings, prediction.regions, strict=True)
+    return tuple(_told(one, found.folds, prediction.folds) if found.folds else one for one, found in pairs)
+
+
+def _told(finding: Finding, by: Sequence[str], asked: Sequence[str]) -> Finding:
+    own = finding.confidence
+    words = f"Found by {len(by)} of {len(asked)} folds ({', '.join(by)})."
+    return replace(finding, confidence=replace(own, reason=f"{words} {own.reason}".strip()))

@@ -30,7 +30,8 @@ from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.box_origins import watch, watching
 from slicermedai.inference.device import choose_device, reproducible
 from slicermedai.inference.explaining import NOTHING_TO_EXPLAIN, check_target, saliency_on
-from slicermedai.inference.folds import kind_of, load_folds
+from slicermedai.inference.folds import MEAN, kind_of, load_folds
+from slicermedai.inference.fused import FoldBoxes, fused, most_asked, overlap_asked
 from slicermedai.inference.metatensor import geometry_of, grid_of
 from slicermedai.inference.network import load_network
 from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
@@ -45,6 +46,7 @@ from slicermedai.inference.task import FoundRegion, Listeners, Prediction, RunSe
 
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, MemoryError)
 DETECTOR, DETECTOR_STEPS = "detector", "detector_ops"
+_JOINED = "Saliency: not made, since the boxes are joined from several folds, each with a score of its own."
 
 
 @dataclass(slots=True, eq=False)
@@ -108,26 +110,29 @@ class Look:
         with self.step("prepare", ", ".join(steps.done)):
             return steps.apply(matched(steps.names, inputs))
 
-    def network(self, adapted: Adapted, *, kind: str = "") -> Any:
-        """The network with its weights, on the device; several folds are one, if their answers have a mean (``kind``).
-
-        Raises :class:`InputError` where they have none.
-        """
-        if len(self.folds) > 1 and not kind:
-            raise InputError("boxes of several folds are not joined", attribute="folds", advice="Choose one fold.")
+    def network(self, adapted: Adapted, *, kind: str = MEAN) -> Any:
+        """The network with its weights, on the device; several folds are one that gives the mean of their answers."""
         with self.step("load network", in_words(self.manifest.folds, self.folds)):
             made = load_folds(lambda file: self._load(adapted, file), self.manifest.folds, self.folds, kind=kind)
             return self._load(adapted, self.manifest.ref.weights) if made is None else made
 
+    def networks(self, adapted: Adapted, *, how: str) -> list[Any]:
+        """Of every fold that is asked, each by itself, on the device; ``how`` says how their answers become one."""
+        folds = self.manifest.folds
+        assert folds is not None
+        with self.step("load network", in_words(folds, self.folds, how=how)):
+            return [self._load(adapted, folds.file(name)) for name in self.folds]
+
     def _load(self, adapted: Adapted, weights: str) -> Any:
         return self.load(adapted.manifest, part=NETWORK, weights=weights, device=self.device)
 
-    def add(self, value: int, region: Box | None, score: float) -> None:
-        """Note a region; raises :class:`BundleError` for a value without a coded label."""
+    def add(self, value: int, region: Box | None, score: float, *, folds: tuple[str, ...] = ()) -> None:
+        """Note a region, and which folds found it; raises :class:`BundleError` for a value without a coded label."""
         label = dict(self.manifest.ref.labels).get(value)
         if label is None:
             raise BundleError(f"output {value} has no coded label", file=self.manifest.ref.path, attribute="labels")
-        self.regions.append(FoundRegion(value=value, label=self._sided(label), region=region, raw_score=score))
+        made = FoundRegion(value=value, label=self._sided(label), region=region, raw_score=score, folds=folds)
+        self.regions.append(made)
 
     def _sided(self, label: Label) -> Label:
         """The label with the side of the picture; a side of its own stays, and is held against the picture's."""
@@ -155,7 +160,8 @@ def said(file: str) -> Iterator[None]:
 class Detection:
     """A :class:`~slicermedai.inference.task.Task` for MONAI's detectors: boxes along the voxels of the network's grid.
 
-    Scores are the detector's own. Boxes of all windows go through one non-maximum suppression, as the bundle sets it.
+    Scores are the detector's own. Boxes of all windows go through one non-maximum suppression, as the bundle sets it;
+    those of several folds are joined (:mod:`.fused`).
     """
 
     load: NetworkLoader = load_network
@@ -174,18 +180,18 @@ class Detection:
         detector = adapted.make(DETECTOR)
         if DETECTOR_STEPS in adapted.manifest.config:
             adapted.make(DETECTOR_STEPS)
-        detector.network = look.network(adapted)
-        detector.eval()
-        told = _count_windows(detector.network, look)
+        if len(look.folds) > 1:
+            _fuse(look, adapted, detector, tensor)
+        else:
+            detector.network = look.network(adapted)
+            self._once(look, adapted, detector, tensor)
+
+    def _once(self, look: Look, adapted: Adapted, detector: Any, tensor: Any) -> None:
         shape, windowed = tuple(int(n) for n in tensor.shape[1:]), _is_larger(detector, tuple(tensor.shape[1:]))
         seen = watch(detector) if look.is_asked_again else None
         with watching(seen):
-            step = look.step("detect", f"{type(detector).__name__}, {'x'.join(map(str, shape))} voxels")
-            with step, said(adapted.file):
-                image = tensor.as_tensor()[None].to(look.device)
-                with torch.inference_mode():
-                    found = detector(image, use_inferer=windowed)[0]
-            told.remove()
+            with look.step("detect", _of_detector(detector, shape)):
+                found = _asked(look, adapted, detector, tensor)
             grid = geometry_of(tensor)
             boxes = self._boxes(look, detector, found, grid)
             if look.is_asked_again and not boxes:
@@ -309,13 +315,52 @@ def _predicted(
     )
 
 
-def _count_windows(network: Any, look: Look) -> Any:
+def _fuse(look: Look, adapted: Adapted, detector: Any, tensor: Any) -> None:
+    """Fill ``look.regions`` with what several folds found, each asked by itself."""
+    overlap, most, count = overlap_asked(detector), most_asked(detector), len(look.folds)
+    networks, grid, answers = look.networks(adapted, how="their boxes joined"), geometry_of(tensor), []
+    with look.step("detect", _of_detector(detector, tuple(tensor.shape[1:]))) as words:
+        for number, name in enumerate(look.folds):
+            detector.network = networks[number]
+            found = _asked(look, adapted, detector, tensor, part=(number, count))
+            answers.append(FoldBoxes.of(detector, found, file=adapted.file))
+            words.append(f"{len(answers[-1].scores)} boxes of fold {name}")
+    with look.step("join boxes", f"weighted boxes fusion, from an overlap of {overlap:g} on") as words:
+        made = fused(answers, overlap=overlap)
+        words.append(f"{len(made)} boxes; scores are means over {count} folds, one that found nothing counting 0")
+    if most is not None and len(made) > most:
+        look.ledger.warn(f"the folds found {len(made)} boxes; the {most} surest are kept, as many as the model allows")
+    for one in made[:most]:
+        by = tuple(name for number, name in enumerate(look.folds) if number in one.scores)
+        look.add(one.label + 1, Box.along(grid, one.box[:3], one.box[3:]), one.score(count), folds=by)
+    look.unchecked += [_JOINED] if look.listeners.saliency else []
+
+
+def _asked(
+    look: Look, adapted: Adapted, detector: Any, tensor: Any, *, part: tuple[int, int] = (0, 1)
+) -> Mapping[str, Any]:
+    """What ``detector`` answers; ``part`` is the number of this pass over the image, and how many there are."""
+    detector.eval()
+    told = _count_windows(detector.network, look, part)
+    with said(adapted.file):
+        image = tensor.as_tensor()[None].to(look.device)
+        with torch.inference_mode():
+            found: Mapping[str, Any] = detector(image, use_inferer=_is_larger(detector, tuple(tensor.shape[1:])))[0]
+    told.remove()
+    return found
+
+
+def _of_detector(detector: Any, shape: tuple[int, ...]) -> str:
+    return f"{type(detector).__name__}, {'x'.join(map(str, shape))} voxels"
+
+
+def _count_windows(network: Any, look: Look, part: tuple[int, int]) -> Any:
     """Tells of every window before it starts, so that the run can be stopped there."""
-    done = 0
+    done, (number, count) = 0, part
 
     def before(*_: Any) -> None:
         nonlocal done
-        look.listeners.progress("detect", min(0.9, done / (done + 4)))
+        look.listeners.progress("detect", (number + min(0.9, done / (done + 4))) / count)
         done += 1
 
     return network.register_forward_pre_hook(before)

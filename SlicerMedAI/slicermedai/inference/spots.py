@@ -55,10 +55,17 @@ class SpotDetector:
     """
 
     target_box_key, target_label_key, pred_score_key = "box", "label", "label_scores"
+    nms_thresh = 0.22
+    """From which overlap on boxes of two networks are one thing: the least that equal balls a radius apart have."""
     network: Any = None
 
     def __init__(self, threshold: float = 0.05, most: int = 40) -> None:
         self.threshold, self.most = threshold, most
+
+    @property
+    def detections_per_img(self) -> int:
+        """As MONAI's detectors call it."""
+        return self.most
 
     def eval(self) -> SpotDetector:
         """Nothing in it learns beside the network."""

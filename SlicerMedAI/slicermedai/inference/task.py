@@ -109,13 +109,15 @@ class SaliencyVolume:
 class FoundRegion:
     """One thing that a network found: ``value`` of its output, what it is, where (None: in the image as a whole).
 
-    ``raw_score`` is the network's own number, 0 to 1: it means nothing by itself.
+    ``raw_score`` is the network's own number, 0 to 1: it means nothing by itself. ``folds`` names the networks that
+    found it, where several were asked each by itself.
     """
 
     value: int
     label: Label
     region: Region | None
     raw_score: float | None = None
+    folds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
