@@ -289,7 +289,7 @@ def _compose(
     bundle: BundleRef, sources: Sequence[Source], found: Prediction, trust: RunTrust, asked: tuple[RunJob, str]
 ) -> AnalysisResult:
     from slicermedai.confidence.explained import explained
-    from slicermedai.confidence.findings import findings_of
+    from slicermedai.confidence.findings import findings_of, with_folds
     from slicermedai.dicom.several import doubts
     from slicermedai.inference.record import provenance_of, ran_in
 
@@ -298,6 +298,7 @@ def _compose(
     findings, quality = trust.judged(
         measured, precision=ran_in(bundle, found), features=found.features, features_of=found.features_of
     )
+    findings = with_folds(findings, found)
     return AnalysisResult(
         status=Status.COMPLETE if findings else Status.NO_FINDING,
         study=source.study,
