@@ -123,6 +123,38 @@ def test_runs_of_another_kind_do_not_count(other: dict[str, str]) -> None:
     assert shown.state.estimate.seconds is None
 
 
+def test_every_frame_of_a_series_over_time_takes_what_one_image_takes() -> None:
+    speeds.note(SHA, took())
+    shown = Estimates(ask=Asked(Child({**ANSWER, "frames": 20, "over_time": "20 frames over time (MR)"})))
+    shown.consider("a", lambda: a_request(over_time=True))
+    finish(shown)
+    assert shown.state.estimate is not None
+    assert shown.state.estimate.seconds == (320.0, 320.0)
+    assert estimate_text(shown.state.estimate).startswith("Every frame of a series over time: 20 frames over time (MR)")
+    assert shown.state.estimate.in_words.startswith("20 frames over time (MR), each of them as one image; ")
+
+
+def test_no_time_is_told_of_a_series_over_time_that_would_be_refused() -> None:
+    speeds.note(SHA, took())
+    shown = Estimates(ask=Asked(Child({**ANSWER, "frames": 0, "over_time": "20 frames over time (MR)"})))
+    shown.consider("a", a_request)
+    finish(shown)
+    estimate = shown.state.estimate
+    assert estimate is not None
+    assert estimate.seconds is None
+    assert "would be refused unless every frame is asked for" in estimate.in_words
+    assert estimate_text(estimate).endswith("or the run will be refused.")
+
+
+def test_whether_every_frame_is_asked_for_is_another_question() -> None:
+    asked = Asked(Child(ANSWER), Child(ANSWER))
+    shown = Estimates(ask=asked)
+    for choice, wanted in (("a", False), ("b", True)):
+        shown.consider(choice, lambda wanted=wanted: a_request(over_time=wanted))  # type: ignore[misc]
+        finish(shown)
+    assert len(asked.requests) == 2
+
+
 def test_what_a_run_is_asked_for_beside_counts_without_asking_again() -> None:
     speeds.note(SHA, took())
     asked = Asked(Child(ANSWER), Child(ANSWER))

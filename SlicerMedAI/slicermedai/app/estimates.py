@@ -150,5 +150,5 @@ class Estimates(Presenter):
 def _key(request: Mapping[str, Any]) -> str:
     """What an answer depends on; how long earlier runs took is looked up anew each time."""
     return json.dumps(
-        [request[name] for name in ("bundle", "images", "device", "folds", "uncertainty")], sort_keys=True
+        [request[name] for name in ("bundle", "images", "device", "folds", "uncertainty", "over_time")], sort_keys=True
     )

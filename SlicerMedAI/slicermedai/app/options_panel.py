@@ -14,7 +14,7 @@ from slicermedai.deid.presets import PRESETS
 
 DEVICE, PARENT = "device", "results"
 """Names of settings, as Slicer's page of them and the command line know them."""
-_WIDGETS = ("deviceSelector", "samplesSelector", "stabilitySpinBox", "parentSelector")
+_WIDGETS = ("deviceSelector", "samplesSelector", "stabilitySpinBox", "parentSelector", "overTimeCheckBox")
 
 
 class OptionsPanel:
@@ -39,6 +39,7 @@ class OptionsPanel:
         ui.presetSelector.connect("activated(int)", self.onPreset)
         ui.samplesSelector.connect("activated(int)", self.onSamples)
         ui.stabilitySpinBox.connect("valueChanged(int)", lambda count: presenter.choose_options(stability=count))
+        ui.overTimeCheckBox.connect("toggled(bool)", lambda on: presenter.choose_options(over_time=bool(on)))
         ui.parentSelector.connect("currentPathChanged(QString)", self.onParent)
 
     def recall(self) -> None:
@@ -70,6 +71,7 @@ class OptionsPanel:
         ui.presetSelector.setCurrentIndex(max(ui.presetSelector.findData(asked.preset), 0))
         self._show_samples(state)
         self._quietly(ui.stabilitySpinBox, "value", asked.stability)
+        self._quietly(ui.overTimeCheckBox, "checked", asked.over_time)
         if ui.parentSelector.currentPath != asked.parent:
             blocked = ui.parentSelector.blockSignals(True)
             ui.parentSelector.setCurrentPath(asked.parent)

@@ -9,7 +9,7 @@ from typing import Any
 from slicermedai.app.presenter import Presenter
 from slicermedai.app.run_inputs import Candidate, doubled, missing, still_there, suggested, wanted_by, with_choice
 from slicermedai.app.run_options import SampleWays, as_job_options
-from slicermedai.app.run_words import inputs_text
+from slicermedai.app.run_words import inputs_text, not_over_time_text, one_image_text
 from slicermedai.app.signal import Signal
 from slicermedai.app.state import Phase, RunState, SourceKind
 from slicermedai.app.suggesting import Shows, better
@@ -105,6 +105,8 @@ class RunChoice(Presenter):
         """
         shows = Shows() if source is None else Shows(**said)
         same = source is self.source or (isinstance(source, str) and source == self.source)
+        if not same and self.state.options.over_time:
+            self._set(options=dataclasses.replace(self.state.options, over_time=False))
         self.source = source
         nothing = source is None
         self._set(
@@ -128,7 +130,7 @@ class RunChoice(Presenter):
     def choose_options(self, **values: Any) -> None:
         """Ask something of the run; see :class:`RunOptions`."""
         self._set(options=dataclasses.replace(self.state.options, **values))
-        if "samples" in values and self.state.phase is Phase.IDLE:
+        if {"samples", "stability", "over_time"} & set(values) and self.state.phase is Phase.IDLE:
             self._explain()
 
     def learn_ways(self, title: str, ways: Sequence[tuple[str, str]]) -> None:
@@ -166,7 +168,12 @@ class RunChoice(Presenter):
 
     @property
     def refusal(self) -> str:
-        """Why the chosen model cannot be asked for samples in the chosen way; "" where it can."""
+        """Why the chosen model cannot be asked for samples in the chosen way, or for every frame; "" where it can."""
+        asked, bundle = self.state.options, self.state.bundle
+        if asked.over_time and bundle is not None and (bundle.task != "segmentation" or self.state.inputs):
+            return one_image_text(bundle.title, self.translate)
+        if asked.over_time and (why := not_over_time_text(asked.samples, asked.stability, self.translate)):
+            return why
         return self.ways.refusal(self.state.title, self.state.options.samples)
 
     @property

@@ -19,6 +19,8 @@ def as_job_options(asked: RunOptions, identity: str) -> dict[str, Any]:
     plain = RunOptions()
     parent = Path(asked.parent or settings.present("results")).expanduser().absolute()
     found: dict[str, Any] = {"identity": identity, "device": asked.device, "output": new_output(parent)}
+    if asked.over_time:
+        found["over_time"] = True
     if asked.stability != plain.stability:
         found["stability"] = asked.stability
     if asked.samples != plain.samples:

@@ -17,11 +17,10 @@ def estimate_text(estimate: Estimate | None, tr: Translate = untranslated) -> st
     if estimate is None:
         return ""
     if not estimate.frames:
-        told = tr(
-            "This is a series over time: {what}. Without Every frame over time (ticked below) the run would be refused."
-        )
+        told = tr("This is a series over time: {what}. Tick Every frame over time, or the run will be refused.")
         return told.format(what=estimate.over_time)
-    parts = [_frames(estimate, tr), _time(estimate, tr), _memory(estimate, tr), _arithmetic(estimate, tr), _too_much(estimate, tr)]
+    size = [_memory(estimate, tr), _arithmetic(estimate, tr), _too_much(estimate, tr)]
+    parts = [_frames(estimate, tr), _time(estimate, tr), *size]
     return " ".join(filter(None, parts))
 
 
@@ -121,6 +120,19 @@ def not_offered_text(title: str, ways: SampleWays, tr: Translate = untranslated)
         return tr("Whether it can also be asked by folds or dropout is known once time and memory are.")
     why = [ways.refusal(title, way) for way in SAMPLES]
     return " ".join(tr("Not offered: {why}").format(why=one) for one in dict.fromkeys(why) if one)
+
+
+def not_over_time_text(samples: str, stability: int, tr: Translate = untranslated) -> str:
+    """Why every frame cannot be run with what is asked for beside; "" where it can."""
+    asked = [tr("further answers")] if samples != SAMPLES[0] else []
+    asked += [tr("the stability check")] if stability else []
+    told = tr("Every frame over time is run without {what}, which is of one image: ask for one of the two.")
+    return told.format(what=" / ".join(asked)) if asked else ""
+
+
+def one_image_text(title: str, tr: Translate = untranslated) -> str:
+    """Why a model cannot be run over time."""
+    return tr("{title} cannot run over time: that is for models of one image that segment it.").format(title=title)
 
 
 def input_columns(tr: Translate = untranslated) -> list[str]:

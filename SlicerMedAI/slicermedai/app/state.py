@@ -44,7 +44,8 @@ class RunOptions:
 
     ``device`` as a job calls it; ``preset`` counts on the pseudonymous route alone; ``samples`` is how further answers
     are asked for, "none", "flips", "folds" or "dropout"; ``stability`` is how many times the image is changed within
-    noise and analysed again; ``parent`` is the folder in which each run makes its own, "" for Documents.
+    noise and analysed again; ``parent`` is the folder in which each run makes its own, "" for Documents; ``over_time``
+    runs every frame of a series over time, and is asked for anew of each image.
     """
 
     device: str = "auto"
@@ -52,6 +53,7 @@ class RunOptions:
     samples: str = NO_SAMPLES
     stability: int = 0
     parent: str = ""
+    over_time: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

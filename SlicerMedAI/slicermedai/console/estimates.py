@@ -95,6 +95,7 @@ def request_of(source: Any, bundle: str, options: Mapping[str, Any]) -> dict[str
         "folds": job.folds,
         "uncertainty": job.uncertainty,
         "stability": job.stability,
+        "over_time": job.over_time,
         "manner": speeds.manner(job),
     }
 
@@ -104,13 +105,16 @@ def told(request: Mapping[str, Any], answer: Mapping[str, Any]) -> Estimate:
     work = Workload(**answer["workload"])
     runs = [one for one in speeds.known(answer["weights"]) if _is_alike(one, request, answer)]
     seconds = expected(work, runs, flips=request["uncertainty"] == "flips", stability=request["stability"])
+    frames = int(answer.get("frames", 1))
     return Estimate(
         title=answer["title"],
         device=answer["device"],
         workload=work,
         free=answer["free"],
-        runs=min(len(runs), LOOKED_AT),
-        seconds=seconds,
+        runs=min(len(runs), LOOKED_AT) if frames else 0,
+        seconds=(seconds[0] * frames, seconds[1] * frames) if seconds and frames else None,
+        frames=frames,
+        over_time=str(answer.get("over_time", "")),
     )
 
 
@@ -128,7 +132,7 @@ def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
     from slicermedai.inference.foresee import foresight_of
 
     ref = resolve(request["bundle"])
-    grids = {name: _grid(image) for name, image in request["images"].items()}
+    frames, over_time, grids = _grids(request)
     found = foresight_of(ref, grids, folds=request["folds"], samples=request["uncertainty"] != "none")
     free = available()
     return {
@@ -139,7 +143,30 @@ def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
         "workload": asdict(found.work),
         "device": hardware_of(choose_device(request["device"]).name),
         "free": free if math.isfinite(free) else 0.0,
+        "frames": frames,
+        "over_time": over_time,
     }
+
+
+def _grids(request: Mapping[str, Any]) -> tuple[int, str, dict[str, Geometry]]:
+    """How many frames would be run (0 for a series over time of which that was not asked), what it is in words, and
+    where the images lie, or each frame."""
+    from slicermedai.dicom.over_time import open_over_time, recognised
+
+    name, image = next(iter(request["images"].items()))
+    source, series = image.get("files") or image.get("path"), image.get("series", "")
+    if request.get("over_time"):
+        if not source:
+            raise InputError("shows one time alone", attribute="source", advice="Run it without over_time.")
+        found = open_over_time(source, series=series)
+        return len(found.moments), found.in_words, {name: found.place()}
+    try:
+        return 1, "", {name: _grid(image) for name, image in request["images"].items()}
+    except InputError:
+        seen = recognised(source, series=series) if source else None
+        if seen is None or len(request["images"]) > 1:
+            raise
+        return 0, seen.in_words, {name: seen.place()}
 
 
 def _is_alike(one: Took, request: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:

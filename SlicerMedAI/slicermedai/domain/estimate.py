@@ -71,7 +71,9 @@ class Estimate:
     """What a run will take on this machine; ``in_words`` tells it.
 
     ``seconds`` (from, to) are those of ``runs`` earlier runs, scaled to this image: None where there were none.
-    ``device`` is where it would run, ``free`` how many bytes of memory this computer has left now.
+    ``device`` is where it would run, ``free`` how many bytes of memory this computer has left now. ``over_time`` says
+    in words what a series over time is, "" where the image is one, and ``frames`` is how many of it would be run; 0
+    where that was not asked for: the run would be refused.
     """
 
     title: str
@@ -80,6 +82,8 @@ class Estimate:
     free: float = 0.0
     runs: int = 0
     seconds: Span | None = None
+    frames: int = 1
+    over_time: str = ""
 
     @property
     def is_too_much(self) -> bool:
@@ -89,8 +93,11 @@ class Estimate:
     @property
     def in_words(self) -> str:
         """One line, in English."""
+        if not self.frames:
+            return f"{self.over_time}: the run would be refused unless every frame is asked for (over_time)."
         too_much = "that is more than is free: the run would be refused" if self.is_too_much else ""
-        return "; ".join(filter(None, (self._time, self._arithmetic, self._memory, too_much))) + "."
+        frames = f"{self.over_time}, each of them as one image" if self.over_time else ""
+        return "; ".join(filter(None, (frames, self._time, self._arithmetic, self._memory, too_much))) + "."
 
     @property
     def _time(self) -> str:
