@@ -106,6 +106,36 @@ def test_a_slice_of_another_kind_of_values_is_refused(a_ct_head: Volume, write: 
     assert _refused(files, "RescaleType") == files[7].name
 
 
+@pytest.mark.parametrize("odd", [None, 7])
+def test_an_enhanced_ct_has_a_rescale_of_its_own_in_each_frame(
+    a_ct_head: Volume, write: Write, odd: int | None
+) -> None:
+    file = write(replace(a_ct_head, modality="MR"), enhanced=True, order="shuffled")[0]
+
+    def to_ct(dataset: Dataset) -> None:
+        dataset.Modality, dataset.SOPClassUID = "CT", "1.2.840.10008.5.1.4.1.1.2.1"
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        frames = np.frombuffer(dataset.PixelData, "<i2").reshape(-1, dataset.Rows, dataset.Columns).astype(float)
+        for group in dataset.SharedFunctionalGroupsSequence:
+            group.pop("PixelValueTransformationSequence", None)
+        for number, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            rescale = Dataset()
+            rescale.RescaleSlope, rescale.RescaleIntercept = 0.5, -1024 - number
+            rescale.RescaleType = "US" if number == odd else "HU"
+            group.PixelValueTransformationSequence = [rescale]
+            frames[number] = (frames[number] + 1024 + number) * 2
+        dataset.PixelData = frames.astype("<i2").tobytes()
+
+    faults.edit(file, to_ct)
+    if odd is not None:
+        _refused([file], "RescaleType")
+        return
+    volume = open_source(file).volume
+    assert np.array_equal(volume.array, a_ct_head.array)
+    assert volume.unit == HOUNSFIELD
+    assert volume.geometry.same_box(a_ct_head.geometry)
+
+
 def test_a_pet_slice_in_another_unit_is_refused(a_head: Volume, write: Write) -> None:
     files = write(replace(a_head, array=a_head.array.astype(np.float32)), modality="PT")
     faults.set_value(files[2:3], "Units", "CNTS")

@@ -56,12 +56,17 @@ def _check_same(planes: Sequence[Plane], said: Said, attribute: str) -> None:
     first = said(planes[0])
     other = next((plane for plane in planes if said(plane) != first), None)
     if other is not None:
+        which = f"of {_name(other)} " if other.frames > 1 else ""
         raise UnsupportedImageError(
-            f"is not that of {planes[0].file.name}: the slices measure two things",
+            f"{which}is not that of {_name(planes[0])}: the slices measure two things",
             file=other.file,
             attribute=attribute,
             advice="Choose a series of one kind of values.",
         )
+
+
+def _name(plane: Plane) -> str:
+    return f"frame {plane.frame + 1}" if plane.frames > 1 else plane.file.name
 
 
 def _rescale_type(header: Dataset, frame: int) -> str:
