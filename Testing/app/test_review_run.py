@@ -16,9 +16,13 @@ from slicermedai.app.result_choice import PERSON, RESULTS
 from slicermedai.app.review_run import ReviewRun
 from slicermedai.app.review_state import Around, Row
 from slicermedai.app.state import Phase
+from slicermedai.console.verbs import open_image
+from slicermedai.domain.decisions import decided
+from slicermedai.domain.digests import digest_of
 from slicermedai.domain.finding import ConfidenceState, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import newest, save_reviewed
+from slicermedai.measure.methods import measure
 from Testing.app.reviews import PaperScene, a_head, a_run, bigger, pseudonymous
 from Testing.app.runs import until_idle
 from Testing.fixtures.series_writer import SeriesSpec, write_series
@@ -456,3 +460,32 @@ def test_a_closed_scene_loses_no_decision(desk: Desk, run: Path) -> None:
     assert review.state.in_scene
     assert len(review.state.pending) == 1
     save(review)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_saved_edit_has_its_sizes_and_in_its_image_its_intensities(
+    tmp_path: Path, head: SmallHead, is_known: bool
+) -> None:
+    files = write_series(head.volume, tmp_path / "series", spec=SeriesSpec())
+    image = open_image(tmp_path / "series")
+    ventricle = next(one for one in head.result.findings if one.tracking_uid == VENTRICLE_UID)
+    measured = dataclasses.replace(ventricle, measurements=measure(ventricle.region, volume=image))
+    findings = tuple(measured if one is ventricle else one for one in head.result.findings)
+    made = dataclasses.replace(head.result.provenance, input=digest_of(files, image))
+    sources = (dataclasses.replace(head.result.sources[0], series_uid=image.series_uid),)
+    result = dataclasses.replace(head.result, findings=findings, provenance=made, sources=sources)
+    case = dataclasses.replace(head, result=result)
+    desk = Desk(files=tuple(str(path) for path in files) if is_known else ())
+    run = a_run(tmp_path / "run", case)
+    review = desk.open(run)
+    edit(desk, bigger(case.result))
+    save(review)
+    saved = decided(AnalysisResult.load(newest(run)))
+    (found,) = (one.measurements for one in saved.findings if one.tracking_uid == VENTRICLE_UID)
+    wanted = measure(bigger(case.result), volume=image)
+    assert len(found) == len(wanted) == 7
+    assert found[:5] == wanted[:5]
+    if is_known:
+        assert found == wanted
+    else:
+        assert all("not at hand" in one.missing for one in found[5:])

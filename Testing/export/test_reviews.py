@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -13,12 +14,13 @@ from pydicom.dataset import Dataset
 
 from slicermedai.domain.codes import MILLIMETER, Code
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.finding import Measurement, PackedMask
+from slicermedai.domain.finding import ConfidenceState, Measurement, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Review, Status
 from slicermedai.domain.study import Identity
 from slicermedai.errors import FormatError
 from slicermedai.export import words
 from slicermedai.export.formats import FORMATS
+from slicermedai.export.read_back import read_result
 from slicermedai.export.run import export_pictured, export_result
 from slicermedai.export.seg_read import read as read_seg
 from slicermedai.export.sr_read import read as read_sr
@@ -243,3 +245,32 @@ def test_a_review_makes_other_objects_and_the_same_one_the_same_bytes(tmp_path: 
     loaded = AnalysisResult.load(case.result.save(tmp_path / "result"))
     exported(dataclasses.replace(case, result=loaded), tmp_path / "third", "seg", "sr")
     assert {path.name: path.read_bytes() for path in (tmp_path / "third").iterdir()} == first
+
+
+def test_a_number_measured_after_an_edit_says_so_and_what_the_model_found_does_not(tmp_path: Path) -> None:
+    case = two_findings()
+    wide = Measurement(name=_LONGEST, value=9.0, unit=MILLIMETER)
+    findings = [dataclasses.replace(f, measurements=(f.measurements[0], wide)) for f in case.result.findings]
+    case = reviewed(changed(case, findings=tuple(findings)), Decision.ACCEPTED, Decision.EDITED)
+    accepted, edit = case.result.reviews
+    again = dataclasses.replace(wide, value=5.5)
+    edit = dataclasses.replace(edit, measurements=(findings[1].measurements[0], again))
+    case = changed(case, reviews=(accepted, edit))
+    exported(case, tmp_path, "seg", "sr", "sr-plain", "fhir", "fhir-r5", "csv")
+    said = "region: drawn or edited by a person, measured after that"
+    model, person = read_sr(tmp_path / "sr.dcm").groups
+    assert (model.measurements[1].value, person.measurements[1].value) == (9.0, 5.5)
+    assert (said in model.parameters, said in person.parameters) == (False, True)
+    assert "calibration: none (not assessed (edited))" in person.parameters
+    for name in ("fhir-r4.json", "fhir-r5.json"):
+        numbers = [one["resource"] for one in json.loads((tmp_path / name).read_text(encoding="utf-8"))["entry"]]
+        noted = {one["valueQuantity"]["value"]: one.get("note") for one in numbers if "valueQuantity" in one}
+        assert (noted[9.0], noted[5.5]) == (None, [{"text": said}])
+    with (tmp_path / "findings.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {float(one["value"]): one["measured_of"] for one in csv.DictReader(stream)}
+    assert (rows[9.0], rows[5.5]) == ("", said)
+    for name in ("sr.dcm", "sr-plain.dcm"):
+        assert (dciodvfy_errors(tmp_path / name), pixelmed_errors(tmp_path / name)) == ([], [])
+    (found,) = (one for one in read_result([tmp_path / name for name in ("seg.dcm", "sr.dcm")]).result.findings[1:])
+    assert found.measurements[1].value == 5.5
+    assert found.confidence.state is ConfidenceState.NOT_ASSESSED_EDITED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from slicermedai.app.measuring import Reading, with_measurements
 from slicermedai.audit.log import append
 from slicermedai.domain.result import RESULT, AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import save_reviewed
@@ -13,8 +14,9 @@ from slicermedai.domain.storage import sha256_file
 _DECIDED = "result reviewed"
 
 
-def keep(folder: Path, reviews: Sequence[Review]) -> Path:
-    """Save ``reviews`` with the result in ``folder`` as a new one; returns its folder.
+def keep(folder: Path, reviews: Sequence[Review], *, image: Reading = lambda: None) -> Path:
+    """Save ``reviews`` with the result in ``folder`` as a new one; returns its folder. What was edited is measured
+    anew, in ``image`` too where that is known.
 
     The log says who sat at the computer (the account), of which result, how many findings were decided how, and of how
     many a nodule's type was entered or taken back: no reason, no type, no name of a finding and none of a person.
@@ -25,7 +27,7 @@ def keep(folder: Path, reviews: Sequence[Review]) -> Path:
     NewerResultError
         Another module, or another person, saved decisions since this result was opened.
     """
-    made = save_reviewed(folder, reviews)
+    made = save_reviewed(folder, _measured(folder, reviews, image))
     counts = {str(one): sum(review.decision is one for review in reviews) for one in Decision}
     append(
         _DECIDED,
@@ -37,3 +39,9 @@ def keep(folder: Path, reviews: Sequence[Review]) -> Path:
         **counts,
     )
     return made
+
+
+def _measured(folder: Path, reviews: Sequence[Review], image: Reading) -> Sequence[Review]:
+    if all(one.decision is not Decision.EDITED for one in reviews):
+        return reviews
+    return with_measurements(AnalysisResult.load(folder), reviews, image)

@@ -6,6 +6,7 @@ the window's process reads that in a moment.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from slicermedai.domain.observer import Progress
 
 if TYPE_CHECKING:
     from slicermedai.domain.finding import Finding
+    from slicermedai.domain.volume import Volume
 
 
 def main() -> int:
@@ -32,7 +34,9 @@ def _answer(asked: dict[str, Any], progress: Progress) -> Any:
     from slicermedai.domain.codec import load_object
 
     progress("save", 0.0)
-    return str(keep(folder, load_object(place, tuple, kind=REVIEWS)))
+    files = [Path(file) for file in asked["files"]]
+    image = partial(_read, folder, files)
+    return str(keep(folder, load_object(place, tuple, kind=REVIEWS), image=image))
 
 
 def _open(folder: Path, place: Path, progress: Progress) -> dict[str, Any]:
@@ -67,6 +71,13 @@ def _image(folder: Path, files: list[Path], place: Path, progress: Progress) -> 
     progress("image", 0.0)
     write_object(image_of(files, folder.parent), place, kind=IMAGE, compress=False)
     return True
+
+
+def _read(folder: Path, files: list[Path]) -> Volume | None:
+    """The same image to measure in; None where no file of it is known."""
+    from slicermedai.console.verbs import image_of
+
+    return image_of(files, folder.parent) if files else None
 
 
 if __name__ == "__main__":

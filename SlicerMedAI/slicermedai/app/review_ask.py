@@ -55,6 +55,9 @@ def start_reading(folder: Path, files: Sequence[str | Path]) -> Errand:
     return Errand("image", folder, files=[str(file) for file in files])
 
 
-def start_keeping(folder: Path, reviews: Sequence[Review]) -> Errand:
-    """Start to save ``reviews`` as a new result beside the one in ``folder``; the answer is the new folder."""
-    return Errand("keep", folder, reviews=reviews)
+def start_keeping(folder: Path, reviews: Sequence[Review], files: Sequence[str | Path] = ()) -> Errand:
+    """Start to save ``reviews`` as a new result beside the one in ``folder``; the answer is the new folder.
+
+    ``files`` are those of its image, as for :func:`start_reading`: what was edited is measured in it anew.
+    """
+    return Errand("keep", folder, reviews=reviews, files=[str(file) for file in files])

@@ -1,14 +1,16 @@
 """What people decided about the findings of a result, applied: in scene, report and every exported object alike.
 
 The last decision about a finding counts, and an edit that was accepted stays one. A rejected finding is left out and an
-edited one has the person's voxels, with its volume counted anew; its other numbers, its confidence and its expected
-quality are of voxels that are no more, and are said to be missing.
+edited one has the person's voxels, with the numbers that were measured anew when the edit was saved. Until then its
+volume alone is counted; its other numbers, and for good its confidence and its expected quality, are of voxels that are
+no more, and are said to be missing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 from slicermedai.domain.change import FollowUp
@@ -29,7 +31,8 @@ _CHANGES = {
     Decision.REJECTED: "rejected by a person, and is left out",
     Decision.EDITED: "edited by a person",
 }
-_NOT_AGAIN = "not measured again after a person edited the voxels"
+NOT_AGAIN = "not measured again after a person edited the voxels"
+"""Why an edited finding lacks a number."""
 _NOT_OVER_TIME = "a person edited or rejected it in the frame that is shown, and its volumes are the model's"
 _EDITED = "a person edited this structure: what was predicted is not what is there now"
 
@@ -122,7 +125,7 @@ def _edited(finding: Finding, review: Review | None) -> Finding:
     return dataclasses.replace(
         finding,
         region=region,
-        measurements=tuple(_again(one, region) for one in finding.measurements),
+        measurements=tuple(_again(one, region, review.measurements) for one in finding.measurements),
         confidence=Confidence(state=ConfidenceState.NOT_ASSESSED_EDITED),
     )
 
@@ -166,10 +169,19 @@ def _of_the_model(found: FollowUp | None, last: dict[str, Review]) -> FollowUp |
     return dataclasses.replace(found, changes=kept, unmatched=(*found.unmatched, *lost))
 
 
-def _again(one: Measurement, region: Mask | PackedMask) -> Measurement:
+def _again(one: Measurement, region: Mask | PackedMask, measured: Sequence[Measurement]) -> Measurement:
+    again = next((other for other in measured if is_same_number(one, other)), None)
+    if again is not None:
+        return again
     if is_counted(one):
         return dataclasses.replace(one, value=milliliters(region), interval=None)
-    return dataclasses.replace(one, value=math.nan, interval=None, points=(), missing=_NOT_AGAIN)
+    return dataclasses.replace(one, value=math.nan, interval=None, points=(), missing=NOT_AGAIN)
+
+
+def is_same_number(one: Measurement, other: Measurement) -> bool:
+    """True where both measure the same in the same way, whatever came of it."""
+    named = [(item.name, item.derivation, item.method, item.unit) for item in (one, other)]
+    return named[0] == named[1]
 
 
 def _remarks(result: AnalysisResult, last: dict[str, Review]) -> list[str]:

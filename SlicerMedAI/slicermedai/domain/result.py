@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from slicermedai.domain.change import FollowUp
 from slicermedai.domain.codes import Code
 from slicermedai.domain.course import Course, Moment
-from slicermedai.domain.finding import Finding, Interval, Region
+from slicermedai.domain.finding import Finding, Interval, Measurement, Region
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.nodule import Nodule
 from slicermedai.domain.provenance import Provenance
@@ -87,6 +87,8 @@ class Review:
 
     ``rating`` is from 1 (unusable) to 5 (excellent), where the person gave one; it is about the network's answer.
     ``nodule`` is what a person entered of a lung nodule; it stays where later decisions do not say it again.
+    ``measurements`` are those of the finding, measured anew of ``region``, or with the reason why one is missing; () in
+    results of versions that did not measure again, and until the decision is saved.
     """
 
     tracking_uid: str
@@ -98,6 +100,7 @@ class Review:
     rating: int | None = None
     edit: EditDistance | None = None
     nodule: Nodule | None = None
+    measurements: tuple[Measurement, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rating is not None and self.rating not in RATINGS:

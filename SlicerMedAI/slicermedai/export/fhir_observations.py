@@ -126,7 +126,14 @@ def _member(saying: Saying, finding: Finding, number: int, place: int) -> Json:
         **_site(finding),
         **({"method": concept(one.method)} if one.method else {}),
         **({"component": parts} if parts else {}),
+        **_noted(saying.result, finding, one),
     }
+
+
+def _noted(result: AnalysisResult, finding: Finding, one: Measurement) -> Json:
+    """That a number is of voxels that a person left."""
+    told = () if one.missing else subject.measured_of(result, finding)
+    return {"note": [{"text": text} for text in told]} if told else {}
 
 
 def _member_name(number: int, place: int) -> str:

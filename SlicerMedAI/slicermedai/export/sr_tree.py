@@ -259,19 +259,19 @@ def measurement(
         derivation=None if one.derivation is None else concept(one.derivation),
         method=None if one.method is None else concept(one.method),
         referenced_coordinates=places or None,
-        algorithm_id=algorithm(result, found),
+        algorithm_id=algorithm(result, found, *(() if one.missing else subject.measured_of(result, found))),
     )
     if one.missing:
         made[0].MeasuredValueSequence = []  # no number, and why (PS3.3 C.18.1): the library cannot make an item without
     return made
 
 
-def algorithm(result: AnalysisResult, found: domain.Finding) -> AlgorithmIdentification:
-    """TID 4019: what made a number or a finding, and how sure it is of it."""
+def algorithm(result: AnalysisResult, found: domain.Finding, *more: str) -> AlgorithmIdentification:
+    """TID 4019: what made a number or a finding, how sure it is of it, and ``more`` that must be said beside it."""
     return AlgorithmIdentification(
         name=subject.algorithm_name(result),
         version=subject.algorithm_version(result),
-        parameters=[*subject.algorithm_parameters(result), subject.calibration(found)],
+        parameters=[*subject.algorithm_parameters(result), subject.calibration(found), *more],
     )
 
 

@@ -19,6 +19,7 @@ from slicermedai.export.codes import (
 )
 from slicermedai.export.uids import is_uid
 
+MEASURED_AFTER_EDIT = "region: drawn or edited by a person, measured after that"
 _MAX_SEGMENTS = 65535
 _SUMMARIES = {
     Status.COMPLETE: SUCCEEDED_WITH_FINDINGS,
@@ -145,6 +146,11 @@ def explains_findings(result: AnalysisResult) -> bool:
 def explainable(result: AnalysisResult) -> set[str]:
     """The findings that a map may explain: a network's answer, and not what a person drew in its place."""
     return {one.tracking_uid for one in result.findings if not is_edited(result, one)}
+
+
+def measured_of(result: AnalysisResult, finding: Finding) -> tuple[str, ...]:
+    """What must be said beside a number of ``finding`` that was not measured of the voxels that the model found."""
+    return (MEASURED_AFTER_EDIT,) if is_edited(result, finding) else ()
 
 
 def calibration(finding: Finding) -> str:

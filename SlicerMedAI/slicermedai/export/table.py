@@ -12,6 +12,7 @@ from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import Finding, Interval
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.export.context import ExportContext
+from slicermedai.export.subject import measured_of
 
 FILE_NAME = "findings.csv"
 COLUMNS = (
@@ -32,6 +33,7 @@ COLUMNS = (
     "method_code",
     "derivation_code",
     "missing",
+    "measured_of",
     "confidence",
     "probability",
     "calibration",
@@ -67,7 +69,8 @@ def _rows(result: AnalysisResult) -> Iterator[dict[str, str]]:
     if not result.findings:
         yield common
     for finding in result.findings:
-        for cells in _measurements(finding):
+        said = "; ".join(measured_of(result, finding))
+        for cells in _measurements(finding, said):
             yield common | _finding(finding) | cells
 
 
@@ -84,7 +87,8 @@ def _finding(finding: Finding) -> dict[str, str]:
     }
 
 
-def _measurements(finding: Finding) -> Iterator[dict[str, str]]:
+def _measurements(finding: Finding, said: str) -> Iterator[dict[str, str]]:
+    """A row for each; ``said`` stands beside each number."""
     if not finding.measurements:
         yield {}
     for one in finding.measurements:
@@ -96,6 +100,7 @@ def _measurements(finding: Finding) -> Iterator[dict[str, str]]:
             "method_code": _code(one.method),
             "derivation_code": _code(one.derivation),
             "missing": one.missing,
+            "measured_of": "" if one.missing else said,
             **_interval(one.interval),
         }
 
