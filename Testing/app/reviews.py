@@ -153,6 +153,9 @@ class PaperScene:
     def has_image(self, result: AnalysisResult) -> bool:
         return self.holds_image
 
+    def comparing(self, result: AnalysisResult) -> None:
+        return None
+
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         self.image, self.is_there = image, True
         self.image_node = "a node" if image is not None or self.holds_image else None

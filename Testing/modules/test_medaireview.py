@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 from slicermedai.app.state import Phase
+from slicermedai.domain.digests import hash_of_image
+from slicermedai.domain.provenance import InputDigest
 from slicermedai.domain.result import AnalysisResult, Decision
 from Testing.app.reviews import WHY_AMBER, a_head, a_nodule, a_run, bigger, pseudonymous
 from Testing.Harness import Harness
@@ -592,6 +595,27 @@ def test_nothing_of_a_person_is_kept_in_the_scene_and_nothing_temporary_is_left(
     assert b"Roe" not in saved
     assert str(run).encode() not in saved
     assert [path for path in (elsewhere / "temp").rglob("review-*")] == []
+
+
+def test_an_image_that_names_no_series_is_compared_before_it_is_shown_and_the_window_lives(
+    harness: Harness, module: Any, elsewhere: Path, head: SmallHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    from slicermedai.domain import same_image
+    from slicermedai.scene.volumes import volume_to_node
+
+    volume, review, said = head.volume.voxels_alone(), module.widget.logic.review, list[str]()
+    read = InputDigest(sha256="0" * 64, image=hash_of_image(volume))
+    result = replace(head.result, provenance=replace(head.result.provenance, input=read))
+    folder = a_run(elsewhere / "alone", replace(head, volume=volume, result=result))
+    node = volume_to_node(volume, slicer.mrmlScene)
+    monkeypatch.setattr(same_image, "hash_of_image", lambda volume: pytest.fail("the window stands still"))
+    review.changed.connect(lambda state: said.append(state.activity))
+    open_result(harness, module, folder)
+    assert "compare" in said
+    assert (review.state.in_scene, review.state.has_image, review.state.remark) == (True, True, "")
+    assert review._scene.image_node is node
 
 
 def test_unloading_it_lets_go_of_the_scene(harness: Harness, module: Any, run: Path, head: SmallHead) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from slicermedai.app import review_words as words
@@ -15,12 +15,12 @@ from slicermedai.app.review_table import write_table
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.result import Decision
+from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError
 
-IMAGE, KEEP = "image", "keep"
+IMAGE, COMPARE, KEEP = "image", "compare", "keep"
 """What can be going on beside looking."""
 
 
@@ -74,7 +74,7 @@ class ReviewRun(NoduleReviewing):
         if unread:
             self._set(message=words.unread_text(unread, self.translate))
             return
-        self._try(lambda: start_keeping(self._source, self.state.pending, self._files_to_measure()), KEEP)
+        self._try(lambda: start_keeping(self._source, self.state.pending), KEEP)
 
     def write_table(self) -> None:
         """Write the table of all decisions beside the result, as CSV; a file of that name is replaced."""
@@ -89,13 +89,6 @@ class ReviewRun(NoduleReviewing):
             self._set(message=self.translate("Written: {name}").format(name=path.name))
 
     # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _files_to_measure(self) -> Sequence[str]:
-        """The image's files, where something was edited."""
-        result = self.state.result
-        if result is None or all(one.decision is not Decision.EDITED for one in self.state.pending):
-            return ()
-        return image_files(result, self._source, self._around.files_of)
 
     @property
     def _source(self) -> Path:
@@ -126,6 +119,8 @@ class ReviewRun(NoduleReviewing):
             self._take_kept(Path(working.answer))
         elif self.state.activity == IMAGE:
             self._show(working.image())
+        elif self.state.activity == COMPARE:
+            self._show(None)
         else:
             self._take_opened(working)
 
@@ -150,7 +145,15 @@ class ReviewRun(NoduleReviewing):
         if files:
             self._try(lambda: start_reading(self._source, files), IMAGE)
         else:
+            self._compare(result)
+
+    def _compare(self, result: AnalysisResult) -> None:
+        """The voxels of an image that the scene holds are compared before it is shown, a moment at a time."""
+        comparing = self._scene.comparing(result)
+        if comparing is None:
             self._show(None)
+        else:
+            self._try(lambda: comparing, COMPARE)
 
     def _show(self, image: Volume | None, why: str = "") -> None:
         result, effective = self.state.result, self.state.effective

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from slicermedai.app.state import Phase
 from slicermedai.domain import lung_rads
@@ -129,6 +129,9 @@ class Stage(Protocol):
 
     def has_image(self, result: AnalysisResult) -> bool:
         """Whether the image need not be read again."""
+
+    def comparing(self, result: AnalysisResult) -> Any | None:
+        """Work that compares the scene's image with the one that was analysed, None where there is none to do."""
 
     def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
         """Show it; returns a remark."""

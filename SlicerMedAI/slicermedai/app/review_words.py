@@ -272,6 +272,7 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
         "": "",
         "start": tr("Starting"),
         "read": tr("Reading the result"),
+        "compare": tr("Comparing the image"),
         "image": tr("Reading the image"),
         "save": tr("Saving"),
         "done": tr("Done"),
