@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from slicermedai.app import review_words as words
@@ -15,7 +15,7 @@ from slicermedai.app.review_table import write_table
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Decision
 from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError
@@ -74,7 +74,7 @@ class ReviewRun(NoduleReviewing):
         if unread:
             self._set(message=words.unread_text(unread, self.translate))
             return
-        self._try(lambda: start_keeping(self._source, self.state.pending), KEEP)
+        self._try(lambda: start_keeping(self._source, self.state.pending, self._files_to_measure()), KEEP)
 
     def write_table(self) -> None:
         """Write the table of all decisions beside the result, as CSV; a file of that name is replaced."""
@@ -89,6 +89,13 @@ class ReviewRun(NoduleReviewing):
             self._set(message=self.translate("Written: {name}").format(name=path.name))
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _files_to_measure(self) -> Sequence[str]:
+        """The image's files, where something was edited."""
+        result = self.state.result
+        if result is None or all(one.decision is not Decision.EDITED for one in self.state.pending):
+            return ()
+        return image_files(result, self._source, self._around.files_of)
 
     @property
     def _source(self) -> Path:
