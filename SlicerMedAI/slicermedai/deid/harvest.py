@@ -102,12 +102,17 @@ class Harvest:
     def _is_retained(self, tag: int, tokens: set[Token]) -> bool:
         codes = self.profile.option_codes
         if self.table.row(tag) is not None:
-            return self.table.retained(tag, codes)
+            return _retained(self.table, tag, codes)
         dates = "113106" in codes and all(t.kind is Kind.DATE for t in tokens)
         return bool(tokens) and (dates or ("113110" in codes and all(t.kind is Kind.UID for t in tokens)))
 
     def _maker(self, tag: int, vr: str) -> Maker | None:
         return _maker_of(self.table, tag, vr)
+
+
+@functools.lru_cache(maxsize=8192)
+def _retained(table: Table, tag: int, codes: frozenset[str]) -> bool:
+    return table.retained(tag, codes)
 
 
 def _readings(raw: bytes, charset: Charset) -> tuple[str, ...]:

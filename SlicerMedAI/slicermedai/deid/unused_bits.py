@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,9 +97,7 @@ class UnusedBits:
         if self.stored != self.high + 1 or self.width > 2 or bits < 1:
             return False
         upper = bytes(raw) if self.width == 1 else bytes(raw)[1 if order == "<" else 0 :: 2]
-        half = 1 << (bits - 1)
-        allowed = bytes(n % 256 for n in (range(-half, half) if self.signed else range(2 * half)))
-        return not upper.translate(None, allowed)
+        return upper.translate(_marks(bits, signed=self.signed)).isascii()
 
     def edit(self, frame: NDArray[Any], number: int) -> None:
         """Clear them in one frame, in place."""
@@ -117,6 +116,14 @@ class UnusedBits:
         if self.are_clear(cells):
             return raw
         return self.cleared(cells).tobytes() + bytes(raw[len(cells) * self.width :])
+
+
+@functools.cache
+def _marks(bits: int, *, signed: bool) -> bytes:
+    """Of every upper byte of a cell an ASCII letter where it is one of a value, and none where it is not."""
+    half = 1 << (bits - 1)
+    allowed = {n % 256 for n in (range(-half, half) if signed else range(2 * half))}
+    return bytes(0 if n in allowed else 0x80 for n in range(256))
 
 
 Change = Callable[[bytes | memoryview], bytes | memoryview]
