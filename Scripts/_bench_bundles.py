@@ -20,7 +20,7 @@ SECONDS = 240
 
 
 def main(arguments: list[str]) -> int:
-    """Print a line for each bundle; 1 where the folder holds none."""
+    """Print a line for each bundle: runs, is refused because of something, or fails; 1 where the folder holds none."""
     parser = argparse.ArgumentParser(prog="Scripts/bench bundles", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of bundle folders")
     parser.add_argument("--words", action="store_true", help="print the rules of every bundle too")
@@ -41,18 +41,17 @@ def _in_child(folder: Path) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         return json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
-        return {"runs": False, "why": f"stopped after {SECONDS} s", "rules": [], "seconds": SECONDS}
+        why, seconds = f"it did not end in {SECONDS} s", SECONDS
     except (IndexError, ValueError):
-        return {"runs": False, "why": done.stderr.strip().splitlines()[-1:], "rules": [], "seconds": 0}
+        why, seconds = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1], 0
+    return {"runs": False, "failed": True, "why": why, "rules": [], "seconds": seconds}
 
 
 def _print(name: str, found: dict[str, Any], *, words: bool) -> None:
-    state = "runs" if found["runs"] else "REFUSED"
     rules = ", ".join(sorted({line.partition(":")[0] for line in found["rules"]}))
-    print(
-        f"{name:34s} {found.get('task', ''):15s} {state:8s} {found['seconds']:6.1f} s  {found['why'] or rules}",
-        flush=True,
-    )
+    state = "runs" if found["runs"] else "FAILED" if found.get("failed") else "refused"
+    told = f"because {found['why']}" if found["why"] else rules
+    print(f"{name:34s} {found.get('task', ''):15s} {state:8s} {found['seconds']:6.1f} s  {told}", flush=True)
     for line in found["rules"] if words else ():
         print(f"    {line}")
 

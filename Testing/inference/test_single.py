@@ -14,6 +14,7 @@ from slicermedai.domain.finding import Box, ConfidenceState
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import BundleError, InputError
+from slicermedai.inference.check import check_bundle
 from slicermedai.inference.task import predict
 from Testing.fixtures.grids import covering, rotated
 from Testing.inference.conftest import points_of
@@ -154,3 +155,34 @@ def test_a_class_without_a_coded_label_is_refused(tmp_path: Path) -> None:
         predict(
             resolve(str(tmp_path / "zoo@0.1"), consent="the test"), Volume(array=ramp, geometry=flat, modality="MR")
         )
+
+
+def test_a_classifier_of_what_a_person_marks_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "zoo@0.1"
+    draft = write_zoo_bundle(folder, "plain", classifying)
+    draft.steps.append({"_target_": "AddLabelAsGuidanced", "keys": "image", "source": "label"})
+    change_json(folder / "configs" / "inference.json", preprocessing=draft.config["preprocessing"])
+    change_json(folder / "medai.json", task="classification")
+    ref = resolve(str(folder), consent="the test")
+    flat = Geometry.from_axes((1, 20, 30))
+    ramp = np.linspace(0.4, 0.6, 600, dtype=np.float32).reshape(flat.shape)
+    with pytest.raises(BundleError, match="its answer is about what a person marks"):
+        predict(ref, Volume(array=ramp, geometry=flat, modality="MR"))
+    assert "its answer is about what a person marks" in check_bundle(ref).report.refused
+
+
+def test_a_network_whose_code_is_not_there_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "zoo@0.1"
+    write_zoo_bundle(folder, "plain", classifying)
+    (folder / "scripts" / "flat.py").unlink()
+    change_json(folder / "medai.json", task="classification")
+    refused = check_bundle(resolve(str(folder), consent="the test")).report.refused
+    assert "network_def: names scripts.flat.make, which is neither in the bundle's folder nor installed" in refused
+
+
+def test_a_bundle_that_finds_boxes_without_a_detector_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "zoo@0.1"
+    write_zoo_bundle(folder, "plain")
+    change_json(folder / "medai.json", task="detection")
+    with pytest.raises(BundleError, match=r"detector: has no entry of that name.*--task classification"):
+        predict(resolve(str(folder)), nodules(covering(spacing=(9.0, 9.0, 9.0), extent=(80.0, 80.0, 80.0))))

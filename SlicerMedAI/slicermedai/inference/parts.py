@@ -6,6 +6,7 @@ evaluators, handlers and savers of a configuration are left alone, and with them
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -27,6 +28,9 @@ _FAILURES = (
 )
 
 
+_ABSENT = re.compile("Cannot locate class or function path: '([^']+)'")
+
+
 def parser_of(manifest: Manifest, config: dict[str, Any] | None = None) -> Any:
     """MONAI's parser over the configuration (or over ``config``), with the bundle's own folder as ``bundle_root``."""
     return ConfigParser({**(manifest.config if config is None else config), "bundle_root": manifest.ref.path})
@@ -39,6 +43,14 @@ def make_part(parser: Any, name: str, *, file: str) -> Any:
             warnings.simplefilter("ignore")
             return parser.get_parsed_content(name, instantiate=True)
     except _FAILURES as error:
+        absent = _ABSENT.search(str(error))
+        if absent is not None:
+            raise BundleError(
+                f"names {absent[1]}, which is neither in the bundle's folder nor installed",
+                file=file,
+                attribute=name,
+                advice="Import the whole bundle, with its own code.",
+            ) from error
         raise BundleError(
             f"cannot be made from the configuration ({type(error).__name__}: {error})", file=file, attribute=name
         ) from error

@@ -107,6 +107,12 @@ class Look:
     def prepared(self, adapted: Adapted, inputs: Mapping[str, Volume], *, flat: bool) -> Any:
         """The network's input: (channels, a, b, c) MetaTensor, or (channels, a, b) of a flat image."""
         steps = replace(adapted.steps(colour=is_colour(inputs)), flat=flat)
+        if any(rule.rule == "prompts" for rule in self.ledger.applied):
+            raise BundleError(
+                "its answer is about what a person marks, and marks are taken for segmentations alone",
+                file=adapted.file,
+                attribute="preprocessing",
+            )
         with self.step("prepare", ", ".join(steps.done)):
             return steps.apply(matched(steps.names, inputs))
 
@@ -175,7 +181,12 @@ class Detection:
     def look(self, look: Look, adapted: Adapted, inputs: Mapping[str, Volume]) -> None:
         """Fill ``look.regions``."""
         if DETECTOR not in adapted.manifest.config:
-            raise BundleError("has no detector", file=adapted.file, attribute=DETECTOR)
+            raise BundleError(
+                "has no entry of that name, and no other way to find boxes is known here",
+                file=adapted.file,
+                attribute=DETECTOR,
+                advice="If it gives labels to whole images, import it with --task classification.",
+            )
         tensor = look.prepared(adapted, inputs, flat=False)
         detector = adapted.make(DETECTOR)
         if DETECTOR_STEPS in adapted.manifest.config:
