@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,9 +87,14 @@ def _study(folder: Path, who: Identity, number: int) -> None:
 
 def _cases(folder: Path) -> list[tuple[str, str, str]]:
     rows = [row for row in cohorts.to_rows(folder) if row["measurement"] in ("Volume", "")]
-    return [
-        (str(row["case"]), str(row["state"]), f"{row['value']} {row['unit']} {row['reason']}".strip()) for row in rows
-    ]
+    return [(str(row["case"]), str(row["state"]), _told(row)) for row in rows]
+
+
+def _told(row: Mapping[str, object]) -> str:
+    """A row's number to a tenth of its unit, or why there is none."""
+    value = row["value"]
+    number = f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{number} {row['unit']} {row['reason']}".strip()
 
 
 def _plan(folder: Path) -> list[tuple[str, str]]:
