@@ -45,14 +45,21 @@ def reaches_edge(region: Region | None) -> bool:
 def leaves_field(region: Region | None, field: Geometry) -> bool:
     """True for a mask with voxels outermost on, or beyond, the grid ``field``, on which the image was acquired.
 
-    Where a leaning stack was made straight, its slices end within the image, and what is beyond them was filled.
+    Where a leaning stack was made straight, its slices end within the image, and what is beyond them was filled. Rows
+    and columns of ``field`` run along those of the mask's grid; a slice is looked at as a whole, by what it spans.
     """
     if not isinstance(region, (Mask, PackedMask)):
         return False
-    voxels = np.argwhere(region.to_array())
-    index = field.to_index(region.geometry.to_lps(voxels))
     last = np.array(field.shape) - 1
-    return bool(((index < 1 - _INDEX_TOLERANCE) | (index > last - 1 + _INDEX_TOLERANCE)).any())
+    for index in range(region.geometry.shape[0]):
+        plane = region.plane(index)
+        if plane.any():
+            rows, columns = (np.flatnonzero(plane.any(axis=axis))[[0, -1]] for axis in (1, 0))
+            ends = [(index, row, column) for row in rows for column in columns]
+            place = field.to_index(region.geometry.to_lps(ends))
+            if ((place < 1 - _INDEX_TOLERANCE) | (place > last - 1 + _INDEX_TOLERANCE)).any():
+                return True
+    return False
 
 
 def edge_warning(name: str) -> str:
