@@ -158,7 +158,9 @@ def test_maps_of_a_classifier_are_checked_and_trust_show_says_how(
     assert obey(understand(["trust", "show", str(path)])) == 0
     said = capsys.readouterr().out
     assert "maps by gradient: saliency not validated" in said and "planted marker" in said
-    assert "ECE of the images" in said
+    with (calibrated / "cases.csv").open(newline="") as stream:
+        having = sum(row["there"] == "1" and row["structure"] == NAMES[0] for row in csv.DictReader(stream))
+    assert "ECE of the images" in said and f"{having} of {COUNT} images have it" in said and 0 < having < COUNT
 
 
 def test_a_calibrated_label_and_the_checks_of_its_map_go_from_a_run_into_the_report(

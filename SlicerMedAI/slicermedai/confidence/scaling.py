@@ -96,7 +96,10 @@ def _minimum(design: FloatArray, points: Points) -> FloatArray:
     """The parameters (P,) that minimise the mean NLL of ``sigmoid(parameters @ design)``; design is (P, N)."""
     weight = points.weight / points.weight.sum() if points.weight.sum() > 0 else points.weight
     if not weight[points.inside].sum() or not weight[~points.inside].sum():
-        raise TrustError("the reference has one answer at all voxels of the region", attribute="reference")
+        why = "the references have one answer throughout: there is nothing to tell apart"
+        raise TrustError(why, attribute="reference")
+            "the references have one answer throughout: there is nothing to tell apart", attribute="reference"
+        )
     sign = np.where(points.inside, 1.0, -1.0)
     at: FloatArray = np.eye(len(design))[0]
     value = _loss(at, design, sign, weight)
@@ -135,7 +138,7 @@ def _slopes(
 def _checked(scaling: Scaling) -> Scaling:
     if not 0 < scaling.slope <= _STEEPEST:
         raise TrustError(
-            "larger margins do not go with more of the structure: they say nothing that a calibration could use",
+            "higher scores do not go with more of it: they say nothing that a calibration could use",
             attribute="margins",
         )
     return scaling

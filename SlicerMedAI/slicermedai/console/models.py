@@ -185,6 +185,7 @@ def record_lines(record: TrustRecord) -> list[str]:
 
 def _structure_lines(known: Any) -> list[str]:
     said = [f"{known.name}: {known.patients} patients"]
+    said += [f"  {_frequency(known)}"] if known.of_image else []
     if known.is_calibrated and known.before and known.after:
         scaling = known.scaling
         said.append(f"  {scaling.method} scaling: slope {scaling.slope:.4g}, offset {scaling.offset:.4g}")
@@ -200,6 +201,14 @@ def _structure_lines(known: Any) -> list[str]:
             + (f"green from a predicted Dice of {rule.threshold:.2f}" if rule else "never green")
         )
     return said + [f"  {reason}" for reason in known.doubts]
+
+
+def _frequency(known: Any) -> str:
+    """How many images have a label: a probability holds where it is as frequent."""
+    from slicermedai.confidence.record import sketch_of_text
+
+    without, having = (int(count) for count in sketch_of_text(known.sketch).counts.sum(axis=1))
+    return f"{having} of {having + without} images have it; its probability holds where it is as frequent"
 
 
 def _facts(ref: BundleRef) -> ModelFacts:
