@@ -98,8 +98,6 @@ def _minimum(design: FloatArray, points: Points) -> FloatArray:
     if not weight[points.inside].sum() or not weight[~points.inside].sum():
         why = "the references have one answer throughout: there is nothing to tell apart"
         raise TrustError(why, attribute="reference")
-            "the references have one answer throughout: there is nothing to tell apart", attribute="reference"
-        )
     sign = np.where(points.inside, 1.0, -1.0)
     at: FloatArray = np.eye(len(design))[0]
     value = _loss(at, design, sign, weight)
