@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import Box, Finding, Mask, PackedMask, Point, Region
 from slicermedai.domain.geometry import Geometry
-from slicermedai.domain.overlap import extent_of, overlap
+from slicermedai.domain.overlap import extent_of, lie_apart, overlap
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.tracking import Followed, Link, followed
 from slicermedai.domain.tracking_table import read_table, write_table
@@ -210,6 +210,28 @@ def test_a_value_of_a_label_map_and_a_packed_mask_are_one_region_and_nothing_has
     assert one is not None and other is not None and np.array_equal(one.places, other.places)
     empty = PackedMask.from_array(np.zeros(NOW.shape, bool), NOW)
     assert [extent_of(one) for one in (empty, Point(position=A), None)] == [None, None, None]
+
+
+def test_regions_lie_apart_where_they_share_no_place_on_whatever_grids() -> None:
+    def mask(grid_of: Geometry, *middles: tuple[float, float, float]) -> Mask:
+        array = np.zeros(grid_of.shape, np.uint8)
+        for value, middle in enumerate(middles, 1):
+            array[ball(grid_of, middle).to_array()] = value
+        return Mask(label_map=LabelMap(array=array, geometry=grid_of), value=1)
+
+    same, other = mask(NOW, A), mask(THEN, A, B)
+    assert not lie_apart(same, other)
+    assert not lie_apart(same, ball(THEN, A))
+    elsewhere = dataclasses.replace(other, value=2)
+    assert lie_apart(same, elsewhere)
+    assert lie_apart(ball(NOW, A), elsewhere)
+    single = np.zeros(NOW.shape, np.uint8)
+    single[tuple(np.argwhere(same.to_array())[0] | 1)] = 1
+    speck = Mask(label_map=LabelMap(array=single, geometry=NOW), value=1)
+    assert lie_apart(speck, elsewhere)
+    assert not lie_apart(speck, speck), "what no fourth voxel shows is asked in full"
+    assert not lie_apart(dataclasses.replace(speck, value=7), speck), "nothing has no place"
+    assert not lie_apart(None, speck)
 
 
 def test_a_large_region_is_asked_in_few_places() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from slicermedai.domain.codes import Code
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Finding, numbered
-from slicermedai.domain.overlap import extent_of, overlap
+from slicermedai.domain.overlap import extent_of, lie_apart, overlap
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Study
 from slicermedai.errors import IdentityError, InputError
@@ -151,12 +151,6 @@ def _is_alike(one: Finding, other: Finding) -> bool:
     )
 
 
-def _lie_apart(one: Finding, other: Finding) -> bool:
-    """Both have a place, and share none of it."""
-    here, there = extent_of(one.region), extent_of(other.region)
-    return here is not None and there is not None and not overlap(here, there)
-
-
 class _Side:
     """The findings of one of the two results, and what was said of each, by its UID."""
 
@@ -215,7 +209,7 @@ class _Search:
         before = _alone(self.then.left)
         for key, one in _alone(self.now.left).items():
             other = before.get(key)
-            if other is not None and self._is_shared and _lie_apart(one, other):
+            if other is not None and self._is_shared and lie_apart(one.region, other.region):
                 self.now.said[one.tracking_uid] = self.then.said[other.tracking_uid] = _APART
             elif other is not None:
                 self._join(one, other, "the same structure, there once")
