@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from monai.inferers.utils import sliding_window_inference
 from slicermedai.confidence.observer import MarginObserver
 from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import BundleError, JobCancelled
+from slicermedai.inference import windows
 from slicermedai.inference.collect import Collector, Wanted, mean_scores
-from slicermedai.inference.windows import WindowPlan, carried_values, sweep
+from slicermedai.inference.windows import Chosen, WindowPlan, carried_values, sweep
 from Testing.inference.conftest import dice
 
 CASES = [
@@ -66,6 +69,49 @@ def test_the_scores_are_those_of_monai(
     assert np.mean([dice(labels == value, truth == value) for value in range(5)]) >= 0.9999
 
 
+FORMS = {
+    "classes first": lambda scores: scores.contiguous(),
+    "classes last": lambda scores: scores.contiguous(memory_format=torch.channels_last_3d),
+    "bfloat16": lambda scores: scores.bfloat16(),
+    "bfloat16, classes last": lambda scores: scores.bfloat16().contiguous(memory_format=torch.channels_last_3d),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("planes", [1, 3, 5])
+def test_the_sums_do_not_depend_on_how_many_planes_are_taken_at_once(
+    form: str, half: bool, planes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, image, shape = network(), torch.randn(2, 40, 37, 13), (40, 37, 13)
+    found = []
+    for values in (1 << 20, planes * 16 * 16 * 5 + 1):
+        monkeypatch.setattr(windows, "_SLAB_VALUES", values)
+        for chosen in (None, Chosen(windows=[n % 3 > 0 for n in range(60)], channels=5)):
+            plan = plan_of((16, 16, 16), (0.7, 0.25, 0.5), "gaussian", "constant", half=half, chosen=chosen)
+            whole = Whole(shape, 5)
+            with torch.inference_mode():
+                sweep(image, lambda given: FORMS[form](made(given)), plan, whole)
+            assert (whole.visits == 1).all()
+            found.append(whole.scores.nan_to_num(nan=-7.0))
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found[1], found[3])
+
+
+def test_what_the_network_answered_is_gone_before_it_is_asked_again() -> None:
+    """The scores of a whole-body window are 0.4 GB."""
+    answers: list[weakref.ref[torch.Tensor]] = []
+
+    def run(given: torch.Tensor) -> torch.Tensor:
+        assert not any(answer() is not None for answer in answers)
+        made = torch.cat([given, given], dim=1)
+        answers.append(weakref.ref(made))
+        return made
+
+    sweep(torch.rand(1, 20, 20, 20), run, plan_of((8, 8, 8), 0.5, "gaussian", "constant"), Whole((20, 20, 20), 2))
+    assert len(answers) == 64
+
+
 def test_half_precision_overlaps_hardly_change_a_label() -> None:
     made, image = network(40), torch.randn(2, 40, 37, 50)
     labels = []
@@ -77,9 +123,9 @@ def test_half_precision_overlaps_hardly_change_a_label() -> None:
     assert np.mean([dice(labels[0] == v, labels[1] == v) for v in range(40)]) >= 0.999
 
 
-def of_probabilities(windows: torch.Tensor) -> torch.Tensor:
+def of_probabilities(given: torch.Tensor) -> torch.Tensor:
     """Forty classes: the second rises with the image, the others share what is left."""
-    x = windows[:, :1]
+    x = given[:, :1]
     return torch.softmax(torch.cat([12 * x - 4 if k == 1 else 0 * x - 0.1 * k for k in range(40)], dim=1), dim=1)
 
 
@@ -127,7 +173,7 @@ def test_the_network_may_answer_with_what_it_was_given() -> None:
     image = torch.rand(3, 20, 20, 20)
     found = Whole((20, 20, 20), 3)
     with torch.inference_mode():
-        sweep(image, lambda windows: windows, plan_of((8, 8, 8), 0.5, "gaussian", "constant"), found)
+        sweep(image, lambda given: given, plan_of((8, 8, 8), 0.5, "gaussian", "constant"), found)
     assert torch.allclose(found.scores.movedim(-1, 0), image, atol=1e-6)
 
 

@@ -25,6 +25,8 @@ from slicermedai.errors import BundleError
 Triple = tuple[int, int, int]
 MODES = ("constant", "gaussian", "impulse")
 PADDINGS = ("constant", "reflect", "replicate", "circular")
+_SLAB_VALUES = 1 << 20
+"""Scores that are blended at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,7 @@ def sweep(
         output = iter(_answers(network, pieces))
         for place, is_seen in zip(places, seen, strict=True):
             blend.add(next(output) if is_seen else None, (place[0], place[1], place[2]))
+        del output  # not beside the next windows' own
         done += len(places)
     before(total, total)
 
@@ -194,7 +197,8 @@ class _Blend:
     offset: Triple
     sink: Sink
     weights: torch.Tensor = field(init=False)
-    window: torch.Tensor | None = None
+    slab: torch.Tensor | None = None
+    rows: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     scores: list[torch.Tensor | None] = field(default_factory=lambda: [None] * 3)
     best: list[torch.Tensor | None] = field(default_factory=lambda: [None] * 3)
     weighed: list[torch.Tensor | None] = field(default_factory=lambda: [None] * 3)
@@ -204,66 +208,109 @@ class _Blend:
         self.weights = (torch.ones(self.plan.roi) if weights is None else weights).unsqueeze(-1)
 
     def add(self, scores: torch.Tensor | None, place: Triple) -> None:
-        """Take the (classes, *roi) scores of the window at ``place`` of the grid of windows, None where passed over."""
-        box = self._passed(self.scores, self._empty() if scores is None else self._class_last(scores), place)
-        weight = self._passed(self.weighed, self.weights * (scores is not None), place)
+        """Take the (classes, *roi) scores of the window at ``place`` of the grid of windows, None where passed over.
+
+        They are taken by slabs of planes: what is worked on stays small, and near the processor.
+        """
+        for first in range(0, self.plan.roi[0], self._thickness(scores)):
+            planes = slice(first, min(first + self._thickness(scores), self.plan.roi[0]))
+            weights = self.weights[planes]
+            values = self._empty(planes) if scores is None else self._class_last(scores[:, planes], weights)
+            box = self._passed(self.scores, values, place, first)
+            weight = self._passed(self.weighed, weights * (scores is not None), place, first)
+            if box.shape[0]:
+                self._hand_over(box, weight, place, first)
+
+    def _hand_over(self, box: torch.Tensor, weight: torch.Tensor, place: Triple, first: int) -> None:
+        """To the sink, what of a finished box is no padding."""
         start = [along[n] - o for along, n, o in zip(self.starts, place, self.offset, strict=True)]
+        start[0] += first
         inside = [
             slice(max(0, -s), max(0, min(n, m - s))) for s, n, m in zip(start, box.shape[:3], self.size, strict=True)
         ]
         if all(piece.stop > piece.start for piece in inside):
-            first = [s + piece.start for s, piece in zip(start, inside, strict=True)]
-            self.sink(box[tuple(inside)], weight[tuple(inside)], (first[0], first[1], first[2]))
+            begin = [s + piece.start for s, piece in zip(start, inside, strict=True)]
+            self.sink(box[tuple(inside)], weight[tuple(inside)], (begin[0], begin[1], begin[2]))
 
-    def _empty(self) -> torch.Tensor:
+    def _thickness(self, scores: torch.Tensor | None) -> int:
+        """Planes of a window that are taken at once."""
+        classes = self._channels if scores is None else int(scores.shape[0])
+        return max(1, _SLAB_VALUES // (self.plan.roi[1] * self.plan.roi[2] * classes))
+
+    @property
+    def _channels(self) -> int:
         assert self.plan.chosen is not None
-        return torch.zeros((*self.plan.roi, self.plan.chosen.channels))
+        return self.plan.chosen.channels
 
-    def _class_last(self, scores: torch.Tensor) -> torch.Tensor:
-        """(*roi, classes) float32 in CPU memory, weighted; in the network's own output where that is such already."""
+    def _empty(self, planes: slice) -> torch.Tensor:
+        return torch.zeros((planes.stop - planes.start, *self.plan.roi[1:], self._channels))
+
+    def _class_last(self, scores: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """(planes, b, c, classes) float32 in CPU memory, weighted; in the network's own output where that is such
+        already."""
         moved = scores.movedim(0, -1)
-        if moved.is_contiguous() and moved.dtype == torch.float32 and moved.device.type == "cpu":
-            return moved if self.plan.mode == "constant" else moved.mul_(self.weights)
-        if self.window is None:
-            self.window = torch.empty(moved.shape)
-        self.window.copy_(moved)
-        return self.window if self.plan.mode == "constant" else self.window.mul_(self.weights)
+        if not (moved.is_contiguous() and moved.dtype == torch.float32 and moved.device.type == "cpu"):
+            if self.slab is None:
+                self.slab, self.rows = torch.empty(moved.shape), torch.empty(scores.shape)
+            moved = self._copied(scores, self.slab[: moved.shape[0]])
+        return moved if self.plan.mode == "constant" else moved.mul_(weights)
 
-    def _passed(self, carried: list[torch.Tensor | None], values: torch.Tensor, place: Triple) -> torch.Tensor:
-        """``values`` and what earlier windows left there; of it the part that is finished, the rest is carried on."""
+    def _copied(self, scores: torch.Tensor, slab: torch.Tensor) -> torch.Tensor:
+        """``slab`` with the scores: those whose classes come first go through a buffer, since torch turns what is
+        contiguous in blocks, and all else value by value, which takes three times as long."""
+        if scores.movedim(0, -1).is_contiguous():
+            return slab.copy_(scores.movedim(0, -1))
+        classes, voxels = scores.shape[0], scores.shape[1:].numel()
+        rows = self.rows.view(-1)[: classes * voxels].view(classes, voxels)
+        rows.view(scores.shape).copy_(scores)
+        slab.view(voxels, classes).copy_(rows.t())
+        return slab
+
+    def _passed(
+        self, carried: list[torch.Tensor | None], values: torch.Tensor, place: Triple, first: int
+    ) -> torch.Tensor:
+        """``values`` and what earlier windows left there; of it the part that is finished, the rest is carried on.
+
+        ``first`` is the window's plane that the first of ``values`` is.
+        """
         for axis in (2, 1, 0):
-            values = self._along(carried, values, axis, place)
+            values = self._along(carried, values, axis, place, first)
         return values
 
     def _along(
-        self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple
+        self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple, first: int
     ) -> torch.Tensor:
+        """Along one axis; along that of the planes ``values`` begin at ``first``, along others at 0."""
         along, number, roi = self.starts[axis], place[axis], self.plan.roi[axis]
+        begin, length = first if axis == 0 else 0, values.shape[axis]
         if number:
-            overlap = along[number - 1] + roi - along[number]
-            if overlap:
-                for kept in self._carried(carried, values, axis, place):
-                    values.narrow(axis, 0, overlap).add_(kept.narrow(axis, 0, overlap))
+            overlap = min(along[number - 1] + roi - along[number] - begin, length)
+            if overlap > 0:
+                for kept in self._carried(carried, values, axis, place, first):
+                    values.narrow(axis, 0, overlap).add_(kept.narrow(axis, begin, overlap))
         if number + 1 == len(along):
             return values
-        step = along[number + 1] - along[number]
-        if step < roi:
-            rest = values.narrow(axis, step, roi - step)
-            kept = [part.narrow(axis, 0, roi - step) for part in self._carried(carried, values, axis, place)]
+        finished = min(max(0, along[number + 1] - along[number] - begin), length)
+        if finished < length:
+            rest = values.narrow(axis, finished, length - finished)
+            to = begin + finished - (along[number + 1] - along[number])
+            kept = [p.narrow(axis, to, length - finished) for p in self._carried(carried, values, axis, place, first)]
             for part, content in zip(kept, _parts(rest, len(kept)), strict=True):
                 part.copy_(content)
-        return values.narrow(axis, 0, min(step, roi))
+        return values.narrow(axis, 0, finished)
 
     def _carried(
-        self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple
+        self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple, first: int
     ) -> list[torch.Tensor]:
         """What is kept beside ``values``: their sum is the scores (or weights) that earlier windows left there."""
-        kept = self._kept(carried, values, axis, place)
+        kept = self._kept(carried, values, axis, place, first)
         if kept.dtype == torch.float32:
             return [kept]
-        return [kept, self._kept(self.best, values[..., :1], axis, place)]
+        return [kept, self._kept(self.best, values[..., :1], axis, place, first)]
 
-    def _kept(self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple) -> torch.Tensor:
+    def _kept(
+        self, carried: list[torch.Tensor | None], values: torch.Tensor, axis: int, place: Triple, first: int
+    ) -> torch.Tensor:
         """The part of the buffer of one axis that lies beside ``values``: of later axes the whole image is kept."""
         buffer = carried[axis]
         if buffer is None:
@@ -273,6 +320,8 @@ class _Blend:
                 shape[later] = self.starts[later][-1] + self.plan.roi[later]
             half = self.plan.half and carried is self.scores
             buffer = carried[axis] = torch.zeros(shape, dtype=torch.float16 if half else torch.float32)
+        if axis:
+            buffer = buffer.narrow(0, first, values.shape[0])
         for later in range(axis + 1, 3):
             buffer = buffer.narrow(later, self.starts[later][place[later]], values.shape[later])
         return buffer
