@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ from slicermedai.errors import (
     MedAIError,
     UnknownBundleError,
 )
-from slicermedai.inference.task import predict
+from slicermedai.inference.task import RunSettings, predict
 from Testing.bundles.nnunet_folders import checkpoint_of, dataset, plans, write_results
 from Testing.bundles.sources import METADATA, with_code
 from Testing.bundles.test_weights import Evil, safetensors
@@ -413,6 +414,100 @@ def test_a_checkpoint_whose_network_is_code_is_refused_unmade(tmp_path: Path, ow
     with pytest.raises(BundleError, match="beyond the networks that are known"):
         import_bundle(auto3dseg_folder(tmp_path / "m", network={"_target_": "os.mkdir", "path": str(proof)}))
     assert not proof.exists()
+
+
+def auto3dseg_member(folder: Path, *, above: float = 0.5, **changes: Any) -> Path:
+    """A member as Auto3DSeg leaves it after training; its network says spleen where a voxel is above a value."""
+    (folder / "configs").mkdir(parents=True)
+    (folder / "scripts").mkdir()
+    (folder / "configs" / "hyper_parameters.yaml").write_text("bundle_root: /nowhere\n")
+    (folder / "algo_object.pkl").write_bytes(b"not to be read")
+    made = auto3dseg_folder(folder / "model", normalize_mode="none", resample_resolution=None, **changes)
+    body = torch.load(made / "model.pt", weights_only=True)
+    body["state_dict"] = {"weight": torch.tensor([0.0, 60.0]).reshape(2, 1, 1, 1, 1), "bias": torch.tensor([0.0, 0.0])}
+    body["state_dict"]["bias"][1] = -60 * above
+    torch.save(body, made / "model.pt")
+    return folder
+
+
+def auto3dseg_work(folder: Path) -> Path:
+    """Three folds of one algorithm, beside what else Auto3DSeg leaves."""
+    for number, above in enumerate((0.3, 0.5, 0.9)):
+        auto3dseg_member(folder / f"segresnet_{number}", above=above)
+    (folder / "datastats.yaml").write_text("stats_summary: {}\n")
+    (folder / "ensemble_output").mkdir()
+    return folder
+
+
+def test_folds_that_auto3dseg_trained_answer_together_by_the_mean_of_their_probabilities(
+    tmp_path: Path, own_home: Path
+) -> None:
+    ref = import_bundle(auto3dseg_work(tmp_path / "work"))
+    manifest = read_manifest(Path(ref.path))
+    assert (ref.title, ref.runs_code) == ("work@1", False)
+    assert manifest.folds is not None
+    assert (manifest.folds.names, manifest.folds.averages) == (("0", "1", "2"), "probabilities")
+    assert not list(Path(ref.path).rglob("*.pkl")), "nothing but weights and configuration is taken"
+    values = np.broadcast_to(np.linspace(0, 1, 41, dtype=np.float32), (20, 24, 41)).copy()
+    image = Volume(array=values, geometry=Geometry.from_axes(values.shape, spacing=(2.0, 2.0, 2.0)), modality="CT")
+    first = {
+        folds: int(np.flatnonzero(predict(ref, image, settings=RunSettings(folds=folds)).label_map.array[10, 12])[0])
+        for folds in ("", "1", "2", "all")
+    }
+    assert first == {"": 13, "1": 21, "2": 37, "all": 21}, "in columns of a fortieth; of all the majority"
+
+
+def test_folds_as_files_of_one_folder_and_one_member_alone_are_taken(tmp_path: Path, own_home: Path) -> None:
+    work = auto3dseg_work(tmp_path / "work")
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number in range(3):
+        shutil.copy(work / f"segresnet_{number}" / "model" / "model.pt", flat / f"model_fold{number}.pt")
+    folds = read_manifest(Path(import_bundle(flat).path)).folds
+    assert folds is not None
+    assert folds.names == ("0", "1", "2")
+    assert read_manifest(Path(import_bundle(work / "segresnet_1").path)).folds is None
+    shutil.copy(flat / "model_fold0.pt", flat / "model.pt")
+    with pytest.raises(BundleError, match=r"weights: holds model\.pt and 3 folds"):
+        import_bundle(flat, Answers(name="both"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("roi_size", [16, 16, 16]), ("crop_foreground", False), ("class_names", ["liver"])]
+)
+def test_networks_that_prepare_images_or_mean_their_outputs_otherwise_are_no_folds(
+    tmp_path: Path, own_home: Path, key: str, value: Any
+) -> None:
+    work = auto3dseg_work(tmp_path / "work")
+    auto3dseg_member(work / "segresnet_3", **{key: value})
+    with pytest.raises(BundleError, match=rf"config\.{key}: the folds 0 and 3 differ"):
+        import_bundle(work)
+
+
+def test_several_algorithms_are_refused_until_one_is_named(tmp_path: Path, own_home: Path) -> None:
+    work = auto3dseg_work(tmp_path / "work")
+    other = work / "dints_0" / "model_fold0"
+    other.mkdir(parents=True)
+    torch.save(torch.nn.Conv3d(1, 2, 1).state_dict(), other / "best_metric_model.pt")
+    for named in ("", "swinunetr"):
+        with pytest.raises(BundleError, match=r"members of 2 algorithms \(dints, segresnet\).*--configuration NAME"):
+            import_bundle(work, Answers(configuration=named))
+    assert import_bundle(work, Answers(configuration="segresnet")).title == "work@1"
+    for source, named in ((work, "dints"), (other.parent, "")):
+        with pytest.raises(BundleError, match=r"dints_0.*config: is a member whose weights do not hold"):
+            import_bundle(source, Answers(name="d", configuration=named))
+
+
+def test_a_member_that_was_not_trained_is_refused(tmp_path: Path, own_home: Path) -> None:
+    work = auto3dseg_work(tmp_path / "work")
+    (work / "segresnet_2" / "model" / "model.pt").unlink()
+    with pytest.raises(BundleError, match=r"segresnet_2.*without weights"):
+        import_bundle(work)
+
+
+def test_windows_of_two_dimensions_are_refused(tmp_path: Path, own_home: Path) -> None:
+    with pytest.raises(BundleError, match=r"config\.roi_size: says of no windows in three dimensions"):
+        import_bundle(auto3dseg_folder(tmp_path / "m", roi_size=[32, 32]))
 
 
 # The Model Zoo.

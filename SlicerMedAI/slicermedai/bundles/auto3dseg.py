@@ -1,49 +1,43 @@
-"""Model folders of MONAI Auto3DSeg for Slicer: ``model.pt`` holds the weights and how they were trained."""
+"""Models of MONAI Auto3DSeg whose weights hold how they were trained: Slicer's model folders, and folds as trained."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from slicermedai.bundles.auto3dseg_members import Members, check_alike, holds_members, members_of
 from slicermedai.bundles.draft import Answers, Draft, title_of, write_json
+from slicermedai.bundles.folds import Folds
 from slicermedai.bundles.label_table import BACKGROUND
 from slicermedai.errors import BundleError
 
-_FILE = "model.pt"
 _TABLE = "labels.csv"
-_WEIGHTS = "models/model.pt"
 _OVERLAP = 0.625
 _MODULE = "slicermedai.bundles.squash"
 
 
 def is_auto3dseg(folder: Path) -> bool:
-    """True for a folder with ``model.pt`` and no ``configs``."""
-    return (Path(folder) / _FILE).is_file() and not (Path(folder) / "configs").exists()
+    """True for a folder of weights that Auto3DSeg may have made, whether they can be taken or not."""
+    return holds_members(folder)
 
 
 def read_auto3dseg(folder: Path, answers: Answers, *, name: str, origin: str) -> Draft:
-    """The draft of a model folder; ``name`` is what it is called where it comes from.
+    """The draft of a model folder, or of the folds in it; ``name`` is what it is called where it comes from.
 
     Raises
     ------
     BundleError
-        The file would run code, or says nothing of its network, or names a step that is not known here.
+        A file would run code, or says nothing of its network, or names a step that is not known here; folds differ in
+        how they prepare images, or are of several algorithms.
     """
-    from slicermedai.bundles.checkpoints import plain_state, read_checkpoint, write_state
-
-    file = Path(folder) / _FILE
-    checkpoint = read_checkpoint(file)
-    trained = checkpoint.get("config")
-    if not isinstance(trained, dict) or not isinstance(trained.get("network"), dict):
-        raise BundleError("says nothing of its network", file=file, attribute="config.network")
-    state = plain_state(checkpoint.get("state_dict"), file=file)
-    config, table = inference_config(trained, file=file), Path(folder) / _TABLE
+    members = members_of(folder, algorithm=answers.configuration)
+    first, trained = next(iter(members.values())), _all_trained(members, folder)
+    config, table = inference_config(trained, file=first), Path(folder) / _TABLE
+    files = {number: f"models/model{f'_fold{number}' if number else ''}.pt" for number in members}
 
     def build(target: Path) -> tuple[str, ...]:
-        write_state(state, config["network_def"], target / _WEIGHTS)
-        write_json(target / "configs" / "inference.json", config)
-        write_json(target / "configs" / "metadata.json", {"version": "1", "name": name, "task": "segmentation"})
-        return (_WEIGHTS,)
+        _build(target, config, {files[number]: file for number, file in members.items()}, name)
+        return tuple(files.values())
 
     return Draft(
         title=title_of(name, "1", answers),
@@ -53,7 +47,8 @@ def read_auto3dseg(folder: Path, answers: Answers, *, name: str, origin: str) ->
             "modality": list(answers.modality or _modality(trained)),
             "overlapping": bool(trained.get("sigmoid", False)),
             "intended_use": "",
-        },
+        }
+        | ({"folds": Folds(files=tuple(files.items())).entry()} if len(files) > 1 else {}),
         names=_names(trained),
         build=build,
         table=table if table.is_file() else None,
@@ -61,11 +56,38 @@ def read_auto3dseg(folder: Path, answers: Answers, *, name: str, origin: str) ->
     )
 
 
+def _all_trained(members: Members, folder: Path) -> dict[str, Any]:
+    """How the first was trained, after seeing that the others were so too; one is in memory at a time."""
+    trained = {name: _trained(file) for name, file in members.items()}
+    check_alike(trained, folder=folder)
+    return next(iter(trained.values()))
+
+
+def _trained(file: Path) -> dict[str, Any]:
+    from slicermedai.bundles.checkpoints import read_checkpoint
+
+    trained = read_checkpoint(file).get("config")
+    if not isinstance(trained, dict) or not isinstance(trained.get("network"), dict):
+        raise BundleError("says nothing of its network", file=file, attribute="config.network")
+    return trained
+
+
+def _build(target: Path, config: dict[str, Any], files: dict[str, Path], name: str) -> None:
+    from slicermedai.bundles.checkpoints import plain_state, read_checkpoint, write_state
+
+    for own, file in files.items():
+        write_state(
+            plain_state(read_checkpoint(file).get("state_dict"), file=file), config["network_def"], target / own
+        )
+    write_json(target / "configs" / "inference.json", config)
+    write_json(target / "configs" / "metadata.json", {"version": "1", "name": name, "task": "segmentation"})
+
+
 def inference_config(trained: dict[str, Any], *, file: Path) -> dict[str, Any]:
     """``configs/inference.json`` for what the training's configuration says; raises :class:`BundleError`."""
     roi = trained.get("roi_size")
-    if not isinstance(roi, list | tuple):
-        raise BundleError("is missing", file=file, attribute="config.roi_size")
+    if not isinstance(roi, list | tuple) or len(roi) != 3 or trained["network"].get("spatial_dims", 3) != 3:
+        raise BundleError("says of no windows in three dimensions", file=file, attribute="config.roi_size")
     window = {"roi_size": [int(n) for n in roi], "overlap": _OVERLAP, "mode": "gaussian", "sw_batch_size": 1}
     return {
         "image_key": "image",

@@ -38,8 +38,8 @@ class Answers:
 
     ``outputs`` is what the network gives, "logits" or "probabilities", ``labels`` a table of coded labels
     (:mod:`slicermedai.bundles.label_table`), ``card`` a file that describes TorchScript or safetensors weights,
-    ``configuration`` names one of several in an nnU-Net folder, and without ``mirror`` an nnU-Net model does not
-    average mirrored views: up to 8 times faster, not quite as trained.
+    ``configuration`` names one of several in an nnU-Net or Auto3DSeg folder, and without ``mirror`` an nnU-Net model
+    does not average mirrored views: up to 8 times faster, not quite as trained.
     """
 
     name: str = ""

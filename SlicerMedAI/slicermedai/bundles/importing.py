@@ -109,7 +109,7 @@ def _of_folder(folder: Path, answers: Answers, name: str, origin: str) -> Draft:
         "is no MONAI bundle, nnU-Net results folder or Auto3DSeg model",
         file=folder,
         attribute="bundle",
-        advice="Hand in the folder that holds configs/metadata.json, plans.json or model.pt.",
+        advice="Hand in the folder that holds configs/metadata.json, plans.json, model.pt, or Auto3DSeg's members.",
     )
 
 

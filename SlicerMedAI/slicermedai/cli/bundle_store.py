@@ -55,7 +55,7 @@ def _add_import(actions: Any) -> None:
     parser.add_argument("--labels", type=Path, metavar="TABLE", help="the filled-in table of labels that was asked for")
     parser.add_argument("--outputs", choices=("logits", "probabilities"), default="", help="what its network gives")
     parser.add_argument("--card", type=Path, metavar="FILE", help="card of a file of weights, TOML or JSON")
-    parser.add_argument("--configuration", default="", help="which one of several in an nnU-Net folder")
+    parser.add_argument("--configuration", default="", help="which one of several in an nnU-Net or Auto3DSeg folder")
     parser.add_argument("--no-mirror", action="store_true", help="no mirrored views: faster, not quite as trained")
     parser.add_argument("--code-licence", default="", metavar="LICENCE", help="licence of the code")
     parser.add_argument("--weights-licence", default="", metavar="LICENCE", help="licence of the weights")
