@@ -99,10 +99,14 @@ def test_a_record_that_cannot_be_drawn_is_told_and_leaves_no_picture() -> None:
 def test_a_try_brings_its_report_line_by_line() -> None:
     run, office = a_run(a_model("a@1"))
     run.choose("a@1")
-    office.verdicts = {"a@1": [RUNS, "2", "0.3", "outputs: logits", "segment: 40x56x60 voxels"]}
+    office.verdicts = {"a@1": [RUNS, "2", "0.3", "", "outputs: logits", "segment: 40x56x60 voxels"]}
     run.check()
     run.poll()
     told = detail(run.model)
     assert "Last look: runs here: 2 regions in a generated image, 0.3 s on the CPU" in told
     assert "Report of the try:\n  outputs: logits\n  segment: 40x56x60 voxels" in told
+    office.verdicts = {"a@1": [RUNS, "2", "0.3", "sample/a.nii.gz", "outputs: logits"]}
+    run.check()
+    run.poll()
+    assert "runs here: 2 regions in its own sample, sample/a.nii.gz, 0.3 s on the CPU" in detail(run.model)
     assert stage_text("segment") == "Segmenting", "what the engine does is said in the words of all modules"

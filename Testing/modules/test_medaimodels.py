@@ -22,6 +22,7 @@ from Testing.bundles.sources import a_source, with_code
 from Testing.confidence.test_record import a_record
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
+from Testing.inference.test_sample import write_image
 from Testing.modules.opening import entered
 from Testing.validate.test_record_plots import a_structure
 
@@ -173,6 +174,16 @@ def test_a_model_is_tried_on_a_generated_image(harness: Harness, module: Any, da
     assert module.widget.ui.messageLabel.text == "All files are as they came. Models looked at: 1."
 
 
+def test_a_model_that_brings_a_sample_is_tried_on_it_and_that_is_said(
+    harness: Harness, module: Any, data: Path
+) -> None:
+    source = a_source(data / "first")
+    write_image(source / "sample" / "head.nii.gz", value=1.0)
+    take_in(harness, module, source)
+    press(harness, module, "try")
+    assert "in its own sample, sample/head.nii.gz" in module.widget.ui.messageLabel.text
+
+
 def test_a_try_tells_where_it_stands_brings_its_report_and_can_be_cancelled(
     harness: Harness, module: Any, data: Path
 ) -> None:
@@ -180,7 +191,7 @@ def test_a_try_tells_where_it_stands_brings_its_report_and_can_be_cancelled(
     ui, models, stages = module.widget.ui, module.widget.logic.models, list[str]()
     models.changed.connect(lambda state: stages.append(ui.stageLabel.text))
     press(harness, module, "try")
-    assert set(stages) - {"", "Starting", "Trying the model on a generated image"}, "a step of it; which is chance"
+    assert set(stages) - {"", "Starting", "Trying the model"}, "a step of it; which is chance"
     told = ui.detailText.plainText
     report = told[told.index("Report of the try:") :]
     assert "segment: " in report

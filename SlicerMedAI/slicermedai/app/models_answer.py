@@ -75,8 +75,8 @@ def _check(asked: dict[str, Any], progress: Progress) -> dict[str, Verdict]:
 
     found = check_bundle(resolve(asked["title"]), progress=progress)
     report = [*found.report.in_words.splitlines(), *found.words]
-    ran = (RUNS, str(found.regions), f"{found.seconds:.1f}", *report)
-    return {asked["title"]: ran if found.runs else (REFUSED, found.report.in_words)}
+    ran = (RUNS, str(found.regions), f"{found.seconds:.1f}", found.sample, *report)
+    return {asked["title"]: ran if found.runs else (REFUSED, found.report.in_words, found.sample)}
 
 
 def _drawn(asked: dict[str, Any]) -> list[dict[str, str]]:

@@ -148,7 +148,7 @@ class ModelsRun(Needing):
             self._do("verify")
 
     def check(self) -> None:
-        """Run the chosen model on a generated image of its modality."""
+        """Run the chosen model on the sample that it brings, else on a generated image of its modality."""
         self._change("check", may=self.can_try)
 
     def picture(self) -> None:

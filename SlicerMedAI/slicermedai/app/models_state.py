@@ -9,7 +9,8 @@ from slicermedai.app.state import Phase
 Verdict = tuple[str, ...]
 """What a look at a model found: one of these words, and what belongs to it; () where there was none."""
 AS_THEY_CAME, CHANGED, RUNS, REFUSED = "as-they-came", "changed", "runs", "refused"
-"""Its files have their hashes; they have not (why); it ran (regions, seconds, its report's lines); it did not (why)."""
+"""Its files have their hashes; they have not (why); it ran (regions, seconds, the bundle's own image that
+it ran on or "" for a generated one, its report's lines); it did not (why, that image)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def detail(model: ModelShown | None, tr: Translate = untranslated, *, took: Sequ
 def _report_lines(verdict: Verdict, tr: Translate) -> list[str]:
     """What had to be done for a model that ran, and its steps, as the engine says them."""
     kind, *rest = verdict
-    lines = rest[2:] if kind == RUNS else []
+    lines = rest[3:] if kind == RUNS else []
     return [tr("Report of the try:"), *(f"  {line}" for line in lines)] if lines else []
 
 
@@ -80,11 +80,16 @@ def verdict_text(verdict: Verdict, tr: Translate = untranslated) -> str:
     """What a look at a model found; what a model or an error says itself comes as it is."""
     kind, *rest = verdict
     if kind == RUNS:
-        text = tr("runs here: {count} regions in a generated image, {seconds} s on the CPU")
-        return text.format(count=rest[0], seconds=rest[1])
+        text = tr("runs here: {count} regions in {image}, {seconds} s on the CPU")
+        return text.format(count=rest[0], image=_image_text(rest[2], tr), seconds=rest[1])
     if kind == REFUSED:
-        return tr("does not run here: {reason}").format(reason=rest[0])
+        text = tr("does not run here, on {image}: {reason}") if rest[1] else tr("does not run here: {reason}")
+        return text.format(image=_image_text(rest[1], tr), reason=rest[0])
     return rest[0] if kind == CHANGED else tr("all files are as they came")
+
+
+def _image_text(sample: str, tr: Translate) -> str:
+    return tr("its own sample, {name}").format(name=sample) if sample else tr("a generated image")
 
 
 def stage_text(stage: str, tr: Translate = untranslated) -> str:
@@ -98,7 +103,7 @@ def stage_text(stage: str, tr: Translate = untranslated) -> str:
         "fetch": tr("Fetching the model"),
         "fetch model": tr("Fetching the model"),
         "verify": tr("Hashing all files"),
-        "check": tr("Trying the model on a generated image"),
+        "check": tr("Trying the model"),
         "remove": tr("Removing"),
         "draw": tr("Drawing its trust record"),
     }

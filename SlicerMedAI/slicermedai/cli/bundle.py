@@ -59,6 +59,7 @@ def do_check(given: argparse.Namespace) -> int:
     from slicermedai.inference.check import check_bundle
 
     found = check_bundle(resolve(given.name, consent=given.consent))
+    image = f"its sample {found.sample}" if found.sample else "generated images"
     print("\n".join(part for part in (found.report.in_words, *found.words) if part))
-    print(f"{'runs' if found.runs else 'does not run'}: {found.regions} regions, {found.seconds:.1f} s")
+    print(f"{'runs' if found.runs else 'does not run'} on {image}: {found.regions} regions, {found.seconds:.1f} s")
     return 0 if found.runs else 1

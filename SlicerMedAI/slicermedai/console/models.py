@@ -89,7 +89,7 @@ def take_in(source: str | Path, *, online: bool = False, progress: Progress = si
 
 
 def check(name: str, *, consent: str = "") -> Checked:
-    """Run a model on generated images of its modality, on the CPU; what stops it is in the report."""
+    """Run a model on its own sample, else on generated images of its modality, on the CPU; what stops it is told."""
     from slicermedai.bundles.registry import resolve
     from slicermedai.inference.check import check_bundle
 

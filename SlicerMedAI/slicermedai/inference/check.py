@@ -1,4 +1,4 @@
-"""Does a bundle run here? It is run on images that are made for it, and all that had to be done for it is reported."""
+"""Does a bundle run here? It is run on its own sample, or on images that are made for it, and all that is reported."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from slicermedai.inference.adapter.adapt import adapt
 from slicermedai.inference.adapter.report import CompatibilityReport, Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.saliency_target import in_words
+from slicermedai.inference.sample import middle_of, open_sample
 from slicermedai.inference.task import Listeners, Prediction, RunSettings, Task, make_task
 
 _RANGES = {"CT": (-1000.0, 60.0, 1000.0), "MR": (0.0, 400.0, 900.0), "PT": (0.0, 2.0, 9.0)}
@@ -27,12 +28,16 @@ _OTHERWISE = (0.0, 120.0, 255.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a check found: the report, the run's steps in words, ``seconds``, and how many regions came out."""
+    """What a check found: the report, the run's steps in words, ``seconds``, and how many regions came out.
+
+    ``sample`` names the image that the bundle brings and ran on, "" for generated ones.
+    """
 
     report: CompatibilityReport
     words: tuple[str, ...] = ()
     seconds: float = 0.0
     regions: int = 0
+    sample: str = ""
 
     @property
     def runs(self) -> bool:
@@ -47,21 +52,26 @@ def check_bundle(
     settings: RunSettings | None = None,
     progress: Progress = silent,
 ) -> Checked:
-    """Run ``ref`` on generated images of its modality; whatever stops it is in the report and is not raised.
+    """Run ``ref`` on the sample that it brings (:func:`~.sample.open_sample`), else on generated images.
+
+    Whatever stops it is in the report and is not raised; why a sample is not taken is in the words.
 
     ``task`` replaces the one that the bundle names (one with other weights, for a bundle that has none). ``progress``
     may stop it by an exception of its own.
     """
-    began, ledger = time.perf_counter(), Ledger()
+    began, ledger, sample = time.perf_counter(), Ledger(), ""
     try:
         manifest = replace(read_manifest(Path(ref.path)), ref=ref)
         inputs = generated_inputs(manifest, ledger)
+        own, told = open_sample(Path(ref.path)) if len(inputs) == 1 else (None, "")
+        if own is not None:
+            inputs, sample, told = {name: own for name in inputs}, told, f"sample: {told}"
         run, how = task or make_task(ref), settings or RunSettings(device="cpu")
         found, words = _predicted(run, ref, inputs, how, listeners=Listeners(progress=progress))
     except MedAIError as error:
-        return Checked(report=ledger.report(str(error)), seconds=time.perf_counter() - began)
+        return Checked(report=ledger.report(str(error)), seconds=time.perf_counter() - began, sample=sample)
     checked = _checked(found, time.perf_counter() - began)
-    checked = replace(checked, words=(*checked.words, *words))
+    checked = replace(checked, words=tuple(filter(None, (told, *checked.words, *words))), sample=sample)
     unsaid = _unsaid(manifest, inputs)
     return replace(checked, report=replace(checked.report, warnings=(*checked.report.warnings, *unsaid)))
 
@@ -69,9 +79,9 @@ def check_bundle(
 def _predicted(
     run: Task, ref: BundleRef, inputs: dict[str, Volume], settings: RunSettings, *, listeners: Listeners
 ) -> tuple[Prediction, tuple[str, ...]]:
-    """What the bundle finds, with a point in the middle too where it goes by marks; and that in words."""
-    label = in_words(ref.labels[0][1])
-    marked = replace(settings, prompts=(PointPrompt(label=label, position=(0.0, 0.0, 0.0)),))
+    """What the bundle finds, with a point in the middle of the image too where it goes by marks; and that in words."""
+    label, place = in_words(ref.labels[0][1]), middle_of(next(iter(inputs.values())))
+    marked = replace(settings, prompts=(PointPrompt(label=label, position=place),))
     try:
         found = run.predict(ref, inputs, settings=settings, listeners=listeners)
     except InputError as error:
