@@ -67,6 +67,7 @@ class _Objects:
     maps: list[pmap_read.ReadMap] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     lost_alone: list[str] = field(default_factory=list)
+    threshold: float | None = None
 
     @property
     def told(self) -> list[sr_read.ReadReport]:
@@ -74,11 +75,12 @@ class _Objects:
         return [*self.reports, *(one.report for one in self.bundles)]
 
 
-def read_result(files: Sequence[Path]) -> ReadBack:
+def read_result(files: Sequence[Path], *, threshold: float | None = None) -> ReadBack:
     """Read segmentations, TID 1500 reports, parametric maps and FHIR bundles of one study and one analysis.
 
     What stands in several of them is read once: a segment in a label map and its BINARY twin, a number in a report and
-    a bundle. Objects of other kinds, and those that cannot be understood, are named in :attr:`ReadBack.lost`.
+    a bundle. Objects of other kinds, and those that cannot be understood, are named in :attr:`ReadBack.lost`. So are
+    FRACTIONAL segmentations, which are read only with a ``threshold`` (see :func:`slicermedai.export.seg_read.read`).
 
     Raises
     ------
@@ -89,7 +91,7 @@ def read_result(files: Sequence[Path]) -> ReadBack:
     UnreadableFileError
         A file is neither DICOM nor JSON, or cut off.
     """
-    objects = _Objects()
+    objects = _Objects(threshold=threshold)
     for path in sorted(map(Path, files)):
         if fhir_json.is_json(path):
             _read_bundle(path, objects)
@@ -151,7 +153,9 @@ def _read(path: Path, objects: _Objects) -> None:
     uid = str(head.get("SOPClassUID", ""))
     try:
         if uid in SEGMENTATIONS:
-            objects.segmentations.append(seg_read.read(path))
+            found = seg_read.read(path, threshold=objects.threshold)
+            objects.segmentations.append(found)
+            objects.lost += [f"{path.name}: {found.cut}."] if found.cut else []
         elif uid == MAP:
             objects.maps.append(pmap_read.read(path))
         elif uid in REPORTS:

@@ -1,4 +1,7 @@
-"""A BINARY or LABELMAP segmentation back as masks on their grid: ours, and others that keep to regular stacks."""
+"""A segmentation back as masks on their grid: ours, and others that keep to regular stacks.
+
+BINARY and LABELMAP are read as they are, FRACTIONAL with a threshold that the caller names: never with one of our own.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from slicermedai.dicom.files import READ_ERRORS, understood
 from slicermedai.domain.codes import Code
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.errors import FormatError, UnreadableFileError
+from slicermedai.errors import FormatError, InputError, UnreadableFileError
 from slicermedai.export.codes import from_item
 from slicermedai.export.frame_read import decoded, is_compressed
 from slicermedai.export.frame_stack import stack_of
@@ -50,34 +53,46 @@ class ReadSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadSegmentation:
-    """A segmentation as the file has it; ``geometry`` spans all frames, slices in the order of their indices."""
+    """A segmentation as the file has it; ``geometry`` spans all frames, slices in the order of their indices.
+
+    ``cut`` says in words what of a FRACTIONAL one counted as inside; "" for the others.
+    """
 
     sop_instance_uid: str
     series_uid: str
     geometry: Geometry
     segments: tuple[ReadSegment, ...]
+    cut: str = ""
 
 
-def read(path: Path) -> ReadSegmentation:
-    """Read a BINARY or LABELMAP segmentation; a label map's background is no segment.
+def read(path: Path, *, threshold: float | None = None) -> ReadSegmentation:
+    """Read a segmentation; a label map's background is no segment.
+
+    Of a FRACTIONAL one the voxels of at least ``threshold`` of its largest value (above 0, at most 1) are inside.
 
     Raises
     ------
     UnreadableFileError
         Not a DICOM file, or cut off.
     FormatError
-        Neither of these, or its frames are no regular stack, or it holds what it must not.
+        No segmentation, or FRACTIONAL without ``threshold``, or its frames are no regular stack, or it holds what it
+        must not.
+    InputError
+        A threshold that no voxel can be held against.
     """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise InputError("is a share of the largest value, above 0 and at most 1", attribute="threshold")
     dataset = read_dataset(path)
     with understood(path):
-        return _segmentation(dataset, path)
+        return _segmentation(dataset, path, threshold)
 
 
-def _segmentation(dataset: Dataset, path: Path) -> ReadSegmentation:
+def _segmentation(dataset: Dataset, path: Path, threshold: float | None) -> ReadSegmentation:
     if dataset.get("Modality") != "SEG" or dataset.get("SegmentationType") not in _READERS:
-        raise FormatError("is no BINARY or LABELMAP segmentation", file=path, attribute="SegmentationType")
+        raise FormatError("is no BINARY, FRACTIONAL or LABELMAP segmentation", file=path, attribute="SegmentationType")
+    share = _share(dataset, path, threshold)
     geometry, slices = stack_of(dataset, path)
-    planes_of = _READERS[dataset.SegmentationType](dataset, slices)
+    planes_of = _READERS[dataset.SegmentationType](dataset, slices, share)
     return ReadSegmentation(
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_uid=str(dataset.SeriesInstanceUID),
@@ -85,9 +100,32 @@ def _segmentation(dataset: Dataset, path: Path) -> ReadSegmentation:
         segments=tuple(
             _segment(one, geometry, planes_of(int(one.SegmentNumber)))
             for one in dataset.SegmentSequence
-            if one.SegmentNumber != dataset.get("PixelPaddingValue")
+            if dataset.SegmentationType != "LABELMAP" or one.SegmentNumber != dataset.get("PixelPaddingValue")
         ),
+        cut=_cut(dataset, share),
     )
+
+
+def _share(dataset: Dataset, path: Path, threshold: float | None) -> float:
+    """What part of the largest value is inside; 1 where every voxel is inside or not."""
+    if dataset.SegmentationType != "FRACTIONAL":
+        return 1.0
+    if threshold is None:
+        raise FormatError(
+            "is FRACTIONAL, and nobody said which of its values are inside",
+            file=path,
+            attribute="SegmentationType",
+            advice="Read it with a threshold, a share of its largest value.",
+        )
+    return threshold
+
+
+def _cut(dataset: Dataset, share: float) -> str:
+    if dataset.SegmentationType != "FRACTIONAL":
+        return ""
+    kind = dataset.get("SegmentationFractionalType")
+    named = f"FRACTIONAL {kind}" if kind in ("PROBABILITY", "OCCUPANCY") else "FRACTIONAL"
+    return f"{named}: what is at least {share:g} of the largest value is read as inside, the rest is not read"
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -149,19 +187,32 @@ _Planes = Callable[[int], tuple[NDArray[np.intp], NDArray[np.bool_]]]
 """Number of a segment -> the slices of its frames, and the frames."""
 
 
-def _of_binary(dataset: Dataset, slices: NDArray[np.intp]) -> _Planes:
+def _of_binary(dataset: Dataset, slices: NDArray[np.intp], share: float) -> _Planes:
+    return _owned(dataset, slices, _unpacked(dataset))
+
+
+def _of_fractions(dataset: Dataset, slices: NDArray[np.intp], share: float) -> _Planes:
+    """PS3.3 C.8.20.2.3: values from 0 to Maximum Fractional Value."""
+    largest, frames = int(dataset.MaximumFractionalValue), decoded(dataset)
+    if largest < 1 or frames.max(initial=0) > largest:
+        raise FormatError("is not the largest of its values", file=dataset.filename, attribute="MaximumFractionalValue")
+    return _owned(dataset, slices, frames >= share * largest)
+
+
+def _owned(dataset: Dataset, slices: NDArray[np.intp], frames: NDArray[np.bool_]) -> _Planes:
+    """Frames that are of one segment each."""
     owners = np.array([_segment_number(group) for group in dataset.PerFrameFunctionalGroupsSequence])
-    frames = _unpacked(dataset)
     return lambda number: (slices[owners == number], frames[owners == number])
 
 
-def _of_label_map(dataset: Dataset, slices: NDArray[np.intp]) -> _Planes:
+def _of_label_map(dataset: Dataset, slices: NDArray[np.intp], share: float) -> _Planes:
     frames = decoded(dataset)
     return lambda number: (slices, frames == number)
 
 
-_READERS: dict[str, Callable[[Dataset, NDArray[np.intp]], _Planes]] = {
+_READERS: dict[str, Callable[[Dataset, NDArray[np.intp], float], _Planes]] = {
     "BINARY": _of_binary,
+    "FRACTIONAL": _of_fractions,
     "LABELMAP": _of_label_map,
 }
 
