@@ -12,6 +12,7 @@ from Testing.export import validators
 from Testing.export.validation import (
     CHECKS,
     COLUMNS,
+    COURSE,
     KINDS,
     MISSING,
     NOTHING,
@@ -28,11 +29,12 @@ _LEANS = "refused: ImageOrientationPatient"
 _NO_VOXELS = "refused: region"
 REFUSED = {
     "tilted CT": dict.fromkeys(
-        ("seg", "seg-labelmap", "seg-labelmap-plain", "sr", "sr-plain", "pmap", "rtstruct", "fhir", "fhir-r5"), _LEANS
+        ("seg", "seg-labelmap", "seg-labelmap-plain", "sr", COURSE, "sr-plain", "pmap", "rtstruct", "fhir", "fhir-r5"),
+        _LEANS,
     )
     | {"nifti": "refused: affine"},
     "DX": dict.fromkeys(
-        ("seg", "seg-labelmap", "seg-labelmap-plain", "sr", "sr-plain", "rtstruct", "nifti", "nrrd"), _NO_VOXELS
+        ("seg", "seg-labelmap", "seg-labelmap-plain", "sr", COURSE, "sr-plain", "rtstruct", "nifti", "nrrd"), _NO_VOXELS
     )
     | {"sr-regions": "refused: ImagePositionPatient"},
 }
@@ -51,7 +53,7 @@ def test_no_object_of_this_source_has_an_error(kind: str, tmp_path: Path) -> Non
 
 
 def test_every_format_is_judged_by_somebody() -> None:
-    assert set(CHECKS) == set(FORMATS)
+    assert set(CHECKS) == {*FORMATS, COURSE}
 
 
 def test_of_a_series_that_lacks_a_slice_no_result_is_made() -> None:

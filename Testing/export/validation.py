@@ -24,13 +24,16 @@ import SimpleITK
 from pydicom import config, dcmread
 
 from slicermedai.dicom.inputs import open_source
-from slicermedai.domain.codes import NO_UNITS, Code
-from slicermedai.domain.finding import Box
+from slicermedai.domain.codes import MILLILITER, NO_UNITS, Code
+from slicermedai.domain.course import Course, Ejection, FrameOutcome, Moment
+from slicermedai.domain.finding import Box, Finding, Measurement
 from slicermedai.domain.result import Map
+from slicermedai.domain.study import InstanceRef
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import FormatError, GeometryError
 from slicermedai.export.formats import FORMATS, cites_of
 from slicermedai.export.run import export_pictured, export_result
+from slicermedai.measure.ejection import PERCENT
 from Testing.export import validators
 from Testing.export.cases import GRIDS, SHAPE, Case, a_ball, a_case, with_label_map
 from Testing.export.test_sr_image import LESION, a_picture, said_of
@@ -66,6 +69,8 @@ _STACKS = {**_UPRIGHT, "tilted CT": (tilted(GRIDS["axial"], 15.0), SeriesSpec(mo
 KINDS = (*_STACKS, "DX")
 """Kinds of sources of which a result can be made."""
 MISSING = "missing slice"
+COURSE = "sr-course"
+"""No format of its own: it comes with the report of a result that has a course."""
 COLUMNS = (*KINDS, MISSING)
 
 
@@ -89,7 +94,42 @@ def holding(name: str, case: Case) -> Case:
         middle = np.asarray(case.geometry.to_lps((np.array(case.geometry.shape) - 1) / 2))
         box = Box(low=tuple((middle - 3).tolist()), high=tuple((middle + 4).tolist()))
         return detected(case, box, box)
+    if name == COURSE:
+        return dataclasses.replace(case, result=dataclasses.replace(case.result, course=a_course(case)))
     return said_of(case, LESION, LESION) if name == "sr-image" else case
+
+
+def a_course(case: Case) -> Course:
+    """Two frames, of the first and the last source image, with an ejection fraction for each finding."""
+    known = [
+        InstanceRef(sop_class_uid=str(one.SOPClassUID), sop_instance_uid=str(one.SOPInstanceUID))
+        for one in case.headers
+    ]
+    frames = tuple(
+        FrameOutcome(moment=Moment(number=number, of=2, seconds=0.4 * number - 0.4), images=(image,))
+        for number, image in enumerate((known[0], known[-1]), 1)
+    )
+    return Course(frames=frames, ejections=tuple(_ejection(one) for one in case.result.findings))
+
+
+_OF_A_HEART = (
+    Code(value="8811-2", scheme="LN", meaning="Left ventricular ejection fraction by MR"),
+    Code(value="8821-1", scheme="LN", meaning="Left Ventricular ED Volume"),
+    Code(value="8823-7", scheme="LN", meaning="Left Ventricular ES Volume"),
+)
+
+
+def _ejection(found: Finding) -> Ejection:
+    fraction, largest, smallest = _OF_A_HEART
+    return Ejection(
+        tracking_uid=found.tracking_uid,
+        label=found.label,
+        fraction=Measurement(name=fraction, value=60.0, unit=PERCENT),
+        end_diastolic=Measurement(name=largest, value=120.0, unit=MILLILITER),
+        end_systolic=Measurement(name=smallest, value=48.0, unit=MILLILITER),
+        diastole=0,
+        systole=1,
+    )
 
 
 def refusal() -> str:
@@ -260,6 +300,7 @@ CHECKS: dict[str, tuple[str, dict[str, Check]]] = {
     ),
     "sr-regions": ("sr-regions.dcm", _REPORT),
     "sr-image": ("sr-image.dcm", _REPORT),
+    COURSE: ("sr-course.dcm", _REPORT),
     "text": ("text.dcm", _TEXT),
     "pmap": ("pmap-1.dcm", {**_DICOM, "dcmqi paramap2itkimage": _map, "highdicom": _place_by_highdicom}),
     "rtstruct": ("rtstruct.dcm", _DICOM),
@@ -282,12 +323,18 @@ def written(case: Case, folder: Path) -> dict[str, str]:
     refused = {}
     for name in CHECKS:
         one = holding(name, case)
-        formats = (*cites_of(FORMATS[name], one.result), name)
+        made = "sr" if name == COURSE else name
+        formats = (*cites_of(FORMATS[made], one.result), made)
+        place = folder / name if name == COURSE else folder
+        place.mkdir(exist_ok=True)
         try:
-            export_result(one.result, headers=one.headers, folder=folder, formats=formats)
-            export_pictured(one.result, headers=one.headers, folder=folder, formats=formats, pictures=())
+            export_result(one.result, headers=one.headers, folder=place, formats=formats)
+            export_pictured(one.result, headers=one.headers, folder=place, formats=formats, pictures=())
         except FormatError as error:
             refused[name] = f"refused: {error.attribute}"
+            continue
+        if name == COURSE:
+            (place / CHECKS[name][0]).rename(folder / CHECKS[name][0])
     return refused
 
 
@@ -348,10 +395,11 @@ _INTRODUCTION = (
     "",
     "Written by `python -m Testing.export.validation Resources/Docs/validation.md`, with the numbers of errors that",
     "were counted: two findings and a map, in every format, of every kind of source; boxes in `sr-regions`, labels of",
-    "the whole image in `sr-image` and of DX. For a reader (dcmqi, highdicom, dcmjs, SimpleITK) an error is anything",
-    "but the whole object. Warnings of PixelMed and dsrdump count as errors. What cannot be written right is refused,",
-    'by the name of the attribute; "nothing to say" is a format without a file for such a result. Of a series that',
-    "lacks a slice no result is made. Sources are generated, and valid themselves.",
+    "the whole image in `sr-image` and of DX; two ejection fractions, of two of the images as if they were frames over",
+    "time, in `sr-course`, which is no format of its own and comes with `sr`. For a reader (dcmqi, highdicom, dcmjs,",
+    "SimpleITK) an error is anything but the whole object. Warnings of PixelMed and dsrdump count as errors. What",
+    'cannot be written right is refused, by the name of the attribute; "nothing to say" is a format without a file for',
+    "such a result. Of a series that lacks a slice no result is made. Sources are generated, and valid themselves.",
     "",
     "Not counted: that dcentvfy misses the study, which a structure set must cite as if it were an instance (PS3.3",
     "C.8.8.5); that PixelMed's template has no row for the comment of a length, though it may be extended; that",

@@ -72,9 +72,8 @@ def _document(result: AnalysisResult, course: Course, told: tuple[Ejection, ...]
     made.ContentSequence = ContentSequence([part for group in groups for part in group])
     modality = str(context.header.get("Modality", ""))
     dataset = Dataset()
-    for element in sr_tree.report(
-        result, [_library(modality, images), made, sr_tree.remarks(result)], modality=modality
-    ):
+    content = [_library(modality, images), made, *([sr_tree.remarks(result)] if result.needs_a_look else [])]
+    for element in sr_tree.report(result, content, modality=modality):
         dataset.add(element)
     describe(dataset, result, context.header)
     series = item(
