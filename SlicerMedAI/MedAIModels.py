@@ -38,9 +38,9 @@ class MedAIModels(ScriptedLoadableModule):
         self.parent.contributors = ["The SlicerMedAI contributors"]
         text = _(
             "The models of this installation: search, take in a MONAI bundle, an nnU-Net or TotalSegmentator folder or "
-            "an Auto3DSeg model, see licence, intended use and calibration, agree to code by name, try a model on a "
-            "generated image, keep several versions. Research use only: not a medical device. Nothing asks the network "
-            "but a name in the Model Zoo and Fetch known."
+            "an Auto3DSeg model, see licence, intended use and calibration, agree to code by name, try a model on its "
+            "sample or a generated image, keep several versions. Research use only: not a medical device. Nothing asks "
+            "the network but a name in the Model Zoo and Fetch known."
         )
         self.parent.helpText = help_text(text, __file__, _)
         self.parent.acknowledgementText = _("Built on MONAI's bundles and Model Zoo, nnU-Net and PyTorch.")
