@@ -121,7 +121,11 @@ def test_a_detector_must_say_from_which_overlap_on_boxes_are_one_thing() -> None
 def folded(tmp_path: Path) -> BundleRef:
     """Three networks that see what is bright enough for each: of two balls both, the brighter, and none."""
     pytest.importorskip("torchvision", reason="absent: torchvision, which MONAI's detectors need")
-    folder = tmp_path / "zoo@0.1"
+    return resolve(str(write_folded_detector(tmp_path / "zoo@0.1")), consent="the test")
+
+
+def write_folded_detector(folder: Path) -> Path:
+    """The bundle of the detectors :data:`FOLDS`."""
     write_zoo_bundle(folder, "plain", _detecting)
     (folder / "models" / "model.pt").unlink()
     names = [f"models/model_fold{number}.pt" for number in range(len(FOLDS))]
@@ -132,7 +136,7 @@ def folded(tmp_path: Path) -> BundleRef:
     files = {str(number): name for number, name in enumerate(names)}
     entry = {"task": "detection", "weights": first, "other_weights": others, "folds": {"files": files}}
     change_json(folder / "medai.json", **entry)
-    return resolve(str(folder), consent="the test")
+    return folder
 
 
 def _detecting(draft: Draft) -> None:
