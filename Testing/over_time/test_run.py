@@ -19,11 +19,16 @@ from pydicom import Dataset, dcmread
 
 from slicermedai.cli.execute import execute
 from slicermedai.console.verbs import image_of
+from slicermedai.dicom.headers import load_headers
 from slicermedai.dicom.inputs import open_source
+from slicermedai.domain.codes import VOLUME
 from slicermedai.domain.finding import ConfidenceState, Mask, PackedMask
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.errors import GeometryError, InputError, JobCancelled, NoImagesError
+from slicermedai.export.course_words import course_lines
+from slicermedai.export.fhir_read import read as read_bundle
 from slicermedai.export.read_back import read_result
+from slicermedai.export.run import export_result
 from slicermedai.inference import memory
 from slicermedai.jobs.files import write_job
 from Testing.export.validators import dciodvfy_errors, pixelmed_errors
@@ -38,6 +43,14 @@ from Testing.over_time.conftest import BEAT, Run, job
 pytestmark = pytest.mark.xdist_group("beating heart")
 SMALL = covering(AXIAL, spacing=(8.0, 5.0, 5.0), extent=(140.0, 140.0, 140.0))
 SHORT, TEN = Beat(frames=3), Beat(frames=10)
+
+
+def exported(run: Run, folder: Path, name: str) -> Path:
+    headers = tuple(load_headers(run.folder / "result" / "source"))
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"fhir": "fhir-r4.json", "fhir-r5": "fhir-r5.json", "hl7": "result.hl7", "text": "text.dcm"}
+    export_result(run.result, headers=headers, folder=folder, formats=("seg", "sr", name))
+    return folder / files[name]
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -154,6 +167,77 @@ def test_the_fraction_is_coded_in_a_report_that_cites_both_frames(beat_run: Run)
     assert found.tracking_uid in [str(one.UID) for one in _items(made) if one.ValueType == "UIDREF"]
     assert dciodvfy_errors(path) == []
     assert pixelmed_errors(path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "models"), [("fhir", "fhir.resources.R4B.bundle"), ("fhir-r5", "fhir.resources.bundle")]
+)
+def test_fhir_has_the_volumes_of_all_frames_and_the_fraction_beside_the_frame_that_is_shown(
+    beat_run: Run, tmp_path: Path, name: str, models: str
+) -> None:
+    bundle = pytest.importorskip(models, reason="absent: fhir.resources").Bundle
+    path = exported(beat_run, tmp_path, name)
+    body = json.loads(path.read_text("utf-8"))
+    bundle.model_validate(body)
+    resources = [entry["resource"] for entry in body["entry"]]
+    of_all = [one for one in resources if one.get("code", {}).get("text") == "Measurements over time"]
+    by_name = {one["valueCodeableConcept"]["text"]: one for one in of_all}
+    parts = by_name["Left ventricle over time"]["component"]
+    volumes = [one["valueQuantity"]["value"] for one in parts if one["code"]["text"].startswith("Volume, frame ")]
+    assert volumes == list(next(one for one in beat_run.course.curves if one.label.name == "Left ventricle").volumes)
+    assert parts[1]["code"]["text"] == f"Volume, {beat_run.course.frames[1].moment.in_words}"
+    (found,) = beat_run.course.ejections
+    assert found.fraction is not None
+    fractions = [one["valueQuantity"] for one in parts if one["code"]["coding"][0]["code"] == "8811-2"]
+    assert [(one["value"], one["code"]) for one in fractions] == [(found.fraction.value, "%")]
+    assert "not calibrated, not assessed" in str(by_name["Left ventricle over time"]["note"])
+    (report,) = [one for one in resources if one["resourceType"] == "DiagnosticReport"]
+    assert {one["reference"] for one in report["result"]} >= {f"urn:uuid:{one['id']}" for one in of_all}
+    assert report["conclusion"].startswith("Warning: Findings, pictures and scene are of frame 1 of 12")
+    assert f"ejection fraction by MR of Left ventricle: {found.fraction.value:.1f} %" in report["conclusion"]
+
+
+@pytest.mark.parametrize("name", ["fhir", "fhir-r5"])
+def test_what_fhir_says_of_several_frames_is_no_finding_when_it_is_read_back(
+    beat_run: Run, tmp_path: Path, name: str
+) -> None:
+    path = exported(beat_run, tmp_path, name)
+    read = read_bundle(path)
+    assert [one.tracking_uid for one in read.report.groups] == [one.tracking_uid for one in beat_run.result.findings]
+    volumes = [next(item.value for item in one.measurements if item.name == VOLUME) for one in read.report.groups]
+    assert volumes == [
+        next(item.value for item in one.measurements if item.name == VOLUME) for one in beat_run.result.findings
+    ]
+    assert sum("several frames over time, and is not read" in line for line in read.lost) >= 1
+
+
+def test_a_structure_that_a_person_rejected_is_left_out_of_what_is_written_over_time(
+    beat_run: Run, tmp_path: Path
+) -> None:
+    uid = next(one.tracking_uid for one in beat_run.course.curves if one.label.name == "Myocardium")
+    review = Review(tracking_uid=uid, person="Jane Roe", decision=Decision.REJECTED, time="2026-01-02T03:04:05Z")
+    run = replace(beat_run, result=replace(beat_run.result, reviews=(review,)))
+    body = json.loads(exported(run, tmp_path, "fhir").read_text("utf-8"))
+    texts = [one["resource"].get("valueCodeableConcept", {}).get("text") for one in body["entry"]]
+    assert "Left ventricle over time" in texts
+    assert "Myocardium over time" not in texts
+    assert not any("Volumes of Myocardium" in line for line in course_lines(run.result))
+
+
+def test_hl7_and_the_text_report_tell_the_fraction_with_its_frames_and_that_nothing_calibrated_it(
+    beat_run: Run, tmp_path: Path
+) -> None:
+    (found,) = beat_run.course.ejections
+    assert found.fraction is not None
+    message = exported(beat_run, tmp_path / "hl7", "hl7")
+    report = exported(beat_run, tmp_path / "text", "text")
+    said = " ".join(line.split("|")[5] for line in message.read_text("utf-8").splitlines() if line.startswith("OBX|"))
+    told = " ".join(str(one.TextValue) for one in _items(dcmread(report)) if one.ValueType == "TEXT")
+    for text in (said, told):
+        assert f"of Left ventricle: {found.fraction.value:.1f} % (largest " in text
+        assert "in frame 1 of 12; smallest " in text
+        assert "not calibrated, not assessed, and without an interval" in text
+        assert "Volumes of Myocardium in frames 1 to 12 (ml): " in text
 
 
 @pytest.mark.parametrize("names", [("seg.dcm", "sr.dcm", "sr-course.dcm"), ("sr-course.dcm", "seg.dcm", "sr.dcm")])

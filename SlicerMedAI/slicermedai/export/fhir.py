@@ -18,7 +18,9 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.export import pmap, seg, sr, sr_image, sr_regions, subject, words
 from slicermedai.export.codes import AI_FAMILY, procedure
 from slicermedai.export.context import ExportContext
+from slicermedai.export.course_words import course_lines
 from slicermedai.export.explanations import cited_maps
+from slicermedai.export.fhir_course import course_observations, course_references
 from slicermedai.export.fhir_observations import Saying, conclusion, group_name, observations, people, verifications
 from slicermedai.export.fhir_parts import (
     DEVICE,
@@ -59,7 +61,13 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
     ids = Ids(context=context, release="R4", algorithm=subject.algorithm(result))
     saying = Saying(result=result, context=context, ids=ids)
     study = imaging_study(result, context, ids)
-    made = [_device(result, ids), *observations(saying), _study_report(saying), *verifications(saying)]
+    made = [
+        _device(result, ids),
+        *observations(saying),
+        *course_observations(saying),
+        _study_report(saying),
+        *verifications(saying),
+    ]
     return [save(bundle(context, ids, study, made), folder / FILE_NAME)]
 
 
@@ -165,7 +173,14 @@ def report(saying: Saying) -> Json:
     result, context, ids = saying.result, saying.context, saying.ids
     based, day = orders(context.header), study_date(context.header)
     found = [ids.reference("Observation", group_name(number)) for number in range(1, len(result.findings) + 1)]
-    told: tuple[Any, ...] = (words.outcome(result), words.standing(result), words.RESEARCH, *words.entered(result))
+    found += course_references(saying)
+    told: tuple[Any, ...] = (
+        words.outcome(result),
+        words.standing(result),
+        words.RESEARCH,
+        *words.entered(result),
+        *course_lines(result),
+    )
     return {
         "resourceType": "DiagnosticReport",
         "id": ids.of("report"),

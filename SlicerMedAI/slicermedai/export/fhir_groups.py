@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.finding import Interval, Measurement
 from slicermedai.export import codes
+from slicermedai.export.fhir_course import is_over_time
 from slicermedai.export.fhir_json import (
     Reading,
     absence_of,
@@ -36,7 +37,7 @@ def groups_of(reading: Reading, report: Json) -> list[ReadGroup]:
     """Findings in the order of ``report`` ({}: of the file), what stands within others after them."""
     made: list[ReadGroup] = []
     seen: set[int] = set()
-    queue = _roots(reading, report)
+    queue = _of_one_frame(reading, _roots(reading, report), seen)
     while queue:
         one = queue.pop(0)
         if id(one) in seen:
@@ -62,6 +63,15 @@ def _roots(reading: Reading, report: Json) -> list[Json]:
     everything = reading.resources.of("Observation")
     within = {id(part) for one in everything for part in reading.resources.answers(one.get("hasMember"))}
     return [one for one in everything if id(one) not in within]
+
+
+def _of_one_frame(reading: Reading, roots: list[Json], seen: set[int]) -> list[Json]:
+    """Without Observations of several frames, which are said to be left out and count as ``seen``."""
+    left = [one for one in roots if is_over_time(one)]
+    for one in left:
+        reading.lose(one, "is of several frames over time, and is not read")
+    seen.update(map(id, left))
+    return [one for one in roots if not is_over_time(one)]
 
 
 def _is_number(one: Json) -> bool:

@@ -59,7 +59,8 @@ def group_name(number: int) -> str:
     return f"finding {number}"
 
 
-def _common(saying: Saying, name: str, number: int) -> Json:
+def common(saying: Saying, name: str, number: int) -> Json:
+    """What every Observation says; ``number`` is that of its finding, 0 for none."""
     study = saying.ids.reference("ImagingStudy", "study")
     based = orders(saying.context.header)
     return {
@@ -107,7 +108,7 @@ def _group(saying: Saying, finding: Finding, number: int) -> Json:
         saying.ids.reference("Observation", _member_name(number, place))
         for place in range(1, len(finding.measurements) + 1)
     ]
-    return _common(saying, group_name(number), number) | {
+    return common(saying, group_name(number), number) | {
         "identifier": [uid_identifier(finding.tracking_uid, codes.TRACKING_UID)],
         "code": concept(codes.MEASUREMENT_GROUP),
         "valueCodeableConcept": concept(finding.label.type) | {"text": finding.label.name},
@@ -120,7 +121,7 @@ def _group(saying: Saying, finding: Finding, number: int) -> Json:
 def _member(saying: Saying, finding: Finding, number: int, place: int) -> Json:
     one = finding.measurements[place - 1]
     parts = _derived(one) + _modified(finding.label) + _ends(one.interval, one.unit)
-    return _common(saying, _member_name(number, place), number) | {
+    return common(saying, _member_name(number, place), number) | {
         "code": concept(one.name) | {"text": one.title},
         **_value(one),
         **_site(finding),

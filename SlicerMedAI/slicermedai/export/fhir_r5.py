@@ -16,6 +16,7 @@ from slicermedai.export import codes, fhir, pmap, seg, subject, words
 from slicermedai.export.codes import AI_FAMILY
 from slicermedai.export.context import ExportContext
 from slicermedai.export.explanations import CitedMap, cited_maps
+from slicermedai.export.fhir_course import course_observations
 from slicermedai.export.fhir_observations import Saying, observations, verifications
 from slicermedai.export.fhir_parts import DEVICE, DICOM_UID, Ids, Json, coding, concept, save
 from slicermedai.export.fhir_parts import subject as patient
@@ -40,6 +41,7 @@ def write(result: AnalysisResult, folder: Path, *, context: ExportContext) -> li
         *[_explanation(saying, one) for one in maps],
         *[_structure(saying, number) for number in numbers],
         *observations(saying),
+        *course_observations(saying),
         fhir.report(saying) | {"study": [ids.reference("ImagingStudy", "study")]},
         *verifications(saying),
     ]

@@ -23,6 +23,7 @@ from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.study import Identity
 from slicermedai.export import codes, subject, words
 from slicermedai.export.context import ExportContext
+from slicermedai.export.course_words import course_lines
 from slicermedai.export.reviews import verifiers
 
 FILE_NAME = "result.hl7"
@@ -159,7 +160,7 @@ def _all(result: AnalysisResult, context: ExportContext) -> Iterator[_Seen]:
     for number, finding in enumerate(result.findings, 1):
         yield from _finding(finding, str(number))
     said = (words.RESEARCH, words.standing(result), words.outcome(result))
-    texts = (*said, *words.entered(result), *subject.warnings(result))
+    texts = (*said, *words.entered(result), *course_lines(result), *subject.warnings(result))
     pieces = [piece for text in texts for piece in _pieces(text)]
     for number, piece in enumerate(pieces, 1):
         yield _Seen(kind="TX", name=_NARRATIVE, value=_escaped(piece), group=str(number))

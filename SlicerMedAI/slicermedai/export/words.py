@@ -9,6 +9,7 @@ from slicermedai.domain import lung_rads
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import AnalysisResult, Status
 from slicermedai.export import subject
+from slicermedai.export.course_words import course_lines
 from slicermedai.export.reviews import verifiers
 
 RESEARCH = "Research use only. Not for primary diagnosis."
@@ -97,6 +98,7 @@ def lines(result: AnalysisResult) -> Iterator[str]:
     for number, finding in enumerate(result.findings, 1):
         yield from _finding(number, finding)
     yield from entered(result)
+    yield from course_lines(result)
     yield f"Weights SHA-256: {result.provenance.weights_sha256}"
     yield f"Finished: {result.provenance.finished}"
 
