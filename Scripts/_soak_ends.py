@@ -57,12 +57,12 @@ class Place:
     def start(self, name: str, *, most: float | None = None) -> subprocess.Popen[str]:
         """A run whose address space ends at ``most`` GB."""
         own = {"TMPDIR": str(self.scratch), "SLICERMEDAI_HOME": str(self.root / "home"), MARK: str(self.root)}
-        limited = None if most is None else partial(_limit, int(most * 1e9))
+        begun = partial(_begin, None if most is None else int(most * 1e9))
         return subprocess.Popen(
             self.command(name),
             text=True,
             env={**os.environ, **own},
-            preexec_fn=limited,
+            preexec_fn=begun,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
@@ -152,5 +152,8 @@ def _processes(place: Place) -> list[int]:
     return found
 
 
-def _limit(most: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+def _begin(most: int | None) -> None:
+    """Before the run: Ctrl-C reaches it, also where the soak itself was started in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if most is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
