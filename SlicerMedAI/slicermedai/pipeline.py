@@ -163,6 +163,8 @@ def analysed(study: Opened, job: RunJob, *, job_id: str, progress: Progress = si
     trust = RunTrust.of(
         bundle, source.volume, source.headers, uncertainty=job.uncertainty, pixel_values=_asked_values(job)
     )
+    if trust.samples is not None:
+        trust.samples.level = job.contour_level
     prediction = _predict(study, job, trust, progress)
     clock.step("model, in all", f"{bundle.title} on {prediction.device} ({prediction.device_reason})")
     if check is not None:
@@ -352,8 +354,9 @@ def _wants_maps(job: RunJob) -> bool:
 
 def _check_maps(job: RunJob, bundle: BundleRef) -> None:
     from slicermedai.confidence.models import manifest_of
-    from slicermedai.confidence.samples import sampler
+    from slicermedai.confidence.samples import checked_level, sampler
 
+    checked_level(job.contour_level)
     asked = {"uncertainty": job.uncertainty != "none", "stability": job.stability > 0}
     if bundle.task == "classification" and asked["uncertainty"] and not asked["stability"]:
         from slicermedai.confidence.mirrored import mirrored_scores

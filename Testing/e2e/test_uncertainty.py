@@ -94,6 +94,25 @@ def test_samples_go_from_a_run_into_its_map_report_and_scene(tmp_path: Path) -> 
     assert edited.uncertainty is not None and edited.uncertainty.structures == ()
 
 
+def test_contours_are_drawn_at_the_level_that_was_chosen(tmp_path: Path) -> None:
+    bundle = leaning(write_tiny_bundle(tmp_path / "tiny@0.1"), roi=32, sides=3)
+    write_series(ball(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))
+    asked = {"uncertainty": "flips", "report": False, "formats": ("nifti",)}
+    drawn = []
+    for level in (0.9, 0.6):
+        _, result = ran(tmp_path / f"{level}", tmp_path / "series", bundle, contour_level=level, **asked)
+        assert result.uncertainty is not None and result.uncertainty.level == level
+        (spread,) = result.uncertainty.structures
+        drawn.append((spread.inner.to_array(), spread.outer.to_array()))
+    (inner, outer), (wider, narrower) = drawn
+    assert inner.sum() < wider.sum() and not (inner & ~wider).any(), "fewer samples must agree within"
+    assert narrower.sum() < outer.sum() and not (narrower & ~outer).any()
+
+    for level in (0.5, 1.0, float("nan")):
+        with pytest.raises(InputError, match="contour_level"):
+            ran(tmp_path / "never", tmp_path / "series", bundle, contour_level=level, **asked)
+
+
 def test_folds_are_samples_of_a_run_whose_answer_is_their_mean(tmp_path: Path) -> None:
     bundle = write_folded_bundle(tmp_path / "tiny@0.1", (0.5, 0.45, 0.6))
     write_series(blurred(), tmp_path / "series", spec=SeriesSpec(slope=1e-3))

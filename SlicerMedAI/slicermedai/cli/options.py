@@ -66,4 +66,4 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-_CONVERTERS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "tuple[str, ...]": _words}
+_CONVERTERS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "tuple[str, ...]": _words}

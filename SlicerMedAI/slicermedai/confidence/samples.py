@@ -25,6 +25,7 @@ METHODS = ("none", FLIPS, FOLDS, DROPOUT)
 DROPOUT_DICE = 0.9
 """What most samples by dropout must agree with the run's own answer: else the network with dropout is another one."""
 LEVEL = 0.9
+"""The share of the samples that agree within inner contours, where nobody chooses another."""
 MAP_NAME = "Uncertainty: share of samples that disagree"
 _NO_PROBABILITY = "That is no probability of an error, and what all samples get wrong does not vary."
 _NEAR = (
@@ -49,7 +50,7 @@ class Samples:
 
     def __init__(self, sampling: str, method: str, vary: str) -> None:
         self.sampling, self.method, self._vary = sampling, method, vary
-        self._includes_result, self._seeds = True, tuple[int, ...]()
+        self._includes_result, self._seeds, self._level = True, tuple[int, ...](), LEVEL
         self._agreement: Agreement | None = None
         self._geometry: Geometry | None = None
         self._exclusive = True
@@ -110,13 +111,22 @@ class Samples:
             method=self.method,
             samples=self._counted.samples,
             cost=self._cost,
-            level=LEVEL,
+            level=self.level,
             structures=tuple(self._spread(value, one) for value, one in findings.items()),
             notes=(f"{self._vary} {_NO_PROBABILITY}", _NEAR),
             includes_result=self._includes_result,
             checks=self.checks,
             seeds=self._seeds,
         )
+
+    @property
+    def level(self) -> float:
+        """The share of the samples that agree within inner contours, and outside of outer ones."""
+        return self._level
+
+    @level.setter
+    def level(self, level: float) -> None:
+        self._level = checked_level(level)
 
     def map_on(self, grid: Geometry) -> Map | None:
         """The share of samples that disagree, float32 on ``grid``; None where nothing was asked again."""
@@ -152,7 +162,7 @@ class Samples:
         return self._agreement
 
     def _spread(self, value: int, finding: Finding) -> StructureSpread:
-        spread = self._counted.spread(value, level=LEVEL)
+        spread = self._counted.spread(value, level=self.level)
         inner, outer = self._contours(value, finding)
         return StructureSpread(
             tracking_uid=finding.tracking_uid,
@@ -174,8 +184,8 @@ class Samples:
         box, share = found
         padded, near = np.pad(share, 1), self._widened(box)
         mask, grid = region.to_array(), region.geometry
-        inner = mask & mask_on(padded, LEVEL - _ROUNDING, near, grid)
-        outer = mask | mask_on(padded, 1 - LEVEL + _ROUNDING, near, grid)
+        inner = mask & mask_on(padded, self.level - _ROUNDING, near, grid)
+        outer = mask | mask_on(padded, 1 - self.level + _ROUNDING, near, grid)
         return PackedMask.from_array(inner, grid), PackedMask.from_array(outer, grid)
 
     def _widened(self, box: tuple[slice, ...]) -> Geometry:
@@ -222,6 +232,13 @@ class DropoutSamples(Samples):
             f"with dropout, what most of {self._counted.samples} samples say agrees with the run's answer by a Dice "
             f"of {self._agreed[worst]:.2f} at least ({self._names[worst]}); {DROPOUT_DICE:g} is asked for"
         )
+
+
+def checked_level(level: float) -> float:
+    """``level``; raises :class:`InputError` where it is no share above a half and below 1."""
+    if not 0.5 < level < 1:
+        raise InputError("must be a share above 0.5 and below 1", attribute="contour_level")
+    return level
 
 
 def sampler(method: str, manifest: Manifest) -> Samples | None:

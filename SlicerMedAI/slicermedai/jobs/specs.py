@@ -149,6 +149,13 @@ class RunJob(Job):
             choices=("none", "flips", "folds", "dropout"),
         ),
     )
+    contour_level: float = field(
+        default=0.9,
+        metadata=_option(
+            "the share of the samples that agree within the inner contour of a structure, and outside of its outer "
+            "one: above 0.5 and below 1"
+        ),
+    )
     saliency: str = field(
         default="",
         metadata=_option(
