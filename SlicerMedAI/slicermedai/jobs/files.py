@@ -73,7 +73,8 @@ def _checked(spec: dataclasses.Field[Any], value: Any, file: Path | None) -> Any
         value = tuple(value) if isinstance(value, (list, tuple)) else value
         wanted: type = tuple
     else:
-        wanted = {"str": str, "bool": bool, "bool | None": bool, "int": int}[str(spec.type)]
+        wanted = {"str": str, "bool": bool, "bool | None": bool, "int": int, "float": float}[str(spec.type)]
+        value = float(value) if wanted is float and type(value) is int else value
     open_ = value is None and str(spec.type) == "bool | None"
     if type(value) is not wanted and not open_:
         raise ProtocolError(f"must be of type {wanted.__name__}", file=file, attribute=spec.name)
