@@ -18,9 +18,10 @@ from slicermedai.cli.execute import execute
 from slicermedai.cli.options import job_from
 from slicermedai.domain.observer import Progress
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.jobs.files import read_job, write_job
+from slicermedai.errors import ProtocolError
+from slicermedai.jobs.files import make_job, read_job, write_job
 from slicermedai.jobs.kinds import KINDS, STAGES, Kind, stages_of
-from slicermedai.jobs.specs import Job
+from slicermedai.jobs.specs import Job, RunJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +82,17 @@ def test_the_table_loads_no_executor() -> None:
     code = "import sys, slicermedai.jobs.kinds; print([n for n in sys.modules if n.startswith('slicermedai.cli')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_field_of_every_kind_goes_through_the_file_to_the_worker(name: str, tmp_path: Path) -> None:
+    job = KINDS[name].spec(source="a", output="b")
+    assert read_job(write_job(job, tmp_path / "job.json", job_id="j")) == ("j", job)
+
+
+def test_a_whole_number_is_a_decimal_one_and_no_text_is() -> None:
+    assert make_job(RunJob, {"source": "a", "contour_level": 1}).contour_level == 1.0
+    with pytest.raises(ProtocolError, match="contour_level"):
+        make_job(RunJob, {"source": "a", "contour_level": "0.6"})
+    with pytest.raises(ProtocolError, match="seed"):
+        make_job(RunJob, {"source": "a", "seed": 0.5})
