@@ -9,14 +9,22 @@ import pytest
 
 from slicermedai.bundles.manifest import Manifest, read_manifest
 from slicermedai.confidence.appearance import NETWORK
-from slicermedai.confidence.calibrate import Bootstrap, ClassCalibration, calibrate
+from slicermedai.confidence.calibrate import Bootstrap, ClassCalibration, calibrate, sketch_of_candidates
 from slicermedai.confidence.margins import region_around
 from slicermedai.confidence.ood import age_doubts, volume_alarms
 from slicermedai.confidence.sketch import CaseSketch, MarginSketch
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE
 from slicermedai.domain.geometry import Geometry
-from slicermedai.validate.fitting import _features_of, _looks, _structure, _volume, scope_of, volume_ranges
-from slicermedai.validate.running import DoneCase
+from slicermedai.validate.fitting import (
+    _features_of,
+    _image_label,
+    _looks,
+    _structure,
+    _volume,
+    scope_of,
+    volume_ranges,
+)
+from slicermedai.validate.running import DoneCase, ImageCase
 from slicermedai.validate.segmentation import CaseName, CaseScore, Kind, score
 from slicermedai.validate.subgroups import age_band, ages_of
 from Testing.corpus.trust.phantoms import Phantom, phantoms
@@ -181,3 +189,43 @@ PATIENT = next(iter(phantoms(1, seed=1)))
 @pytest.fixture(scope="module")
 def bundle_of_one(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return read_manifest(write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny@0.1"))
+
+
+def labelled(scores: np.ndarray, there: np.ndarray) -> list[DoneCase]:
+    """One image of each patient, with the score and the truth of one label."""
+    return [
+        replace(
+            a_case(),
+            subject=str(n),
+            sketch=CaseSketch(subject=str(n), sketches={1: sketch_of_candidates(scores[n : n + 1], there[n : n + 1])}),
+            images={
+                1: ImageCase(case=str(n), subject=str(n), score=float(scores[n]), there=bool(there[n]), found=False)
+            },
+        )
+        for n in range(len(scores))
+    ]
+
+
+@pytest.mark.parametrize(("having", "why"), [(1, "1 patients with the label and 29"), (9, "9 patients"), (12, "")])
+def test_a_label_of_images_needs_patients_of_both_answers_to_be_calibrated(having: int, why: str) -> None:
+    scores = np.linspace(0.05, 0.9, 30, dtype=np.float32)
+    there = np.zeros(30, dtype=bool)
+    there[28 - np.arange(having) * 3 // 2] = True
+    cases = labelled(scores, there)
+    fit = calibrate([case.sketch for case in cases], trained_on=(), bootstrap=Bootstrap(rounds=50)).of(1)
+    assert fit is not None and fit.is_calibrated, "so it would be without the rule"
+    made = _image_label(1, "Fracture", cases, fit)
+    assert made.of_image and made.patients == 30 and made.is_calibrated is not bool(why)
+    assert why in "".join(made.reasons) and bool(made.reasons) is bool(why)
+    assert all(np.isfinite([end.low, end.high]).all() for end in made.intervals.values())
+
+
+def test_a_fit_that_hangs_on_single_patients_is_none() -> None:
+    scores = np.linspace(0.05, 0.9, 30, dtype=np.float32)
+    there = scores > 0.5
+    there[:1] = True
+    cases = labelled(scores, there)
+    fit = calibrate([case.sketch for case in cases], trained_on=(), bootstrap=Bootstrap(rounds=50)).of(1)
+    assert fit is not None and fit.is_calibrated and np.isinf(fit.intervals["slope"].high)
+    made = _image_label(1, "Fracture", cases, fit)
+    assert not made.is_calibrated and "hangs on single patients" in made.reasons[0]

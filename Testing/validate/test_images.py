@@ -15,11 +15,13 @@ from slicermedai.bundles.registry import resolve
 from slicermedai.bundles.store import Title
 from slicermedai.cli.commands import obey, understand
 from slicermedai.cli.execute import execute
+from slicermedai.confidence.calibrate import sketch_of_candidates
 from slicermedai.confidence.findings import findings_of
 from slicermedai.confidence.models import manifest_of
 from slicermedai.confidence.plain import from_plain, to_plain
 from slicermedai.confidence.record import TrustRecord, digest, load_record
 from slicermedai.confidence.run import Origin, RunTrust
+from slicermedai.confidence.sketch import CaseSketch
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.finding import ConfidenceState, Finding
 from slicermedai.domain.observer import silent
@@ -29,9 +31,10 @@ from slicermedai.errors import InputError
 from slicermedai.inference.task import predict
 from slicermedai.jobs.specs import CalibrateJob, RunJob, ValidateJob
 from slicermedai.validate.cases import list_cases
+from slicermedai.validate.execute import _judged, _names
 from slicermedai.validate.images import image_label, run_images
 from slicermedai.validate.resampling import Resampling
-from slicermedai.validate.running import ImageCase, ModelRun
+from slicermedai.validate.running import DoneCase, ImageCase, ModelRun
 from Testing.inference.test_saliency_labels import classifier
 
 COUNT = 40
@@ -291,3 +294,38 @@ def test_a_label_table_says_which_word_is_which_label_and_an_image_may_have_seve
     both = [one.said.startswith("bleeding") for one in list_cases(table)[:4]]
     assert [(case.images[1].there, case.images[2].there) for case in done] == [(one, one) for one in both]
     assert all(case.images[1].score + case.images[2].score == pytest.approx(1, abs=1e-5) for case in done)
+
+
+def test_a_folder_called_like_a_label_is_no_reference(bundle: Path, tmp_path: Path) -> None:
+    table = written(tmp_path / "e", seed=8)
+    (table.parent / NAMES[0]).mkdir()
+    ref, having = resolve(str(bundle)), [case for case in list_cases(table) if case.said == NAMES[0]]
+    done, _ = run_images(
+        having[:2], manifest=manifest_of(ref), labels=None, run=ModelRun(ref=ref, device="cpu"),
+        progress=silent,
+    )  # fmt: skip
+    assert len(done) == 2
+
+
+def test_two_labels_of_one_name_are_judged_apart(bundle: Path) -> None:
+    manifest = manifest_of(resolve(str(bundle)))
+    (one, label), (two, _) = manifest.ref.labels
+    alike = replace(manifest, ref=replace(manifest.ref, labels=((one, label), (two, label))))
+    sketches = {
+        value: sketch_of_candidates(np.full(20, score, np.float32), np.arange(20) % 2 == 0)
+        for value, score in ((one, 0.5), (two, 0.95))
+    }
+    cases = [
+        DoneCase(
+            subject=str(n),
+            scores={},
+            sketch=CaseSketch(subject=str(n), sketches=sketches),
+            blind={},
+            looks={},
+            groups={},
+        )
+        for n in range(20)
+    ]
+    judged = _judged(cases, alike, None)
+    assert list(judged) == [label.name, f"{label.name} ({two})"] == list(_names(alike).values())
+    assert judged[label.name].metrics.brier < judged[f"{label.name} ({two})"].metrics.brier - 0.1

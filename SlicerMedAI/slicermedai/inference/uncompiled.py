@@ -60,7 +60,7 @@ class _Rules(PlainMode):
         if rule is not None and not kwargs and _is_known(args[0]):
             try:
                 return rule(*args)
-            except (_Unknown, TypeError):
+            except (_Unknown, TypeError, ValueError, LookupError, ArithmeticError):  # torch's own rule tells
                 pass
         return func(*args, **(kwargs or {}))
 

@@ -127,23 +127,31 @@ def _run(run: ModelRun) -> Callable[..., tuple[tuple[DoneCase, ...], tuple[Match
     return {DETECTION: lesions.run_scans, CLASSIFICATION: run_images}.get(run.ref.task, run_cases)
 
 
+def _names(manifest: Manifest) -> dict[int, str]:
+    """Value -> what tables call its label: no two are called the same."""
+    names: dict[int, str] = {}
+    for value, label in manifest.ref.labels:
+        names[value] = f"{label.name} ({value})" if label.name in names.values() else label.name
+    return names
+
+
 def _scans(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[Scan, ...]]:
     """A detector's scans by the name of what it looks for."""
     found: dict[str, tuple[Scan, ...]] = {}
-    for value, label in manifest.ref.labels:
+    for value, name in _names(manifest).items():
         scans = tuple(case.scans[value] for case in done if value in case.scans)
         if scans:
-            found[f"{label.name} ({value})" if label.name in found else label.name] = scans
+            found[name] = scans
     return found
 
 
 def _images(done: Sequence[DoneCase], manifest: Manifest) -> dict[str, tuple[ImageCase, ...]]:
     """A classifier's images by the name of the label."""
     found: dict[str, tuple[ImageCase, ...]] = {}
-    for value, label in manifest.ref.labels:
+    for value, name in _names(manifest).items():
         images = tuple(case.images[value] for case in done if value in case.images)
         if images:
-            found[f"{label.name} ({value})" if label.name in found else label.name] = images
+            found[name] = images
     return found
 
 
@@ -175,9 +183,9 @@ def _judged(done: Sequence[DoneCase], manifest: Manifest, record: TrustRecord | 
     scalings = tuple(_class(structure) for structure in (record.structures if record else ()))
     calibration = Calibration(classes=scalings, subjects=(), generated=False)
     found = {}
-    for value, label in manifest.ref.labels:
+    for value, name in _names(manifest).items():
         try:
-            found[label.name] = judge([case.sketch for case in done], calibration, value=value)
+            found[name] = judge([case.sketch for case in done], calibration, value=value)
         except TrustError:
             continue  # never predicted: there is no voxel to judge, and the tables say "missed"
     return found

@@ -19,6 +19,7 @@ from slicermedai.confidence.light import fit_green_rule
 from slicermedai.confidence.models import preprocessing_of
 from slicermedai.confidence.ood import VolumeRange, fit_ood, fit_volume_ranges
 from slicermedai.confidence.record import FitProvenance, SampledTrust, StructureTrust, TrustRecord, sketch_text
+from slicermedai.confidence.scaling import Scaling
 from slicermedai.confidence.scope import Scope
 from slicermedai.confidence.sketch import merged
 from slicermedai.confidence.structure import EXPECTED_DICE, PAIRWISE_DICE, DiceModel, expected_dice, fit_dice
@@ -27,6 +28,8 @@ from slicermedai.validate.running import CLASSIFICATION, DETECTION, DoneCase, su
 from slicermedai.validate.segmentation import cut_words
 from slicermedai.validate.subgroups import ages_of
 
+ENOUGH_OF_EITHER = 10
+"""Patients with a label of the whole image, and without it, that a probability needs."""
 _PROPERTIES = ("modality", "manufacturer", "site", "protocol")
 
 
@@ -174,8 +177,23 @@ def _lesions(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibra
 
 def _image_label(value: int, name: str, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> StructureTrust:
     """Of a classifier's scores: how probable it is that an image has the label."""
-    made = _lesions(value, name, cases, fit)
+    made = _lesions(value, name, cases, _if_told_apart(value, cases, fit))
     return replace(made, lesions=False, of_image=True)
+
+
+def _if_told_apart(value: int, cases: Sequence[DoneCase], fit: ClassCalibration | None) -> ClassCalibration | None:
+    """``fit``, or why it is none: it may hang on the only patient with a label, for each gives one score."""
+    if fit is None or not fit.is_calibrated:
+        return fit
+    with_it, without = (
+        {case.subject for case in cases if value in case.images and case.images[value].there is there}
+        for there in (True, False)
+    )
+    few = f"{len(with_it)} patients with the label and {len(without)} without; {ENOUGH_OF_EITHER} of either are needed"
+    ends = [end for interval in fit.intervals.values() for end in (interval.low, interval.high)]
+    if min(len(with_it), len(without)) >= ENOUGH_OF_EITHER:
+        few = "" if np.isfinite(ends).all() else "it hangs on single patients: without them nothing can be fitted"
+    return replace(fit, scaling=Scaling(), intervals={}, before=None, after=None, reason=few) if few else fit
 
 
 _MAKERS = {DETECTION: _lesions, CLASSIFICATION: _image_label}

@@ -102,7 +102,7 @@ def write_images(images: Mapping[str, Sequence[ImageCase]], path: Path) -> Path:
 
 def _names(case: ListedCase) -> tuple[str, ...]:
     said = tuple(dict.fromkeys(word.strip() for word in case.said.split(BETWEEN) if word.strip()))
-    if not said or case.reference.exists():
+    if not said or case.reference.is_file():
         raise InputError(
             "a classifier is held against words, and not against a file",
             file=case.reference,
