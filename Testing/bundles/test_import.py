@@ -409,6 +409,27 @@ def test_an_unknown_way_of_scaling_is_refused(tmp_path: Path, own_home: Path) ->
         import_bundle(auto3dseg_folder(tmp_path / "m", normalize_mode="mine"))
 
 
+def test_an_image_is_resampled_only_where_those_of_the_training_were(tmp_path: Path, own_home: Path) -> None:
+    ref = import_bundle(auto3dseg_folder(tmp_path / "m", resample=False))
+    steps = read_manifest(Path(ref.path)).config["preprocessing"]["transforms"]
+    assert not any("Spacing" in step["_target_"] for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "attribute"),
+    [
+        ({"extra_modalities": {"image2": "ct"}}, "extra_modalities"),
+        ({"custom_transforms": {"after_load_transforms": [{"_target_": "X"}]}}, "custom_transforms"),
+        ({"intensity_bounds": None}, "intensity_bounds"),
+    ],
+)
+def test_a_training_that_prepared_images_by_more_than_is_known_is_refused(
+    tmp_path: Path, own_home: Path, changes: dict[str, Any], attribute: str
+) -> None:
+    with pytest.raises(BundleError, match=rf"config\.{attribute}"):
+        import_bundle(auto3dseg_folder(tmp_path / "m", **changes))
+
+
 def test_a_checkpoint_whose_network_is_code_is_refused_unmade(tmp_path: Path, own_home: Path) -> None:
     proof = tmp_path / "ran"
     with pytest.raises(BundleError, match="beyond the networks that are known"):
@@ -473,7 +494,8 @@ def test_folds_as_files_of_one_folder_and_one_member_alone_are_taken(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("roi_size", [16, 16, 16]), ("crop_foreground", False), ("class_names", ["liver"])]
+    ("key", "value"),
+    [("roi_size", [16, 16, 16]), ("crop_foreground", False), ("resample", False), ("class_names", ["liver"])],
 )
 def test_networks_that_prepare_images_or_mean_their_outputs_otherwise_are_no_folds(
     tmp_path: Path, own_home: Path, key: str, value: Any

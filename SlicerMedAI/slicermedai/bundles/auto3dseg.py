@@ -88,6 +88,11 @@ def inference_config(trained: dict[str, Any], *, file: Path) -> dict[str, Any]:
     roi = trained.get("roi_size")
     if not isinstance(roi, list | tuple) or len(roi) != 3 or trained["network"].get("spatial_dims", 3) != 3:
         raise BundleError("says of no windows in three dimensions", file=file, attribute="config.roi_size")
+    for key in ("extra_modalities", "custom_transforms"):
+        if trained.get(key):
+            raise BundleError(
+                "training prepared its images by more than is known here", file=file, attribute=f"config.{key}"
+            )
     window = {"roi_size": [int(n) for n in roi], "overlap": _OVERLAP, "mode": "gaussian", "sw_batch_size": 1}
     return {
         "image_key": "image",
@@ -105,7 +110,7 @@ def _preparation(trained: dict[str, Any], file: Path) -> list[dict[str, Any]]:
     if trained.get("crop_foreground", True):
         steps.append(("CropForegroundd", {"source_key": "@image_key", "margin": 10, "allow_smaller": True}))
     spacing = trained.get("resample_resolution")
-    if spacing is not None:
+    if spacing is not None and trained.get("resample", True):  # training may know a spacing, and keep the image's own
         steps.append(("Spacingd", _spacing([float(step) for step in spacing])))
     return [{"_target_": target, "keys": "@image_key", **rest} for target, rest in (*steps, *_scaling(trained, file))]
 
@@ -121,7 +126,12 @@ def _spacing(spacing: list[float]) -> dict[str, Any]:
 
 
 def _scaling(trained: dict[str, Any], file: Path) -> list[tuple[str, dict[str, Any]]]:
-    mode, bounds = str(trained.get("normalize_mode", "")), trained.get("intensity_bounds") or (0, 1)
+    mode, bounds = str(trained.get("normalize_mode", "")), trained.get("intensity_bounds")
+    if not bounds and mode in ("range", "ct"):
+        raise BundleError(
+            "is missing, and intensities are scaled by it", file=file, attribute="config.intensity_bounds"
+        )
+    bounds = bounds or (0, 1)
     own = {"nonzero": True, "channel_wise": True}
     scale = {"a_min": float(bounds[0]), "a_max": float(bounds[1]), "b_min": -1.0, "b_max": 1.0, "clip": False}
     known: dict[str, list[tuple[str, dict[str, Any]]]] = {

@@ -21,7 +21,7 @@ _FILE = "model.pt"
 _TRAINED = Path("model") / _FILE
 _MEMBER = re.compile(r"(.+?)_(\d+)")
 _SAME = (
-    "network", "roi_size", "orientation_ras", "crop_foreground", "resample_resolution", "normalize_mode",
+    "network", "roi_size", "orientation_ras", "crop_foreground", "resample", "resample_resolution", "normalize_mode",
     "intensity_bounds", "sigmoid", "class_names", "class_index", "modality", "input_channels", "output_classes",
 )  # fmt: skip
 """What folds of one model have in common: how images are prepared, and what outputs mean."""
