@@ -25,6 +25,8 @@ OF_THE_LIBRARY = {
     *("Resection", "Standard liver", "Safety margins", "Distances", "Volumes and diameters"),
     *("remnant of functional volume", "remnant of standard liver volume"),
     *("redrawn by a person in the plan", "Spatial and Relational Concept", "Planned ", "Nothing says that the "),
+    *("the image that was analysed is not at hand", "the image cannot be read again"),
+    "the image could not be told to be the one that was analysed",
 }
 """Names of parts and numbers of a plan, and what is written into files: they come as they are, in English."""
 NAMES = {"The SlicerMedAI contributors", "Developer Tools.DICOM Plugins"}

@@ -451,6 +451,7 @@ def test_on_done_show_shows_the_image_with_the_result(
 def test_the_pseudonymous_route_shows_the_copies_and_never_the_originals(head: Head, tmp_path: Path) -> None:
     write_series(replace(head[0], name="T1"), tmp_path / "originals", spec=SeriesSpec(seed="original"))
     write_series(replace(head[0], name="T1"), tmp_path / "out" / "dicom" / "source", spec=SeriesSpec(seed="copy"))
+    head[1].save(tmp_path / "out" / "result")
     shown = slicermedai.image_of(tmp_path / "originals", tmp_path / "out")
     assert shown.series_uid == slicermedai.open_image(tmp_path / "out" / "dicom" / "source").series_uid
     assert shown.series_uid != slicermedai.open_image(tmp_path / "originals").series_uid
