@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import Dataset
+from pydicom.uid import EnhancedCTImageStorage
 
 from slicermedai.dicom.inputs import open_source
 from slicermedai.domain.codes import NO_UNITS
@@ -69,6 +72,21 @@ def test_a_tilt_that_the_positions_do_not_have_is_told_and_one_that_they_have_is
     assert _said(files, tilt="resample") == ""
     faults.set_value(files, "GantryDetectorTilt", "0")
     assert "lean by 15.0" in _said(files, tilt="resample")
+
+
+def test_a_tilt_within_an_enhanced_object_is_told_too(a_ct_head: Volume, write: Write) -> None:
+    (file,) = write(replace(a_ct_head, modality="MR"), enhanced=True)
+
+    def to_tilted_ct(dataset: Dataset) -> None:
+        dataset.Modality, dataset.SOPClassUID = "CT", EnhancedCTImageStorage
+        dataset.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+        shared, values, details = dataset.SharedFunctionalGroupsSequence[0], Dataset(), Dataset()
+        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = 1, 0, "HU"
+        details.GantryDetectorTilt = 20.0
+        shared.PixelValueTransformationSequence, shared.CTAcquisitionDetailsSequence = [values], [details]
+
+    faults.edit(file, to_tilted_ct)
+    assert "GantryDetectorTilt says 20.0 degrees" in _said([file])
 
 
 @pytest.mark.parametrize(("diameter", "told"), [(240.0, False), (230.0, False), (480.0, True), (120.0, True)])

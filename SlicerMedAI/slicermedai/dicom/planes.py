@@ -22,7 +22,7 @@ _GROUPS = {
     "ImageOrientationPatient": "PlaneOrientationSequence",
     "PixelSpacing": "PixelMeasuresSequence",
     "SliceThickness": "PixelMeasuresSequence",
-    "GantryDetectorTilt": "CTGeometrySequence",
+    "GantryDetectorTilt": "CTAcquisitionDetailsSequence",
     "ReconstructionDiameter": "CTReconstructionSequence",
     "EffectiveEchoTime": "MREchoSequence",
     "RepetitionTime": "MRTimingAndRelatedParametersSequence",
@@ -53,6 +53,9 @@ TIMES = (
     "NumberOfTimeSlices",
 )
 """What tells the time of an image, in :attr:`Plane.times`."""
+SETTINGS = ("FlipAngle", "InversionTime", "InversionTimes", "SequenceName")
+"""What else of the acquisition tells images of one place apart, in :attr:`Plane.settings`: angles and times of MR maps,
+and Siemens' b values of old."""
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
 
 HEADER_TAGS = (
@@ -71,7 +74,7 @@ HEADER_TAGS = (
     *("FrameOfReferenceUID", "PixelSpacing", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "BitsAllocated", "SharedFunctionalGroupsSequence"),
     "PerFrameFunctionalGroupsSequence",
-    *VIEW_TAGS,
+    *(*SETTINGS, *VIEW_TAGS),
 )
 """What :func:`planes_of` reads; enough for ``pydicom.dcmread(specific_tags=...)``."""
 
@@ -84,7 +87,7 @@ class Plane:
     where absent; ``spacing`` is (rows, columns) in mm; ``frame`` counts from 0. ``contrast`` holds what differs
     between stacks at one place (echo, image type, time, b value); ``acquisition`` what only may; ``instance`` is the
     SOP Instance UID. ``view`` is the side and view of a projection, as "R MLO". ``times`` are the values of
-    :data:`TIMES`, "" where absent.
+    :data:`TIMES`, and ``settings`` those of :data:`SETTINGS`, "" where absent.
     """
 
     file: Path
@@ -105,6 +108,7 @@ class Plane:
     sop_class: str = ""
     view: str = ""
     times: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     @property
     def is_flat(self) -> bool:
@@ -176,6 +180,7 @@ def _plane(dataset: Dataset, file: Path, frame: int, frames: int) -> Plane:
         view=short_view(dataset) if sop_class in FLAT else "",
         instance=str(dataset.get("SOPInstanceUID") or ""),
         times=_texts(dataset, frame, TIMES),
+        settings=_texts(dataset, frame, SETTINGS),
     )
 
 
