@@ -152,6 +152,38 @@ def test_sizes_of_a_finding_that_is_edited_afterwards_count_no_more(tmp_path: Pa
     assert "No Lung-RADS suggestion: its size was not measured." in told(review)
 
 
+def test_a_person_s_own_size_is_not_that_of_voxels_that_another_draws_since(tmp_path: Path) -> None:
+    head = a_nodule()
+    review = accepted(tmp_path, head)
+    review.enter_nodule("solid", "baseline", diameter=5.0)
+    review.choose_person(JOHN)
+    review._scene.draw(VENTRICLE_UID, bigger(head.result))  # type: ignore[attr-defined]  # it is of paper
+    review.finish_editing()
+    assert "5.0 mm" not in told(review)
+    assert "No Lung-RADS suggestion: its size was not measured." in told(review)
+    again = decided(saved(review))
+    assert "5.0 mm" not in in_words(again, next(one for one in again.findings if one.tracking_uid == VENTRICLE_UID))
+
+
+def test_the_numbers_of_a_saved_edit_stay_with_what_is_entered_and_rated_later(tmp_path: Path) -> None:
+    head = a_nodule()
+    review = accepted(tmp_path, head)
+    review._scene.draw(VENTRICLE_UID, bigger(head.result))  # type: ignore[attr-defined]  # it is of paper
+    review.finish_editing()
+    saved(review)
+    assert review.state.saved is not None
+    later = ReviewRun(PaperScene())
+    later.choose_folder(str(review.state.saved))
+    until_idle(later)
+    later.choose_person(JOHN)
+    later.choose(VENTRICLE_UID)
+    measured = later.row.review.measurements  # type: ignore[union-attr]  # it was decided
+    assert measured
+    later.enter_nodule("solid", "baseline")
+    later.rate(4)
+    assert later.row.review.measurements == measured  # type: ignore[union-attr]  # it was decided
+
+
 def test_the_name_stays_that_of_who_entered_it(tmp_path: Path) -> None:
     review = accepted(tmp_path)
     review.enter_nodule("solid", "baseline")

@@ -32,7 +32,6 @@ BASELINE, NEW, GROWING = Change.BASELINE, Change.NEW, Change.GROWING
         (PART, BASELINE, 12.0, 6.0, "4A"),
         (PART, BASELINE, 12.0, 7.9, "4A"),
         (PART, BASELINE, 12.0, 8.0, "4B"),
-        (PART, NEW, 5.9, 3.9, "3"),
         (PART, NEW, 6.0, 3.9, "4A"),
         (PART, NEW, 6.0, 4.0, "4B"),
         (PART, GROWING, 10.0, 3.9, "4A"),
@@ -61,6 +60,7 @@ def test_each_row_of_the_table(
         (PART, BASELINE, 7.0, None, "solid_part"),
         (PART, BASELINE, 7.0, 8.0, "solid_part"),
         (PART, NEW, 5.0, 4.5, "diameter"),
+        (PART, NEW, 5.9, 3.9, "diameter"),
         (NON, GROWING, 31.0, None, "diameter"),
         (SOLID, BASELINE, 0.0, None, "diameter"),
         (SOLID, BASELINE, float("nan"), None, "diameter"),
@@ -76,5 +76,8 @@ def test_what_was_not_entered_or_size_does_not_decide_is_refused(
 
 def test_sizes_count_as_they_are_reported_to_one_decimal() -> None:
     assert mean_diameter(6.4, 5.5) == 6.0  # 5.95
+    assert mean_diameter(6.3, 5.6) == mean_diameter(6.1, 5.8) == 6.0, "halves of binary numbers too"
+    assert mean_diameter(6.26, 5.63) == 6.0, "each axis to one decimal first"
+    assert mean_diameter(5.94, 5.94) == 5.9
     assert suggest(SOLID, 5.95, change=BASELINE).category == "3"
     assert suggest(SOLID, 5.94, change=BASELINE).category == "2"

@@ -36,7 +36,7 @@ def _image(result: AnalysisResult, read: Reading) -> tuple[Volume | None, str]:
     """The image that was analysed, or why there is none; a file's name is not said: it may be a person's."""
     try:
         volume = read()
-    except (MedAIError, OSError):
+    except (MedAIError, OSError, MemoryError):
         return None, _CANNOT_BE_READ
     if volume is None:
         return None, NO_IMAGE
@@ -59,5 +59,7 @@ def _measured(review: Review, findings: dict[str, Finding], volume: Volume | Non
         return review
     if volume is not None and not region.geometry.same_grid(volume.geometry):
         volume, why = None, _MAY_BE_ANOTHER
+    if volume is None and review.measurements:
+        return review  # of the same voxels, measured when the image was at hand
     columns = findings[review.tracking_uid].measurements
     return replace(review, measurements=measured_again(columns, region, volume=volume, why=why))

@@ -106,7 +106,7 @@ class Reviewing(ResultChoice):
                 message=self.translate("Decide first: accept, edit or reject. The rating goes with the decision.")
             )
             return
-        same = {"region": last.region, "edit": last.edit, "rating": rating}
+        same = {"region": last.region, "edit": last.edit, "measurements": last.measurements, "rating": rating}
         self._push(self._review(row.uid, last.decision, comment or last.reason, **same))
 
     def undo(self) -> None:

@@ -61,7 +61,8 @@ class NoduleReviewing(Reviewing):
         last = row.review
         if last is None or (made.kind is None and row.advice is None):
             return
-        same = {"region": last.region, "edit": last.edit, "rating": last.rating, "nodule": made}
+        kept = {"edit": last.edit, "measurements": last.measurements, "rating": last.rating}
+        same = {"region": last.region, "nodule": made, **kept}
         self._push(self._review(row.uid, last.decision, last.reason, **same))
         told = words.entered_text(self.row.advice if self.row else None, self.translate)
         self._set(message=f"{self.state.message} {told}")

@@ -24,6 +24,8 @@ _GROUPS = {
     "SliceThickness": "PixelMeasuresSequence",
     "GantryDetectorTilt": "CTAcquisitionDetailsSequence",
     "ReconstructionDiameter": "CTReconstructionSequence",
+    "ConvolutionKernel": "CTReconstructionSequence",
+    "KVP": "CTXRayDetailsSequence",
     "EffectiveEchoTime": "MREchoSequence",
     "RepetitionTime": "MRTimingAndRelatedParametersSequence",
     "FlipAngle": "MRTimingAndRelatedParametersSequence",
@@ -53,9 +55,12 @@ TIMES = (
     "NumberOfTimeSlices",
 )
 """What tells the time of an image, in :attr:`Plane.times`."""
-SETTINGS = ("FlipAngle", "InversionTime", "InversionTimes", "SequenceName")
+SETTINGS = (
+    *("FlipAngle", "InversionTime", "InversionTimes", "SequenceName", "DiffusionGradientOrientation"),
+    *("KVP", "ConvolutionKernel"),
+)
 """What else of the acquisition tells images of one place apart, in :attr:`Plane.settings`: angles and times of MR maps,
-and Siemens' b values of old."""
+energies and kernels of CT, and Siemens' b values of old."""
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
 
 HEADER_TAGS = (

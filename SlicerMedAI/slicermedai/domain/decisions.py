@@ -13,10 +13,22 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from slicermedai.domain.change import FollowUp
 from slicermedai.domain.counting import is_counted, milliliters
 from slicermedai.domain.course import Course, Ejection
-from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Mask, Measurement, PackedMask, numbered
+from slicermedai.domain.finding import (
+    Confidence,
+    ConfidenceState,
+    Finding,
+    Mask,
+    Measurement,
+    PackedMask,
+    Region,
+    numbered,
+)
+from slicermedai.domain.nodule import Nodule
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.domain.stability import Stability
 from slicermedai.domain.study import Identity
@@ -89,7 +101,7 @@ def last_decisions(result: AnalysisResult) -> dict[str, Review]:
 
 def _on_top(before: Review | None, review: Review) -> Review:
     if before is not None and review.nodule is None and review.decision is not Decision.REJECTED:
-        review = dataclasses.replace(review, nodule=before.nodule)
+        review = dataclasses.replace(review, nodule=_nodule_of(before, review))
     if before is None or before.decision is not Decision.EDITED or review.decision is not Decision.ACCEPTED:
         return review
     return dataclasses.replace(
@@ -100,6 +112,22 @@ def _on_top(before: Review | None, review: Review) -> Review:
         rating=review.rating or before.rating,
         nodule=review.nodule,
     )
+
+
+def _nodule_of(before: Review, review: Review) -> Nodule | None:
+    """What was entered before; sizes that a person measured are not those of voxels that were drawn since."""
+    nodule = before.nodule
+    if nodule is None or review.decision is not Decision.EDITED or _same_voxels(before.region, review.region):
+        return nodule
+    return dataclasses.replace(nodule, diameter=None, solid_part=None)
+
+
+def _same_voxels(one: Region | None, other: Region | None) -> bool:
+    if one is other:
+        return True
+    if not isinstance(one, Mask | PackedMask) or not isinstance(other, Mask | PackedMask):
+        return False
+    return one.geometry.same_grid(other.geometry) and np.array_equal(one.to_array(), other.to_array())
 
 
 def _check_known(result: AnalysisResult, last: dict[str, Review]) -> None:

@@ -59,12 +59,16 @@ _SOLID_PART = {
     Change.NEW: ((0.0, "4A"), (4.0, "4B")),
     Change.GROWING: ((0.0, "4A"), (4.0, "4B")),
 }
-_SMALL_PART_SOLID = {Change.BASELINE: "2", Change.NEW: "3"}  # less than 6 mm in all
+_SMALL_PART_SOLID = {Change.BASELINE: "2", Change.NEW: ""}
+"""Less than 6 mm in all. A new nodule has category 3, a new solid part in a known one another: "new" does not tell."""
+_LAST_DIGIT = 1e-9
+"""What the last digits of a number in binary may lack."""
 
 
 def mean_diameter(long_axis: float, short_axis: float) -> float:
-    """The mean of both axes in mm, to one decimal as Lung-RADS reports it (halves up)."""
-    return math.floor((long_axis + short_axis) / 2 * 10 + 0.5) / 10
+    """The mean of both axes in mm, to one decimal as each of them, as Lung-RADS has it (halves up)."""
+    tenths = [math.floor(axis * 10 + 0.5 + _LAST_DIGIT) for axis in (long_axis, short_axis)]
+    return (sum(tenths) + 1) // 2 / 10
 
 
 def suggest(
@@ -218,8 +222,6 @@ def _part_solid(size: float, change: Change, solid_part: float | None) -> Sugges
     if solid > size:
         raise InputError("the solid component is larger than the nodule", attribute="solid_part")
     if size < 6 and change in _SMALL_PART_SOLID:
-        if change is Change.NEW and solid >= 4:
-            return _suggestion("")
         return _suggestion(_SMALL_PART_SOLID[change])
     return _suggestion(_row(_SOLID_PART[change], solid))
 

@@ -196,7 +196,7 @@ def _of_fractions(dataset: Dataset, slices: NDArray[np.intp], share: float) -> _
     largest, frames = int(dataset.MaximumFractionalValue), decoded(dataset)
     if largest < 1 or frames.max(initial=0) > largest:
         raise FormatError("is not the largest of its values", file=dataset.filename, attribute="MaximumFractionalValue")
-    return _owned(dataset, slices, frames >= share * largest)
+    return _owned(dataset, slices, frames >= math.ceil(share * largest - 1e-9))
 
 
 def _owned(dataset: Dataset, slices: NDArray[np.intp], frames: NDArray[np.bool_]) -> _Planes:
