@@ -14,9 +14,9 @@ from slicermedai.app.review_words import detail_text
 from slicermedai.audit.log import log_path
 from slicermedai.domain.codes import Label
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.lung_rads import in_words
-from slicermedai.domain.nodule import NoduleType
-from slicermedai.domain.result import AnalysisResult, Decision
+from slicermedai.domain.lung_rads import advice, in_words
+from slicermedai.domain.nodule import Change, Nodule, NoduleType
+from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.export import words as exported
 from slicermedai.report.findings import reviews_section
 from Testing.app.reviews import NODULE, PaperScene, a_nodule, a_run, bigger, pseudonymous
@@ -181,7 +181,22 @@ def test_the_numbers_of_a_saved_edit_stay_with_what_is_entered_and_rated_later(t
     assert measured
     later.enter_nodule("solid", "baseline")
     later.rate(4)
+    again = decided(saved(later))
+    shown = in_words(again, next(one for one in again.findings if one.tracking_uid == VENTRICLE_UID))
     assert later.row.review.measurements == measured  # type: ignore[union-attr]  # it was decided
+    for words in (told(later), shown):
+        assert "No Lung-RADS suggestion: its size was not measured." in words, "no category that nobody saw"
+
+
+def test_numbers_measured_after_an_edit_make_no_category_in_the_name_of_who_entered_the_type() -> None:
+    head = a_nodule()
+    finding = head.result.findings[0]
+    entered = Nodule(kind=NoduleType.SOLID, change=Change.BASELINE, person=JANE, time="2026-11-23T00:00:00+00:00")
+    review = Review(tracking_uid=finding.tracking_uid, person=JOHN, decision=Decision.ACCEPTED, nodule=entered)
+    found = advice(head.result, finding, review)
+    assert found is not None and found.category == "3"
+    edited = advice(head.result, finding, dataclasses.replace(review, decision=Decision.EDITED, region=finding.region))
+    assert edited is not None and (edited.category, edited.size) == ("", None)
 
 
 def test_the_name_stays_that_of_who_entered_it(tmp_path: Path) -> None:
@@ -192,6 +207,16 @@ def test_the_name_stays_that_of_who_entered_it(tmp_path: Path) -> None:
     review.rate(4)
     assert f"type entered by {JANE}" in told(review)
     assert f"type entered by {JANE}" in in_words(decided(saved(review)), review.rows[0].finding)
+
+
+def test_who_enters_a_type_is_not_who_decided(tmp_path: Path) -> None:
+    review = accepted(tmp_path)
+    review.choose_person(JOHN)
+    review.enter_nodule("solid", "baseline")
+    last = review.rows[0].review
+    assert last is not None and last.nodule is not None
+    assert (last.person, last.nodule.person) == (JANE, JOHN)
+    assert f"type entered by {JOHN}" in in_words(decided(saved(review)), review.rows[0].finding)
 
 
 def test_what_was_saved_is_taken_back_by_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from slicermedai.app import nodule_words as words
@@ -61,9 +62,7 @@ class NoduleReviewing(Reviewing):
         last = row.review
         if last is None or (made.kind is None and row.advice is None):
             return
-        kept = {"edit": last.edit, "measurements": last.measurements, "rating": last.rating}
-        same = {"region": last.region, "nodule": made, **kept}
-        self._push(self._review(row.uid, last.decision, last.reason, **same))
+        self._push(replace(last, nodule=made))  # the decision stays theirs who made it
         told = words.entered_text(self.row.advice if self.row else None, self.translate)
         self._set(message=f"{self.state.message} {told}")
 

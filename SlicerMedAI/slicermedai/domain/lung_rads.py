@@ -137,11 +137,11 @@ def measured(finding: Finding) -> float | None:
     return mean_diameter(*both) if all(math.isfinite(one) and one > 0 for one in both) else None
 
 
-def suggested(result: AnalysisResult, finding: Finding, nodule: Nodule) -> Suggestion:
+def suggested(result: AnalysisResult, finding: Finding, nodule: Nodule, *, edited: bool = False) -> Suggestion:
     """What the size of ``finding`` and what a person entered of it suggest.
 
-    ``finding`` as it is with all decisions: of one that was edited the sizes are missing, and so is the suggestion
-    where the person did not measure it.
+    ``finding`` as it is with all decisions. Where it was ``edited``, the size counts that a person enters alone: the
+    voxels are measured anew only as they are saved, and nobody would have seen what follows under their name.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def suggested(result: AnalysisResult, finding: Finding, nodule: Nodule) -> Sugge
     why_not = refusal(result, finding)
     if why_not:
         raise InputError(why_not, attribute="finding", advice="Lung-RADS is for lung nodules in CT.")
-    size = nodule.diameter or measured(finding)
+    size = _size(finding, nodule, edited=edited)
     if size is None:
         raise InputError("its size was not measured", attribute="diameter", advice="Measure it, and enter its size.")
     return suggest(nodule.kind, size, change=nodule.change, solid_part=nodule.solid_part)
@@ -183,9 +183,10 @@ def advice(result: AnalysisResult, finding: Finding, review: Review | None) -> A
     nodule = review.nodule if review is not None and review.decision is not Decision.REJECTED else None
     if nodule is None or nodule.kind is None:
         return None
-    size = nodule.diameter or measured(finding)
+    edited = review is not None and review.decision is Decision.EDITED
+    size = _size(finding, nodule, edited=edited)
     try:
-        category = suggested(result, finding, nodule).category
+        category = suggested(result, finding, nodule, edited=edited).category
     except InputError as error:
         return Advice(nodule=nodule, size=size, why_not=error.message)
     return Advice(nodule=nodule, size=size, category=category)
@@ -204,6 +205,10 @@ def in_words(result: AnalysisResult, finding: Finding) -> str:
         return f"{_said(found)}, entered by {who}. No Lung-RADS suggestion: {found.why_not}."
     told = f"Lung-RADS {found.category} ({SOURCE})"
     return f"{_said(found)}: {told}. Suggestion by size and type entered by {who}; a person decides."
+
+
+def _size(finding: Finding, nodule: Nodule, *, edited: bool) -> float | None:
+    return nodule.diameter or (None if edited else measured(finding))
 
 
 def _said(found: Advice) -> str:
