@@ -15,7 +15,7 @@ from slicermedai.audit.log import log_path
 from slicermedai.domain.codes import Label
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.lung_rads import advice, in_words
-from slicermedai.domain.nodule import Change, Nodule, NoduleType
+from slicermedai.domain.nodule import Nodule, NoduleChange, NoduleType
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.export import words as exported
 from slicermedai.report.findings import reviews_section
@@ -191,7 +191,7 @@ def test_the_numbers_of_a_saved_edit_stay_with_what_is_entered_and_rated_later(t
 def test_numbers_measured_after_an_edit_make_no_category_in_the_name_of_who_entered_the_type() -> None:
     head = a_nodule()
     finding = head.result.findings[0]
-    entered = Nodule(kind=NoduleType.SOLID, change=Change.BASELINE, person=JANE, time="2026-11-23T00:00:00+00:00")
+    entered = Nodule(kind=NoduleType.SOLID, change=NoduleChange.BASELINE, person=JANE, time="2026-11-23T00:00:00+00:00")
     review = Review(tracking_uid=finding.tracking_uid, person=JOHN, decision=Decision.ACCEPTED, nodule=entered)
     found = advice(head.result, finding, review)
     assert found is not None and found.category == "3"

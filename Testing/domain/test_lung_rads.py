@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from slicermedai.domain.lung_rads import mean_diameter, suggest
-from slicermedai.domain.nodule import Change, NoduleType
+from slicermedai.domain.nodule import NoduleChange, NoduleType
 from slicermedai.errors import InputError
 
 SOLID, PART, NON = NoduleType.SOLID, NoduleType.PART_SOLID, NoduleType.NON_SOLID
-BASELINE, NEW, GROWING = Change.BASELINE, Change.NEW, Change.GROWING
+BASELINE, NEW, GROWING = NoduleChange.BASELINE, NoduleChange.NEW, NoduleChange.GROWING
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ BASELINE, NEW, GROWING = Change.BASELINE, Change.NEW, Change.GROWING
     ],
 )
 def test_each_row_of_the_table(
-    kind: NoduleType, change: Change, diameter: float, solid_part: float | None, category: str
+    kind: NoduleType, change: NoduleChange, diameter: float, solid_part: float | None, category: str
 ) -> None:
     found = suggest(kind, diameter, change=change, solid_part=solid_part)
     assert found.category == category
@@ -67,7 +67,7 @@ def test_each_row_of_the_table(
     ],
 )
 def test_what_was_not_entered_or_size_does_not_decide_is_refused(
-    kind: NoduleType | None, change: Change | None, diameter: float, solid_part: float | None, attribute: str
+    kind: NoduleType | None, change: NoduleChange | None, diameter: float, solid_part: float | None, attribute: str
 ) -> None:
     with pytest.raises(InputError) as error:
         suggest(kind, diameter, change=change, solid_part=solid_part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.lung_rads import SOURCE, Advice
-from slicermedai.domain.nodule import Change, NoduleType
+from slicermedai.domain.nodule import NoduleChange, NoduleType
 
 
 def kinds(tr: Translate = untranslated) -> list[tuple[str, str]]:
@@ -21,9 +21,9 @@ def changes(tr: Translate = untranslated) -> list[tuple[str, str]]:
     """(what a presenter takes, what people read) of the changes against earlier examinations."""
     return [
         ("", tr("not entered")),
-        (str(Change.BASELINE), tr("baseline")),
-        (str(Change.NEW), tr("new")),
-        (str(Change.GROWING), tr("growing")),
+        (str(NoduleChange.BASELINE), tr("baseline")),
+        (str(NoduleChange.NEW), tr("new")),
+        (str(NoduleChange.GROWING), tr("growing")),
     ]
 
 

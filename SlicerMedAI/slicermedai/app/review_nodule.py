@@ -8,7 +8,7 @@ from datetime import datetime
 from slicermedai.app import nodule_words as words
 from slicermedai.app.review_choice import Reviewing
 from slicermedai.domain import lung_rads
-from slicermedai.domain.nodule import Change, Nodule, NoduleType
+from slicermedai.domain.nodule import Nodule, NoduleChange, NoduleType
 from slicermedai.domain.result import Decision
 from slicermedai.errors import InputError
 
@@ -76,7 +76,7 @@ class NoduleReviewing(Reviewing):
             raise InputError("a part-solid nodule needs the size of its solid component", attribute="solid_part")
         return Nodule(
             kind=NoduleType(kind),
-            change=Change(change),
+            change=NoduleChange(change),
             diameter=diameter or None,
             solid_part=(solid_part or None) if kind == NoduleType.PART_SOLID else None,
             person=person,

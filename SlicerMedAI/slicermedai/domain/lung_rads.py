@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from slicermedai.domain.decisions import last_decisions
 from slicermedai.domain.finding import Finding
-from slicermedai.domain.nodule import Change, Nodule, NoduleType
+from slicermedai.domain.nodule import Nodule, NoduleChange, NoduleType
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.study import Identity
 from slicermedai.errors import InputError
@@ -45,21 +45,21 @@ class Suggestion:
 
 # For each change: from which mean diameter (mm) on which category; "" where size alone does not decide.
 _SOLID = {
-    Change.BASELINE: ((0.0, "2"), (6.0, "3"), (8.0, "4A"), (15.0, "4B")),
-    Change.NEW: ((0.0, "2"), (4.0, "3"), (6.0, "4A"), (8.0, "4B")),
-    Change.GROWING: ((0.0, "4A"), (8.0, "4B")),
+    NoduleChange.BASELINE: ((0.0, "2"), (6.0, "3"), (8.0, "4A"), (15.0, "4B")),
+    NoduleChange.NEW: ((0.0, "2"), (4.0, "3"), (6.0, "4A"), (8.0, "4B")),
+    NoduleChange.GROWING: ((0.0, "4A"), (8.0, "4B")),
 }
 _NON_SOLID = {
-    Change.BASELINE: ((0.0, "2"), (30.0, "3")),
-    Change.NEW: ((0.0, "2"), (30.0, "3")),
-    Change.GROWING: ((0.0, "2"), (30.0, "")),
+    NoduleChange.BASELINE: ((0.0, "2"), (30.0, "3")),
+    NoduleChange.NEW: ((0.0, "2"), (30.0, "3")),
+    NoduleChange.GROWING: ((0.0, "2"), (30.0, "")),
 }
 _SOLID_PART = {
-    Change.BASELINE: ((0.0, "3"), (6.0, "4A"), (8.0, "4B")),
-    Change.NEW: ((0.0, "4A"), (4.0, "4B")),
-    Change.GROWING: ((0.0, "4A"), (4.0, "4B")),
+    NoduleChange.BASELINE: ((0.0, "3"), (6.0, "4A"), (8.0, "4B")),
+    NoduleChange.NEW: ((0.0, "4A"), (4.0, "4B")),
+    NoduleChange.GROWING: ((0.0, "4A"), (4.0, "4B")),
 }
-_SMALL_PART_SOLID = {Change.BASELINE: "2", Change.NEW: ""}
+_SMALL_PART_SOLID = {NoduleChange.BASELINE: "2", NoduleChange.NEW: ""}
 """Less than 6 mm in all. A new nodule has category 3, a new solid part in a known one another: "new" does not tell."""
 _LAST_DIGIT = 1e-9
 """What the last digits of a number in binary may lack."""
@@ -75,7 +75,7 @@ def suggest(
     kind: NoduleType | None,
     diameter: float,
     *,
-    change: Change | None,
+    change: NoduleChange | None,
     solid_part: float | None = None,
 ) -> Suggestion:
     """The category that size suggests.
@@ -97,7 +97,7 @@ def suggest(
     """
     if not isinstance(kind, NoduleType):
         raise InputError("the type of the nodule was not entered", attribute="kind", advice="A person has to say it.")
-    if not isinstance(change, Change):
+    if not isinstance(change, NoduleChange):
         raise InputError("baseline, new or growing was not entered", attribute="change", advice="Compare and say it.")
     size = _length(diameter, "diameter")
     if kind is NoduleType.PART_SOLID:
@@ -220,7 +220,7 @@ def _said(found: Advice) -> str:
     return f"Lung nodule, {nodule.kind}{solid}, {nodule.change}{diameter}"
 
 
-def _part_solid(size: float, change: Change, solid_part: float | None) -> Suggestion:
+def _part_solid(size: float, change: NoduleChange, solid_part: float | None) -> Suggestion:
     if solid_part is None:
         raise InputError("a part-solid nodule needs the size of its solid component", attribute="solid_part")
     solid = _length(solid_part, "solid_part")

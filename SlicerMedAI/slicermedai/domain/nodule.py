@@ -17,7 +17,7 @@ class NoduleType(Words):
     NON_SOLID = "non-solid"
 
 
-class Change(Words):
+class NoduleChange(Words):
     """Against earlier examinations. Growing: the mean diameter rose by more than 1.5 mm within 12 months."""
 
     BASELINE = "baseline"
@@ -48,7 +48,7 @@ class Nodule:
     """
 
     kind: NoduleType | None
-    change: Change | None
+    change: NoduleChange | None
     diameter: float | None = None
     solid_part: float | None = None
     person: str = ""
