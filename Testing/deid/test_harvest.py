@@ -55,6 +55,24 @@ def test_usual_words_for_services_and_occupations_are_no_identity() -> None:
     assert vocabulary.scrub("Radiology: a nurse, retired") == "Radiology: a nurse, retired"
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "true", "text"),
+    [
+        ("Верещагинский^Аристарх", "iso8859-5", "ISO_IR 144", "осмотр: Верещагинский, seen: Vereshchaginskii"),
+        ("Wójcikowska^Łucja", "utf-8", "ISO_IR 192", "seen: WÓJCIKOWSKA, Łucja"),
+        ("山田^太郎", "utf-8", "ISO_IR 192", "山田太郎"),
+    ],
+)
+def test_the_same_bytes_are_read_in_the_character_set_of_each_file(name: str, codec: str, true: str, text: str) -> None:
+    found = []
+    for order in (("ISO_IR 100", true), (true, "ISO_IR 100")):
+        harvest = Harvest(load_table())
+        for said in order:
+            harvest.add(tag_of("PatientName"), "PN", name.encode(codec), charset_of(said), ())
+        found.append(harvest.vocabulary().scrub(text))
+    assert found[0] == found[1] != text
+
+
 def test_a_name_in_another_character_set_than_the_file_says_is_searched() -> None:
     harvest = Harvest(load_table())
     name = "Mußgemann^Jörg".encode("latin-1")

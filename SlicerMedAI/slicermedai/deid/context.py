@@ -17,6 +17,8 @@ from slicermedai.deid.text_rule import TextRule
 from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.wire import Encoding
 
+_MOST_CONTEXTS = 64
+
 
 class Element(NamedTuple):
     """A kind of element: tag, VR (by the dictionary where the file says UN), the sequence it is in, ("" at the top).
@@ -100,6 +102,20 @@ class Context:
         """The pseudonymous UID; a frame of reference is kept apart from the same one in other studies."""
         scope = self.study_uid if _is_frame(tag) else ""
         return self.pseudonyms.uid(original, scope=scope)
+
+
+class Contexts(dict[tuple[str, ...], Context]):
+    """Key -> context. Each holds values that were met before, so with many of them it begins anew: memory does not grow
+    with the number of studies."""
+
+    def keep(self, key: tuple[str, ...], context: Context) -> Context:
+        """Remember ``context``, and hand it back."""
+        if len(self) >= _MOST_CONTEXTS:
+            for one in self.values():
+                one.vocabulary.forget()
+            self.clear()
+        self[key] = context
+        return context
 
 
 @functools.lru_cache(maxsize=4096)

@@ -59,7 +59,7 @@ class Harvest:
     equipment: set[str] = field(default_factory=set)
     days: set[Token] = field(default_factory=set)
     crowd: Crowd = field(default_factory=Crowd)
-    _seen: set[tuple[int, bytes]] = field(default_factory=set)
+    _seen: set[tuple[int, bytes, Maker, Charset]] = field(default_factory=set)
     _made: dict[tuple[Maker, str], set[Token]] = field(default_factory=dict)
 
     def add(self, tag: int, vr: str, raw: bytes, charset: Charset, parents: tuple[int, ...]) -> None:
@@ -67,8 +67,8 @@ class Harvest:
         maker = self._maker(tag, vr)
         if maker is None or not raw:
             return
-        key = (tag, raw) if maker is not _by_parents else (hash((tag, parents)), raw)
-        if key in self._seen:
+        key = (tag if maker is not _by_parents else hash((tag, parents)), raw, maker, charset)
+        if key in self._seen:  # bytes mean another text in another character set
             return
         self._seen.add(key)
         texts = [part.strip(" \0") for text in _readings(raw, charset) for part in text.split("\\")]

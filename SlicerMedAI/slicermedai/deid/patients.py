@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from slicermedai.deid.context import Context
+from slicermedai.deid.context import Context, Contexts
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dictionary import is_image, tag_of
 from slicermedai.deid.documents import is_document
@@ -78,7 +78,7 @@ class Patients:
     joined: tuple[str, ...] = field(default=(), repr=False)
     doubted: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
     order: dict[Origin, int] = field(default_factory=dict)
-    _contexts: dict[tuple[str, ...], Context] = field(default_factory=dict, repr=False)
+    _contexts: Contexts = field(default_factory=Contexts, repr=False)
     _everyone: list[Vocabulary] = field(default_factory=list, repr=False)
 
     @staticmethod
@@ -138,7 +138,7 @@ class Patients:
     def for_workers(self) -> Patients:
         """The same without what cannot go to another process, or has no business there."""
         plain = replace(self.settings, table=None, exclusion=None, brain_mask=None, deface=False)
-        return replace(self, settings=plain, people={}, _contexts={}, _everyone=[])
+        return replace(self, settings=plain, people={}, _contexts=Contexts(), _everyone=[])
 
     def vocabulary(self, file: Path | Origin) -> Vocabulary:
         """The vocabulary of the patient whose file it is."""
@@ -148,9 +148,7 @@ class Patients:
         """What the rules need to know about one file; the same object for all that are alike."""
         found = self.instances[_origin(file)]
         key = (found.owner, found.sop_class, found.study, found.syntax)
-        if key not in self._contexts:
-            self._contexts[key] = self._context(found)
-        return self._contexts[key]
+        return self._contexts.get(key) or self._contexts.keep(key, self._context(found))
 
     def mask(self, text: str) -> str:
         """``text`` (a file name for one) without anything of any patient's vocabulary."""

@@ -65,14 +65,18 @@ class Vocabulary:
 
     def __init__(self, tokens: frozenset[Token] = frozenset(), left_out: int = 0, crowd: Crowd | None = None) -> None:
         self.tokens, self.left_out, self.crowd = tokens, left_out, crowd
+        self._room = Room()
+        self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of all that searching remembers or has made of the tokens; it is made again where it is wanted."""
         self._scopes: dict[Scope, Index] = {}
         self._needles: dict[Scope, Needles] = {}
         self._alone: Vocabulary | None = None
         self._long: frozenset[str] | None = None
-        self._room = Room()
         self._masked = Memo[tuple[str, Scope], str]()
         self._hidden = Memo[tuple[bytes, str], bool]()
-        self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[frozenset[Token], int, Crowd | None]]:
         return Vocabulary, (self.tokens, self.left_out, self.crowd)
