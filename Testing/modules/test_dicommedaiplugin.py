@@ -30,6 +30,7 @@ from Testing.export.test_sr_regions import BOX, POINT, detected
 from Testing.Harness import Harness, facts
 from Testing.Harness.pythonqt import dicom_lib
 from Testing.Harness.pythonqt.objects import wrapper_class
+from Testing.modules.leftovers import Emptied
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "DICOMMedAIPlugin.py"
 SURE = Confidence(state=ConfidenceState.CALIBRATED, probability=0.61, calibration="Platt scaling, site A, 31 patients")
@@ -433,6 +434,16 @@ def test_loaded_again_nothing_is_doubled(browser: Any, tmp_path: Path) -> None:
     before = names(browser)
     load_all(browser, file_lists)
     assert names(browser) == before
+
+
+def test_a_scene_that_closes_after_loading_keeps_nothing_of_the_result(
+    harness: Harness, browser: Any, tmp_path: Path
+) -> None:
+    emptied, case = Emptied(harness), with_maps(a_case(), a_map(a_case()))
+    image_of(case, browser)
+    load_all(browser, inserted(browser, written(case, tmp_path / "objects", "seg", "sr", "pmap")))
+    assert nodes(browser, "vtkMRMLSegmentationNode") and nodes(browser, "vtkMRMLTableNode")
+    emptied.check()
 
 
 def test_two_results_of_one_study_have_nodes_of_their_own(browser: Any, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from Testing.app.reviews import a_head, a_run
 from Testing.Harness import Harness, fonts
 from Testing.Harness.pythonqt.objects import unwrap
 from Testing.modules import readable
+from Testing.modules.leftovers import Emptied, nodes_of, observers_of
 
 MODULES = Path(__file__).resolve().parents[2] / "SlicerMedAI"
 PANELS = sorted(path.stem for path in (MODULES / "Resources" / "UI").glob("*.ui"))
@@ -149,12 +150,6 @@ def test_whatever_throws_something_away_asks_before_or_can_be_taken_back(name: s
         assert "confirmOkCancelDisplay(" in (MODULES / f"{name}.py").read_text(encoding="utf-8")
 
 
-def observers_of(scene: Any) -> list[str]:
-    """The events that anything listens to, of the scene and each of its nodes, as VTK prints them."""
-    nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
-    return sorted(event for one in (scene, *nodes) for event in re.findall(r"Event: (\S+)", str(one)))
-
-
 @pytest.mark.parametrize("name", PANELS)
 def test_unloading_leaves_no_observer_and_no_node(harness: Harness, places: Path, own_home: None, name: str) -> None:
     import slicer
@@ -206,5 +201,20 @@ def test_unloading_with_a_result_leaves_no_observer_and_at_most_what_it_showed(
     assert observers_of(scene) == before
 
 
-def nodes_of(scene: Any) -> list[Any]:
-    return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+def test_what_is_left_behind_is_found(harness: Harness) -> None:
+    import slicer
+
+    scene = slicer.mrmlScene
+    emptied = Emptied(harness)
+    scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "of a result")
+    emptied.check()
+    kept = scene.AddNewNodeByClass("vtkMRMLTextNode", "forgotten")
+    kept.SetSingletonTag("forgotten")
+    with pytest.raises(AssertionError, match="vtkMRMLTextNode forgotten"):
+        emptied.check()
+    scene.RemoveNode(kept)
+    tag = scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, lambda caller, event: None)
+    with pytest.raises(AssertionError, match=str(int(slicer.vtkMRMLScene.EndCloseEvent))):
+        emptied.check()
+    scene.RemoveObserver(tag)
+    emptied.check()

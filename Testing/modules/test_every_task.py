@@ -1,4 +1,7 @@
-"""The main task of every module: by keys alone, killed, cancelled, without packages, and while the scene closes."""
+"""The main task of every module: by keys alone, killed, cancelled, without packages, and while the scene closes.
+
+After each of these, with the module unloaded and the scene closed, nothing of it is left.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from slicermedai.app.state import Phase
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt import slicer_modules
 from Testing.modules.keyboard import Keyboard, unfold
+from Testing.modules.leftovers import Emptied, ids_of, observers_of
 from Testing.modules.tasks import LONG, TASKS, Task, children, lives
 
 MODULES = Path(__file__).resolve().parents[2] / "SlicerMedAI"
@@ -51,7 +55,15 @@ os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
 
 
 @pytest.fixture
-def task(harness: Harness, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Task:
+def emptied(harness: Harness) -> Emptied:
+    """The scene before anything is in it."""
+    return Emptied(harness)
+
+
+@pytest.fixture
+def task(
+    emptied: Emptied, harness: Harness, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> Task:
     """What the module is for, with Documents, models, settings and temporary files of the test's own."""
     assert name in TASKS, f"{name}: say in tasks.py what it is for"
     (tmp_path / "temp").mkdir()
@@ -63,15 +75,22 @@ def task(harness: Harness, places: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def module(harness: Harness, task: Task, name: str) -> Iterator[Any]:
-    """The module, loaded and entered, and nothing going on."""
+def module(harness: Harness, emptied: Emptied, task: Task, name: str) -> Iterator[Any]:
+    """The module, loaded and entered, and nothing going on; nothing of it may be left at the end."""
+    loaded = opened(harness, task, name)
+    yield loaded
+    loaded.close()
+    emptied.check()
+
+
+def opened(harness: Harness, task: Task, name: str) -> Any:
+    """The module, when it has nothing more to do by itself."""
     loaded = harness.load_module(MODULES / f"{name}.py")
     task.open(loaded)
     loaded.parent.show()
     loaded.enter()
     task.settle(loaded)
-    yield loaded
-    loaded.close()
+    return loaded
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -186,11 +205,37 @@ def as_slicer_comes(request: pytest.FixtureRequest, name: str) -> None:
 
 @pytest.mark.parametrize("name", PANELS)
 def test_the_main_task_is_done_by_keys_alone_and_without_packages_where_it_needs_none(
-    as_slicer_comes: None, harness: Harness, task: Task, module: Any
+    as_slicer_comes: None, harness: Harness, task: Task, module: Any, name: str
 ) -> None:
     unfold(module)
     harness.process(30)
     task.by_keys(module, Keyboard(harness, module))
+    leave_and_come_back(harness, task, module, name)
+
+
+def leave_and_come_back(harness: Harness, task: Task, module: Any, name: str) -> None:
+    """What is shown stays the person's when the module is left, unloaded and loaded anew, and is doubled by none of it;
+    once the module is unloaded nothing listens that did not when it was shown, and the scene may close under it."""
+    import slicer
+
+    scene = slicer.mrmlScene
+    module.exit()
+    shown = ids_of(scene)
+    module.close()
+    harness.process(100)
+    kept, listening = ids_of(scene), observers_of(scene)
+    assert kept <= shown
+    for closes in (False, True):
+        again = opened(harness, task, name)
+        if closes:
+            scene.Clear(0)
+            task.settle(again)
+        again.exit()
+        again.close()
+        harness.process(100)
+        if not closes:
+            assert ids_of(scene) == kept
+            assert observers_of(scene) == listening
 
 
 @pytest.mark.parametrize("name", [name for name in PANELS if name not in GOES_WITHOUT])
