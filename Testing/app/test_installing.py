@@ -216,6 +216,14 @@ def test_torch_comes_by_slicers_extension_where_it_is_there_and_nothing_else_is_
     assert called == []
 
 
+def test_what_goes_with_pytorch_is_not_taken_for_it() -> None:
+    missing = ["torchvision>=0.23", "torch>=2.8", "monai>=1.6.1"]
+    first, second = steps_of(plan_of({**ANSWER, "missing": missing}, extension=[].append))
+    assert first.what == "PyTorch" and second.arguments[-2:] == ("torchvision>=0.23", "monai>=1.6.1")
+    (alone,) = steps_of(plan_of({**ANSWER, "missing": missing[:1], "needs_build": False}, extension=[].append))
+    assert alone.what == "torchvision>=0.23" and alone.call is None
+
+
 def test_what_stands_against_it_is_told() -> None:
     plan = plan_of({**ANSWER, "refused": ["/wheels lacks: monai>=1.6.1"], "busy": True})
     told = refused_text(plan)

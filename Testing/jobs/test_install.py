@@ -223,6 +223,15 @@ def test_an_index_of_pytorch_that_is_not_reached_is_named_with_the_way_around_it
     assert done.stdout.splitlines()[-1] == "Added: torch 2.9.1", done.stderr
 
 
+def test_torchvision_comes_of_the_build_that_pytorch_is_of(python: ThrowAway, shelf: Path) -> None:
+    """Of another one it would lie there and not work."""
+    python.pip_install(make_wheel(shelf, "torch", "2.9.1+cpu"))
+    done = python.run("packages", "install", "torchvision>=0.23")
+    assert done.returncode == 1
+    assert "PyTorch: build cpu (that of the installed PyTorch)" in done.stdout
+    assert "If https://download.pytorch.org/whl/cpu cannot be reached" in done.stderr
+
+
 def test_wheels_are_collected_for_a_computer_without_a_network(python: ThrowAway, shelf: Path, tmp_path: Path) -> None:
     """Another folder stands in for the network."""
     make_wheel(shelf, "base", "1.0")
@@ -249,8 +258,8 @@ def test_inside_of_slicer_pip_is_not_called_by_slicer_itself(monkeypatch: pytest
     program.chmod(0o755)
     monkeypatch.setattr(interpreter, "python", lambda: str(program))
     build = Build(name="cpu", index="https://index.example/cpu", why="")
-    assert installing.collect(["torch>=2.8", "monai"], tmp_path / "stick", build=build, say=print) == []
+    assert installing.collect(["torch>=2.8", "torchvision", "monai"], tmp_path / "stick", build=build, say=print) == []
     calls = [line.split() for line in noted.read_text().splitlines()]
     assert [words[:3] for words in calls] == [["-m", "pip", "download"]] * 2
-    assert calls[0][-3:] == ["--index-url", "https://index.example/cpu", "torch>=2.8"]
-    assert calls[1][-2:] == ["torch>=2.8", "monai"]
+    assert calls[0][-4:] == ["--index-url", "https://index.example/cpu", "torch>=2.8", "torchvision"]
+    assert calls[1][-3:] == ["torch>=2.8", "torchvision", "monai"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slicermedai.jobs.torch_build import CHOICES, INDEX, Graphics, choose_build, look, parse
+from slicermedai.jobs.torch_build import CHOICES, INDEX, Graphics, build_of, choose_build, look, parse
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,13 @@ def test_an_old_driver_is_asked_again_without_what_it_does_not_know(
     assert look() == [Graphics(name="Tesla P100", driver=(470, 57, 2))]
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert look() == []
+
+
+@pytest.mark.parametrize(
+    ("version", "index"),
+    [("2.9.1+cu130", "https://download.pytorch.org/whl/cu130"), ("2.9.1+cpu", "https://download.pytorch.org/whl/cpu")],
+)
+def test_what_goes_with_an_installed_pytorch_is_of_its_build(version: str, index: str) -> None:
+    build = build_of(version)
+    assert build is not None and build.index == index
+    assert build_of("2.9.1") is None and build_of("") is None and build_of("2.9.1+mine") is None

@@ -10,6 +10,7 @@ from typing import Any
 from slicermedai.app.answering import answer_one
 from slicermedai.domain import settings
 from slicermedai.domain.observer import Progress
+from slicermedai.jobs.distributions import name_of
 from slicermedai.jobs.install import plan
 from slicermedai.jobs.install_record import InstallRecord
 from slicermedai.jobs.torch_build import Graphics, look
@@ -32,7 +33,7 @@ def _answer(asked: dict[str, Any], progress: Progress) -> dict[str, Any]:
         "missing": list(made.missing),
         "refused": list(made.refused),
         "wheels": os.fspath(made.wheels) if made.wheels else "",
-        "needs_build": made.build is not None,
+        "needs_build": made.build is not None and any(name_of(one) == "torch" for one in made.missing),
         "graphics": [dataclasses.asdict(one) for one in found],
         "torch": settings.present("torch"),
         "busy": InstallRecord().is_busy,

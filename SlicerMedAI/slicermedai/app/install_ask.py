@@ -8,6 +8,7 @@ from typing import Any
 
 from slicermedai.app.installing import InstallStep, extension_step, model_step, packages_step
 from slicermedai.app.words import Translate, untranslated
+from slicermedai.jobs.distributions import name_of
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.inquiry import Inquiry
 from slicermedai.jobs.torch_build import AUTO, EXTENSION, Build, Graphics, choose_build
@@ -76,7 +77,7 @@ def steps_of(plan: InstallPlan, tr: Translate = untranslated) -> list[InstallSte
     """What brings it, in order: PyTorch by the extension where that is to be, the packages, the model."""
     steps, packages = list[InstallStep](), list(plan.packages)
     if plan.extension is not None:
-        wanted = next(one for one in packages if one.startswith(TORCH))
+        wanted = next(one for one in packages if name_of(one) == TORCH)
         steps.append(extension_step(plan.extension, wanted.removeprefix(TORCH), what=tr("PyTorch")))
         packages.remove(wanted)
     if packages:
@@ -115,5 +116,5 @@ def refused_text(plan: InstallPlan, tr: Translate = untranslated) -> str:
 
 def _named(packages: Sequence[str], tr: Translate) -> str:
     """What these packages are for people."""
-    has_torch = any(one.startswith(TORCH) for one in packages)
+    has_torch = any(name_of(one) == TORCH for one in packages)
     return tr("PyTorch, MONAI and what they need") if has_torch else ", ".join(packages)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from pydoc import ErrorDuringImport
 from typing import Any
 
 from monai.bundle import ConfigParser
@@ -19,16 +20,23 @@ _FAILURES = (
     RuntimeError,
     ValueError,
     TypeError,
-    KeyError,
+    LookupError,
+    NameError,
     AttributeError,
     ImportError,
+    ErrorDuringImport,
     OSError,
-    IndexError,
     SyntaxError,
+    AssertionError,
+    ArithmeticError,
 )
+"""What code of a bundle may raise while it is made."""
 
 
 _ABSENT = re.compile("Cannot locate class or function path: '([^']+)'")
+_NO_MODULE = re.compile(r"No module named '([\w.]+)")
+_OURS = ("torchvision", "einops")
+_INSTALL = "Install what MedAI needs: slicermedai packages install"
 
 
 def parser_of(manifest: Manifest, config: dict[str, Any] | None = None) -> Any:
@@ -51,6 +59,25 @@ def make_part(parser: Any, name: str, *, file: str) -> Any:
                 attribute=name,
                 advice="Import the whole bundle, with its own code.",
             ) from error
+        package = _lacking(error)
+        if package:
+            raise BundleError(
+                f"needs the Python module {package}, which is neither in the bundle's folder nor installed",
+                file=file,
+                attribute=name,
+                advice=_INSTALL if package in _OURS else "Import the whole bundle, and see which package has it.",
+            ) from error
         raise BundleError(
             f"cannot be made from the configuration ({type(error).__name__}: {error})", file=file, attribute=name
         ) from error
+
+
+def _lacking(error: BaseException | None) -> str:
+    """The module whose absence is the cause of the error, "" where it is another one."""
+    while error is not None:
+        found = _NO_MODULE.search(str(error)) if isinstance(error, ImportError) else None
+        if found is not None:
+            top = found[1].partition(".")[0]
+            return top if top in _OURS else found[1]
+        error = error.__cause__ or error.__context__
+    return ""

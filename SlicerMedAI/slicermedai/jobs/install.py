@@ -17,7 +17,7 @@ from slicermedai.errors import PackagesError
 from slicermedai.jobs import distributions, interpreter
 from slicermedai.jobs.distributions import constraints, installed, name_of, unmet
 from slicermedai.jobs.install_record import InstallRecord
-from slicermedai.jobs.torch_build import AUTO, EXTENSION, Build, Graphics, choose_build, look
+from slicermedai.jobs.torch_build import AUTO, EXTENSION, FAMILY, Build, Graphics, build_of, choose_build, look
 from slicermedai.jobs.wheels import lacking, wheels_in
 
 Say = Callable[[str], object]
@@ -37,7 +37,7 @@ class Plan:
     refused:
         Why it cannot be done, in sentences; none where it can.
     build:
-        The build of PyTorch, where it is missing and comes from the network.
+        The build of PyTorch, where it or what goes with it is missing and comes from the network.
     wheels:
         The folder that all comes from, None for the network.
     """
@@ -70,9 +70,18 @@ def plan(
     if wheels is not None:
         refused += [f"{wheels} lacks: {text}" for text in lacking(missing, wheels_in(wheels), versions)]
         return Plan(missing=tuple(missing), refused=tuple(refused), wheels=wheels)
-    has_torch = any(name_of(one) == "torch" for one in missing)
-    build = choose_build(find() if torch in (AUTO, EXTENSION) else [], wanted=torch) if has_torch else None
+    build = _build(missing, versions, torch, find)
     return Plan(missing=tuple(missing), refused=tuple(refused), build=build)
+
+
+def _build(
+    missing: Sequence[str], versions: dict[str, str], wanted: str, find: Callable[[], Sequence[Graphics]]
+) -> Build | None:
+    """The build that fits; where PyTorch is there and what goes with it is not, the build that PyTorch is of."""
+    names = {name_of(one) for one in missing}
+    if "torch" in names:
+        return choose_build(find() if wanted in (AUTO, EXTENSION) else [], wanted=wanted)
+    return build_of(versions.get("torch", "")) if names.intersection(FAMILY) else None
 
 
 def install(made: Plan, *, say: Say) -> dict[str, str]:
@@ -142,12 +151,12 @@ def collect(requirements: Sequence[str], folder: Path, *, build: Build, say: Say
         kept = _written(scratch, constraints(installed(), free=names))
         options = ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
         options += ["--dest", str(folder), "--constraint", str(kept)]
-        torch = [one for one in requirements if name_of(one) == "torch"]
+        torch = [one for one in requirements if name_of(one) in FAMILY]
         if torch and build.index:
             _run([*_pip("download"), *options, "--index-url", build.index, *torch], say)
-        pins = [f"torch=={wheel.version}" for wheel in wheels_in(folder) if wheel.name == "torch" and wheel.fits]
-        chosen = [one for one in requirements if name_of(one) != "torch" or not pins]
-        _run([*_pip("download"), *options, "--find-links", str(folder), *pins[-1:], *chosen], say)
+        pins = {one.name: f"{one.name}=={one.version}" for one in wheels_in(folder) if one.name in FAMILY and one.fits}
+        chosen = [one for one in requirements if name_of(one) not in pins]
+        _run([*_pip("download"), *options, "--find-links", str(folder), *pins.values(), *chosen], say)
     return [wheel.path for wheel in wheels_in(folder)]
 
 
@@ -157,7 +166,7 @@ def _calls(made: Plan) -> list[tuple[list[str], list[str]]]:
         return []
     if made.wheels is not None:
         return [([*made.missing], ["--no-index", "--only-binary=:all:", "--find-links", str(made.wheels)])]
-    torch = [one for one in made.missing if name_of(one) == "torch"]
+    torch = [one for one in made.missing if name_of(one) in FAMILY]
     rest = [one for one in made.missing if one not in torch]
     if made.build is None or not made.build.index:
         return [([*made.missing], ["--prefer-binary"])]

@@ -18,6 +18,8 @@ AUTO, EXTENSION, PYPI, CPU = "auto", "extension", "pypi", "cpu"
 CHOICES = (AUTO, EXTENSION, PYPI, CPU, "cu126", "cu128", "cu130")
 """What the setting ``torch`` takes: the one that fits, Slicer's extension, what pip takes by itself, or a build."""
 INDEX = "https://download.pytorch.org/whl/"
+FAMILY = ("torch", "torchvision")
+"""What has to be of one build, and comes from one index."""
 OLDEST_DRIVER = (525, 60)
 _TURING, _BLACKWELL = 7.5, 10.0
 _SECONDS = 20.0
@@ -67,6 +69,12 @@ def choose_build(
         text = tr("{name} has driver {driver}, which is too old for CUDA 12: update it, then install again")
         return _build(CPU, text.format(**told))
     return _build(name, tr("{name} with driver {driver}").format(**told))
+
+
+def build_of(version: str, *, tr: Callable[[str], str] = str) -> Build | None:
+    """The build that an installed PyTorch says it is of ("2.9.1+cu130"), None where it is that of the package index."""
+    name = version.partition("+")[2]
+    return _build(name, tr("that of the installed PyTorch")) if re.fullmatch(r"cpu|cu\d+", name) else None
 
 
 def look() -> list[Graphics]:
