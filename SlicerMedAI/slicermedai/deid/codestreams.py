@@ -1,5 +1,7 @@
 """Remarks in compressed frames: comments, EXIF and the like are blanked, and no other byte changes.
 
+So is what stands in segments that no decoder reads, behind what a segment says, and where a marker should be.
+
 JPEG (ISO/IEC 10918-1), JPEG-LS (ISO/IEC 14495-1) and JPEG 2000 (ISO/IEC 15444-1), also in JP2 boxes, and the boxes of
 JPEG XL (ISO/IEC 18181-2). Every frame keeps its length, so that offset tables and the lengths of tile-parts stay true.
 """
@@ -12,20 +14,37 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from slicermedai.errors import UnreadableFileError
+
 _JPEG, _J2K, _JP2, _JXL = b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL "
 _SIGNS = (_JPEG, _J2K, _JP2, _JXL)
 _FRAMES = (*_SIGNS, b"\xff\x0a")
 """How frames begin, the last of them a bare one of JPEG XL, which has no remarks."""
 _COM, _APP, _J2K_COM = 0xFE, range(0xE0, 0xF0), 0x64
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_RESERVED = frozenset({*range(0x02, 0xC0), *range(0xF0, 0xFE)})
+_OF_JPEG_LS = frozenset({0xF7, 0xF8})
+"""Of the markers that JPEG reserves, those of JPEG-LS: a frame, and its parameters."""
+_DRI, _DNL, _EXP, _DQT, _DHT, _DHP = 0xDD, 0xDC, 0xDF, 0xDB, 0xC4, 0xDE
+_FIXED = {_DRI: 6, _DNL: 6, _EXP: 5}
+"""Bytes of segments of one size; those of JPEG-LS may be longer (ISO/IEC 14495-1 C.2.5)."""
 _BARE_J2K = frozenset(range(0x30, 0x40))
+_KNOWN_J2K = frozenset(
+    {*range(0x50, 0x54), *range(0x55, 0x5A), *range(0x5C, 0x62), 0x63, *range(0x70, 0x7A), 0x90, 0x91}
+)
+"""Segments of ISO/IEC 15444-1, -2 and -15 but for the comment; decoders read over all others."""
 _SOS, _EOI, _SOT, _SOD = 0xDA, 0xD9, 0x90, 0x93
 _SCAN_END = {False: re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]"), True: re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")}
 _JPEG_LS = 0xF7
 _SIZES = frozenset({*range(0xC0, 0xD0), _JPEG_LS}) - {0xC4, 0xC8, 0xCC}
+_STILL = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.(?:[5-9][0-9]|11[0-2]|20[1-3])")
+"""Transfer syntaxes of still pictures that are known here."""
 _KEPT_APP = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12), 0xE8: (b"mrfx", 5)}
 """Of these application segments, which begin like that, as many bytes say how the samples are to be understood."""
-_KEPT_BOXES = frozenset({b"jP  ", b"ftyp", b"jp2h", b"JXL ", b"jxll", b"jxlc", b"jxlp", b"jxli"})
+_KEPT_BOXES = frozenset({b"jP  ", b"ftyp", b"JXL ", b"jxll", b"jxlc", b"jxlp", b"jxli"})
+_KEPT_BOXES |= {b"ihdr", b"bpcc", b"pclr", b"cmap", b"cdef", b"resc", b"resd"}
+_HEADERS, _COLOURS = (b"jp2h", b"res "), b"colr"
+"""Boxes whose content is looked into: other boxes, and a colour space with its profile."""
 _REBUILT = (b"jbrd", b"free")
 """The box that rebuilds a JPEG file with its remarks: a blanked one must not be read as that."""
 _TO_THE_END = 1 << 62
@@ -54,11 +73,11 @@ def without_remarks(frame: bytes) -> bytes:
 class Blanker:
     """Blanks remarks in the fragments of frames, given piece by piece; as many bytes come out as go in.
 
-    What is no JPEG, JPEG-LS or JPEG 2000, or cannot be followed, comes out as it is.
+    What is no JPEG, JPEG-LS, JPEG 2000 or JPEG XL comes out as it is, but under the transfer ``syntax`` of one of them.
     """
 
-    def __init__(self) -> None:
-        self._held = b""
+    def __init__(self, syntax: str = "") -> None:
+        self._held, self._is_still = b"", bool(_STILL.fullmatch(syntax))
         self._step: Callable[[], bytes] = self._start
         self._left = 0
         self._part = 0
@@ -67,7 +86,13 @@ class Blanker:
         self._within: Callable[[], bytes] = self._boxes
 
     def feed(self, piece: bytes | memoryview) -> Iterator[bytes]:
-        """The next bytes of a fragment; what is not understood yet is held back."""
+        """The next bytes of a fragment; what is not understood yet is held back.
+
+        Raises
+        ------
+        UnreadableFileError
+            A frame is none, or cannot be followed.
+        """
         self._held += bytes(piece)
         while self._held:
             done = self._step()
@@ -114,9 +139,13 @@ class Blanker:
         if held.startswith(_JPEG):
             self._step, self._is_ls = self._markers, False
             return self._take(2)
+        if held.startswith(b"\xff\xff"):
+            return self._take(1)
         if held.startswith(_J2K):
             self._step = self._j2k_markers
             return self._take(2)
+        if self._is_still and held.strip(b"\0") and not held.startswith(_FRAMES):
+            raise UnreadableFileError("has a compressed frame that is none", attribute="PixelData")
         self._step = self._boxes if held.startswith((_JP2, _JXL)) else self._as_it_is
         return self._step()
 
@@ -147,11 +176,11 @@ class Blanker:
         held = self._held
         if len(held) < 2:
             return b""
-        if held[0] != 0xFF:
-            self._step = self._as_it_is
-            return self._as_it_is()
+        if held[0] != 0xFF:  # decoders go on at the next marker
+            place = held.find(b"\xff")
+            return bytes(len(self._take(place if place > 0 else len(held))))
         code = held[1]
-        if code in _BARE or code == 0xFF:
+        if code in _BARE or code in (0, 0xFF):
             return self._take(1 if code == 0xFF else 2)
         if code == _EOI:
             self._step = self._behind
@@ -160,7 +189,7 @@ class Blanker:
         if segment and code == _SOS:
             self._step = self._scan
         self._is_ls = self._is_ls or code == _JPEG_LS
-        return _cleaned(segment)
+        return _cleaned(segment, is_ls=self._is_ls)
 
     def _scan(self) -> bytes:
         """Coded samples, up to the next marker."""
@@ -190,7 +219,7 @@ class Blanker:
         if segment and code == _SOT and len(segment) >= 10:
             (self._left,) = struct.unpack_from(">I", segment, 6)
             self._part = self._left - len(segment)
-        return _blank(segment, 4) if code == _J2K_COM else segment
+        return segment if code in _KNOWN_J2K else _blank(segment, 4)
 
     def _tile_part(self) -> bytes:
         """Coded samples, up to the end of the tile-part."""
@@ -227,6 +256,10 @@ class Blanker:
         if kind == b"jp2c":
             self._step = self._start
             return self._take(head)
+        if kind in _HEADERS:
+            return self._take(head)
+        if kind == _COLOURS and head < size <= _BLOCK:
+            return _cleaned_colours(self._take(size), head) if len(self._held) >= size else b""
         self._left, self._step = size or _TO_THE_END, self._box if kind in _KEPT_BOXES else self._other_box
         return self._box_piece(self._take(min(head, self._left)).replace(*_REBUILT))
 
@@ -300,14 +333,49 @@ def blanked(
     yield from placed(b"")
 
 
-def _cleaned(segment: bytes) -> bytes:
-    """A marker segment of JPEG or JPEG-LS; comments and application data are blanked."""
-    if len(segment) < 2 or (segment[1] != _COM and segment[1] not in _APP):
+def _cleaned(segment: bytes, *, is_ls: bool) -> bytes:
+    """A marker segment of JPEG or JPEG-LS; comments and application data are blanked, and so is what it has beyond what
+    it says, and what nobody knows."""
+    if len(segment) < 2:
         return segment
-    sign, kept = _KEPT_APP.get(segment[1], (b"-", 0))
-    if segment[1] == 0xE2 and segment[4:16] == b"ICC_PROFILE\0":
+    code = segment[1]
+    if code != _COM and code not in _APP:
+        return _blank(segment, _said(segment, is_ls=is_ls))
+    sign, kept = _KEPT_APP.get(code, (b"-", 0))
+    if code == 0xE2 and segment[4:16] == b"ICC_PROFILE\0":
         return segment[:18] + without_words(segment[18:]) if segment[16:18] == b"\1\1" else _blank(segment, 4)
     return _blank(segment, 4 + kept if segment[4:].startswith(sign) else 4)
+
+
+def _said(segment: bytes, *, is_ls: bool) -> int:
+    """How many bytes of a segment a decoder reads (ISO/IEC 10918-1 B.2)."""
+    code = segment[1]
+    if code in _RESERVED:
+        return len(segment) if code in _OF_JPEG_LS else 4
+    if code in _FIXED:
+        return len(segment) if is_ls and code != _EXP else _FIXED[code]
+    if code in (_DQT, _DHT):
+        return _of_tables(segment)
+    if (code in _SIZES or code == _DHP) and len(segment) > 9:
+        return 10 + 3 * segment[9]
+    return 8 + 2 * segment[4] if code == _SOS and len(segment) > 4 else len(segment)
+
+
+def _of_tables(segment: bytes) -> int:
+    """The end of the last of its tables, of which there are four of each kind."""
+    place = 4
+    while place < len(segment) and segment[place] & 15 < 4:
+        size = sum(segment[place + 1 : place + 17]) + 17 if segment[1] == _DHT else 65 + 64 * (segment[place] >> 4 & 1)
+        if place + size > len(segment):
+            return place
+        place += size
+    return place
+
+
+def _cleaned_colours(box: bytes, head: int) -> bytes:
+    """The colour space of a picture in boxes (ISO/IEC 15444-1 I.5.3.3): a number, or a profile."""
+    numbered = box[head : head + 1] == b"\1"
+    return _blank(box, head + 7) if numbered else box[: head + 3] + without_words(box[head + 3 :])
 
 
 def without_words(profile: bytes) -> bytes:

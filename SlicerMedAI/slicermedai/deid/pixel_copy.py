@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 
 from slicermedai.deid import around
-from slicermedai.deid.codestreams import blanked
+from slicermedai.deid.codestreams import Blanker, blanked
 from slicermedai.deid.copier import Copier
 from slicermedai.deid.dictionary import label_of
 from slicermedai.deid.encode import head as head_of
@@ -59,7 +59,7 @@ class PixelCopy:
         if self._file.syntax == around.RLE and top:
             fragments = around.true_rle_frames(fragments, frames, self.cells.pixels)
         codec = codec_of(self._file.syntax) if top else None
-        for piece in blanked(fragments, VideoBlanker(codec) if codec else None):
+        for piece in blanked(fragments, VideoBlanker(codec) if codec else Blanker(self._file.syntax if top else "")):
             self._out.write(piece)
         self._out.resume(self._walk.position)
 
