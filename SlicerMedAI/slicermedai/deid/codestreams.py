@@ -22,9 +22,8 @@ _FRAMES = (*_SIGNS, b"\xff\x0a")
 """How frames begin, the last of them a bare one of JPEG XL, which has no remarks."""
 _COM, _APP, _J2K_COM = 0xFE, range(0xE0, 0xF0), 0x64
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
-_RESERVED = frozenset({*range(0x02, 0xC0), *range(0xF0, 0xFE)})
-_OF_JPEG_LS = frozenset({0xF7, 0xF8})
-"""Of the markers that JPEG reserves, those of JPEG-LS: a frame, and its parameters."""
+_RESERVED = frozenset({*range(0x02, 0xC0), *range(0xF0, 0xFE)}) - {0xF7, 0xF8}
+"""Markers that JPEG reserves, but for those of JPEG-LS: a frame, and its parameters."""
 _DRI, _DNL, _EXP, _DQT, _DHT, _DHP = 0xDD, 0xDC, 0xDF, 0xDB, 0xC4, 0xDE
 _FIXED = {_DRI: 6, _DNL: 6, _EXP: 5}
 """Bytes of segments of one size; those of JPEG-LS may be longer (ISO/IEC 14495-1 C.2.5)."""
@@ -351,7 +350,7 @@ def _said(segment: bytes, *, is_ls: bool) -> int:
     """How many bytes of a segment a decoder reads (ISO/IEC 10918-1 B.2)."""
     code = segment[1]
     if code in _RESERVED:
-        return len(segment) if code in _OF_JPEG_LS else 4
+        return 4
     if code in _FIXED:
         return len(segment) if is_ls and code != _EXP else _FIXED[code]
     if code in (_DQT, _DHT):
