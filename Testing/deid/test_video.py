@@ -10,7 +10,7 @@ from pydicom import dcmread
 from slicermedai.deid.run import DeidSettings, deidentify_all
 from slicermedai.deid.verify import find
 from slicermedai.deid.video import VideoBlanker, codec_of
-from slicermedai.deid.video_units import without_user_data
+from slicermedai.deid.video_units import Codec, Units, without_user_data
 from slicermedai.errors import UnreadableFileError
 from Testing.corpus.deid.encoding import items_of
 from Testing.corpus.deid.video import FRAGMENTED, Stream, streams, write_video
@@ -42,6 +42,24 @@ def test_remarks_go_and_samples_stay_in_pieces_of_any_size(name: str, size: int)
     assert REMARK[:9] not in made
     assert all(coded in made for coded in stream.coded)
     assert blanked(Stream(name, stream.syntax, made, ()), size) == made
+
+
+def _reserved() -> list[tuple[Codec, bytes]]:
+    found = [(Codec.MPEG2, bytes([code])) for code in (0xB0, 0xB1, 0xB4, 0xB6)]
+    found += [(Codec.H264, bytes([code])) for code in (0x80, 0x81, 0x85, 0xA7, 0xB8)]
+    found += [(Codec.HEVC, bytes([code, 1])) for code in (0x80, 0xA6, 0xB8)]
+    return found + [(Codec.HEVC, bytes([kind << 1, 1])) for kind in (*range(10, 16), *range(22, 32))]
+
+
+@pytest.mark.parametrize(("codec", "head"), _reserved(), ids=str)
+@pytest.mark.parametrize("size", [7, 1 << 20])
+def test_units_that_no_decoder_reads_are_overwritten(codec: Codec, head: bytes, size: int) -> None:
+    start = {Codec.MPEG2: b"\xb3", Codec.H264: b"\x67", Codec.HEVC: b"\x42\x01"}[codec]
+    kept = b"\0\0\1" + start + bytes(range(1, 60))
+    stream, units = kept + b"\0\0\1" + head + REMARK * 3 + kept, Units(codec)
+    pieces = [stream[n : n + size] for n in range(0, len(stream), size)]
+    made = b"".join((*(out for piece in pieces for out in units.feed(piece)), *units.end()))
+    assert made == kept + b"\0\0\1" + head + b"\xff" * len(REMARK * 3) + kept
 
 
 def test_packets_keep_their_heads_and_the_pictures_in_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import bz2
 import gzip
 import io
@@ -24,6 +25,7 @@ WHO = {"PatientName": "Kowalczyk^Jan", "PatientID": "88441177", "PatientBirthDat
 VOCABULARY = Vocabulary.of(
     name_tokens("Kowalczyk^Jan") | identifier_tokens("88441177") | date_tokens("19520317") | name_tokens("Li^An")
 )
+OTHERS = Vocabulary.of(name_tokens("Thornbury^Leopold"))
 TEXTS = Profile(frozenset({Option.CLEAN_DESCRIPTORS, Option.RETAIN_DEVICE_IDENTITY}))
 PLATE = 0x00143080
 """Bad Pixel Image, which the table does not list."""
@@ -94,6 +96,44 @@ def test_what_is_encoded_in_text_is_masked_and_what_stands_around_it_stays(text:
 def test_the_verifier_sees_what_is_encoded_in_text(tmp_path: Path, text: str) -> None:
     path = an_image(tmp_path, AcquisitionContextDescription=f"exported as {text} of today")
     assert "(0040,0556)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
+
+
+_NAME = b"Kowalczyk, Jan *1952"
+_PAIRS = [f"{byte:02x}" for byte in _NAME]
+_LINES = [_NAME.hex()[n : n + 8] for n in range(0, 2 * len(_NAME), 8)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("\n".join(_LINES), "\r\n".join(_LINES), "\n\t  ".join(_LINES), " \n".join(_LINES)),
+        *(separator.join(_PAIRS) for separator in ("\t", ",", ", ", "-", "  ", "\n", "\n    ")),
+        ", ".join(f"0x{pair}" for pair in _PAIRS),
+        " ".join(f"{pair}h" for pair in _PAIRS),
+        "\n".join(_NAME.hex()[n : n + 7] for n in range(0, 2 * len(_NAME), 7)),
+        *(base64.b32encode(_NAME).decode(), base64.b32encode(_NAME).decode().lower().rstrip("=")),
+        base64.b32hexencode(_NAME).decode(),
+        f"begin 644 a.txt\n{binascii.b2a_uu(_NAME).decode()}`\nend",
+        base64.a85encode(_NAME, adobe=True).decode(),
+    ],
+)
+@pytest.mark.parametrize("frame", ["{}", "as exported: {} (raw)"])
+def test_digits_apart_or_over_lines_and_other_codes_are_read_whole(text: str, frame: str) -> None:
+    plain = frame.format(text)
+    assert VOCABULARY.scrub(plain) == frame.format("XXXX")
+    assert VOCABULARY.hits(plain)
+    assert OTHERS.scrub(plain) == plain
+
+
+def test_lists_of_numbers_long_words_and_codes_of_others_stay() -> None:
+    words = "lymphadenopathy CARDIOMEDIASTINAL a bad face added, 12, 13, 14, 25, 36 and 2024-01-05 10-11"
+    for text in (
+        words,
+        base64.b32encode(b"filtered by kernel 3").decode(),
+        "<~no code at all~>",
+        "begin 644 x\n~\nend",
+    ):
+        assert VOCABULARY.scrub(text) == text
 
 
 def test_lines_of_mail_are_read_as_one() -> None:

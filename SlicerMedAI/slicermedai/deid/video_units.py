@@ -19,6 +19,12 @@ _LONGEST = 1 << 22
 """Bytes of a unit with messages: a longer one is none."""
 _PACKETS = 0xB9
 """First of the start codes that no unit has (ISO/IEC 13818-2 Table 6-1; in H.264 and HEVC that bit is forbidden)."""
+_FORBIDDEN = 0x80
+"""The bit that no unit of H.264 and HEVC has; decoders read over one that has it."""
+_UNREAD_MPEG2 = frozenset({0xB0, 0xB1, 0xB2, 0xB4, 0xB6})
+"""User data, errors, and start codes that are reserved."""
+_UNREAD_HEVC = frozenset({*range(10, 16), *range(22, 32), 38, *range(41, 64)})
+"""Kinds that are reserved or left to others, and filler."""
 _USER_DATA = (4, 5)
 """Messages (SEI) of registered and unregistered user data."""
 
@@ -57,13 +63,15 @@ def what_of(codec: Codec, code: int) -> What:
     if code >= _PACKETS:
         raise refused("it is a program stream, or has packets of one between its units")
     if codec is Codec.MPEG2:
-        return {0xB2: What.BLANK, 0xB7: What.END}.get(code, What.KEEP)
+        return What.BLANK if code in _UNREAD_MPEG2 else What.END if code == 0xB7 else What.KEEP
+    if code & _FORBIDDEN:
+        return What.BLANK
     if codec is Codec.H264:
         kind = code & 31
         other = What.BLANK if kind in (0, 12, 17, 18) or kind >= 22 else What.KEEP
         return {6: What.MESSAGES, 10: What.END, 11: What.END}.get(kind, other)
     kind = code >> 1 & 63
-    other = What.BLANK if kind == 38 or kind >= 41 else What.KEEP
+    other = What.BLANK if kind in _UNREAD_HEVC else What.KEEP
     return {39: What.MESSAGES, 40: What.MESSAGES, 36: What.END, 37: What.END}.get(kind, other)
 
 
