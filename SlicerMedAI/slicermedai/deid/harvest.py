@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slicermedai.deid.charsets import DEFAULT, Charset, charset_of
+from slicermedai.deid.contacts import telephone_tokens
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dictionary import keyword_of, label_of, tag_of, vr_of
 from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, place_tokens, uid_tokens
@@ -195,6 +196,7 @@ def _by_keyword() -> dict[str, Maker]:
     groups = json.loads(KEYWORDS.read_text(encoding="utf-8"))
     makers: dict[str, Maker] = {
         "identifiers": identifier_tokens,
+        "telephones": telephone_tokens,
         "devices": functools.partial(identifier_tokens, kind=Kind.DEVICE),
         "places": place_tokens,
         "names": name_tokens,

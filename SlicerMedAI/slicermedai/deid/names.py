@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from slicermedai.deid.dateforms import BUDDHA
+from slicermedai.deid.streets import abbreviated, postal_codes
 from slicermedai.deid.tokens import Kind, Token, common_words, everyday_names, service_words, technical_words
 from slicermedai.deid.transliteration import is_other_script, spellings, stems
 
@@ -83,10 +84,12 @@ def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:
 
 
 def place_tokens(value: str) -> set[Token]:
-    """An institution or address: whole, line by line, and its words of four letters or more."""
+    """An institution or address: whole, line by line, its words of four letters or more, streets as they are shortened
+    and in their cases, and postal codes."""
     text = value.strip().lower()
     lines = {line.strip() for line in re.split(r"[\r\n,;]+", text) if len(line.strip()) >= 6}
     words = {word for word in _words(text) if len(word) >= 4}
+    words |= {stem for word in words for stem in stems(word)} | abbreviated(words) | postal_codes(text)
     named = {Token(line, Kind.SURNAME) for line in lines | {text} if _is_named_service(line)}
     return named | {Token(form, Kind.PLACE) for line in lines | {text} | words for form in spellings(line)}
 

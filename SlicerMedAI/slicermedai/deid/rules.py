@@ -199,8 +199,9 @@ class ScrubText:
             "Names, identifiers, telephone numbers, addresses, institutions and dates of the patient were collected "
             "from all files and masked wherever they stood in other text: broken, joined, cut short, inflected, with "
             "letters as HTML, URLs, mail and RTF write them, also twice, in base64 and hexadecimal digits, and "
-            "transliterated from Cyrillic, Greek and kana too; so were distinctive family names and Patient IDs of "
-            "other patients of the run.",
+            "transliterated from Cyrillic, Greek and kana too; telephone numbers with and without the prefixes of "
+            "country and area, streets that are shortened, and postal codes in one word; so were distinctive family "
+            "names and Patient IDs of other patients of the run.",
             "A patient's name that is a common word (Smith, Brown) was masked where it is written as a name, with a "
             "capital letter; words of anatomy, laterality, scanners and acquisition, and terms such as white matter "
             "and Crohn disease, were left. Identifiers of up to three characters or five digits were masked after a "

@@ -20,7 +20,7 @@ _CYRILLIC = re.compile(r"[\u0400-\u052f]")
 _GREEK = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30ff]+")
 _STEM = 5
-_SLAVIC = re.compile(r"(?<=[sc]k)[aiyáý]$|(?<=dzk)[ai]$|(?<=ov)[aá]$")
+_SLAVIC = re.compile(r"(?<=[sc]k)[aiyáý]$|(?<=dzk)[ai]$|(?<=ov)[aá]$|(?<=ow)a$")
 
 
 def _table(letters: str, spelt: str) -> dict[str, str]:
@@ -37,6 +37,7 @@ _CYRILLIC_WAYS = (
     _PLAIN | _table("йюяїє", "i iu ia i ie"),
     _PLAIN | _table("ёжйхцчшщюяїє", "jo z j h c c s sc ju ja ji je"),
     _PLAIN | _table("ёжвйхцчшщюя", "jo sh w j ch z tsch sch schtsch ju ja"),
+    _PLAIN | _table("ёжйуцчшщюя", "io j i ou ts tch ch chtch iou ia"),
     _PLAIN | _table("игй", "y h i"),
     _PLAIN | _table("иг", "y h"),
 )
@@ -62,6 +63,11 @@ _SYLLABLES = _table(
     "ga gi gu ge go za ji zu ze zo da ji zu de do ba bi bu be bo pa pi pu pe po vu",
 )
 _SMALL = {"ゃ": "ya", "ゅ": "yu", "ょ": "yo", "ぁ": "a", "ぃ": "i", "ぅ": "u", "ぇ": "e", "ぉ": "o"}
+_KUNREI = (
+    *(("sh", "sy"), ("tch", "tty"), ("ch", "ty"), ("j", "zy"), ("syi", "si"), ("tyi", "ti"), ("zyi", "zi")),
+    *(("tsu", "tu"), ("fu", "hu")),
+)
+"""Hepburn's spelling of syllables, and the one of Japan's schools (ISO 3602); in this order."""
 _LONG_VOWELS = (("ou", "o"), ("oo", "o"), ("uu", "u"), ("ou", "oh"))
 
 
@@ -136,7 +142,7 @@ def _from_greek(text: str) -> set[str]:
 
 def _from_kana(text: str) -> set[str]:
     latin = "".join(_syllables(text.translate({code: code - 0x60 for code in range(0x30A1, 0x30F7)})))
-    found = {latin}
+    found = {latin, functools.reduce(lambda text, pair: text.replace(*pair), _KUNREI, latin)}
     for long, short in _LONG_VOWELS:
         found.update(form.replace(long, short) for form in tuple(found))
     return found
@@ -154,7 +160,7 @@ def _syllables(text: str) -> list[str]:
             continue
         if character in _SMALL and found and found[-1].endswith("i"):
             vowel, last = _SMALL[character], found.pop()
-            found.append(last[:-1] + (vowel[1:] if last in ("shi", "chi", "ji") else vowel))
+            found.append(last[:-1] + (vowel[1:] if last.endswith(("shi", "chi", "ji")) else vowel))
             continue
         latin = _SYLLABLES.get(character, _SMALL.get(character, character))
         found.append(("t" if latin.startswith("ch") else latin[:1]) + latin if doubled else latin)
