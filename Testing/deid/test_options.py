@@ -141,6 +141,30 @@ def test_retained_characteristics_devices_and_institutions_stay_and_are_not_hunt
     assert with_options(path, tmp_path / "basic").DocumentTitle == "XXXX, XXXX, XXXX"
 
 
+def test_a_retained_institution_stays_whole_where_other_attributes_name_it_too(tmp_path: Path) -> None:
+    path = an_image(
+        tmp_path / "in",
+        InstitutionName="Quarrywood Infirmary",
+        StationName="QUARRYCT7",
+        IssuerOfPatientID="Quarrywood Infirmary",
+        RequestedProcedureLocation="Quarrywood Annexe",
+        PatientAddress="7 Mill Lane, Tansybrook",
+        StudyDescription="Quarrywood Annexe, lives in Tansybrook",
+    )
+    options = (Option.RETAIN_INSTITUTION_IDENTITY, Option.RETAIN_DEVICE_IDENTITY, Option.CLEAN_DESCRIPTORS)
+    kept = with_options(path, tmp_path / "out", *options)
+    assert (kept.InstitutionName, kept.StationName) == ("Quarrywood Infirmary", "QUARRYCT7")
+    assert kept.StudyDescription == "XXXX, lives in XXXX"
+    removed = with_options(path, tmp_path / "without", Option.CLEAN_DESCRIPTORS)
+    assert "Quarrywood" not in removed.StudyDescription
+
+
+def test_the_town_where_a_patient_lives_is_masked_in_a_retained_institution_too(tmp_path: Path) -> None:
+    path = an_image(tmp_path / "in", InstitutionName="Quarrywood Infirmary", PatientAddress="7 Mill Lane, Quarrywood")
+    kept = with_options(path, tmp_path / "out", Option.RETAIN_INSTITUTION_IDENTITY)
+    assert kept.InstitutionName == "XXXX Infirmary"
+
+
 def test_retained_uids_are_the_old_ones_in_file_meta_and_references_too(tmp_path: Path) -> None:
     path = an_image(tmp_path / "in")
     old, new = dcmread(path), with_options(path, tmp_path / "out", Option.RETAIN_UIDS)

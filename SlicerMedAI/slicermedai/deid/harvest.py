@@ -38,6 +38,8 @@ _OWN_NAMES = frozenset(
     {"PatientName", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"}
 )
 _UNDECODED = re.compile(r"[\ud800-\udfff]")
+_HOMES = frozenset({"PatientAddress", "PersonAddress", "PatientInstitutionResidence", "RegionOfResidence"})
+_PLACED = frozenset({Kind.PLACE, Kind.DEVICE})
 _OWN_NUMBERS = frozenset({"PatientID", "OtherPatientIDs"})
 _NOT_TEXT = frozenset({"SQ", "OB", "OW", "UN", "OD", "OF", "OL", "OV"})
 
@@ -50,6 +52,9 @@ class Harvest:
     ----------
     days:
         Days of which the values stay because an option retains them; a DA that shows one of them is no leak.
+    places:
+        What retained institutions and devices are called: no identity, whichever other attributes repeat it, but for
+        ``homes``, where people live.
     crowd:
         The patient's own names and IDs, for the copies of other patients' files.
     """
@@ -59,6 +64,8 @@ class Harvest:
     tokens: set[Token] = field(default_factory=set)
     equipment: set[str] = field(default_factory=set)
     days: set[Token] = field(default_factory=set)
+    places: set[Token] = field(default_factory=set)
+    homes: set[Token] = field(default_factory=set)
     crowd: Crowd = field(default_factory=Crowd)
     _seen: set[tuple[int, bytes, Maker, Charset]] = field(default_factory=set)
     _made: dict[tuple[Maker, str], set[Token]] = field(default_factory=dict)
@@ -86,7 +93,7 @@ class Harvest:
 
     def vocabulary(self, crowd: Crowd | None = None) -> Vocabulary:
         """What was gathered, ready to search with, and what is searched for of other patients."""
-        return Vocabulary.of(self.tokens, equipment=frozenset(self.equipment), crowd=crowd)
+        return Vocabulary.of(self.tokens - (self.places - self.homes), equipment=frozenset(self.equipment), crowd=crowd)
 
     def _take(self, tag: int, tokens: set[Token], text: str) -> None:
         if label_of(tag) in _OWN_NAMES:
@@ -97,8 +104,10 @@ class Harvest:
             self.equipment.update(re.findall(r"\w+", fold(text)))
         elif self._is_retained(tag, tokens):
             self.days.update(t for t in tokens if t.kind is Kind.DATE)
+            self.places.update(t for t in tokens if t.kind in _PLACED)
         else:
             self.tokens.update(tokens)
+            self.homes.update(tokens if label_of(tag) in _HOMES else ())
 
     def _is_retained(self, tag: int, tokens: set[Token]) -> bool:
         codes = self.profile.option_codes
@@ -129,6 +138,8 @@ def joined(harvests: Sequence[Harvest]) -> Harvest:
         found.tokens |= one.tokens
         found.equipment |= one.equipment
         found.days |= one.days
+        found.places |= one.places
+        found.homes |= one.homes
     return found
 
 
