@@ -31,9 +31,10 @@ from slicermedai.app.run_panel import RunPanel
 from slicermedai.app.run_picks import Picks
 from slicermedai.app.series import check_nodes
 from slicermedai.app.settings_page import add_page
+from slicermedai.app.showing import Showing
 from slicermedai.app.state import Phase, RunState, SourceKind
 from slicermedai.app.trust_look import TrustLook, question_of
-from slicermedai.app.words import reason_text
+from slicermedai.scene.arriving import Arrivals
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 600
@@ -80,10 +81,10 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def presenters(self):
         logic = self.logic
-        return logic.presenter, logic.devices, logic.estimates, logic.trust, self._picks.tree
+        return logic.presenter, logic.showing, logic.devices, logic.estimates, logic.trust, self._picks.tree
 
     def build(self, uiWidget):
-        self._panel = RunPanel(self.ui, self.logic.presenter)
+        self._panel = RunPanel(self.ui, self.logic.presenter, self.logic.showing)
         self._options = OptionsPanel(self.ui, self.logic.presenter, recall=recall, remember=remember)
         self._picks = PickPanel(self.ui, self.logic.presenter, self.logic.picks, images=self.logic.images)
         self._connect()
@@ -93,6 +94,8 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         presenter.changed.connect(self.onStateChanged)
         presenter.finished.connect(self.onFinished)
         presenter.listed.connect(self._panel.show_lists)
+        self.logic.showing.changed.connect(self.onShowing)
+        self.logic.showing.told.connect(presenter.tell)
         self.logic.devices.changed.connect(self.onDevices)
         self.logic.estimates.changed.connect(self.onEstimate)
         self.logic.trust.changed.connect(self.onTrust)
@@ -103,7 +106,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.severalSection.connect("contentsCollapsed(bool)", self.onSeveral)
         self._picks.tree.changed.connect(lambda tree: self.tick())
         self.connectButtons(
-            **{"install": self.onInstall, "run": presenter.start, "add": presenter.add, "cancel": presenter.cancel},
+            **{"install": self.onInstall, "run": presenter.start, "add": presenter.add, "cancel": self.onCancel},
             **{"remove": self._panel.onRemove, "browser": self.onBrowser, "report": self.onReport},
             folder=lambda: self.open(presenter.state.folder),
             **{
@@ -129,6 +132,7 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     def sceneCloses(self):
         """Nothing of this patient goes on, or stands in the panel, beside the next one."""
         self.logic.picks.clear()
+        self.logic.showing.forget()
         self.logic.presenter.forget()
 
     def stopWork(self):
@@ -188,18 +192,19 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onInstall(self):
         self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
+    def onCancel(self):
+        """End the run that goes on, and what is still being shown of earlier ones."""
+        self.logic.presenter.cancel()
+        self.logic.showing.cancel()
+
     def onFinished(self, order):
-        """Show what a run made. Of several none turns the view, or opens a box that a person must answer."""
+        """Show what a run made; of several none turns the view."""
         self.logic.estimates.renew()
-        failed = _("The result could not be shown.")
-        if len(self.logic.presenter.state.queue) == 1:
-            with slicer.util.tryWithErrorDisplay(failed, waitCursor=True):
-                self.logic.show(order)
-            return
-        try:
-            self.logic.show(order, turn=False)
-        except Exception as error:  # noqa: BLE001  # whatever Slicer says of it, nobody is there to answer a box
-            self.logic.presenter.tell(order, f"{failed} {reason_text(error)}")
+        self.logic.showing.show(order, turn=len(self.logic.presenter.state.queue) == 1)
+
+    def onShowing(self, state):
+        self.tick()
+        self._panel.show_showing(state)
 
     def onReport(self):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
@@ -233,6 +238,8 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         self.estimates = Estimates(translate=self.translate)
         self.trust = TrustLook(translate=self.translate)
         self.picks = Picks(self.presenter, find=self.images.find)
+        self.arrivals = Arrivals(slicer.mrmlScene)
+        self.showing = Showing(self.arrivals, translate=self.translate)
 
     def translate(self, text):
         return translate("MedAI", text)
@@ -249,17 +256,11 @@ class MedAILogic(ScriptedLoadableModuleLogic):
         check_nodes(source, *options.get("inputs", {}).values())
         return slicermedai.submit(source, bundle, **options)
 
-    def show(self, order, *, turn=True):
-        """Put a run's result into the scene with the image that was analysed, whatever is selected by now."""
-        image = slicermedai.image_of(order.source, Path(order.folder))
-        shown = slicermedai.show(order.result, slicer.mrmlScene, volume=image)
-        if turn:
-            slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
-        return shown
-
     def image(self):
-        """The image of the result that is looked at: its node, or read again; de-identified where the result is."""
-        return slicermedai.image_of(self.presenter.analysed, Path(self.presenter.state.folder))
+        """The image of the result that is looked at: a node, or read again; de-identified where the result is."""
+        order = self.presenter.shown
+        known = self.arrivals.image_node(order.result) if order else None
+        return known or slicermedai.image_of(self.presenter.analysed, Path(self.presenter.state.folder))
 
     def report(self):
         """Make the report, once, with pictures by this process; returns the page's path."""
@@ -292,6 +293,8 @@ class MedAITest(ScriptedLoadableModuleTest):
         ended = logic.presenter.wait(SELF_TEST_SECONDS, breathe=slicer.app.processEvents)
         self.assertTrue(ended, "the run took too long")
         self.assertEqual(logic.presenter.state.phase, Phase.DONE)
-        shown = logic.show(logic.presenter.shown)
-        self.assertEqual(shown.segmentation_node.GetSegmentation().GetNumberOfSegments(), 1)
+        logic.showing.show(logic.presenter.shown)
+        self.assertTrue(logic.showing.wait(SELF_TEST_SECONDS, breathe=slicer.app.processEvents), "it is not shown")
+        segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode").GetSegmentation()
+        self.assertEqual(segmentation.GetNumberOfSegments(), 1)
         self.delayDisplay("Test passed")

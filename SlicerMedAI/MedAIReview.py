@@ -65,7 +65,7 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         return MedAIReviewLogic()
 
     def presenters(self):
-        return (self.logic.review,)
+        return self.logic.review, self.logic.review.aside
 
     def build(self, uiWidget):
         self._panel = Panel(self.ui, self.logic.review, Path(__file__).parent / "Resources" / "Icons")
@@ -75,6 +75,7 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
     def _connect(self):
         review, ui = self.logic.review, self.ui
         review.changed.connect(self.onChanged)
+        review.aside.changed.connect(self.onAside)
         ui.resultSelector.connect("activated(int)", self.onResult)
         ui.folderSelector.connect("currentPathChanged(QString)", self.onFolder)
         ui.findingsTable.connect("itemSelectionChanged()", self.onFinding)
@@ -85,7 +86,7 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         self.connectButtons(
             **{"show": review.look, "previous": self.onPrevious, "next": self.onNext, "accept": self.onAccept},
             **{"reject": self.onReject, "edit": review.edit, "done": self.onDone, "undo": review.undo},
-            **{"redo": review.redo, "save": review.save, "table": review.write_table, "cancel": review.cancel},
+            **{"redo": review.redo, "save": review.save, "table": review.write_table, "cancel": self.onCancel},
             **{"report": self.onReport, "nodule": self.onNodule},
         )
 
@@ -170,6 +171,14 @@ class MedAIReviewWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         if used:
             self._panel.clear_reason()
         return used
+
+    def onCancel(self):
+        self.logic.review.cancel()
+        self.logic.review.aside.cancel()
+
+    def onAside(self, state):
+        self.tick()
+        self._panel.show_surfaces(state)
 
     def onReport(self):
         self.goOn("MedAIReport", self.logic.review.state.folder)

@@ -156,7 +156,7 @@ class PaperScene:
     def comparing(self, result: AnalysisResult) -> None:
         return None
 
-    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
         self.image, self.is_there = image, True
         self.image_node = "a node" if image is not None or self.holds_image else None
         self.apply(result)
@@ -164,6 +164,9 @@ class PaperScene:
 
     def apply(self, result: AnalysisResult) -> None:
         self.shown = decided(result)
+
+    def awaited(self) -> None:
+        return None
 
     def keep(self, result: AnalysisResult) -> None:
         self.kept = len(result.reviews)

@@ -17,3 +17,9 @@ def entered(harness: Harness, path: Path) -> Iterator[HarnessedModule]:
     loaded.enter()
     yield loaded
     loaded.close()
+
+
+def at_rest(medai: HarnessedModule) -> bool:
+    """True where no run of the module MedAI goes on, and the results of all that ended are in the scene."""
+    logic = medai.widget.logic
+    return not (logic.presenter.busy or logic.showing.busy)

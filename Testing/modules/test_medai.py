@@ -25,6 +25,7 @@ from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
+from Testing.modules.opening import at_rest
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 LONG = 120_000
@@ -107,7 +108,7 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     harness.reset_stall()
     presenter.changed.connect(look)
     with harness.python_threads_frozen():
-        assert harness.wait_until(lambda: not presenter.busy, LONG)
+        assert harness.wait_until(lambda: at_rest(medai), LONG)
     assert len(stalls) > 3
     assert max(stalls) < 100
     assert presenter.state.phase.value == "done", presenter.state.message
@@ -189,7 +190,7 @@ def test_an_installation_that_outlives_its_panel_tells_it_nothing(harness: Harne
     presenter.install([InstallStep(what="a nap", arguments=("-c", "import time; time.sleep(0.5)"))])
     assert presenter.busy
     loaded.close()
-    assert harness.wait_until(lambda: not presenter.busy, 5_000)
+    assert harness.wait_until(lambda: at_rest(loaded), 5_000)
     assert harness.strict_log == []
 
 
@@ -221,7 +222,7 @@ def test_a_pseudonymous_result_is_shown_without_the_identified_node(
     ui.volumeSelector.setCurrentNode(head_node)
     harness.click(ui.runButton)
     ui.volumeSelector.setCurrentNode(None)
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(medai), LONG)
     assert presenter.state.phase is Phase.DONE, presenter.state.message
     images = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert len(images) == 2
@@ -247,7 +248,7 @@ def test_cancelling_stops_within_two_seconds_and_leaves_nothing(
     harness.click(ui.runButton)
     assert harness.wait_until(lambda: presenter.state.stage not in ("start", ""), LONG)
     harness.click(ui.cancelButton)
-    assert harness.wait_until(lambda: not presenter.busy, 2000)
+    assert harness.wait_until(lambda: at_rest(medai), 2000)
     assert presenter.state.phase.value == "cancelled"
     assert list(places.iterdir()) == []
     assert ui.runButton.enabled
@@ -260,7 +261,7 @@ def test_a_folder_that_holds_no_image_is_explained(
     (tmp_path / "empty study").mkdir()
     ui.folderSelector.setCurrentPath(str(tmp_path / "empty study"))
     harness.click(ui.runButton)
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(medai), LONG)
     assert presenter.state.phase.value == "failed"
     assert "empty study" in ui.messageLabel.text
 
@@ -441,7 +442,7 @@ def test_installing_asks_first_and_a_refusal_installs_nothing(
     noted = installer(CHATTY)
     harness.dialogs.answer("cancel")
     harness.click(medai.widget.ui.installButton)
-    assert harness.wait_until(lambda: not medai.widget.logic.presenter.busy, 30_000)
+    assert harness.wait_until(lambda: at_rest(medai), 30_000)
     (asked,) = harness.dialogs.shown
     assert "torch>=2.8" in asked.text
     assert "the brain model" in asked.text
@@ -465,7 +466,7 @@ def test_the_window_lives_while_it_installs(
     assert not ui.folderSelector.enabled
     assert ui.cancelButton.enabled
     with harness.python_threads_frozen():
-        assert harness.wait_until(lambda: not presenter.busy, 30_000)
+        assert harness.wait_until(lambda: at_rest(medai), 30_000)
     assert harness.max_stall_ms < 100
     assert len({text for text in seen if "Collecting part" in text}) > 3
     asked = [line.split() for line in noted.read_text().splitlines()]
@@ -488,7 +489,7 @@ def test_what_is_missing_is_named_although_there_is_a_model(
     assert "torch>=2.8" in ui.messageLabel.text
     harness.dialogs.answer("ok")
     harness.click(ui.installButton)
-    assert harness.wait_until(lambda: not medai.widget.logic.presenter.busy, 30_000)
+    assert harness.wait_until(lambda: at_rest(medai), 30_000)
     assert "bundle" not in noted.read_text()
 
 
@@ -505,7 +506,7 @@ def test_an_installation_is_cancelled_within_two_seconds(
     harness.click(ui.installButton)
     assert harness.wait_until(lambda: "waiting" in ui.messageLabel.text, 30_000)
     harness.click(ui.cancelButton)
-    assert harness.wait_until(lambda: not presenter.busy, 2000)
+    assert harness.wait_until(lambda: at_rest(medai), 2000)
     assert presenter.state.phase is Phase.CANCELLED
     assert ui.messageLabel.text.startswith("Stopped.")
     assert ui.installButton.enabled
@@ -519,7 +520,7 @@ def test_an_installation_that_fails_is_told_in_words(
     ui = medai.widget.ui
     harness.dialogs.answer("ok")
     harness.click(ui.installButton)
-    assert harness.wait_until(lambda: not medai.widget.logic.presenter.busy, 30_000)
+    assert harness.wait_until(lambda: at_rest(medai), 30_000)
     assert "Network is unreachable. Check that this computer reaches the network" in ui.messageLabel.text
     assert "Installed" not in ui.messageLabel.text
     assert ui.installButton.enabled
@@ -575,7 +576,7 @@ def test_while_a_job_runs_the_next_one_can_be_chosen_and_nothing_else_be_started
     harness.click(ui.cancelButton)
     assert presenter.busy
     assert not ui.runButton.enabled
-    assert harness.wait_until(lambda: not presenter.busy, 2000)
+    assert harness.wait_until(lambda: at_rest(medai), 2000)
     assert (ui.runButton.enabled, ui.addButton.enabled) == (True, False)
 
 

@@ -17,6 +17,7 @@ from Testing.fixtures.series_writer import SeriesSpec, write_series
 from Testing.fixtures.timed_writer import write_over_time
 from Testing.Harness import Harness
 from Testing.modules.conftest import MODULE
+from Testing.modules.opening import at_rest
 from Testing.over_time.heart_bundle import write_heart_bundle
 
 GRID = covering(AXIAL, spacing=(8.0, 5.0, 5.0), extent=(140.0, 140.0, 140.0))
@@ -60,7 +61,7 @@ def tick(harness: Harness, panel: Any) -> None:
 
 def run(harness: Harness, panel: Any) -> None:
     harness.click(panel.widget.ui.runButton)
-    assert harness.wait_until(lambda: not panel.widget.logic.presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
 
 
 def test_a_series_over_time_is_told_before_the_run_and_refused_by_name_where_it_is_not_ticked(
@@ -113,7 +114,7 @@ def test_a_run_over_time_is_cancelled_and_leaves_nothing(
     harness.click(panel.widget.ui.runButton)
     assert harness.wait_until(lambda: presenter.state.progress > 0.1, LONG)
     harness.click(panel.widget.ui.cancelButton)
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert presenter.state.phase is Phase.CANCELLED
     assert list(places.iterdir()) == []
 

@@ -23,6 +23,7 @@ from Testing.inference.conftest import body_on
 from Testing.inference.tiny_bundle import change_json, write_folded_bundle, write_tiny_bundle
 from Testing.inference.zoo import write_zoo_bundle
 from Testing.modules.conftest import MODULE
+from Testing.modules.opening import at_rest
 
 GRID = covering(spacing=(8.0, 8.0, 8.0), extent=(100.0, 126.0, 116.0))
 NAMES = ("T1c", "T1", "T2", "FLAIR")
@@ -99,7 +100,7 @@ def test_time_and_memory_are_told_before_the_run_and_the_time_only_after_one_was
     assert "Peak memory about 0.4 GB" in ui.estimateLabel.text
     assert "TFLOP" in ui.estimateLabel.text
     harness.click(ui.runButton)
-    assert harness.wait_until(lambda: not logic.presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert logic.presenter.state.phase is Phase.DONE, logic.presenter.state.message
     assert ui.estimateLabel.text.startswith("Estimated for this machine: ")
     assert "as 1 run here took" in ui.estimateLabel.text
@@ -166,7 +167,7 @@ def test_a_model_of_several_images_shows_what_it_takes_for_which_and_runs(
     assert cells(ui.inputsTable) == [[name, f"AX {name} TSE"] for name in NAMES]
     keep_screenshot(harness.grab(panel.parent, tmp_path / "MedAI-inputs.png", size=(460, 860)), "MedAI-inputs.png")
     harness.click(ui.runButton)
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert presenter.state.phase is Phase.DONE, presenter.state.message
     assert presenter.analysed is volumes[0]
     assert len(presenter.state.result.sources) in (0, 4)
@@ -244,7 +245,7 @@ def test_a_model_of_one_image_shows_no_table(panel: Any, volumes: list[Any]) -> 
 def test_runs_wait_for_their_turn_and_one_that_fails_stops_that_one_only(
     harness: Harness, panel: Any, volumes: list[Any], tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
 ) -> None:
-    ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui = panel.widget.ui
     before = background()
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
@@ -261,7 +262,7 @@ def test_runs_wait_for_their_turn_and_one_that_fails_stops_that_one_only(
     ]
     keep_screenshot(harness.grab(panel.parent, tmp_path / "MedAI-queue.png", size=(460, 980)), "MedAI-queue.png")
     with harness.python_threads_frozen():
-        assert harness.wait_until(lambda: not presenter.busy, LONG)
+        assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert [row[2] for row in cells(ui.queueTable)] == ["done", "failed", "done"]
     assert "empty" in cells(ui.queueTable)[1][4]
     assert segmentations() == 2
@@ -281,7 +282,7 @@ def test_the_result_of_any_run_of_the_list_can_be_looked_at(harness: Harness, pa
     harness.click(ui.runButton)
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     first = presenter.state.folder
     assert presenter.analysed is volumes[0]
     ui.queueTable.setCurrentCell(1, 0)
@@ -304,7 +305,7 @@ def test_what_waits_can_be_removed_and_what_runs_cannot(harness: Harness, panel:
     harness.click(ui.removeButton)
     assert [row[0] for row in cells(ui.queueTable)] == ["AX T1c TSE", "AX T2 TSE"]
     presenter.stop_runs()
-    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert harness.wait_until(lambda: at_rest(panel), SOON)
 
 
 def test_closing_the_scene_stops_what_runs_and_what_waits(
@@ -318,7 +319,7 @@ def test_closing_the_scene_stops_what_runs_and_what_waits(
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
     slicer.mrmlScene.Clear(0)
-    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert harness.wait_until(lambda: at_rest(panel), SOON)
     assert [row.state for row in presenter.state.queue] == ["cancelled"]
     assert segmentations() == 0
     assert list(places.iterdir()) == []
@@ -331,11 +332,11 @@ def test_no_number_of_a_closed_scene_stays_and_none_stands_without_its_images_na
 
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
     monkeypatch.setattr(presenter, "_submit", lambda *_, **__: PlannedJob([("read", 0.1)], a_result()))
-    monkeypatch.setattr(panel.widget.logic, "show", lambda order, turn=True: None)
+    monkeypatch.setattr(panel.widget.logic.showing, "show", lambda order, turn=True: None)
     assert ui.resultLabel.isHidden()
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
-    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert harness.wait_until(lambda: at_rest(panel), SOON)
     assert ui.messageLabel.text.startswith("AX T1c TSE: Brain: 1957.0 ml.")
     ui.volumeSelector.setCurrentNode(volumes[1])
     assert ui.messageLabel.text == "Ready."
@@ -359,7 +360,7 @@ def test_a_worker_that_is_killed_is_told_and_the_next_run_has_its_turn(
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
     os.kill(presenter._working._running._process.pid, signal.SIGKILL)
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert [row[2] for row in cells(ui.queueTable)] == ["failed", "done"]
     assert "worker" in cells(ui.queueTable)[0][4]
     assert presenter.analysed is volumes[1]
@@ -377,7 +378,7 @@ def test_unloading_stops_what_runs_and_what_waits(
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
     panel.widget.cleanup()
-    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert harness.wait_until(lambda: at_rest(panel), SOON)
     assert [row.state for row in presenter.state.queue] == ["cancelled"]
     assert list(places.iterdir()) == []
     assert harness.strict_log == []
@@ -388,17 +389,17 @@ def test_a_result_that_cannot_be_shown_opens_no_box_in_a_queue_and_is_told(
 ) -> None:
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
 
-    def refuse(order: Any, *, turn: bool) -> None:
+    def refuse(*args: Any, **more: Any) -> None:
         raise GeometryError("the image is not the one that was analysed")
 
-    monkeypatch.setattr(panel.widget.logic, "show", refuse)
+    monkeypatch.setattr(panel.widget.logic.arrivals, "show", refuse)
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
     ui.folderSelector.setCurrentPath(str(Path(__file__).parent / "no such folder"))
     harness.click(ui.addButton)
     said = list[str]()
     presenter.changed.connect(lambda state: said.append(state.message))
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert harness.dialogs.shown == []
     assert any(text.startswith("AX T1c TSE: The result could not be shown.") for text in said)
     assert presenter.state.folder is not None, "it is saved all the same"
@@ -409,17 +410,17 @@ def test_whatever_goes_wrong_while_a_result_is_shown_the_queue_goes_on_and_each_
 ) -> None:
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
 
-    def refuse(order: Any, *, turn: bool) -> None:
+    def refuse(*args: Any, **more: Any) -> None:
         raise RuntimeError("Slicer cannot")
 
     monkeypatch.setattr(presenter, "_submit", lambda *_, **__: PlannedJob([("read", 0.1)], a_result()))
-    monkeypatch.setattr(panel.widget.logic, "show", refuse)
+    monkeypatch.setattr(panel.widget.logic.arrivals, "show", refuse)
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
     for node in volumes[1:3]:
         ui.volumeSelector.setCurrentNode(node)
         harness.click(ui.addButton)
-    assert harness.wait_until(lambda: not presenter.busy, SOON)
+    assert harness.wait_until(lambda: at_rest(panel), SOON)
     told = "The result could not be shown. RuntimeError: Slicer cannot"
     assert [(row[2], row[4]) for row in cells(ui.queueTable)] == [("done", told)] * 3
     assert harness.dialogs.shown == []
@@ -437,7 +438,7 @@ def test_a_volume_that_left_the_scene_while_it_waited_fails_by_name(
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
     slicer.mrmlScene.RemoveNode(volumes[1])
-    assert harness.wait_until(lambda: not presenter.busy, LONG)
+    assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert [row.state for row in presenter.state.queue] == ["done", "failed"]
     assert "has left the scene" in presenter.state.queue[1].why
 

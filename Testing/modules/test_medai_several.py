@@ -59,7 +59,7 @@ def panel(harness: Harness, places: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(
         loaded.widget.logic.presenter, "_submit", lambda *_, **__: PlannedJob([("read", 0.1)], a_result())
     )
-    monkeypatch.setattr(loaded.widget.logic, "show", lambda order, turn=True: None)
+    monkeypatch.setattr(loaded.widget.logic.showing, "show", lambda order, turn=True: None)
     loaded.parent.show()
     loaded.enter()
     yield loaded

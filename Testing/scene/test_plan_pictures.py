@@ -12,7 +12,7 @@ import pytest
 import slicer
 from PIL import Image
 
-from slicermedai.app.plan_ask import read_meshes
+from slicermedai.app.meshes import read_meshes
 from slicermedai.domain.plan import PlaneCut
 from slicermedai.plan import edits
 from slicermedai.plan.shapes import COLORS, MARGIN, REMNANT, RESECTION, shapes_of, write_meshes

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from slicermedai.app.meshes import MESHES, Mesh, read_meshes
 from slicermedai.domain.codec import load_object, write_object
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.plan import Plan
@@ -28,12 +25,8 @@ OPENED, IMAGE, PLAN, SHAPES = "opened", "image", "plan", "shapes"
 """The kinds of what lies in the folder between both processes."""
 ANOTHER, NO_VIEW = "another-plan:", "no-view"
 """How the child says that a saved plan is of other findings (why follows), and that nothing can be drawn."""
-MESHES = "meshes.npz"
 GRACE = 1.0
 """Seconds between asking the child to stop and killing it."""
-
-Mesh = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
-"""Vertices (N, 3) LPS mm, faces (M, 3), normals (N, 3)."""
 
 
 class Child:
@@ -183,10 +176,3 @@ class Errand:
             self.error = from_dict(event["error"])
         elif "answer" in event:
             self.answer = event["answer"]
-
-
-def read_meshes(path: Path) -> dict[str, Mesh]:
-    """The surfaces in a file, by the tracking UID of their shapes."""
-    with np.load(path, allow_pickle=False) as held:
-        uids = [name.removesuffix(".faces") for name in held.files if name.endswith(".faces")]
-        return {uid: (held[f"{uid}.vertices"], held[f"{uid}.faces"], held[f"{uid}.normals"]) for uid in uids}

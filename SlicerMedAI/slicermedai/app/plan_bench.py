@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.plan_ask import ANOTHER, IMAGE, MESHES, NO_VIEW, OPENED, PLAN, SHAPES
+from slicermedai.app.meshes import MESHES
+from slicermedai.app.plan_ask import ANOTHER, IMAGE, NO_VIEW, OPENED, PLAN, SHAPES
 from slicermedai.app.plan_roles import candidates, organ_of, own_roles, suggested
 from slicermedai.console import planning
 from slicermedai.console.verbs import image_of
@@ -136,7 +137,7 @@ class Bench:
 
     def _drawn(self, plan: Plan, result: AnalysisResult, asked: dict[str, Any]) -> tuple[list[Picture], str]:
         """Pictures drawn offscreen, where this Python can; else why there are none."""
-        from slicermedai.app.plan_ask import read_meshes
+        from slicermedai.app.meshes import read_meshes
         from slicermedai.plan.shapes import shapes_of, write_meshes
 
         place, shapes = Path(asked["place"]), shapes_of(plan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from slicermedai.app.plan_ask import Mesh
+from slicermedai.app.meshes import Mesh
 from slicermedai.app.plan_roles import Candidate, candidates
 from slicermedai.app.state import Phase
 from slicermedai.domain.decisions import decided

@@ -1,4 +1,4 @@
-"""The child of the module MedAI Review: opens results, reads images again, keeps decisions. It loads what is heavy.
+"""The child that opens results, reads their images again, makes surfaces, keeps decisions. It loads what is heavy.
 
 It is asked by :mod:`slicermedai.app.review_ask`, and leaves what is large in a folder that it was given, uncompressed:
 the window's process reads that in a moment.
@@ -6,11 +6,13 @@ the window's process reads that in a moment.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.app.answering import answer_one
+from slicermedai.app.meshes import MESHES
 from slicermedai.app.review_ask import IMAGE, OPENED, REVIEWS
 from slicermedai.domain.observer import Progress
 
@@ -29,7 +31,9 @@ def _answer(asked: dict[str, Any], progress: Progress) -> Any:
     if asked["what"] == "open":
         return _open(folder, place, progress)
     if asked["what"] == "image":
-        return _image(folder, [Path(file) for file in asked["files"]], place, progress)
+        return _image(asked, place, progress)
+    if asked["what"] == "surfaces":
+        return _surfaces(folder, place, asked["uids"], progress)
     from slicermedai.app.keeping import keep
     from slicermedai.domain.codec import load_object
 
@@ -63,13 +67,33 @@ def _place(finding: Finding) -> list[float] | None:
         return None
 
 
-def _image(folder: Path, files: list[Path], place: Path, progress: Progress) -> bool:
-    """The image that was analysed: the de-identified copies of the run where it has them, else ``files``."""
+def _image(asked: dict[str, Any], place: Path, progress: Progress) -> str:
+    """The image that was analysed: the de-identified copies of the run where it has them, else its files."""
     from slicermedai.console.verbs import image_of
     from slicermedai.domain.codec import write_object
+    from slicermedai.domain.digests import hash_of_image
 
     progress("image", 0.0)
-    write_object(image_of(files, folder.parent), place, kind=IMAGE, compress=False)
+    files = asked["files"]
+    source = files if isinstance(files, str) else [Path(file) for file in files]
+    image = image_of(source, Path(asked["folder"]).parent, series=asked["series"], tilt=asked["tilt"])
+    progress("image", 0.6)
+    write_object(image, place, kind=IMAGE, compress=False)
+    return hash_of_image(image)
+
+
+def _surfaces(folder: Path, place: Path, uids: list[str], progress: Progress) -> bool:
+    """Surfaces of the findings ``uids``, as the saved decisions and those that were handed over leave them."""
+    from slicermedai.domain.codec import load_object
+    from slicermedai.domain.decisions import decided
+    from slicermedai.domain.result import AnalysisResult
+    from slicermedai.plan.shapes import write_surfaces
+
+    progress("surfaces", 0.0)
+    saved = AnalysisResult.load(folder)
+    reviews = load_object(place, tuple, kind=REVIEWS)
+    now = decided(replace(saved, reviews=(*saved.reviews, *reviews)))
+    write_surfaces([one for one in now.findings if one.tracking_uid in set(uids)], place / MESHES, progress)
     return True
 
 

@@ -1,11 +1,12 @@
-"""What the module MedAI Review asks a child process: to open a result, to read its image again, to keep decisions."""
+"""What modules ask a child process about a result: to open it, to read its image again, surfaces, to keep decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from slicermedai.app.meshes import MESHES, Mesh, each_mesh
 from slicermedai.domain.codec import load_object, write_object
 from slicermedai.domain.result import AnalysisResult, Review
 from slicermedai.domain.scratch import ScratchFolder
@@ -40,6 +41,10 @@ class Errand(Inquiry):
         """The image that the child read."""
         return load_object(self._place.path, Volume, kind=IMAGE)
 
+    def meshes(self) -> Iterator[tuple[str, Mesh]]:
+        """The surfaces that the child made, one after the other, by the tracking UID of their findings."""
+        return each_mesh(self._place.path / MESHES)
+
     def clean(self) -> None:
         """Remove what lies between both processes."""
         self._place.remove()
@@ -50,9 +55,22 @@ def start_opening(folder: Path) -> Errand:
     return Errand("open", folder)
 
 
-def start_reading(folder: Path, files: Sequence[str | Path]) -> Errand:
-    """Start to read the image of the result in ``folder`` again, from the run's own copies or from ``files``."""
-    return Errand("image", folder, files=[str(file) for file in files])
+def start_reading(
+    folder: Path, files: str | Path | Sequence[str | Path], *, series: str = "", tilt: str = "refuse"
+) -> Errand:
+    """Start to read the image of the result in ``folder`` again, from the run's own copies or from ``files``.
+
+    ``files`` may be one folder or file; ``series`` and ``tilt`` are those of the run. It answers with the
+    :func:`~slicermedai.domain.digests.hash_of_image`, which need not be taken again.
+    """
+    one = isinstance(files, str | Path)
+    asked = str(files) if one else [str(file) for file in files]  # type: ignore[union-attr]  # several
+    return Errand("image", folder, files=asked, series=series, tilt=tilt)
+
+
+def start_surfacing(folder: Path, uids: Sequence[str], reviews: Sequence[Review] = ()) -> Errand:
+    """Start to make the surfaces of findings of the result in ``folder``, as they are once ``reviews`` are added."""
+    return Errand("surfaces", folder, reviews=reviews, uids=list(uids))
 
 
 def start_keeping(folder: Path, reviews: Sequence[Review], files: Sequence[str | Path] = ()) -> Errand:

@@ -7,6 +7,7 @@ from typing import Any
 
 from slicermedai.app import nodule_words
 from slicermedai.app import review_words as words
+from slicermedai.app.aside import AsideState, aside_text
 from slicermedai.app.panel import ResultPanel
 from slicermedai.app.review_run import ReviewRun
 from slicermedai.app.review_state import ReviewState
@@ -32,6 +33,7 @@ class Panel(ResultPanel):
         self._nodule: tuple[object, ...] = ()
         tr = review.translate
         self._begin(review, [("findingsTable", words.columns(tr))])
+        self.show_surfaces(review.aside.state)
         for reason in ("", *words.reasons(tr)):
             ui.reasonSelector.addItem(reason)
         for box, items in ((ui.noduleSelector, nodule_words.kinds(tr)), (ui.changeSelector, nodule_words.changes(tr))):
@@ -82,6 +84,12 @@ class Panel(ResultPanel):
         ui.progressBar.value = round(state.progress * ui.progressBar.maximum)
         ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, tr)
         ui.messageLabel.text = state.message
+
+    def show_surfaces(self, state: AsideState) -> None:
+        """How far the surfaces for 3D views are."""
+        told = aside_text(state, self.review.translate)
+        self.ui.surfacesLabel.text, self.ui.surfacesLabel.visible = told, bool(told)
+        self.ui.cancelButton.enabled = self.review.can_cancel or self.review.aside.can_cancel
 
     def _show_worklist(self, state: ReviewState) -> None:
         table, rows, tr = self.ui.findingsTable, self.review.rows, self.review.translate
@@ -143,7 +151,7 @@ class Panel(ResultPanel):
             ("show", bool(state.asked.folder) and not review.busy),
             ("save", review.can_save),
             ("table", has_rows and not review.busy),
-            ("cancel", review.can_cancel),
+            ("cancel", review.can_cancel or review.aside.can_cancel),
             ("report", state.result is not None and not state.pending and not review.busy),
         ):
             getattr(ui, f"{name}Button").enabled = on

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from slicermedai.app import review_words as words
+from slicermedai.app.aside import Aside
 from slicermedai.app.image_files import image_files
 from slicermedai.app.result_choice import LOOK
 from slicermedai.app.review_ask import Errand, start_keeping, start_opening, start_reading
@@ -13,6 +14,7 @@ from slicermedai.app.review_nodule import NoduleReviewing
 from slicermedai.app.review_state import Around, Laid, Stage
 from slicermedai.app.review_table import write_table
 from slicermedai.app.state import Phase
+from slicermedai.app.surfacing import surfaces
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.result import AnalysisResult, Decision
@@ -33,6 +35,8 @@ class ReviewRun(NoduleReviewing):
 
     def __init__(self, stage: Stage, *, around: Around | None = None, translate: Translate = untranslated) -> None:
         super().__init__(stage, around=around or Around(), translate=translate)
+        self.aside = Aside(translate=translate)
+        """Surfaces for 3D views, which are made beside everything else; to be polled as this is."""
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -43,6 +47,7 @@ class ReviewRun(NoduleReviewing):
 
     def scene_closed(self) -> None:
         """The scene was emptied; what was decided stays, and :meth:`look` shows it again."""
+        self.aside.forget()
         self._scene.forget()
         told = self.translate("The scene was closed; your decisions are still here. Show the result again to go on.")
         more = {"message": told} if self.state.result is not None and not self.busy else {}
@@ -57,6 +62,7 @@ class ReviewRun(NoduleReviewing):
     def close(self) -> None:
         """Stop what is going on, and let go of the scene."""
         self.cancel()
+        self.aside.forget()
         self._scene.forget()
 
     # --- saving ------------------------------------------------------------------------------------------------------
@@ -103,6 +109,7 @@ class ReviewRun(NoduleReviewing):
         return self.state.folder or Path(self.state.asked.folder).expanduser().absolute()
 
     def _let_go(self) -> None:
+        self.aside.forget()
         self._scene.lay_map(-1, share=0)
         self._scene.forget()
         self._places = {}
@@ -125,7 +132,7 @@ class ReviewRun(NoduleReviewing):
         if self.state.activity == KEEP:
             self._take_kept(Path(working.answer))
         elif self.state.activity == IMAGE:
-            self._show(working.image())
+            self._show(working.image(), known=str(working.answer))
         elif self.state.activity == COMPARE:
             self._show(None)
         else:
@@ -162,11 +169,11 @@ class ReviewRun(NoduleReviewing):
         else:
             self._try(lambda: comparing, COMPARE)
 
-    def _show(self, image: Volume | None, why: str = "") -> None:
+    def _show(self, image: Volume | None, why: str = "", *, known: str = "") -> None:
         result, effective = self.state.result, self.state.effective
         if result is None or effective is None:
             return
-        remark = self._scene.open(result, image)
+        remark = self._scene.open(result, image, known=known)
         self._scene.apply(effective)
         has_image = self._scene.image_node is not None
         missing = "" if has_image else self.translate("Shown without its image: load that, then show the result again.")
@@ -177,6 +184,20 @@ class ReviewRun(NoduleReviewing):
             told = self.state.message
             self.choose(self.state.chosen or rows[0].uid)
             self._set(message=" ".join(filter(None, [told, self.state.message])))
+        self._surface()
+
+    def _applied(self, told: str) -> None:
+        super()._applied(told)
+        self._surface()
+
+    def _surface(self) -> None:
+        """Let surfaces be made of segments that have none; what was begun for an earlier decision is stopped."""
+        effective, folder, awaited = self.state.effective, self.state.folder, self._scene.awaited()
+        if effective is None or folder is None or awaited is None or not awaited.names:
+            return
+        self.aside.forget()
+        chain = surfaces(awaited, decided(effective), folder, self.state.pending)
+        self.aside.add(self.translate("Surfaces for 3D views"), chain)
 
     def _take_kept(self, folder: Path) -> None:
         """The decisions are in a result of their own: it is what is looked at from now on."""

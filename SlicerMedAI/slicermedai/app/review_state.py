@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from slicermedai.app.state import Phase
+from slicermedai.app.surfacing import Awaited
 from slicermedai.domain import lung_rads
 from slicermedai.domain.counting import is_counted
 from slicermedai.domain.decisions import decided, last_decisions
@@ -133,8 +134,11 @@ class Stage(Protocol):
     def comparing(self, result: AnalysisResult) -> Any | None:
         """Work that compares the scene's image with the one that was analysed, None where there is none to do."""
 
-    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
-        """Show it; returns a remark."""
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
+        """Show it, without surfaces; returns a remark."""
+
+    def awaited(self) -> Awaited | None:
+        """The segments that have no surface yet."""
 
     def apply(self, result: AnalysisResult) -> None:
         """Show what was decided."""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from slicermedai.app import run_words, words
+from slicermedai.app.aside import AsideState, aside_text
 from slicermedai.app.estimates import EstimateState
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.panel import ResultPanel, show_install
+from slicermedai.app.showing import Showing
 from slicermedai.app.state import InputRow, RunState, SourceKind
 
 INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "browserButton", "modelSelector", "deidentifyCheckBox")
@@ -19,9 +21,9 @@ _AFTERWARDS = ("report", "folder", "review", "plan", "pass")
 class RunPanel(ResultPanel):
     """Shows what ``presenter`` says in ``ui``, the widgets of the .ui file by name; decides nothing."""
 
-    def __init__(self, ui: Any, presenter: GuidedRun) -> None:
+    def __init__(self, ui: Any, presenter: GuidedRun, showing: Showing) -> None:
         super().__init__(ui)
-        self.presenter, tr = presenter, presenter.translate
+        self.presenter, self.showing, tr = presenter, showing, presenter.translate
         tables = [
             ("findingsTable", words.columns(tr)),
             ("inputsTable", run_words.input_columns(tr)),
@@ -30,6 +32,7 @@ class RunPanel(ResultPanel):
         self._begin(presenter, tables)
         self.show_estimate(EstimateState())
         self.show_trust("")
+        self.show_showing(showing.state)
         ui.modelSelector.connect("currentIndexChanged(int)", self.onModel)
         ui.deidentifyCheckBox.connect("toggled(bool)", self.onRoute)
         ui.inputsTable.connect("itemSelectionChanged()", self.show_input)
@@ -55,7 +58,7 @@ class RunPanel(ResultPanel):
         for name in INPUTS:
             getattr(ui, name).enabled = presenter.editable
         ui.runButton.enabled, ui.addButton.enabled = presenter.can_run, presenter.can_add
-        ui.cancelButton.enabled = presenter.can_cancel
+        ui.cancelButton.enabled = presenter.can_cancel or self.showing.can_cancel
         show_install(ui, presenter)
         ui.progressBar.value = round(state.progress * ui.progressBar.maximum)
         ui.stageLabel.text = words.progress_text(state.stage, state.seconds_left, tr)
@@ -80,6 +83,12 @@ class RunPanel(ResultPanel):
         """How far the chosen model's scores can be believed."""
         self.ui.trustLabel.text = message
         self.ui.trustLabel.visible = bool(message)
+
+    def show_showing(self, state: AsideState) -> None:
+        """What goes on until the results of ended runs are in the scene."""
+        self.ui.showingLabel.text = aside_text(state, self.presenter.translate)
+        self.ui.showingLabel.visible = bool(state.message)
+        self.ui.cancelButton.enabled = self.presenter.can_cancel or self.showing.can_cancel
 
     def show_input(self) -> None:
         """Offer the images at hand for the one that is chosen in the table."""

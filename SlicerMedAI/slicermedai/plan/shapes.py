@@ -5,7 +5,7 @@ The colours are those of Okabe and Ito, which people with any colour vision tell
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.domain.codes import ANATOMY, Code, Label
-from slicermedai.domain.finding import Finding, PackedMask
+from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.plan import Plan, Role
@@ -44,6 +44,8 @@ COLORS = {
 _SPATIAL = Code(value="309825002", scheme="SCT", meaning="Spatial and Relational Concept")
 _MOST = 400_000
 """Voxels of a region's box of which a surface is made in a moment; larger ones are taken at fewer places."""
+_MOST_IN_VIEW = 2_000_000
+"""The same where nobody waits for it."""
 
 
 def shapes_of(plan: Plan) -> tuple[Finding, ...]:
@@ -83,7 +85,32 @@ def meshes_of(shapes: Sequence[Finding], progress: Progress = silent) -> dict[st
 
 def write_meshes(shapes: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
     """:func:`meshes_of` in a file."""
-    found = meshes_of(shapes, progress).items()
+    _write_meshes(meshes_of(shapes, progress).items(), path)
+
+
+def write_surfaces(findings: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
+    """The surfaces of all findings that have voxels in a file, LPS mm, as :func:`write_meshes` has them.
+
+    They are smoothed, and of every second or third voxel where the region is large: views show them, and nothing is
+    measured on them.
+    """
+    held: dict[str, Mesh] = {}
+    for number, one in enumerate(findings):
+        progress("surfaces", number / len(findings))
+        region = _packed(one)
+        if region is not None and all(_size(region)):
+            held[one.tracking_uid] = _mesh_of(region, most=_MOST_IN_VIEW)
+    _write_meshes(held.items(), path)
+
+
+def _packed(finding: Finding) -> PackedMask | None:
+    region = finding.region
+    if isinstance(region, Mask):
+        return PackedMask.from_array(region.to_array(), region.geometry)
+    return region if isinstance(region, PackedMask) else None
+
+
+def _write_meshes(found: Iterable[tuple[str, Mesh]], path: Path) -> None:
     held = {f"{uid}.{name}": array for uid, mesh in found for name, array in _named(*mesh)}
     with path.open("wb") as stream:
         np.savez(stream, **held)  # type: ignore[arg-type]  # arrays by name
@@ -141,14 +168,18 @@ def _size(region: PackedMask) -> Sequence[int]:
 
 @lru_cache(maxsize=24)
 def _mesh(region: PackedMask) -> Mesh:
-    made = region_surface(_fewer(region), name="shape")
+    return _mesh_of(region, most=_MOST)
+
+
+def _mesh_of(region: PackedMask, *, most: int) -> Mesh:
+    made = region_surface(_fewer(region, most), name="shape")
     vertices, faces = made.vertices.astype(np.float32), made.faces
     return vertices, faces, _normals(vertices, faces)
 
 
-def _fewer(region: PackedMask) -> PackedMask:
+def _fewer(region: PackedMask, most: int = _MOST) -> PackedMask:
     """Every second or third voxel of a region whose box is large; the region itself where that leaves none."""
-    step = int(np.ceil((float(np.prod(_size(region))) / _MOST) ** (1 / 3)))
+    step = int(np.ceil((float(np.prod(_size(region))) / most) ** (1 / 3)))
     if step <= 1:
         return region
     grid = region.geometry

@@ -19,9 +19,10 @@ from slicermedai.domain.volume import Volume
 from slicermedai.scene.letters import edge_letters, letter_actors
 from slicermedai.scene.offscreen import quiet_vtk
 from slicermedai.scene.pictures import Picture
-from slicermedai.scene.plan_regions import Mesh, show_shapes
+from slicermedai.scene.plan_regions import show_shapes
 from slicermedai.scene.render import ANTERIOR_LEFT, ORIENTATIONS, main_finding, position_words
 from slicermedai.scene.show import show
+from slicermedai.scene.surfaces import Mesh
 from slicermedai.scene.views import DrawingScene, SliceView, ThreeDView, opened
 
 _SIZE = (600, 600)

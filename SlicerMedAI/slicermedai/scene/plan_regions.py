@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import vtk
-from numpy.typing import NDArray
-from vtk.util import numpy_support
-
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.scene import identity
 from slicermedai.scene.clear import remove
 from slicermedai.scene.hierarchy import file_beside
 from slicermedai.scene.segments import fill_segmentation
+from slicermedai.scene.surfaces import Mesh, poly_data
 
 REGIONS, CONTOURS, SURFACE = "plan regions", "plan contours", "plan surface"
 """The roles of the nodes."""
@@ -22,9 +19,6 @@ _CONTOURS = ("inner:", "outer:")
 _FOUND = ("organ:", "structure:")
 """What slices show as the segments of the result."""
 _SEEN_THROUGH = {"organ": 0.3, "remnant": 0.35, "resection": 0.45, "margin": 0.35, "beyond": 0.6}
-
-Mesh = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-"""Vertices (N, 3) LPS mm, faces (M, 3), normals (N, 3)."""
 
 
 def show_shapes(
@@ -100,20 +94,8 @@ def _surface(result: AnalysisResult, scene: Any, node: Any | None, shape: Findin
         display.SetOpacity(_SEEN_THROUGH.get(shape.tracking_uid.partition(":")[0], 1.0))
         display.SetVisibility2D(False)
         display.SetScalarVisibility(False)
-    node.SetAndObservePolyData(_poly_data(mesh))
+    node.SetAndObservePolyData(poly_data(mesh))
     return node
-
-
-def _poly_data(mesh: Mesh) -> Any:
-    vertices, faces, normals = mesh
-    to_ras = (-1.0, -1.0, 1.0)
-    points, cells, made = vtk.vtkPoints(), vtk.vtkCellArray(), vtk.vtkPolyData()
-    points.SetData(numpy_support.numpy_to_vtk((vertices * to_ras).astype("f4"), deep=True))
-    cells.SetData(3, numpy_support.numpy_to_vtkIdTypeArray(faces.astype("i8").ravel(), deep=True))
-    made.SetPoints(points)
-    made.SetPolys(cells)
-    made.GetPointData().SetNormals(numpy_support.numpy_to_vtk((normals * to_ras).astype("f4"), deep=True))
-    return made
 
 
 def _new(result: AnalysisResult, scene: Any, kind: str, role: str) -> Any:

@@ -23,6 +23,7 @@ from slicermedai.scene.plan_capture import capture_views
 from slicermedai.scene.plan_cuts import EVENTS, add_cut, is_shown, place_cut, read_cut
 from slicermedai.scene.plan_drawn import drawn_part
 from slicermedai.scene.reviewing import ReviewScene
+from slicermedai.scene.surfaces import Mesh
 
 CUT = "plan cut"
 """The role of the markups."""
@@ -34,8 +35,6 @@ class PlanScene(ReviewScene):
 
     3D views show surfaces that somebody else made (:meth:`show_shapes`): to make them takes long.
     """
-
-    surfaces = False
 
     def __init__(self, scene: Any) -> None:
         super().__init__(scene)
@@ -49,9 +48,9 @@ class PlanScene(ReviewScene):
         """Call ``told`` whenever somebody may have moved a cut or drawn in a segment."""
         self._told = told
 
-    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
         """As of :class:`ReviewScene`."""
-        remark = super().open(result, image)
+        remark = super().open(result, image, known=known)
         self._show_in_3d(on=False)
         self._observe(self._segmentation.GetSegmentation(), _DRAWN)  # type: ignore[union-attr]  # it was shown just now
         self._observe(self.scene, slicer.vtkMRMLScene.NodeRemovedEvent)
@@ -167,7 +166,7 @@ class PlanScene(ReviewScene):
 
     # --- shapes ------------------------------------------------------------------------------------------------------
 
-    def show_shapes(self, shapes: Sequence[Finding], meshes: Mapping[str, plan_regions.Mesh]) -> None:
+    def show_shapes(self, shapes: Sequence[Finding], meshes: Mapping[str, Mesh]) -> None:
         """Show what is planned: regions in slices, surfaces in 3D."""
         if self._result is not None and self.is_there:
             plan_regions.show_shapes(self._result, self.scene, shapes, meshes, beside=self.image_node)

@@ -23,14 +23,14 @@ from slicermedai.scene.markups import TRACKING_UID, add_markup
 from slicermedai.scene.notice import describe, fill_notice
 from slicermedai.scene.segments import (
     count_values,
-    create_surfaces,
     drawn_voxels,
     has_mask,
     mask_from_segment,
     put_segment,
     tag_segment,
 )
-from slicermedai.scene.show import check_node, lay_out, names_series, show
+from slicermedai.scene.show import check_node, lay_out, names_series, show, show_volume
+from slicermedai.scene.surfaces import Awaited
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node
 
@@ -43,9 +43,6 @@ _EVENT = slicer.vtkSegmentation.SourceRepresentationModified
 
 class ReviewScene:
     """One result at a time in the MRML scene ``scene``, which is handed in."""
-
-    surfaces = True
-    """Whether closed surfaces are made for 3D views."""
 
     def __init__(self, scene: Any) -> None:
         self.scene = scene
@@ -92,9 +89,10 @@ class ReviewScene:
             return None
         return None if names_series(result, node) else self._hashes.comparing(node)
 
-    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
         """Show ``result`` with its decisions, on the image that the scene holds, or on ``image``; returns a remark.
 
+        ``known`` is the hash of ``image``, where it was taken already. No surface is made (:meth:`awaited`).
         Where the scene shows it already, its segments are left as they are: a person may have drawn in them.
 
         Raises
@@ -109,7 +107,7 @@ class ReviewScene:
             self._drawn = {one.tracking_uid: one.region for one in now}
             self._changed, remark = _drawn_in(self._segmentation, now), ""
         else:
-            remark = self._show(replace(result, reviews=()), image)
+            remark = self._show(replace(result, reviews=()), image, known)
             self._drawn = {one.tracking_uid: one.region for one in result.findings if has_mask(one)}
         self._watch()
         self.apply(result)
@@ -123,11 +121,13 @@ class ReviewScene:
         if segmentation is None:
             return
         wanted = {one.tracking_uid: one for one in now.findings if has_mask(one)}
-        changed = self._draw(segmentation, now, wanted)
-        if changed and self.surfaces:
-            create_surfaces(segmentation)
+        self._draw(segmentation, now, wanted)
         self._mark_places(now)
         self._words(now)
+
+    def awaited(self) -> Awaited | None:
+        """The segments that have no surface yet, which somebody else makes; None where the scene shows no result."""
+        return None if self._segmentation is None else Awaited(self._segmentation)
 
     def keep(self, result: AnalysisResult) -> None:
         """Note on the segmentation that all decisions of ``result`` are saved, and shown by it."""
@@ -225,15 +225,17 @@ class ReviewScene:
         known = {one.tracking_uid for one in decided(result).findings if has_mask(one)}
         return all(node.GetSegmentation().GetSegment(uid) is not None for uid in known)
 
-    def _show(self, result: AnalysisResult, image: Volume | None) -> str:
+    def _show(self, result: AnalysisResult, image: Volume | None, known: str) -> str:
         for node in self._candidates(result):
             try:
                 now = decided(result)
                 remark = check_node(now, node, known=self._hashes.of(node))
-                return lay_out(now, self.scene, node, surfaces=self.surfaces, remark=remark).remark
+                return lay_out(now, self.scene, node, surfaces=False, remark=remark).remark
             except (GeometryError, IdentityError, InputError):
                 continue
-        return show(result, self.scene, volume=image, surfaces=self.surfaces).remark
+        if image is None:
+            return show(result, self.scene, surfaces=False).remark
+        return show_volume(result, self.scene, image, known=known, surfaces=False).remark
 
     def _candidates(self, result: AnalysisResult) -> Iterator[Any]:
         """Volume nodes that may show the image that was analysed, the likeliest first."""
@@ -244,25 +246,22 @@ class ReviewScene:
         own = {series.series_uid for series in result.sources}
         yield from sorted(free, key=lambda node: series_uid_of(node) not in own)
 
-    def _draw(self, segmentation: Any, now: AnalysisResult, wanted: dict[str, Finding]) -> bool:
-        """Add, remove and fill segments where they differ from what is wanted; tells whether any did."""
-        inner, made, changed, before = segmentation.GetSegmentation(), now.provenance, False, ""
+    def _draw(self, segmentation: Any, now: AnalysisResult, wanted: dict[str, Finding]) -> None:
+        """Add, remove and fill segments where they differ from what is wanted."""
+        inner, made, before = segmentation.GetSegmentation(), now.provenance, ""
         drawn_in = set(self._changed)
         for uid in [uid for uid in self._drawn if uid not in wanted]:
             inner.RemoveSegment(uid)
             del self._drawn[uid]
-            changed = True
         for uid, finding in reversed(wanted.items()):
             if self._drawn.get(uid) is not finding.region:
                 put_segment(segmentation, finding, made_by=made, before=before)
                 self._drawn[uid] = finding.region
                 drawn_in.discard(uid)
-                changed = True
             else:
                 tag_segment(segmentation, finding, made_by=made)
             before = uid
         self._changed = drawn_in  # segments that share a layer tell of each other's changes
-        return changed
 
     def _mark_places(self, now: AnalysisResult) -> None:
         """Boxes and points of findings that were not rejected."""

@@ -35,6 +35,7 @@ TRACKING_UID = "DICOM.TrackingUID"
 _LONG_STRING = 64  # characters of a DICOM value of type LO
 _Converter = slicer.vtkSegmentationConverter
 _LABELMAP = _Converter.GetSegmentationBinaryLabelmapRepresentationName()
+_SURFACE = _Converter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 def has_mask(finding: Finding) -> bool:
@@ -66,10 +67,15 @@ def fill_segmentation(node: Any, findings: Iterable[Finding], *, geometry: Geome
 
 
 def put_segment(node: Any, finding: Finding, *, made_by: Provenance, before: str = "") -> None:
-    """Make the segment of ``finding``, which has a mask, anew in ``node``, in front of the segment ``before``."""
-    segmentation = node.GetSegmentation()
+    """Make the segment of ``finding``, which has a mask, anew in ``node``, in front of the segment ``before``.
+
+    It has no surface, though others may have one: to make it takes seconds for a large one.
+    """
+    segmentation, segment = node.GetSegmentation(), _segment(finding, made_by)
     segmentation.RemoveSegment(finding.tracking_uid)
-    segmentation.AddSegment(_segment(finding, made_by), finding.tracking_uid, before)
+    segment.AddRepresentation(_SURFACE, vtk.vtkPolyData())  # where others have one, Slicer would make it at once
+    segmentation.AddSegment(segment, finding.tracking_uid, before)
+    segment.RemoveRepresentation(_SURFACE)
 
 
 def redraw(node: Any, finding: Finding, *, made_by: Provenance) -> None:

@@ -74,9 +74,19 @@ def show(
     UnsupportedImageError, FormatError
         ``volume`` cannot be held by a volume node, or a review does not fit the result.
     """
+    if volume is not None:
+        return show_volume(result, scene, volume, surfaces=surfaces)
     result = decided(result)
-    remark = _check(result, volume, volume_node)
-    return lay_out(result, scene, volume_node or _volume_node(result, scene, volume), surfaces=surfaces, remark=remark)
+    remark = check_node(result, volume_node) if volume_node is not None else ""
+    return lay_out(result, scene, volume_node or _volume_node(result, scene, None), surfaces=surfaces, remark=remark)
+
+
+def show_volume(result: AnalysisResult, scene: Any, volume: Volume, *, known: str = "", surfaces: bool = True) -> Shown:
+    """As :func:`show`; ``known`` is the :func:`~slicermedai.domain.digests.hash_of_image`, where that was taken."""
+    result = decided(result)
+    _check_route(result, volume.series_uid, volume.geometry.frame_of_reference_uid, attribute="volume")
+    remark = _logged(check_image(result, volume, known=known))
+    return lay_out(result, scene, _volume_node(result, scene, volume), surfaces=surfaces, remark=remark)
 
 
 def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, surfaces: bool, remark: str = "") -> Shown:
@@ -119,16 +129,6 @@ def _words(result: AnalysisResult, scene: Any) -> tuple[Any, Any]:
     describe(table, result)
     fill_notice(notice, result)
     return table, notice
-
-
-def _check(result: AnalysisResult, volume: Volume | None, node: Any | None) -> str:
-    """What cannot be said of the image; raises where it is not the one that was analysed, or is identified."""
-    if volume is not None:
-        _check_route(result, volume.series_uid, volume.geometry.frame_of_reference_uid, attribute="volume")
-        return _logged(check_image(result, volume))
-    if node is None:
-        return ""
-    return check_node(result, node)
 
 
 def check_node(result: AnalysisResult, node: Any, *, known: str = "") -> str:

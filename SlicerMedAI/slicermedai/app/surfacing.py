@@ -1,0 +1,49 @@
+"""Surfaces of segments, made by a child and put in a moment at a time: Slicer would stand still for seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from slicermedai.app.aside import Chain, Moments
+from slicermedai.app.review_ask import Errand, start_surfacing
+from slicermedai.domain.finding import Mask, PackedMask
+from slicermedai.domain.result import AnalysisResult, Review
+
+
+class Awaited(Protocol):
+    """Segments that have no surface yet: :class:`slicermedai.scene.surfaces.Awaited` is such."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their IDs, which are tracking UIDs of findings."""
+
+    def put(self, name: str, mesh: Any) -> bool:
+        """Give one its surface, unless it has changed."""
+
+
+def surfaces(
+    awaited: Awaited,
+    result: AnalysisResult,
+    folder: Path,
+    reviews: Sequence[Review] = (),
+    *,
+    ask: Callable[..., Errand] = start_surfacing,
+) -> Chain:
+    """Make the surfaces of the segments that await them in a child, and give them to them a moment at a time.
+
+    ``folder`` is that of ``result``, and ``reviews`` are decisions that are not saved in it. Where they cannot be made,
+    3D views lack them until somebody makes them there.
+    """
+    drawn = {one.tracking_uid for one in result.findings if isinstance(one.region, Mask | PackedMask)}
+    wanted = [name for name in awaited.names if name in drawn]
+    if not wanted:
+        return
+    making = ask(folder, wanted, reviews)
+    try:
+        yield making
+        if making.error is None:
+            yield Moments((awaited.put(uid, mesh) for uid, mesh in making.meshes()), total=len(wanted))
+    finally:
+        making.clean()
