@@ -34,7 +34,6 @@ from slicermedai.app.settings_page import add_page
 from slicermedai.app.showing import Showing
 from slicermedai.app.state import Phase, RunState, SourceKind
 from slicermedai.app.trust_look import TrustLook, question_of
-from slicermedai.scene.arriving import Arrivals
 from slicermedai.scene.lifecycle import Lifecycle, missing_packages
 
 SELF_TEST_SECONDS = 600
@@ -193,7 +192,6 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.presenter.ask_and_install(slicer.util.confirmOkCancelDisplay)
 
     def onCancel(self):
-        """End the run that goes on, and what is still being shown of earlier ones."""
         self.logic.presenter.cancel()
         self.logic.showing.cancel()
 
@@ -226,6 +224,8 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
+        from slicermedai.scene.arriving import Arrivals
+
         self.images = ImagesAtHand(slicer, translate=self.translate)
         self.presenter = GuidedRun(
             submit=self.submit,
@@ -258,9 +258,9 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def image(self):
         """The image of the result that is looked at: a node, or read again; de-identified where the result is."""
-        order = self.presenter.shown
-        known = self.arrivals.image_node(order.result) if order else None
-        return known or slicermedai.image_of(self.presenter.analysed, Path(self.presenter.state.folder))
+        state = self.presenter.state
+        known = self.arrivals.image_node(state.result)
+        return known or slicermedai.image_of(self.presenter.analysed, Path(state.folder))
 
     def report(self):
         """Make the report, once, with pictures by this process; returns the page's path."""
@@ -290,11 +290,11 @@ class MedAITest(ScriptedLoadableModuleTest):
         logic.presenter.choose_source(volume, volume.GetName())
         self.assertTrue(logic.presenter.can_run, "the brain model is not installed")
         logic.presenter.start()
-        ended = logic.presenter.wait(SELF_TEST_SECONDS, breathe=slicer.app.processEvents)
-        self.assertTrue(ended, "the run took too long")
+        breathe = slicer.app.processEvents
+        self.assertTrue(logic.presenter.wait(SELF_TEST_SECONDS, breathe=breathe), "the run took too long")
         self.assertEqual(logic.presenter.state.phase, Phase.DONE)
         logic.showing.show(logic.presenter.shown)
-        self.assertTrue(logic.showing.wait(SELF_TEST_SECONDS, breathe=slicer.app.processEvents), "it is not shown")
-        segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode").GetSegmentation()
-        self.assertEqual(segmentation.GetNumberOfSegments(), 1)
+        self.assertTrue(logic.showing.wait(SELF_TEST_SECONDS, breathe=breathe), "it is not shown")
+        shown = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+        self.assertEqual(shown.GetSegmentation().GetNumberOfSegments(), 1)
         self.delayDisplay("Test passed")

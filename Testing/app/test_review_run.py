@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -489,3 +490,38 @@ def test_a_saved_edit_has_its_sizes_and_in_its_image_its_intensities(
         assert found == wanted
     else:
         assert all("not at hand" in one.missing for one in found[5:])
+
+
+class Waiting:
+    """Segments without a surface."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.put_in: list[str] = []
+
+    def put(self, name: str, mesh: Any) -> bool:
+        self.put_in.append(name)
+        return True
+
+
+def test_surfaces_are_made_beside_the_review_and_of_what_was_decided(
+    desk: Desk, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Waiting(BRAIN_UID, VENTRICLE_UID)
+    monkeypatch.setattr(desk.scene, "awaited", lambda: waiting)
+    review = desk.open(run)
+    assert review.aside.busy
+    assert not review.busy, "nobody waits for surfaces"
+    assert review.can_decide
+    first = review.aside._working
+    review.accept()
+    assert review.aside._working is first, "the same surfaces are not begun again"
+    until_idle(review.aside)
+    assert set(waiting.put_in) == {BRAIN_UID, VENTRICLE_UID}
+    waiting.names = (VENTRICLE_UID,)
+    waiting.put_in.clear()
+    review.accept()
+    assert review.aside.busy
+    review.scene_closed()
+    until_idle(review.aside)
+    assert waiting.put_in == [], "what is forgotten comes no more"

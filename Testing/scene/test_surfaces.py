@@ -18,7 +18,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap
 from slicermedai.plan.shapes import write_surfaces
 from slicermedai.scene import segments
-from slicermedai.scene.surfaces import Awaited
+from slicermedai.scene.surfaces import Awaited, await_surfaces
 from Testing.scene.samples import a_provenance
 
 SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
@@ -176,6 +176,18 @@ def test_a_surface_comes_too_late_for_a_segment_that_was_shown_anew_or_removed(s
     scene.RemoveNode(other)
     assert not awaited.put("2.25.7", made)
     assert not awaited.put("2.25.9", made)
+
+
+def test_small_segments_have_their_surfaces_at_once_and_large_ones_wait(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = segmentation(scene, lump(grid(np.eye(3))))
+    monkeypatch.setattr("slicermedai.scene.surfaces.AT_ONCE", Awaited(node).voxels - 1)
+    assert await_surfaces(node).names == ("2.25.7",)
+    assert surface(node) is None
+    monkeypatch.undo()
+    assert await_surfaces(node).names == ()
+    assert surface(node).GetNumberOfPoints() > 0
 
 
 def test_a_segment_that_is_put_beside_others_with_surfaces_has_none_yet(scene: Any, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class ReviewRun(NoduleReviewing):
         super().__init__(stage, around=around or Around(), translate=translate)
         self.aside = Aside(translate=translate)
         """Surfaces for 3D views, which are made beside everything else; to be polled as this is."""
+        self._awaited: Sequence[str] = ()
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -191,10 +192,13 @@ class ReviewRun(NoduleReviewing):
         self._surface()
 
     def _surface(self) -> None:
-        """Let surfaces be made of segments that have none; what was begun for an earlier decision is stopped."""
+        """Let surfaces be made of segments that have none; what is being made of others is stopped."""
         effective, folder, awaited = self.state.effective, self.state.folder, self._scene.awaited()
         if effective is None or folder is None or awaited is None or not awaited.names:
             return
+        if self.aside.busy and awaited.names == self._awaited:
+            return
+        self._awaited = awaited.names
         self.aside.forget()
         chain = surfaces(awaited, decided(effective), folder, self.state.pending)
         self.aside.add(self.translate("Surfaces for 3D views"), chain)

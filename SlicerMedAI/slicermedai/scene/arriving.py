@@ -13,7 +13,7 @@ from slicermedai.errors import GeometryError
 from slicermedai.scene import identity
 from slicermedai.scene.comparing import Comparing, Hashes
 from slicermedai.scene.show import Shown, check_node, lay_out, names_series, show, show_volume
-from slicermedai.scene.surfaces import Awaited
+from slicermedai.scene.surfaces import Awaited, await_surfaces
 from slicermedai.scene.volumes import volume_from_node
 
 
@@ -70,8 +70,8 @@ class Arrivals:
         return found[0] if found else None
 
     def awaited(self, shown: Shown) -> Awaited:
-        """The segments that have no surface yet."""
-        return Awaited(shown.segmentation_node)
+        """The segments that have no surface yet, but for small ones."""
+        return await_surfaces(shown.segmentation_node)
 
     def _on_node(self, result: AnalysisResult, node: Any) -> Shown:
         if not self.scene.IsNodePresent(node):

@@ -30,7 +30,7 @@ from slicermedai.scene.segments import (
     tag_segment,
 )
 from slicermedai.scene.show import check_node, lay_out, names_series, show, show_volume
-from slicermedai.scene.surfaces import Awaited
+from slicermedai.scene.surfaces import Awaited, await_surfaces
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node
 
@@ -126,8 +126,8 @@ class ReviewScene:
         self._words(now)
 
     def awaited(self) -> Awaited | None:
-        """The segments that have no surface yet, which somebody else makes; None where the scene shows no result."""
-        return None if self._segmentation is None else Awaited(self._segmentation)
+        """The segments that have no surface yet, but for small ones; None where the scene shows no result."""
+        return None if self._segmentation is None else await_surfaces(self._segmentation)
 
     def keep(self, result: AnalysisResult) -> None:
         """Note on the segmentation that all decisions of ``result`` are saved, and shown by it."""

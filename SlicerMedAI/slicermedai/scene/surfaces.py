@@ -9,7 +9,7 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util import numpy_support
 
-from slicermedai.scene.segments import know_surfaces
+from slicermedai.scene.segments import create_surfaces, know_surfaces
 
 Mesh = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Vertices (N, 3) LPS mm, faces (M, 3), normals (N, 3)."""
@@ -30,6 +30,19 @@ def poly_data(mesh: Mesh) -> Any:
     return made
 
 
+AT_ONCE = 500_000
+"""Voxels of all segments' boxes of which Slicer makes surfaces in a few hundredths of a second."""
+
+
+def await_surfaces(node: Any) -> Awaited:
+    """The segments of ``node`` that wait for a surface; where they are small, Slicer makes them here and none waits."""
+    found = Awaited(node)
+    if not 0 < found.voxels <= AT_ONCE:
+        return found
+    create_surfaces(node)
+    return Awaited(node)
+
+
 class Awaited:
     """The segments of ``node`` that have no surface yet, as they are now.
 
@@ -39,7 +52,8 @@ class Awaited:
 
     def __init__(self, node: Any) -> None:
         know_surfaces()
-        self._scene, self._node, self._known = node.GetScene(), node, {}
+        self._scene, self._node = node.GetScene(), node
+        self._known: dict[str, tuple[Any, ...]] = {}
         segmentation = node.GetSegmentation()
         for name in segmentation.GetSegmentIDs():
             segment = segmentation.GetSegment(name)
@@ -50,6 +64,11 @@ class Awaited:
     def names(self) -> tuple[str, ...]:
         """The IDs of these segments."""
         return tuple(self._known)
+
+    @property
+    def voxels(self) -> int:
+        """How many voxels their boxes have in all; a layer that segments share counts for each."""
+        return sum(0 if image is None else image.GetNumberOfPoints() for image, *_ in self._known.values())
 
     def put(self, name: str, mesh: Mesh) -> bool:
         """Give the segment ``name`` its surface; False where it is not there any more, or is another by now."""
