@@ -27,7 +27,7 @@ from pydicom.uid import (
 
 from slicermedai.deid.pixels.edited import edited
 from slicermedai.deid.pixels.fill import fill, fill_all
-from slicermedai.deid.pixels.frames import FileFrames
+from slicermedai.deid.pixels.frames import FileFrames, pictures
 from slicermedai.deid.pixels.jpeg_boxes import filled_in_jpeg
 from slicermedai.deid.pixels.kinds import PixelReplacement, TextBox, TextClass
 from slicermedai.errors import UnsupportedImageError
@@ -228,3 +228,21 @@ def test_ybr_full_stays_ybr_full_in_its_syntax_with_its_very_samples(syntax: UID
     after = next(FileFrames.open(path).decoded(raw=True))
     np.testing.assert_array_equal(after[~INSIDE], samples[~INSIDE])
     assert len(np.unique(after[BOXES[0].area].reshape(-1, 3), axis=0)) == 1
+
+
+@pytest.mark.parametrize("step", [1, 16, 257])
+def test_text_is_seen_though_a_palette_or_colours_use_the_low_bits_alone(step: int, tmp_path: Path) -> None:
+    letters = written_on(np.full(SHAPE, 10, np.uint8), [NAME], ink=60)
+    path = a_file(tmp_path / "image.dcm", letters, syntax=ExplicitVRLittleEndian, SOPClassUID=US_CLIP)
+    dataset = dcmread(path)
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    for colour in range(3):
+        dataset.add_new(0x00281101 + colour, "US", [256, 0, 16])
+        dataset.add_new(0x00281201 + colour, "OW", (np.arange(256) * step).astype("<u2").tobytes())
+    dataset.save_as(path)
+    frame = next(FileFrames.open(path).frames())
+    deep = np.stack([letters.astype(np.uint16) * step] * 3, -1)
+    for colours in (frame, deep):
+        (picture,) = pictures(colours, dataset)
+        assert picture[letters == 60].min() > 200
+        assert picture[letters == 10].max() < 60

@@ -106,8 +106,7 @@ class FileFrames:
     def _coloured(self, frame: Frame) -> Frame:
         if "PALETTE" not in str(self.dataset.get("PhotometricInterpretation") or ""):
             return frame
-        coloured = apply_color_lut(frame, self.dataset)
-        return (coloured >> 8).astype(np.uint8) if coloured.dtype == np.uint16 else coloured
+        return apply_color_lut(frame, self.dataset)
 
 
 def has_pixels(path: Path) -> bool:
@@ -148,11 +147,18 @@ def pictures(frame: Frame, dataset: Dataset) -> list[Picture]:
 
 
 def _of_colour(frame: Frame) -> list[Picture]:
-    shown = frame[..., :3] if frame.dtype == np.uint8 else (frame[..., :3] >> 8).astype(np.uint8)
+    shown = eight_bits(frame[..., :3])
     luma = (shown.astype(np.float32) @ _LUMA + 0.5).astype(np.uint8)
     top, bottom = shown.max(axis=2), shown.min(axis=2)
     coloured = float(((top - bottom) > 48).mean()) > _KEEP
     return [full_range(luma), full_range(top)] if coloured else [full_range(luma)]
+
+
+def eight_bits(frame: Frame) -> NDArray[np.uint8]:
+    """Colours in 8 bits. Deeper ones by the largest of them: palettes and samples may use the low bits alone."""
+    if frame.dtype == np.uint8:
+        return frame
+    return np.asarray(frame.astype(np.float32) * (255 / max(int(frame.max(initial=0)), 1)), dtype=np.uint8)
 
 
 def full_range(picture: Picture) -> Picture:
