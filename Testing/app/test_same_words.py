@@ -136,3 +136,58 @@ def test_every_light_has_a_picture_and_the_neutral_one_no_hue() -> None:
         f"Light-{one}" for one in (*review_words.LIGHTS, "none")
     }
     assert hue(*main_color(ICONS / "Light-none.png"))[1] < 0.25
+
+
+STATES = [one.value for one in State]
+WHITE = (1.0, 1.0, 1.0)
+
+
+def contrast(first: tuple[float, float, float], second: tuple[float, float, float]) -> float:
+    """Of two colours, as WCAG 2.2 reckons it."""
+
+    def luminance(color: tuple[float, float, float]) -> float:
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in color]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    low, high = sorted(map(luminance, (first, second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def shape_of(icon: Path) -> np.ndarray:
+    """Where a state's picture is white: its sign, without its colour."""
+    with Image.open(icon) as picture:
+        pixels = np.asarray(picture.convert("RGBA"), dtype=np.float64) / 255
+    return (pixels[..., :3].min(axis=2) > 0.8) & (pixels[..., 3] > 0.5)
+
+
+def test_every_state_has_one_picture_in_queue_preview_cohort_and_outbox() -> None:
+    from slicermedai.app import batch_words, report_words, run_words
+    from slicermedai.app.batch_state import CaseShown, StudyShown
+    from slicermedai.app.report_state import DeliveryShown
+    from slicermedai.app.state import QueueRow
+
+    assert {path.stem for path in ICONS.glob("State-*.png")} == {f"State-{one}" for one in (*STATES, "cancelled")}
+    for state in STATES:
+        (run,) = run_words.queue_rows([QueueRow(number=1, image="a", title="b", state=state)])
+        (study,) = batch_words.study_rows([StudyShown(number=1, patient="a", date="", state=state, reason="")])
+        (case,) = batch_words.case_rows([CaseShown(name="0001", patient="a", date="", state=state)])
+        assert {(cell, cell.mark) for cell in (run[2], study[3], case[3])} == {
+            (words.state_text(state), f"State-{state}")
+        }
+    sent = {
+        state: report_words.outbox_rows([DeliveryShown(uid="1", state=state, object="", destination="", tries=1)])[0][0]
+        for state in ("queued", "sending", "sent", "proved", "refused", "failed")
+    }
+    assert {state: cell.mark[6:] for state, cell in sent.items()} == {
+        **{"queued": "waiting", "sending": "running", "sent": "running", "proved": "done"},
+        **{"refused": "refused", "failed": "failed"},
+    }
+
+
+def test_pictures_of_states_differ_without_colour_and_are_seen_on_light_and_dark() -> None:
+    paths = sorted(ICONS.glob("State-*.png"))
+    shapes = [shape_of(path) for path in paths]
+    for index, one in enumerate(shapes):
+        assert all((one ^ other).sum() > 30 for other in shapes[:index]), paths[index].name
+        assert contrast(main_color(paths[index]), WHITE) > 4.5
+        assert one[1, 4:-4].mean() > 0.5, "a light rim, for dark ground"

@@ -94,6 +94,31 @@ def test_everything_is_readable(
     module.close()
 
 
+def lines_shown(harness: Harness, name: str, points: int) -> dict[str, int]:
+    """How many rows of each table, and lines of each tree and text, are in sight, with a font of that size."""
+    assert fonts.use_readable_font(points)
+    module, panel = opened(harness, name)
+    found = {}
+    for widget in panel.findChildren(QtWidgets.QAbstractScrollArea):
+        if widget.objectName().startswith("qt_") or not widget.objectName():
+            continue
+        row = widget.fontMetrics().height()
+        if isinstance(widget, QtWidgets.QTableView):
+            row = widget.verticalHeader().defaultSectionSize()
+        found[widget.objectName()] = widget.viewport().height() // row
+    module.close()
+    return found
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_tables_show_as_many_rows_of_large_text(
+    harness: Harness, places: Path, own_home: None, looks: None, name: str
+) -> None:
+    usual, large = (lines_shown(harness, name, points) for points in (POINTS, 2 * POINTS))
+    assert usual
+    assert {one: (count, large[one]) for one, count in usual.items() if large[one] < count} == {}
+
+
 def test_text_without_room_and_text_without_contrast_are_found(
     harness: Harness, places: Path, own_home: None, looks: None
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from slicermedai.app.batch_rules import sentence
 from slicermedai.app.batch_state import CaseShown, CohortShown, SeriesShown, StudyShown
-from slicermedai.app.words import Translate, state_text, time_left, untranslated
+from slicermedai.app.words import Translate, as_sentence, state_cell, state_text, time_left, untranslated
 from slicermedai.batch.rules import Rule, SeriesRules
 from slicermedai.domain.bundle import BundleRef
 
@@ -65,7 +65,7 @@ def study_columns(tr: Translate = untranslated) -> list[str]:
 
 def study_rows(studies: Sequence[StudyShown], tr: Translate = untranslated) -> list[tuple[str, ...]]:
     """The studies of the preview: what is run of each, or why nothing is."""
-    texts = {state: state_text(state, tr) for state in {one.state for one in studies}}
+    texts = {state: state_cell(state, tr) for state in {one.state for one in studies}}
     return [(str(one.number), one.patient, one.date, texts[one.state], _taken(one)) for one in studies]
 
 
@@ -107,7 +107,7 @@ def case_columns(tr: Translate = untranslated) -> list[str]:
 
 def case_rows(cases: Sequence[CaseShown], tr: Translate = untranslated) -> list[tuple[str, ...]]:
     """Where each case stands."""
-    texts, series = {state: state_text(state, tr) for state in {one.state for one in cases}}, tr("the series")
+    texts, series = {state: state_cell(state, tr) for state in {one.state for one in cases}}, tr("the series")
     return [
         (
             *(one.name, one.patient, one.date, texts[one.state]),
@@ -140,7 +140,7 @@ def model_text(bundle: BundleRef | None, tr: Translate = untranslated) -> str:
         return tr("Each rule names its model.")
     licence = tr("Licence: {name}.").format(name=bundle.licence) if bundle.licence else tr("Licence: not stated.")
     demonstration = tr("Demonstration weights: not for patients.") if bundle.demonstration else ""
-    return " ".join(filter(None, [bundle.intended_use, licence, demonstration]))
+    return " ".join(filter(None, [as_sentence(bundle.intended_use), licence, demonstration]))
 
 
 def cohort_text(cohort: CohortShown | None, tr: Translate = untranslated) -> str:

@@ -16,7 +16,7 @@ from slicermedai.app.report_state import (
     ResultShown,
     Written,
 )
-from slicermedai.app.words import Translate, confidence_text, decision_text, untranslated
+from slicermedai.app.words import Translate, confidence_text, decision_text, state_cell, untranslated
 from slicermedai.app.words import time_left as known_time_left
 from slicermedai.domain.result import Decision, Status
 from slicermedai.domain.study import Identity
@@ -242,6 +242,10 @@ def outbox_rows(found: Sequence[DeliveryShown], tr: Translate = untranslated) ->
     return [(_delivery_text(one, tr), one.object, one.destination, str(one.tries), one.reason) for one in found]
 
 
+_AS_A_RUN = {"queued": "waiting", "sending": "running", "sent": "running", "proved": "done"}
+"""A delivery's state by the state of a run that has the same picture."""
+
+
 def _delivery_text(one: DeliveryShown, tr: Translate) -> str:
     known = {
         "queued": tr("waiting"),
@@ -252,7 +256,9 @@ def _delivery_text(one: DeliveryShown, tr: Translate) -> str:
         "failed": tr("set aside"),
     }
     told = known.get(one.state, one.state)
-    return tr("{state}, next try in {seconds} s").format(state=told, seconds=round(one.wait)) if one.wait else told
+    if one.wait:
+        told = tr("{state}, next try in {seconds} s").format(state=told, seconds=round(one.wait))
+    return state_cell(_AS_A_RUN.get(one.state, one.state), tr, told)
 
 
 def peer_text(peer: PeerShown, tr: Translate = untranslated) -> str:

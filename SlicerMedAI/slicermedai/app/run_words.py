@@ -8,7 +8,7 @@ from typing import Any
 from slicermedai.app.run_inputs import doubled, missing, strangers
 from slicermedai.app.run_options import SAMPLES, SampleWays
 from slicermedai.app.state import InputRow, QueueRow
-from slicermedai.app.words import Translate, state_text, untranslated
+from slicermedai.app.words import Translate, state_cell, untranslated
 from slicermedai.domain.estimate import Estimate, Span, rounded
 
 
@@ -168,7 +168,7 @@ def queue_columns(tr: Translate = untranslated) -> list[str]:
 def queue_rows(rows: Sequence[QueueRow], tr: Translate = untranslated) -> list[tuple[str, ...]]:
     """The runs, in their order."""
     return [
-        (one.image, one.title, state_text(one.state, tr), "" if one.seconds is None else f"{one.seconds:.0f}", one.why)
+        (one.image, one.title, state_cell(one.state, tr), "" if one.seconds is None else f"{one.seconds:.0f}", one.why)
         for one in rows
     ]
 

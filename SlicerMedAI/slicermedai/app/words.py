@@ -16,6 +16,7 @@ from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.result import AnalysisResult, Decision, Status
 from slicermedai.errors import MedAIError
+from slicermedai.scene.items import Marked
 
 Translate = Callable[[str], str]
 
@@ -135,6 +136,11 @@ def state_text(state: str, tr: Translate = untranslated) -> str:
     return known.get(state, state)
 
 
+def state_cell(state: str, tr: Translate = untranslated, text: str = "") -> str:
+    """The state in a table, with its picture; ``text`` in place of its word, where a table says more."""
+    return Marked(text or state_text(state, tr), f"State-{state}")
+
+
 def stage_text(stage: str, tr: Translate = untranslated) -> str:
     """What the worker is doing, in words; a stage without words comes as it is."""
     known = {
@@ -180,13 +186,19 @@ def describe(bundle: BundleRef, tr: Translate = untranslated) -> str:
     How far its scores can be believed is :func:`slicermedai.app.run_words.trust_text`.
     """
     licence = tr("Licence: {name}.").format(name=bundle.licence) if bundle.licence else tr("Licence: not stated.")
-    parts = [bundle.intended_use, _scope_text(bundle, tr), licence]
+    parts = [as_sentence(bundle.intended_use), _scope_text(bundle, tr), licence]
     if bundle.demonstration:
         parts.append(tr("Demonstration weights: not for patients."))
     if bundle.consent:
         parts.append(tr("Consent to run its code: {text}.").format(text=bundle.consent))
     parts.append(tr("Weights SHA-256: {start}…").format(start=bundle.weights_sha256[:16]))
     return " ".join(part for part in parts if part)
+
+
+def as_sentence(text: str) -> str:
+    """What a model's author wrote, with a full stop where it has no end: more is said behind it."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
 
 
 def _scope_text(bundle: BundleRef, tr: Translate) -> str:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+_ICONS = Path(__file__).resolve().parents[2] / "Resources" / "Icons"
 _SHORT = 20
 """Characters that fit into a column whatever they are."""
 _WIDEST = 170
-"""Pixels of a column of a table; longer texts are in the tool tip."""
+"""Pixels of a column of a table where a line is as high as usual; longer texts are in the tool tip."""
+_LINE = 15
+"""Pixels of a line of text of the usual size, for which the heights in the forms were chosen."""
+_NO_LIMIT = 16777215
+"""Qt's height of what may be as high as it likes."""
 _INDENT = 22
 """Pixels from the left edge to where a tick box's text begins."""
+
+
+class Marked(str):
+    """A text of a table with a picture in front of it: that of the file ``mark`` in the modules' folder of icons."""
+
+    mark: str
+
+    def __new__(cls, text: str, mark: str) -> Marked:
+        """The text, which is equal to itself without the picture."""
+        made = super().__new__(cls, text)
+        made.mark = mark
+        return made
 
 
 class Branch(Protocol):
@@ -43,7 +61,9 @@ def set_row(table: Any, row: int, values: Sequence[str]) -> None:
     import qt
 
     for column, value in enumerate(values):
-        item = qt.QTableWidgetItem(value)
+        item = qt.QTableWidgetItem(str(value))
+        if isinstance(value, Marked) and (_ICONS / f"{value.mark}.png").is_file():
+            item.setIcon(qt.QIcon(str(_ICONS / f"{value.mark}.png")))
         if len(value) > _SHORT:
             item.setToolTip(value)
         table.setItem(row, column, item)
@@ -52,8 +72,28 @@ def set_row(table: Any, row: int, values: Sequence[str]) -> None:
 def fit_columns(table: Any) -> None:
     """Make the columns of a ``QTableWidget`` as wide as what is in them, up to a bound."""
     table.resizeColumnsToContents()
+    widest = round(_WIDEST * larger(table))
     for column in range(table.columnCount):
-        table.setColumnWidth(column, min(table.columnWidth(column), _WIDEST))
+        table.setColumnWidth(column, min(table.columnWidth(column), widest))
+
+
+def larger(widget: Any) -> float:
+    """How many times as high as usual a line of text of ``widget`` is; 1 at least."""
+    return max(1.0, float(widget.fontMetrics().height()) / _LINE)
+
+
+def fit_heights(panel: Any, kinds: Sequence[str]) -> None:
+    """Where the font is large, let widgets of these classes in ``panel`` grow with it: their heights are in pixels."""
+    import slicer
+
+    for widget in (one for kind in kinds for one in slicer.util.findChildren(panel, className=kind)):
+        times = larger(widget)
+        if times == 1:
+            continue
+        least, most = widget.minimumHeight, widget.maximumHeight
+        if most < _NO_LIMIT:
+            widget.setMaximumHeight(math.ceil(most * times))
+        widget.setMinimumHeight(math.ceil((least or min(widget.sizeHint.height(), most)) * times))
 
 
 def set_icons(table: Any, column: int, pictures: Sequence[Path]) -> None:

@@ -20,7 +20,10 @@ from typing import Any
 import qt
 import slicer
 
+from slicermedai.scene.items import fit_heights
+
 POLL_MILLISECONDS = 100
+_OF_SET_HEIGHT = ("QTableWidget", "QTreeWidget", "QPlainTextEdit")
 
 
 class Lifecycle:
@@ -77,6 +80,7 @@ class Lifecycle:
         super().setup()  # type: ignore[misc]  # Slicer's widget is the next class
         uiWidget = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
         self.layout.addWidget(uiWidget)
+        fit_heights(uiWidget, _OF_SET_HEIGHT)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = self.makeLogic()
