@@ -19,6 +19,8 @@ MODULES = Path("lib") / "Slicer-5.12" / "qt-scripted-modules"
 DESCRIPTION = Path("share") / "Slicer-5.12" / "MedAI-description.txt"
 OURS = ("SlicerMedAI", "Resources", "CMakeLists.txt", "LICENSE", "README.md", "Testing/CMakeLists.txt")
 """What the build reads of a checkout."""
+INSTALLED = ("SlicerMedAI/", "Resources/Docs/", "Resources/Screenshots/", "Resources/Models/")
+"""What of a checkout is installed, but for the lists of CMake."""
 
 
 def tool(name: str) -> str | None:
@@ -45,20 +47,26 @@ def install(source: Path, folder: Path) -> Path:
 
 
 def checkout_of(modules: Path, folder: Path) -> Path:
-    """A checkout whose modules and library are the installed ones, so that the same tests run on them."""
-    for name in ("Testing", "Scripts"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(modules, folder / "SlicerMedAI")
-    shutil.copytree(modules / "Resources", folder / "Resources")
-    for name in (
-        "pyproject.toml",
-        "README.md",
-        "CHANGELOG.md",
-        "LICENSE",
-        "CMakeLists.txt",
-        "SlicerMedAI/CMakeLists.txt",
-    ):
-        shutil.copyfile(ROOT / name, folder / name)
+    """A checkout whose modules, library and pages are the installed ones, so that the same tests run on them.
+
+    All else is of this checkout, as git lists it; git lists the new one too, for tests that ask it.
+
+    :raises subprocess.CalledProcessError: this is no checkout of git
+    """
+    for name in filter(None, _git(ROOT, "ls-files", "-z").split("\0")):
+        if not name.startswith(INSTALLED) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    left = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(modules, folder / "SlicerMedAI", dirs_exist_ok=True, ignore=left)
+    shutil.copytree(modules / "Resources", folder / "Resources", dirs_exist_ok=True, ignore=left)
+    shutil.copyfile(ROOT / "SlicerMedAI" / "CMakeLists.txt", folder / "SlicerMedAI" / "CMakeLists.txt")
+    for pages in ("Docs", "Screenshots", "Models"):  # they are installed beside the modules' own
+        shutil.rmtree(folder / "SlicerMedAI" / "Resources" / pages)
+    for own in (ROOT / "SlicerMedAI" / "Resources").iterdir():
+        shutil.rmtree(folder / "Resources" / own.name) if own.is_dir() else (folder / "Resources" / own.name).unlink()
+    _git(folder, "init", "--quiet")
+    _git(folder, "add", "--all")
     return folder
 
 
@@ -67,12 +75,16 @@ def environment(*paths: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def run_tests(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """pytest in that checkout; the data of this one are used."""
+def run_tests(checkout: Path, *arguments: str, shown: bool = False) -> subprocess.CompletedProcess[str]:
+    """pytest in that checkout; the data of this one are used. What it says is kept, or where ``shown``, passed on."""
     data = os.environ.get("SLICERMEDAI_TEST_DATA", str(ROOT / ".data"))
     variables = {**environment(checkout / "SlicerMedAI", checkout), "SLICERMEDAI_TEST_DATA": data}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=checkout, env=variables, capture_output=True, text=True)
+    return subprocess.run(command, cwd=checkout, env=variables, capture_output=not shown, text=True)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def _run(*arguments: object) -> None:
@@ -86,9 +98,7 @@ def main(folder: Path, *arguments: str) -> int:
     sys.stdout.write(f"installed in {modules}\n")
     if not arguments:
         return 0
-    done = run_tests(checkout_of(modules, folder / "checkout"), *arguments)
-    sys.stdout.write(done.stdout + done.stderr)
-    return done.returncode
+    return run_tests(checkout_of(modules, folder / "checkout"), *arguments, shown=True).returncode
 
 
 if __name__ == "__main__":

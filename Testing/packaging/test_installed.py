@@ -126,10 +126,13 @@ def test_the_command_line_of_the_installed_tree_runs_a_job(installed: Path, tmp_
 
 
 def test_tests_of_the_checkout_pass_on_the_installed_tree(installed: Path, tmp_path: Path) -> None:
-    """A short choice of them; ``python -m Testing.packaging.build FOLDER Testing/modules`` runs any."""
+    """A short choice of them, on all files that git has, no more and no less; ``Scripts/test --installed`` runs all."""
     files = ["Testing/modules/test_medaimodels.py", "Testing/modules/test_every_module.py"]
     chosen = [*files, "-k", "taken_in_looked_at or self_test or access_keys"]
-    done = build.run_tests(build.checkout_of(installed, tmp_path / "checkout"), *chosen)
+    checkout = build.checkout_of(installed, tmp_path / "checkout")
+    listed = [subprocess.run(["git", "ls-files"], cwd=one, capture_output=True, check=True) for one in (ROOT, checkout)]
+    assert set(listed[0].stdout.splitlines()) == set(listed[1].stdout.splitlines())
+    done = build.run_tests(checkout, *chosen)
     assert done.returncode == 0, done.stdout[-3000:]
     passed = re.search(r"\b(\d+) passed", done.stdout)
     panels = [*(ROOT / "SlicerMedAI" / "Resources" / "UI").glob("*.ui")]

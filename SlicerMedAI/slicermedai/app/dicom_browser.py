@@ -1,7 +1,8 @@
 """What is chosen in Slicer's DICOM browser, the one of tables and the visual one. No Qt in here.
 
-Neither can be dragged from, and no module can make it so: the tables show a model of a database query whose rows are
-not flagged as draggable, the visual one paints its series by delegates, and no event filter is to be had in PythonQt.
+Neither can be dragged from into a module: the tables show a model of a database query whose rows are not flagged as
+draggable, every list of the visual one is set to ``NoDragDrop`` (CTK of 2026-08), and Slicer's DICOM module closes the
+browser when it is left, so that no other module's panel stands beside it. What was chosen there stays chosen.
 """
 
 from __future__ import annotations
