@@ -105,7 +105,7 @@ def test_the_decision_comes_first_and_a_rejected_finding_has_no_type(tmp_path: P
 @pytest.mark.parametrize(
     ("kind", "change", "sizes", "why"),
     [
-        ("solid", "", {}, "baseline, new or growing was not entered"),
+        ("solid", "", {}, "baseline, new, growing or stable was not entered"),
         ("part-solid", "baseline", {}, "needs the size of its solid component"),
     ],
 )

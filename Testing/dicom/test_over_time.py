@@ -164,6 +164,23 @@ def test_a_nifti_file_over_time_says_its_frames_and_their_distance(
     assert same_images(frames_of(series), written, tolerance=1e-3)
 
 
+@pytest.mark.parametrize("name", ["dwi.bval", "dwi.bvec", "dwi.bvals"])
+def test_a_nifti_file_of_diffusion_is_not_over_time(name: str, tmp_path: Path) -> None:
+    """Its volumes are of one body at one time, and an organ whose signal fades with b did not shrink."""
+    path = write_nifti_over_time(beating_heart(GRID, BEAT), tmp_path / "dwi.nii.gz", step=2.5, unit="sec")
+    open_over_time(path)
+    (tmp_path / name).write_text("0 500 1000 1000 1000\n", encoding="utf-8")
+    with pytest.raises(UnsupportedImageError, match=rf"{name} lies beside it: its volumes differ in diffusion"):
+        open_over_time(path)
+
+
+@pytest.mark.parametrize("unit", ["hz", "ppm", "rads"])
+def test_a_nifti_file_whose_fourth_dimension_is_a_spectrum_is_not_over_time(unit: str, tmp_path: Path) -> None:
+    path = write_nifti_over_time(beating_heart(GRID, BEAT), tmp_path / "cest.nii.gz", step=2.5, unit=unit)
+    with pytest.raises(UnsupportedImageError, match="its fourth dimension is in"):
+        open_over_time(path)
+
+
 def test_one_volume_is_not_over_time(tmp_path: Path) -> None:
     write_over_time(beating_heart(GRID, BEAT)[:1], [0.0], tmp_path / "one")
     with pytest.raises(UnsupportedImageError, match="shows one time alone"):

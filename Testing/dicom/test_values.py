@@ -152,6 +152,13 @@ def test_ct_without_an_intercept_is_not_called_hounsfield_units_and_says_so(a_ct
     assert any("Hounsfield" in said and "RescaleIntercept" in said for said in source.warnings)
 
 
+def test_hounsfield_units_in_small_letters_are_hounsfield_units(a_ct_head: Volume, write: Write) -> None:
+    files = write(a_ct_head)
+    faults.set_value(files, "RescaleType", "hu")
+    faults.set_value(files[7:8], "RescaleType", "HU")
+    assert not any("RescaleType" in said for said in open_source(files[0].parent).warnings)
+
+
 def test_ct_of_another_rescale_type_is_warned_of(a_ct_head: Volume, write: Write) -> None:
     files = write(a_ct_head)
     faults.set_value(files, "RescaleType", "US")

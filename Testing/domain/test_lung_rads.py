@@ -9,7 +9,7 @@ from slicermedai.domain.nodule import NoduleChange, NoduleType
 from slicermedai.errors import InputError
 
 SOLID, PART, NON = NoduleType.SOLID, NoduleType.PART_SOLID, NoduleType.NON_SOLID
-BASELINE, NEW, GROWING = NoduleChange.BASELINE, NoduleChange.NEW, NoduleChange.GROWING
+BASELINE, NEW, GROWING, STABLE = NoduleChange
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,9 @@ def test_each_row_of_the_table(
         (PART, NEW, 5.0, 4.5, "diameter"),
         (PART, NEW, 5.9, 3.9, "diameter"),
         (NON, GROWING, 31.0, None, "diameter"),
+        (SOLID, STABLE, 7.0, None, "change"),
+        (NON, STABLE, 7.0, None, "change"),
+        (PART, STABLE, 7.0, 3.0, "change"),
         (SOLID, BASELINE, 0.0, None, "diameter"),
         (SOLID, BASELINE, float("nan"), None, "diameter"),
     ],

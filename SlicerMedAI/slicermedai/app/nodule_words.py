@@ -24,6 +24,7 @@ def changes(tr: Translate = untranslated) -> list[tuple[str, str]]:
         (str(NoduleChange.BASELINE), tr("baseline")),
         (str(NoduleChange.NEW), tr("new")),
         (str(NoduleChange.GROWING), tr("growing")),
+        (str(NoduleChange.STABLE), tr("stable")),
     ]
 
 

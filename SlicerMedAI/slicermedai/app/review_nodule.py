@@ -71,7 +71,7 @@ class NoduleReviewing(Reviewing):
         if not kind:
             return Nodule(kind=None, change=None, person=person, time=time)
         if not change:
-            raise InputError("baseline, new or growing was not entered", attribute="change")
+            raise InputError("baseline, new, growing or stable was not entered", attribute="change")
         if kind == NoduleType.PART_SOLID and not solid_part:
             raise InputError("a part-solid nodule needs the size of its solid component", attribute="solid_part")
         return Nodule(

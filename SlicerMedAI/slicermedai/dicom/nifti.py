@@ -26,6 +26,9 @@ FloatArray = NDArray[np.float64]
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
+_NO_TIME = {32: "Hz", 40: "ppm", 48: "rad/s"}
+_DIFFUSION = (".bval", ".bvals", ".bvec", ".bvecs")
+"""What lies beside an image of diffusion by the name of its file, from dcm2niix, FSL and BIDS."""
 _HALF_TURN = 1e-7
 """Below this 1 - b2 - c2 - d2 is rounding, and the rotation a half turn (as nifti1_io.c has it)."""
 
@@ -159,21 +162,47 @@ class NiftiOverTime:
     Raises
     ------
     UnsupportedImageError
-        One time alone, or a fifth dimension; else as :func:`read_nifti`.
+        One time alone, a fifth dimension, or a fourth that is not time: diffusion (b values lie beside the file), or a
+        spectrum by its unit; else as :func:`read_nifti`.
     """
 
     def __init__(self, path: Path) -> None:
+        _check_no_diffusion(path)
         self._path, self._data = path, _bytes(path)
         self._header = _Header(self._data, path)
         self._shape = _shape_over_time(self._header, path)
         self.count = self._shape[3]
-        unit = _SECONDS.get(int(self._header.read(self._header.layout.units)[0]) & 56)
+        unit = _seconds(int(self._header.read(self._header.layout.units)[0]) & 56, path)
         step = self._header.read(self._header.layout.pixdim)[4]
         self.step = step * unit if unit is not None and math.isfinite(step) and step > 0 else None
 
     def volume(self, index: int) -> tuple[Volume, tuple[str, ...]]:
         """Frame ``index`` (from 0), and notes for people; raises as :func:`read_nifti`."""
         return _volume(self._data, self._header, self._shape, self._path, index)
+
+
+def _check_no_diffusion(path: Path) -> None:
+    stem = path.name[: path.name.lower().rindex(".nii")]
+    beside = next((path.with_name(stem + end) for end in _DIFFUSION if path.with_name(stem + end).exists()), None)
+    if beside is not None:
+        raise UnsupportedImageError(
+            f"{beside.name} lies beside it: its volumes differ in diffusion, and not in time",
+            file=path,
+            attribute="dim",
+            advice="Choose one volume of it, or a map that was made of it.",
+        )
+
+
+def _seconds(unit: int, path: Path) -> float | None:
+    """Seconds in a unit of the fourth dimension, None where none is said; raises for units of a spectrum."""
+    if unit in _NO_TIME:
+        raise UnsupportedImageError(
+            f"its fourth dimension is in {_NO_TIME[unit]}, and not in time",
+            file=path,
+            attribute="xyzt_units",
+            advice="Choose one volume of it, or a map that was made of it.",
+        )
+    return _SECONDS.get(unit)
 
 
 def _shape_over_time(header: _Header, path: Path) -> tuple[int, int, int, int]:

@@ -73,7 +73,7 @@ def _rescale_type(header: Dataset, frame: int) -> str:
     """Of CT; what is not said there is HU (C.8.2.1.1.2). Elsewhere it tells nothing that is relied upon."""
     if text_of(header, "Modality") != "CT":
         return ""
-    return str(frame_value(header, frame, "RescaleType") or "HU").strip()
+    return str(frame_value(header, frame, "RescaleType") or "HU").strip().upper()
 
 
 def no_hounsfield(header: Dataset, frame: int, array: NDArray[Any]) -> str:

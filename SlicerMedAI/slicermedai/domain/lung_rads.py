@@ -98,8 +98,16 @@ def suggest(
     if not isinstance(kind, NoduleType):
         raise InputError("the type of the nodule was not entered", attribute="kind", advice="A person has to say it.")
     if not isinstance(change, NoduleChange):
-        raise InputError("baseline, new or growing was not entered", attribute="change", advice="Compare and say it.")
+        raise InputError(
+            "baseline, new, growing or stable was not entered", attribute="change", advice="Compare and say it."
+        )
     size = _length(diameter, "diameter")
+    if change is NoduleChange.STABLE:
+        raise InputError(
+            "a stable nodule steps down from its earlier category by the time between, and not by size",
+            attribute="change",
+            advice="A reader has to.",
+        )
     if kind is NoduleType.PART_SOLID:
         return _part_solid(size, change, solid_part)
     rows = _SOLID if kind is NoduleType.SOLID else _NON_SOLID

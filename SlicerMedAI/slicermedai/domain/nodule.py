@@ -18,11 +18,13 @@ class NoduleType(Words):
 
 
 class NoduleChange(Words):
-    """Against earlier examinations. Growing: the mean diameter rose by more than 1.5 mm within 12 months."""
+    """Against earlier examinations. Growing: the mean diameter rose by more than 1.5 mm within 12 months; stable: it is
+    no new one, and did not grow."""
 
     BASELINE = "baseline"
     NEW = "new"
     GROWING = "growing"
+    STABLE = "stable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.framing import Extent, Framing, extent_of
 from slicermedai.inference.metatensor import geometry_of
+from slicermedai.inference.not_a_number import checked
 from slicermedai.inference.regions import largest_component
 from slicermedai.inference.shadow import scores_of
 
@@ -22,7 +23,7 @@ def located(
     """The extent of what ``network`` sees in the ``coarse`` image; None where it sees nothing."""
     tensor = prepare(coarse)
     with torch.inference_mode():
-        output = scores_of(network(tensor.as_tensor()[None]))[0].float().cpu()
+        output = checked(scores_of(network(tensor.as_tensor()[None])))[0].float().cpu()
     if logits:
         output = torch.sigmoid(output) if output.shape[0] == 1 else torch.softmax(output, dim=0)
     found = np.asarray(output[-1].numpy())

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from slicermedai.errors import BundleError, InputError
+from slicermedai.inference.not_a_number import checked, has_nan
 from slicermedai.inference.shadow import scores_of
 
 GOLDEN = 0.999
@@ -66,8 +67,11 @@ class Runner:
         InputError
             Not even one window fits into memory.
         BundleError
-            The network fails on the window.
+            The network fails on the window, or answers with what is no number.
         """
+        return checked(self._scores(windows))
+
+    def _scores(self, windows: torch.Tensor) -> torch.Tensor:
         try:
             return self._forward(windows)
         except (RuntimeError, MemoryError) as error:
@@ -84,12 +88,12 @@ class Runner:
             torch.cuda.empty_cache()
         if len(windows) > 1:
             self.warn(f"memory ran out on {self.device} with {len(windows)} windows at once; they went one by one")
-            return torch.cat([self(window[None]).cpu() for window in windows])
+            return torch.cat([self._scores(window[None]).cpu() for window in windows])
         if self.device != "cpu":
             self.warn(f"memory ran out on {self.device}: the run went on on the CPU, which is slower")
             self.network.to("cpu")
             self.device = "cpu"
-            return self(windows)
+            return self._scores(windows)
         raise InputError(
             f"memory ran out in a window of {'x'.join(map(str, windows.shape[2:]))} voxels",
             attribute="memory",
@@ -109,13 +113,14 @@ class Runner:
 
     def golden(self, window: torch.Tensor) -> float | None:
         """Agreement of bfloat16 with float32 on one (channels, a, b, c) window: the mean Dice of all labels in it; None
-        where it holds none, which shows nothing."""
+        where it holds none, which shows nothing, and 0 where bfloat16 gives what is no number."""
         before = self.precision
         try:
             self.precision = "float32"
             exact = _labels(self(window[None]))
             self.precision = "bfloat16"
-            return agreement(exact, _labels(self(window[None])))
+            low = self._scores(window[None])
+            return 0.0 if has_nan(low) else agreement(exact, _labels(low))
         finally:
             self.precision = before
 

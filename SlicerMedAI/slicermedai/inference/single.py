@@ -34,6 +34,7 @@ from slicermedai.inference.folds import MEAN, kind_of, load_folds
 from slicermedai.inference.fused import FoldBoxes, fused, most_asked, overlap_asked
 from slicermedai.inference.metatensor import geometry_of, grid_of
 from slicermedai.inference.network import load_network
+from slicermedai.inference.not_a_number import watch_numbers
 from slicermedai.inference.outcome import Checks, machine, manifest_of, sized, told
 from slicermedai.inference.pictures import as_wanted, is_colour, side_of
 from slicermedai.inference.runner import is_out_of_memory, refuse_probabilities
@@ -130,7 +131,9 @@ class Look:
             return [self._load(adapted, folds.file(name)) for name in self.folds]
 
     def _load(self, adapted: Adapted, weights: str) -> Any:
-        return self.load(adapted.manifest, part=NETWORK, weights=weights, device=self.device)
+        network = self.load(adapted.manifest, part=NETWORK, weights=weights, device=self.device)
+        watch_numbers(network)
+        return network
 
     def add(self, value: int, region: Box | None, score: float, *, folds: tuple[str, ...] = ()) -> None:
         """Note a region, and which folds found it; raises :class:`BundleError` for a value without a coded label."""
