@@ -47,6 +47,21 @@ def test_a_folder_is_a_name(tiny: Path, own_home: Path) -> None:
     assert registry.resolve(str(tiny)).title == "tiny@0.1"
 
 
+def test_a_folder_at_hand_does_not_stand_in_for_an_installed_model(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result would else be of another model than its name says, for whoever works in that folder."""
+    installed = write_tiny_bundle(own_home / "models" / "tiny@0.1")
+    at_hand = write_tiny_bundle(tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert registry.resolve("tiny").path == str(installed)
+    assert registry.resolve("tiny@0.1").path == str(installed)
+    for named in (f".{os.sep}tiny", f"tiny{os.sep}", str(at_hand)):
+        assert Path(registry.resolve(named).path).resolve() == at_hand.resolve()
+    write_tiny_bundle(tmp_path / "other")
+    assert Path(registry.resolve("other").path).name == "other"
+
+
 def test_what_is_resolved_was_hashed(own_home: Path) -> None:
     folder = write_tiny_bundle(own_home / "models" / "tiny@0.1")
     (folder / "models" / "model.pt").write_bytes(b"other")

@@ -74,6 +74,8 @@ def model_folders() -> list[Path]:
 def resolve(name: str, *, consent: str = "") -> BundleRef:
     """The installed bundle ``name``: "brain", "brain@1.0.2" or a bundle folder; its files are hashed.
 
+    A folder at hand that has the name of an installed bundle is meant by its path alone ("./brain").
+
     Without a version the pinned one is taken, or else the newest. ``consent`` is a person's word for a bundle that runs
     code; without it the word counts that was kept for exactly these files.
 
@@ -159,11 +161,11 @@ def _recipe(name: str) -> Recipe:
 
 
 def _find(name: str) -> Path:
-    direct = Path(name).expanduser()
-    if (direct / "configs").is_dir():
-        return direct
     wanted, _, version = name.partition("@")
     fitting = [folder for folder in _installed() if _fits(folder.name, wanted, version)]
+    direct = Path(name).expanduser()
+    if not fitting and (direct / "configs").is_dir():
+        return direct
     if not fitting:
         raise UnknownBundleError(
             f"{name!r} is not installed", attribute="bundle", advice=_what_to_type(wanted, version)
