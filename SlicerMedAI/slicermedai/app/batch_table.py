@@ -62,12 +62,13 @@ class GrowingTable:
             self.changed.emit(self)
 
     def _write_some(self) -> None:
+        begins = self._next == 0
         until, blocked = time.monotonic() + _SLICE, self.table.blockSignals(True)
         while self.busy and time.monotonic() < until:
             self._write(self._next, self._wanted[self._next])
             self._next += 1
-        if not self._fits:
-            self._fits = True
+        if not self._fits and (begins or not self.busy):  # the first rows alone do not tell how wide the others are
+            self._fits = not self.busy
             fit_columns(self.table)
         self.table.blockSignals(blocked)
 
