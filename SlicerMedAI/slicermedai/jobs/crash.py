@@ -21,6 +21,8 @@ _REASONS = {
 }
 _WINDOWS_REASONS = {0xC0000005: "access violation in native code", 0xC0000017: "memory ran out"}
 _MEMORY = ("MemoryError", "OutOfMemoryError", "SIGKILL", "memory ran out")
+_NO_ROOM = ("failed to map segment", "cannot allocate memory")
+"""What the system's loader says of a library that memory has no room for."""
 _LESS_MEMORY = "Close other programs, run it on another device, or use a machine with more memory."
 _REPORT = "The study was not changed. Please report this line."
 _INSTALL = "Press Install in the module MedAI, or call: slicermedai packages install."
@@ -55,6 +57,8 @@ def from_exception(error: BaseException) -> WorkerCrashed:
     name, lacking = type(error).__name__, _lacking(error)
     if lacking:
         return WorkerCrashed(f"the package {lacking} is not installed", advice=_INSTALL)
+    if isinstance(error, ImportError) and any(words in str(error).lower() for words in _NO_ROOM):
+        return WorkerCrashed(f"memory ran out while a library was loaded ({place_of(error)})", advice=_LESS_MEMORY)
     return WorkerCrashed(
         f"the worker failed with {place_of(error)}",
         advice=_LESS_MEMORY if name in _MEMORY else _REPORT,
