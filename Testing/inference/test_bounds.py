@@ -12,7 +12,7 @@ from monai.networks.nets import UNet
 
 from slicermedai.bundles.registry import resolve
 from slicermedai.errors import BundleError, InputError
-from slicermedai.inference import budget, runner
+from slicermedai.inference import budget, free_memory, runner
 from slicermedai.inference.adapter.inferer import Inferer
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.collect import Collector, Wanted
@@ -85,13 +85,13 @@ def test_memory_that_is_not_there_is_noticed_before_the_network_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_zoo_bundle(tmp_path / "zoo@0.1", "plain")
-    monkeypatch.setattr(budget, "available", lambda: 1e8)
+    monkeypatch.setattr(free_memory, "available", lambda: 1e8)
     with pytest.raises(InputError, match=r"0\.1 GB of memory are free"):
         predict(resolve(str(tmp_path / "zoo@0.1")), body_on(AXIAL)[0])
 
 
 def test_what_this_process_may_take_is_known() -> None:
-    assert 1e8 < budget.available() < 1e14
+    assert 1e8 < free_memory.available() < 1e14
 
 
 def test_when_memory_runs_out_windows_go_one_by_one_and_that_is_said() -> None:

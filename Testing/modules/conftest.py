@@ -14,6 +14,7 @@ pytest.importorskip("slicer", reason="absent: slicer-core")
 
 from Testing.Harness import Harness
 from Testing.modules.opening import entered
+from Testing.recorded.player import Player
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 
@@ -32,6 +33,14 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(user))
     monkeypatch.setenv("USERPROFILE", str(user))
     return user / "Documents"
+
+
+@pytest.fixture
+def player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
+    """Children that answer what they are asked as they once did; runs are real until the test has them played."""
+    made = Player(tmp_path / "player")
+    made.begin(monkeypatch)
+    return made
 
 
 @pytest.fixture

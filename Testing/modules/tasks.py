@@ -30,6 +30,8 @@ from Testing.inference.conftest import body_on
 from Testing.inference.prompt_bundle import write_prompt_bundle
 from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.keyboard import Keyboard
+from Testing.recorded.left import leave
+from Testing.recorded.player import Player
 
 LONG = 120_000
 SPACE, DOWN, HOME = Qt.Key.Key_Space, Qt.Key.Key_Down, Qt.Key.Key_Home
@@ -75,6 +77,9 @@ class Task:
         """The whole task by keys alone."""
         raise NotImplementedError
 
+    def play(self, player: Player) -> None:
+        """Have children played that are not what the keys are tried on; by default questions before a run alone."""
+
     @property
     def documents(self) -> Path:
         """The person's."""
@@ -109,8 +114,13 @@ class Analyse(Task):
         from slicermedai.scene.volumes import volume_to_node
 
         write_tiny_bundle(self.folder / "home" / "models" / "tiny@0.1")
-        head, _ = head_phantom(covering("SPL", spacing=(8.0, 8.0, 8.0)))
-        volume_to_node(head, slicer.mrmlScene)
+        self.head, truth = head_phantom(covering("SPL", spacing=(8.0, 8.0, 8.0)))
+        self.brain = truth["brain"]
+        volume_to_node(self.head, slicer.mrmlScene)
+
+    def play(self, player: Player) -> None:
+        """What the model finds is looked at by other tests."""
+        player.play("tiny", leaves=leave(self.folder / "left", self.head, self.brain), when={"bundle": "tiny@0.1"})
 
     def prepare(self, module: Any) -> None:
         import slicer

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
@@ -19,13 +20,18 @@ from slicermedai.app.installing import InstallStep
 from slicermedai.app.state import Phase, RunState
 from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.codes import ANATOMY, BRAIN
-from Testing.app.reviews import a_head, a_run
+from Testing.app import reviews
 from Testing.fixtures.grids import covering
 from Testing.fixtures.phantoms import head_phantom
 from Testing.fixtures.series_writer import write_series
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
+from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.opening import at_rest
+from Testing.modules.tasks import children as started
+from Testing.modules.tasks import lives
+from Testing.recorded.left import leave
+from Testing.recorded.player import TRUST, Player
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 LONG = 120_000
@@ -39,11 +45,23 @@ def a_bundle(name: str) -> BundleRef:
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def children(player: Player) -> Player:
+    """Of all children those that run a model are real ones."""
+    return player
+
+
+@cache
+def a_head(spacing: float) -> tuple[Volume, Any]:
+    """A generated head of voxels of ``spacing`` mm, and its brain."""
+    volume, truth = head_phantom(covering("SPL", spacing=(spacing, spacing, spacing)))
+    return replace(volume, name="T1 head"), truth["brain"]
+
+
 @pytest.fixture
 def head() -> Volume:
-    """A generated head of 2 mm."""
-    volume, _ = head_phantom(covering("SPL", spacing=(2.0, 2.0, 2.0)))
-    return replace(volume, name="T1 head")
+    """A generated head of 8 mm."""
+    return a_head(8.0)[0]
 
 
 @pytest.fixture
@@ -54,6 +72,24 @@ def head_node(medai: Any, head: Volume) -> Any:
     from slicermedai.scene.volumes import volume_to_node
 
     return volume_to_node(head, slicer.mrmlScene)
+
+
+@pytest.fixture
+def fine_head(medai: Any) -> Any:
+    """A head of 2 mm, loaded into the scene."""
+    import slicer
+
+    from slicermedai.scene.volumes import volume_to_node
+
+    return volume_to_node(a_head(2.0)[0], slicer.mrmlScene)
+
+
+@pytest.fixture
+def tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A home of the test's own, with a model of one convolution; its title."""
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    write_tiny_bundle(tmp_path / "home" / "models" / "tiny@0.1")
+    return "tiny@0.1"
 
 
 @pytest.fixture
@@ -69,8 +105,11 @@ def test_without_a_model_it_opens_explains_and_offers_to_install(no_model: None,
     assert "not a medical device" in ui.noticeLabel.text.lower()
 
 
-def test_a_model_and_a_volume_make_it_ready(brain_model: None, harness: Harness, medai: Any, head_node: Any) -> None:
+def test_a_model_and_a_volume_make_it_ready(
+    brain_model: None, harness: Harness, medai: Any, head_node: Any, children: Player
+) -> None:
     ui = medai.widget.ui
+    children.answers_itself(TRUST)
     ui.volumeSelector.setCurrentNode(head_node)
     assert ui.runButton.enabled
     assert ui.messageLabel.text == "Ready."
@@ -88,14 +127,14 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     brain_model: None,
     harness: Harness,
     medai: Any,
-    head_node: Any,
+    fine_head: Any,
     tmp_path: Path,
     keep_screenshot: Callable[[Path, str], None],
 ) -> None:
     import slicer
 
     ui = medai.widget.ui
-    ui.volumeSelector.setCurrentNode(head_node)
+    ui.volumeSelector.setCurrentNode(fine_head)
     presenter = medai.widget.logic.presenter
     stages, stalls = list[str](), list[float]()
 
@@ -135,7 +174,7 @@ def test_the_next_step_opens_this_runs_result(
     import slicer
 
     later = harness.load_module(MODULE.with_name(f"{next_module}.py"))
-    run = a_run(tmp_path / "run", a_head())
+    run = reviews.a_run(tmp_path / "run", reviews.a_head())
     presenter = medai.widget.logic.presenter
     presenter._set(phase=Phase.DONE, folder=run)
     harness.click(getattr(medai.widget.ui, f"{button}Button"))
@@ -212,7 +251,7 @@ def test_no_two_widgets_have_the_same_access_key() -> None:
 
 
 def test_a_pseudonymous_result_is_shown_without_the_identified_node(
-    brain_model: None, harness: Harness, medai: Any, head_node: Any, tmp_path: Path
+    tiny_model: str, harness: Harness, medai: Any, head_node: Any, tmp_path: Path
 ) -> None:
     import slicer
 
@@ -247,9 +286,11 @@ def test_cancelling_stops_within_two_seconds_and_leaves_nothing(
     ui.volumeSelector.setCurrentNode(head_node)
     harness.click(ui.runButton)
     assert harness.wait_until(lambda: presenter.state.stage not in ("start", ""), LONG)
+    begun = started()
     harness.click(ui.cancelButton)
     assert harness.wait_until(lambda: at_rest(medai), 2000)
     assert presenter.state.phase.value == "cancelled"
+    assert begun and not any(map(lives, begun))
     assert list(places.iterdir()) == []
     assert ui.runButton.enabled
 
@@ -315,11 +356,14 @@ class Database:
 
 
 @pytest.fixture
-def database(harness: Harness, head: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+def database(
+    harness: Harness, head: Volume, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Database:
     """Two image series, one without a modality, and results that are no images."""
     import slicer
 
-    files = write_series(replace(head, name="T1"), tmp_path / "series")
+    files = sorted((tmp_path_factory.getbasetemp() / "one series").glob("*.dcm"))
+    files = files or write_series(replace(head, name="T1"), tmp_path_factory.getbasetemp() / "one series")
     made = Database({"1.1": "MR", "1.2": "SEG", "1.3": "SR", "1.4": "CT", "1.5": "RTSTRUCT", "1.6": ""}, files)
     monkeypatch.setattr(slicer, "dicomDatabase", made)
     return made
@@ -485,7 +529,7 @@ def test_what_is_missing_is_named_although_there_is_a_model(
     noted = installer("")
     ui = medai.widget.ui
     assert ui.installButton.visible
-    assert ui.installButton.text == "Install torch>=2.8, monai>=1.6.1, PyYAML>=6.0 and 3 more"
+    assert ui.installButton.text == "Install torch>=2.8, torchvision>=0.23, monai>=1.6.1 and 5 more"
     assert "torch>=2.8" in ui.messageLabel.text
     harness.dialogs.answer("ok")
     harness.click(ui.installButton)
@@ -602,9 +646,13 @@ def sample_data(monkeypatch: pytest.MonkeyPatch, head: Volume) -> list[str]:
     return asked
 
 
-def test_the_modules_self_test_passes_on_the_stand_in(brain_model: None, medai: Any, sample_data: list[str]) -> None:
+def test_the_modules_self_test_passes_on_the_stand_in(
+    brain_model: None, medai: Any, sample_data: list[str], children: Player, tmp_path: Path
+) -> None:
+    children.play("tiny", leaves=leave(tmp_path / "left", *a_head(8.0)), when={"bundle": "brain"})
     medai.module.runTest()
     assert sample_data == ["MRHead"]
+    assert [job["bundle"].partition("@")[0] for job in children.jobs] == ["brain"]
 
 
 def test_the_modules_self_test_does_not_wait_for_ever(

@@ -11,17 +11,16 @@ import pytest
 from slicermedai.app import estimates
 from slicermedai.app.state import Phase
 from slicermedai.domain.result import AnalysisResult
-from Testing.fixtures.beating import Beat, beating_heart
-from Testing.fixtures.grids import AXIAL, covering
+from Testing.fixtures.beating import beating_heart
 from Testing.fixtures.series_writer import SeriesSpec, write_series
-from Testing.fixtures.timed_writer import write_over_time
 from Testing.Harness import Harness
 from Testing.modules.conftest import MODULE
 from Testing.modules.opening import at_rest
+from Testing.modules.tasks import children, lives
 from Testing.over_time.heart_bundle import write_heart_bundle
+from Testing.recorded.player import Player
+from Testing.recorded.real import BEAT, HEART, write_cine
 
-GRID = covering(AXIAL, spacing=(8.0, 5.0, 5.0), extent=(140.0, 140.0, 140.0))
-BEAT = Beat(frames=3)
 LONG = 120_000
 TOLD = "This is a series over time: 3 frames over time (MR, by TriggerTime, "
 
@@ -29,12 +28,13 @@ TOLD = "This is a series over time: 3 frames over time (MR, by TriggerTime, "
 @pytest.fixture
 def cine(tmp_path: Path) -> Path:
     """A folder with one generated cine series."""
-    write_over_time(beating_heart(GRID, BEAT), BEAT.times, tmp_path / "cine", interval=BEAT.interval, by_slice=True)
-    return tmp_path / "cine"
+    return write_cine(tmp_path / "cine")
 
 
 @pytest.fixture
-def panel(harness: Harness, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def panel(
+    harness: Harness, places: Path, player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
     """The module, loaded and entered, with a model of the heart."""
     monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(estimates, "PAUSE", 0.05)
@@ -106,16 +106,19 @@ def test_every_frame_is_run_and_the_frame_that_stands_for_them_is_in_the_scene_w
 
 
 def test_a_run_over_time_is_cancelled_and_leaves_nothing(
-    harness: Harness, panel: Any, cine: Path, places: Path
+    harness: Harness, panel: Any, cine: Path, places: Path, player: Player, tmp_path: Path
 ) -> None:
+    player.play("heart", leaves=tmp_path / "nothing", when={"source": str(cine), "over_time": True}, hold=0.1)
     presenter = panel.widget.logic.presenter
     choose(harness, panel, cine)
     tick(harness, panel)
     harness.click(panel.widget.ui.runButton)
     assert harness.wait_until(lambda: presenter.state.progress > 0.1, LONG)
+    begun = children()
     harness.click(panel.widget.ui.cancelButton)
-    assert harness.wait_until(lambda: at_rest(panel), LONG)
+    assert harness.wait_until(lambda: at_rest(panel), 2_000)
     assert presenter.state.phase is Phase.CANCELLED
+    assert begun and not any(map(lives, begun))
     assert list(places.iterdir()) == []
 
 
@@ -136,7 +139,7 @@ def test_another_image_is_asked_about_anew(harness: Harness, panel: Any, cine: P
     ui = panel.widget.ui
     choose(harness, panel, cine)
     tick(harness, panel)
-    write_series(beating_heart(GRID, BEAT)[0], tmp_path / "still", spec=SeriesSpec())
+    write_series(beating_heart(HEART, BEAT)[0], tmp_path / "still", spec=SeriesSpec())
     choose(harness, panel, tmp_path / "still")
     assert not ui.overTimeCheckBox.checked
     assert "over time" not in ui.estimateLabel.text

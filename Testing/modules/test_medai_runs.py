@@ -16,7 +16,6 @@ from slicermedai.app.state import Phase
 from slicermedai.domain.study import Study
 from slicermedai.errors import GeometryError
 from Testing.app.test_guided_run import PlannedJob, a_result
-from Testing.fixtures.grids import covering
 from Testing.Harness import Harness
 from Testing.Harness.pythonqt.objects import unwrap
 from Testing.inference.conftest import body_on
@@ -24,9 +23,13 @@ from Testing.inference.tiny_bundle import change_json, write_folded_bundle, writ
 from Testing.inference.zoo import write_zoo_bundle
 from Testing.modules.conftest import MODULE
 from Testing.modules.opening import at_rest
+from Testing.recorded.left import leave, leave_speed
+from Testing.recorded.player import Player, recorded
+from Testing.recorded.real import CONTRASTS as NAMES
+from Testing.recorded.real import GRID
 
-GRID = covering(spacing=(8.0, 8.0, 8.0), extent=(100.0, 126.0, 116.0))
-NAMES = ("T1c", "T1", "T2", "FLAIR")
+FROM_MEMORY = {"source": "/inputs"}
+"""What tells the jobs of volumes from those of folders."""
 LONG = 120_000
 SOON = 2_000
 
@@ -42,7 +45,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def panel(home: Path, harness: Harness, places: Path) -> Iterator[Any]:
+def panel(home: Path, player: Player, harness: Harness, places: Path) -> Iterator[Any]:
     """The module, loaded and entered, with the model of one image chosen."""
     loaded = harness.load_module(MODULE)
     loaded.parent.show()
@@ -65,6 +68,14 @@ def volumes(panel: Any) -> list[Any]:
     return [volume_to_node(replace(body, name=f"AX {name} TSE"), slicer.mrmlScene, study=study) for name in NAMES]
 
 
+@pytest.fixture
+def played(player: Player, tmp_path: Path) -> Player:
+    """Runs of volumes are played, and leave the region that the tiny model finds; the first one has a result apart."""
+    for earlier, name in enumerate(("first", "later")):
+        player.play("tiny", leaves=leave(tmp_path / name, *body_on(GRID)), when=FROM_MEMORY, after=earlier)
+    return player
+
+
 def choose(box: Any, data: str) -> None:
     """As a person does, who picks from the list."""
     box.setCurrentIndex(box.findData(data))
@@ -85,9 +96,12 @@ def segmentations() -> int:
 
 
 def test_time_and_memory_are_told_before_the_run_and_the_time_only_after_one_was_made(
-    harness: Harness, panel: Any, volumes: list[Any]
+    harness: Harness, panel: Any, volumes: list[Any], player: Player, tmp_path: Path
 ) -> None:
     ui, logic = panel.widget.ui, panel.widget.logic
+    (said,) = [one["said"]["answer"] for one in recorded()["estimates"] if one["when"] == {"bundle": "tiny"}]
+    at_home = str(leave_speed(tmp_path / "at home", said, seconds=7.0))
+    player.play("tiny", leaves=leave(tmp_path / "left", *body_on(GRID)), when=FROM_MEMORY, at_home=at_home)
     assert ui.estimateLabel.isHidden()
     harness.process(50)
     harness.reset_stall()
@@ -157,7 +171,12 @@ def test_leaving_for_good_ends_the_child_that_estimates(harness: Harness, panel:
 
 
 def test_a_model_of_several_images_shows_what_it_takes_for_which_and_runs(
-    harness: Harness, panel: Any, volumes: list[Any], tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
+    harness: Harness,
+    panel: Any,
+    volumes: list[Any],
+    played: Player,
+    tmp_path: Path,
+    keep_screenshot: Callable[[Path, str], None],
 ) -> None:
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
     assert ui.inputsTable.isHidden()
@@ -170,7 +189,10 @@ def test_a_model_of_several_images_shows_what_it_takes_for_which_and_runs(
     assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert presenter.state.phase is Phase.DONE, presenter.state.message
     assert presenter.analysed is volumes[0]
-    assert len(presenter.state.result.sources) in (0, 4)
+    (job,) = played.jobs
+    assert (job["bundle"], job["shows"]) == ("of_several_channels@0.1", "T1c")
+    assert [text.partition("=")[0] for text in job["inputs"]] == ["T1", "T2", "FLAIR"]
+    assert len({job["source"], *(text.partition("=")[2] for text in job["inputs"])}) == 4
     assert segmentations() == 1
 
 
@@ -243,7 +265,12 @@ def test_a_model_of_one_image_shows_no_table(panel: Any, volumes: list[Any]) -> 
 
 
 def test_runs_wait_for_their_turn_and_one_that_fails_stops_that_one_only(
-    harness: Harness, panel: Any, volumes: list[Any], tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
+    harness: Harness,
+    panel: Any,
+    volumes: list[Any],
+    played: Player,
+    tmp_path: Path,
+    keep_screenshot: Callable[[Path, str], None],
 ) -> None:
     ui = panel.widget.ui
     before = background()
@@ -276,7 +303,9 @@ def background() -> list[Any]:
     return [one.GetBackgroundVolumeID() for one in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
 
 
-def test_the_result_of_any_run_of_the_list_can_be_looked_at(harness: Harness, panel: Any, volumes: list[Any]) -> None:
+def test_the_result_of_any_run_of_the_list_can_be_looked_at(
+    harness: Harness, panel: Any, volumes: list[Any], played: Player
+) -> None:
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
@@ -352,13 +381,16 @@ def test_no_number_of_a_closed_scene_stays_and_none_stands_without_its_images_na
 
 
 def test_a_worker_that_is_killed_is_told_and_the_next_run_has_its_turn(
-    harness: Harness, panel: Any, volumes: list[Any], places: Path
+    harness: Harness, panel: Any, volumes: list[Any], places: Path, player: Player, tmp_path: Path
 ) -> None:
+    """The first worker is a real one, and so is its end."""
+    player.play("tiny", leaves=leave(tmp_path / "left", *body_on(GRID)), when=FROM_MEMORY, after=1)
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
+    assert harness.wait_until(lambda: len(player.jobs) == 1, LONG)
     os.kill(presenter._working._running._process.pid, signal.SIGKILL)
     assert harness.wait_until(lambda: at_rest(panel), LONG)
     assert [row[2] for row in cells(ui.queueTable)] == ["failed", "done"]
@@ -385,7 +417,7 @@ def test_unloading_stops_what_runs_and_what_waits(
 
 
 def test_a_result_that_cannot_be_shown_opens_no_box_in_a_queue_and_is_told(
-    harness: Harness, panel: Any, volumes: list[Any], monkeypatch: pytest.MonkeyPatch
+    harness: Harness, panel: Any, volumes: list[Any], played: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
 
@@ -428,7 +460,7 @@ def test_whatever_goes_wrong_while_a_result_is_shown_the_queue_goes_on_and_each_
 
 
 def test_a_volume_that_left_the_scene_while_it_waited_fails_by_name(
-    harness: Harness, panel: Any, volumes: list[Any]
+    harness: Harness, panel: Any, volumes: list[Any], played: Player
 ) -> None:
     import slicer
 

@@ -63,7 +63,7 @@ class Sitting:
 
     def _opened_for(self, job: RunJob, session: str, progress: Progress) -> Opened:
         """The image and the model of ``job``, opened before or now."""
-        from slicermedai.inference.budget import available
+        from slicermedai.inference.free_memory import available
         from slicermedai.inference.memory import WINDOWS_UP_TO, Memory
         from slicermedai.inference.task import predict
         from slicermedai.pipeline import now, opened

@@ -17,8 +17,6 @@ from slicermedai.domain.observer import Found
 from slicermedai.domain.result import Map
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.errors import InputError, TrustError
-from slicermedai.inference.labels import mask_on
-from slicermedai.inference.resample import resample
 from slicermedai.inference.task import DROPOUT, FLIPS, FOLDS
 
 METHODS = ("none", FLIPS, FOLDS, DROPOUT)
@@ -132,6 +130,8 @@ class Samples:
         """The share of samples that disagree, float32 on ``grid``; None where nothing was asked again."""
         if not self.has_varied or self._geometry is None or self._cost is None:
             return None
+        from slicermedai.inference.resample import resample
+
         values = self._counted.disagreement(exclusive=self._exclusive)
         about = (
             ("method", f"{self.method}, {self._counted.samples} samples, {self._cost:.1f} sweeps in all"),
@@ -181,6 +181,8 @@ class Samples:
         found, region = self._counted.share(value), finding.region
         if found is None or self._geometry is None or not isinstance(region, Mask | PackedMask):
             return None, None
+        from slicermedai.inference.labels import mask_on
+
         box, share = found
         padded, near = np.pad(share, 1), self._widened(box)
         mask, grid = region.to_array(), region.geometry

@@ -127,9 +127,9 @@ def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
         The model or an image cannot be used.
     """
     from slicermedai.bundles.registry import resolve
-    from slicermedai.inference.budget import available
     from slicermedai.inference.device import choose_device, hardware_of
     from slicermedai.inference.foresee import foresight_of
+    from slicermedai.inference.free_memory import available
 
     ref = resolve(request["bundle"])
     frames, over_time, grids = _grids(request)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from slicermedai.errors import InputError
-from slicermedai.inference.budget import available
+from slicermedai.inference.free_memory import available
 from slicermedai.inference.task import RunSettings
 from slicermedai.inference.uncompiled import be_deterministic
 

@@ -20,7 +20,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.provenance import Step
 from slicermedai.domain.volume import LabelMap, Volume
 from slicermedai.errors import BundleError
-from slicermedai.inference import budget
+from slicermedai.inference import budget, free_memory
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
 from slicermedai.inference.adapter.inputs import matched
 from slicermedai.inference.adapter.post import PROBABILITIES, Postprocessing
@@ -217,7 +217,7 @@ class Sweep:
         )
         cost = shadow.cost(plan.roi)
         plan, layout, need = budget.laid(plan, layout, cost, nearest=post.nearest)
-        free = budget.available()
+        free = free_memory.available()
         if need.total > free and plan.batch > 1:
             plan = replace(plan, batch=1)
             need = budget.need_of(plan, layout, cost)
