@@ -114,8 +114,10 @@ def test_a_run_over_time_is_cancelled_and_leaves_nothing(
     tick(harness, panel)
     harness.click(panel.widget.ui.runButton)
     assert harness.wait_until(lambda: presenter.state.progress > 0.1, LONG)
-    begun = children()
-    harness.click(panel.widget.ui.cancelButton)
+    begun, ui = children(), panel.widget.ui
+    assert ui.progressBar.value == round(presenter.state.progress * ui.progressBar.maximum) > 0
+    assert ui.stageLabel.text
+    harness.click(ui.cancelButton)
     assert harness.wait_until(lambda: at_rest(panel), 2_000)
     assert presenter.state.phase is Phase.CANCELLED
     assert begun and not any(map(lives, begun))

@@ -307,11 +307,15 @@ def test_the_result_of_any_run_of_the_list_can_be_looked_at(
     harness: Harness, panel: Any, volumes: list[Any], played: Player
 ) -> None:
     ui, presenter = panel.widget.ui, panel.widget.logic.presenter
+    ui.optionsSection.collapsed = False
+    assert harness.wait_until(lambda: not panel.widget.logic.devices.busy, LONG)
+    choose(ui.deviceSelector, "cpu")
     ui.volumeSelector.setCurrentNode(volumes[0])
     harness.click(ui.runButton)
     ui.volumeSelector.setCurrentNode(volumes[1])
     harness.click(ui.addButton)
     assert harness.wait_until(lambda: at_rest(panel), LONG)
+    assert [job["device"] for job in played.jobs] == ["cpu", "cpu"]
     first = presenter.state.folder
     assert presenter.analysed is volumes[0]
     ui.queueTable.setCurrentCell(1, 0)
