@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
+import pytest
 import torch
 
 from slicermedai.app.devices import AUTO, DeviceList
@@ -41,6 +44,15 @@ def test_where_the_child_dies_the_fastest_is_still_offered() -> None:
     found.poll()
     assert found.state.phase is Phase.FAILED
     assert [name for name, _ in found.state.devices] == [AUTO]
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"), [("slicermedai.inference.device", "monai"), ("slicermedai.confidence.samples", "torch")]
+)
+def test_devices_are_listed_without_monai_and_runs_checked_without_torch(module: str, absent: str) -> None:
+    code = f"import sys, {module}; print({absent!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 class Answered:
