@@ -13,10 +13,11 @@ from slicermedai.deid.charsets import DEFAULT, Charset, charset_of
 from slicermedai.deid.contacts import telephone_tokens
 from slicermedai.deid.crowd import Crowd
 from slicermedai.deid.dictionary import keyword_of, label_of, tag_of, vr_of
+from slicermedai.deid.memo import Memo
 from slicermedai.deid.names import date_tokens, identifier_tokens, name_tokens, place_tokens, uid_tokens
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.surnames import surname_tokens
-from slicermedai.deid.table import Table
+from slicermedai.deid.table import RETAINING, Table
 from slicermedai.deid.tokens import Kind, Token, fold
 from slicermedai.deid.vocabulary import Vocabulary
 from slicermedai.deid.wire import PIXEL_GROUP, Opened, Walk
@@ -42,6 +43,9 @@ _HOMES = frozenset({"PatientAddress", "PersonAddress", "PatientInstitutionReside
 _PLACED = frozenset({Kind.PLACE, Kind.DEVICE})
 _OWN_NUMBERS = frozenset({"PatientID", "OtherPatientIDs"})
 _NOT_TEXT = frozenset({"SQ", "OB", "OW", "UN", "OD", "OF", "OL", "OV"})
+_LEAF, _PIXELS = Mark.LEAF, (Mark.LEAF, Mark.FRAGMENTS)
+Value = tuple[int, str, bytes, Charset, tuple[int, ...]]
+"""(tag, VR, bytes, character set, tags of the sequences around it)"""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,10 +83,13 @@ class Harvest:
         if key in self._seen:  # bytes mean another text in another character set
             return
         self._seen.add(key)
-        texts = [part.strip(" \0") for text in _readings(raw, charset) for part in text.split("\\")]
         made = _by_parents_of(keyword_of(tag), parents) if maker is _by_parents else maker
-        for text in texts if made is not None else ():
-            self._take(tag, self._tokens(made, text) if made else set(), text)
+        if made is None:
+            return
+        for text in _readings(raw, charset):
+            for part in text.split("\\"):
+                plain = part.strip(" \0")
+                self._take(tag, self._tokens(made, plain), plain)
 
     def _tokens(self, maker: Maker, text: str) -> set[Token]:
         """What one value says, whichever attributes repeat it."""
@@ -96,11 +103,12 @@ class Harvest:
         return Vocabulary.of(self.tokens - (self.places - self.homes), equipment=frozenset(self.equipment), crowd=crowd)
 
     def _take(self, tag: int, tokens: set[Token], text: str) -> None:
-        if label_of(tag) in _OWN_NAMES:
+        label = label_of(tag)
+        if label in _OWN_NAMES:
             self.crowd.add_name(text)
-        elif label_of(tag) in _OWN_NUMBERS:
+        elif label in _OWN_NUMBERS:
             self.crowd.add_number(text)
-        if tag in _equipment():
+        if label in EQUIPMENT:
             self.equipment.update(re.findall(r"\w+", fold(text)))
         elif self._is_retained(tag, tokens):
             self.days.update(t for t in tokens if t.kind is Kind.DATE)
@@ -111,6 +119,8 @@ class Harvest:
 
     def _is_retained(self, tag: int, tokens: set[Token]) -> bool:
         codes = self.profile.option_codes
+        if codes.isdisjoint(RETAINING):
+            return False
         if self.table.row(tag) is not None:
             return _retained(self.table, tag, codes)
         dates = "113106" in codes and all(t.kind is Kind.DATE for t in tokens)
@@ -227,7 +237,7 @@ class Facts:
 
     top: dict[int, bytes] = field(default_factory=dict)
     other_ids: tuple[str, ...] = ()
-    values: dict[tuple[int, str, bytes, Charset, tuple[int, ...]], None] = field(default_factory=dict)
+    values: list[Value] = field(default_factory=list)
     charset: Charset = DEFAULT
     has_pixels: bool = False
 
@@ -244,30 +254,43 @@ def read_facts(file: Opened, table: Table, wanted: frozenset[int]) -> Facts:
     UnreadableFileError, EOFError, zlib.error
         As in :mod:`slicermedai.deid.wire`; an unknown character set.
     """
-    facts, parents = Facts(), _Parents()
+    facts, parents, sought = Facts(), _Parents(), _sought(table, wanted)
     window, walk = file.window, Walk(file)
     for kind, tag, vr, _, start, size in walk:
-        if kind != Mark.LEAF:
-            if kind == Mark.FRAGMENTS and not parents.tags:
-                facts.has_pixels = True
-                break
-            parents.follow(kind, tag)
-            continue
-        if tag >> 16 == PIXEL_GROUP and not parents.tags:
+        if tag >> 16 == PIXEL_GROUP and kind in _PIXELS and not parents.tags:
             facts.has_pixels = True
             break
-        if size > _LONGEST or (_maker_of(table, tag, vr) is None and tag not in wanted):
-            continue
-        raw = window.bytes_at(start, size)
-        if tag == _CHARSET:
-            parents.charset = charset_of(raw.decode("latin-1"))
-            facts.charset = facts.charset if parents.tags else parents.charset
-        if tag in wanted and not parents.tags:
-            facts.top[tag] = raw
-        if tag == _PATIENT_ID and parents.path == _OTHER_IDS:
-            facts.other_ids += (parents.charset.decode(raw).strip(" \0"),)
-        facts.values[tag, vr, raw, parents.charset, parents.path] = None
+        if kind != _LEAF:
+            parents.follow(kind, tag)
+        elif sought[tag, vr] and size <= _LONGEST:
+            _note(facts, parents, (tag, vr, window.bytes_at(start, size)), is_wanted=tag in wanted)
     return facts
+
+
+def _note(facts: Facts, parents: _Parents, value: tuple[int, str, bytes], *, is_wanted: bool) -> None:
+    """Take in one value of a file."""
+    tag, vr, raw = value
+    if tag == _CHARSET:
+        parents.charset = charset_of(raw.decode("latin-1"))
+        facts.charset = facts.charset if parents.tags else parents.charset
+    if is_wanted and not parents.tags:
+        facts.top[tag] = raw
+    if tag == _PATIENT_ID and parents.path == _OTHER_IDS:
+        facts.other_ids += (parents.charset.decode(raw).strip(" \0"),)
+    facts.values.append((tag, vr, raw, parents.charset, parents.path))
+
+
+class _Sought(Memo[tuple[int, str], bool]):
+    """(tag, VR) -> whether such values are looked at: asked of every element of every file."""
+
+    def __init__(self, table: Table, wanted: frozenset[int]) -> None:
+        self._table, self._wanted = table, wanted
+
+    def __missing__(self, key: tuple[int, str]) -> bool:
+        return self.keep(key, key[0] in self._wanted or _maker_of(self._table, *key) is not None)
+
+
+_sought = functools.lru_cache(maxsize=4)(_Sought)
 
 
 class _Parents:

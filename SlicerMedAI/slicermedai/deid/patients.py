@@ -217,7 +217,7 @@ class HeaderReader:
         except DAMAGE as error:
             return Header(error=unreadable(origin, error))
         told = self._told.setdefault(instance.header, set())
-        facts.values = {value: None for value in facts.values if value not in told}
+        facts.values = [value for value in dict.fromkeys(facts.values) if value not in told]
         told.update(facts.values)
         return Header(instance=instance, facts=facts)
 

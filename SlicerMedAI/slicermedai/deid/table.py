@@ -22,7 +22,8 @@ _VALID = {
     "ClinicalTrialProtocolEthicsCommitteeName": "X",  # stands for the approval number alone, which goes (C.7.1.3)
 }
 """Removed by the table, or replaced, in a way that would leave the module invalid; no value stays in either way."""
-_RETAINING = frozenset({"113106", "113108", "113109", "113110", "113112"})
+RETAINING = frozenset({"113106", "113108", "113109", "113110", "113112"})
+"""Codes of the options that keep values as they are."""
 _PREFERENCE = {"1": "DZX", "2": "ZDX", "3": "XZD"}
 
 
@@ -105,7 +106,7 @@ class Table:
 
     def retained(self, tag: int, options: frozenset[str]) -> bool:
         """True where the value itself stays because an option retains it: then it is no identity to be searched for."""
-        action = self.option_action(tag, options & _RETAINING)
+        action = self.option_action(tag, options & RETAINING)
         return action is not None
 
     def action(self, tag: int, *, sop_class: str, parent: str = "") -> Action | None:

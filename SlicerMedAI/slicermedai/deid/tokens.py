@@ -6,10 +6,9 @@ import functools
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import AnyStr
+from typing import AnyStr, NamedTuple
 
 from slicermedai.deid.clinical import is_clinical
 
@@ -45,6 +44,8 @@ class Scope(str, Enum):
     BINARY = "binary"
     PIXELS = "pixels"
 
+    __hash__ = str.__hash__  # that of Enum is a call in Python, for every look-up by a scope
+
 
 def scope_of(vr: str, length: int) -> Scope:
     """The scope of a value of ``length`` bytes; small values of unknown kind count as text."""
@@ -64,9 +65,10 @@ class Kind(str, Enum):
     DATE = "date"
     UID = "UID"
 
+    __hash__ = str.__hash__  # as above: sets of tokens hash theirs
 
-@dataclass(frozen=True, slots=True, order=True)
-class Token:
+
+class Token(NamedTuple):
     """A piece of identity; ``text`` is lower case, with its diacritics.
 
     One of kind SURNAME is also a common word, and found by :mod:`slicermedai.deid.surnames` as names are written.

@@ -25,6 +25,8 @@ ITEM_BYTES = b"\xfe\xff\x00\xe0"
 DEEPEST = 200
 """Sequences within sequences; deeper ones are refused."""
 _ENDLESS = 1 << 62
+_RUN = 64
+"""Elements that are read at once."""
 
 LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -181,10 +183,10 @@ class Walk:
                 continue
             if not self.stack and self.limit == _ENDLESS and window.ended(self.position):
                 return
-            head = self.position
-            if not self.in_sequence and (leaf := self._plain(head)) is not None:
-                yield leaf
+            if not self.in_sequence and not self.encoding.implicit and (leaves := self._plain(window)):
+                yield from leaves
                 continue
+            head = self.position
             tag, vr, start, length = self._header(head)
             if tag >= ITEM and tag >> 16 == 0xFFFE:
                 yield self._mark(tag, head, start, length)
@@ -198,22 +200,22 @@ class Walk:
                 if event[0] == Kind.FRAGMENTS and self.position == start:
                     self.skip_fragments(start)
 
-    def _plain(self, head: int) -> Event | None:
-        """The element at ``head`` where it is one that nothing else can be: with a VR of the short ones, and all of its
-        header at hand. Most are."""
-        window = self.window
-        index, order = head - window.base, self.encoding.order
-        if self.encoding.implicit or index + 8 > len(window.buffer):
-            return None
-        group, element, raw_vr, length = _SHORT[order](window.buffer, index)
-        vr = _SHORT_NAMES.get(raw_vr)
-        if vr is None or group == 0xFFFE:
-            return None
-        tag = group << 16 | element
-        self.position = end = head + 8 + length
-        if end > self.limit:
-            raise self._wrong(tag)
-        return Kind.LEAF, tag, vr, head, head + 8, length
+    def _plain(self, window: Window) -> list[Event]:
+        """The elements from here on that nothing else can be: with a VR of the short ones, and all of their headers at
+        hand. Most are; they are read in runs, since a file has hundreds of them and little else costs time here."""
+        unpack, names, buffer, base = _SHORT[self.encoding.order], _SHORT_NAMES, window.buffer, window.base
+        head, limit = self.position, self.limit
+        last = min(base + len(buffer), limit) - 8
+        found: list[Event] = []
+        while head <= last and len(found) < _RUN:
+            group, element, raw_vr, length = unpack(buffer, head - base)
+            end = head + 8 + length
+            if raw_vr not in names or group == 0xFFFE or end > limit:
+                break
+            found.append((Kind.LEAF, group << 16 | element, names[raw_vr], head, head + 8, length))
+            head = end
+        self.position = head
+        return found
 
     def _header(self, head: int) -> tuple[int, str, int, int]:
         """As :func:`header`; all zeros where nothing but zeros follows the dataset."""
