@@ -63,6 +63,8 @@ class Context:
         Options of steps that ran for this file and were checked.
     places:
         What the engine remembers for all files that share this context.
+    kinds:
+        What it remembers for contexts too that differ in nothing but the study.
     """
 
     table: Table
@@ -81,6 +83,7 @@ class Context:
     encoding: Encoding = LITTLE
     codes: frozenset[str] = field(init=False)
     places: dict[Any, Any] = field(default_factory=dict, repr=False)
+    kinds: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", self.profile.option_codes)
@@ -100,13 +103,17 @@ class Context:
 
     def new_uid(self, tag: int, original: str) -> str:
         """The pseudonymous UID; a frame of reference is kept apart from the same one in other studies."""
-        scope = self.study_uid if _is_frame(tag) else ""
+        scope = self.study_uid if depends_on_study(tag) else ""
         return self.pseudonyms.uid(original, scope=scope)
 
 
 class Contexts(dict[tuple[str, ...], Context]):
     """Key -> context. Each holds values that were met before, so with many of them it begins anew: memory does not grow
-    with the number of studies."""
+    with the number of studies. ``kinds`` are those of contexts, by owner and SOP Class UID."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: dict[tuple[str, str], dict[Any, Any]] = {}
 
     def keep(self, key: tuple[str, ...], context: Context) -> Context:
         """Remember ``context``, and hand it back."""
@@ -114,10 +121,12 @@ class Contexts(dict[tuple[str, ...], Context]):
             for one in self.values():
                 one.vocabulary.forget()
             self.clear()
+            self.kinds.clear()
         self[key] = context
         return context
 
 
 @functools.lru_cache(maxsize=4096)
-def _is_frame(tag: int) -> bool:
+def depends_on_study(tag: int) -> bool:
+    """True for UIDs of frames of reference, of which each study gets its own."""
     return keyword_of(tag).endswith("FrameOfReferenceUID")

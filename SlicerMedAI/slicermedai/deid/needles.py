@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from slicermedai.deid.tokens import Token, fold
 
@@ -47,7 +47,13 @@ class Needles:
 
 def _as_bytes(text: str) -> Iterable[bytes]:
     """Of letters with marks, and of other scripts, both cases."""
-    cases, codecs = ((text,), _ALWAYS) if text.isascii() else ((text, text.upper(), text.title()), _ALWAYS + _CODECS)
-    for case, codec in itertools.product(cases, codecs):
+    if text.isascii():
+        low = text.lower()
+        return [low.encode(codec) for codec in _ALWAYS]
+    return _in_all_codecs(text)
+
+
+def _in_all_codecs(text: str) -> Iterator[bytes]:
+    for case, codec in itertools.product((text, text.upper(), text.title()), _ALWAYS + _CODECS):
         with contextlib.suppress(UnicodeEncodeError):
             yield case.encode(codec).lower()

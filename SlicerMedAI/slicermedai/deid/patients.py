@@ -171,6 +171,7 @@ class Patients:
             ages=self.settings.ages,
             text=self.settings.text,
             encoding=encoding_of(found.syntax),
+            kinds=self._contexts.kinds.setdefault((found.owner, found.sop_class), {}),
         )
 
 

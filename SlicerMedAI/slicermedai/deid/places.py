@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from slicermedai.deid import private
 from slicermedai.deid.charsets import Charset
-from slicermedai.deid.context import Context, Element
+from slicermedai.deid.context import Context, Element, depends_on_study
 from slicermedai.deid.dictionary import hexadecimal, keyword_of, label_of, vr_of
 from slicermedai.deid.encode import element as encoded
 from slicermedai.deid.ops import REMOVE, Op
@@ -35,7 +35,10 @@ class Treatment(NamedTuple):
 class Place:
     """Everywhere in an instance that lies in the same sequence, is encoded alike and has the same character set."""
 
-    __slots__ = ("_alone", "_children", "_rules", "_safe", "_treatments", "context", "encoding", "parent", "plain")
+    __slots__ = (
+        *("_alone", "_children", "_rules", "_safe", "_shared", "_treatments"),
+        *("context", "encoding", "parent", "plain"),
+    )
 
     def __init__(self, context: Context, parent: int, rules: tuple[Rule, ...]) -> None:
         self.context, self.parent, self._rules = context, parent, rules
@@ -43,6 +46,8 @@ class Place:
         self.plain: dict[tuple[int, str], Treatment] = {}
         """By tag and VR the treatments of kinds of elements of which nothing else matters to the engine."""
         self._treatments: dict[tuple[int, str, str, bool], Treatment] = {}
+        own = (parent, context.encoding, context.charset, context.claimed, context.vocabulary.crowd is None, rules)
+        self._shared: dict[tuple[int, str, str, bool], Treatment] = context.kinds.setdefault(own, {})
         self._children: dict[tuple[int, Encoding, Charset], Place] = {}
         self._alone: Place | None = None
         self._safe = context.has(Option.RETAIN_SAFE_PRIVATE)
@@ -72,7 +77,9 @@ class Place:
         key = (tag, vr, creator, has_items)
         found = self._treatments.get(key)
         if found is None:
-            found = self._treatments[key] = self._decided(tag, vr, creator, has_items=has_items)
+            known = self._treatments if depends_on_study(tag) else self._shared
+            found = known.get(key) or self._decided(tag, vr, creator, has_items=has_items)
+            self._treatments[key] = known[key] = found
         if plain and not tag & 0x10000:
             self.plain[tag, vr] = found
         return found

@@ -138,8 +138,10 @@ def _joined(tokens: list[Token]) -> dict[str, list[str]]:
     """Identifiers of seven letters and digits or more, without what separates them, by their beginning."""
     found: dict[str, list[str]] = {}
     for token in tokens:
-        text = "".join(c for c in fold(token.text) if c.isalnum())
-        if token.kind in (Kind.IDENTIFIER, Kind.DEVICE) and len(text) >= 7 and sum(map(str.isdigit, text)) >= 5:
+        if token.kind not in (Kind.IDENTIFIER, Kind.DEVICE):
+            continue
+        text = "".join(filter(str.isalnum, fold(token.text)))
+        if len(text) >= 7 and sum(map(str.isdigit, text)) >= 5:
             entries = found.setdefault(text[:_GRAM], [])
             entries += [] if text in entries else [text]
     return found
