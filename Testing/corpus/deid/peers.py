@@ -84,9 +84,17 @@ def ours(name: str = OURS) -> Tool | str:
     if done.returncode:
         return "not available: command deid missing"
     version = subprocess.run([*command[:3], "--version"], capture_output=True, text=True, check=False, timeout=120)
+    _compile_ours()
     words = (*command, "INPUT", "OUTPUT", "--preset", PRESETS[name])
     rewriter = (sys.executable, str(HERE / "rewriter.py"), "INPUT", "OUTPUT") if name == OURS_BASIC else ()
     return Tool(name, words, version.stdout.strip().split()[-1], rewriter=rewriter)
+
+
+def _compile_ours() -> None:
+    """Leave byte code beside this checkout's sources, as pip does for a peer's when it installs it; where the
+    environment keeps Python from writing any, every start would compile them anew."""
+    package = HERE.parents[2] / "SlicerMedAI" / "slicermedai"
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(package)], check=True, timeout=_LIMIT_S)
 
 
 def peer(name: str, folder: Path) -> Tool | str:
