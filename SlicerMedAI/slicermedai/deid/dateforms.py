@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slicermedai.deid.tokens import fold
 
@@ -135,6 +135,11 @@ def is_one_of(days: frozenset[Day], known: frozenset[Day], known_short: frozense
 def shortened(known: frozenset[Day]) -> frozenset[Day]:
     """The same days with years of two digits, as in Thailand too."""
     return frozenset((year % 100, month, day) for y, month, day in known for year in (y, y + BUDDHA))
+
+
+def years_of(known: Iterable[Day]) -> frozenset[str]:
+    """The last two digits with which :func:`found_dates` may write the years of days in ASCII, as in Thailand too."""
+    return frozenset(f"{one % 100:02d}" for year, _, _ in known for one in (year, year + BUDDHA))
 
 
 def _gregorian(day: Day) -> Day:

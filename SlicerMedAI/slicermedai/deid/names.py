@@ -72,7 +72,8 @@ def _name_tokens(value: str) -> frozenset[Token]:
 def identifier_tokens(value: str, kind: Kind = Kind.IDENTIFIER) -> set[Token]:
     """An identifier or telephone number: whole, without separators, its words, and its longer runs of digits."""
     text = value.strip().lower()
-    found = {text, "".join(WORD.findall(text)), *_HYPHENATED.findall(text), *WORD.findall(text)}
+    words = WORD.findall(text)
+    found = {text, "".join(words), *words, *(_HYPHENATED.findall(text) if "-" in text else ())}
     found.update(_DIGITS.findall(text))
     if any(c.isdigit() for c in text):
         digits = re.sub(r"[^0-9]", "", text)

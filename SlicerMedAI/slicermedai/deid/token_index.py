@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from slicermedai.deid.broken import breakable, broken_spans
 from slicermedai.deid.cut import cut_spans, cuttable
-from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened
+from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened, years_of
+from slicermedai.deid.memo import Memo
 from slicermedai.deid.names import days_of
 from slicermedai.deid.short_numbers import is_fraction, is_short, labelled_spans, short_numbers
 from slicermedai.deid.spans import Span, merged
@@ -19,7 +20,10 @@ from slicermedai.deid.tokens import Kind, Scope, Token, fold, inside_common_word
 _MAY_BE_DATED = re.compile(r"[0-9][^0-9]*[0-9][^0-9]*[0-9]|元")
 """No form of a date has fewer digits, but for the first years of eras."""
 _SPREAD = re.compile(r"[0-9](?:[^0-9]{0,12}[0-9]){4}")
+_NUMBER = re.compile(r"[0-9]{2,}")
 _GRAM = 3
+_SHORT = 1024
+"""Characters of a text that is remembered."""
 
 
 class _Form(NamedTuple):
@@ -51,17 +55,27 @@ class Index:
         in_text = scope is Scope.TEXT
         self._days = days_of(tokens) if in_text else frozenset()
         self._short_days = shortened(self._days)
+        self._years = years_of(self._days)
+        self._known = Memo[str, list[Span]]()
         self._joined = _joined(tokens) if in_text else {}
         self._digits = frozenset(_digits(text) for texts in self._joined.values() for text in texts)
 
     def spans(self, folded: str) -> list[Span]:
         """(start, end) of what is found, in order and without overlap."""
-        found = self._plain(folded)
+        known = self._known.get(folded)
+        if known is None:
+            known = self._found(folded)
+            if len(folded) <= _SHORT:
+                self._known.keep(folded, known)
+        return known
+
+    def _found(self, folded: str) -> list[Span]:
+        found, is_near = self._plain(folded)
         if self._days and _MAY_BE_DATED.search(folded):
             found += [s for s in self._dated(folded) if s not in found]
         if self._breakable:
             found += broken_spans(folded, self._breakable)
-        if self._cuttable:
+        if self._cuttable and is_near:
             found += cut_spans(folded, self._cuttable)
         if self._short:
             found += labelled_spans(folded, self._short)
@@ -69,12 +83,15 @@ class Index:
             found += self._spread(folded)
         return merged(found) if len(found) > 1 else found
 
-    def _plain(self, folded: str) -> list[Span]:
-        found, position, size = [], 0, len(folded)
+    def _plain(self, folded: str) -> tuple[list[Span], bool]:
+        """What stands there as it is; and False where nothing begins with the first letters of a token either."""
+        found, position, size, is_near = [], 0, len(folded), False
         grams, pairs = self._grams, self._pairs
         while position < size - 1:
             forms = grams.get(folded[position : position + _GRAM])
-            end = _first(forms, folded, position) if forms else 0
+            end = 0
+            if forms:
+                is_near, end = True, _first(forms, folded, position)
             if not end and pairs and (forms := pairs.get(folded[position : position + 2])):
                 end = _first(forms, folded, position)
             if end:
@@ -82,11 +99,17 @@ class Index:
                 position = end
             else:
                 position += 1
-        return found
+        return found, is_near or bool(found)
 
     def _dated(self, folded: str) -> list[Span]:
-        found = itertools.chain(found_dates(folded), compact_dates(folded))
+        found = itertools.chain(found_dates(folded) if self._may_name_a_year(folded) else (), compact_dates(folded))
         return [(s, e) for s, e, days in found if is_one_of(days, self._days, self._short_days)]
+
+    def _may_name_a_year(self, folded: str) -> bool:
+        """False where no number ends like the year of one of the days: to look for all forms of a date takes longer."""
+        years = self._years
+        numbers = _NUMBER.findall(folded)
+        return not folded.isascii() or any(number[-2:] in years for number in numbers)
 
     def _spread(self, folded: str) -> list[Span]:
         """Numbers whose digits are grouped in another way than in the identity: telephone numbers above all."""
