@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from Testing.warm import NETWORKS, WarmChildren
 from Testing.widget_lines import WidgetLines, widget_files
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -99,6 +101,32 @@ def slicer_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     entries = list(made.strict_log)
     made.close()
     assert entries == []
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmChildren]:
+    """The process that children of the tests are forks of."""
+    made = WarmChildren(tmp_path_factory.mktemp("warm"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def warm_children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children have their libraries loaded when they begin, but in tests that are marked as ``cold_children``."""
+    from slicermedai.jobs import interpreter
+
+    if sys.platform == "linux" and request.node.get_closest_marker("cold_children") is None:
+        warm: WarmChildren = request.getfixturevalue("warm_python")
+        monkeypatch.setattr(interpreter, "python", lambda: str(warm.python))
+
+
+@pytest.fixture
+def warm_networks(request: pytest.FixtureRequest, warm_children: None) -> None:
+    """As ``warm_children``, with the libraries of networks."""
+    if sys.platform == "linux" and request.node.get_closest_marker("cold_children") is None:
+        warm: WarmChildren = request.getfixturevalue("warm_python")
+        warm.load(NETWORKS)
 
 
 def _present(path: Path, name: str) -> Path:

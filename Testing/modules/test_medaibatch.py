@@ -32,6 +32,7 @@ from Testing.Harness import Harness
 from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.opening import entered
 
+pytestmark = pytest.mark.usefixtures("warm_networks")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIBatch.py"
 LONG = 120_000
 PATIENT = "ZZ-5501923"
@@ -261,6 +262,7 @@ def test_a_preview_shows_the_wrong_series_refused_with_its_reason(
     assert not (elsewhere / "cohort").exists()
 
 
+@pytest.mark.cold_children
 def test_a_preview_is_stopped_within_two_seconds(harness: Harness, batch: Any, studies: Path, elsewhere: Path) -> None:
     choose(harness, batch, studies, elsewhere)
     harness.click(batch.widget.ui.previewButton)
@@ -273,6 +275,7 @@ def test_a_preview_is_stopped_within_two_seconds(harness: Harness, batch: Any, s
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_a_cohort_of_the_database_is_paused_crashes_goes_on_and_ends_with_table_sheet_and_results_in_the_database(
     harness: Harness,
     batch: Any,
@@ -627,6 +630,7 @@ def test_closing_the_scene_leaves_a_working_panel(harness: Harness, batch: Any, 
     assert batch.widget.ui.runButton.enabled
 
 
+@pytest.mark.cold_children
 def test_loaded_anew_while_it_looks_it_leaves_no_child(
     harness: Harness, batch: Any, studies: Path, elsewhere: Path
 ) -> None:

@@ -28,6 +28,7 @@ from Testing.Harness import Harness
 from Testing.Harness.pythonqt import slicer_modules
 from Testing.modules.opening import entered
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIDeidentify.py"
 LONG = 60_000
 PASSPHRASE = "correct horse battery staple"
@@ -238,6 +239,7 @@ def test_a_long_list_of_changes_does_not_stall_the_window(harness: Harness, deid
     assert deid.widget.ui.changeTable.rowCount == 0
 
 
+@pytest.mark.cold_children
 def test_a_preview_is_stopped_within_two_seconds(harness: Harness, deid: Any, study: Path) -> None:
     choose(deid, study)
     harness.click(deid.widget.ui.previewButton)
@@ -250,6 +252,7 @@ def test_a_preview_is_stopped_within_two_seconds(harness: Harness, deid: Any, st
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_a_folder_becomes_copies_with_a_report_and_the_window_lives(
     harness: Harness, deid: Any, study: Path, elsewhere: Path
 ) -> None:
@@ -292,6 +295,7 @@ def test_an_output_within_the_images_is_refused(harness: Harness, deid: Any, stu
     assert not (study / "out").exists()
 
 
+@pytest.mark.cold_children
 def test_cancelling_leaves_nothing(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> None:
     for number in range(30):
         a_series(study / str(number), spec=SeriesSpec(seed=str(number)))
@@ -316,6 +320,7 @@ def a_key(harness: Harness, deid: Any, path: Path) -> None:
     assert ui.keySelector.currentPath == str(path), ui.messageLabel.text
 
 
+@pytest.mark.cold_children
 def test_a_passphrase_is_needed_for_a_sealed_key_and_in_no_file(
     harness: Harness, deid: Any, study: Path, elsewhere: Path
 ) -> None:
@@ -350,6 +355,7 @@ def copies_so_far(output: Path) -> list[Path]:
     return [copy for left in unfinished(output) for copy in left.glob("dicom/*.dcm")]
 
 
+@pytest.mark.cold_children
 def test_a_run_that_was_killed_goes_on_where_it_was(harness: Harness, deid: Any, study: Path, elsewhere: Path) -> None:
     for number in range(50):
         a_series(study / str(number), spec=SeriesSpec(seed=str(number)))

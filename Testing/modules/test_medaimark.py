@@ -33,6 +33,7 @@ from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.keyboard import Keyboard
 from Testing.modules.opening import entered
 
+pytestmark = pytest.mark.usefixtures("warm_networks")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIMark.py"
 LONG = 60_000
 GRID = covering(spacing=(3.0, 3.0, 3.0), extent=(100.0, 126.0, 116.0))
@@ -189,6 +190,7 @@ def test_it_opens_offers_the_models_that_take_marks_and_says_what_to_do(module: 
 # --- marking ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_a_person_marks_is_answered_in_place_takes_back_and_keeps_and_the_window_lives(
     harness: Harness, module: Any, series: Path, places: Path, elsewhere: Path, keep_screenshot: Callable[..., None]
 ) -> None:
@@ -312,6 +314,7 @@ def test_a_volume_under_a_transform_or_unknown_to_the_database_is_analysed_by_it
 # --- what may fail ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_cancelling_ends_all_processes_within_two_seconds_and_a_dead_one_is_told(
     harness: Harness, module: Any, image: Any, elsewhere: Path
 ) -> None:
@@ -334,6 +337,7 @@ def test_cancelling_ends_all_processes_within_two_seconds_and_a_dead_one_is_told
     assert ui.undoButton.enabled and ui.againButton.enabled and not ui.keepButton.enabled
 
 
+@pytest.mark.cold_children
 def test_unloading_it_while_it_answers_leaves_no_process_no_node_and_no_file(
     harness: Harness, module: Any, image: Any, elsewhere: Path
 ) -> None:

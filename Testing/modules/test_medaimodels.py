@@ -26,6 +26,7 @@ from Testing.inference.test_sample import write_image
 from Testing.modules.opening import entered
 from Testing.validate.test_record_plots import a_structure
 
+pytestmark = pytest.mark.usefixtures("warm_networks")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIModels.py"
 LONG = 60_000
 
@@ -165,6 +166,7 @@ def test_a_model_with_code_waits_for_a_named_person(harness: Harness, module: An
     assert ui.modelsTable.item(0, 3).text().startswith("waits for consent")
 
 
+@pytest.mark.cold_children
 def test_a_model_is_tried_on_a_generated_image(harness: Harness, module: Any, data: Path) -> None:
     take_in(harness, module, a_source(data / "first"))
     press(harness, module, "try")
@@ -309,6 +311,7 @@ def test_nothing_asks_the_network_without_a_yes(harness: Harness, module: Any, m
 
 
 @pytest.mark.skipif(os.name == "nt", reason="absent: POSIX processes")
+@pytest.mark.cold_children
 def test_cancelling_stops_within_two_seconds_and_a_dead_child_is_told(
     harness: Harness, module: Any, data: Path
 ) -> None:

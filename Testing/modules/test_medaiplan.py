@@ -28,6 +28,7 @@ from Testing.modules.opening import entered
 from Testing.plan.cases import a_result
 from Testing.plan.test_contours import a_map
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIPlan.py"
 LONG = 60_000
 VALUE = 2
@@ -177,6 +178,7 @@ def test_an_image_that_names_no_series_is_compared_before_it_is_shown_while_the_
 # --- planning --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_a_person_plans_moves_a_plane_saves_and_prints_and_the_window_lives(
     harness: Harness, module: Any, run: Path, image: Any, elsewhere: Path, keep_screenshot: Callable[..., None]
 ) -> None:
@@ -477,6 +479,7 @@ def test_what_of_a_second_phase_is_not_known_or_left_out_is_read_before_the_numb
     assert "Nothing says that the second phase" in (run / "plan.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.cold_children
 def test_a_dead_child_a_closed_scene_and_a_stop_while_phases_are_joined_lose_no_plan(
     harness: Harness, module: Any, run: Path, elsewhere: Path
 ) -> None:
@@ -508,6 +511,7 @@ def test_a_dead_child_a_closed_scene_and_a_stop_while_phases_are_joined_lose_no_
     assert set(rows) < set(texts(ui.numbersTable)), "the plan is as it was, with the residual"
 
 
+@pytest.mark.cold_children
 def test_unloading_it_while_phases_are_joined_leaves_no_child_and_no_file(
     harness: Harness, module: Any, run: Path, elsewhere: Path
 ) -> None:
@@ -588,6 +592,7 @@ def test_closing_the_scene_keeps_the_plan_and_leaves_a_working_panel(harness: Ha
     assert (run / "planned-1").is_dir()
 
 
+@pytest.mark.cold_children
 def test_cancelling_stops_within_two_seconds_and_a_dead_child_is_told(harness: Harness, module: Any, run: Path) -> None:
     ui, plan = module.widget.ui, module.widget.logic.plan
     open_result(harness, module, run)

@@ -25,6 +25,7 @@ from Testing.Harness import Harness
 from Testing.Harness.pythonqt import slicer_modules
 from Testing.modules.opening import entered
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIReport.py"
 LONG = 60_000
 
@@ -190,6 +191,7 @@ def test_there_is_a_box_for_each_format_and_a_purpose_ticks_some(harness: Harnes
 # --- verifying and writing -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_a_person_verifies_writes_and_sends_and_the_window_lives(
     harness: Harness, module: Any, places: Path, elsewhere: Path, keep_screenshot: Callable[..., None]
 ) -> None:
@@ -283,6 +285,7 @@ def test_the_name_is_kept_in_the_persons_settings(harness: Harness, module: Any,
     assert type(module.widget.logic)().report._recall("MedAI/Reviewer") == "Jane van Roe"
 
 
+@pytest.mark.cold_children
 def test_cancelling_stops_within_two_seconds_and_leaves_nothing(
     harness: Harness, module: Any, run: Path, elsewhere: Path
 ) -> None:
@@ -296,6 +299,7 @@ def test_cancelling_stops_within_two_seconds_and_leaves_nothing(
     assert sorted(path.name for path in elsewhere.iterdir() if "out" in path.name) == []
 
 
+@pytest.mark.cold_children
 def test_a_worker_that_dies_is_told_and_it_can_be_tried_again(
     harness: Harness, module: Any, run: Path, elsewhere: Path
 ) -> None:

@@ -25,6 +25,7 @@ from Testing.Harness import Harness
 from Testing.modules.opening import entered
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIReview.py"
 LONG = 60_000
 
@@ -259,6 +260,7 @@ def test_an_image_that_nobody_knows_is_asked_for_and_found_on_a_click(
 # --- deciding --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_children
 def test_a_person_goes_through_a_result_edits_and_saves_it_and_the_window_lives(
     harness: Harness,
     module: Any,
@@ -559,6 +561,7 @@ def test_closing_the_scene_keeps_the_decisions_and_leaves_a_working_panel(
     assert (run / "reviewed-1").is_dir()
 
 
+@pytest.mark.cold_children
 def test_cancelling_stops_within_two_seconds_and_a_dead_child_is_told(
     harness: Harness, module: Any, run: Path, image: Any
 ) -> None:
@@ -618,6 +621,7 @@ def test_an_image_that_names_no_series_is_compared_before_it_is_shown_and_the_wi
     assert review._scene.image_node is node
 
 
+@pytest.mark.cold_children
 def test_unloading_it_lets_go_of_the_scene(harness: Harness, module: Any, run: Path, head: SmallHead) -> None:
     open_result(harness, module, run)
     stage = module.widget.logic.review._scene
