@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import slicer
 import vtk
 
-from slicermedai.domain.finding import PackedMask
+from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.provenance import Provenance
+from slicermedai.domain.volume import LabelMap
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.scene import segments
 from slicermedai.scene.volumes import to_matrix
@@ -22,6 +24,12 @@ def a_segmentation(scene, findings, geometry, made_by):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     segments.fill_segmentation(node, findings, geometry=geometry, made_by=made_by)
     return node
+
+
+@pytest.fixture(autouse=True)
+def converters() -> None:
+    """What Slicer's application knows when it has started."""
+    segments.know_surfaces()
 
 
 @pytest.fixture
@@ -126,3 +134,61 @@ def test_a_segmentation_without_reference_geometry_is_refused(scene):
     node.GetSegmentation().AddEmptySegment("one")
     with pytest.raises(GeometryError, match="reference image geometry"):
         segments.mask_from_segment(node, "one")
+
+
+def label_map_of(codes: str = "SPL", values: tuple[int, ...] = (1, 2, 5)) -> LabelMap:
+    array = np.zeros((9, 10, 11), np.uint16)
+    for number, value in enumerate(values):
+        array[2 * number : 2 * number + 3, 1 + number : 4 + number, 2:8] = value
+    return LabelMap(array=array, geometry=grid(codes, shape=array.shape))
+
+
+def filled(head: SmallHead, *regions: Mask) -> Any:
+    node = slicer.vtkMRMLScene().AddNewNodeByClass("vtkMRMLSegmentationNode")
+    base = head.result.findings[0]
+    found = [replace(base, tracking_uid=f"2.25.{number}", region=one) for number, one in enumerate(regions)]
+    segments.fill_segmentation(node, found, geometry=regions[0].geometry, made_by=head.result.provenance)
+    return node
+
+
+@pytest.mark.parametrize("codes", ORIENTATIONS)
+def test_structures_of_one_label_map_share_a_layer_and_each_has_its_own_voxels(codes: str, head: SmallHead) -> None:
+    label_map = label_map_of(codes, (1, 2, 700))
+    regions = [Mask(label_map=label_map, value=value) for value in (700, 1)]
+    node = filled(head, *regions)
+    inner = node.GetSegmentation()
+    assert inner.GetNumberOfLayers() == 1
+    shared = segments.labelmap_array(inner.GetSegment("2.25.0").GetRepresentation(segments._LABELMAP))
+    assert set(np.unique(shared)) == {0, 1, 700}, "what is no finding is not in it"
+    for number, region in enumerate(regions):
+        back = segments.mask_from_segment(node, f"2.25.{number}")
+        np.testing.assert_array_equal(back.to_array(), region.to_array())
+        assert back.geometry.same_grid(region.geometry)
+    drawn = {f"2.25.{number}": int(region.to_array().sum()) for number, region in enumerate(regions)}
+    assert segments.drawn_voxels(node, list(drawn)) == drawn
+
+
+def test_two_findings_of_the_same_label_have_segments_of_their_own(head: SmallHead) -> None:
+    region = Mask(label_map=label_map_of(), value=2)
+    node = filled(head, region, region)
+    assert node.GetSegmentation().GetNumberOfLayers() == 2
+    np.testing.assert_array_equal(segments.mask_from_segment(node, "2.25.1").to_array(), region.to_array())
+
+
+def test_a_label_without_voxels_is_an_empty_segment(head: SmallHead) -> None:
+    node = filled(head, Mask(label_map=label_map_of(), value=4))
+    assert not segments.mask_from_segment(node, "2.25.0").to_array().any()
+
+
+def test_an_edit_of_one_structure_leaves_the_others_of_its_layer(head: SmallHead) -> None:
+    label_map = label_map_of()
+    regions = [Mask(label_map=label_map, value=value) for value in (1, 2, 5)]
+    node = filled(head, *regions)
+    empty = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation("2.25.1", empty)
+    segments.labelmap_array(empty)[:] = 0
+    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(empty, node, "2.25.1", 0)
+    assert not segments.mask_from_segment(node, "2.25.1").to_array().any()
+    for number in (0, 2):
+        back = segments.mask_from_segment(node, f"2.25.{number}")
+        np.testing.assert_array_equal(back.to_array(), regions[number].to_array())
