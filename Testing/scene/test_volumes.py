@@ -131,3 +131,26 @@ def test_a_vector_volume_is_refused(scene):
 def test_a_node_without_voxels_is_refused(scene):
     with pytest.raises(UnsupportedImageError, match="no voxels"):
         volume_from_node(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_a_large_image_is_shown_as_slicer_would_by_a_sample_of_its_voxels(scene, monkeypatch, dtype):
+    geometry = grid(shape=(40, 60, 60))
+    array = np.random.default_rng(3).normal(100.0, 30.0, geometry.shape).astype(dtype)
+    array[:, :8, :8] = -1000
+    volume = replace(a_volume(geometry), array=array)
+    all_of_it = volume_to_node(volume, scene).GetDisplayNode()
+    monkeypatch.setattr("slicermedai.scene.volumes._LARGE", 1000)
+    sampled = volume_to_node(volume, scene).GetDisplayNode()
+    assert not sampled.GetAutoWindowLevel()
+    assert sampled.GetColorNodeID() == all_of_it.GetColorNodeID()
+    assert sampled.GetWindowLevelMin() == pytest.approx(all_of_it.GetWindowLevelMin(), abs=30.0)
+    assert sampled.GetWindowLevelMax() == pytest.approx(all_of_it.GetWindowLevelMax(), abs=30.0)
+
+
+@pytest.mark.parametrize("value", [7.0, float("nan")])
+def test_a_large_image_of_one_value_is_shown_as_slicer_does(scene, monkeypatch, value):
+    monkeypatch.setattr("slicermedai.scene.volumes._LARGE", 1000)
+    geometry = grid(shape=(40, 60, 60))
+    volume = replace(a_volume(geometry), array=np.full(geometry.shape, value, np.float32))
+    assert volume_to_node(volume, scene).GetDisplayNode().GetAutoWindowLevel()
