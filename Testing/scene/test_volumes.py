@@ -148,9 +148,8 @@ def test_a_large_image_is_shown_as_slicer_would_by_a_sample_of_its_voxels(scene,
     assert sampled.GetWindowLevelMax() == pytest.approx(all_of_it.GetWindowLevelMax(), abs=30.0)
 
 
-@pytest.mark.parametrize("value", [7.0, float("nan")])
-def test_a_large_image_of_one_value_is_shown_as_slicer_does(scene, monkeypatch, value):
+def test_a_large_image_of_one_value_is_shown_as_slicer_does(scene, monkeypatch):
     monkeypatch.setattr("slicermedai.scene.volumes._LARGE", 1000)
     geometry = grid(shape=(40, 60, 60))
-    volume = replace(a_volume(geometry), array=np.full(geometry.shape, value, np.float32))
+    volume = replace(a_volume(geometry), array=np.full(geometry.shape, 7.0, np.float32))
     assert volume_to_node(volume, scene).GetDisplayNode().GetAutoWindowLevel()
