@@ -74,7 +74,7 @@ def volume_to_node(volume: Volume, scene: Any, *, study: Study | None = None) ->
 
 
 def _display(node: Any, array: NDArray[Any]) -> None:
-    """Grey, from the 0.1 to the 99.9 percentile, as Slicer does it; of a large image by every fourth voxel of each axis:
+    """Grey, from the 0.1 to the 99.9 percentile, as Slicer does it; of a large one by every fourth voxel of each axis:
     Slicer looks at all, for half a second of the window.
     """
     sampled = array[::4, ::4, ::4] if array.size > _LARGE else array[:0]
