@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from slicermedai.app import aside
 from slicermedai.app.aside import Aside, Chain, Moments, aside_text
 from slicermedai.app.state import Phase
@@ -75,15 +77,56 @@ def test_what_is_added_while_something_is_being_stopped_comes_after_it() -> None
     assert beside.can_cancel
 
 
-def test_a_chain_that_cannot_begin_keeps_nobody_waiting() -> None:
+def test_a_chain_that_cannot_begin_keeps_nobody_waiting_and_is_told_until_something_else_is_done() -> None:
     def broken() -> Chain:
         raise InputError("no child")
         yield
 
     beside, task, said = Aside(), Task(), list[str]()
     beside.add("Broken ...", broken())
+    assert (beside.busy, beside.state.phase, beside.state.message) == (False, Phase.FAILED, "no child")
+    assert aside_text(beside.state) == "no child"
     beside.add("One ...", chain(task, said, "one"))
-    assert said == ["one begins"]
+    assert (said, beside.state.message) == (["one begins"], "One ...")
+    task.done = True
+    beside.poll()
+    assert (beside.state.phase, beside.state.message) == (Phase.IDLE, "")
+
+
+def test_what_ended_a_chain_is_told_when_those_behind_it_are_over() -> None:
+    first, task = Task(), Task()
+
+    def broken() -> Chain:
+        yield first
+        raise InputError("no surface")
+
+    beside = Aside()
+    beside.add("Broken ...", broken())
+    beside.add("One ...", chain(task, [], "one"))
+    first.done = task.done = True
+    beside.poll()
+    beside.poll()
+    assert (beside.busy, beside.state.message) == (False, "no surface")
+
+
+@pytest.mark.parametrize("error", [InputError("a step failed"), ValueError("a step failed")])
+def test_whatever_a_step_raises_its_chain_is_over_and_cleaned_up_and_the_next_one_begins(error: Exception) -> None:
+    def steps() -> Iterator[None]:
+        yield
+        raise error
+
+    def broken() -> Chain:
+        try:
+            yield Moments(steps(), total=2)
+        finally:
+            said.append("cleaned up")
+
+    beside, said = Aside(), list[str]()
+    beside.add("Broken ...", broken())
+    beside.add("One ...", chain(Task(), said, "one"))
+    beside.poll()
+    assert said == ["cleaned up", "one begins"]
+    assert beside.state.message == "One ..."
 
 
 def test_moments_take_no_more_of_the_windows_time_than_they_may(monkeypatch: Any) -> None:
@@ -106,15 +149,7 @@ def test_moments_take_no_more_of_the_windows_time_than_they_may(monkeypatch: Any
     assert work.error is None
 
 
-def test_moments_end_with_what_a_step_raises_and_where_they_are_cancelled() -> None:
-    def steps() -> Iterator[None]:
-        yield
-        raise InputError("a step failed")
-
-    work = Moments(steps(), total=2)
-    while not work.done:
-        work.poll()
-    assert isinstance(work.error, InputError)
+def test_moments_end_where_they_are_cancelled() -> None:
     other = Moments(iter([None]), total=1)
     other.cancel()
     assert other.done

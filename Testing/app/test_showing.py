@@ -10,6 +10,7 @@ import pytest
 
 from slicermedai.app.run_queue import Order
 from slicermedai.app.showing import Showing, are_files
+from slicermedai.app.state import Phase
 from slicermedai.domain.digests import hash_of_image
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
@@ -127,6 +128,33 @@ def test_a_result_that_is_refused_is_told_and_the_next_one_is_shown(
     showing.show(an_order(head, tmp_path / "two", node, number=2))
     until_idle(showing)
     assert wall.hung[0][1] is node
+
+
+def test_a_node_that_cannot_be_compared_is_told_and_the_next_result_is_shown(
+    showing: Showing, wall: Wall, head: SmallHead, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(result: AnalysisResult, node: Any) -> None:
+        raise GeometryError("the node stands under a non-linear transform")
+
+    monkeypatch.setattr(wall, "comparing", refuse)
+    showing.show(an_order(head, tmp_path / "one", object()))
+    assert told == ["1: The result could not be shown. the node stands under a non-linear transform"]
+    assert wall.hung == []
+    assert not showing.busy
+
+
+def test_surfaces_that_cannot_be_made_are_told_and_the_result_stays_shown(
+    showing: Showing, wall: Wall, head: SmallHead, tmp_path: Path
+) -> None:
+    order = an_order(head, tmp_path / "run", object())
+    for path in (tmp_path / "run" / "result").iterdir():
+        path.unlink()
+    showing.show(order)
+    until_idle(showing)
+    assert len(wall.hung) == 1
+    assert wall.meshes == {}
+    assert showing.state.phase is Phase.FAILED
+    assert showing.state.message
 
 
 def test_a_pseudonymous_result_of_a_node_is_shown_on_voxels_that_name_nobody(

@@ -11,7 +11,7 @@ from typing import Any
 from slicermedai.app.batch_ask import left
 from slicermedai.app.presenter import Presenter
 from slicermedai.app.state import Phase, Work
-from slicermedai.app.words import Translate, stage_text, time_left, untranslated
+from slicermedai.app.words import Translate, reason_text, stage_text, time_left, untranslated
 from slicermedai.errors import JobCancelled, MedAIError
 
 Chain = Generator[Work, None, None]
@@ -36,7 +36,7 @@ class AsideState:
 class Moments:
     """Work that a timer drives: steps of an iterator, as many at once as the window can spare.
 
-    ``total`` is how many there are, for the progress.
+    ``total`` is how many there are, for the progress. What a step raises ends the chain that waits for it.
     """
 
     seconds_left: float | None = None
@@ -48,7 +48,7 @@ class Moments:
         self.error: MedAIError | None = None
 
     def poll(self) -> None:
-        """Take some steps; what one raises ends them, and is their ``error`` where it is told in words."""
+        """Take some steps."""
         until = time.monotonic() + _MOMENT
         while not self.done and time.monotonic() < until:
             self._step()
@@ -63,14 +63,15 @@ class Moments:
             next(self._steps)
         except StopIteration:
             self.done = True
-        except MedAIError as error:
-            self.done, self.error = True, error
         else:
             self._count += 1
 
 
 class Aside(Presenter):
-    """One chain at a time, in the order in which they came; :meth:`forget` ends them all."""
+    """One chain at a time, in the order in which they came; :meth:`forget` ends them all.
+
+    What a chain raises ends it alone, and is said by the state until something else is done.
+    """
 
     def __init__(self, *, translate: Translate = untranslated) -> None:
         super().__init__(translate=translate)
@@ -78,6 +79,7 @@ class Aside(Presenter):
         self._chain: Chain | None = None
         self._unwanted = False
         self._since = 0.0
+        self._failure = ""
         self.state: AsideState = AsideState()
 
     def add(self, text: str, chain: Chain) -> None:
@@ -105,17 +107,32 @@ class Aside(Presenter):
             self._set(phase=Phase.RUNNING, message=text, stage="", progress=0.0, seconds_left=None)
             self._advance()
         if self._chain is None:
-            self._set(phase=Phase.IDLE, message="", stage="", progress=0.0, seconds_left=None)
+            ended = Phase.FAILED if self._failure else Phase.IDLE
+            self._set(phase=ended, message=self._failure, stage="", progress=0.0, seconds_left=None)
+            self._failure = ""
 
     def _advance(self) -> None:
         assert self._chain is not None
         try:
             self._working, self._since = next(self._chain), time.monotonic()
-        except (StopIteration, MedAIError):  # a chain tells what went wrong to whom it concerns
+        except StopIteration:
             self._chain = None
+        except Exception as error:  # noqa: BLE001  # whatever it is: this chain is over, and those that wait go on
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The chain is over; it is closed, and what ended it is kept to be said."""
+        if self._chain is not None:
+            self._chain.close()
+        self._chain = self._working = None
+        self._failure = "" if isinstance(error, JobCancelled) else reason_text(error)
 
     def _poll_working(self, working: Any) -> None:
-        super()._poll_working(working)
+        try:
+            super()._poll_working(working)
+        except Exception as error:  # noqa: BLE001  # as in _advance: a timer would meet it again and again
+            self._fail(error)
+            self._next()
         if self.busy and self._working is working:
             elapsed = time.monotonic() - self._since
             self._set(seconds_left=left(elapsed, working.progress) if elapsed > _TOLD_AFTER else None)

@@ -63,8 +63,7 @@ def start_reading(
     ``files`` may be one folder or file; ``series`` and ``tilt`` are those of the run. It answers with the
     :func:`~slicermedai.domain.digests.hash_of_image`, which need not be taken again.
     """
-    one = isinstance(files, str | Path)
-    asked = str(files) if one else [str(file) for file in files]  # type: ignore[union-attr]  # several
+    asked = str(files) if isinstance(files, str | Path) else [str(file) for file in files]
     return Errand("image", folder, files=asked, series=series, tilt=tilt)
 
 

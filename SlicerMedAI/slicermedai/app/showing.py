@@ -63,8 +63,8 @@ class Showing(Aside):
 
     def _chain_of(self, order: Order, *, turn: bool) -> Chain:
         assert order.result is not None and order.folder is not None
-        image, known, why = yield from self._image(order, order.result, order.folder)
         try:
+            image, known, why = yield from self._image(order, order.result, order.folder)
             shown = self._place.show(order.result, image, known=known, turn=turn)
         except Exception as error:  # noqa: BLE001  # whatever Slicer says of it: this one is not shown, and others are
             self.told.emit(order, self._not_shown(reason_text(error)))

@@ -35,6 +35,11 @@ def surfaces(
 
     ``folder`` is that of ``result``, and ``reviews`` are decisions that are not saved in it. Where they cannot be made,
     3D views lack them until somebody makes them there.
+
+    Raises
+    ------
+    MedAIError
+        Why they cannot be made.
     """
     drawn = {one.tracking_uid for one in result.findings if isinstance(one.region, Mask | PackedMask)}
     wanted = [name for name in awaited.names if name in drawn]
@@ -43,7 +48,8 @@ def surfaces(
     making = ask(folder, wanted, reviews)
     try:
         yield making
-        if making.error is None:
-            yield Moments((awaited.put(uid, mesh) for uid, mesh in making.meshes()), total=len(wanted))
+        if making.error is not None:
+            raise making.error
+        yield Moments((awaited.put(uid, mesh) for uid, mesh in making.meshes()), total=len(wanted))
     finally:
         making.clean()
