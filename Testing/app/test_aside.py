@@ -161,7 +161,7 @@ def test_the_line_says_what_goes_on_how_far_it_is_and_how_long_it_takes_still() 
     assert aside_text(beside.state) == ""
     beside.add("Showing the result of CT ...", chain(task, [], "one"))
     beside.poll()
-    assert aside_text(beside.state) == "Showing the result of CT ... – Reading the image again – 50 %"
+    assert aside_text(beside.state) == "Showing the result of CT ... – Reading the image – 50 %"
 
 
 def test_the_time_that_is_left_is_told_after_two_seconds(monkeypatch: Any) -> None:

@@ -89,7 +89,7 @@ def _surfaces(folder: Path, place: Path, uids: list[str], progress: Progress) ->
     from slicermedai.domain.result import AnalysisResult
     from slicermedai.plan.shapes import write_surfaces
 
-    progress("surfaces", 0.0)
+    progress("meshes", 0.0)
     saved = AnalysisResult.load(folder)
     reviews = load_object(place, tuple, kind=REVIEWS)
     now = decided(replace(saved, reviews=(*saved.reviews, *reviews)))

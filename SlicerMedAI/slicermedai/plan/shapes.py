@@ -96,7 +96,7 @@ def write_surfaces(findings: Sequence[Finding], path: Path, progress: Progress =
     """
     held: dict[str, Mesh] = {}
     for number, one in enumerate(findings):
-        progress("surfaces", number / len(findings))
+        progress("meshes", number / len(findings))
         region = _packed(one)
         if region is not None and all(_size(region)):
             held[one.tracking_uid] = _mesh_of(region, most=_MOST_IN_VIEW)
