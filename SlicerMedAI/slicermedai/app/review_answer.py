@@ -6,10 +6,11 @@ the window's process reads that in a moment.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slicermedai.app.answering import answer_one
 from slicermedai.app.meshes import MESHES
@@ -19,6 +20,8 @@ from slicermedai.domain.observer import Progress
 if TYPE_CHECKING:
     from slicermedai.domain.finding import Finding
     from slicermedai.domain.volume import Volume
+
+_T = TypeVar("_T")
 
 
 def main() -> int:
@@ -87,14 +90,31 @@ def _surfaces(folder: Path, place: Path, uids: list[str], progress: Progress) ->
     from slicermedai.domain.codec import load_object
     from slicermedai.domain.decisions import decided
     from slicermedai.domain.result import AnalysisResult
-    from slicermedai.plan.shapes import write_surfaces
 
     progress("meshes", 0.0)
     saved = AnalysisResult.load(folder)
     reviews = load_object(place, tuple, kind=REVIEWS)
     now = decided(replace(saved, reviews=(*saved.reviews, *reviews)))
-    write_surfaces([one for one in now.findings if one.tracking_uid in set(uids)], place / MESHES, progress)
+    _write_surfaces([one for one in now.findings if one.tracking_uid in set(uids)], place / MESHES, progress)
     return True
+
+
+def _write_surfaces(findings: Sequence[Finding], path: Path, progress: Progress) -> None:
+    """As Slicer would make them; coarser ones where this Python has no VTK."""
+    from slicermedai.plan.shapes import coarse_mesh, write_each, write_surfaces
+
+    try:
+        from slicermedai.scene.closing import closed_surfaces
+    except ImportError:
+        write_surfaces(findings, path, progress)
+        return
+    made = enumerate(closed_surfaces(findings, coarse_mesh), start=1)
+    write_each((_told(one, number / len(findings), progress) for number, one in made), path)
+
+
+def _told(one: _T, share: float, progress: Progress) -> _T:
+    progress("meshes", share)
+    return one
 
 
 def _read(folder: Path, files: list[Path]) -> Volume | None:

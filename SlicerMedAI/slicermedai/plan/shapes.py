@@ -5,6 +5,7 @@ The colours are those of Okabe and Ito, which people with any colour vision tell
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -85,7 +86,7 @@ def meshes_of(shapes: Sequence[Finding], progress: Progress = silent) -> dict[st
 
 def write_meshes(shapes: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
     """:func:`meshes_of` in a file."""
-    _write_meshes(meshes_of(shapes, progress).items(), path)
+    write_each(meshes_of(shapes, progress).items(), path)
 
 
 def write_surfaces(findings: Sequence[Finding], path: Path, progress: Progress = silent) -> None:
@@ -94,13 +95,29 @@ def write_surfaces(findings: Sequence[Finding], path: Path, progress: Progress =
     They are smoothed, and of every second or third voxel where the region is large: views show them, and nothing is
     measured on them.
     """
-    held: dict[str, Mesh] = {}
+    write_each(_coarse(findings, progress), path)
+
+
+def coarse_mesh(region: PackedMask) -> Mesh:
+    """The surface of a region that is not empty, as :func:`write_surfaces` has it."""
+    return _mesh_of(region, most=_MOST_IN_VIEW)
+
+
+def write_each(found: Iterable[tuple[str, Mesh]], path: Path) -> None:
+    """Surfaces in a file as ``numpy.load`` reads it, each written before the next one is made."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for uid, mesh in found:
+            for name, array in _named(*mesh):
+                with archive.open(f"{uid}.{name}.npy", "w", force_zip64=True) as stream:
+                    np.lib.format.write_array(stream, array, allow_pickle=False)
+
+
+def _coarse(findings: Sequence[Finding], progress: Progress) -> Iterator[tuple[str, Mesh]]:
     for number, one in enumerate(findings):
         progress("meshes", number / len(findings))
         region = _packed(one)
         if region is not None and all(_size(region)):
-            held[one.tracking_uid] = _mesh_of(region, most=_MOST_IN_VIEW)
-    _write_meshes(held.items(), path)
+            yield one.tracking_uid, coarse_mesh(region)
 
 
 def _packed(finding: Finding) -> PackedMask | None:
@@ -108,12 +125,6 @@ def _packed(finding: Finding) -> PackedMask | None:
     if isinstance(region, Mask):
         return PackedMask.from_array(region.to_array(), region.geometry)
     return region if isinstance(region, PackedMask) else None
-
-
-def _write_meshes(found: Iterable[tuple[str, Mesh]], path: Path) -> None:
-    held = {f"{uid}.{name}": array for uid, mesh in found for name, array in _named(*mesh)}
-    with path.open("wb") as stream:
-        np.savez(stream, **held)  # type: ignore[arg-type]  # arrays by name
 
 
 def _named(
