@@ -23,7 +23,7 @@ def written(head: SmallHead, path: Path) -> dict[str, Mesh]:
     """What the child writes of all findings."""
     told: list[float] = []
     review_answer._write_surfaces(head.result.findings, path, lambda stage, share: told.append(share))
-    assert told == [0.5, 1.0]
+    assert len(told) == len(head.result.findings)
     return read_meshes(path)
 
 
