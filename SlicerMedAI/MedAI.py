@@ -19,7 +19,7 @@ from slicer.util import VTKObservationMixin
 
 import slicermedai
 from slicermedai.app.devices import DeviceList
-from slicermedai.app.dicom_browser import chosen_in
+from slicermedai.app.dicom_browser import add_button, browser_of, chosen_in
 from slicermedai.app.estimates import Estimates
 from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.help import help_text
@@ -60,8 +60,9 @@ class MedAI(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", self.addSettings)
 
     def addSettings(self):
-        """Add the page of settings, when Slicer has started: all modules take their defaults from it."""
+        """Add the page of settings, whose defaults all modules take, and a button to Slicer's DICOM browser."""
         self.settings = add_page(lambda text: translate("MedAI", text))
+        self.browserButton = add_button(lambda text: translate("MedAI", text))
 
 
 @parameterNodeWrapper
@@ -208,8 +209,6 @@ class MedAIWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The report could not be made."), waitCursor=True):
             self.open(self.logic.report())
 
-    # --- what is shown -----------------------------------------------------------------------------------------------
-
     def onStateChanged(self, state: RunState):
         self.tick()
         self._options.show(state)
@@ -249,7 +248,7 @@ class MedAILogic(ScriptedLoadableModuleLogic):
 
     def chosenInBrowser(self):
         """What is chosen in Slicer's DICOM browser; nothing where it is not there."""
-        return chosen_in(getattr(getattr(slicer.modules, "DICOMInstance", None), "browserWidget", None))
+        return chosen_in(browser_of(slicer.modules))
 
     def submit(self, source, bundle, **options):
         """As ``slicermedai.submit``; a volume that has left the scene since it was chosen is refused."""

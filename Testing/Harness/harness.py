@@ -20,7 +20,7 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import slicer
-from PySide6 import QtCore
+from PySide6 import QtCore, QtWidgets
 
 from Testing.Harness import fonts, gil
 from Testing.Harness.loading import HarnessedModule, load
@@ -139,7 +139,7 @@ class Harness:
 
     def grab(self, widget: Any, path: Path, size: tuple[int, int] | None = None) -> Path:
         """A screenshot of the widget as PNG; the size is in pixels, its own wish where none is given, and never
-        smaller than its contents allow.
+        smaller than its contents allow. One with texts that wrap is as high as they need at that width.
 
         :raises OSError: if the file cannot be written
         """
@@ -147,7 +147,14 @@ class Harness:
         cpp.setAttribute(QtCore.Qt.WidgetAttribute.WA_DontShowOnScreen)
         cpp.show()
         self.process(20)
-        cpp.resize(*(size or (cpp.sizeHint().width(), cpp.sizeHint().height())))
+        least, (width, height) = cpp.minimumSizeHint(), size or cpp.sizeHint().toTuple()
+        width = max(width, least.width())
+        cpp.resize(width, max(height, least.height()))
+        for layout in cpp.findChildren(QtWidgets.QLayout):
+            layout.invalidate()  # Qt's form layout may keep the heights of another width
+        self.process(20)
+        wraps = cpp.hasHeightForWidth()
+        cpp.resize(width, cpp.heightForWidth(width) if wraps else max(height, least.height()))
         self.process(20)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cpp.grab().save(str(path), "PNG"):

@@ -214,7 +214,7 @@ def test_every_finding_decided_makes_it_verified_and_undo_takes_that_back(desk: 
     assert report.state.shown is not None
     assert report.state.shown.verifiers == ()
     decide(report, 1, Decision.REJECTED, "an artefact")
-    assert report.state.shown.verifiers == ("Roe Jane van",)
+    assert report.state.shown.verifiers == ("Jane van Roe",)
     assert (report.state.shown.findings[1].decision, report.state.shown.findings[1].reason) == (
         Decision.REJECTED,
         "an artefact",
@@ -264,7 +264,7 @@ def test_decisions_made_while_it_looks_are_all_there_at_the_end(desk: Desk, run:
     for one in report.state.shown.findings:
         report.decide(one.uid, Decision.ACCEPTED)
     until_idle(report)
-    assert report.state.shown.verifiers == ("Roe Jane van",)
+    assert report.state.shown.verifiers == ("Jane van Roe",)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_decisions_become_a_new_result_and_are_in_the_objects(desk: Desk, run: P
     assert AnalysisResult.load(run / "result").reviews == ()
     again = Desk().open(run).state.shown
     assert again is not None
-    assert (again.folder.name, again.verifiers) == ("reviewed-1", ("Roe Jane van",))
+    assert (again.folder.name, again.verifiers) == ("reviewed-1", ("Jane van Roe",))
 
 
 @pytest.mark.parametrize("named", ["", "result"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from slicermedai.domain.estimate import Estimate, Took, Workload, expected, rounded, span_text
+from slicermedai.domain.estimate import Estimate, Took, Workload, expected, flops, rounded, span_text
 
 LOAD = Workload(operations=4e12, voxels=8e6, image_voxels=2e6, millilitres=3000.0, memory=2.1e9)
 TOOK = Took(
@@ -88,3 +88,14 @@ def test_seconds_are_told_without_false_precision(seconds: float, told: tuple[in
 def test_a_span_of_one_number_is_told_as_one() -> None:
     assert span_text((41.0, 43.0)) == "about 40 s"
     assert span_text((41.0, 130.0)) == "40 s to 2 min"
+
+
+@pytest.mark.parametrize(
+    ("operations", "told"),
+    [
+        (0, ""), (3.15e-2, "under 1 MFLOP"), (3.15e6, "3.15 MFLOP"), (9.996e8, "1 GFLOP"), (4e12, "4 TFLOP"),
+        (1.2345e16, "12300 TFLOP"),
+    ],
+)  # fmt: skip
+def test_operations_are_told_in_a_unit_that_can_be_read(operations: float, told: str) -> None:
+    assert flops(operations) == told

@@ -149,7 +149,7 @@ def test_who_verified_and_when_comes_back(file: str, tmp_path: Path) -> None:
     review = Review(tracking_uid=finding.tracking_uid, person="Roe^Jane", decision=Decision.ACCEPTED, time=when)
     case = dataclasses.replace(case, result=dataclasses.replace(case.result, reviews=(review,)))
     (found,) = of_bundle(case, tmp_path, file).result.reviews
-    assert (found.tracking_uid, found.person, found.decision, found.time) == ("", "Roe Jane", "accepted", when)
+    assert (found.tracking_uid, found.person, found.decision, found.time) == ("", "Jane Roe", "accepted", when)
     (once,) = read_result(sorted(tmp_path.iterdir())).result.reviews
     assert (once.person, once.time) == ("Roe^Jane", when), "told twice, it is one review, with the fuller name"
 

@@ -101,7 +101,7 @@ def test_who_edited_is_an_observer_though_others_wait_and_the_report_is_unverifi
     assert dciodvfy_errors(tmp_path / "sr.dcm") == []
     bundle = json.loads((tmp_path / "fhir-r4.json").read_text(encoding="utf-8"))
     made = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]
-    assert {(one["status"], one["performer"][0]["display"]) for one in made} == {("preliminary", "Roe Jane van")}
+    assert {(one["status"], one["performer"][0]["display"]) for one in made} == {("preliminary", "Jane van Roe")}
     waiting = exported(reviewed(two_findings(), Decision.ACCEPTED), tmp_path / "accepted", "seg", "sr") / "sr.dcm"
     assert observers_in(dcmread(waiting)) == [], "who accepted one of two has made none of the report"
 
@@ -195,7 +195,7 @@ def test_messages_are_final_and_name_the_person_once_all_is_verified(tmp_path: P
     resources = [entry["resource"] for entry in bundle["entry"]]
     stated = [one for one in resources if one["resourceType"] in ("DiagnosticReport", "Observation")]
     assert {one["status"] for one in stated} == {"final"}
-    assert stated[-1]["resultsInterpreter"] == [{"type": "Practitioner", "display": "Roe Jane van"}]
+    assert stated[-1]["resultsInterpreter"] == [{"type": "Practitioner", "display": "Jane van Roe"}]
     lines = (tmp_path / "result.hl7").read_bytes().decode().split("\r")
     seen = [line.split("|") for line in lines if line.startswith("OBX|")]
     assert {one[11] for one in seen} == {"F"} and {one[16] for one in seen} == {"^Roe^Jane van"}

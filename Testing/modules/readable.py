@@ -16,25 +16,43 @@ LONG = (
 SHORT = "segmenting, 3 minutes left"
 
 
+def light_palette() -> QtGui.QPalette:
+    """The colours of Slicer's light style, as far as text has to do with them (qSlicerStyle.cxx, 2026-08)."""
+    return _palette("white", "black", {"AlternateBase": "#e4e4fe", "Button": "#fcfcfc", "PlaceholderText": "#808080"})
+
+
 def dark_palette() -> QtGui.QPalette:
-    """Light text on dark ground, as in Slicer's dark style."""
+    """Those of its dark style."""
+    grounds = {"Base": "#1e1e1e", "AlternateBase": "#323232", "Button": "#323232"}
+    return _palette("#323232", "white", {**grounds, "PlaceholderText": "#c0c0c0", "Link": "#3ca4ff"})
+
+
+def _palette(ground: str, text: str, others: dict[str, str]) -> QtGui.QPalette:
     palette, role = QtGui.QPalette(), QtGui.QPalette.ColorRole
-    for dark, value in ((role.Window, 50), (role.Base, 30), (role.AlternateBase, 50), (role.Button, 60)):
-        palette.setColor(dark, QtGui.QColor(value, value, value))
-    for light in (role.WindowText, role.Text, role.ButtonText, role.ToolTipText, role.PlaceholderText):
-        palette.setColor(light, QtGui.QColor(235, 235, 235))
-    palette.setColor(role.Link, QtGui.QColor(110, 170, 255))
+    colors = {name: ground for name in ("Window", "Base")} | {
+        name: text for name in ("WindowText", "Text", "ButtonText", "ToolTipText")
+    }
+    for name, color in (colors | others).items():
+        palette.setColor(getattr(role, name), QtGui.QColor(color))
     return palette
 
 
 def fill(panel: QtWidgets.QWidget) -> None:
-    """Give every empty label a text, and show what waits for a result, so that there is something to read."""
+    """Give every empty label a text, every empty table rows, and show what waits for a result: something to read."""
     for label in panel.findChildren(QtWidgets.QLabel):
         if not label.text() and label.pixmap().isNull():
             label.setText(LONG if label.wordWrap() else SHORT)
     for widget in panel.findChildren(QtWidgets.QWidget):
         if isinstance(widget, (QtWidgets.QLabel, QtWidgets.QAbstractButton, QtWidgets.QProgressBar)):
             widget.setVisible(True)
+    for table in panel.findChildren(QtWidgets.QTableWidget):
+        if table.columnCount() and not table.rowCount():
+            blocked = table.blockSignals(True)
+            table.setRowCount(2)
+            for number in range(2 * table.columnCount()):
+                cell = QtWidgets.QTableWidgetItem("a cell")
+                table.setItem(number // table.columnCount(), number % table.columnCount(), cell)
+            table.blockSignals(blocked)
 
 
 def _visible(panel: QtWidgets.QWidget) -> Iterator[QtWidgets.QWidget]:
@@ -82,7 +100,12 @@ def _name(widget: QtWidgets.QWidget) -> str:
 
 
 def faint(panel: QtWidgets.QWidget) -> list[str]:
-    """Enabled widgets with text whose strongest contrast, as painted, is below :data:`CONTRAST`."""
+    """Texts whose contrast, as painted, is below :data:`CONTRAST`: of enabled widgets, each cell of tables and trees,
+    what empty fields expect included, and each differently coloured run of words of a rich text by itself.
+
+    What is disabled need not reach it (WCAG 2.2, 1.4.3, "inactive user interface component"); nor is a row looked at
+    that is chosen, whose colours are Slicer's own: white on #308cc6, 3.7.
+    """
     picture = panel.grab().toImage().convertToFormat(QtGui.QImage.Format.Format_RGB32)
     pixels = np.frombuffer(picture.constBits(), dtype=np.uint8).reshape(picture.height(), -1, 4)[
         :, : picture.width(), :3
@@ -90,18 +113,81 @@ def faint(panel: QtWidgets.QWidget) -> list[str]:
     light = _luminance(pixels[..., ::-1])
     found = []
     for widget in _visible(panel):
-        if not _is_text(widget) or not widget.isEnabled():
+        if not widget.isEnabled():
             continue
-        place = QtCore.QRect(widget.mapTo(panel, QtCore.QPoint(0, 0)), widget.size()).adjusted(3, 3, -3, -3)
-        part = light[max(place.top(), 0) : place.bottom() + 1, max(place.left(), 0) : place.right() + 1]
-        ratio = (part.max() + 0.05) / (part.min() + 0.05)
-        if ratio < CONTRAST:
-            found.append(f"{_name(widget)}: {ratio:.1f}")
+        for name, place in _texts(widget):
+            corner = widget.mapTo(panel, place.topLeft())
+            part = light[
+                max(corner.y(), 0) : corner.y() + place.height(), max(corner.x(), 0) : corner.x() + place.width()
+            ]
+            ratio = _ratio(float(part.max()), float(part.min())) if part.size else CONTRAST
+            if ratio < CONTRAST:
+                found.append(f"{name}: {ratio:.1f}")
+        found += [f"{_name(widget)}: {ratio:.1f} of {words!r}" for words, ratio in _faint_words(widget)]
     return found
 
 
-def _is_text(widget: QtWidgets.QWidget) -> bool:
-    return isinstance(widget, (QtWidgets.QLabel, QtWidgets.QAbstractButton)) and bool(widget.text())
+def _texts(widget: QtWidgets.QWidget) -> Iterator[tuple[str, QtCore.QRect]]:
+    """(Name, place within the widget) of each text that is painted in one colour."""
+    inside = widget.rect().adjusted(3, 3, -3, -3)
+    if isinstance(widget, (QtWidgets.QLabel, QtWidgets.QAbstractButton)) and widget.text():
+        yield _name(widget), inside
+    elif isinstance(widget, (QtWidgets.QLineEdit, QtWidgets.QPlainTextEdit)):
+        text = widget.text() if isinstance(widget, QtWidgets.QLineEdit) else widget.toPlainText()
+        if text or widget.placeholderText():
+            yield _name(widget), inside
+    elif isinstance(widget, QtWidgets.QComboBox) and widget.currentText():
+        yield _name(widget), inside.adjusted(0, 0, -20, 0)
+    elif isinstance(widget, (QtWidgets.QTableWidget, QtWidgets.QTreeWidget)):
+        yield from _cells(widget)
+
+
+def _cells(view: QtWidgets.QTableWidget | QtWidgets.QTreeWidget) -> Iterator[tuple[str, QtCore.QRect]]:
+    """The cells with text that are in sight and not chosen, without their pictures."""
+    model, seen = view.model(), view.viewport().rect()
+    parents = [QtCore.QModelIndex()]
+    while parents:
+        parent = parents.pop()
+        for row in range(model.rowCount(parent)):
+            for column in range(model.columnCount(parent)):
+                cell = model.index(row, column, parent)
+                place = view.visualRect(cell) & seen
+                usable = cell.flags() & QtCore.Qt.ItemFlag.ItemIsEnabled and cell.data()
+                if usable and not view.selectionModel().isSelected(cell) and place.width() > 12 and place.height() > 8:
+                    beside = 0 if cell.data(QtCore.Qt.ItemDataRole.DecorationRole) is None else view.iconSize().width()
+                    place.translate(view.viewport().pos())
+                    yield f"{_name(view)} {row}, {column}", place.adjusted(max(beside, 0) + 3, 2, -2, -2)
+            parents.append(model.index(row, 0, parent))
+
+
+def _faint_words(widget: QtWidgets.QWidget) -> Iterator[tuple[str, float]]:
+    """(Words, contrast) of the runs of a rich text whose own colour is too like the widget's ground."""
+    if isinstance(widget, QtWidgets.QTextEdit):
+        document = widget.document()
+    elif isinstance(widget, QtWidgets.QLabel) and QtGui.Qt.mightBeRichText(widget.text()):
+        document = QtGui.QTextDocument()
+        document.setHtml(widget.text())
+    else:
+        return
+    ground = _luminance_of(widget.palette().color(widget.backgroundRole()))
+    block = document.begin()
+    while block.isValid():
+        for run in block:
+            style = run.fragment().charFormat()
+            own = _luminance_of(style.background().color()) if style.background().style().value else ground
+            if style.foreground().style().value:
+                ratio = _ratio(_luminance_of(style.foreground().color()), own)
+                if ratio < CONTRAST:
+                    yield run.fragment().text(), ratio
+        block = block.next()
+
+
+def _ratio(first: float, second: float) -> float:
+    return (max(first, second) + 0.05) / (min(first, second) + 0.05)
+
+
+def _luminance_of(color: QtGui.QColor) -> float:
+    return float(_luminance(np.array([color.red(), color.green(), color.blue()])))
 
 
 def _luminance(rgb: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 from Testing.app.plans import a_liver_run
 from Testing.app.reviews import a_head, a_run
@@ -84,8 +85,7 @@ def test_everything_is_readable(
     harness: Harness, places: Path, own_home: None, looks: None, name: str, scale: int, dark: bool
 ) -> None:
     assert fonts.use_readable_font(POINTS * scale)
-    if dark:
-        QtWidgets.QApplication.setPalette(readable.dark_palette())
+    QtWidgets.QApplication.setPalette(readable.dark_palette() if dark else readable.light_palette())
     module, panel = opened(harness, name)
     assert len([one for one in panel.findChildren(QtWidgets.QWidget) if readable.needed(one)]) > 15
     assert readable.clipped(panel) == []
@@ -135,6 +135,61 @@ def test_text_without_room_and_text_without_contrast_are_found(
     harness.process(30)
     assert {line.partition(":")[0] for line in readable.clipped(panel)} == {"pinButton", "messageLabel", "modelsTable"}
     assert [line.partition(":")[0] for line in readable.faint(panel)] == ["zooLabel"]
+    module.close()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_faint_word_cell_or_hint_is_found_beside_clear_ones(harness: Harness, looks: None, dark: bool) -> None:
+    """The same greys on white and on dark ground: one of them is faint there."""
+    QtWidgets.QApplication.setPalette(readable.dark_palette() if dark else readable.light_palette())
+    faint, clear = ("#555555", "#cccccc") if dark else ("#cccccc", "#555555")
+    panel = QtWidgets.QWidget()
+    rows = QtWidgets.QVBoxLayout(panel)
+    words = QtWidgets.QLabel(f"clear <span style='color:{faint}'>faint</span> <span style='color:{clear}'>grey</span>")
+    table, tree, hint, off = (
+        QtWidgets.QTableWidget(2, 2), QtWidgets.QTreeWidget(), QtWidgets.QLineEdit(), QtWidgets.QPushButton("off"),
+    )  # fmt: skip
+    off.setEnabled(False)
+    for number, color in enumerate((clear, faint, clear, faint)):
+        cell = QtWidgets.QTableWidgetItem("a cell")
+        cell.setForeground(QtGui.QColor(color))
+        table.setItem(number // 2, number % 2, cell)
+    table.item(1, 1).setFlags(QtCore.Qt.ItemFlag.NoItemFlags)
+    branch = QtWidgets.QTreeWidgetItem(tree, ["clear"])
+    QtWidgets.QTreeWidgetItem(branch, ["faint"]).setForeground(0, QtGui.QColor(faint))
+    branch.setExpanded(True)
+    hint.setPlaceholderText("what is expected")
+    palette = hint.palette()
+    palette.setColor(QtGui.QPalette.ColorRole.PlaceholderText, QtGui.QColor(faint))
+    hint.setPalette(palette)
+    for widget, name in ((words, "words"), (table, "table"), (tree, "tree"), (hint, "hint"), (off, "off")):
+        widget.setObjectName(name)
+        rows.addWidget(widget)
+    panel.setAttribute(QtCore.Qt.WidgetAttribute.WA_DontShowOnScreen)
+    panel.show()
+    harness.process(20)
+    assert [line.rpartition(":")[0] for line in readable.faint(panel) if "words" not in line] == [
+        "table 0, 1", "tree 0, 0", "hint",
+    ]  # fmt: skip
+    assert [line.partition(" of ")[2] for line in readable.faint(panel) if "words" in line] == ["'faint'"]
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_closed_sections_take_no_room_and_no_text_widens_the_panel(
+    harness: Harness, places: Path, own_home: None, looks: None, name: str
+) -> None:
+    module, panel = opened(harness, name)
+    assert panel.minimumSizeHint().width() <= WIDEST / 2
+    sections = [one for one in panel.findChildren(QtWidgets.QAbstractButton) if hasattr(one, "collapsed")]
+    before = panel.heightForWidth(panel.width())
+    for section in sections:
+        section.setProperty("collapsed", True)
+    shown(harness, panel)
+    own = [one for one in sections if one.parentWidget() is unwrap(module.widget.ui.noticeLabel).parentWidget()]
+    tops = sorted((one.y(), one.y() + one.height()) for one in own)
+    assert len(tops) > 2
+    assert panel.heightForWidth(panel.width()) < before / 2
+    assert all(below[0] - above[1] <= 12 for above, below in itertools.pairwise(tops)), tops
     module.close()
 
 

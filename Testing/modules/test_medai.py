@@ -143,6 +143,9 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
         if state.phase is Phase.RUNNING:
             stalls.append(harness.max_stall_ms)
 
+    unwrap(medai.parent).resize(660, 1000)
+    harness.process(20)
+    assert harness.wait_until(lambda: not medai.widget.logic.estimates.busy, LONG)
     harness.click(ui.runButton)
     harness.reset_stall()
     presenter.changed.connect(look)
@@ -161,7 +164,7 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     assert ui.reportButton.enabled
     page = medai.widget.logic.report()
     assert page.read_text(encoding="utf-8").count("<img") >= 4
-    picture = harness.grab(medai.parent, tmp_path / "MedAI.png", size=(460, 760))
+    picture = harness.grab(medai.parent, tmp_path / "MedAI.png", size=(660, 760))
     keep_screenshot(picture, "MedAI.png")
 
 

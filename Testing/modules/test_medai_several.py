@@ -24,6 +24,7 @@ from Testing.inference.tiny_bundle import write_tiny_bundle
 from Testing.modules.conftest import MODULE
 
 SOON, LONG = 5_000, 60_000
+NAMES = ("Patients", "Studies", "Series")
 ROWS = {
     "patient": {"p1": {"PatientID": "1", "PatientName": "Invented^One"}},
     "study": {"1.1": {"StudyDescription": "Head"}, "1.2": {"StudyDescription": "Body"}},
@@ -158,9 +159,8 @@ def browse(monkeypatch: pytest.MonkeyPatch, **chosen: list[str]) -> None:
     """Something is chosen in Slicer's DICOM browser of tables."""
     import slicer
 
-    names = ("Patients", "Studies", "Series")
     tables = SimpleNamespace(
-        **{f"current{name}Selection": lambda name=name: chosen.get(name.lower(), []) for name in names}
+        **{f"current{name}Selection": lambda name=name: chosen.get(name.lower(), []) for name in NAMES}
     )
     browser = SimpleNamespace(dicomBrowser=SimpleNamespace(dicomTableManager=lambda: tables))
     monkeypatch.setattr(slicer.modules, "DICOMInstance", SimpleNamespace(browserWidget=browser), raising=False)
@@ -182,6 +182,63 @@ def test_several_that_are_chosen_in_the_dicom_browser_are_picked_and_one_is_the_
     browse(monkeypatch)
     harness.click(ui.browserButton)
     assert ui.messageLabel.text.startswith("No series of images is chosen in the DICOM browser")
+
+
+class Browser:
+    """Slicer's ``SlicerDICOMBrowser``: a widget with a layout, which has the tables' browser in it."""
+
+    def __init__(self, **chosen: list[str]) -> None:
+        import qt
+
+        self._widget = qt.QWidget()
+        self._widget.setLayout(qt.QVBoxLayout())
+        tables = SimpleNamespace(
+            **{f"current{name}Selection": lambda name=name: chosen.get(name.lower(), []) for name in NAMES}
+        )
+        self.dicomBrowser = SimpleNamespace(dicomTableManager=lambda: tables)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._widget, name)
+
+
+def buttons_in(browser: Browser) -> list[Any]:
+    import slicer
+
+    from slicermedai.scene.browser_button import NAME
+
+    return list(slicer.util.findChildren(browser, name=NAME))
+
+
+def test_a_button_in_the_dicom_browser_takes_over_what_is_chosen_there(
+    harness: Harness, panel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import slicer
+
+    ui = panel.widget.ui
+    selector = slicer.util.moduleSelector()
+    panel.module.addSettings()
+    selector.selectModule("Data")
+    browser = Browser(patients=["p1"], studies=["1.1", "1.2"])
+    monkeypatch.setattr(slicer.modules, "DICOMInstance", SimpleNamespace(browserWidget=browser), raising=False)
+    for _ in range(2):
+        selector.selectModule("DICOM")
+    (button,) = buttons_in(browser)
+    assert button.text == "Analyse with MedAI"
+    harness.click(button)
+    assert selector.selectedModule == "MedAI"
+    assert harness.wait_until(lambda: ui.pickTable.rowCount > 0, SOON)
+    assert [row[0] for row in cells(ui.pickTable)] == ["Invented^One – Thin", "Invented^One – Thick"]
+    second = Browser()
+    slicer.modules.DICOMInstance.browserWidget = second
+    selector.selectModule("DICOM")
+    assert len(buttons_in(second)) == 1, "the DICOM module was reloaded, and has another browser"
+    slicer.app.moduleManager().moduleAboutToBeUnloaded.emit("Data")
+    assert len(buttons_in(second)) == 1, "another module goes"
+    panel.close()
+    harness.process(20)
+    assert buttons_in(second) == []
+    selector.selectModule("DICOM")
+    assert buttons_in(second) == []
 
 
 def test_a_volume_that_was_loaded_from_the_database_says_what_it_shows(harness: Harness, panel: Any) -> None:

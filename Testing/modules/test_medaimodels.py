@@ -34,7 +34,7 @@ LONG = 60_000
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The application's data of the test's own: no model is there."""
-    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLICERMEDAI_HOME", str(tmp_path / "user" / ".local" / "share" / "SlicerMedAI"))
     return tmp_path
 
 
@@ -107,6 +107,7 @@ def test_a_model_is_taken_in_looked_at_pinned_and_removed(
     take_in(harness, module, a_source(data / "second", version="2.0"))
     assert shown(module) == ["phantom@1.0", "phantom@2.0"]
     assert "SCT" in ui.detailText.plainText
+    assert f"Folder: {Path('~/.local/share/SlicerMedAI/models/phantom@2.0')}" in ui.detailText.plainText
     assert "not calibrated" in ui.detailText.plainText
     assert "phantom@2.0" in ui.changesText.plainText
     assert "Runs on this computer" not in ui.detailText.plainText

@@ -201,7 +201,7 @@ def test_a_person_verifies_writes_and_sends_and_the_window_lives(
     harness.reset_stall()
     open_result(harness, module, run)
     verify(harness, module)
-    assert "verified by Roe Jane van" in ui.standingLabel.text
+    assert "verified by Jane van Roe" in ui.standingLabel.text
     assert "2 decisions are saved when you write" in ui.standingLabel.text
     assert [row[2] for row in texts(ui.findingsTable)] == ["accepted", "rejected: an artefact"]
     with harness.python_threads_frozen():
@@ -239,7 +239,7 @@ def test_a_decision_can_be_undone_until_it_is_written(harness: Harness, module: 
     assert ui.acceptAllButton.enabled
     assert not ui.acceptButton.enabled, "no finding is chosen"
     press(harness, module, "acceptAll")
-    assert "verified by Roe Jane van" in ui.standingLabel.text
+    assert "verified by Jane van Roe" in ui.standingLabel.text
     press(harness, module, "rejectAll")
     assert "rejected" in ui.standingLabel.text
     press(harness, module, "undo")

@@ -2,13 +2,16 @@
 
 Neither can be dragged from into a module: the tables show a model of a database query whose rows are not flagged as
 draggable, every list of the visual one is set to ``NoDragDrop`` (CTK of 2026-08), and Slicer's DICOM module closes the
-browser when it is left, so that no other module's panel stands beside it. What was chosen there stays chosen.
+browser when it is left, so that no other module's panel stands beside it. What was chosen there stays chosen, and a
+button below the browser takes it over.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from slicermedai.app.words import Translate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,25 @@ class Chosen:
     def smallest(self) -> tuple[str, ...]:
         """Series where any are chosen, else studies, else patients."""
         return self.series or self.studies or self.patients
+
+
+def browser_of(modules: Any) -> Any:
+    """The ``SlicerDICOMBrowser`` of ``slicer.modules``; None where there is none, or none yet."""
+    return getattr(getattr(modules, "DICOMInstance", None), "browserWidget", None)
+
+
+def add_button(translate: Translate) -> Any:
+    """Keep a button in Slicer's DICOM browser that takes what is chosen there over into MedAI; returns what keeps it.
+
+    None where Slicer shows no window.
+    """
+    from slicermedai.scene.browser_button import BrowserButton
+    from slicermedai.scene.settings_panel import has_window
+
+    if not has_window():
+        return None
+    hint = translate("Goes to MedAI with the patients, studies or series that are chosen here")
+    return BrowserButton(translate("Analyse with MedAI"), hint, browser=browser_of)
 
 
 def chosen_in(browser: Any) -> Chosen:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from slicermedai.app.models_state import CHANGED, REFUSED, RUNS, ModelShown, ModelsState, Verdict
 from slicermedai.app.words import Translate, untranslated
@@ -62,11 +64,18 @@ def detail(model: ModelShown | None, tr: Translate = untranslated, *, took: Sequ
         text = tr("Runs on this computer: {count}, the last took {seconds:.0f} s on {device}")
         lines.append(text.format(count=len(took), seconds=last, device=took[-1].device))
     lines.append(tr("Weights, SHA-256: {hash}").format(hash=model.weights_sha256))
-    lines.append(tr("Folder: {path}").format(path=model.folder))
+    lines.append(tr("Folder: {path}").format(path=from_home(model.folder)))
     lines += [tr("Labels:"), *(f"  {label}" for label in model.labels)]
     if model.record:
         lines += [tr("Trust record:"), *(f"  {line}" for line in model.record)]
     return "\n".join(lines)
+
+
+def from_home(path: Path | str) -> str:
+    """A path as people write it: from ``~`` on where it lies in their home."""
+    with suppress(ValueError, RuntimeError):
+        return str("~" / Path(path).relative_to(Path.home()))
+    return str(path)
 
 
 def _report_lines(verdict: Verdict, tr: Translate) -> list[str]:

@@ -14,6 +14,7 @@ from slicermedai.app.plan_state import Numbers, PlanState
 from slicermedai.app.review_words import result_text
 from slicermedai.app.words import Translate, kept_state_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
+from slicermedai.domain.codes import written
 from slicermedai.domain.finding import Box
 from slicermedai.domain.plan import BoxCut, Margin, MarginCut, PlaneCut, PlanStructure, Role
 
@@ -98,7 +99,7 @@ def _remnant(found: dict[str, float], tr: Translate) -> str:
 
 
 def _value(value: float, unit: str) -> str:
-    return f"{value:.2f} {unit}" if abs(value) < 10 else f"{value:.1f} {unit}"
+    return (f"{value:.2f} {written(unit)}" if abs(value) < 10 else f"{value:.1f} {written(unit)}").rstrip()
 
 
 def _missing(why: str, tr: Translate) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slicermedai.app.answering import answer_one
+from slicermedai.domain.codes import written
 from slicermedai.domain.observer import Progress
 
 if TYPE_CHECKING:
-    from slicermedai.domain.finding import Finding
+    from slicermedai.domain.finding import Finding, Measurement
     from slicermedai.domain.result import AnalysisResult, Review
     from slicermedai.export.forecast import Forecast
 
@@ -98,15 +99,17 @@ def _lost_edit(result: AnalysisResult, uid: str) -> bool:
     return was_edited and last_decisions(result)[uid].decision is not Decision.EDITED
 
 
+def _value(one: Measurement) -> str:
+    return one.missing or f"{one.value:.1f} {written(one.unit.value)}".rstrip()
+
+
 def _finding(finding: Finding, review: Review | None) -> dict[str, Any]:
     return {
         "uid": finding.tracking_uid,
         "name": finding.label.name,
         "confidence": finding.confidence.state.value,
         "probability": finding.confidence.probability,
-        "measurements": [
-            (one.title, one.missing or f"{one.value:.1f} {one.unit.value}") for one in finding.measurements
-        ],
+        "measurements": [(one.title, _value(one)) for one in finding.measurements],
         "decision": review.decision.value if review else None,
         "person": review.person if review else "",
         "reason": review.reason if review else "",

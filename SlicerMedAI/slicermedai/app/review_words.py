@@ -8,6 +8,7 @@ from slicermedai.app.nodule_words import advice_text
 from slicermedai.app.review_state import Laid, ReviewState, Row
 from slicermedai.app.words import Translate, confidence_text, decision_text, kept_state_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
+from slicermedai.domain.codes import written
 from slicermedai.domain.finding import Confidence, Interval, Measurement
 from slicermedai.domain.result import AnalysisResult, Quality, Review, Status
 from slicermedai.domain.study import Identity
@@ -58,7 +59,7 @@ def volume_text(volume: Measurement | None, tr: Translate = untranslated) -> str
     """The volume with its interval; a person's own voxels have none."""
     if volume is None:
         return tr("not measured")
-    return f"{volume.value:.1f} {volume.unit.value}{_interval(volume.interval, '.1f', tr)}"
+    return f"{volume.value:.1f} {written(volume.unit.value)}{_interval(volume.interval, '.1f', tr)}"
 
 
 def probability_text(confidence: Confidence, tr: Translate = untranslated) -> str:

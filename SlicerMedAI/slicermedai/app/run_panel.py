@@ -12,9 +12,12 @@ from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.panel import ResultPanel, show_install
 from slicermedai.app.showing import Showing
 from slicermedai.app.state import InputRow, RunState, SourceKind
+from slicermedai.scene.items import fit_rows
 
 INPUTS = ("volumeSelector", "seriesSelector", "folderSelector", "browserButton", "modelSelector", "deidentifyCheckBox")
 """Widgets that nobody uses while something is being installed."""
+_INPUTS_SEEN = 6
+"""Images of a model that are in sight at once; most models that take several take four."""
 _AFTERWARDS = ("report", "folder", "review", "plan", "pass")
 
 
@@ -160,6 +163,8 @@ class RunPanel(ResultPanel):
         for name in ("inputsTable", "inputLabel", "inputSelector"):
             getattr(self.ui, name).visible = bool(state.inputs)
         changed = self._fill("inputsTable", run_words.input_rows(state.inputs, self.presenter.translate))
+        if changed:
+            fit_rows(self.ui.inputsTable, _INPUTS_SEEN)
         if changed and state.inputs and self.input is None:
             self.ui.inputsTable.setCurrentCell(0, 0)
         self.show_input()

@@ -9,7 +9,7 @@ from slicermedai.app.run_inputs import doubled, missing, strangers
 from slicermedai.app.run_options import SAMPLES, SampleWays
 from slicermedai.app.state import InputRow, QueueRow
 from slicermedai.app.words import Translate, state_cell, untranslated
-from slicermedai.domain.estimate import Estimate, Span, rounded
+from slicermedai.domain.estimate import Estimate, Span, flops, rounded
 
 
 def estimate_text(estimate: Estimate | None, tr: Translate = untranslated) -> str:
@@ -50,11 +50,10 @@ def _memory(estimate: Estimate, tr: Translate) -> str:
 
 
 def _arithmetic(estimate: Estimate, tr: Translate) -> str:
-    count = estimate.workload.operations / 1e12
+    count = flops(estimate.workload.operations)
     if not count:
         return ""
-    text = tr("At most {count:.3g} TFLOP.") if estimate.workload.at_most else tr("{count:.3g} TFLOP.")
-    return text.format(count=count)
+    return (tr("At most {count}.") if estimate.workload.at_most else tr("{count}.")).format(count=count)
 
 
 def _too_much(estimate: Estimate, tr: Translate) -> str:

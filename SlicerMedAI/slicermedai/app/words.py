@@ -13,6 +13,7 @@ from slicermedai.app.report_places import Found
 from slicermedai.app.suggesting import Shows, fits, made_for, parts_apart
 from slicermedai.bundles.body_parts import listed
 from slicermedai.domain.bundle import BundleRef
+from slicermedai.domain.codes import written
 from slicermedai.domain.finding import ConfidenceState
 from slicermedai.domain.result import AnalysisResult, Decision, Status
 from slicermedai.errors import MedAIError
@@ -45,7 +46,7 @@ def rows(result: AnalysisResult | None, tr: Translate = untranslated) -> list[tu
             finding.label.name,
             item.title,
             item.missing or f"{item.value:.1f}",
-            item.unit.value,
+            written(item.unit.value),
             confidence_text(finding.confidence.state, tr),
         )
         for finding in result.findings
@@ -81,7 +82,7 @@ def _found(result: AnalysisResult, tr: Translate) -> str:
     if result.status is Status.NO_FINDING or not result.findings:
         return tr("No finding.")
     parts = [
-        f"{finding.label.name}: {measurement.value:.1f} {measurement.unit.value}"
+        f"{finding.label.name}: {measurement.value:.1f} {written(measurement.unit.value)}".rstrip()
         for finding in result.findings
         for measurement in finding.measurements[:1]
     ]

@@ -14,13 +14,12 @@ from xml.etree.ElementTree import Element
 from slicermedai.batch.cohort import State
 from slicermedai.batch.outliers import FAR, FEWEST, Look, ranked
 from slicermedai.batch.table import Report
+from slicermedai.domain.codes import written
 from slicermedai.domain.markup import el, page, table
 from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
 
 _SHOWN = 8
 """Structures that a picture's caption names; the farthest from the others come first."""
-_UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "m2": "m²"}
-"""How people write units of UCUM."""
 _SIDES = (
     "Pictures: axial, coronal and sagittal plane. The patient's left is on the right in the axial and coronal plane, "
     "anterior on the left in the sagittal one; superior is up."
@@ -142,7 +141,7 @@ def _summary(summary: Sequence[Mapping[str, Any]]) -> Iterator[Element]:
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
     counts = (f"{row['cases']} ({row['patients']})", str(row["missing"]))
-    unit = _UNITS.get(row["unit"], row["unit"])
+    unit = written(row["unit"])
     name = (row["model"], row["structure"], ", ".join(filter(None, (row["measurement"], unit))))
     if row["mean"] is None:
         return (*name, *counts, "–", "–", "–")

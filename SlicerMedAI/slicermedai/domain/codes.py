@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from slicermedai.errors import CodeError
@@ -69,6 +70,17 @@ def ucum(unit: str, meaning: str | None = None) -> Code:
     return Code(value=unit, scheme="UCUM", meaning=meaning or unit)
 
 
+def written(unit: str) -> str:
+    """A unit of UCUM as people write it, "mm²" for "mm2"; "" for a number without one. Objects keep UCUM's own text."""
+    if unit in _WRITTEN:
+        return _WRITTEN[unit]
+    return _RAISED.sub(lambda found: _FIGURES[found[0]], unit).replace("{", " ").replace("}", "")
+
+
+_WRITTEN = {"1": "", "[hnsf'U]": "HU", "deg": "°"}
+_FIGURES = {"2": "²", "3": "³"}
+_RAISED = re.compile(r"(?<=[a-zA-Z])[23](?![0-9])")
+"""The power of a length: UCUM writes it behind the unit."""
 MILLILITER = ucum("ml", "milliliter")
 MILLIMETER = ucum("mm", "millimeter")
 NO_UNITS = ucum("1", "no units")

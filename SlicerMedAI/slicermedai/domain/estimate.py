@@ -19,6 +19,21 @@ Span = tuple[float, float]
 """Seconds, from and to."""
 
 
+_SIZES = ((1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
+
+
+def flops(operations: float) -> str:
+    """A number of floating operations to three figures, "3.15 GFLOP"; "" for 0, which is one that is not known."""
+    if not operations:
+        return ""
+    amount = float(f"{operations:.3g}")
+    size, unit = next(((size, unit) for size, unit in _SIZES if amount >= size), (0.0, ""))
+    if not unit:
+        return "under 1 MFLOP"
+    share = amount / size
+    return f"{share:.0f} {unit}" if share >= 100 else f"{share:.3g} {unit}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What one run of a model over its images takes.
@@ -110,7 +125,7 @@ class Estimate:
     def _arithmetic(self) -> str:
         if not self.workload.operations:
             return "arithmetic of this model cannot be foreseen"
-        return f"{'at most ' if self.workload.at_most else ''}{self.workload.operations / 1e12:.3g} TFLOP"
+        return f"{'at most ' if self.workload.at_most else ''}{flops(self.workload.operations)}"
 
     @property
     def _memory(self) -> str:

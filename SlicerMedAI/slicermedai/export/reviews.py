@@ -27,8 +27,9 @@ class Verifier:
 
     @property
     def in_words(self) -> str:
-        """The name without its carets."""
-        return self.name.replace("^", " ").strip()
+        """The name in the order in which it is read, "Dr Jane Roe" (components: PS3.5 6.2.1.2)."""
+        family, given, middle, prefix, suffix = [*self.name.split("=")[0].split("^"), *[""] * 5][:5]
+        return " ".join(" ".join([prefix, given, middle, family, suffix]).split())
 
 
 def algorithm_type(result: AnalysisResult, finding: Finding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slicermedai.domain.codes import Code
+from slicermedai.domain.codes import Code, written
 from slicermedai.report.markup import Html, tag
 
 
@@ -37,7 +37,8 @@ def identifier(value: Code) -> Html:
 
 def unit(value: Code) -> Html:
     """A UCUM unit as its symbol, its name for those who point at it or hear it; nothing for a pure number."""
-    return Html("") if value.value == "1" else tag("abbr", value.value, title=value.meaning)
+    shown = written(value.value)
+    return tag("abbr", shown, title=value.meaning) if shown else Html("")
 
 
 def size(count: int) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from slicermedai.domain.codes import written
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Box
 from slicermedai.domain.notice import DEMONSTRATION, RESEARCH_USE
@@ -48,7 +49,6 @@ _SHORT = 30  # letters of a note that stands in the line of its number
 _LINES = 5  # warnings, cuts, notes
 _LETTERS = 180  # of each of them
 _LONG_NAME, _CUT, _LONGEST = 48, 44, 76  # letters of a name in a wide column: whole, cut, with what is beside it
-_UNITS = {"m2": "m²"}  # UCUM has no raised figures
 _DENSE = 26  # numbers and lines from which on the print is smaller
 _TILES = (
     ("functional volume", "functional volume"),
@@ -281,7 +281,7 @@ def _numbers(table: PlanTable, part: Part, called: Mapping[str, str]) -> Html:
     if part is Part.DISTANCES:  # the nearest first: they decide
         rows.sort(key=lambda row: row.value)
     most = _MOST[part]
-    shown = [(_name(row, called), _value(row), _UNITS.get(row.unit.value, row.unit.value)) for row in rows[:most]]
+    shown = [(_name(row, called), _value(row), written(row.unit.value)) for row in rows[:most]]
     notes = dict.fromkeys(note for row in rows[:most] for note in _notes(row) if len(note) > _SHORT or part in _NOTED)
     said = join(tag("p", note, class_="more") for note in notes)
     return join([tag("h2", part), _table(("", "", ""), shown), said, _more(len(rows) - most, "numbers")])

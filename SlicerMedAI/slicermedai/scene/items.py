@@ -16,6 +16,8 @@ _LINE = 15
 """Pixels of a line of text of the usual size, for which the heights in the forms were chosen."""
 _NO_LIMIT = 16777215
 """Qt's height of what may be as high as it likes."""
+_HINT = 0.65
+"""Share of the text's colour in that of a hint in an empty field; the rest is the ground's."""
 _INDENT = 22
 """Pixels from the left edge to where a tick box's text begins."""
 
@@ -70,11 +72,64 @@ def set_row(table: Any, row: int, values: Sequence[str]) -> None:
 
 
 def fit_columns(table: Any) -> None:
-    """Make the columns of a ``QTableWidget`` as wide as what is in them, up to a bound."""
+    """Make the columns of a ``QTableWidget`` as wide as what is in them, up to a bound while there is no room for all.
+
+    A last one that takes what is left is measured without that: the table may not have the width yet that it will have.
+    """
+    header = table.horizontalHeader()
+    stretched = header.stretchLastSection
+    header.setStretchLastSection(False)
     table.resizeColumnsToContents()
-    widest = round(_WIDEST * larger(table))
-    for column in range(table.columnCount):
-        table.setColumnWidth(column, min(table.columnWidth(column), widest))
+    wanted = [table.columnWidth(column) for column in range(table.columnCount)]
+    beside = table.verticalHeader().sizeHint.width() + table.verticalScrollBar().sizeHint.width() + 2 * table.frameWidth
+    room = table.width - beside if table.visible else 0
+    for column, width in enumerate(bounded(wanted, round(_WIDEST * larger(table)), room)):
+        table.setColumnWidth(column, width)
+    header.setStretchLastSection(stretched)
+
+
+def bounded(wanted: Sequence[int], bound: int, room: int) -> list[int]:
+    """Widths of columns in pixels: none wider than ``bound``, but for what is left of ``room``, which the first get."""
+    widths = [min(width, bound) for width in wanted]
+    for column, width in enumerate(wanted):
+        widths[column] += max(0, min(width - widths[column], room - sum(widths)))
+    return widths
+
+
+def fit_rows(table: Any, most: int) -> None:
+    """Make a ``QTableWidget`` as high as its rows, ``most`` of them at most: none is hidden, and nothing is blank."""
+    rows = [table.rowHeight(row) for row in range(min(table.rowCount, most))]
+    table.setFixedHeight(table.horizontalHeader().sizeHint.height() + sum(rows) + 2 * table.frameWidth)
+
+
+def wrap_freely(panel: Any) -> None:
+    """Let the texts in ``panel`` that wrap ask for no width: a long one would else widen the whole panel to its own."""
+    import qt
+    import slicer
+
+    for label in slicer.util.findChildren(panel, className="QLabel"):
+        if label.wordWrap:
+            label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
+
+
+def show_hints_clearly(panel: Any, kinds: Sequence[str]) -> None:
+    """Write what empty fields of these classes in ``panel`` expect in a grey that can be read, in any theme.
+
+    Slicer's own grey has a contrast of 3.9 on white, and 4.5 is needed (WCAG 2.2, success criterion 1.4.3).
+    """
+    import qt
+    import slicer
+
+    for field in (one for kind in kinds for one in slicer.util.findChildren(panel, className=kind)):
+        palette = field.palette
+        text, ground = palette.color(qt.QPalette.Text), palette.color(qt.QPalette.Base)
+        mixed = [round(_HINT * a + (1 - _HINT) * b) for a, b in zip(_parts(text), _parts(ground), strict=True)]
+        palette.setColor(qt.QPalette.PlaceholderText, qt.QColor(*mixed))
+        field.setPalette(palette)
+
+
+def _parts(color: Any) -> tuple[int, int, int]:
+    return color.red(), color.green(), color.blue()
 
 
 def larger(widget: Any) -> float:

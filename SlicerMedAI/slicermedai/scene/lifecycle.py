@@ -20,10 +20,11 @@ from typing import Any
 import qt
 import slicer
 
-from slicermedai.scene.items import fit_heights
+from slicermedai.scene.items import fit_heights, show_hints_clearly, wrap_freely
 
 POLL_MILLISECONDS = 100
 _OF_SET_HEIGHT = ("QTableWidget", "QTreeWidget", "QPlainTextEdit")
+_WITH_HINTS = ("QLineEdit", "QPlainTextEdit")
 
 
 class Lifecycle:
@@ -81,6 +82,7 @@ class Lifecycle:
         uiWidget = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
         self.layout.addWidget(uiWidget)
         fit_heights(uiWidget, _OF_SET_HEIGHT)
+        wrap_freely(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = self.makeLogic()
@@ -91,6 +93,7 @@ class Lifecycle:
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
         self.setParameterNode(self.logic.getParameterNode())
+        show_hints_clearly(self.parent, _WITH_HINTS)
         self.refresh()
 
     def cleanup(self) -> None:
@@ -105,7 +108,8 @@ class Lifecycle:
         self.setParameterNode(None)
 
     def enter(self) -> None:
-        """The module is shown."""
+        """The module is shown, maybe in another theme than before."""
+        show_hints_clearly(self.parent, _WITH_HINTS)
         self.setParameterNode(self.logic.getParameterNode())
         self.refresh()
 

@@ -13,7 +13,11 @@ SLIDER_STEPS = 1000
 
 @implements("ctkCollapsibleButton")
 class CollapsibleButton(QtWidgets.QAbstractButton):
-    """A titled box that hides its contents when it is collapsed."""
+    """A titled box that hides its contents when it is collapsed.
+
+    It takes room as CTK's does (868d56c7): it may be higher than its contents wish, down to what they need at least,
+    and collapsed no higher than its header: a layout would else give it the height of texts that nobody sees.
+    """
 
     contentsCollapsed = Signal(bool)
 
@@ -21,12 +25,17 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
         parent = next((a for a in arguments if isinstance(a, QtWidgets.QWidget)), None)
         super().__init__(parent)
         self.setText(next((a for a in arguments if isinstance(a, str)), ""))
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Minimum, QtWidgets.QSizePolicy.Policy.Preferred)
+        self._highest = self.maximumHeight()
         self.setContentsMargins(4, HEADER_HEIGHT + 2, 4, 4)
         self.setCheckable(True)
         self.setChecked(True)
         self.toggled.connect(self._on_toggled)
 
     def _on_toggled(self, expanded: bool) -> None:
+        if not expanded:
+            self._highest = self.maximumHeight()
+        self.setMaximumHeight(self._highest if expanded else HEADER_HEIGHT)
         for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
             child.setVisible(expanded)
         self.setContentsMargins(4, HEADER_HEIGHT + 2, 4, 4 if expanded else 0)
@@ -55,12 +64,13 @@ class CollapsibleButton(QtWidgets.QAbstractButton):
 
     def sizeHint(self) -> QtCore.QSize:
         """The header's height when collapsed, else the layout's."""
-        layout = self.layout()
-        if layout is None or not self.isChecked():
-            return QtCore.QSize(180, HEADER_HEIGHT)
-        return layout.totalSizeHint().expandedTo(QtCore.QSize(180, HEADER_HEIGHT))
+        header, layout = QtCore.QSize(180, HEADER_HEIGHT), self.layout()
+        return layout.totalSizeHint().expandedTo(header) if layout and self.isChecked() else header
 
-    minimumSizeHint = sizeHint
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """The header's when collapsed, else the least size of the layout."""
+        header, layout = QtCore.QSize(180, HEADER_HEIGHT), self.layout()
+        return layout.totalMinimumSize().expandedTo(header) if layout and self.isChecked() else header
 
     def paintEvent(self, _event: QtGui.QPaintEvent) -> None:
         """A header with an arrow and the title."""
