@@ -398,7 +398,7 @@ def auto3dseg_folder(folder: Path, **changes: Any) -> Path:
 def test_an_auto3dseg_folder_becomes_a_bundle_without_code(tmp_path: Path, own_home: Path) -> None:
     ref = import_bundle(auto3dseg_folder(tmp_path / "spleen-v1.0.0"))
     steps = read_manifest(Path(ref.path)).config["preprocessing"]["transforms"]
-    assert (ref.title, ref.modality, ref.runs_code) == ("spleen-v1.0.0@1", ("CT",), False)
+    assert (ref.title, ref.modality, ref.runs_code) == ("spleen@1.0.0", ("CT",), False)
     assert [step["_target_"].rpartition(".")[2] for step in steps][2:] == [
         "Orientationd", "CropForegroundd", "Spacingd", "ScaleIntensityRanged", "Squashd",
     ]  # fmt: skip
@@ -418,7 +418,6 @@ def test_an_image_is_resampled_only_where_those_of_the_training_were(tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "attribute"),
     [
-        ({"extra_modalities": {"image2": "ct"}}, "extra_modalities"),
         ({"custom_transforms": {"after_load_transforms": [{"_target_": "X"}]}}, "custom_transforms"),
         ({"intensity_bounds": None}, "intensity_bounds"),
     ],

@@ -1,8 +1,8 @@
 """Which networks of an Auto3DSeg folder are folds of one model, and which cannot be taken.
 
 Auto3DSeg trains algorithms over folds, each in a folder of its own (``segresnet_0``, ``dints_1`` ...), and averages the
-probabilities of some of them. An algorithm whose weights hold how they were trained needs none of its own code here:
-its folds are those of one model, if they prepare images alike. Others are made by the scripts beside them.
+probabilities of some of them. An algorithm whose weights hold how they were trained, or whose configurations say it in
+plain values, needs none of its own code here: its folds are those of one model, if they prepare images alike.
 """
 
 from __future__ import annotations
@@ -12,19 +12,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slicermedai.bundles.auto3dseg_configs import has_configs
 from slicermedai.bundles.folds import folds_among
 from slicermedai.errors import BundleError
 
 Members = dict[str, Path]
 """Name of a fold -> its weights, in order; one without a name is the only one."""
-_FILE = "model.pt"
+_FILE, _TABLE = "model.pt", "labels.csv"
 _TRAINED = Path("model") / _FILE
+_BEST = "best_metric_model.pt"
 _MEMBER = re.compile(r"(.+?)_(\d+)")
 _SAME = (
     "network", "roi_size", "orientation_ras", "crop_foreground", "resample", "resample_resolution", "normalize_mode",
     "intensity_bounds", "sigmoid", "class_names", "class_index", "modality", "input_channels", "output_classes",
+    "extra_modalities", "transforms", "overlap",
 )  # fmt: skip
 """What folds of one model have in common: how images are prepared, and what outputs mean."""
+
+
+def model_folder(folder: Path) -> Path:
+    """``folder``, or the one within it that holds a model and its ``labels.csv``: archives for Slicer may have such."""
+    folder = Path(folder)
+    if holds_members(folder):
+        return folder
+    inside = [path.parent for depth in ("*", "*/*") for path in sorted(folder.glob(f"{depth}/{_TABLE}"))]
+    found = [path for path in inside if (path / _FILE).is_file()]
+    return found[0] if len(found) == 1 else folder
 
 
 def holds_members(folder: Path) -> bool:
@@ -111,12 +124,15 @@ def _algorithms(folder: Path) -> dict[str, Members]:
 def _weights(member: Path) -> Path:
     if (member / _TRAINED).is_file():
         return member / _TRAINED
-    if any(member.glob("model_fold*/*.pt")):
+    beside = sorted(member.glob("model_fold*/*.pt"))
+    if not beside:
+        raise BundleError("is a member without weights: was it trained?", file=member, attribute=str(_TRAINED))
+    best = [path for path in beside if path.name == _BEST]
+    if len(best) != 1 or not has_configs(member):
         raise BundleError(
-            "is a member whose weights do not hold how they were trained: its network and the way images are prepared"
-            " are made by scripts of its own",
+            "is a member whose weights do not hold how they were trained, and no configurations beside them say it",
             file=member,
             attribute="config",
-            advice="Members with model/model.pt that hold it (as segresnet's do) can be taken.",
+            advice=f"Hand in the whole folder: configs, and model_fold*/{_BEST}.",
         )
-    raise BundleError("is a member without weights: was it trained?", file=member, attribute=str(_TRAINED))
+    return best[0]

@@ -88,15 +88,14 @@ def check_fit(shapes: dict[str, tuple[int, ...]], definition: dict[str, Any], *,
     """Raise :class:`BundleError` where weights are not those of the network that ``definition`` describes.
 
     ``definition`` is an entry ``network_def``; one that would run anything but known networks is refused unmade. The
-    network is made without memory for its weights.
+    network is made without memory for its weights, where it can be: one that reads numbers while it is made cannot.
     """
     if runs_code({"network_def": definition}):
         raise BundleError(
             "names something beyond the networks that are known here", file=file, attribute="network._target_"
         )
     try:
-        with torch.device("meta"):
-            network = ConfigParser({"network_def": definition}).get_parsed_content("network_def")
+        network = _made(definition)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
         raise BundleError(f"cannot be made ({type(error).__name__})", file=file, attribute="network") from error
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
@@ -109,6 +108,17 @@ def check_fit(shapes: dict[str, tuple[int, ...]], definition: dict[str, Any], *,
             file=file,
             attribute="network",
         )
+
+
+def _made(definition: dict[str, Any]) -> torch.nn.Module:
+    parser = ConfigParser({"network_def": definition})
+    try:
+        with torch.device("meta"):
+            made: torch.nn.Module = parser.get_parsed_content("network_def")
+    except RuntimeError:
+        parser.parse(reset=True)
+        made = parser.get_parsed_content("network_def")
+    return made
 
 
 def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:

@@ -38,8 +38,9 @@ class Answers:
 
     ``outputs`` is what the network gives, "logits" or "probabilities", ``labels`` a table of coded labels
     (:mod:`slicermedai.bundles.label_table`), ``card`` a file that describes TorchScript or safetensors weights,
-    ``configuration`` names one of several in an nnU-Net or Auto3DSeg folder, and without ``mirror`` an nnU-Net model
-    does not average mirrored views: up to 8 times faster, not quite as trained.
+    ``configuration`` names one of several in an nnU-Net or Auto3DSeg folder, ``inputs`` the images that a network takes
+    at once, in the order of its channels, and without ``mirror`` an nnU-Net model does not average mirrored views: up
+    to 8 times faster, not quite as trained.
     """
 
     name: str = ""
@@ -50,6 +51,7 @@ class Answers:
     labels: Path | None = None
     card: Path | None = None
     configuration: str = ""
+    inputs: tuple[str, ...] = ()
     mirror: bool = True
     code_licence: str = ""
     weights_licence: str = ""

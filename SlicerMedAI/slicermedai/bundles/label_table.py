@@ -1,6 +1,7 @@
 """The table in which a person answers for labels: one row a label, with the columns that Slicer's tools have too.
 
-``labels.csv`` of MONAI Auto3DSeg models for Slicer has the same columns, so it is read as it is.
+``labels.csv`` of MONAI Auto3DSeg models for Slicer has the same columns, so it is read as it is. Where a lesion lies
+(``AnatomicRegionSequence``) is said in the label's name and definition: haemorrhages of four places have one type.
 """
 
 from __future__ import annotations
@@ -130,7 +131,19 @@ def _from_row(row: dict[str, str], path: Path) -> tuple[int, Label | None]:
     if category is None or type_ is None:
         raise CodeError(f"label {value} needs a category and a type", file=path, attribute="labels")
     name = (row.get("Name") or "").strip() or type_.meaning
-    return value, Label(name=name, category=category, type=type_, modifier=codes["modifier"], color=color_of(value))
+    place = _place(row)
+    known = {"definition": f"It lies in: {place}."} if place else {}
+    if place and place.casefold() not in name.casefold():
+        name = f"{name} in {place}"
+    return value, Label(
+        name=name, category=category, type=type_, modifier=codes["modifier"], color=color_of(value), **known
+    )
+
+
+def _place(row: dict[str, str]) -> str:
+    """Where in the body it lies, in the words of Slicer's columns for it: "Left Kidney"; "" where nothing is said."""
+    parts = (_code(row, prefix) for prefix in ("AnatomicRegionModifierSequence", "AnatomicRegionSequence"))
+    return " ".join(part.meaning for part in parts if part is not None)
 
 
 def _value_of(row: dict[str, str], path: Path) -> int:

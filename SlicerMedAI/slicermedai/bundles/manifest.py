@@ -188,7 +188,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     for name in INFERENCE_CONFIGS:
         path = Path(folder) / "configs" / name
         if path.is_file():
-            return _read_json(path) if path.suffix == ".json" else _read_yaml(path)
+            return _read_json(path) if path.suffix == ".json" else read_yaml(path)
     raise BundleError(
         "has no inference configuration", file=folder, attribute="configs/inference.json", advice="Is it a bundle?"
     )
@@ -204,7 +204,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return _as_dict(body, path)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file of one object, as plain values; raises :class:`BundleError`, also where nothing reads YAML here."""
     try:
         yaml = importlib.import_module("yaml")
     except ImportError as error:

@@ -56,6 +56,9 @@ def _add_import(actions: Any) -> None:
     parser.add_argument("--outputs", choices=("logits", "probabilities"), default="", help="what its network gives")
     parser.add_argument("--card", type=Path, metavar="FILE", help="card of a file of weights, TOML or JSON")
     parser.add_argument("--configuration", default="", help="which one of several in an nnU-Net or Auto3DSeg folder")
+    parser.add_argument(
+        "--inputs", default=[], nargs="+", metavar="NAME", help="the images an Auto3DSeg network takes, by channel"
+    )
     parser.add_argument("--no-mirror", action="store_true", help="no mirrored views: faster, not quite as trained")
     parser.add_argument("--code-licence", default="", metavar="LICENCE", help="licence of the code")
     parser.add_argument("--weights-licence", default="", metavar="LICENCE", help="licence of the weights")
@@ -142,6 +145,7 @@ def _answers(given: argparse.Namespace) -> dict[str, Any]:
         "outputs": given.outputs,
         "card": given.card,
         "configuration": given.configuration,
+        "inputs": tuple(given.inputs),
         "mirror": not given.no_mirror,
         "code_licence": given.code_licence,
         "weights_licence": given.weights_licence,

@@ -6,6 +6,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+from slicermedai.bundles.filled import FILLED
 from slicermedai.bundles.plans_windows import PlansWindowInferer
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.report import Ledger
@@ -20,7 +21,8 @@ class Inferer:
     """``name`` of the configuration's inferer; ``roi`` as it stands there (0: the image's size), () for one look.
 
     ``across`` is the axis across the slices of a network of two dimensions, None for one of three. ``even`` windows are
-    those of nnU-Net's plans: an image that is smaller than one is filled up to it, as the network was trained.
+    those of nnU-Net's plans. An image that is smaller than a window is ``filled`` up to it (as it is for even ones),
+    where the network was trained so.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Inferer:
     batch: int = 1
     across: int | None = None
     even: bool = False
+    filled: bool = False
 
     @property
     def own_window(self) -> Triple | None:
@@ -43,7 +46,9 @@ class Inferer:
     def plan(self, shape: Triple, *, shadow: Shadow, divisor: int, ledger: Ledger) -> WindowPlan:
         """Windows for an image of that size, whose edges the network can halve as often as it has to."""
         roi = self._roi(shape)
-        if self.even or (self.roi and not shadow.knows):
+        if self.even or self.filled or (self.roi and not shadow.knows):
+            if self.filled and any(n < r for n, r in zip(shape, roi, strict=True)):
+                ledger.did("small image", f"{_by(shape)} is filled up to a window of {_by(roi)}, as in training")
             return self._laid(roi)  # what smaller windows it answers cannot be known: a small image is filled up
         wanted = tuple(min(n, r) if n < r else r for n, r in zip(shape, roi, strict=True)) if self.roi else shape
         fitted = self._fitted(wanted, roi, shadow, divisor)
@@ -100,7 +105,7 @@ def read_inferer(made: Any, *, dimensions: int, ledger: Ledger) -> Inferer:
     """
     name = type(made).__name__ if made is not None else "SimpleInferer"
     across = None if dimensions == 3 else int(getattr(made, "spatial_dim", 2))
-    if across is not None and not name.endswith("SliceInferer"):
+    if across is not None and not name.startswith("SliceInferer"):
         ledger.did("slices", "a network of two dimensions goes over the volume slice by slice, as it was acquired")
     if isinstance(made, PlansWindowInferer):
         return _by_plans(made, across)
@@ -124,6 +129,7 @@ def read_inferer(made: Any, *, dimensions: int, ledger: Ledger) -> Inferer:
         cval=float(made.cval),
         batch=int(made.sw_batch_size),
         across=across,
+        filled=isinstance(made, FILLED),
     )
 
 
