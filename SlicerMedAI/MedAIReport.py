@@ -85,6 +85,7 @@ class MedAIReportWidget(Lifecycle, ScriptedLoadableModuleWidget, VTKObservationM
         ui.profileSelector.connect("activated(int)", self.onProfile)
         ui.outputSelector.connect("currentPathChanged(QString)", report.choose_output)
         ui.earlierSelector.connect("activated(int)", self.onEarlier)
+        ui.matchesSelector.connect("currentPathChanged(QString)", report.choose_matches)
         ui.peerSelector.connect("activated(int)", self.onPeer)
         ui.arrivedCheckBox.connect("toggled(bool)", self.onHideArrived)
         self.connectButtons(

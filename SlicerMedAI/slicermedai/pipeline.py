@@ -21,6 +21,8 @@ from slicermedai.domain.result import RESULT, AnalysisResult, Status
 from slicermedai.domain.reviewed import newest
 from slicermedai.domain.seal import seal
 from slicermedai.domain.study import Identity
+from slicermedai.domain.tracking import check_pairs
+from slicermedai.domain.tracking_table import pairs_of
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import InputError
 from slicermedai.jobs.specs import RunJob
@@ -89,20 +91,22 @@ def run(job: RunJob, folder: Path, *, job_id: str, progress: Progress = silent) 
     MedAIError
         Whatever stopped it, by name; ``folder`` is then to be thrown away.
     """
+    pairs = pairs_of(job.matches, earlier=job.previous, named="previous")
     study = opened(job, folder, progress=progress)
-    earlier = _previous(job, study)
+    earlier = _previous(job, study, pairs)
     made = analysed(study, job, job_id=job_id, progress=progress)
-    result = made.result if earlier is None else followed_up(made.result, earlier)
+    result = made.result if earlier is None else followed_up(made.result, earlier, pairs=pairs)
     outcome = write(result, folder, source=study.source, formats=study.formats, progress=progress)
     return replace(outcome, workload=made.prediction.workload, hardware=made.prediction.hardware)
 
 
-def _previous(job: RunJob, study: Opened) -> AnalysisResult | None:
-    """The earlier result that the job names, after the check that it is of the patient, before a model runs."""
+def _previous(job: RunJob, study: Opened, pairs: Mapping[str, str]) -> AnalysisResult | None:
+    """The earlier result that the job names: of the patient, with what ``pairs`` name of it, before a model runs."""
     if not job.previous:
         return None
     found = AnalysisResult.load(newest(Path(job.previous)))
     check_earlier(study.source.study, found.study)
+    check_pairs(pairs, found)
     return found
 
 

@@ -515,3 +515,42 @@ def test_findings_follow_the_earlier_result_that_was_chosen_and_how_many_is_told
     assert "2 of 2 findings are known from the earlier result; tracking.csv says which" in report.state.message
     desk.open(earlier)
     assert report.state.asked.earlier == "", "another result, another choice"
+
+
+def test_a_table_of_a_person_says_which_finding_is_which_of_the_earlier_result(
+    desk: Desk, earlier: Path, tmp_path: Path
+) -> None:
+    desk.report.refresh()
+    report = desk.open(a_run(tmp_path / "run", of_study("20260301")))
+    table = tmp_path / "mine.csv"
+    table.write_text("finding,earlier\n2.25.20260301.1,\n", encoding="utf-8")
+    report.choose_matches(str(table))
+    assert report.state.asked.matches == "", "there is no earlier result that it could be about"
+    report.choose_earlier(str(earlier))
+    report.choose_matches(str(table))
+    report.choose_output(str(tmp_path / "out"))
+    report.write()
+    until_idle(report)
+    assert report.state.phase is Phase.DONE, report.state.message
+    segments = dcmread(tmp_path / "out" / "seg.dcm").SegmentSequence
+    assert [one.TrackingUID for one in segments] == ["2.25.20260301.1", "2.25.20250301.2"]
+    assert "1 of 2 findings are known from the earlier result" in report.state.message
+    report.choose_earlier("")
+    assert report.state.asked.matches == "", "a table is about the result that was chosen"
+
+
+def test_a_table_that_names_what_is_not_there_stops_the_writing_and_says_so(
+    desk: Desk, earlier: Path, tmp_path: Path
+) -> None:
+    desk.report.refresh()
+    report = desk.open(a_run(tmp_path / "run", of_study("20260301")))
+    table = tmp_path / "mine.csv"
+    table.write_text("finding,earlier\nSpleen,\n", encoding="utf-8")
+    report.choose_earlier(str(earlier))
+    report.choose_matches(str(table))
+    report.choose_output(str(tmp_path / "out"))
+    report.write()
+    until_idle(report)
+    assert report.state.phase is Phase.FAILED
+    assert "the table names a finding that is not there" in report.state.message
+    assert not (tmp_path / "out").exists()

@@ -273,10 +273,17 @@ def test_an_earlier_result_of_the_patient_is_offered_and_followed(
     box.setCurrentIndex(1)
     module.widget.onEarlier(1)
     assert module.widget.logic.report.state.asked.earlier == str(before)
+    table = module.widget.ui.matchesSelector
+    assert table.enabled and table.currentPath == ""
     write(harness, module, elsewhere / "out")
     assert "2 of 2 findings are known from the earlier result" in module.widget.ui.messageLabel.text
+    (elsewhere / "mine.csv").write_text("finding,earlier\n2.25.20260301.1,\n", encoding="utf-8")
+    table.setCurrentPath(str(elsewhere / "mine.csv"))
+    write(harness, module, elsewhere / "by table")
+    assert "1 of 2 findings are known from the earlier result" in module.widget.ui.messageLabel.text
     open_result(harness, module, before)
     assert not box.enabled and box.currentIndex == 0
+    assert not table.enabled and table.currentPath == ""
 
 
 def test_the_name_is_kept_in_the_persons_settings(harness: Harness, module: Any, run: Path) -> None:

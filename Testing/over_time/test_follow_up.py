@@ -102,6 +102,68 @@ def test_what_a_person_rejects_has_no_change(both: tuple[Path, Path]) -> None:
     assert found.unmatched[-1].startswith("Left ventricle: a person edited")
 
 
+def test_a_table_of_a_person_goes_before_all_else(both: tuple[Path, Path], heart_bundle: Path, tmp_path: Path) -> None:
+    ventricle, muscle = AnalysisResult.load(both[0]).findings
+    table = tmp_path / "matches.csv"
+    table.write_text(f"finding,earlier\n{ventricle.label.name},\n{muscle.label.name},{muscle.tracking_uid}\n")
+    asked = job(
+        study_of(tmp_path / "series", 120.0, "20260304"),
+        heart_bundle,
+        tmp_path / "out",
+        over_time=False,
+        previous=str(both[0]),
+        matches=str(table),
+    )
+    after = AnalysisResult.load(execute(asked, job_id="c"))
+    found = after.follow_up
+    assert found is not None
+    assert [(one.label.name, one.how) for one in found.changes] == [("Myocardium", "by the table")]
+    assert found.unmatched[0] == "Left ventricle: not matched: the table says so"
+    new, known = (one.tracking_uid for one in after.findings)
+    assert (known, new == ventricle.tracking_uid) == (muscle.tracking_uid, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "has_previous", "words"),
+    [
+        ("finding,earlier\nLeft ventricle,Spleen\n", True, "the table names a finding that is not there"),
+        ("finding,earlier\na,Myocardium\nb,Myocardium\n", True, "the table names one finding twice"),
+        ("one,other\na,b\n", True, "cannot be read as a table"),
+        ("finding,earlier\n", False, "needs the earlier result that it is about.*`previous`"),
+    ],
+)
+def test_a_table_that_cannot_be_right_is_refused_before_the_model_runs(
+    both: tuple[Path, Path], heart_bundle: Path, tmp_path: Path, text: str, has_previous: bool, words: str
+) -> None:
+    seen: list[str] = []
+    table = tmp_path / "matches.csv"
+    table.write_text(text)
+    asked = job(
+        study_of(tmp_path / "series", 120.0, "20260304"),
+        heart_bundle,
+        tmp_path / "out",
+        over_time=False,
+        previous=str(both[0]) if has_previous else "",
+        matches=str(table),
+    )
+    with pytest.raises(InputError, match=words):
+        execute(asked, job_id="no", progress=lambda stage, fraction: seen.append(stage))
+    assert "segment" not in seen
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_that_names_what_the_model_did_not_find_keeps_the_result_and_compares_nothing(
+    both: tuple[Path, Path],
+) -> None:
+    before, after = map(AnalysisResult.load, both)
+    plain = replace(after, follow_up=None)
+    found = followed_up(plain, before, pairs={"Spleen": before.findings[0].tracking_uid})
+    assert found.findings == plain.findings
+    assert found.follow_up is not None
+    assert found.follow_up.changes == ()
+    assert found.follow_up.notes == ("nothing was compared: the table names a finding that is not there.",)
+
+
 @pytest.mark.parametrize(
     ("day", "identity", "error", "words"),
     [

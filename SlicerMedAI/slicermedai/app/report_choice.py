@@ -46,7 +46,11 @@ class Choosing(ResultChoice):
         """The earlier result of the patient whose tracking UIDs findings take over; "" for none."""
         shown = self.state.shown
         known = {str(one.folder) for one in shown.earlier} if shown else set()
-        self._ask(earlier=folder if folder in known else "")
+        self._ask(earlier=folder) if folder in known else self._ask(earlier="", matches="")
+
+    def choose_matches(self, table: str) -> None:
+        """The table of which finding is which of the earlier result; "" for none, as where no such result is chosen."""
+        self._ask(matches=table if self.state.asked.earlier else "")
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
@@ -140,7 +144,7 @@ class Choosing(ResultChoice):
 
     def _let_go(self) -> None:
         self._set(shown=None, written=None)
-        self._ask(earlier="")
+        self._ask(earlier="", matches="")
 
     def _unsaved(self) -> str:
         return self.translate("Your decisions are saved nowhere yet: write, or undo them, before you go on.")

@@ -97,6 +97,8 @@ class Panel(ResultPanel):
         ui.profileSelector.setCurrentIndex(ui.profileSelector.findData(report.profile))
         self._choose(ui.earlierSelector, words.earlier_rows(state.shown, tr), state.asked.earlier)
         ui.earlierSelector.enabled = report.editable and ui.earlierSelector.count > 1
+        self._set_path(ui.matchesSelector, state.asked.matches)
+        ui.matchesSelector.enabled = report.editable and bool(state.asked.earlier)
         ui.profileDescription.text = words.profile_text(report.profile, tr)[1]
         for name, box in self.boxes.items():
             box.checked, box.enabled = name in state.asked.formats, report.editable

@@ -103,8 +103,8 @@ class ReportRun(Choosing):
         return shown.folder if shown else Path(self.state.asked.folder).expanduser().absolute()
 
     def _export(self) -> None:
-        earlier = self.state.asked.earlier
-        job = ExportJob(source=str(self._source), output=str(self._output), formats=self.to_write, earlier=earlier)
+        asked, places = self.state.asked, {"source": str(self._source), "output": str(self._output)}
+        job = ExportJob(**places, formats=self.to_write, earlier=asked.earlier, matches=asked.matches)
         self._try(lambda: self._submit(job), WRITE)
 
     def _end(self, working: Working) -> None:

@@ -110,13 +110,15 @@ class Written:
 class Asked:
     """What a person chose: the result's folder as it was named, formats, where to, and their own name.
 
-    ``earlier`` is the folder of the earlier result whose findings are followed, "" for none.
+    ``earlier`` is the folder of the earlier result whose findings are followed, "" for none, and ``matches`` the table
+    (CSV) in which a person says which finding is which of them.
     """
 
     folder: str = ""
     formats: frozenset[str] = frozenset()
     output: str = ""
     earlier: str = ""
+    matches: str = ""
     person: str = field(default="", repr=False)
 
 

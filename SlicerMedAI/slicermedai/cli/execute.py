@@ -14,8 +14,8 @@ from slicermedai.domain.estimate import Took
 from slicermedai.domain.observer import Progress, silent
 from slicermedai.domain.reviewed import newest
 from slicermedai.domain.storage import atomic_folder
-from slicermedai.domain.tracking_table import FILE_NAME, read_table, write_table
-from slicermedai.errors import InputError, MedAIError
+from slicermedai.domain.tracking_table import FILE_NAME, pairs_of, write_table
+from slicermedai.errors import MedAIError
 from slicermedai.jobs import speeds
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.specs import ExportJob, Job, RunJob
@@ -171,13 +171,7 @@ def _followed(result: AnalysisResult, job: ExportJob) -> Followed:
     from slicermedai.domain.result import AnalysisResult
     from slicermedai.domain.tracking import Followed, followed
 
+    pairs = pairs_of(job.matches, earlier=job.earlier, named="earlier")
     if not job.earlier:
-        if job.matches:
-            raise InputError(
-                "a table of matches needs the earlier result that it is about",
-                attribute="matches",
-                advice="Name that result's folder as `earlier`.",
-            )
         return Followed(result=result, links=())
-    pairs = read_table(Path(job.matches)) if job.matches else {}
     return followed(result, AnalysisResult.load(newest(Path(job.earlier))), pairs=pairs)

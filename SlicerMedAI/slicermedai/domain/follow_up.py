@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,10 +36,13 @@ def check_earlier(one: Study, other: Study) -> None:
         )
 
 
-def followed_up(result: AnalysisResult, earlier: AnalysisResult) -> AnalysisResult:
+def followed_up(
+    result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[str, str] | None = None
+) -> AnalysisResult:
     """``result`` with the tracking UIDs of ``earlier`` where a structure is the same, and what changed since.
 
-    Where no finding is known in both, nothing is renamed, and that is said.
+    ``pairs`` is what a person says, as :func:`~slicermedai.domain.tracking.followed` takes it. Where no finding is
+    known in both, or ``pairs`` name one that ``result`` has not, nothing is renamed, and that is said.
 
     Raises
     ------
@@ -49,11 +52,12 @@ def followed_up(result: AnalysisResult, earlier: AnalysisResult) -> AnalysisResu
     check_earlier(result.study, earlier.study)
     found = FollowUp(days=_days(result, earlier), earlier_date=earlier.study.date)
     try:
-        known = followed(result, earlier)
+        known = followed(result, earlier, pairs=pairs)
     except IdentityError:
         raise
     except InputError as error:
-        return replace(result, follow_up=replace(found, notes=(f"{error.message}.",)))
+        told = f"nothing was compared: {error.message}" if error.attribute == "matches" else error.message
+        return replace(result, follow_up=replace(found, notes=(f"{told}.",)))
     return replace(
         known.result,
         follow_up=replace(

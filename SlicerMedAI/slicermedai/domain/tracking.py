@@ -85,6 +85,16 @@ def followed(result: AnalysisResult, earlier: AnalysisResult, *, pairs: Mapping[
     return Followed(result=_renamed(replace(result, findings=findings), search.found), links=tuple(search.links()))
 
 
+def check_pairs(pairs: Mapping[str, str], earlier: AnalysisResult) -> None:
+    """Raise :class:`InputError` where ``pairs`` name a finding that ``earlier`` has not, or one of it twice.
+
+    That can be told before a model has found anything.
+    """
+    side = _Side(earlier)
+    for known in filter(None, pairs.values()):
+        side.said[side.named(known).tracking_uid] = "by the table"
+
+
 def _numbered(now: tuple[Finding, ...], then: tuple[Finding, ...], uids: Mapping[str, str]) -> tuple[Finding, ...]:
     """What is known has the number that it had, what is new the next that nothing had."""
     had = {one.tracking_uid: one.number for one in then}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from slicermedai.domain.tracking import Link
-from slicermedai.errors import UnreadableFileError
+from slicermedai.errors import InputError, UnreadableFileError
 
 FILE_NAME = "tracking.csv"
 COLUMNS = ("finding", "earlier", "name", "how")
@@ -48,6 +48,27 @@ def read_table(path: Path) -> dict[str, str]:
     if len(text) > _MOST or len(dict(pairs)) < len(pairs):
         raise UnreadableFileError("is too long, or names one finding twice", file=path, attribute="finding")
     return dict(pairs)
+
+
+def pairs_of(matches: str, *, earlier: str, named: str) -> dict[str, str]:
+    """The pairs of the table ``matches`` of a job, {} where it names none; ``earlier`` is the result it is about.
+
+    ``named`` is the job's own name for that result.
+
+    Raises
+    ------
+    InputError
+        A table without an earlier result.
+    UnreadableFileError
+        As :func:`read_table`.
+    """
+    if matches and not earlier:
+        raise InputError(
+            "a table of matches needs the earlier result that it is about",
+            attribute="matches",
+            advice=f"Name that result's folder as `{named}`.",
+        )
+    return read_table(Path(matches)) if matches else {}
 
 
 def _pairs(rows: Iterator[list[str]]) -> Iterator[tuple[str, str]]:

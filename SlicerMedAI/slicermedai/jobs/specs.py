@@ -103,6 +103,12 @@ class RunJob(Job):
             "report says how their volumes changed"
         ),
     )
+    matches: str = field(
+        default="",
+        metadata=_option(
+            "with an earlier study's result: table (CSV) of which finding is which, columns finding and earlier"
+        ),
+    )
     pixel_values: str = field(
         default="model",
         metadata=_option(

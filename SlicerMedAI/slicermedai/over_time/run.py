@@ -38,6 +38,7 @@ _ALONE = {
     "saliency": "maps of what spoke for an answer",
     "stability": "changed images",
     "previous": "changes since an earlier study",
+    "matches": "a table of matches",
 }
 """Fields of a job that are of one image, and in words what they ask for."""
 
