@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,25 @@ def test_neighbours_that_one_fold_tells_apart_stay_two_where_another_sees_one_la
 def test_the_best_overlap_takes_the_box() -> None:
     found = fused([fold((cube(0), 0.9), (cube(8), 0.8)), fold((cube(7), 0.6))], overlap=0.1)
     assert {tuple(sorted(one.scores)) for one in found if one.box[0] > 5} == {(0, 1)}
+
+
+def test_a_neighbour_does_not_take_the_place_of_the_box_that_a_fold_has_there() -> None:
+    sure, own, neighbour = (cube(0), 0.9), (cube(-1), 0.3), (cube(6), 0.5)
+    overlap = overlaps([np.array(cube(6))], np.array(cube(0)))[0]
+    assert overlap > 0.22 > overlaps([np.array(cube(6))], np.array(cube(-1)))[0], "one detector tells the two apart"
+    for answers in ([fold(sure), fold(neighbour, own)], [fold(neighbour, own), fold(sure)]):
+        first, second = fused(answers, overlap=0.22)
+        assert first.box.tolist() == pytest.approx(cube(-0.25))
+        assert (first.score(2), len(first.scores)) == (pytest.approx(0.6), 2)
+        assert (second.box.tolist(), second.score(2), len(second.scores)) == (pytest.approx(cube(6)), 0.25, 1)
+
+
+def test_one_lesion_that_five_folds_see_with_other_scores_at_other_places_is_one_box() -> None:
+    seen = [(0.9, 0.0), (0.7, 1.0), (0.5, -1.5), (0.3, 2.0)]
+    (found,) = fused([*(fold((cube(at), score)) for score, at in seen), fold()], overlap=0.22)
+    middle_of_all = (0.7 * 1.0 - 0.5 * 1.5 + 0.3 * 2.0) / 2.4
+    assert found.box.tolist() == pytest.approx(cube(middle_of_all))
+    assert (found.score(5), len(found.scores)) == (pytest.approx(2.4 / 5), 4)
 
 
 def test_one_fold_alone_and_equal_answers_keep_their_boxes_and_scores() -> None:
@@ -241,3 +261,107 @@ def test_no_map_is_made_of_a_score_that_is_no_networks_own(folded: BundleRef) ->
     made = run(folded, "all", Listeners(saliency="gradient"))
     assert made.saliency is None
     assert any(line.startswith("Saliency: not made, since the boxes are joined") for line in made.unchecked)
+
+
+# --- RetinaNets of random weights --------------------------------------------------------------------------------
+
+RETINA = """
+import torch
+from monai.apps.detection.networks.retinanet_network import RetinaNet, resnet_fpn_feature_extractor
+from monai.networks.nets import resnet
+
+
+def make():
+    backbone = resnet.ResNet(resnet.ResNetBlock, [1, 1, 1, 1], [4, 8, 16, 32], n_input_channels=1, conv1_t_size=3)
+    levels = resnet_fpn_feature_extractor(backbone, 3, False, [1], None)
+    return RetinaNet(spatial_dims=3, num_classes=2, num_anchors=1, feature_extractor=levels, size_divisible=(16,) * 3)
+"""
+
+
+def _retina(draft: Draft) -> None:
+    detecting(draft)
+    anchors = "monai.apps.detection.utils.anchor_utils.AnchorGeneratorWithAnchorShape"
+    draft.files["scripts/retina.py"] = RETINA
+    draft.labels = 2
+    draft.config |= {
+        "network_def": {"_target_": "scripts.retina.make"},
+        "anchor_generator": {
+            "_target_": anchors,
+            "feature_map_scales": [1, 2],
+            "base_anchor_shapes": [[10, 10, 10]],
+        },
+        "detector_ops": [
+            "$@detector.set_target_keys(box_key='box', label_key='label')",
+            "$@detector.set_box_selector_parameters(score_thresh=0.56, nms_thresh=0.2, detections_per_img=400)",
+            "$@detector.set_sliding_window_inferer(roi_size=[48, 48, 48], overlap=0.25, device='cpu')",
+        ],
+    }
+
+
+def write_retina(folder: Path, seeds: tuple[int, ...]) -> BundleRef:
+    """A bundle of one RetinaNet as MONAI builds it, a fold for each of ``seeds``; its scores are spread from 0 to 1."""
+    write_zoo_bundle(folder, "plain", _retina)
+    (folder / "models" / "model.pt").unlink()
+    space: dict[str, Any] = {}
+    exec(RETINA, space)
+    names = [f"models/model_fold{number}.pt" for number in range(len(seeds))]
+    for name, seed in zip(names, seeds, strict=True):
+        torch.manual_seed(seed)
+        network = space["make"]()
+        with torch.no_grad():
+            head = network.classification_head.cls_logits
+            torch.nn.init.normal_(head.weight, std=0.004)
+            torch.nn.init.zeros_(head.bias)
+        torch.save(network.state_dict(), folder / name)
+    first, *others = [pinned(folder, name) for name in names]
+    files = {str(number): name for number, name in enumerate(names)}
+    change_json(folder / "medai.json", task="detection", weights=first, other_weights=others, folds={"files": files})
+    return resolve(str(folder), consent="the test")
+
+
+def boxes_of(made: Prediction) -> list[tuple[int, float, list[float]]]:
+    """(class, score, faces in voxels of the network's grid) of each box, the surest first."""
+    return [
+        (one.value, one.raw_score or 0.0, [*one.region.start, *one.region.stop])
+        for one in made.regions
+        if isinstance(one.region, Box)
+    ]
+
+
+def asked(ref: BundleRef, folds: str) -> Prediction:
+    """Of noise in a cube of 45 mm."""
+    grid = covering(spacing=(2.5, 1.5, 1.5), extent=(45.0, 45.0, 45.0))
+    noise = np.random.default_rng(7).random(grid.shape, dtype=np.float32)
+    image = Volume(array=noise, geometry=grid, modality="MR")
+    return predict(ref, image, settings=RunSettings(device="cpu", folds=folds))
+
+
+def test_folds_of_untrained_retinanets_lose_no_box_and_no_score(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision", reason="absent: torchvision, which MONAI's detectors need")
+    ref = write_retina(tmp_path / "zoo@0.1", seeds=(1, 2, 3))
+    alone = [boxes_of(asked(ref, str(number))) for number in range(3)]
+    made = asked(ref, "all")
+    every = boxes_of(made)
+    assert min(map(len, alone)) > 5, [len(one) for one in alone]
+    assert sum(len(one.folds) for one in made.regions) == sum(map(len, alone)), "each box of a fold is in one"
+    assert any(len(one.folds) > 1 for one in made.regions) and len(every) > max(map(len, alone))
+    for value in (1, 2):
+        scores = [score for answers in alone for label, score, _ in answers if label == value]
+        assert sum(score for label, score, _ in every if label == value) * 3 == pytest.approx(sum(scores), rel=1e-5)
+    for (value, score, faces), region in zip(every, made.regions, strict=True):
+        if len(region.folds) == 1:
+            assert any(
+                label == value and own / 3 == pytest.approx(score, rel=1e-5) and np.allclose(faces, box, atol=1e-3)
+                for label, own, box in alone[int(region.folds[0])]
+            )
+    assert [score for _, score, _ in every] == sorted((score for _, score, _ in every), reverse=True)
+
+
+def test_equal_folds_of_an_untrained_retinanet_answer_as_one(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision", reason="absent: torchvision, which MONAI's detectors need")
+    ref = write_retina(tmp_path / "zoo@0.1", seeds=(1, 1, 1))
+    one, all_of_them = boxes_of(asked(ref, "0")), boxes_of(asked(ref, "all"))
+    assert len(one) == len(all_of_them) > 5
+    for (label, score, faces), (own, mean, joined) in zip(sorted(one), sorted(all_of_them), strict=True):
+        assert (label, score) == (own, pytest.approx(mean, rel=1e-5))
+        assert np.allclose(faces, joined, atol=1e-3)

@@ -7,7 +7,8 @@ non-maximum suppression over all boxes since the place is then every fold's, and
 with the low score that says so.
 
 One thing differs: a fold has at most one box in a fused one: the detector has told its boxes of one image apart, and
-two neighbours are not made one thing because another fold's box touches both.
+two neighbours are not made one thing because another fold's box touches both. So it is that of its boxes which overlaps
+the fused one most, and a surer neighbour does not take its place.
 """
 
 from __future__ import annotations
@@ -81,14 +82,30 @@ def fused(answers: Sequence[FoldBoxes], *, overlap: float) -> list[Fused]:
         for box, label, score in zip(found.boxes, found.labels, found.scores, strict=True)
     ]
     made: list[Fused] = []
-    for fold, box, label, score in sorted(every, key=lambda one: -one[3]):
-        fitting = [one for one in made if one.label == label and fold not in one.scores]
-        shared = overlaps([one.box for one in fitting], box)
-        if fitting and shared.max() > overlap:
-            fitting[int(shared.argmax())].add(box, score, fold)
+    left = sorted(every, key=lambda one: -one[3])
+    while left:
+        fold, box, label, score = left.pop(0)
+        others = [one for number, one, kind, _ in left if (number, kind) == (fold, label)]
+        things = [one for one in made if one.label == label and fold not in one.scores]
+        shared = overlaps([one.box for one in things], box)
+        touched = sorted(np.flatnonzero(shared > overlap).tolist(), key=lambda number: -float(shared[number]))
+        free = (things[number] for number in touched if not _is_anothers(things[number], box, others, things))
+        own = next(free, None)
+        if own is not None:
+            own.add(box, score, fold)
         else:
             made.append(Fused(box=box, label=label, scores={fold: score}, members=[(box, score)]))
     return sorted(made, key=lambda one: -one.score(len(answers)))
+
+
+def _is_anothers(thing: Fused, box: Array, others: Sequence[Array], things: Sequence[Fused]) -> bool:
+    """True where one of a fold's ``others`` overlaps ``thing`` more than ``box`` does, and none of ``things`` more."""
+    with_thing = overlaps(others, thing.box)
+    nearer = np.flatnonzero(with_thing > overlaps([box], thing.box)[0]).tolist()
+    for other in (others[number] for number in nearer):
+        if overlaps([one.box for one in things], other).max() <= overlaps([thing.box], other)[0]:
+            return True
+    return False
 
 
 def overlaps(boxes: Sequence[Array], other: Array) -> Array:
