@@ -26,6 +26,7 @@ SAYS = {
     "with_windows_larger_than_the_image": "240x240x160 are clamped",
     "of_several_channels": "one channel each: T1c, T1, T2, FLAIR",
     "overlapping": "each channel stays a label of its own",
+    "joined_by_own_code": "Firstd, learnt by trying all combinations: 4 channels, 3 of them labels",
     "inverted_between_numbers": "interpolate between the numbers of labels",
     "own_scripts": "numpy.product",
     "prompted": "2 channels of prompts stay empty",

@@ -185,6 +185,44 @@ def overlapping(draft: Draft) -> None:
     ]
 
 
+def joined_by_own_code(draft: Draft) -> None:
+    """Four channels, the first of them background, which a step of the bundle's own makes one map of: the first wins.
+
+    The second channel finds the body, the third a part of it, and the fourth nothing.
+    """
+    draft.runs_code = True
+    draft.labels = 3
+    state = half(1, 4)
+    state["weight"][0], state["bias"][0] = 20.0, -10.0
+    state["bias"][2], state["weight"][3], state["bias"][3] = -14.0, 0.0, -10.0
+    draft.config["network_def"], draft.state = convolution(1, 4), state
+    draft.metadata["network_data_format"] = _format()
+    draft.metadata["network_data_format"]["outputs"]["pred"]["num_channels"] = 4
+    draft.files |= {"scripts/__init__.py": "", "scripts/join.py": JOIN.replace("ORDER", "1, 2, 3")}
+    draft.config["postprocessing"]["transforms"] = [
+        {"_target_": "Activationsd", "keys": "pred", "sigmoid": True},
+        {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5},
+        {"_target_": "scripts.join.Firstd", "keys": "pred"},
+        {"_target_": "SaveImaged", "keys": "pred"},
+    ]
+
+
+JOIN = """\
+import torch
+from monai.transforms import MapTransform
+
+
+class Firstd(MapTransform):
+    def __call__(self, data):
+        masks = data["pred"]
+        found = torch.zeros_like(masks[:1])
+        for channel in (ORDER):
+            found[(found == 0) & (masks[channel : channel + 1] > 0)] = channel
+        return {**data, "pred": found}
+"""
+"""A step that gives each voxel to the first of its labels."""
+
+
 def one_channel(draft: Draft) -> None:
     """One channel alone: foreground against the rest."""
     state = half()
@@ -281,6 +319,7 @@ ZOO: dict[str, Callable[[Draft], None]] = {
         of_several_files,
         of_several_channels,
         overlapping,
+        joined_by_own_code,
         one_channel,
         inverted_as_labels,
         inverted_between_numbers,

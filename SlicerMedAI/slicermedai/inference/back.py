@@ -99,6 +99,9 @@ class WayBack:
                 if mask.any():
                     region = PackedMask.from_array(mask, self.source)
                     made.regions.append(FoundRegion(value=value, label=label, region=region, raw_score=score))
+        if post.joining is not None:
+            with self.timed("join labels", f"by the bundle's {post.joining.step}"):
+                made = replace(made, regions=post.joining.joined(made.regions))
         masks = {one.value: one.region for one in made.regions if isinstance(one.region, PackedMask)}
         return replace(made, warnings=tuple(mask_warnings(self.manifest, masks)))
 

@@ -251,6 +251,12 @@ class Classification:
     def look(self, look: Look, adapted: Adapted, inputs: Mapping[str, Volume]) -> None:
         """Fill ``look.regions``."""
         flat, post = adapted.dimensions == 2, adapted.postprocessing()
+        if post.joining is not None:
+            raise BundleError(
+                f"its step {post.joining.step} joins masks, and it is said to give labels to whole images",
+                file=adapted.file,
+                attribute="postprocessing",
+            )
         if flat and any(volume.geometry.shape[0] > 1 for volume in inputs.values()):
             raise InputError("the model looks at single images", attribute="NumberOfSlices", advice="Choose one image.")
         image = look.prepared(adapted, inputs, flat=flat)

@@ -23,6 +23,7 @@ from slicermedai.errors import BundleError
 from slicermedai.inference import budget, free_memory
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
 from slicermedai.inference.adapter.inputs import matched
+from slicermedai.inference.adapter.joining import LabelsAlone
 from slicermedai.inference.adapter.post import PROBABILITIES, Postprocessing
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
@@ -120,7 +121,7 @@ class Sweep:
             grid, image = geometry_of(tensor), tensor.as_tensor()
             del tensor
         with self._step("load network", in_words(self.setting.manifest.folds, self.setting.folds)):
-            alone = partial(self._alone, adapted, steps)
+            alone = partial(self._alone, adapted, steps, post)
             network = self._networks(adapted, post, alone)
             check_taken(network, steps, self.marks, file=self._file)
         if takes_places(network):
@@ -181,8 +182,10 @@ class Sweep:
     def _network(self, adapted: Adapted, part: str, weights: str) -> Any:
         return self.setting.load(adapted.manifest, part=part, weights=weights, device=self.setting.device)
 
-    def _alone(self, adapted: Adapted, steps: Steps, network: Any) -> Any:
-        """A network that takes places as a run without any mark calls it; every other, and with marks, as it is."""
+    def _alone(self, adapted: Adapted, steps: Steps, post: Postprocessing, network: Any) -> Any:
+        """A network that takes places as a run without any mark calls it; others as they are, without idle channels."""
+        if post.joining is not None:
+            return LabelsAlone(network, post.joining, file=self._file)
         if self.marks or not takes_places(network):
             return network
         return without_places(network, classes_of(adapted, steps), [v for v, _ in self._labels], file=self._file)
@@ -257,16 +260,13 @@ class Sweep:
         self, image: torch.Tensor, grid: Geometry, runner: Network, *, plan: WindowPlan, wanted: Wanted
     ) -> Collector:
         collector = Collector(shape=grid.shape, wanted=wanted)
-        progress, observer = self.setting.listeners.progress, wanted.observer
-
-        def before(done: int, total: int) -> None:
-            progress("segment", min(done / total, 0.99))
-
+        told, observer = partial(self.setting.listeners.progress, "segment"), wanted.observer
         with self._step("segment", f"{'x'.join(map(str, grid.shape))} voxels, {self.precision}"):
             if observer is not None:
                 observer.begin(grid, [value for value, _ in self._labels])
             with torch.inference_mode():
-                sweep(image, runner, plan, limited(collector, self.marks, grid), before=before)
+                sink = limited(collector, self.marks, grid)
+                sweep(image, runner, plan, sink, before=lambda done, total: told(min(done / total, 0.99)))
             collector.finish()
             if observer is not None:
                 observer.end()
@@ -293,6 +293,7 @@ class Sweep:
         listeners = self.setting.listeners
         _check_labels(answered.found.classes, self.setting.manifest, gaps=has_gaps(answered.module))
         if listeners.samples is not None:
+            self.warnings += [UNJOINED] if answered.post.joining else []
             with self._step("uncertainty", f"{asking.what}, windows that touch the answer"):
                 ask_again(answered, listeners.samples, asking, progress=listeners.progress)
         if listeners.probe is not None:
@@ -302,6 +303,9 @@ class Sweep:
                 self.saliency, why_not = saliency_on(target, answered, listeners)
                 words.append(why_not or "raw maps of windows, added up, one scale for all")
                 self.unchecked += [f"Saliency: not made, since {why_not}."] if why_not else []
+
+
+UNJOINED = "The samples are of each label by itself: where labels meet, a voxel that one of them gets counts for all."
 
 
 def work_of(plan: WindowPlan, layout: budget.Layout, need: budget.Need) -> Workload:

@@ -13,7 +13,8 @@ from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.guidance import guidance_of, names_by_count
 from slicermedai.inference.adapter.inferer import Inferer, read_inferer
-from slicermedai.inference.adapter.inputs import InputFormat
+from slicermedai.inference.adapter.inputs import InputFormat, output_channels
+from slicermedai.inference.adapter.joining import Joining, learn
 from slicermedai.inference.adapter.post import OPTIONS, Postprocessing, read_steps
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.rewrite import rewritten
@@ -111,8 +112,16 @@ class Adapted:
             file=self.file,
             ledger=self.ledger,
             outputs=self.manifest.outputs if self.manifest.outputs_stated else "",
+            learn=lambda number: self._learnt(steps[number], f"{place}#{number}"),
         )
         return post.with_back(back)
+
+    def _learnt(self, step: dict[str, Any], place: str) -> Joining:
+        """What a step of the bundle's own makes of masks; raises :class:`BundleError` where it cannot be learnt."""
+        name, keys = str(step["_target_"]).rpartition(".")[2], step["keys"]
+        key = str(keys if isinstance(keys, str) else keys[0])
+        outputs = output_channels(Path(self.manifest.ref.path))
+        return learn(make_part(self.parser, place, file=self.file), name, key=key, outputs=outputs, file=self.file)
 
     def _plain(self, step: dict[str, Any], place: str) -> dict[str, Any]:
         """A step whose options have their values; what decides nothing stays as it is written."""

@@ -40,12 +40,10 @@ class InputFormat:
 
         ``names`` are the channels that its manifest names: they count where the metadata says nothing of channels.
         """
-        try:
-            stated = json.loads((folder / "configs" / "metadata.json").read_text("utf-8"))["network_data_format"]
-            entry = next(iter(stated["inputs"].values()))
-        except (OSError, ValueError, KeyError, TypeError, StopIteration, AttributeError):
+        entry = _stated(folder, "inputs")
+        if entry is None:
             return cls(channels=max(1, len(names)), names=names)
-        return cls._from_entry(entry if isinstance(entry, dict) else {})
+        return cls._from_entry(entry)
 
     @classmethod
     def _from_entry(cls, entry: dict[str, Any]) -> InputFormat:
@@ -70,6 +68,22 @@ class InputFormat:
         """Names of the images that together are the network's channels; () where one image is all."""
         apart = self.channels > 1 and not self.colour and len(self.names) == self.channels
         return self.names if apart and not {n.lower() for n in self.names} <= _COLOURS else ()
+
+
+def output_channels(folder: Path) -> int:
+    """How many channels the metadata says that the network gives; 0 where it does not say."""
+    stated = (_stated(folder, "outputs") or {}).get("num_channels")
+    return stated if isinstance(stated, int) else 0
+
+
+def _stated(folder: Path, side: str) -> dict[str, Any] | None:
+    """The first entry of ``network_data_format``'s inputs or outputs; None where there is none."""
+    try:
+        stated = json.loads((folder / "configs" / "metadata.json").read_text("utf-8"))["network_data_format"]
+        entry = next(iter(stated[side].values()))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, AttributeError):
+        return None
+    return entry if isinstance(entry, dict) else {}
 
 
 def matched(names: Sequence[str], given: Mapping[str, Volume]) -> dict[str, Volume]:

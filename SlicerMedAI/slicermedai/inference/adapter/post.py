@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from slicermedai.bundles.plans_windows import ScoresBack
 from slicermedai.errors import BundleError
 from slicermedai.inference.adapter.inputs import is_label
+from slicermedai.inference.adapter.joining import Joining
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.cleaning import HOLES, LARGEST, Cleaning
 
@@ -64,6 +66,8 @@ class Postprocessing:
         Clean-up steps in the configuration's order.
     left_out:
         What the engine replaces.
+    joining:
+        How a step of the bundle's own makes one map of masks that overlap; None where there is none.
     back:
         Logits go back to the source's grid, and labels come last, as nnU-Net does it; None for the engine's own way.
     """
@@ -76,6 +80,7 @@ class Postprocessing:
     nearest: bool = False
     clean: tuple[Cleaning, ...] = ()
     left_out: tuple[str, ...] = ()
+    joining: Joining | None = None
     back: ScoresBack | None = None
 
     @property
@@ -94,10 +99,18 @@ class Postprocessing:
         return replace(self, back=back if fits else None)
 
 
-def read_steps(steps: list[dict[str, Any]], *, file: str, ledger: Ledger, outputs: str = "") -> Postprocessing:
+def read_steps(
+    steps: list[dict[str, Any]],
+    *,
+    file: str,
+    ledger: Ledger,
+    outputs: str = "",
+    learn: Callable[[int], Joining] | None = None,
+) -> Postprocessing:
     """From the transforms of ``postprocessing``, their options as plain values.
 
-    ``outputs`` is what the bundle says that its network gives, "" where it does not say.
+    ``outputs`` is what the bundle says that its network gives, "" where it does not say. ``learn`` finds out what a
+    step of the bundle's own, the one at a number, makes of masks.
 
     Raises
     ------
@@ -105,8 +118,12 @@ def read_steps(steps: list[dict[str, Any]], *, file: str, ledger: Ledger, output
         A step that the engine cannot do, or scores that mean what nobody says.
     """
     reading = _Reading(file=file, ledger=ledger)
-    for step in steps:
-        if reading.of(step, "_disabled_") is not True:
+    for number, step in enumerate(steps):
+        if reading.of(step, "_disabled_") is True:
+            continue
+        if learn is not None and reading.joins(step):
+            reading.join(learn(number))
+        else:
             reading.take(step)
     return reading.whole(outputs)
 
@@ -124,11 +141,23 @@ class _Reading:
     nearest: bool = False
     clean: list[Cleaning] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    joining: Joining | None = None
 
     @property
     def decided(self) -> bool:
         """True where scores have become labels."""
         return self.argmax or self.threshold is not None
+
+    def joins(self, step: dict[str, Any]) -> bool:
+        """True for a step of the bundle's own code, behind a threshold, for the network's output."""
+        keys = _keys(step)
+        is_own = str(step.get("_target_", "")).startswith("scripts.") and not all(is_label(key) for key in keys)
+        return is_own and bool(keys) and self.threshold is not None and not self.argmax and self.joining is None
+
+    def join(self, joining: Joining) -> None:
+        """Masks become one map by a step of the bundle's own."""
+        self.joining = joining
+        self.ledger.did("joined masks", f"{joining.step}, learnt by trying all combinations: {joining.in_words}")
 
     def take(self, step: dict[str, Any]) -> None:
         """Read one step; one that is for the reference alone says nothing of the network's output."""
@@ -166,6 +195,7 @@ class _Reading:
             nearest=self.nearest,
             clean=tuple(self.clean),
             left_out=tuple(self.left_out),
+            joining=self.joining,
         )
 
     def _probability(self, outputs: str) -> float:
@@ -198,6 +228,8 @@ class _Reading:
     def _cleaning(self, step: dict[str, Any], target: str, kind: str) -> Cleaning:
         if not self.decided:
             raise self._refused(f"{target} stands before the step that makes labels of scores")
+        if self.joining is not None:
+            raise self._refused(f"{target} stands behind {self.joining.step}, which joins masks")
         stated, by_channel = _plain(step.get("applied_labels")), _plain(step.get("is_onehot"))
         if by_channel is not None and self.argmax and bool(by_channel) != self.onehot:
             raise self._refused(f"{target} has is_onehot {by_channel}, and the labels are not of that form")
