@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataelem import DataElement
@@ -20,7 +19,7 @@ from Testing.corpus.deid.bench import Result, table
 from Testing.corpus.deid.generate import encoded_file, generate
 from Testing.corpus.deid.judge import Corpus, Share, is_intact, judge, match, same_value
 from Testing.corpus.deid.peers import Tool
-from Testing.corpus.deid.pixels import is_legible
+from Testing.corpus.deid.pixels import frames, is_legible
 from Testing.corpus.deid.reading import FileView, Hay, unpacked
 
 FILES = 24
@@ -262,10 +261,8 @@ def test_a_reference_to_a_file_that_was_not_written_is_not_intact(corpus: Corpus
 
 def test_a_text_is_legible_until_its_box_is_filled(corpus: Corpus) -> None:
     text = next(item for item in corpus.ledger.burned_in if item.identity)
-    before = dcmread(corpus.folder / text.file).pixel_array.astype(np.float64)
-    before = before if before.ndim < 4 else before.mean(axis=-1)
-    before = before.mean(axis=-1) if before.shape[-1] == 3 else before
-    before = before if before.ndim == 3 else before[None]
+    before = frames(dcmread(corpus.folder / text.file))
+    assert before is not None
     left, top, right, bottom = text.box
     after = before.copy()
     assert is_legible(text, before, after)

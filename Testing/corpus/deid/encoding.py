@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,8 +90,14 @@ def takes_remarks(way: Way) -> bool:
 
 
 def _with_remark(frame: bytes, remark: bytes) -> bytes:
-    """A comment behind the first marker of JPEG (ITU-T T.81 B.2.4.5), or behind SIZ of JPEG 2000 (T.800 A.9.2)."""
+    """A comment behind the first marker of JPEG (ITU-T T.81 B.2.4.5), or behind SIZ of JPEG 2000 (T.800 A.9.2).
+
+    In some JPEG frames instead behind what a segment says: the number of lines (DNL, T.81 B.2.5) before the end.
+    """
     text = remark + b" " * (len(remark) % 2)
+    if frame[:2] == b"\xff\xd8" and b"\xff\xc0" in frame and zlib.crc32(remark) % 3 == 0:
+        end, lines = frame.rindex(b"\xff\xd9"), frame[frame.index(b"\xff\xc0") + 5 :][:2]
+        return frame[:end] + _segment(0xDC, lines + text) + frame[end:]
     if frame[:2] == b"\xff\xd8":
         return frame[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + frame[2:]
     place = 4 + int.from_bytes(frame[4:6], "big")

@@ -414,9 +414,14 @@ def _orders(person: Person, kind: str, pair: tuple[str, str]) -> list[Form]:
     texts += [f"{family} {given}".upper(), f"{family}_{given}"]
     if person.common:
         return [Form(kind, text, (text,)) for text in texts]
-    forms = [Form(kind, text, (family, given)) for text in texts]
-    forms += [Form(kind, text, (family,)) for text in (family, family.upper(), f"{given[0]}. {family}")]
-    return forms
+    forms = [Form(kind, text, tuple(_standing(part, text) for part in pair)) for text in texts]
+    alone = (family, family.upper(), f"{given[0]}. {family}")
+    return forms + [Form(kind, text, (_standing(family, text),)) for text in alone]
+
+
+def _standing(part: str, text: str) -> str:
+    """The part in the case in which it stands in the text."""
+    return next((form for form in (part, part.upper(), part.lower()) if form in text), part)
 
 
 def surname_forms(person: Person) -> list[Form]:

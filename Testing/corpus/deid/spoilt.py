@@ -1,4 +1,5 @@
-"""How systems and people spoil what a header says: particles joined, names cut, marks encoded, zeros dropped."""
+"""How systems and people spoil what a header says: particles joined, names cut, misspelt or turned round, marks
+encoded, zeros dropped, digits grouped otherwise."""
 
 from __future__ import annotations
 
@@ -18,6 +19,9 @@ _THAI_MONTHS = (
 _THAI_SHORT = (*("ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.", "ธ.ค."),)
 _ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BUDDHA = 543
+_LEAST_MISSPELT = 6
+_UNITS = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+_UNITS_AND_TENS = (*_UNITS, "X", "XI", "XII")
 _ERAS = ((1989, "平成", "H"), (1926, "昭和", "S"))
 
 
@@ -25,7 +29,8 @@ def spoilt_forms(patient: Patient) -> list[Form]:
     """Every such form of one patient."""
     person = patient.person
     forms = joined_forms(person) + cut_forms(person) + encoded_forms(person) + inflected_forms(person)
-    forms += buddhist_forms(person, patient.birth)
+    forms += buddhist_forms(person, patient.birth) + counted_day_forms(patient.birth) + grouped_forms(patient)
+    forms += reversed_forms(person) + misspelt_forms(person)
     return forms + era_forms(person, patient.birth) + bare_number_forms(patient) + behind_point_forms(patient)
 
 
@@ -81,6 +86,53 @@ def _as_rtf(c: str) -> str:
 
 def _as_quoted(c: str) -> str:
     return "".join(f"={byte:02X}" for byte in c.encode("utf-8"))
+
+
+def reversed_forms(person: Person) -> list[Form]:
+    """A family name from its last letter to its first, as some export tools hide it."""
+    family = transliterated(person.family)
+    if not _is_long_latin(person, family):
+        return []
+    texts = (family[::-1].lower(), family[::-1].upper())
+    return [Form("reversed name", text, (text,)) for text in texts]
+
+
+def misspelt_forms(person: Person) -> list[Form]:
+    """A family name as it was heard, beside the given one, or alone where it is long: two letters turned, one doubled,
+    one left out, one other."""
+    family, given = transliterated(person.family), transliterated(person.given)
+    if not _is_long_latin(person, family) or not family.isalpha():
+        return []
+    other = "y" if family[3] != "y" else "i"
+    wrong = [family[:3] + other + family[4:], family[:4] + family[5:], family[:4] + family[3:]]
+    wrong += [family[:2] + family[3] + family[2] + family[4:]] if family[2] != family[3] else []
+    pairs = [(f"{given} {one}", one) for one in wrong] + [(f"{one}^{given}".upper(), one.upper()) for one in wrong[:2]]
+    pairs += [(one, one) for one in wrong] if len(family) >= _LEAST_CUT else []
+    return [Form("misspelt name", text, (token,)) for text, token in pairs]
+
+
+def _is_long_latin(person: Person, family: str) -> bool:
+    return not (person.common or person.romanised[0] or person.ideographic[0] or len(family) < _LEAST_MISSPELT)
+
+
+def counted_day_forms(birth: datetime.date) -> list[Form]:
+    """The birth date with the day in Roman numbers too, and by the number of the day in its year (ISO 8601)."""
+    day, month, year = birth.day, birth.month, birth.year
+    roman = f"{'X' * (day // 10)}{_UNITS[day % 10]}"
+    texts = [f"{roman} {_UNITS_AND_TENS[month]} {year}", f"{roman}.{_UNITS_AND_TENS[month]}.{year}"]
+    count = birth.timetuple().tm_yday
+    texts += [f"{year}-{count:03}", f"{year}.{count:03}", f"{year}/{count:03}"]
+    return [Form("counted day", text, (text,)) for text in texts]
+
+
+def grouped_forms(patient: Patient) -> list[Form]:
+    """The telephone number with its digits in other groups than the header has."""
+    digits = "".join(c for c in patient.phone if c.isdigit())
+    national = f"0{digits[2:]}"
+    pairs = " ".join(national[n : n + 2] for n in range(0, len(national), 2))
+    texts = [pairs, pairs.replace(" ", "."), f"00{digits[:2]}-{digits[2:6]}-{digits[6:9]}-{digits[9:]}"]
+    texts += [f"+{digits[:2]} (0){digits[2:5]} / {digits[5:8]} {digits[8:]}"]
+    return [Form("grouped phone", text, (text,)) for text in texts]
 
 
 def inflected_forms(person: Person) -> list[Form]:

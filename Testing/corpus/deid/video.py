@@ -123,6 +123,47 @@ def _transport(remark: bytes, rng: random.Random) -> Stream:
     return Stream("MPEG-2 transport stream", MPEG2, b"".join(packets), ())
 
 
+def described_stream(remark: bytes, seed: int) -> Stream:
+    """The same with the tables of its programme (ISO/IEC 13818-1 2.4.4), which describe it in words: of the programme,
+    of its pictures, and behind the end of the table. What decoders need of them counts as coded."""
+    inner = _transport(remark, random.Random(f"described {seed}"))
+    kinds = bytes.fromhex("0504484d4c56"), bytes.fromhex("0a04656e6700"), bytes.fromhex("02031a485f")
+    said = bytes([0x5F, len(remark)]) + remark, b"\x0d" + bytes([len(remark) + 4]) + b"HMLV" + remark
+    told, shown = kinds[0] + said[0], kinds[1] + kinds[2] + said[1] + said[0]
+    tables = [_section(0, b"\0\1\xe1\0"), _section(2, b"\xe2\0" + _counted(told) + b"\2\xe2\0" + _counted(shown))]
+    packets = [
+        _packet(pid, 0, (b"\0" + table + remark).ljust(184, b"\xff"), first=True)
+        for pid, table in zip((0, 0x100), tables, strict=True)
+    ]
+    raw = b"".join(packets) + _moved(inner.raw)
+    return Stream("MPEG-2 transport stream with tables", MPEG2, raw, (*kinds, tables[0][:12]))
+
+
+def _section(kind: int, body: bytes) -> bytes:
+    """A table of one section with its checksum."""
+    head = bytes([kind]) + (0xB000 | len(body) + 9).to_bytes(2, "big") + b"\0\1\xc1\0\0"
+    return head + body + checksum(head + body).to_bytes(4, "big")
+
+
+def _counted(descriptors: bytes) -> bytes:
+    return (0xF000 | len(descriptors)).to_bytes(2, "big") + descriptors
+
+
+def checksum(raw: bytes) -> int:
+    """CRC-32 as tables have it (ISO/IEC 13818-1 Annex A)."""
+    found = 0xFFFFFFFF
+    for byte in raw:
+        found ^= byte << 24
+        for _ in range(8):
+            found = (found << 1 ^ (0x04C11DB7 if found >> 31 else 0)) & 0xFFFFFFFF
+    return found
+
+
+def _moved(raw: bytes) -> bytes:
+    """The pictures on packets of another number, as the table has them."""
+    return raw.replace(b"\x47\x41\0", b"\x47\x42\0").replace(b"\x47\x01\0", b"\x47\x02\0")
+
+
 def _packet(pid: int, count: int, payload: bytes, *, first: bool) -> bytes:
     head = bytes([0x47, pid >> 8 | (0x40 if first else 0), pid & 255])
     room = 184 - len(payload)

@@ -6,6 +6,7 @@ Draws from a generator of its own for each file, so that nothing else of a corpu
 from __future__ import annotations
 
 import base64
+import binascii
 import gzip
 import html.entities
 import io
@@ -145,6 +146,33 @@ def _digits(text: str, rng: random.Random) -> str:
     return rng.choice((raw, raw.upper(), f"0x{raw}"))
 
 
+def _digits_in_lines(text: str, rng: random.Random) -> str:
+    raw, width = text.encode().hex(), rng.choice((7, 8, 16))
+    if len(raw) < 10:
+        return ""
+    return rng.choice(("\n", "\r\n", "\n\t")).join(raw[n : n + width] for n in range(0, len(raw), width))
+
+
+def _digits_in_a_list(text: str, rng: random.Random) -> str:
+    pairs = [f"{byte:02x}" for byte in text.encode()]
+    return rng.choice((", ".join(f"0x{pair}" for pair in pairs), "-".join(pairs), "\t".join(pairs)))
+
+
+def _base32(text: str, rng: random.Random) -> str:
+    raw = f"for {text}".encode()
+    return rng.choice((base64.b32encode(raw), base64.b32encode(raw).lower(), base64.b32hexencode(raw))).decode()
+
+
+def _uuencoded(text: str, rng: random.Random) -> str:
+    raw = text.encode()
+    lines = "".join(binascii.b2a_uu(raw[n : n + 30]).decode() for n in range(0, len(raw), 30))
+    return f"begin 644 note.txt\n{lines}`\nend"
+
+
+def _ascii85(text: str, rng: random.Random) -> str:
+    return base64.a85encode(f"on {text}".encode(), adobe=True).decode()
+
+
 def _entities_twice(text: str, rng: random.Random) -> str:
     marked = "".join(_entity(c) for c in text)
     return marked.replace("&", "&amp;") if marked != text else ""
@@ -182,6 +210,7 @@ def _all_quoted(text: str, rng: random.Random) -> str:
 
 WAYS: tuple[Way, ...] = (
     *(_plain, _plain, _unpadded, _wide, _header_word, _resource, _in_path, _in_lines, _twice, _squeezed, _digits),
+    *(_digits_in_lines, _digits_in_a_list, _base32, _uuencoded, _ascii85),
     *(_entities_twice, _percent_twice, _soft_breaks, _all_quoted),
 )
 
