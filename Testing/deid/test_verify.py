@@ -13,6 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from slicermedai.deid import rewrite
+from slicermedai.deid.contacts import telephone_tokens
 from slicermedai.deid.rules import BASIC_RULES, ScrubText
 from slicermedai.deid.surnames import surname_tokens
 from slicermedai.deid.tokens import Token
@@ -281,3 +282,37 @@ def test_a_name_that_is_not_in_the_files_character_set_neither_leaks_nor_stops_a
     source.write_bytes(source.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 192"))
     without_identity([source], tmp_path / "out")
     assert b"gemann" not in (tmp_path / "out" / "00001.dcm").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("call 06851 55 50 17 3", "(0 68 51) 5.550.173", "0049-6851-555-01-73", "06 85 15 55 01 73"),
+        "+49 6851/555\r\n0173",
+        *("1570=\r\n0062", "15.70-00 62", "AX 700-12 34 tonight", "ax/7001/234"),
+    ],
+)
+@pytest.mark.parametrize("wide", [False, True])
+def test_digits_in_other_groups_than_the_headers_are_a_leak(tmp_path: Path, text: str, *, wide: bool) -> None:
+    tokens = tokens_of(
+        telephone_tokens("+49 6851 555 0173"), identifier_tokens("15700062"), identifier_tokens("AX7001234")
+    )
+    dataset = dcmread(a_clean_file(tmp_path))
+    if wide and text.isprintable():
+        dataset.add_new(0x00282000, "OB", text.encode("utf-16-le"))
+    else:
+        dataset.ImageComments = text
+    dataset.save_as(tmp_path / "a.dcm")
+    assert [hit.kind for hit in find(tmp_path / "a.dcm", tokens)] == ["identifier"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1 06851 555 0173 22 9", "0685 1 and 555 0173", "15 70 of 00 62", "0.00 15 70 00 63"),
+        *("115700 062", "15700 0622", "TE 15 TR 700 062"),
+    ],
+)
+def test_digits_of_other_numbers_are_none(tmp_path: Path, text: str) -> None:
+    tokens = tokens_of(identifier_tokens("068515550174"), identifier_tokens("15700062"))
+    assert not list(find(planted(a_clean_file(tmp_path), "ImageComments", text), tokens))

@@ -98,31 +98,54 @@ def test_the_verifier_sees_what_is_encoded_in_text(tmp_path: Path, text: str) ->
     assert "(0040,0556)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_ideographs_of_two_bytes_are_found_in_a_code_that_is_filled_up(codec: str) -> None:
+    name = Vocabulary.of(name_tokens("Kosakabe^Yoshinobu=小坂部^義信"))
+    assert name.scrub(f"id={coded('小坂部義信'.encode(codec))};") == "id=XXXX;"
+    assert name.scrub("id=Y29sb3Vycw==;") == "id=Y29sb3Vycw==;"
+
+
 _NAME = b"Kowalczyk, Jan *1952"
 _PAIRS = [f"{byte:02x}" for byte in _NAME]
 _LINES = [_NAME.hex()[n : n + 8] for n in range(0, 2 * len(_NAME), 8)]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("\n".join(_LINES), "\r\n".join(_LINES), "\n\t  ".join(_LINES), " \n".join(_LINES)),
-        *(separator.join(_PAIRS) for separator in ("\t", ",", ", ", "-", "  ", "\n", "\n    ")),
-        ", ".join(f"0x{pair}" for pair in _PAIRS),
-        " ".join(f"{pair}h" for pair in _PAIRS),
-        "\n".join(_NAME.hex()[n : n + 7] for n in range(0, 2 * len(_NAME), 7)),
-        *(base64.b32encode(_NAME).decode(), base64.b32encode(_NAME).decode().lower().rstrip("=")),
-        base64.b32hexencode(_NAME).decode(),
-        f"begin 644 a.txt\n{binascii.b2a_uu(_NAME).decode()}`\nend",
-        base64.a85encode(_NAME, adobe=True).decode(),
-    ],
-)
+_CODES = [
+    *("\n".join(_LINES), "\r\n".join(_LINES), "\n\t  ".join(_LINES), " \n".join(_LINES)),
+    *(separator.join(_PAIRS) for separator in ("\t", ",", ", ", "-", "  ", "\n", "\n    ")),
+    ", ".join(f"0x{pair}" for pair in _PAIRS),
+    " ".join(f"{pair}h" for pair in _PAIRS),
+    "\n".join(_NAME.hex()[n : n + 7] for n in range(0, 2 * len(_NAME), 7)),
+    *(base64.b32encode(_NAME).decode(), base64.b32encode(_NAME).decode().lower().rstrip("=")),
+    base64.b32hexencode(_NAME).decode(),
+    f"begin 644 a.txt\n{binascii.b2a_uu(_NAME).decode()}`\nend",
+    base64.a85encode(_NAME, adobe=True).decode(),
+]
+
+
+@pytest.mark.parametrize("text", _CODES)
 @pytest.mark.parametrize("frame", ["{}", "as exported: {} (raw)"])
 def test_digits_apart_or_over_lines_and_other_codes_are_read_whole(text: str, frame: str) -> None:
     plain = frame.format(text)
     assert VOCABULARY.scrub(plain) == frame.format("XXXX")
     assert VOCABULARY.hits(plain)
     assert OTHERS.scrub(plain) == plain
+
+
+@pytest.mark.parametrize("text", _CODES)
+@pytest.mark.parametrize("frame", ["{}", "as exported: {} (raw)", "a bed 12: {} face"])
+def test_the_verifier_reads_those_codes_by_itself(tmp_path: Path, text: str, frame: str) -> None:
+    path = an_image(tmp_path, AcquisitionContextDescription=frame.format(text))
+    assert "(0040,0556)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
+    assert "(0040,0556)" not in {hit.attribute for hit in find(path, OTHERS.tokens)}
+
+
+def test_long_codes_are_read_to_their_end(tmp_path: Path) -> None:
+    filling = np.random.default_rng(8).bytes(9000)
+    for code in (base64.b32encode, lambda raw: base64.a85encode(raw, adobe=True), binascii.hexlify):
+        text = code(filling + b" Kowalczyk, Jan *1952 " + filling[:40]).decode()
+        path = an_image(tmp_path, TextValue=text)
+        assert "(0040,A160)" in {hit.attribute for hit in find(path, VOCABULARY.tokens)}
 
 
 def test_lists_of_numbers_long_words_and_codes_of_others_stay() -> None:

@@ -67,7 +67,8 @@ def _base64(run: str) -> Iterator[bytes]:
         piece = piece[:-1] if len(piece) % 4 == 1 else piece
         if len(piece) >= _SHORTEST:
             raw = binascii.a2b_base64(piece + "=" * (-len(piece) % 4))
-            if len(raw) >= _LONG or _SAYS.search(raw):  # a word that is no code seldom stands for text
+            # a word that is no code seldom stands for text, and is not filled up
+            if len(raw) >= _LONG or run.endswith("=") or _SAYS.search(raw):
                 yield raw
 
 

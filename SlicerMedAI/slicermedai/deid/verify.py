@@ -26,6 +26,7 @@ from slicermedai.deid.tokens import Kind, Scope, Token, fold
 from slicermedai.deid.verify_bytes import Element, elements
 from slicermedai.deid.verify_forms import byte_forms, narrow, spaced_forms, text_forms, wide, written
 from slicermedai.deid.verify_index import Index, Needles
+from slicermedai.deid.verify_numbers import PartedNumbers
 from slicermedai.deid.verify_pixels import PixelCheck
 from slicermedai.deid.verify_spoilt import SpoiltNames
 from slicermedai.deid.verify_wrapped import Closed, Inner, within_bytes, within_text
@@ -157,6 +158,7 @@ class _Searcher:
         self._text = Index(text_forms(tokens))
         self._tokens = tokens
         self._short, self._long = short_numbers(tokens), long_numbers(tokens)
+        self._parted = PartedNumbers(tokens)
         self._surnames = frozenset(token for token in tokens if token.kind is Kind.SURNAME)
         self._spoilt = SpoiltNames(tokens, lambda folded: self._text.search(folded) is not None)
         self._clean: set[tuple[Scope, bytes, bool, bool]] = set()
@@ -213,6 +215,8 @@ class _Searcher:
             return 0, "name or number"
         if not element.value.isascii() and self._folded_hit(element.value):
             return 0, "name"
+        if any(self._parted.place_in(folded) >= 0 for folded in _folded(element.value)):
+            return 0, Kind.IDENTIFIER.value
         return (0, "name") if self._is_spoilt(element.value) else None
 
     def _first(self, element: Element) -> tuple[int, bytes] | None:
@@ -241,6 +245,8 @@ class _Searcher:
         """The first hit in printable text within bytes, one or two a character; short ones in long text alone."""
         for match in _PRINTABLE.finditer(value):
             run = match[0].replace(b"\0", b"").lower()
+            if self._parted.place_in(run.decode("latin-1")) >= 0:
+                return match.start(), Kind.IDENTIFIER.value
             found = self._needles_of(Scope.TEXT).search(run)
             if found is not None and len(found[1]) + (len(run.strip()) >= 8) + (len(run.strip()) >= 12) >= 5:
                 return match.start(), self._kind(found[1].lower())
@@ -251,14 +257,18 @@ class _Searcher:
         return self._crowd is not None and any(self._crowd.spans(value.decode(c, "replace")) for c in codecs)
 
     def _folded_hit(self, value: bytes) -> bool:
-        texts = {value.decode(codec, "replace") for codec in ("utf-8", "latin-1")}
-        return any(self._text.search(fold(text)) is not None for text in texts)
+        return any(self._text.search(folded) is not None for folded in _folded(value))
 
     def _kind(self, found: bytes) -> str:
         def is_it(token: Token) -> bool:
             return any(found in narrow(text) | wide(text) for text in written(token))
 
         return next((token.kind.value for token in sorted(self._tokens) if is_it(token)), "name")
+
+
+def _folded(value: bytes) -> set[str]:
+    codecs = ("latin-1",) if value.isascii() else ("utf-8", "latin-1")
+    return {fold(value.decode(codec, "replace")) for codec in codecs}
 
 
 def _within(element: Element) -> Iterator[Inner]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from slicermedai.deid.verify_codes import coded
+
 _RUN = re.compile(rb"[A-Za-z0-9+/=_-]{7,}(?:\r?\n[ \t]*[A-Za-z0-9+/=_-]+)*")
 _DIGITS = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :]?){4,}[0-9A-Fa-f]{2}")
 _NO_CODE = re.compile(rb"[A-Za-z][a-z]+|[0-9]+")
@@ -55,6 +57,10 @@ def within_text(value: bytes) -> Iterator[Inner]:
             yield found.start(), *_read(whole)
     for found in _DIGITS.finditer(value):
         yield found.start(), *_read(binascii.a2b_hex(found[0].translate(None, b" :")))
+    for place, made in coded(value):
+        if made.startswith(_PICTURES):
+            raise Closed(place)
+        yield place, *_read(made)
 
 
 def within_bytes(value: bytes, size: int) -> Iterator[Inner]:
