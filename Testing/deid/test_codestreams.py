@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
+from pydicom.pixels.encoders.base import get_encoder
+from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from slicermedai.deid.codestreams import Blanker
 from slicermedai.deid.profile import Profile
 from slicermedai.deid.run import DeidSettings, deidentify_all
+from slicermedai.deid.verify import find
 from slicermedai.errors import UnreadableFileError
 from Testing.deid.pixels.pictures import SC, a_file
 from Testing.deid.samples import KEY
@@ -64,6 +66,35 @@ def blanked(frame: bytes, syntax: str = "", piece: int = 7) -> bytes:
     made = [out for n in range(0, len(frame), piece) for out in blanker.feed(frame[n : n + piece])]
     return b"".join((*made, *blanker.end()))
 
+
+def of_ls(*, table: bool) -> bytes:
+    """JPEG-LS of a grey picture; with a table for its samples (ISO/IEC 14495-1 C.2.4.1.2) where it is wanted."""
+    grey = np.ascontiguousarray(PICTURE[..., 0])
+    frame = bytes(
+        get_encoder(JPEGLSLossless).encode(
+            grey,
+            rows=grey.shape[0],
+            columns=grey.shape[1],
+            number_of_frames=1,
+            samples_per_pixel=1,
+            bits_allocated=8,
+            bits_stored=8,
+            pixel_representation=0,
+            photometric_interpretation="MONOCHROME2",
+        )
+    )
+    return early(a_segment(0xF8, b"\2\1\1" + bytes(range(256))), frame) if table else frame
+
+
+PLAIN = {
+    "progressive": (coded("JPEG", progressive=True), JPEGBaseline8Bit),
+    "restarts": (coded("JPEG", restart_marker_blocks=2, optimize=True), JPEGBaseline8Bit),
+    "JPEG-LS": (of_ls(table=False), JPEGLSLossless),
+    "JPEG-LS with a table": (of_ls(table=True), JPEGLSLossless),
+    "JPEG 2000": (J2K, JPEG2000Lossless),
+    "JP2": (JP2, JPEG2000Lossless),
+    "tiles": (coded("JPEG2000", no_jp2=True, tile_size=(16, 16), num_resolutions=2), JPEG2000Lossless),
+}
 
 HIDDEN_IN_JPEG = {
     **{f"reserved {marker:02x}": early(a_segment(marker)) for marker in (0x02, 0x4F, 0xBF, 0xF0, 0xF6, 0xFD)},
@@ -154,3 +185,73 @@ def test_a_file_whose_frame_is_none_is_left_out(tmp_path: Path) -> None:
     rows = deidentify_all(files, tmp_path / "out", DeidSettings(profile=Profile(), key=KEY)).files
     assert [row.refused.partition(" (")[0] for row in rows] == ["", "has a compressed frame that is none"]
     assert [path.name for path in (tmp_path / "out").rglob("*.dcm")] == ["00001.dcm"]
+
+
+def written(folder: Path, frame: bytes, syntax: str, fragments: int = 1) -> Path:
+    path = a_file(folder / "a.dcm", PICTURE[..., 0], syntax=JPEGBaseline8Bit, SOPClassUID=SC)
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([frame], fragments_per_frame=fragments, has_bot=False)
+    dataset.save_as(path)
+    return path
+
+
+def objections(path: Path) -> set[str]:
+    return {hit.sentence.partition(" in the value")[0] for hit in find(path, frozenset())}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN_IN_JPEG)
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_the_verifier_sees_text_where_no_decoder_looks_by_itself(tmp_path: Path, hidden: str, fragments: int) -> None:
+    frame = HIDDEN_IN_JPEG[hidden]
+    assert objections(written(tmp_path, frame, JPEGBaseline8Bit, fragments))
+    assert objections(written(tmp_path, blanked(frame, str(JPEGBaseline8Bit)), JPEGBaseline8Bit, fragments)) == set()
+
+
+def test_a_segment_that_goes_on_in_the_next_piece_of_a_long_frame_is_followed(tmp_path: Path) -> None:
+    for ahead in range(2_090_000, 2_097_200, 1_201):
+        scan = b"\x21" * (ahead - len(JPEG))
+        for more in (b"", a_segment(0xF3, bytes(60_000) + SAID), a_segment(0xF3, bytes(60_000)) + SAID):
+            path = written(tmp_path, JPEG[:-2] + scan + more + JPEG[-2:] * bool(more), JPEGBaseline8Bit)
+            assert bool(objections(path)) is bool(more)
+
+
+@pytest.mark.parametrize(
+    "kind", ["progressive", "restarts", "JPEG-LS", "JPEG-LS with a table", "JPEG 2000", "JP2", "tiles"]
+)
+@pytest.mark.parametrize("fragments", [1, 2, 5])
+def test_the_verifier_passes_frames_with_nothing_hidden(tmp_path: Path, kind: str, fragments: int) -> None:
+    frame, syntax = PLAIN[kind]
+    frame = blanked(frame, str(syntax))  # OpenJPEG leaves its name
+    assert objections(written(tmp_path, frame, syntax, fragments)) == set()
+
+
+@pytest.mark.parametrize("marker", [0x62, 0x65, 0x6F, 0x80, 0xFE])
+def test_the_verifier_sees_segments_that_jpeg_2000_does_not_know(tmp_path: Path, marker: int) -> None:
+    behind = 4 + int.from_bytes(J2K[4:6], "big")
+    for more in (a_segment(marker), SAID):
+        assert objections(written(tmp_path, J2K[:behind] + more + J2K[behind:], JPEG2000Lossless))
+        boxed = JP2.index(J2K[:20])
+        frame = JP2[: boxed + behind] + more + JP2[boxed + behind :]
+        assert objections(written(tmp_path, frame.replace(*_longer(JP2, len(more))), JPEG2000Lossless))
+
+
+def _longer(frame: bytes, more: int) -> tuple[bytes, bytes]:
+    """The head of the box of the codestream, and the same of a longer one."""
+    place = frame.index(b"jp2c") - 4
+    size = int.from_bytes(frame[place : place + 4], "big")
+    return frame[place : place + 8], (size + more if size else 0).to_bytes(4, "big") + b"jp2c"
+
+
+@pytest.mark.parametrize("kind", [b"xml ", b"uuid", b"lbl "])
+def test_the_verifier_sees_boxes_in_the_header_of_jpeg_2000(tmp_path: Path, kind: bytes) -> None:
+    place = JP2.index(b"jp2h") - 4
+    size = int.from_bytes(JP2[place : place + 4], "big")
+    more = (8 + len(SAID)).to_bytes(4, "big") + kind + SAID
+    frame = JP2[:place] + (size + len(more)).to_bytes(4, "big") + JP2[place + 4 : place + size] + more
+    assert objections(written(tmp_path, frame + JP2[place + size :], JPEG2000Lossless))
+
+
+def test_the_verifier_sees_what_is_no_frame_under_a_syntax_of_pictures(tmp_path: Path) -> None:
+    for frame in (SAID, b"\0" + JPEG, b"\0\0\0\0" + SAID):
+        assert objections(written(tmp_path, frame, JPEGBaseline8Bit))

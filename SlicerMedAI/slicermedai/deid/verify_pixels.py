@@ -12,29 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slicermedai.deid.verify_bytes import Element
+from slicermedai.deid.verify_frames import BEHIND, REMARK, Frames
+from slicermedai.deid.verify_packets import Packets
 
 _ALLOCATED, _STORED, _HIGH, _SIGNED, _PIXELS = 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x7FE00010
-_SEGMENT = re.compile(rb"\xff[\xe0-\xef\xfe]")
-_MEANT = (
-    (re.compile(rb"\xff\xe0..JFIF\0", re.DOTALL), 18),
-    (re.compile(rb"\xff\xee..Adobe", re.DOTALL), 16),
-    (re.compile(rb"\xff\xe8..mrfx", re.DOTALL), 9),
-    (re.compile(rb"\xff\xe2..ICC_PROFILE\x00\x01\x01", re.DOTALL), 1 << 16),
-)
 _BITS = "bits that are no part of the pixels' values are set"
-_REMARK = "a remark stands in a compressed frame"
+_TABLES_SAY = "words stand in the tables of a video's stream, or in packets of no picture"
 _NO_PICTURES = "packets that are no pictures stand in a video's stream"
-_BEHIND = "something stands behind a compressed frame"
 _BEHIND_PIXELS = "something stands behind the pixels"
 _BEHIND_SAMPLES = "something stands behind the samples of a waveform"
 _NO_TABLE = "something else than offsets stands in the offset table"
 _PICTURE = "a picture stands within a sequence"
 _MPEG2, _H26X = re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[01]"), re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.10[2-8]")
+_STILL = re.compile(rb"1\.2\.840\.10008\.1\.2\.4\.(?:5[0-9]|6[0-6]|70|8[01]|9[0-3]|11[0-2]|20[1-3])")
 _SAID = re.compile(rb"\x00\x00\x01\xb2([^\x00]{4})", re.DOTALL)
 _SYSTEM = re.compile(rb"\x00\x00\x01[\xb9-\xff]")
 _UNIT = re.compile(rb"\x00\x00(?:\x01|[\x00-\xff]{2})(?:[\x06\x26\x46\x66]|[\x4e\x50]\x01)(?=[\x00-\x40])", re.DOTALL)
-_BOXED = (b"\0\0\0\x0cJXL \r\n\x87\n", b"\0\0\0\x0cjP  \r\n\x87\n")
-_MEANT_BOXES = re.compile(rb"JXL |jP  |ftyp|jxl[lcpi]|jp2h|jp2c")
 _SYNTAX, _RLE = 0x00020010, b"1.2.840.10008.1.2.5"
 _COLOURS, _PER_PIXEL, _FRAMES, _ROWS, _COLUMNS = 0x00280004, 0x00280002, 0x00280008, 0x00280010, 0x00280011
 _TABLES = (0x7FE00001, 0x7FE00002)
@@ -48,7 +41,9 @@ class PixelCheck:
     def __init__(self) -> None:
         self._said: dict[int, int] = {}
         self._raw: dict[int, bytes] = {}
-        self._kind, self._big = b"", False
+        self._big = False
+        self._frames: Frames | None = None
+        self._packets: Packets | None = None
         self._table, self._is_rle = -1, False
         self._video = b""
         self._is_plain: bool | None = None
@@ -109,17 +104,22 @@ class PixelCheck:
             return _no_table(element, 4)
         if self._is_rle and len(element.value) == element.size:
             pixels = self._number(_ROWS) * self._number(_COLUMNS)
-            return _BEHIND if pixels and _rle_rest(element.value, pixels).strip(b"\0\x80") else ""
+            return BEHIND if pixels and _rle_rest(element.value, pixels).strip(b"\0\x80") else ""
         if self._is_plain is None:  # the first fragment says whether units follow each other without packets or boxes
             self._is_plain = element.value.startswith(b"\0\0") and element.value.lstrip(b"\0")[:1] == b"\1"
         is_video = _MPEG2.match(self._video) or _H26X.match(self._video)
+        if is_video and not self._is_plain:
+            self._packets = self._packets or Packets()
+            if self._packets.say_more(element):
+                return _TABLES_SAY
         if is_video and self._is_plain and _SYSTEM.search(element.value):
             return _NO_PICTURES
         if _MPEG2.match(self._video):
-            return _REMARK if _has_user_data(element.value) else ""
+            return REMARK if _has_user_data(element.value) else ""
         if _H26X.match(self._video):
-            return _REMARK if _has_messages(element.value) else ""
-        return self._fragment(element)
+            return REMARK if _has_messages(element.value) else ""
+        self._frames = self._frames or Frames(is_still=_STILL.fullmatch(self._video) is not None)
+        return self._frames.objection(element)
 
     def _cells(self, value: bytes) -> str:
         allocated, stored = self._said.get(_ALLOCATED, 0), self._said.get(_STORED, 0)
@@ -130,41 +130,6 @@ class PixelCheck:
         cells = np.frombuffer(value, dtype=f"u{size}", count=len(value) // size)
         signed = bool(self._said.get(_SIGNED))
         return "" if _is_clear(cells.byteswap() if self._big else cells, stored, high, signed=signed) else _BITS
-
-    def _fragment(self, element: Element) -> str:
-        """Of a frame in several fragments the first one says what it is."""
-        value = element.value
-        if element.offset == element.start and value[:2] in (b"\xff\xd8", b"\xff\x4f"):
-            self._kind = value[:2]
-        elif element.offset == element.start and self._kind == b"\xff\x4f":
-            self._kind = b""
-        if element.offset == element.start and value[:12] in _BOXED:
-            return _in_boxes(value, element.size)
-        if self._kind and self._has_remark(value, first=element.offset == element.start):
-            return _REMARK
-        ends = element.offset + len(value) == element.start + element.size
-        place = value.rfind(b"\xff\xd9") if ends and self._kind else -1
-        return _BEHIND if place >= 0 and value[place + 2 :].strip(b"\0\xff") else ""
-
-    def _has_remark(self, value: bytes, *, first: bool) -> bool:
-        if self._kind == b"\xff\xd8":
-            return _jpeg_remark(value)
-        return first and _j2k_remark(value)
-
-
-def _in_boxes(value: bytes, size: int) -> str:
-    """What else than pictures stands in a frame of JPEG XL or JPEG 2000 in boxes (ISO/IEC 18181-2, 15444-1 I.4)."""
-    place = 0
-    while place + 8 <= len(value):
-        length, kind = int.from_bytes(value[place : place + 4], "big"), value[place + 4 : place + 8]
-        head = 16 if length == 1 else 8
-        length = int.from_bytes(value[place + 8 : place + 16], "big") if length == 1 else length or size - place
-        if length < head or not kind.isascii() or not kind.decode("ascii").isprintable():
-            return _BEHIND if value[place:].strip(b"\0") else ""
-        if not _MEANT_BOXES.fullmatch(kind) and value[place + head : place + length].strip(b"\0"):
-            return _REMARK
-        place += length
-    return ""
 
 
 def _has_user_data(value: bytes) -> bool:
@@ -231,32 +196,3 @@ def _is_clear(cells: NDArray[np.unsignedinteger[Any]], stored: int, high: int, *
         return True
     least, most = int(numbers.min()), int(numbers.max())
     return -(1 << high) <= least and most < 1 << high if signed else most < 1 << (high + 1)
-
-
-def _jpeg_remark(value: bytes) -> bool:
-    """In coded samples no such marker can stand (ISO/IEC 10918-1 F.1.2.3, ISO/IEC 14495-1 A.1)."""
-    position = 0
-    while found := _SEGMENT.search(value, position):
-        begin = found.start()
-        end = begin + 2 + max(int.from_bytes(value[begin + 2 : begin + 4], "big"), 2)
-        meant = next((size for sign, size in _MEANT if sign.match(value, begin)), 4)
-        if value[min(begin + meant, end) : end].strip(b"\0"):
-            return True
-        position = end
-    return False
-
-
-def _j2k_remark(value: bytes) -> bool:
-    """In the main header, and in those of the tile-parts that begin in these bytes (ISO/IEC 15444-1 A.2)."""
-    position, part = 2, 0
-    while position + 12 <= len(value) and value[position] == 0xFF:
-        code, size = value[position + 1], int.from_bytes(value[position + 2 : position + 4], "big")
-        if code == 0x64 and value[position + 4 : position + 2 + size].strip(b"\0"):
-            return True
-        if code == 0x90:
-            part = position + int.from_bytes(value[position + 6 : position + 10], "big")
-        following = part if code == 0x93 else position + 2 + size
-        if following <= position:
-            return False
-        position = following
-    return False

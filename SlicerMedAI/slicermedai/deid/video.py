@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from slicermedai.deid.video_boxes import Boxes
+from slicermedai.deid.video_tables import clean_tables
 from slicermedai.deid.video_units import Codec, Units, refused
 
 _ROOT = "1.2.840.10008.1.2.4."
@@ -116,7 +117,7 @@ class _Stream:
 
 
 class Packets:
-    """A transport stream: pictures are searched, sound and tables stay, all else becomes empty packets."""
+    """A transport stream: pictures are searched, sound stays, tables lose their words, all else becomes empty."""
 
     def __init__(self, codec: Codec, size: int, sync: int) -> None:
         self._codec, self._size, self._sync = codec, size, sync
@@ -170,9 +171,10 @@ class Packets:
             elif raw[start + 3] in _AUDIO:
                 self._streams.setdefault(pid, None)
             start = _clean_head(raw, start)
-        if pid == 0 and raw[head + 1] & 64:
-            self._tables.update(_maps(bytes(raw[start:])))
-        if pid not in self._streams and pid not in self._tables:
+        is_table = pid in self._tables and bool(raw[head + 1] & 64)
+        if is_table:
+            self._tables.update(clean_tables(raw, start))
+        elif pid not in self._streams:
             _empty(raw, head)
         stream = self._streams.get(pid)
         if stream is not None:
@@ -204,14 +206,6 @@ def _clean_head(raw: bytearray, start: int) -> int:
         kept = start + 9 + 5 * bool(raw[start + 7] & 0x80) + 5 * bool(raw[start + 7] & 0x40)
         raw[kept:end] = b"\xff" * max(end - kept, 0)
     return end
-
-
-def _maps(section: bytes) -> Iterator[int]:
-    """The packets that tell what belongs to a programme, as the table of all programmes says."""
-    table = section[1 + section[0] :] if section else b""
-    size = int.from_bytes(table[1:3], "big") & 0xFFF
-    for at in range(8, min(size - 1, len(table) - 3), 4):
-        yield int.from_bytes(table[at + 2 : at + 4], "big") & 0x1FFF
 
 
 def _empty(raw: bytearray, head: int) -> None:
