@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -194,6 +196,42 @@ def test_one_file_and_a_zip_file_are_sources_too(source: Path, tmp_path: Path, k
 def test_a_loop_of_links_ends(source: Path, tmp_path: Path) -> None:
     (source / "a" / "again").symlink_to(source, target_is_directory=True)
     assert len(copies(run(job_of(source, tmp_path / "out")))) == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: pipes and sockets in folders")
+def test_pipes_sockets_devices_and_dangling_links_are_refused_by_name_and_never_opened(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source)
+    os.mkfifo("1 pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("2 socket")
+    for number, target in enumerate(("/dev/zero", "nowhere", "5 loop", "1 pipe"), 3):
+        Path(f"{number} {'loop' if number == 5 else 'link'}").symlink_to(target)
+    done = run_command(source, tmp_path / "out", "--no-ocr", "--no-deface", "--review", tmp_path / "review")
+    assert done.returncode == 4, done.stderr
+    told = {row["number"]: row["reason"] for row in report(tmp_path / "out")["left_out"]}
+    assert told == {
+        1: "is a named pipe, which is not opened",
+        2: "is a socket, which is not opened",
+        3: "is a device, which is not opened",
+        4: "is a link to a file that is not there",
+        5: "is a link to a file that is not there",
+        6: "is a named pipe, which is not opened",
+    }
+    rows = list(csv.DictReader((tmp_path / "review" / LEFT_OUT).read_text(encoding="utf-8").splitlines()))
+    assert [Path(row["file"]).name[0] for row in rows] == list("123456")
+    assert len(copies(tmp_path / "out")) == 4
+    looked = run_command(source, "--preview")
+    assert (looked.returncode, looked.stdout.count("not opened")) == (0, 4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: pipes in folders")
+def test_a_pipe_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run_command(tmp_path / "pipe", tmp_path / "out")
+    assert done.returncode == 1
+    assert "is a named pipe" in done.stderr
 
 
 @pytest.mark.parametrize("place", ["in/out", "in", "in/a/x"])

@@ -354,8 +354,8 @@ def opened_file(origin: Origin, *, whole: bool = False) -> Iterator[Opened]:
     UnreadableFileError, EOFError, OSError, zlib.error
         As in :func:`slicermedai.deid.wire.opened`.
     """
-    size = origin.size
     with origin.open() as stream:
+        size = origin.size
         held = size if whole and size <= HELD else 0
         yield opened(window_on(stream, seeks=not origin.member, whole=held), size)
 

@@ -7,12 +7,14 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from slicermedai.deid.window import Origin
+from slicermedai.deid.window import Origin, no_file
 from slicermedai.errors import InputError, OutputError
 
 
 def find_files(inputs: Iterable[Path], *, output: Path | None = None) -> list[Path]:
     """All files below ``inputs`` (files or folders), each once, in the order of their paths.
+
+    Pipes, sockets, devices and links to nothing are among them: they are refused by name when they are to be opened.
 
     Symbolic links to files are followed, those to folders are not, so that no loop is possible.
 
@@ -29,7 +31,7 @@ def find_files(inputs: Iterable[Path], *, output: Path | None = None) -> list[Pa
             raise InputError("does not exist", file=given, advice="Check the path.")
         _refuse_within(given, output)
         for path in _files(given):
-            found.setdefault(path.resolve(), path)
+            found.setdefault(path.absolute() if no_file(path) else path.resolve(), path)
     return list(found.values())
 
 
@@ -42,6 +44,8 @@ def origins_of(files: Sequence[Path | Origin]) -> Iterator[Origin]:
 
 
 def _members(path: Path) -> list[str]:
+    if no_file(path):
+        return []
     try:
         with path.open("rb") as stream:
             if stream.read(2) != b"PK":
@@ -58,7 +62,7 @@ def _files(given: Path) -> Iterator[Path]:
         return
     for folder, folders, names in os.walk(given, followlinks=False):
         folders.sort()
-        yield from (path for path in (Path(folder) / name for name in sorted(names)) if path.is_file())
+        yield from (Path(folder) / name for name in sorted(names))
 
 
 def _refuse_within(given: Path, output: Path | None) -> None:

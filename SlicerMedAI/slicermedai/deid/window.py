@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -40,7 +41,10 @@ class Origin:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """Its bytes as a stream; OSError and zipfile.BadZipFile where that fails."""
+        """Its bytes as a stream; OSError and zipfile.BadZipFile where that fails, UnreadableFileError where it is no
+        file at all."""
+        if why := no_file(self.path):
+            raise UnreadableFileError(why, file=self.path)
         if not self.member:
             with self.path.open("rb", buffering=0) as stream:
                 yield stream
@@ -55,6 +59,23 @@ class Origin:
             return self.path.stat().st_size
         with zipfile.ZipFile(self.path) as archive:
             return archive.getinfo(self.member).file_size
+
+
+def no_file(path: Path) -> str:
+    """Why a path is not opened, "" for files: to open a pipe may wait for ever, and a device may have no end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "is a link to a file that is not there" if path.is_symlink() else ""
+    return next((f"is a {name}, which is not opened" for is_one, name in _NO_FILES if is_one(mode)), "")
+
+
+_NO_FILES = (
+    (stat.S_ISFIFO, "named pipe"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
 
 
 class Window:
