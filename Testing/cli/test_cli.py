@@ -32,6 +32,7 @@ from slicermedai.jobs.files import make_job, read_job, write_job
 from slicermedai.jobs.kinds import KINDS
 from slicermedai.jobs.protocol import Failed, Note, Progress, decode
 from slicermedai.jobs.specs import ExportJob, Job, RunJob
+from slicermedai.jobs.unread import silent_where_unread
 
 LIBRARY = Path(slicermedai.__file__).parent.parent
 SPECS = [kind.spec for kind in KINDS.values()]
@@ -131,6 +132,33 @@ def test_the_version_is_the_packages() -> None:
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="absent: pipes that tell that nobody reads")
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "--version", "deid --help", "run --help", "settings", "bundle list", "audit verify", "bundle no"],
+)
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_output_that_nobody_reads_ends_without_a_traceback(tmp_path: Path, words: str, buffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    variables = {**os.environ, "SLICERMEDAI_HOME": str(tmp_path), "PYTHONUNBUFFERED": buffered}
+    command = [sys.executable, "-m", "slicermedai", *words.split()]
+    try:
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, env=variables)
+        both = subprocess.run(command, stdout=writer, stderr=writer, timeout=60, env=variables)
+    finally:
+        os.close(writer)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    expected = subprocess.run(command, capture_output=True, timeout=60, env=variables).returncode
+    assert {done.returncode, both.returncode} <= {expected, 141}
+
+
+def test_another_pipe_that_breaks_is_an_error_as_before() -> None:
+    with pytest.raises(BrokenPipeError, match="of a child"), silent_where_unread():
+        raise BrokenPipeError("of a child")
 
 
 def test_an_error_is_words_on_stderr_and_exit_code_1(tmp_path: Path) -> None:

@@ -162,6 +162,18 @@ def test_where_nothing_can_be_written_nothing_is(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="absent: pipes that tell that nobody reads")
+def test_a_preview_of_which_the_first_lines_are_read_ends_in_silence(source: Path) -> None:
+    command = [sys.executable, "-m", "slicermedai", "deid", str(source), "--preview", "--show-values"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1) as looking:
+        assert looking.stdout is not None
+        assert looking.stderr is not None
+        looking.stdout.readline()
+        looking.stdout.close()
+        assert "Traceback" not in looking.stderr.read()
+    assert looking.returncode in (0, 141)
+
+
 def test_an_output_is_needed_unless_it_is_a_preview(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["deid", str(source)])
