@@ -24,6 +24,16 @@ def is_clinical(word: str) -> bool:
     return word in _words()
 
 
+def stands_in_a_word(letters: str) -> bool:
+    """True where small ``letters`` are such a word, or a part of one."""
+    return letters in _all_words()
+
+
+@functools.cache
+def _all_words() -> str:
+    return " ".join(sorted(_words()))
+
+
 @functools.cache
 def _words() -> frozenset[str]:
     said = json.loads(DATA.read_text(encoding="utf-8"))

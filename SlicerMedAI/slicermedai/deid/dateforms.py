@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 
 from slicermedai.deid.tokens import fold
 
@@ -43,20 +45,9 @@ _THAI_NAMES = (
     *("มิถุนายน มิถุนา มิ.ย.", "กรกฎาคม กรกฎา ก.ค.", "สิงหาคม สิงหา ส.ค.", "กันยายน กันยา ก.ย.", "ตุลาคม ตุลา ต.ค."),
     *("พฤศจิกายน พฤศจิกา พ.ย.", "ธันวาคม ธันวา ธ.ค."),
 )
-_ROMANS = {
-    "i": 1,
-    "ii": 2,
-    "iii": 3,
-    "iv": 4,
-    "v": 5,
-    "vi": 6,
-    "vii": 7,
-    "viii": 8,
-    "ix": 9,
-    "x": 10,
-    "xi": 11,
-    "xii": 12,
-}
+_TENS, _UNITS = ("", "x", "xx", "xxx"), ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
+_ROMAN_NUMBERS = {tens + units: 10 * n + m for n, tens in enumerate(_TENS) for m, units in enumerate(_UNITS) if n or m}
+_ROMANS = {name: number for name, number in _ROMAN_NUMBERS.items() if number <= 12}
 _MONTHS = {
     fold(name): number
     for names in (_MONTH_NAMES, _MORE_NAMES, _THAI_NAMES)
@@ -67,6 +58,7 @@ _NAME = "|".join(
     re.escape(name) for name in sorted(_MONTHS.keys() - _ROMANS.keys(), key=lambda name: (-len(name), name))
 )
 _ROMAN = "|".join(sorted(_ROMANS, key=len, reverse=True))
+_ROMAN_DAY = "|".join(sorted(_ROMAN_NUMBERS, key=len, reverse=True))
 _END = r"(?![^\W\d_])"
 _YEAR = r"((?:18|19|20|21|24|25)[0-9]{2}|'?[0-9]{2})(?![0-9])"
 BUDDHA = 543
@@ -84,6 +76,8 @@ _FORMS = (
     (re.compile(rf"(?<![^\W\d_])({_NAME}){_END}[ \-_/.]{{0,2}}([0-9]{{1,2}}){_NTH}{_GAP}{_YEAR}"), "ndy"),
     (re.compile(rf"(?<![^\W_])([0-9]{{1,2}})\.?[-./ ] ?({_ROMAN})\.?[-./ ] ?([0-9]{{4}})(?![0-9])"), "dny"),
     (re.compile(rf"(?<![^\W_])([0-9]{{1,2}})[-./]({_ROMAN})[-./]'?([0-9]{{2}})(?![0-9])"), "dny"),
+    (re.compile(rf"(?<![^\W_])({_ROMAN_DAY})\.?[-./ ] ?({_ROMAN})\.?[-./ ] ?([0-9]{{4}})(?![0-9])"), "rny"),
+    (re.compile(r"(?<![0-9])([0-9]{4})[-./]([0-3][0-9]{2})(?![0-9])"), "yc"),
     (
         re.compile(rf"(?<![0-9])([0-9]{{4}})[ \-_/.]{{0,2}}({_NAME}){_END}[ \-_/.]{{0,2}}([0-9]{{1,2}})(?![0-9])"),
         "ynd",
@@ -153,5 +147,14 @@ def _day_of_era(match: re.Match[str]) -> Day:
 
 def _day(match: re.Match[str], order: str) -> Day:
     parts = dict(zip(order, match.groups(), strict=True))
+    if "c" in parts:
+        return _counted(int(parts["y"]), int(parts["c"]))
     month = _MONTHS[parts["n"]] if "n" in parts else int(parts["m"])
-    return int(parts["y"].strip("'")), month, int(parts["d"])
+    return int(parts["y"].strip("'")), month, _ROMAN_NUMBERS[parts["r"]] if "r" in parts else int(parts["d"])
+
+
+def _counted(year: int, count: int) -> Day:
+    """The day of that number in its year (ISO 8601), month 0 where the year has none."""
+    last = 366 if isleap(year) else 365
+    day = date(max(year, 1), 1, 1) + timedelta(days=max(count, 1) - 1)
+    return (year, day.month, day.day) if 0 < count <= last else (year, 0, 0)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
+from slicermedai.deid.clinical import stands_in_a_word
 from slicermedai.deid.dateforms import BUDDHA
 from slicermedai.deid.streets import abbreviated, postal_codes
 from slicermedai.deid.tokens import Kind, Token, common_words, everyday_names, service_words, technical_words
@@ -36,7 +37,7 @@ _LEAST_BARE, _LEAST_PADDED, _MOST_PADDED = 4, 5, 10
 _DUMMY_DATE = "19000101"
 _MOST_WORDS, _MOST_NAMES = 8, 4
 _PARTICLES = frozenset({"van", "von", "der", "den", "de", "del", "di", "la", "le", "zu", "ter", "dos", "da"})
-_LEAST_JOINED = 4
+_LEAST_JOINED, _LEAST_TURNED = 4, 6
 
 
 def name_tokens(value: str) -> set[Token]:
@@ -66,6 +67,7 @@ def _name_tokens(value: str) -> frozenset[Token]:
         form for text in tuple(found) if text.isalnum() or not is_other_script(text) for form in spellings(text)
     )
     found |= {stem for text in found if text.isalpha() for stem in stems(text)}
+    found |= {form[::-1] for word in _words(value.lower()) for form in spellings(word) if _is_turnable(form)}
     return frozenset(Token(text, Kind.NAME) for text in found)
 
 
@@ -215,6 +217,11 @@ def _addressed_phrases(family: str, given: str) -> set[str]:
     """The whole name after a form of address; the shorter form would leave the rest of it."""
     pairs = [(a, b) for a, b in ((family, given), (given, family)) if _is_guarded(a)]
     return {f"{address}{a}{mark}{b}" for a, b in pairs for address in _addresses(a) for mark in (", ", ",", " ", "^")}
+
+
+def _is_turnable(word: str) -> bool:
+    """True for words that are long enough to be searched from the last letter to the first, and then are no others."""
+    return len(word) >= _LEAST_TURNED and word.isalpha() and word.isascii() and not stands_in_a_word(word[::-1])
 
 
 def _is_guarded(word: str) -> bool:

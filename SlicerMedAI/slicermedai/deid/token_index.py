@@ -11,6 +11,7 @@ from slicermedai.deid.broken import breakable, broken_spans
 from slicermedai.deid.cut import cut_spans, cuttable
 from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened, years_of
 from slicermedai.deid.memo import Memo
+from slicermedai.deid.misspelt import misspelt_spans, spellings_of
 from slicermedai.deid.names import days_of
 from slicermedai.deid.short_numbers import is_fraction, is_short, labelled_spans, short_numbers
 from slicermedai.deid.spans import Span, merged
@@ -46,6 +47,7 @@ class Index:
         self._short = short_numbers(tokens)
         self._breakable = breakable(tokens) if scope is Scope.TEXT else {}
         self._cuttable = cuttable(tokens) if scope is Scope.TEXT else {}
+        self._spellings = spellings_of(tokens) if scope is Scope.TEXT else None
         forms = {_form(token) for token in tokens if not is_short(token)}
         self._grams: dict[str, list[_Form]] = {}
         self._pairs: dict[str, list[_Form]] = {}
@@ -77,6 +79,8 @@ class Index:
             found += broken_spans(folded, self._breakable)
         if self._cuttable and is_near:
             found += cut_spans(folded, self._cuttable)
+        if self._spellings is not None:
+            found += misspelt_spans(folded, self._spellings)
         if self._short:
             found += labelled_spans(folded, self._short)
         if self._joined and _SPREAD.search(folded) and any(map(_digits(folded).__contains__, self._digits)):

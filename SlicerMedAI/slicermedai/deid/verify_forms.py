@@ -11,6 +11,7 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+_ROMANS = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _THAI = (
     *("มกราคม", "กุมภาพันธ์", "มีนาคม", "เมษายน", "พฤษภาคม", "มิถุนายน", "กรกฎาคม", "สิงหาคม", "กันยายน", "ตุลาคม"),
     *("พฤศจิกายน", "ธันวาคม"),
@@ -65,7 +66,18 @@ def _date_forms(day: date) -> set[str]:
         for number in (d, str(day.day)):
             forms.update({f"{number} {month} {y}", f"{number}. {month} {y}", f"{number}-{month}-{y}"})
             forms.update({f"{month} {number}, {y}", f"{month} {number} {y}", f"{number}{month}{y}"})
+    forms |= _counted_forms(day)
     return forms | _thai_forms(day) if day.year >= 2400 else forms
+
+
+def _counted_forms(day: date) -> set[str]:
+    """With the month, and the day too, in Roman numbers; and by the number of the day in its year."""
+    month, count = _ROMANS[day.month], f"{day.timetuple().tm_yday:03d}"
+    roman = "x" * (day.day // 10) + _ROMANS[day.day % 10]
+    days = {roman, str(day.day), f"{day.day:02d}"}
+    marks = (".", " ", "-", "/", ". ")
+    found = {f"{one}{mark}{month}{mark}{day.year}" for one in days for mark in marks}
+    return found | {f"{day.year}{mark}{count}" for mark in "-./"}
 
 
 def _thai_forms(day: date) -> set[str]:
