@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -16,7 +18,7 @@ from slicermedai.jobs.protocol import Progress, decode
 from Testing.inference.conftest import body_on
 from Testing.recorded import real
 from Testing.recorded.left import leave, leave_speed
-from Testing.recorded.player import recorded
+from Testing.recorded.player import Player, recorded
 
 OF_THE_MACHINE = ("free", "weights", "cores", "total")
 """What another computer, or another release of PyTorch, says otherwise."""
@@ -102,3 +104,12 @@ def test_what_a_played_run_keeps_in_medais_home_is_what_a_real_one_kept(
     same = ("machine", "device", "precision", "manner", "operations", "voxels", "image_voxels", "millilitres")
     assert [getattr(ours, name) for name in same] == [getattr(theirs, name) for name in same]
     assert theirs.network_seconds + theirs.rest_seconds > 0
+
+
+def test_what_is_not_played_is_run_by_the_python_that_the_player_was_given(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.write_text(f"#!{sys.executable} -IS\nimport sys\nprint('given', *sys.argv[1:])\n", encoding="utf-8")
+    given.chmod(0o755)
+    program = Player(tmp_path / "player", python=str(given)).program
+    done = subprocess.run([program, "-m", "slicermedai.app.report_answer"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["given", "-m", "slicermedai.app.report_answer"]

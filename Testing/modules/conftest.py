@@ -36,9 +36,16 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
-    """Children that answer what they are asked as they once did; runs are real until the test has them played."""
-    made = Player(tmp_path / "player")
+def player(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
+    """Children that answer what they are asked as they once did; runs are real until the test has them played.
+
+    Real ones are new processes, or forks where the test asks for ``warm_networks`` too.
+    """
+    from slicermedai.jobs import interpreter
+
+    if "warm_networks" in request.fixturenames:
+        request.getfixturevalue("warm_networks")
+    made = Player(tmp_path / "player", python=interpreter.python())
     made.begin(monkeypatch)
     return made
 

@@ -255,6 +255,7 @@ def test_unloading_leaves_no_observer_and_no_node(harness: Harness, places: Path
     assert scene.GetNodeByID(volume.GetID()) is volume
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize(("name", "stays"), [("MedAIReview", True), ("MedAIReport", False), ("MedAIPlan", True)])
 def test_unloading_with_a_result_leaves_no_observer_and_at_most_what_it_showed(
     harness: Harness, places: Path, own_home: None, tmp_path: Path, name: str, stays: bool

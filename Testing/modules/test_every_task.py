@@ -205,9 +205,9 @@ def test_without_packages_it_opens_names_them_and_installs_on_a_click(
 
 @pytest.fixture
 def as_slicer_comes(request: pytest.FixtureRequest, name: str) -> None:
-    """No package that Slicer lacks, for modules whose main task needs none."""
-    if name in GOES_WITHOUT:
-        request.getfixturevalue("bare")
+    """No package that Slicer lacks, for modules whose main task needs none; forks for children of the others, whose
+    own tests start them cold."""
+    request.getfixturevalue("bare" if name in GOES_WITHOUT else "warm_networks")
 
 
 @pytest.mark.parametrize("name", PANELS)

@@ -168,6 +168,7 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     keep_screenshot(picture, "MedAI.png")
 
 
+@pytest.mark.usefixtures("warm_networks")
 @pytest.mark.parametrize(
     ("button", "next_module"), [("review", "MedAIReview"), ("plan", "MedAIPlan"), ("pass", "MedAIReport")]
 )
@@ -253,6 +254,7 @@ def test_no_two_widgets_have_the_same_access_key() -> None:
     assert len(keys) == len(set(keys))
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_a_pseudonymous_result_is_shown_without_the_identified_node(
     tiny_model: str, harness: Harness, medai: Any, head_node: Any, tmp_path: Path
 ) -> None:
@@ -298,6 +300,7 @@ def test_cancelling_stops_within_two_seconds_and_leaves_nothing(
     assert ui.runButton.enabled
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_a_folder_that_holds_no_image_is_explained(
     brain_model: None, harness: Harness, medai: Any, tmp_path: Path
 ) -> None:

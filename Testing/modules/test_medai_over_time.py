@@ -64,6 +64,7 @@ def run(harness: Harness, panel: Any) -> None:
     assert harness.wait_until(lambda: at_rest(panel), LONG)
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_a_series_over_time_is_told_before_the_run_and_refused_by_name_where_it_is_not_ticked(
     harness: Harness, panel: Any, cine: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_series_over_time_is_told_before_the_run_and_refused_by_name_where_it_
     assert presenter.state.folder is None
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_every_frame_is_run_and_the_frame_that_stands_for_them_is_in_the_scene_with_its_curve_in_the_report(
     harness: Harness, panel: Any, cine: Path
 ) -> None:

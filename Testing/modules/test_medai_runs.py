@@ -264,6 +264,7 @@ def test_a_model_of_one_image_shows_no_table(panel: Any, volumes: list[Any]) -> 
 # --- the queue -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_runs_wait_for_their_turn_and_one_that_fails_stops_that_one_only(
     harness: Harness,
     panel: Any,
@@ -420,6 +421,7 @@ def test_unloading_stops_what_runs_and_what_waits(
     assert harness.strict_log == []
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_a_result_that_cannot_be_shown_opens_no_box_in_a_queue_and_is_told(
     harness: Harness, panel: Any, volumes: list[Any], played: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ def opened(harness: Harness, panel: Any) -> None:
 YES, PARTLY, NO = QtCore.Qt.CheckState.Checked, QtCore.Qt.CheckState.PartiallyChecked, QtCore.Qt.CheckState.Unchecked
 
 
+@pytest.mark.usefixtures("warm_networks")
 def test_a_patient_is_ticked_its_series_are_shown_changed_and_run(
     harness: Harness, panel: Any, tmp_path: Path, keep_screenshot: Callable[[Path, str], None]
 ) -> None:

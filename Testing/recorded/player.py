@@ -29,7 +29,7 @@ class Player:
     """The program in ``folder`` that the children of a test run in.
 
     Questions about devices, estimates and trust records are answered as they were; runs are real ones, until
-    :meth:`play` says which are not.
+    :meth:`play` says which are not. ``python`` is the program that real children run in.
     """
 
     def __init__(self, folder: Path, *, python: str = sys.executable) -> None:
@@ -50,7 +50,7 @@ class Player:
         folder.mkdir(parents=True)
         self.program = folder / "python"
         source = (HERE / "child.py").read_text(encoding="utf-8")
-        self.program.write_text(f"#!{python} -IS\n{source}", encoding="utf-8")
+        self.program.write_text(f"#!{sys.executable} -IS\n{source}", encoding="utf-8")
         self.program.chmod(0o755)
         self._write()
 
