@@ -32,6 +32,7 @@ from slicermedai.deid.window import Origin
 from slicermedai.deid.wire import DEEPEST, Kind, Walk
 from slicermedai.errors import UnreadableFileError
 from Testing.deid.samples import KEY, a_series, an_image, copies, found_tokens, without_identity
+from Testing.deid.test_codestreams import J2K
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 _DATA = Path(str(get_testdata_file("CT_small.dcm", download=False))).parent
@@ -187,7 +188,9 @@ def test_a_vr_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
 def test_fragments_with_an_extended_offset_table_stay_byte_for_byte(tmp_path: Path) -> None:
     path = an_image(tmp_path / "in")
     dataset = dcmread(path)
-    data, offsets, lengths = encapsulate_extended([b"\xff\x4f" + bytes(range(200)), b"\xff\x4f" + bytes(100)])
+    comment = J2K.index(b"\xff\x64\x00\x25")
+    frame = J2K[:comment] + J2K[comment + 2 + 0x25 :]
+    data, offsets, lengths = encapsulate_extended([frame, frame])
     dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
     dataset.PixelData, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = data, offsets, lengths
     dataset["PixelData"].is_undefined_length = True

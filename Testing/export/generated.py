@@ -17,8 +17,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from pydicom.valuerep import format_number_as_ds
+from pydicom.valuerep import PersonName
 
+from slicermedai.dicom.decimals import decimal_string
 from slicermedai.domain.codes import ANATOMY, MILLIMETER, NO_UNITS, Code, Label, ucum
 from slicermedai.domain.decisions import decided, is_edited
 from slicermedai.domain.finding import (
@@ -336,7 +337,7 @@ def _mixed(result: AnalysisResult) -> bool:
 def _whole(before: AnalysisResult, after: AnalysisResult, *, exact: bool) -> dict[str, bool]:
     made, read = before.provenance, after.provenance
     people = [one.in_words for one in verifiers(before)]
-    said = [one.person.replace("^", " ").strip() for one in after.reviews]
+    said = [_spoken(one.person) for one in after.reviews]
     checks = {
         "status": before.status is after.status,
         "message": before.message == after.message,
@@ -393,6 +394,12 @@ def _of_finding(one: Finding, *, exact: bool, mixed: bool) -> dict[str, object]:
     return made
 
 
+def _spoken(person: str) -> str:
+    """A name in the order in which it is read (PS3.5 6.2.1.2)."""
+    name = PersonName(person)
+    return f"{name.name_prefix} {name.given_name} {name.middle_name} {name.family_name} {name.name_suffix}"
+
+
 def _of_number(one: Measurement, *, exact: bool) -> tuple[object, ...]:
     codes = (one.name, one.name.meaning, one.method, one.derivation)
     if one.missing:
@@ -402,7 +409,7 @@ def _of_number(one: Measurement, *, exact: bool) -> tuple[object, ...]:
 
 def _rounded(value: float) -> float:
     """As a Decimal String of 16 characters says it (PS3.5 6.2)."""
-    return float(format_number_as_ds(float(value)))
+    return float(decimal_string(value))
 
 
 def _places(one: Finding, other: Finding) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -170,6 +171,24 @@ def test_a_package_that_pip_was_killed_at_before_it_wrote_its_list_is_removed(py
     (about,) = python.library.glob("beta-*.dist-info")
     (about / "RECORD").unlink()
     assert any(path.stem == "beta" for path in python.library.iterdir())
+    done = python.run("packages", "remove")
+    assert done.returncode == 0, done.stderr
+    assert python.installed() == {"base": "1.0"}
+    assert not [path for path in python.library.iterdir() if path.name.startswith("beta")]
+
+
+@pytest.mark.parametrize("size", [0, 20, -1, None], ids=["empty", "cut", "cut in its last line", "the wheel's own"])
+def test_a_package_that_pip_was_killed_at_while_it_wrote_its_list_is_removed(
+    python: ThrowAway, shelf: Path, size: int | None
+) -> None:
+    """The wheel's own list knows nothing of what pip adds to the package's metadata."""
+    assert install(python, shelf, "beta").returncode == 0
+    (about,) = python.library.glob("beta-*.dist-info")
+    lines = (about / "RECORD").read_text(encoding="utf-8").splitlines(keepends=True)
+    added = re.compile(r".*(INSTALLER|REQUESTED|direct_url\.json|__pycache__)")
+    of_wheel = "".join(line for line in lines if not added.match(line))
+    assert len(of_wheel) < len("".join(lines))
+    (about / "RECORD").write_text(of_wheel[:size], encoding="utf-8")
     done = python.run("packages", "remove")
     assert done.returncode == 0, done.stderr
     assert python.installed() == {"base": "1.0"}

@@ -34,6 +34,8 @@ TAKEN_BACK = {
 """How what a button throws away comes back, by module and button; tests of each module try it."""
 LEAST_KEYS = {"MedAIModels": 18}
 """Access keys (Alt and a letter) that a panel has at least; 17 where it is not named."""
+LONG = 60_000
+"""Milliseconds that what a panel begins by itself may take."""
 WIDEST = 1280
 """Pixels that a panel may take at 200 %: two thirds of a screen of 1920, the views beside it."""
 
@@ -98,6 +100,9 @@ def lines_shown(harness: Harness, name: str, points: int) -> dict[str, int]:
     """How many rows of each table, and lines of each tree and text, are in sight, with a font of that size."""
     assert fonts.use_readable_font(points)
     module, panel = opened(harness, name)
+    assert harness.wait_until(lambda: not any(one.busy for one in module.widget.presenters()), LONG)
+    readable.fill(panel)
+    shown(harness, panel)
     found = {}
     for widget in panel.findChildren(QtWidgets.QAbstractScrollArea):
         if widget.objectName().startswith("qt_") or not widget.objectName():

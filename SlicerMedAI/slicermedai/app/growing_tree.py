@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from slicermedai.app.dicom_database import Node
 from slicermedai.app.signal import Signal
-from slicermedai.scene.items import add_branch, is_ticked, tick_below, ticked_leaves
+from slicermedai.scene.items import add_branch, is_ticked, leaves_of, tick_below
 
 _SLICE = 0.03
 """Seconds of the window's time that are taken at once."""
@@ -28,7 +28,7 @@ class GrowingTree:
         self._read: list[Node] = []
         self._shown: Sequence[Node] = ()
         self._wanted: Sequence[Node] = ()
-        self._kept: Collection[str] = ()
+        self._ticked = set[str]()
 
     @property
     def busy(self) -> bool:
@@ -38,17 +38,19 @@ class GrowingTree:
     @property
     def ticked(self) -> list[str]:
         """UIDs of the ticked series, in the order of the tree, also of those that are to be shown again."""
-        waiting = (uid for patient in self._wanted[len(self._shown) :] for uid in _series_of(patient))
-        return [*ticked_leaves(self.tree), *(uid for uid in waiting if uid in self._kept)]
+        return [uid for patient in self._wanted for uid in _series_of(patient) if uid in self._ticked]
 
     def follow(self, item: Any) -> None:
         """Tick all below an item as it is ticked itself, without telling."""
-        tick_below(self.tree, item, on=is_ticked(item))
+        on, leaves = is_ticked(item), leaves_of(item)
+        tick_below(self.tree, item, on=on)
+        self._ticked = self._ticked.union(leaves) if on else self._ticked.difference(leaves)
 
     def untick(self) -> None:
         """Tick nothing any more, without telling."""
-        self._kept = ()
-        tick_below(self.tree, self.tree.invisibleRootItem(), on=False)
+        if self._ticked:
+            self._ticked = set()
+            tick_below(self.tree, self.tree.invisibleRootItem(), on=False)
 
     def show(self, patients: Iterator[Node]) -> None:
         """Show ``patients`` from now on, which are read one by one; the first of them at once."""
@@ -80,7 +82,6 @@ class GrowingTree:
             return
         self._patients = None
         if self._read != list(self._wanted):
-            self._kept = frozenset(self.ticked)
             self._wanted, self._shown = tuple(self._read), ()
             blocked = self.tree.blockSignals(True)
             self.tree.clear()
@@ -88,7 +89,7 @@ class GrowingTree:
 
     def _show_one(self) -> None:
         blocked = self.tree.blockSignals(True)
-        add_branch(self.tree.invisibleRootItem(), self._wanted[len(self._shown)], self._kept)
+        add_branch(self.tree.invisibleRootItem(), self._wanted[len(self._shown)], self._ticked)
         self.tree.blockSignals(blocked)
         self._shown = self._wanted[: len(self._shown) + 1]
 

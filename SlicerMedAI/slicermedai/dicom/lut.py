@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_windowing
-from pydicom.valuerep import format_number_as_ds
+
+from slicermedai.dicom.decimals import decimal_string
 
 FloatArray = NDArray[np.float64]
 _FULL = 0xFFFF
@@ -84,6 +85,6 @@ def windowed(array: NDArray[Any], *, center: float, width: float, function: str)
     window = Dataset()
     window.PhotometricInterpretation = "MONOCHROME2"
     window.BitsStored, window.PixelRepresentation = 16, 0
-    window.WindowCenter, window.WindowWidth = format_number_as_ds(center), format_number_as_ds(width)
+    window.WindowCenter, window.WindowWidth = decimal_string(center), decimal_string(width)
     window.VOILUTFunction = function
     return np.asarray(apply_windowing(array, window) / _FULL, dtype=np.float64)

@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.tag import Tag
-from pydicom.valuerep import format_number_as_ds
 
+from slicermedai.dicom.decimals import decimal_string
 from slicermedai.domain.codes import Code
 from slicermedai.domain.geometry import Geometry
 from slicermedai.export.codes import PROCESSED_FROM, concept
@@ -34,7 +34,7 @@ class Frame:
 def decimal_strings(values: ArrayLike) -> list[str]:
     """DS texts of at most 16 characters, rounding noise below 1e-13 taken away."""
     numbers = np.asarray(values, dtype=np.float64)
-    return [format_number_as_ds(float(v)) for v in np.where(np.abs(numbers) < 1e-13, 0.0, numbers)]
+    return [decimal_string(v) for v in np.where(np.abs(numbers) < 1e-13, 0.0, numbers)]
 
 
 def item(**values: object) -> Dataset:

@@ -39,8 +39,8 @@ from highdicom.sr.value_types import (
     TextContentItem,
 )
 from pydicom.sr.codedict import codes as standard
-from pydicom.valuerep import format_number_as_ds
 
+from slicermedai.dicom.decimals import decimal_string
 from slicermedai.dicom.implementation import DEVICE_UID, MANUFACTURER, MODEL_NAME
 from slicermedai.domain import finding as domain
 from slicermedai.domain.codes import Code
@@ -279,7 +279,7 @@ def agreed(one: domain.Measurement) -> float:
     """The value as a Decimal String can say it, so that Numeric Value and Floating Point Value are one number."""
     if not math.isfinite(one.value):
         raise FormatError(f"measurement {one.name.meaning!r} is no number", attribute="measurements")
-    return float(format_number_as_ds(float(one.value)))
+    return float(decimal_string(one.value))
 
 
 def _check_columns(findings: tuple[domain.Finding, ...]) -> None:

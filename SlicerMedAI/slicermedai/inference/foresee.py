@@ -24,6 +24,7 @@ from slicermedai.domain.geometry import Geometry
 from slicermedai.errors import BundleError, InputError
 from slicermedai.inference import budget
 from slicermedai.inference.adapter.adapt import NETWORK, Adapted, adapt
+from slicermedai.inference.adapter.joining import LabelsAlone
 from slicermedai.inference.adapter.report import Ledger
 from slicermedai.inference.adapter.scripts import surroundings
 from slicermedai.inference.adapter.steps import IMAGE, Steps
@@ -185,7 +186,10 @@ def _planned_windows(adapted: Adapted, seen: Foreseen, folds: tuple[str, ...]) -
     manifest = adapted.manifest
 
     def load(file: str) -> Any:
-        return as_without_marks(_bare(adapted), manifest.ref.labels)
+        bare = as_without_marks(_bare(adapted), manifest.ref.labels)
+        if bare is None or post.joining is None:
+            return bare
+        return LabelsAlone(bare, post.joining, file=adapted.file)
 
     made = load_folds(load, manifest.folds, folds, kind=kind_of(post))
     network = load(manifest.ref.weights) if made is None else made

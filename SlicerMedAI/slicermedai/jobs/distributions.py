@@ -5,6 +5,7 @@ It comes with Slicer; where it does not, the copy inside of pip is as good.
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.metadata
 import sysconfig
@@ -46,25 +47,42 @@ def installed(names: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def list_half_copied(names: Iterable[str]) -> None:
-    """Write the list of files that pip had no time to write for those of ``names`` that it was killed at.
+    """Complete the lists of files of those of ``names`` that pip was killed at before it had written them.
 
-    pip takes nothing back without one. Listed is what lies there by the package's own name: its metadata and its folder
-    or file, where no other package's list has it. More than that of a half-copied package stays.
+    pip takes back what its list names and nothing else. A list comes with the wheel, without what pip adds; it may
+    lack, or be cut off. Added is what lies there by the package's own name: its metadata, and, where the list is not
+    whole, its folder or file, where no other package's list has it. More than that of a half-copied package stays.
     """
     for name in names:
         dist = importlib.metadata.distribution(name)
         base = Path(str(dist.locate_file("")))
         about = next((one for one in base.glob("*.dist-info") if _is_of(one, name)), None)
-        if about is None or dist.read_text("RECORD") is not None:
-            continue
-        own = [
-            place for place in (base / name.replace("-", "_"), base / f"{name.replace('-', '_')}.py") if place.exists()
-        ]
-        others = {file.parts[0] for other in importlib.metadata.distributions() for file in other.files or ()}
-        places = [about, *(place for place in own if place.name not in others)]
-        files = [file for place in places for file in (place, *place.rglob("*")) if file.is_file()]
-        lines = [f"{file.relative_to(base).as_posix()},,\n" for file in (*files, about / "RECORD")]
-        (about / "RECORD").write_text("".join(lines), encoding="utf-8")
+        if about is not None:
+            _complete(about, name, dist)
+
+
+def _complete(about: Path, name: str, dist: importlib.metadata.Distribution) -> None:
+    base, record, by_pip = about.parent, f"{about.name}/RECORD", f"{about.name}/INSTALLER"
+    listed = dist.read_text("RECORD") or ""
+    lines = [line for line in listed.splitlines(keepends=True) if line.endswith("\n")]
+    known = {next(csv.reader([line]), [""])[0] for line in lines}
+    places = [about, *([] if by_pip in known and listed.endswith("\n") else _own_places(base, name))]
+    files = [file for place in places for file in (place, *place.rglob("*")) if file.is_file()]
+    paths = dict.fromkeys([*(file.relative_to(base).as_posix() for file in files), record])
+    added = [f"{path},,\n" for path in paths if path not in known]
+    if added:
+        (about / "RECORD").write_text("".join([*lines, *added]), encoding="utf-8")
+
+
+def _own_places(base: Path, name: str) -> list[Path]:
+    """The package's folder and file, where no other package's list has them."""
+    stem = name.replace("-", "_")
+    others = {file.parts[0] for other in importlib.metadata.distributions() for file in _files_of(other, but=name)}
+    return [place for place in (base / stem, base / f"{stem}.py") if place.exists() and place.name not in others]
+
+
+def _files_of(dist: importlib.metadata.Distribution, *, but: str) -> Iterable[importlib.metadata.PackagePath]:
+    return () if canonical(dist.metadata["Name"] or "") == but else dist.files or ()
 
 
 def _is_of(about: Path, name: str) -> bool:

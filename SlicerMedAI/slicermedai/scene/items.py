@@ -234,15 +234,10 @@ def tick_below(tree: Any, item: Any, *, on: bool) -> None:
     tree.blockSignals(blocked)
 
 
-def ticked_leaves(tree: Any) -> list[str]:
-    """Names of the ticked items that have nothing below them, in the order of the tree."""
-    import qt
-
-    return [
-        item.data(0, qt.Qt.UserRole)
-        for item in _items(tree.invisibleRootItem())
-        if item.childCount() == 0 and is_ticked(item)
-    ]
+def leaves_of(item: Any) -> list[str]:
+    """Names of the items that have nothing below them: those below ``item``, in the order of the tree, or its own."""
+    every = [*_items(item)] or [item]
+    return [name_of(one) for one in every if one.childCount() == 0]
 
 
 def is_ticked(item: Any) -> bool:
