@@ -31,7 +31,7 @@ from Testing.modules.opening import at_rest
 from Testing.modules.tasks import children as started
 from Testing.modules.tasks import lives
 from Testing.recorded.left import leave
-from Testing.recorded.player import TRUST, Player
+from Testing.recorded.player import ESTIMATE, TRUST, Player
 
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAI.py"
 LONG = 120_000
@@ -128,12 +128,14 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     harness: Harness,
     medai: Any,
     fine_head: Any,
+    children: Player,
     tmp_path: Path,
     keep_screenshot: Callable[[Path, str], None],
 ) -> None:
     import slicer
 
     ui = medai.widget.ui
+    children.answers_itself(ESTIMATE)
     ui.volumeSelector.setCurrentNode(fine_head)
     presenter = medai.widget.logic.presenter
     stages, stalls = list[str](), list[float]()
@@ -146,6 +148,7 @@ def test_a_run_shows_its_result_and_never_stalls_the_window(
     unwrap(medai.parent).resize(660, 1000)
     harness.process(20)
     assert harness.wait_until(lambda: not medai.widget.logic.estimates.busy, LONG)
+    assert medai.widget.logic.estimates.state.estimate is not None
     harness.click(ui.runButton)
     harness.reset_stall()
     presenter.changed.connect(look)
