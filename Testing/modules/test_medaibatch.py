@@ -505,6 +505,13 @@ def test_a_large_database_is_listed_while_the_window_lives_and_only_anew_where_i
     tree.expandItem(tree.topLevelItem(2))
     chosen = [f"p299.1.{number}" for number in range(3)]
     assert list(presenter_of(batch).series) == chosen
+    harness.reset_stall()
+    harness.call(lambda: tree.topLevelItem(299).child(0).child(0).setCheckState(0, qt.Qt.Unchecked))
+    assert harness.max_stall_ms < 100
+    assert presenter_of(batch).series == tuple(chosen[1:])
+    assert tree.topLevelItem(299).checkState(0) == qt.Qt.PartiallyChecked
+    tree.topLevelItem(299).child(0).child(0).setCheckState(0, qt.Qt.Checked)
+    assert tree.topLevelItem(299).checkState(0) == qt.Qt.Checked
     batch.exit()
     batch.enter()
     until_idle(harness, batch)

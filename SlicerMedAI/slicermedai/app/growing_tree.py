@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from slicermedai.app.dicom_database import Node
 from slicermedai.app.signal import Signal
-from slicermedai.scene.items import add_branch, is_ticked, leaves_of, tick_below
+from slicermedai.scene.items import add_branch, is_ticked, leaves_of, name_of, show_ticks
 
 _SLICE = 0.03
 """Seconds of the window's time that are taken at once."""
@@ -29,6 +29,7 @@ class GrowingTree:
         self._shown: Sequence[Node] = ()
         self._wanted: Sequence[Node] = ()
         self._ticked = set[str]()
+        self._touched = set[str]()
 
     @property
     def busy(self) -> bool:
@@ -41,16 +42,32 @@ class GrowingTree:
         return [uid for patient in self._wanted for uid in _series_of(patient) if uid in self._ticked]
 
     def follow(self, item: Any) -> None:
-        """Tick all below an item as it is ticked itself, without telling."""
-        on, leaves = is_ticked(item), leaves_of(item)
-        tick_below(self.tree, item, on=on)
-        self._ticked = self._ticked.union(leaves) if on else self._ticked.difference(leaves)
+        """Tick all below an item as it is ticked itself, and what is above it by that, without telling."""
+        leaves = leaves_of(item)
+        self.touch(item)
+        self.tick(self._ticked.union(leaves) if is_ticked(item) else self._ticked.difference(leaves))
+
+    def touch(self, item: Any) -> None:
+        """A tick box was clicked, and what it says from now on is what :meth:`tick` says."""
+        self._touched.add(name_of(item))
+
+    def tick(self, ticked: Collection[str]) -> None:
+        """Tick the series that go by these UIDs, and no others, without telling.
+
+        The tree is asked for patients in whose branch anything changes alone, however many there are.
+        """
+        now = set(ticked)
+        changed = (self._ticked ^ now) | self._touched
+        self._ticked, self._touched = now, set()
+        rows = [row for row, one in enumerate(self._shown) if changed and not changed.isdisjoint(_names(one))]
+        blocked = self.tree.blockSignals(True)
+        for row in rows:
+            show_ticks(self.tree.topLevelItem(row), now)
+        self.tree.blockSignals(blocked)
 
     def untick(self) -> None:
         """Tick nothing any more, without telling."""
-        if self._ticked:
-            self._ticked = set()
-            tick_below(self.tree, self.tree.invisibleRootItem(), on=False)
+        self.tick(())
 
     def show(self, patients: Iterator[Node]) -> None:
         """Show ``patients`` from now on, which are read one by one; the first of them at once."""
@@ -92,6 +109,12 @@ class GrowingTree:
         add_branch(self.tree.invisibleRootItem(), self._wanted[len(self._shown)], self._ticked)
         self.tree.blockSignals(blocked)
         self._shown = self._wanted[: len(self._shown) + 1]
+
+
+def _names(node: Node) -> Iterator[str]:
+    yield node.uid
+    for one in node.below:
+        yield from _names(one)
 
 
 def _series_of(patient: Node) -> Iterator[str]:

@@ -13,7 +13,7 @@ from slicermedai.app.guided_run import GuidedRun
 from slicermedai.app.images_at_hand import ImagesAtHand
 from slicermedai.app.panel import ResultPanel
 from slicermedai.app.run_picks import Picks
-from slicermedai.scene.items import is_ticked, name_of, show_ticks
+from slicermedai.scene.items import is_ticked, name_of
 
 WIDGETS = ("pickTree", "pathsEdit")
 """What nobody uses while something is being installed."""
@@ -44,7 +44,7 @@ class PickPanel(ResultPanel):
     def show(self) -> None:
         """Show what is picked, and what follows from it."""
         ui, tr, planned = self.ui, self.run.translate, self.picks.planned
-        show_ticks(ui.pickTree, set(self.picks.ticked))
+        self.tree.tick(self.picks.ticked)
         self._fill("pickTable", run_words.pick_rows(planned, tr))
         ui.pickTable.visible = bool(planned)
         ui.queueButton.text = run_words.pick_text(planned, tr)
@@ -96,6 +96,7 @@ class PickPanel(ResultPanel):
 
     def onTicked(self, item: Any, column: int) -> None:
         """A tick box was clicked; while the tree grows it is only shown what is picked."""
+        self.tree.touch(item)
         if self.tree.busy:
             self.show()
         else:

@@ -180,35 +180,29 @@ def show_picture(label: Any, path: Path | None, size: tuple[int, int]) -> None:
         label.setPixmap(qt.QPixmap(str(path)).scaled(*size, qt.Qt.KeepAspectRatio))
 
 
-def add_branch(parent: Any, branch: Branch, ticked: Collection[str]) -> None:
-    """Add an item for ``branch`` with all below it to an item of a ``QTreeWidget``, each with a tick box."""
+def add_branch(parent: Any, branch: Branch, ticked: Collection[str]) -> Any:
+    """Add an item for ``branch`` with all below it to an item of a ``QTreeWidget``, each with a tick box.
+
+    Returns the state of its tick box.
+    """
     import qt
 
     item = qt.QTreeWidgetItem(parent)
     item.setText(0, branch.text)
     item.setData(0, qt.Qt.UserRole, branch.uid)
-    item.setCheckState(0, _state(on=branch.uid in ticked))
-    for below in branch.below:
-        add_branch(item, below, ticked)
+    return _set_state(item, [add_branch(item, below, ticked) for below in branch.below], on=branch.uid in ticked)
 
 
-def show_ticks(tree: Any, ticked: Collection[str]) -> None:
-    """Tick the leaves of a filled ``QTreeWidget`` that go by these names, and what is above them, without telling."""
-    blocked = tree.blockSignals(True)
-    _show_ticks(tree.invisibleRootItem(), ticked)
-    tree.blockSignals(blocked)
+def show_ticks(item: Any, ticked: Collection[str]) -> Any:
+    """Tick an item of a tree, or the leaves below it, that go by these names, and what is above them."""
+    below = [show_ticks(item.child(row), ticked) for row in range(item.childCount())]
+    return _set_state(item, below, on=name_of(item) in ticked)
 
 
-def _show_ticks(item: Any, ticked: Collection[str]) -> None:
-    import qt
-
-    for row in range(item.childCount()):
-        below = item.child(row)
-        _show_ticks(below, ticked)
-        if below.childCount() == 0:
-            below.setCheckState(0, _state(on=below.data(0, qt.Qt.UserRole) in ticked))
-        else:
-            below.setCheckState(0, _state_above([below.child(n).checkState(0) for n in range(below.childCount())]))
+def _set_state(item: Any, below: Sequence[Any], *, on: bool) -> Any:
+    state = _state_above(below) if below else _state(on=on)
+    item.setCheckState(0, state)
+    return state
 
 
 def _state_above(states: Sequence[Any]) -> Any:
@@ -224,14 +218,6 @@ def name_of(item: Any) -> str:
     import qt
 
     return str(item.data(0, qt.Qt.UserRole))
-
-
-def tick_below(tree: Any, item: Any, *, on: bool) -> None:
-    """Tick all below ``item``, or untick it, without telling."""
-    blocked = tree.blockSignals(True)
-    for below in _items(item):
-        below.setCheckState(0, _state(on=on))
-    tree.blockSignals(blocked)
 
 
 def leaves_of(item: Any) -> list[str]:
