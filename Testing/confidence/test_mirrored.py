@@ -100,7 +100,8 @@ def manifest(tmp_path: Path) -> Manifest:
 def test_labels_with_a_side_and_other_samples_are_refused(manifest: Manifest) -> None:
     assert mirrored_scores("none", manifest) is None and mirrored_scores("flips", manifest) is not None
     ((value, label),) = manifest.ref.labels
-    for sided in (replace(label, modifier=SIDES["left"]), replace(label, name="Opacity, right upper zone")):
+    named = [replace(label, name=name) for name in ("Opacity, right zone", "Upper lobe opacity", "Pole (inferior)")]
+    for sided in (replace(label, modifier=SIDES["left"]), *named):
         other = replace(manifest, ref=replace(manifest.ref, labels=((value, sided),)))
         with pytest.raises(InputError, match="have a side"):
             mirrored_scores("flips", other)

@@ -86,12 +86,19 @@ def mirrored_scores(method: str, manifest: Manifest) -> MirroredScores | None:
         )
     if any(_has_side(label.name, label.modifier) for _, label in manifest.ref.labels):
         raise InputError(
-            f"labels of {title} have a side, which mirror images change",
+            f"labels of {title} have a side or an end, which mirror images change",
             attribute="uncertainty",
             advice="Run it without them.",
         )
     return MirroredScores()
 
 
+_ENDS = frozenset(
+    {"upper", "lower", "top", "bottom", "superior", "inferior", "anterior", "posterior"}
+    | {"cranial", "caudal", "ventral", "dorsal", "apical", "basal"}
+)
+"""What labels say of which end something lies at, which mirror images change as they change sides."""
+
+
 def _has_side(name: str, modifier: Any) -> bool:
-    return modifier in SIDES.values() or bool(set(SIDES) & set(words_of(name)))
+    return modifier in SIDES.values() or not (_ENDS | set(SIDES)).isdisjoint(words_of(name))
