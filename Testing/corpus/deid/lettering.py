@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from Testing.corpus.deid.ledger import BurnedIn
 from Testing.corpus.deid.planting import Planter, caption
 
-KEPT = ("L", "R", "kVp 120", "10 cm", "FR 28Hz", "Gain 54", "AP", "Z 2.0", "MI 0.9", "SUPINE")
+KEPT = ("L", "R", "kVp 120", "10 cm", "FR 28Hz", "Gain 54", "AP", "Z 2.0", "MI 0.9", "SUPINE", "SAG", "AP SUPINE")
 BURNED_KINDS = ("name", "record", "birth date", "name", "clinic", "accession")
 
 
