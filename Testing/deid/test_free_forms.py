@@ -38,6 +38,13 @@ DESCRIPTORS = frozenset({Option.CLEAN_DESCRIPTORS, Option.CLEAN_GRAPHICS, Option
         ("Acc. No 88-1234 done", "Acc. No XXXX done"),
         ("SSN 123-45-6789", "SSN XXXX"),
         ("dob 08.07.51", "dob XXXX"),
+        ("BSN 123456782, T2", "BSN XXXX, T2"),
+        ("AHV-Nr. 756.9217.0769.85", "AHV-Nr. XXXX"),
+        ("PESEL: 44051401359", "PESEL: XXXX"),
+        ("Medicare no 2123 45670 1", "Medicare no XXXX"),
+        ("seen on 3/14/24, knee", "seen on XXXX, knee"),
+        ("MRT vom 14.3.24", "MRT vom XXXX"),
+        ("scanner du 14/03/24", "scanner du XXXX"),
         ("fell on 3 March 1961", "fell on XXXX"),
         ("prior 2019-06-14 and 20190615", "prior XXXX and XXXX"),
         ("vom 14. März 2019", "vom XXXX"),
@@ -68,10 +75,19 @@ def test_forms_of_identity_are_masked_whoevers_they_are(text: str, wanted: str) 
         "Dr. Spine protocol",
         "1.2.840.10008.5.1",
         "0008-0012-1234",
+        "on 3/14",
+        "bsn und knie 12",
     ],
 )
 def test_text_of_radiology_stays(text: str) -> None:
     assert mask_forms(text, dates=False) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["ratio 3/4/24", "on 33/14/24 steps", "am 3.14.2 mm", "L3/4/5", "version 4.1.24", "on 1/2/3"]
+)
+def test_three_short_numbers_are_no_day_where_no_word_says_so(text: str) -> None:
+    assert mask_forms(text) == text
 
 
 def test_days_stay_where_dates_do_but_for_a_birth_date() -> None:

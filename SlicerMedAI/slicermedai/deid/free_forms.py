@@ -54,6 +54,13 @@ _NUMBERED = (
     r"hosp(?:ital)?[ .]*(?:no|nr|number)|case[ ]?(?:no|nr|number)|acc(?:ession)?[ .]*(?:no|nr|number)|accession|"
     r"insurance|policy|account|licen[cs]e|passport|id)(?:[ ]?(?:no|nr|number))?[.:#= ]+" + _NUMBER
 )
+_NATIONAL = (
+    r"(?<![^\W_])(?:bsn|ahv|avs|svnr|kvnr|insee|cpr|pesel|personnummer|dni|cpf|ihi|phn|ohip|medicare|"
+    r"medicaid|hicn)(?:[ -]?(?:no|nr|number|nummer))?[.:#= ]+"
+    r"((?:[A-Za-z]{1,6})?[0-9][0-9A-Za-z]*(?:[ ./-][0-9]+)*)"
+)
+_FEWEST_OF_A_STATE = 8
+"""Digits of a number of a person that a state or its health service gives."""
 _BORN = (
     r"(?<![^\W_])(?:dob|d\.o\.b\.?|born|birth[ ]?date|date[ ]of[ ]birth|geb(?:oren)?\.?(?:[ ]?am)?|n[eé]e?[ ]le|"
     r"\*)[:= ]*(?:on[ ])?([0-9]{1,4}[-./ ][0-9]{1,2}[-./ ][0-9]{1,4})"
@@ -72,7 +79,16 @@ _LABELLED = (
     r"nom|nombre|apellido|mother|father|wife|husband|referring|ref|requested|reported|performed|operator|"
     r"technologist|tech|radiologist|physician|doctor|contact|attn|signed)\.?[ ]?[:=][ ]*" + _NAMES
 )
-_NUMBERS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (_TELEPHONE, _NUMBERED, _BORN))
+_NUMBERS = tuple(
+    (fewest, re.compile(pattern, re.IGNORECASE))
+    for fewest, pattern in (
+        (_FEWEST, _TELEPHONE),
+        (_FEWEST, _NUMBERED),
+        (_FEWEST_OF_A_STATE, _NATIONAL),
+        (_FEWEST, _BORN),
+    )
+)
+"""(the fewest digits of the number, the form)"""
 _PEOPLE = tuple(
     (frozenset(labels.split()), re.compile(pattern))
     for labels, pattern in (
@@ -92,6 +108,13 @@ _PEOPLE = tuple(
     )
 )
 """(words of which one has to be there, the first ones of all labels; the form)"""
+_ON_DAY = re.compile(
+    r"(?<![^\W_])(?:(?:on|dated|since|from|until)[ ]+([0-9]{1,2}/[0-9]{1,2}/[0-9]{2})|"
+    r"(?:am|vom|seit|bis|zum|du|le|depuis|del|dal|el|van|op|od|dnia)[ ]+([0-9]{1,2}([./-])[0-9]{1,2}\3[0-9]{2}))"
+    r"(?![\w./-]*[0-9])",
+    re.IGNORECASE,
+)
+"""Days with years of two digits, where a word before them says that they are days."""
 _RUNS = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9])")
 _MARKED = re.compile(r"[-./\u5e74\ub144]|[^\W\d_]")
@@ -131,8 +154,10 @@ def _of_numbers(text: str) -> Iterator[Span]:
     for needed, pattern in _PLAIN:
         if digits >= needed if isinstance(needed, int) else needed in text:
             yield from (match.span() for match in pattern.finditer(text))
-    for pattern in _NUMBERS if digits >= _FEWEST else ():
-        yield from (match.span(1) for match in pattern.finditer(text) if sum(map(str.isdigit, match[1])) >= _FEWEST)
+    for fewest, pattern in _NUMBERS:
+        for match in pattern.finditer(text) if digits >= fewest else ():
+            if sum(map(str.isdigit, match[1])) >= fewest:
+                yield match.span(1)
 
 
 def _of_people(text: str) -> Iterator[Span]:
@@ -164,11 +189,20 @@ def _of_dates(text: str) -> Iterator[Span]:
     if not any(map(str.isdigit, text)):
         return
     yield from (match.span() for match in _RUN.finditer(text))
+    yield from _of_short_years(text)
     folded, places = (text.lower(), None) if text.isascii() else fold_with_positions(text)
     for start, end, days in found_dates(folded):
         if _MARKED.search(folded, start, end) and any(_is_day(day) for day in days):
             last = end if places is None else places[end] if end < len(places) else len(text)
             yield (start if places is None else places[start]), last
+
+
+def _of_short_years(text: str) -> Iterator[Span]:
+    for match in _ON_DAY.finditer(text):
+        group = 1 if match[1] else 2
+        one, two, _ = map(int, re.findall("[0-9]+", match[group]))
+        if 1 <= min(one, two) <= 12 and 1 <= max(one, two) <= 31:
+            yield match.span(group)
 
 
 def _is_day(day: tuple[int, int, int]) -> bool:

@@ -12,6 +12,9 @@ from slicermedai.deid.table import Row, load_table
 _OUTSIDE = "attribute that the table does not list"
 _MARKS = frozenset({"PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"})
 _SAMPLES = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData", "WaveformData"})
+_FOLLOWING = frozenset(
+    {"BurnedInAnnotation", "LossyImageCompression", "LossyImageCompressionMethod", "PhotometricInterpretation"}
+)
 _TEXT = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 
 
@@ -27,6 +30,8 @@ def _reason(label: str, action: str, codes: frozenset[str]) -> str:
     if label == "PrivateAttributes":
         safe = Option.RETAIN_SAFE_PRIVATE.value in codes
         return "private, not on the list of safe ones or with identity in it" if safe else "private (Table E.1-1)"
+    if label in _FOLLOWING and action == "D":
+        return "follows what was done to pixels or document"
     if label in _SAMPLES and action == "C":
         return "bits or bytes that are no pixel or sample were cleared"
     listed = _listed(label, codes)

@@ -8,7 +8,7 @@ import pytest
 
 from slicermedai.deid.pixels.fuzzy import canonical, find_nearly, within
 from slicermedai.deid.pixels.kinds import TextClass
-from slicermedai.deid.pixels.lexicon import is_annotation
+from slicermedai.deid.pixels.lexicon import is_annotation, known_characters
 from slicermedai.deid.pixels.match import Matcher
 from slicermedai.deid.pixels.ocr import Line
 from slicermedai.deid.pixels.words import Word
@@ -161,6 +161,9 @@ def test_the_name_of_an_institution_is_identity() -> None:
         "FOV 240 mm",
         "LVEF 55 %",
         "AP",
+        "LIVER SAG",
+        "T2 TRA",
+        "COR",
     ],
 )
 def test_known_annotations_stay(text: str) -> None:
@@ -171,6 +174,23 @@ def test_known_annotations_stay(text: str) -> None:
 def test_what_nobody_knows_is_neither(text: str) -> None:
     assert not is_annotation(text)
     assert {kind for _, kind in understood(text, vocabulary=Vocabulary.of([]))} == {TextClass.UNCLASSIFIED}
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("portable", "ap", "supine"), True),
+        (("pa", "upright"), True),
+        (("portable", "jo", "supine"), False),
+        (("pa", "quillfeather"), False),
+        (("portable", "ap", "quillfeather"), False),
+    ],
+)
+def test_a_projection_between_gaps_is_known_among_known_words_alone(words: tuple[str, ...], known: bool) -> None:
+    starts = [sum(map(len, words[:n])) for n in range(len(words))]
+    found = known_characters("".join(words), starts)
+    short = next(n for n, word in enumerate(words) if len(word) == 2)
+    assert found[starts[short] : starts[short] + 2] == [known, known]
 
 
 @pytest.mark.parametrize(("text", "known"), [("SUPINEAP", True), ("CHESTPA", True), ("JONESAP", False)])

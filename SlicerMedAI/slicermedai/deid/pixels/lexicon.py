@@ -106,7 +106,8 @@ def known_characters(text: str, breaks: Sequence[int], *, after_word: bool = Fal
     Parameters
     ----------
     breaks:
-        Where gaps lie that may be spaces: a known word between two of them counts by itself, a short piece does not.
+        Where gaps lie that may be spaces: a known word between two of them counts by itself, a short piece does not,
+        but for a projection among known words.
     after_word:
         A known word stands before it, so that a number like 1995 need be no year.
     """
@@ -122,10 +123,17 @@ def known_characters(text: str, breaks: Sequence[int], *, after_word: bool = Fal
             known[start:stop] = [True] * (stop - start)
             continue
         edges = [start, *(place for place in breaks if start < place < stop), stop]
-        for left, right in pairwise(edges):
-            if right - left >= 3 and text[left].isalpha() and _known_chunk(text[left:right]):
-                known[left:right] = [True] * (right - left)
+        for left, right in _known_pieces(text, edges):
+            known[left:right] = [True] * (right - left)
     return known
+
+
+def _known_pieces(text: str, edges: Sequence[int]) -> list[tuple[int, int]]:
+    """Known words between two edges, and projections (AP) where all other pieces are known words."""
+    pieces = list(pairwise(edges))
+    words = [(a, b) for a, b in pieces if b - a >= 3 and text[a].isalpha() and _known_chunk(text[a:b])]
+    rest = [(a, b) for a, b in pieces if (a, b) not in words]
+    return pieces if words and all(text[a:b] in _PROJECTIONS for a, b in rest) else words
 
 
 def _known_chunk(chunk: str) -> bool:
