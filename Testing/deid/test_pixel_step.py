@@ -157,6 +157,17 @@ def test_a_step_that_was_asked_for_and_not_done_is_named_with_its_reason(tmp_pat
     assert not any("were not removed: a head" in line for line in outcome.record.not_done), "said once"
 
 
+def test_an_ultrasound_is_not_said_to_be_an_irregular_volume_where_its_face_is_asked_for(tmp_path: Path) -> None:
+    files = a_series(tmp_path / "in")[:1]
+    dataset = dcmread(files[0])
+    dataset.Modality = "US"
+    del dataset.ImagePositionPatient
+    dataset.save_as(files[0])
+    asked = DeidSettings(profile=Profile(FACES), key=KEY, deface=True, brain_mask=lambda image: np.zeros(1, bool))
+    (missed,) = deidentify_all(files, tmp_path / "out", asked).missed
+    assert missed.why == ("faces are taken off CT and MR alone",)
+
+
 def test_a_step_that_nobody_asked_for_or_that_has_nothing_to_do_is_not_missed(tmp_path: Path) -> None:
     files = a_series(tmp_path / "in")
     assert deidentify_all(files, tmp_path / "basic", DeidSettings(key=KEY)).missed == ()

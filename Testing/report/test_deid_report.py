@@ -159,6 +159,7 @@ def test_what_a_person_must_look_at_is_listed(done: Done) -> None:
     assert "Nothing is waiting" in page(done.facts).section("review")
     shown = page(dataclasses.replace(done.facts, doubts=(Doubt(output="00003.dcm", pieces=2, removed=1),)))
     assert "00003.dcm 2 1" in shown.section("review")
+    assert "What could not be read was not covered" in shown.section("review")
 
 
 def test_text_that_was_read_in_pixels_never_reaches_the_report(done: Done, tmp_path: Path) -> None:

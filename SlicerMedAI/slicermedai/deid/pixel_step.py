@@ -132,12 +132,12 @@ class Faces:
                 paths = {_file_of(o, scratch.path / f"{n:05d}.dcm"): o for n, o in enumerate(origins)}
                 edits = deface_series(list(paths), self._settings.brain_mask).edits
         except InputError as error:  # no head, no face in view, no volume: the option is not claimed
-            self._why[self._series_of(origins[0])] = _why_not(error)
+            self._why[self._series_of(origins[0])] = _why_not(error, origins[0])
             return {}
         return {paths[path]: edit for path, edit in edits.items()}
 
 
-def _why_not(error: InputError) -> str:
+def _why_not(error: InputError, origin: Origin) -> str:
     """In words that hold nothing of the series: what a reader says of it may list UIDs and descriptions."""
     from slicermedai.deid.pixels.faces import FaceStaysError
 
@@ -145,7 +145,16 @@ def _why_not(error: InputError) -> str:
         return error.message
     if isinstance(error, AmbiguousInputError):
         return "the files of the series are several volumes"
+    if _modality(origin) not in ("CT", "MR"):
+        return "faces are taken off CT and MR alone"
     return "the files of the series are no regular volume"
+
+
+def _modality(origin: Origin) -> str:
+    from pydicom import dcmread
+
+    with unpacked(origin) as path:
+        return str(dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality") or "")
 
 
 def _may_hide_bits(patients: Patients, origin: Origin) -> bool:

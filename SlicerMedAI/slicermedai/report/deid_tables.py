@@ -49,8 +49,9 @@ def doubts(facts: DeidFacts) -> Html:
     if not facts.doubts:
         return tag("p", "Nothing is waiting for a person.")
     said = (
-        "In these files stood text that is neither the patient's nor a known annotation, or that cannot be read (it "
-        "was not covered, and the file does not claim that its pixels are clean). Its pictures are in the "
+        "In these files stood text that is neither the patient's nor a known annotation, or that cannot be read. "
+        "Of the former, the table says how much was covered. What could not be read was not covered, and such a file "
+        "does not claim that its pixels are clean. Its pictures are in the "
         "folder for review, if one was given; they are patient data and lie nowhere else."
     )
     rows = [(f"{one.number}", code(one.output), _number(one.pieces), _number(one.removed)) for one in facts.doubts]
