@@ -1,7 +1,8 @@
 """Which bundles of a folder run here: the compatibility matrix, each bundle in a process of its own.
 
 Bundles need no weights: networks get random ones, and labels a placeholder instead of a code, for this table alone.
-Their own code runs (expressions, scripts): give folders that you trust. Each runs on generated images of its modality.
+Their own code runs (expressions, scripts): give folders that you trust. Each runs on generated images of its modality;
+those that segment or detect in volumes must go the whole way too: a DICOM series, a job, and SEG and SR that are read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-SECONDS = 240
+SECONDS = 480
+TRIES = 3
 
 
 def main(arguments: list[str]) -> int:
@@ -30,8 +32,8 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(check_one(chosen.folder)))
         return 0
     folders = sorted(path.parent.parent for path in chosen.folder.glob("*/configs/metadata.json"))
-    for folder in folders:
-        _print(folder.name, _in_child(folder), words=chosen.words)
+    rows = [_print(folder.name, _in_child(folder), words=chosen.words) for folder in folders]
+    print(summed(rows))
     return 0 if folders else 1
 
 
@@ -44,59 +46,101 @@ def _in_child(folder: Path) -> dict[str, Any]:
         why, seconds = f"it did not end in {SECONDS} s", SECONDS
     except (IndexError, ValueError):
         why, seconds = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1], 0
-    return {"runs": False, "failed": True, "why": why, "rules": [], "seconds": seconds}
+    return {"runs": False, "failed": True, "why": why, "rules": [], "seconds": seconds, "whole": ""}
 
 
-def _print(name: str, found: dict[str, Any], *, words: bool) -> None:
+def _print(name: str, found: dict[str, Any], *, words: bool) -> dict[str, Any]:
     rules = ", ".join(sorted({line.partition(":")[0] for line in found["rules"]}))
     state = "runs" if found["runs"] else "FAILED" if found.get("failed") else "refused"
-    told = f"because {found['why']}" if found["why"] else rules
+    told = f"because {found['why']}" if found["why"] else found["whole"] or f"the check alone; {rules}"
     print(f"{name:34s} {found.get('task', ''):15s} {state:8s} {found['seconds']:6.1f} s  {told}", flush=True)
     for line in found["rules"] if words else ():
         print(f"    {line}")
+    return found
+
+
+def summed(rows: list[dict[str, Any]]) -> str:
+    """How many run, how many of these went from series to objects, and how many do not run."""
+    running = [row for row in rows if row["runs"]]
+    whole, failed = sum(bool(row["whole"]) for row in running), sum(bool(row.get("failed")) for row in rows)
+    refused = len(rows) - len(running) - failed
+    told = f"{len(running)} of {len(rows)} run, {whole} of them from series to objects"
+    return f"{told}; {refused} refused, {failed} failed"
 
 
 # --- in the child ------------------------------------------------------------------------------------------------
 
 
-def check_one(folder: Path) -> dict[str, Any]:
-    """Run one bundle with random weights, from a copy that is completed with what it lacks."""
-    import torch
+def check_one(folder: Path, *, formats: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Run one bundle with random weights, from a copy that is completed with what it lacks.
+
+    One that finds places in volumes counts as running where it went the whole way, into objects that say what its
+    result says (:func:`go_whole`, with ``formats``); of the others the check alone is asked.
+    """
+    from _bench_bundles_whole import Whole, go_whole, keep_weights, takes_volumes
 
     from slicermedai.bundles.registry import resolve
     from slicermedai.errors import MedAIError
-    from slicermedai.inference.check import check_bundle
-    from slicermedai.inference.task import make_task
 
-    torch.manual_seed(0)
     with tempfile.TemporaryDirectory(prefix="medai-bench-") as scratch:
         copy = Path(scratch) / "bundle@0"
         shutil.copytree(folder, copy)
-        task = ""
+        task, made, whole = "", RandomNetwork(), Whole()
         try:
             task = complete(copy)
-            ref = resolve(str(copy), consent="whoever started this bench")
-            found = check_bundle(ref, task=type(make_task(ref))(load=random_network))
+            found = _checked(resolve(str(copy), consent="whoever started this bench"), made)
         except MedAIError as error:
-            return {"task": task, "runs": False, "why": _plain(str(error), copy), "rules": [], "seconds": 0.0}
+            return {
+                "task": task,
+                "runs": False,
+                "why": _plain(str(error), copy),
+                "rules": [],
+                "seconds": 0.0,
+                "whole": "",
+            }
+        if found.runs and takes_volumes(copy, task):
+            keep_weights(made.last, copy)
+            whole = go_whole(copy, Path(scratch), formats=formats)
     return {
         "task": task,
-        "runs": found.runs,
-        "why": _plain(found.report.refused, copy),
+        "runs": found.runs and not whole.why,
+        "why": _plain(found.report.refused or whole.why, copy),
         "rules": [f"{item.rule}: {item.detail}" for item in found.report.applied],
         "seconds": round(found.seconds, 1),
+        "whole": whole.in_words,
     }
+
+
+def _checked(ref: Any, made: RandomNetwork) -> Any:
+    """The check with the first random weights that find anything."""
+    import torch
+
+    from slicermedai.inference.check import check_bundle
+    from slicermedai.inference.task import make_task
+
+    for seed in range(TRIES):
+        torch.manual_seed(seed)
+        found = check_bundle(ref, task=type(make_task(ref))(load=made))
+        if found.regions or not found.runs:
+            break
+    return found
 
 
 def _plain(text: str, folder: Path) -> str:
     return text.replace(f"{folder}, ", "").replace(str(folder), "")
 
 
-def random_network(manifest: Any, *, part: str, weights: str, device: str) -> Any:
-    """The network of the configuration as it is made, without weights."""
-    from slicermedai.inference.parts import make_part, parser_of
+class RandomNetwork:
+    """Makes networks of configurations without weights; ``last`` is the one that was made last."""
 
-    return make_part(parser_of(manifest), part, file=manifest.ref.path).to(device).eval()
+    last: Any = None
+
+    def __call__(self, manifest: Any, *, part: str, weights: str, device: str) -> Any:
+        """The network as it is made."""
+        from slicermedai.inference.parts import make_part, parser_of
+
+        self.last = make_part(parser_of(manifest), part, file=manifest.ref.path).to(device).eval()
+        return self.last
 
 
 def complete(folder: Path) -> str:
