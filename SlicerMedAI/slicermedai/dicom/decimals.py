@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydicom.valuerep import format_number_as_ds
 
 _LONGEST = 16
@@ -15,7 +17,10 @@ def decimal_string(value: float) -> str:
     Raises
     ------
     ValueError
-        It is not finite.
+        It is not finite, or so near to the largest float that its rounded digits are none.
     """
     text = str(format_number_as_ds(float(value)))
-    return text if len(text) <= _LONGEST else str(format_number_as_ds(float(text)))
+    text = text if len(text) <= _LONGEST else str(format_number_as_ds(float(text)))
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{value!r} is rounded to a non-finite number")
+    return text
