@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from slicermedai.measure.in_box import lesion_in_box
 from slicermedai.measure.methods import measure
 from Testing.fixtures.grids import AXIAL, ORIENTATIONS, grid, rotated, tilted
 from Testing.fixtures.nodules import LUNG, TISSUE, box_around, ellipsoid, painted, vessel, wall
+from Testing.measure.in_box_errors import BESIDE, errors
 
 MIDDLE = (0.4, -0.3, 0.2)
 SPACINGS = {"isotropic": (0.8, 0.8, 0.8), "thick": (2.5, 1.0, 1.0), "thin": (1.25, 0.7, 0.7)}
@@ -92,6 +94,19 @@ def test_vessels_that_go_through_it_stay_outside(radius: float) -> None:
     assert abs(diameter(mask, volume) - 8) < 1.5
 
 
+@pytest.mark.parametrize("reach", [2.0, 4.0, 6.0, 30.0])
+@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (10.0, 20.0, 5.0)])
+@pytest.mark.parametrize("size", [6, 10, 14])
+def test_vessels_that_end_near_it_do_not_make_it_longer(size: int, turn: Steps, reach: float) -> None:
+    """A vessel of 2 mm through its middle, to so many mm beyond it on either side; the image ends soon after."""
+    tube, near = vessel(MIDDLE, (1.0, 0.4, 0.2), 1.0), ellipsoid(MIDDLE, size / 2 + reach)
+    solids = [(lambda points: tube(points) & near(points), TISSUE), (ellipsoid(MIDDLE, size / 2), TISSUE)]
+    geometry = rotated(a_grid(2 * size + 14, (1.25, 0.7, 0.7)), turn)
+    volume = painted(geometry, solids)
+    mask = found(volume, box_around(MIDDLE, size / 2))
+    assert abs(diameter(mask, volume) - size) < 1.2
+
+
 def test_what_is_darker_than_its_surroundings_is_measured_too() -> None:
     volume = painted(a_grid(30), [(ellipsoid(MIDDLE, 6.0), 5.0)], around=110.0, noise=8.0)
     assert abs(diameter(found(volume, box_around(MIDDLE, 6.0)), volume) - 12) < 0.8
@@ -152,6 +167,38 @@ def test_what_cannot_be_trusted_is_refused_with_a_reason(case: str) -> None:
     assert isinstance(made, str) and re.search(reason, made), made
 
 
+@pytest.mark.parametrize("haze", [LUNG + 150, LUNG + 250, LUNG + 350])
+@pytest.mark.parametrize(("whole", "core"), [(8, 4), (12, 6), (16, 6), (16, 10), (20, 8), (20, 14), (20, 16)])
+def test_a_part_solid_nodule_never_has_the_size_of_its_core(whole: int, core: int, haze: float) -> None:
+    """Diameters of ground glass and of what is solid in it, mm."""
+    solids = [(ellipsoid(MIDDLE, whole / 2), haze), (ellipsoid(MIDDLE, core / 2), TISSUE)]
+    made = lesion_in_box(painted(a_grid(36), solids), box_around(MIDDLE, whole / 2))
+    assert isinstance(made, str), f"{np.count_nonzero(made.to_array())} voxels"
+
+
+@pytest.mark.parametrize("size", [8, 12, 20])
+def test_ground_glass_alone_has_its_size(size: int) -> None:
+    volume = painted(a_grid(size + 14), [(ellipsoid(MIDDLE, size / 2), LUNG + 250)])
+    assert abs(diameter(found(volume, box_around(MIDDLE, size / 2)), volume) - size) < 1.0
+
+
+def test_no_array_of_the_whole_image_is_made() -> None:
+    """64 million voxels, of which a bool each would be 64 MB; detectors tell hundreds of boxes."""
+    geometry = grid(AXIAL, shape=(400, 400, 400), spacing=(0.8, 0.8, 0.8))
+    image = np.zeros(geometry.shape, dtype=np.int16)
+    near = np.stack(np.meshgrid(*[np.arange(185, 215)] * 3, indexing="ij"), axis=-1)
+    image[185:215, 185:215, 185:215][ellipsoid(MIDDLE, 5.0)(geometry.to_lps(near))] = 1000
+    volume = Volume(array=image, geometry=geometry, modality="CT")
+    tracemalloc.start()
+    try:
+        mask = found(volume, box_around(MIDDLE, 5.0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3e7
+    assert np.allclose(geometry.to_lps(np.argwhere(mask.to_array())).mean(axis=0), MIDDLE, atol=0.1)
+
+
 def test_few_voxels_are_refused() -> None:
     volume = painted(a_grid(30, (5.0, 2.5, 2.5)), [(ellipsoid(MIDDLE, 2.5), TISSUE)])
     made = lesion_in_box(volume, box_around(MIDDLE, 2.5))
@@ -162,3 +209,11 @@ def test_a_leaning_grid_is_refused() -> None:
     volume = painted(tilted(a_grid(24), 12.0), [(ellipsoid(MIDDLE, 4.0), TISSUE)])
     with pytest.raises(GeometryError, match="right angles"):
         lesion_in_box(volume, box_around(MIDDLE, 4.0))
+
+
+@pytest.mark.parametrize("beside", BESIDE[:3])
+def test_what_the_table_of_errors_says_holds(beside: str) -> None:
+    """Resources/Docs/models.md: of one size and grid, beside what must not be taken along."""
+    told = errors(10, (1.25, 0.7, 0.7), beside, times=6)
+    assert len(told.off) == told.tried == 6
+    assert abs(float(np.median(told.off))) <= 0.6 and max(map(abs, told.off)) <= 1.2
