@@ -527,6 +527,10 @@ def test_a_large_database_is_listed_while_the_window_lives_and_only_anew_where_i
     batch.enter()
     until_idle(harness, batch)
     assert (presenter_of(batch).series, batch.widget.ui.sourceLabel.text) == ((), "")
+    many.count = 300
+    batch.enter()
+    until_idle(harness, batch)
+    assert (presenter_of(batch).series, batch.widget._panel.database.ticked) == ((), []), "who comes back is not chosen"
 
 
 def test_only_the_chosen_results_go_into_the_database(

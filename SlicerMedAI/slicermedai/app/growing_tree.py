@@ -100,6 +100,7 @@ class GrowingTree:
         self._patients = None
         if self._read != list(self._wanted):
             self._wanted, self._shown = tuple(self._read), ()
+            self._ticked.intersection_update(name for one in self._wanted for name in _names(one))
             blocked = self.tree.blockSignals(True)
             self.tree.clear()
             self.tree.blockSignals(blocked)
