@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from slicermedai.app.review_run import ReviewRun
 from slicermedai.app.review_words import detail_text
 from slicermedai.audit.log import log_path
-from slicermedai.domain.codes import Label
+from slicermedai.domain.codes import IN_BOX, Label
 from slicermedai.domain.decisions import decided
+from slicermedai.domain.finding import Box
 from slicermedai.domain.lung_rads import advice, in_words
 from slicermedai.domain.nodule import Nodule, NoduleChange, NoduleType
 from slicermedai.domain.result import AnalysisResult, Decision, Review
@@ -230,6 +233,55 @@ def test_what_was_saved_is_taken_back_by_name(tmp_path: Path) -> None:
     assert exported.entered(decided(result)) == ()
 
 
+# --- sizes from inside a detector's box ------------------------------------------------------------------------------
+
+
+def of_a_box() -> SmallHead:
+    """The nodule as a detector finds it: a box, with axes that were segmented inside."""
+    head = a_nodule()
+    nodule, brain = head.result.findings
+    middle = nodule.region.geometry.to_lps(np.argwhere(nodule.region.to_array()).mean(axis=0))  # type: ignore[union-attr]
+    box = Box(low=tuple((middle - 4).tolist()), high=tuple((middle + 4).tolist()))
+    sizes = tuple(dataclasses.replace(one, method=IN_BOX) for one in nodule.measurements)
+    findings = (dataclasses.replace(nodule, region=box, measurements=sizes), brain)
+    return SmallHead(volume=head.volume, result=dataclasses.replace(head.result, findings=findings))
+
+
+@pytest.mark.parametrize(("kind", "category"), [("solid", "3"), ("non-solid", "2")])
+def test_the_size_inside_a_box_suggests_and_says_where_it_comes_from(tmp_path: Path, kind: str, category: str) -> None:
+    review = accepted(tmp_path, of_a_box())
+    review.enter_nodule(kind, "baseline")
+    assert "7.3 mm as found in the box by half of its contrast, not validated" in told(review)
+    assert f"Lung-RADS {category}" in told(review)
+    (line,) = exported.entered(decided(saved(review)))
+    assert "7.3 mm as measured in this result (half of contrast in the box, not validated)" in line
+    review.write_table()
+    with next(tmp_path.glob("run-*/decisions.csv")).open(encoding="utf-8", newline="") as stream:
+        row = next(csv.DictReader(stream))
+    assert row["nodule_mm_is"] == "as measured in this result (half of contrast in the box, not validated)"
+
+
+def test_a_part_solid_nodule_in_a_box_needs_the_size_that_a_person_measured(tmp_path: Path) -> None:
+    review = accepted(tmp_path, of_a_box())
+    review.enter_nodule("part-solid", "baseline", solid_part=4.0)
+    assert "No Lung-RADS suggestion: its size in the box may be that of its solid part alone." in told(review)
+    assert "7.3" not in told(review).split("Nodule:")[1]
+    review.enter_nodule("part-solid", "baseline", diameter=9.0, solid_part=6.2)
+    assert "9.0 mm as the person measured it" in told(review) and "Lung-RADS 4A" in told(review)
+
+
+def test_a_box_without_a_lesion_suggests_nothing(tmp_path: Path) -> None:
+    head = of_a_box()
+    nodule, brain = head.result.findings
+    lost = tuple(dataclasses.replace(one, value=math.nan, missing="no border") for one in nodule.measurements)
+    findings = (dataclasses.replace(nodule, measurements=lost), brain)
+    review = accepted(
+        tmp_path, SmallHead(volume=head.volume, result=dataclasses.replace(head.result, findings=findings))
+    )
+    review.enter_nodule("part-solid", "baseline", solid_part=4.0)
+    assert "No Lung-RADS suggestion: its size was not measured." in told(review)
+
+
 # --- what the rule is not for ----------------------------------------------------------------------------------------
 
 
@@ -294,6 +346,7 @@ def test_the_table_and_the_log_have_it(tmp_path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as stream:
         row = next(csv.DictReader(stream))
     assert (row["nodule_type"], row["nodule_change"], row["nodule_mm"]) == ("solid", "new", "7.3")
+    assert row["nodule_mm_is"] == "as measured in this result"
     assert (row["lung_rads"], row["nodule_entered_by"]) == ("4A", JANE)
     saved(review)
     logged = log_path().read_text("utf-8").splitlines()[-1]

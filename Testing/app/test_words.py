@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from slicermedai.app import words
-from slicermedai.domain.finding import ConfidenceState
+from slicermedai.domain.codes import IN_BOX, MILLILITER, VOLUME
+from slicermedai.domain.finding import ConfidenceState, Measurement
 from slicermedai.domain.result import Status
 from slicermedai.jobs.reporter import STAGES
 from Testing.app.test_guided_run import a_bundle, a_result
@@ -102,3 +104,21 @@ def test_a_long_list_of_what_is_missing_stays_short_on_the_button() -> None:
 def test_a_described_model_is_in_the_persons_language() -> None:
     assert "MIT" in words.describe(a_bundle(), lambda text: text.replace("Licence", "Lizenz"))
     assert "Lizenz" in words.describe(a_bundle(), lambda text: text.replace("Licence", "Lizenz"))
+
+
+def test_numbers_of_a_box_say_where_they_come_from_and_one_row_why_there_are_none() -> None:
+    result = a_result()
+    (finding, *_) = result.findings
+    size = Measurement(name=VOLUME, value=0.25, unit=MILLILITER, method=IN_BOX)
+    refused = replace(size, value=math.nan, missing="no border")
+    measured, lost = (replace(finding, measurements=(one, one)) for one in (size, refused))
+    result = replace(result, findings=(measured, lost, replace(finding, measurements=())))
+    told = words.rows(result, shouted)
+    title = "Volume [half of contrast in the box, not validated]"
+    assert [one[1:4] for one in told] == [
+        (title, "0.2", "ml"), (title, "0.2", "ml"), ("NOT MEASURED", "no border", ""), ("NOT MEASURED", "", ""),
+    ]  # fmt: skip
+    said = words.summary(result)
+    assert f"{finding.label.name}: 0.2 ml (in its box, not validated)" in said and "nan" not in said
+    assert f"; {finding.label.name}: not measured; {finding.label.name}." in said
+    assert f"2 x {finding.label.name}: not measured." in words.summary(replace(result, findings=(lost, lost)))

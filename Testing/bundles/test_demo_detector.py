@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,14 +23,19 @@ from slicermedai.confidence.findings import findings_of
 from slicermedai.confidence.models import manifest_of, record_of, records_folder
 from slicermedai.confidence.record import load_record
 from slicermedai.confidence.run import Origin, RunTrust
-from slicermedai.domain.finding import Box, ConfidenceState
+from slicermedai.domain.codes import IN_BOX
+from slicermedai.domain.finding import Box, ConfidenceState, Finding
+from slicermedai.domain.lung_rads import mean_diameter
 from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.errors import HashMismatchError
+from slicermedai.export.read_back import read_result
 from slicermedai.inference.spots import spots_in
 from slicermedai.inference.task import RunSettings, predict
 from slicermedai.jobs.home import home as home_folder
 from slicermedai.jobs.specs import RunJob
+from slicermedai.measure.codes import LONG_AXIS, SHORT_AXIS
+from Testing.export.validators import dciodvfy_errors, pixelmed_errors
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series
 from Testing.fixtures.thorax import Thorax, thorax
@@ -190,6 +196,57 @@ def test_a_result_of_it_says_that_it_is_not_for_patients(tmp_path: Path) -> None
     texts = [str(part.value) for part in dcmread(next((folder / "dicom").glob("*.dcm"))).iterall()]
     named = [text for text in texts if text.startswith("synthetic-nodules ") and text[-1].isdigit() and "." not in text]
     assert len(named) == len(result.findings) and all(WARNING in text.lower() for text in named)
+
+
+def off(findings: Sequence[Finding], made: Thorax) -> list[float]:
+    """By how many mm the sizes of the boxes that lie on nodules differ from the nodules' own."""
+    found = []
+    for one in findings:
+        lengths = {number.name: number.value for number in one.measurements}
+        middle = one.region.frame[0] if isinstance(one.region, Box) else np.full(3, np.inf)
+        for nodule in made.nodules:
+            if np.linalg.norm(middle - nodule.center) < nodule.diameter / 2:
+                found.append(mean_diameter(lengths[LONG_AXIS], lengths[SHORT_AXIS]) - nodule.diameter)
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEN_BY_NOBODY)
+def test_its_nodules_are_measured_inside_their_boxes(seed: int) -> None:
+    ref, made = resolve(str(BUNDLE)), thorax(seed)
+    found = predict(ref, made.volume, settings=RunSettings(device="cpu"))
+    findings = findings_of(ref, found, seed="s", volume=made.volume)
+    assert len(findings) > len(made.nodules) >= 2, "and some that are none"
+    errors = off(findings, made)
+    assert len(errors) == len(made.nodules) and np.abs(errors).max() < 1.5, "voxels are 2.5 x 2 x 2 mm"
+    assert {number.method for one in findings for number in one.measurements} == {IN_BOX}
+    judged, _ = RunTrust(manifest_of(ref), made.volume, origin=Origin(generated=True)).judged(
+        findings, precision="float32"
+    )
+    assert [one.measurements for one in judged] == [one.measurements for one in findings], "no interval of volumes"
+
+
+def test_a_run_writes_the_sizes_in_its_boxes_with_how_they_were_found(tmp_path: Path) -> None:
+    made = thorax(SEEN_BY_NOBODY[1])
+    write_series(made.volume, tmp_path / "series", spec=SeriesSpec(modality="CT", intercept=-1024.0))
+    job = RunJob(
+        source=str(tmp_path / "series"), bundle=str(BUNDLE), output=str(tmp_path / "out"), device="cpu",
+        body_part="CHEST",
+    )  # fmt: skip
+    folder = execute(job, job_id="j")
+    result = AnalysisResult.load(folder)
+    measured = [one for one in result.findings if not one.why_not_measured]
+    assert len(measured) >= len(made.nodules) and np.abs(off(measured, made)).max() < 1.5
+    refused = [one.why_not_measured for one in result.findings if one.why_not_measured]
+    assert refused and all(why.startswith("no lesion that can be measured in the box: ") for why in refused)
+    page = (folder / "report.html").read_text("utf-8")
+    assert page.count(IN_BOX.meaning) >= 3 * len(measured) and refused[0] in page
+    (report,) = (folder / "dicom").glob("*.dcm")
+    assert (dciodvfy_errors(report), pixelmed_errors(report)) == ([], [])
+    read = {one.tracking_uid: one for one in read_result([report]).result.findings}
+    for one in measured:
+        again = read[one.tracking_uid].measurements
+        assert [(n.name, n.method, n.unit) for n in again] == [(n.name, n.method, n.unit) for n in one.measurements]
+        assert np.allclose([n.value for n in again], [n.value for n in one.measurements], rtol=1e-9)
 
 
 def test_what_it_is_trained_on_is_what_its_detector_reads(scripts: ModuleType) -> None:

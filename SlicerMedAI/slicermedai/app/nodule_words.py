@@ -74,8 +74,13 @@ def _what(advice: Advice, tr: Translate) -> str:
     if nodule.solid_part is not None:
         said.insert(1, tr("solid part {size} mm").format(size=f"{nodule.solid_part:.1f}"))
     if advice.size is not None:
-        measured = (
-            tr("{size} mm as the person measured it") if advice.measured_by_person else tr("{size} mm as measured")
-        )
-        said.append(measured.format(size=f"{advice.size:.1f}"))
+        said.append(_measured(advice, tr).format(size=f"{advice.size:.1f}"))
     return ", ".join(said)
+
+
+def _measured(advice: Advice, tr: Translate) -> str:
+    if advice.measured_by_person:
+        return tr("{size} mm as the person measured it")
+    if advice.in_box:
+        return tr("{size} mm as found in the box by half of its contrast, not validated")
+    return tr("{size} mm as measured")

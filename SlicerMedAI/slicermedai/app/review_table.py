@@ -28,6 +28,7 @@ COLUMNS = (
     "nodule_type",
     "nodule_change",
     "nodule_mm",
+    "nodule_mm_is",
     "solid_part_mm",
     "lung_rads",
     "nodule_entered_by",
@@ -82,7 +83,7 @@ def _cells(row: Row, *, is_named: bool) -> dict[str, str]:
 def _of_nodule(advice: Advice, *, is_named: bool) -> dict[str, str]:
     nodule = advice.nodule
     told = {"nodule_type": str(nodule.kind), "nodule_change": str(nodule.change)}
-    told |= {"nodule_mm": "" if advice.size is None else f"{advice.size:.1f}"}
+    told |= {"nodule_mm": "" if advice.size is None else f"{advice.size:.1f}", "nodule_mm_is": advice.how_measured}
     told |= {"solid_part_mm": "" if nodule.solid_part is None else f"{nodule.solid_part:.1f}"}
     told |= {"lung_rads": advice.category or f"none: {advice.why_not}"}
     return told | ({"nodule_entered_by": text_cell(nodule.person)} if is_named else {})

@@ -7,14 +7,16 @@ and measurements, and what a model's author wrote come as they are.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from slicermedai.app.report_places import Found
 from slicermedai.app.suggesting import Shows, fits, made_for, parts_apart
 from slicermedai.bundles.body_parts import listed
 from slicermedai.domain.bundle import BundleRef
-from slicermedai.domain.codes import written
-from slicermedai.domain.finding import ConfidenceState
+from slicermedai.domain.codes import IN_BOX, written
+from slicermedai.domain.finding import ConfidenceState, Finding, Measurement
 from slicermedai.domain.result import AnalysisResult, Decision, Status
 from slicermedai.errors import MedAIError
 from slicermedai.scene.items import Marked
@@ -38,18 +40,18 @@ def columns(tr: Translate = untranslated) -> list[str]:
 
 
 def rows(result: AnalysisResult | None, tr: Translate = untranslated) -> list[tuple[str, ...]]:
-    """The findings as texts, one row a measurement, in the order of :func:`columns`."""
+    """The findings as texts, one row a measurement, or one where there is none, in the order of :func:`columns`."""
     if result is None:
         return []
+    return [row for finding in result.findings for row in _rows(finding, tr)]
+
+
+def _rows(finding: Finding, tr: Translate) -> list[tuple[str, ...]]:
+    name, sure = finding.label.name, confidence_text(finding.confidence.state, tr)
+    if finding.why_not_measured or not finding.measurements:
+        return [(name, tr("not measured"), finding.why_not_measured, "", sure)]
     return [
-        (
-            finding.label.name,
-            item.title,
-            item.missing or f"{item.value:.1f}",
-            written(item.unit.value),
-            confidence_text(finding.confidence.state, tr),
-        )
-        for finding in result.findings
+        (name, item.title, item.missing or f"{item.value:.1f}", written(item.unit.value), sure)
         for item in finding.measurements
     ]
 
@@ -81,13 +83,23 @@ def _found(result: AnalysisResult, tr: Translate) -> str:
         return tr("The model failed: {reason}").format(reason=result.message)
     if result.status is Status.NO_FINDING or not result.findings:
         return tr("No finding.")
-    parts = [
-        f"{finding.label.name}: {measurement.value:.1f} {written(measurement.unit.value)}".rstrip()
-        for finding in result.findings
-        for measurement in finding.measurements[:1]
-    ]
+    told = Counter(_first(finding, tr) for finding in result.findings)
+    parts = [text if count == 1 else f"{count} x {text}" for text, count in told.items()]
     states = sorted({confidence_text(finding.confidence.state, tr) for finding in result.findings})
     return tr("{findings}. Confidence: {states}.").format(findings="; ".join(parts), states=", ".join(states))
+
+
+def _first(finding: Finding, tr: Translate) -> str:
+    """A finding with its first number; what has none by nature is named alone."""
+    name = finding.label.name
+    return f"{name}: {_amount(finding.measurements[0], tr)}" if finding.measurements else name
+
+
+def _amount(one: Measurement, tr: Translate) -> str:
+    if one.missing or not math.isfinite(one.value):
+        return tr("not measured")
+    how = tr(" (in its box, not validated)") if one.method == IN_BOX else ""
+    return f"{one.value:.1f} {written(one.unit.value)}".rstrip() + how
 
 
 def confidence_text(state: ConfidenceState, tr: Translate = untranslated) -> str:

@@ -16,7 +16,8 @@ from slicermedai.batch.planning import why_excluded
 from slicermedai.batch.reasons import without_names
 from slicermedai.batch.thumbnail import FILE_NAME
 from slicermedai.deid.exclusion import ExclusionList
-from slicermedai.domain.codes import VOLUME, Code
+from slicermedai.domain.codes import Code
+from slicermedai.domain.counting import is_counted
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.finding import Finding, Measurement
 from slicermedai.domain.result import AnalysisResult, Quality
@@ -115,7 +116,7 @@ def _of_result(cohort: Cohort, case: Case, standing: Standing, result: AnalysisR
     volumes: dict[str, float] = {}
     for finding in result.findings:
         for one in finding.measurements:
-            if one.name == VOLUME and not one.missing:
+            if is_counted(one):
                 volumes[finding.label.name] = volumes.get(finding.label.name, 0.0) + float(one.value)
     return Report(
         case=case,

@@ -11,6 +11,7 @@ from slicermedai.domain.bundle import BundleRef
 from slicermedai.domain.finding import Finding, tracking_uid
 from slicermedai.domain.volume import Volume
 from slicermedai.inference.task import Prediction
+from slicermedai.measure.boxed import measured_in_boxes
 from slicermedai.measure.methods import measure_all
 
 
@@ -22,9 +23,11 @@ def findings_of(
     Masks, overlapping masks, boxes and labels of the whole image are findings alike. Tracking UIDs follow from ``seed``
     (the source series, or the job where there is none), the model, the label and, where a label was found more than
     once, its number: a second run on one series gives the same ones. With ``volume``, the image that was analysed,
-    intensities are measured too.
+    intensities are measured too, and the size of lesions inside boxes.
     """
-    numbers = measure_all([found.region for found in prediction.regions], volume=volume)
+    of_masks = measure_all([found.region for found in prediction.regions], volume=volume)
+    in_boxes = measured_in_boxes([(found.label, found.region) for found in prediction.regions], volume)
+    numbers = [mask or box for mask, box in zip(of_masks, in_boxes, strict=True)]
     seen: Counter[int] = Counter()
     findings = []
     for found, measurements in zip(prediction.regions, numbers, strict=True):

@@ -22,7 +22,7 @@ from slicermedai.confidence.scope import Situation
 from slicermedai.confidence.stability import Moves
 from slicermedai.confidence.verdict import Observed, Standing, Verdict, verdict
 from slicermedai.domain.bundle import BundleRef
-from slicermedai.domain.codes import VOLUME
+from slicermedai.domain.counting import is_counted
 from slicermedai.domain.finding import Box, Finding, Interval, Mask, PackedMask
 from slicermedai.domain.provenance import Provenance, RecordUsed
 from slicermedai.domain.result import Map, Quality
@@ -292,7 +292,7 @@ def _situation(manifest: Manifest, volume: Volume, origin: Origin, pixel_values:
 
 
 def _volume(finding: Finding) -> float:
-    return next((float(m.value) for m in finding.measurements if m.name == VOLUME), 0.0)
+    return next((float(m.value) for m in finding.measurements if is_counted(m)), 0.0)
 
 
 def _told(finding: Finding, found: Verdict) -> Finding:
@@ -301,5 +301,5 @@ def _told(finding: Finding, found: Verdict) -> Finding:
 
 
 def _with_interval(finding: Finding, interval: Interval) -> Finding:
-    measured = tuple(replace(m, interval=interval) if m.name == VOLUME else m for m in finding.measurements)
+    measured = tuple(replace(m, interval=interval) if is_counted(m) else m for m in finding.measurements)
     return replace(finding, measurements=measured)

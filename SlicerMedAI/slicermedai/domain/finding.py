@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slicermedai.domain.codes import Code, Label
+from slicermedai.domain.codes import IN_BOX, Code, Label
 from slicermedai.domain.geometry import FloatArray, Geometry
 from slicermedai.domain.volume import LabelMap
 from slicermedai.domain.words import Words
@@ -192,8 +192,12 @@ class Measurement:
 
     @property
     def title(self) -> str:
-        """For people: "Volume", "Attenuation Coefficient (Mean)"."""
-        return f"{self.name.meaning} ({self.derivation.meaning})" if self.derivation else self.name.meaning
+        """For people: "Volume", "Attenuation Coefficient (Mean)", and the method where there was but a detector's box:
+
+        "Volume [half of contrast in the box, not validated]".
+        """
+        name = f"{self.name.meaning} ({self.derivation.meaning})" if self.derivation else self.name.meaning
+        return f"{name} [{IN_BOX.meaning.lower()}]" if self.method == IN_BOX else name
 
 
 class ConfidenceState(Words):
@@ -243,6 +247,12 @@ class Finding:
     measurements: tuple[Measurement, ...] = ()
     confidence: Confidence = Confidence()
     number: int = 0
+
+    @property
+    def why_not_measured(self) -> str:
+        """Why it has no number at all, where all its measurements say the same; "" where it has one, or no columns."""
+        whys = {one.missing for one in self.measurements}
+        return whys.pop() if len(whys) == 1 else ""
 
 
 def numbers(findings: Sequence[Finding]) -> tuple[int, ...]:

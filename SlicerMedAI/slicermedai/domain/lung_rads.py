@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from slicermedai.domain.codes import IN_BOX
 from slicermedai.domain.decisions import last_decisions
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.nodule import Nodule, NoduleChange, NoduleType
@@ -27,6 +28,9 @@ _LUNG = frozenset({"lung", "lungs", "pulmonary"})
 _OF_NO_ORGAN = frozenset({"left", "right", "nodule", "nodules"})
 _WORD = re.compile(r"[^\W\d_]+")
 _FROM_RESULT, _FROM_PERSON = "as measured in this result", "as the person measured it"
+_FROM_BOX = f"as measured in this result ({IN_BOX.meaning.lower()})"
+_NO_SOLID_PART = "its size in the box may be that of its solid part alone"
+"""Half of the contrast finds a core in a thin rim of ground glass: :mod:`slicermedai.measure.in_box`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +142,19 @@ def refusal(result: AnalysisResult, finding: Finding) -> str:
     return ""
 
 
-def measured(finding: Finding) -> float | None:
-    """The mean of long and short axis in mm, to one decimal; None where either was not measured."""
+def is_of_box(finding: Finding) -> bool:
+    """True where its axes are of the lesion inside a detector's box, segmented by contrast and not by the model."""
+    return any(one.method == IN_BOX for one in finding.measurements)
+
+
+def measured(finding: Finding, kind: NoduleType | None = None) -> float | None:
+    """The mean of long and short axis in mm, to one decimal; None where either was not measured.
+
+    None for a part-solid nodule in a box too (``kind``, as a person entered it): what was found there may be its solid
+    part alone.
+    """
+    if kind is NoduleType.PART_SOLID and is_of_box(finding):
+        return None
     sizes = {(one.name.scheme, one.name.value): one.value for one in finding.measurements if not one.missing}
     both = [sizes.get(name, math.nan) for name in (_LONG_AXIS, _SHORT_AXIS)]
     return mean_diameter(*both) if all(math.isfinite(one) and one > 0 for one in both) else None
@@ -161,7 +176,9 @@ def suggested(result: AnalysisResult, finding: Finding, nodule: Nodule, *, edite
         raise InputError(why_not, attribute="finding", advice="Lung-RADS is for lung nodules in CT.")
     size = _size(finding, nodule, edited=edited)
     if size is None:
-        raise InputError("its size was not measured", attribute="diameter", advice="Measure it, and enter its size.")
+        part = not edited and measured(finding) is not None
+        why = _NO_SOLID_PART if part else "its size was not measured"
+        raise InputError(why, attribute="diameter", advice="Measure it, and enter its size.")
     return suggest(nodule.kind, size, change=nodule.change, solid_part=nodule.solid_part)
 
 
@@ -169,18 +186,27 @@ def suggested(result: AnalysisResult, finding: Finding, nodule: Nodule, *, edite
 class Advice:
     """What a person entered of a finding, and what follows: a category, or ``why_not``.
 
-    ``size`` is the mean diameter in mm that counts, None where nobody measured it; ``measured_by_person`` tells whose.
+    ``size`` is the mean diameter in mm that counts, None where nobody measured it; ``measured_by_person`` tells whose,
+    and ``in_box`` that the result has it from inside a detector's box.
     """
 
     nodule: Nodule
     size: float | None
     category: str = ""
     why_not: str = ""
+    in_box: bool = False
 
     @property
     def measured_by_person(self) -> bool:
         """True where the person measured the size, and not the result."""
         return self.nodule.diameter is not None
+
+    @property
+    def how_measured(self) -> str:
+        """Where the size comes from; "" where there is none."""
+        if self.size is None:
+            return ""
+        return _FROM_PERSON if self.measured_by_person else _FROM_BOX if self.in_box else _FROM_RESULT
 
 
 def advice(result: AnalysisResult, finding: Finding, review: Review | None) -> Advice | None:
@@ -192,12 +218,11 @@ def advice(result: AnalysisResult, finding: Finding, review: Review | None) -> A
     if nodule is None or nodule.kind is None:
         return None
     edited = review is not None and review.decision is Decision.EDITED
-    size = _size(finding, nodule, edited=edited)
+    found = Advice(nodule=nodule, size=_size(finding, nodule, edited=edited), in_box=is_of_box(finding))
     try:
-        category = suggested(result, finding, nodule, edited=edited).category
+        return replace(found, category=suggested(result, finding, nodule, edited=edited).category)
     except InputError as error:
-        return Advice(nodule=nodule, size=size, why_not=error.message)
-    return Advice(nodule=nodule, size=size, category=category)
+        return replace(found, why_not=error.message)
 
 
 def in_words(result: AnalysisResult, finding: Finding) -> str:
@@ -216,15 +241,14 @@ def in_words(result: AnalysisResult, finding: Finding) -> str:
 
 
 def _size(finding: Finding, nodule: Nodule, *, edited: bool) -> float | None:
-    return nodule.diameter or (None if edited else measured(finding))
+    return nodule.diameter or (None if edited else measured(finding, nodule.kind))
 
 
 def _said(found: Advice) -> str:
     """ "Lung nodule, part-solid (solid part 4.0 mm), baseline, mean diameter 7.3 mm as measured in this result"."""
     nodule = found.nodule
     solid = f" (solid part {nodule.solid_part:.1f} mm)" if nodule.solid_part is not None else ""
-    where = _FROM_PERSON if found.measured_by_person else _FROM_RESULT
-    diameter = f", mean diameter {found.size:.1f} mm {where}" if found.size is not None else ""
+    diameter = f", mean diameter {found.size:.1f} mm {found.how_measured}" if found.size is not None else ""
     return f"Lung nodule, {nodule.kind}{solid}, {nodule.change}{diameter}"
 
 

@@ -204,7 +204,8 @@ def _group(
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411."""
     found = result.findings[number - 1]
-    numbers = (*found.measurements, *subject.probability(result, found))
+    why = found.why_not_measured if isinstance(place, VolumeSurface) else ""
+    numbers = (*(() if why else found.measurements), *subject.probability(result, found))
     made = VolumetricROIMeasurementsAndQualitativeEvaluations(
         time_point_context=_time_point(result),
         tracking_identifier=TrackingIdentifier(uid=found.tracking_uid, identifier=subject.tracking_id(result, number)),
@@ -213,10 +214,15 @@ def _group(
         finding_type=concept(found.label.type),
         finding_sites=sites(found),
         measurements=[measurement(result, found, one) for one in numbers],
-        algorithm_id=None if numbers else algorithm(result, found),  # else each number names it
+        algorithm_id=_algorithm_without_numbers(result, found, why) if why or not numbers else None,
     )
     made[0].ContentSequence.extend(links(maps, found.tracking_uid))
     return made
+
+
+def _algorithm_without_numbers(result: AnalysisResult, found: domain.Finding, why: str) -> AlgorithmIdentification:
+    """Of a group whose numbers do not name it, with the reason where there should have been some."""
+    return algorithm(result, found, *([f"Not measured: {why}"] if why else []))
 
 
 def _time_point(result: AnalysisResult) -> TimePointContext | None:

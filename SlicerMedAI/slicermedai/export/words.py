@@ -106,6 +106,8 @@ def lines(result: AnalysisResult) -> Iterator[str]:
 def _finding(number: int, finding: Finding) -> Iterator[str]:
     modifier = f", {finding.label.modifier.meaning}" if finding.label.modifier else ""
     yield f"{number}. {finding.label.name} ({finding.label.type.meaning}{modifier})"
-    for one in finding.measurements:
+    if finding.why_not_measured:
+        yield f"  Not measured: {finding.why_not_measured}"
+    for one in () if finding.why_not_measured else finding.measurements:
         yield f"  {amount(one)}"
     yield f"  {trust(finding.confidence)}"

@@ -22,6 +22,8 @@ from slicermedai.errors import GeometryError
 
 HOW = "segmented inside the box at half of its contrast; not validated on patients"
 """Stands beside every number that rests on such a mask."""
+LARGEST = 1 << 22
+"""Voxels that are looked at for one box; they take some 0.1 kB each."""
 _WIDER, _LEAST_SHELL = 0.5, 4.0
 """The surroundings: half of each edge more on every side, and at least so many mm."""
 _MIDDLE, _NEAR = 0.3, 0.5
@@ -120,6 +122,9 @@ def _crop(volume: Volume, box: Box) -> _Crop:
     stop = np.clip(np.ceil(indices.max(axis=0)).astype(int) + 1, 0, size)
     if (stop - start < 1).any():
         raise _Refused("the box lies outside of the image")
+    count = int(np.prod(stop - start))
+    if count > LARGEST:
+        raise _Refused(f"the box with what lies around it has {count} voxels, and {LARGEST} are the most")
     place = (slice(start[0], stop[0]), slice(start[1], stop[1]), slice(start[2], stop[2]))
     grid = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(start, stop, strict=True)), indexing="ij"), axis=-1)
     along = (geometry.to_lps(grid) - middle) @ axes

@@ -36,8 +36,11 @@ def _all_measurements(result: AnalysisResult, columns: list[str]) -> Html:
     rows = [
         (finding.label.name, *(_COLUMNS[name](item) for name in columns))
         for finding in result.findings
+        if not finding.why_not_measured
         for item in finding.measurements
     ]
+    if not rows:
+        return Html("")
     inner = table("All measurements", ("Finding", *columns), rows, class_="findings")
     return tag("details", tag("summary", f"All {len(rows)} measurements"), inner)
 
@@ -149,12 +152,13 @@ def _names(result: AnalysisResult) -> dict[str, str]:
 
 def _rows(finding: Finding, columns: list[str]) -> list[tuple[object, ...]]:
     """One row per measurement at a glance; name and confidence reach over all of them."""
-    glanced = finding.measurements[:_AT_A_GLANCE]
+    glanced = () if finding.why_not_measured else finding.measurements[:_AT_A_GLANCE]
     over = str(max(1, len(glanced)))
     name = tag("th", _name(finding), scope="rowgroup", rowspan=over)
     confidence = tag("td", confidence_words(finding.confidence), rowspan=over)
-    if not finding.measurements:
-        return [(name, tag("td", "not measured", colspan=str(len(columns))), confidence)]
+    if not glanced:
+        why = f": {finding.why_not_measured}" if finding.why_not_measured else ""
+        return [(name, tag("td", f"not measured{why}", colspan=str(len(columns))), confidence)]
     first, *others = [tuple(tag("td", _COLUMNS[c](item)) for c in columns) for item in glanced]
     return [(name, *first, confidence), *others]
 
