@@ -250,6 +250,7 @@ def of_a_box() -> SmallHead:
 @pytest.mark.parametrize(("kind", "category"), [("solid", "3"), ("non-solid", "2")])
 def test_the_size_inside_a_box_suggests_and_says_where_it_comes_from(tmp_path: Path, kind: str, category: str) -> None:
     review = accepted(tmp_path, of_a_box())
+    assert "In its box, by half of its contrast, not validated: Volume 0.2 ml, Long axis 8.0 mm" in told(review)
     review.enter_nodule(kind, "baseline")
     assert "7.3 mm as found in the box by half of its contrast, not validated" in told(review)
     assert f"Lung-RADS {category}" in told(review)
@@ -278,6 +279,7 @@ def test_a_box_without_a_lesion_suggests_nothing(tmp_path: Path) -> None:
     review = accepted(
         tmp_path, SmallHead(volume=head.volume, result=dataclasses.replace(head.result, findings=findings))
     )
+    assert "Not measured: no border." in told(review) and "nan" not in told(review)
     review.enter_nodule("part-solid", "baseline", solid_part=4.0)
     assert "No Lung-RADS suggestion: its size was not measured." in told(review)
 

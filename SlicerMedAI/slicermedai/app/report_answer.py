@@ -5,6 +5,7 @@ It is asked by :mod:`slicermedai.app.report_ask`; what it answers are plain valu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,13 +104,20 @@ def _value(one: Measurement) -> str:
     return one.missing or f"{one.value:.1f} {written(one.unit.value)}".rstrip()
 
 
+def _numbers(finding: Finding) -> Iterator[tuple[str, str]]:
+    if finding.why_not_measured:
+        yield "not measured:", finding.why_not_measured
+        return
+    yield from ((one.title, _value(one)) for one in finding.measurements)
+
+
 def _finding(finding: Finding, review: Review | None) -> dict[str, Any]:
     return {
         "uid": finding.tracking_uid,
         "name": finding.label.name,
         "confidence": finding.confidence.state.value,
         "probability": finding.confidence.probability,
-        "measurements": [(one.title, _value(one)) for one in finding.measurements],
+        "measurements": list(_numbers(finding)),
         "decision": review.decision.value if review else None,
         "person": review.person if review else "",
         "reason": review.reason if review else "",

@@ -8,8 +8,8 @@ from slicermedai.app.nodule_words import advice_text
 from slicermedai.app.review_state import Laid, ReviewState, Row
 from slicermedai.app.words import Translate, confidence_text, decision_text, kept_state_text, untranslated
 from slicermedai.app.words import time_left as known_time_left
-from slicermedai.domain.codes import written
-from slicermedai.domain.finding import Confidence, Interval, Measurement
+from slicermedai.domain.codes import IN_BOX, written
+from slicermedai.domain.finding import Confidence, Finding, Interval, Measurement
 from slicermedai.domain.result import AnalysisResult, Quality, Review, Status
 from slicermedai.domain.study import Identity
 
@@ -116,6 +116,7 @@ def detail_text(row: Row | None, state: ReviewState, tr: Translate = untranslate
             tr,
         ),
         _levels_text(row, tr),
+        _in_box_text(row.finding, tr),
         _spread_text(row, state, tr),
         _stability_text(row, tr),
         _edit_text(row.review, tr),
@@ -127,6 +128,18 @@ def detail_text(row: Row | None, state: ReviewState, tr: Translate = untranslate
 
 def _told(text: str, what: str, why: str, tr: Translate) -> str:
     return text.format(what=tr("{what} – {why}.").format(what=what, why=why.rstrip(".")) if why else f"{what}.")
+
+
+def _in_box_text(finding: Finding, tr: Translate) -> str:
+    """The sizes of a lesion inside a detector's box, which is all that is drawn of it."""
+    sizes = [one for one in finding.measurements if one.method == IN_BOX]
+    if not sizes:
+        return ""
+    if finding.why_not_measured:
+        return tr("Not measured: {why}.").format(why=finding.why_not_measured)
+    said = [one for one in sizes if not (one.missing or one.derivation)]
+    told = [f"{one.name.meaning} {one.value:.1f} {written(one.unit.value)}" for one in said]
+    return tr("In its box, by half of its contrast, not validated: {sizes}.").format(sizes=", ".join(told))
 
 
 def _levels_text(row: Row, tr: Translate) -> str:
