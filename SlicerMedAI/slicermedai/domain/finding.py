@@ -192,7 +192,7 @@ class Measurement:
 
     @property
     def title(self) -> str:
-        """For people: "Volume", "SUVbw (Mean)"; in a detector's box "Volume [half of contrast in the box, not validated]"."""
+        """For people: "Volume", "SUVbw (Mean)", in a box "Volume [half of contrast in the box, not validated]"."""
         name = f"{self.name.meaning} ({self.derivation.meaning})" if self.derivation else self.name.meaning
         return f"{name} [{IN_BOX.meaning.lower()}]" if self.method == IN_BOX else name
 
