@@ -78,6 +78,23 @@ def test_a_term_and_a_whole_name_that_is_part_of_one_are_not_cut_names() -> None
         assert not SpoiltNames(vocabulary.tokens, lambda _: False).stand_in("Bennett's fracture")
 
 
+@pytest.mark.parametrize("text", ["Wolfe.", "WOLFER.", "wolfers."])
+def test_a_few_letters_of_a_name_before_a_full_stop_are_masked_and_the_verifier_sees_them(text: str) -> None:
+    vocabulary = who("Wolfersbergmann^Hans")
+    assert vocabulary.scrub(f"for {text} H, knee") == "for XXXX. H, knee"
+    assert SpoiltNames(vocabulary.tokens, lambda _: False).stand_in(f"for {text} knee")
+    assert not SpoiltNames(vocabulary.tokens, lambda _: False).stand_in("for XXXX. knee")
+
+
+@pytest.mark.parametrize(
+    "text", ["contr. medium", "after Contr. 5 min", "abdom. pain", "recon. kernel", "Wolf. 3", "1.5 T."]
+)
+def test_what_is_short_for_a_clinical_word_is_no_cut_name(text: str) -> None:
+    vocabulary = Vocabulary.of(name_tokens("Wolfersbergmann^Contrastina^Abdominova^Reconti"))
+    assert vocabulary.scrub(text) == text
+    assert not SpoiltNames(vocabulary.tokens, lambda _: False).stand_in(text)
+
+
 @pytest.mark.parametrize("text", ["WOLFER knee", "Wolfersberger", "contrast medium"])
 def test_shorter_and_other_words_are_no_cut_names(text: str) -> None:
     vocabulary = Vocabulary.of(name_tokens("Wolfersbergmann^Contrastina"))

@@ -29,6 +29,11 @@ def stands_in_a_word(letters: str) -> bool:
     return letters in _all_words()
 
 
+def begins_a_word(letters: str) -> bool:
+    """True where such a word begins with small ``letters``, or is them."""
+    return f" {letters}" in f" {_all_words()}"
+
+
 @functools.cache
 def _all_words() -> str:
     return " ".join(sorted(_words()))

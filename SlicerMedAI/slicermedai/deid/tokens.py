@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import AnyStr, NamedTuple
 
-from slicermedai.deid.clinical import is_clinical
+from slicermedai.deid.clinical import begins_a_word, is_clinical
 
 COMMON_WORDS = Path(__file__).with_name("common_words.json")
 _HAN = (  # traditional and simplified characters of family names
@@ -144,6 +144,16 @@ def _groups() -> dict[str, frozenset[str]]:
 def common_words() -> frozenset[str]:
     """Words of anatomy, scanners, hospitals and DICOM itself, and surnames that are words: never searched alone."""
     return frozenset().union(*(words for name, words in _groups().items() if name != "services"))
+
+
+def is_short_for_a_word(letters: str) -> bool:
+    """True where a common or clinical word begins with small ``letters``, or is them."""
+    return begins_a_word(letters) or f" {letters}" in _commonly()
+
+
+@functools.cache
+def _commonly() -> str:
+    return " ".join(("", *sorted(common_words())))
 
 
 @functools.cache

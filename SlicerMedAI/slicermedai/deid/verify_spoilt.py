@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 from slicermedai.deid.clinical import is_clinical
 from slicermedai.deid.terms import is_in_term
-from slicermedai.deid.tokens import Kind, Token, common_words, fold
+from slicermedai.deid.tokens import Kind, Token, common_words, fold, is_short_for_a_word
 
-_LEAST = 7
+_LEAST, _LEAST_WITH_STOP = 7, 5
 _WORD = re.compile(r"[^\W\d_]+")
 _JSON = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _SOFT = re.compile("=\r?\n")
@@ -30,6 +30,8 @@ class SpoiltNames:
         names = {fold(token.text) for token in tokens if token.kind is Kind.NAME}
         words = {name for name in names if name.isalpha()}
         self._cut = {word[:size] for word in words for size in range(_LEAST, len(word))} - words - common_words()
+        few = {word[:size] for word in words for size in range(_LEAST_WITH_STOP, min(_LEAST, len(word)))} - words
+        self._stopped = {letters for letters in few if not is_short_for_a_word(letters)}
         self._holds = holds
 
     def stand_in(self, text: str) -> bool:
@@ -40,6 +42,8 @@ class SpoiltNames:
         return any(self._holds(fold(plain)) for plain in _decoded(text))
 
     def _is_cut(self, folded: str, word: re.Match[str]) -> bool:
+        if word[0] in self._stopped and folded.startswith(".", word.end()):
+            return not is_in_term(folded, *word.span())
         return word[0] in self._cut and not is_clinical(word[0]) and not is_in_term(folded, *word.span())
 
 
