@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,10 @@ class PaperPlan:
     def comparing(self, result: AnalysisResult) -> None:
         return None
 
-    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
+    def preparing(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> Iterator[None]:
+        return iter([None])
+
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Any = None) -> str:
         self.image, self.is_there = image, True
         self.image_node = "a node" if image is not None or self.holds_image else None
         self.apply(result)

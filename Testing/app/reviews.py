@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,10 @@ class PaperScene:
     def comparing(self, result: AnalysisResult) -> None:
         return None
 
-    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
+    def preparing(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> Iterator[None]:
+        return iter([None])
+
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Any = None) -> str:
         self.image, self.is_there = image, True
         self.image_node = "a node" if image is not None or self.holds_image else None
         self.apply(result)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from slicermedai.app import aside
-from slicermedai.app.aside import Aside, Chain, Moments, aside_text
+from slicermedai.app import moments
+from slicermedai.app.aside import Aside, Chain, aside_text
+from slicermedai.app.moments import Moments
 from slicermedai.app.state import Phase
 from slicermedai.errors import InputError, JobCancelled
 
@@ -131,7 +132,7 @@ def test_whatever_a_step_raises_its_chain_is_over_and_cleaned_up_and_the_next_on
 
 def test_moments_take_no_more_of_the_windows_time_than_they_may(monkeypatch: Any) -> None:
     now = iter(range(100))
-    monkeypatch.setattr(aside.time, "monotonic", lambda: next(now) * 0.01)
+    monkeypatch.setattr(moments.time, "monotonic", lambda: next(now) * 0.01)
     taken = list[int]()
 
     def steps() -> Iterator[None]:
@@ -166,7 +167,7 @@ def test_the_line_says_what_goes_on_how_far_it_is_and_how_long_it_takes_still() 
 
 def test_the_time_that_is_left_is_told_after_two_seconds(monkeypatch: Any) -> None:
     now = [100.0]
-    monkeypatch.setattr(aside.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(moments.time, "monotonic", lambda: now[0])
     beside, task = Aside(), Task()
     beside.add("One ...", chain(task, [], "one"))
     beside.poll()

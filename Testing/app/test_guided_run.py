@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,6 +73,10 @@ class PlannedJob:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    def loading(self) -> Generator[None, None, AnalysisResult]:
+        yield
+        return self.result()
 
 
 @dataclass

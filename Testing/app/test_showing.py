@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,18 @@ class Wall:
     def comparing(self, result: AnalysisResult, node: Any) -> None:
         return None
 
-    def voxels_alone(self, node: Any) -> tuple[Any, str]:
+    def copying(self, node: Any) -> Iterator[Any]:
+        yield
         return f"voxels of {node}", "hash"
 
-    def show(self, result: AnalysisResult, image: Any, *, known: str = "", turn: bool = True) -> Wall:
+    def preparing(self, result: AnalysisResult, image: Any, *, known: str = "") -> Iterator[Any]:
+        yield
+        return known
+
+    def show(self, result: AnalysisResult, image: Any, *, prepared: str, turn: bool = True) -> Wall:
         if self.refusal is not None:
             raise self.refusal
-        self.hung.append((result, image, known, turn))
+        self.hung.append((result, image, prepared, turn))
         return self
 
     def awaited(self, shown: Any) -> Wall:
@@ -121,6 +127,7 @@ def test_a_result_that_is_refused_is_told_and_the_next_one_is_shown(
 ) -> None:
     wall.refusal = GeometryError("the image is not the one that was analysed")
     showing.show(an_order(head, tmp_path / "one", object()))
+    until_idle(showing)
     assert told == ["1: The result could not be shown. the image is not the one that was analysed"]
     assert not showing.busy
     wall.refusal = None
@@ -162,6 +169,7 @@ def test_a_pseudonymous_result_of_a_node_is_shown_on_voxels_that_name_nobody(
 ) -> None:
     wall.names = ()
     showing.show(an_order(pseudonymous(head), tmp_path / "run", Node()))
+    until_idle(showing)
     assert wall.hung[0][1:3] == ("voxels of a node", "hash")
 
 
@@ -188,8 +196,9 @@ def test_where_every_segment_has_its_surface_no_child_is_asked(wall: Wall, head:
     wall.names = ("2.25.333", "a segment of a person's")
     showing = Showing(wall, surface=refuse)
     showing.show(an_order(head, tmp_path / "run", object()))
+    until_idle(showing)
     assert wall.hung
-    assert not showing.busy
+    assert showing.state.phase is not Phase.FAILED, showing.state.message
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import vtk
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.scene import identity
-from slicermedai.scene.segments import labelmap_array
-from slicermedai.scene.volumes import LPS_TO_RAS, to_matrix
+from slicermedai.scene.volumes import LPS_TO_RAS, to_matrix, voxels_of
 
 
 def segmentation_of(scene: Any, result: AnalysisResult) -> Any:
@@ -25,7 +24,7 @@ def draw_region(scene: Any, result: AnalysisResult, uid: str, region: PackedMask
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(columns, rows, slices)
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    labelmap_array(image)[:] = region.to_array()
+    voxels_of(image)[:] = region.to_array()
     image.SetImageToWorldMatrix(to_matrix(LPS_TO_RAS @ region.geometry.ijk_to_lps))
     mode = slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE
     node = segmentation_of(scene, result)

@@ -16,6 +16,7 @@ from slicermedai.domain.center import finding_center
 from slicermedai.domain.codes import Code
 from slicermedai.domain.edits import edit_distance, on_grid, packed
 from slicermedai.domain.finding import Box, Finding, PackedMask
+from slicermedai.domain.pieces import finished
 from slicermedai.domain.result import AnalysisResult, Decision, Map, Review
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
 from slicermedai.errors import InputError
@@ -300,3 +301,30 @@ def _is_colored(picture: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
     red, green, blue = (picture[..., channel] for channel in range(3))
     assert color[1] < min(color[0], color[2]), "a purple"
     return np.asarray((red - green > 40) & (blue - green > 40))
+
+
+def test_whoever_gives_up_between_two_pieces_leaves_nothing_in_the_scene(review: ReviewScene) -> None:
+    head, pieces = small_head(), 0
+    before = review.scene.GetNumberOfNodes()
+    while True:
+        preparing = review.preparing(head.result, head.volume)
+        taken = sum(1 for _ in zip(range(pieces), preparing, strict=False))
+        preparing.close()
+        assert review.scene.GetNumberOfNodes() == before and not review.is_there
+        if taken < pieces:
+            break
+        pieces += 1
+    assert pieces > 1
+    review.open(head.result, head.volume)
+    assert review.is_there
+
+
+def test_what_was_prepared_before_the_scene_was_emptied_is_shown_in_the_empty_one(review: ReviewScene) -> None:
+    head = small_head()
+    review.open(head.result, head.volume)
+    prepared = finished(review.preparing(head.result, head.volume))
+    review.scene.Clear(0)
+    review.forget()
+    review.open(head.result, head.volume, prepared=prepared)
+    assert segments_of(review.scene, head.result) == [one.tracking_uid for one in head.result.findings]
+    assert review.image_node is not None

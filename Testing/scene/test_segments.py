@@ -15,7 +15,7 @@ from slicermedai.domain.provenance import Provenance
 from slicermedai.domain.volume import LabelMap
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.scene import segments
-from slicermedai.scene.volumes import to_matrix
+from slicermedai.scene.volumes import to_matrix, voxels_of
 from Testing.fixtures.grids import ORIENTATIONS, grid, rotated, tilted
 from Testing.scene.samples import BRAIN_COLOR, BRAIN_UID, VENTRICLE_UID, SmallHead, small_head
 
@@ -158,7 +158,7 @@ def test_structures_of_one_label_map_share_a_layer_and_each_has_its_own_voxels(c
     node = filled(head, *regions)
     inner = node.GetSegmentation()
     assert inner.GetNumberOfLayers() == 1
-    shared = segments.labelmap_array(inner.GetSegment("2.25.0").GetRepresentation(segments._LABELMAP))
+    shared = voxels_of(inner.GetSegment("2.25.0").GetRepresentation(segments._LABELMAP))
     assert set(np.unique(shared)) == {0, 1, 700}, "what is no finding is not in it"
     for number, region in enumerate(regions):
         back = segments.mask_from_segment(node, f"2.25.{number}")
@@ -186,7 +186,7 @@ def test_an_edit_of_one_structure_leaves_the_others_of_its_layer(head: SmallHead
     node = filled(head, *regions)
     empty = slicer.vtkOrientedImageData()
     node.GetBinaryLabelmapRepresentation("2.25.1", empty)
-    segments.labelmap_array(empty)[:] = 0
+    voxels_of(empty)[:] = 0
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(empty, node, "2.25.1", 0)
     assert not segments.mask_from_segment(node, "2.25.1").to_array().any()
     for number in (0, 2):

@@ -17,9 +17,9 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError, IdentityError, InputError
 from slicermedai.scene.clear import clear
 from slicermedai.scene.hierarchy import file_under_study, hierarchy_of, item_of, study_item
-from slicermedai.scene.segments import ALGORITHM_TYPE, labelmap_array, mask_from_segment, segment_tag
+from slicermedai.scene.segments import ALGORITHM_TYPE, mask_from_segment, segment_tag
 from slicermedai.scene.show import show
-from slicermedai.scene.volumes import volume_to_node
+from slicermedai.scene.volumes import volume_to_node, voxels_of
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
 
 
@@ -337,7 +337,7 @@ def test_the_next_answer_to_marks_leaves_what_a_person_set_and_drew(head: SmallH
     assert segmentation.GetSegment(first).GetName() == "mine"
     assert 0 < surface_height(node, first) < 0.8 * before
     segmentation.SeparateSegmentLabelmap(first)
-    labelmap_array(segmentation.GetSegment(first).GetRepresentation("Binary labelmap"))[:3] = 0
+    voxels_of(segmentation.GetSegment(first).GetRepresentation("Binary labelmap"))[:3] = 0
     least = mask_from_segment(node, first).to_array()
     assert 0 < least.sum() < less.sum()
     edited = show(marked(head, brain), scene)

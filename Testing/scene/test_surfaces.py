@@ -11,7 +11,7 @@ import pytest
 import slicer
 import vtk
 
-from slicermedai.app.meshes import MESHES, each_mesh
+from slicermedai.app.meshes import MESHES, read_meshes
 from slicermedai.domain.codes import ANATOMY, Code, Label
 from slicermedai.domain.finding import Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
@@ -19,6 +19,7 @@ from slicermedai.domain.volume import LabelMap
 from slicermedai.plan.shapes import write_surfaces
 from slicermedai.scene import segments
 from slicermedai.scene.surfaces import Awaited, await_surfaces
+from slicermedai.scene.volumes import voxels_of
 from Testing.scene.samples import a_provenance
 
 SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
@@ -78,7 +79,7 @@ def segmentation(scene: Any, *findings: Finding) -> Any:
 
 def meshes(folder: Path, *findings: Finding) -> dict[str, Any]:
     write_surfaces(findings, folder / MESHES)
-    return dict(each_mesh(folder / MESHES))
+    return read_meshes(folder / MESHES)
 
 
 def surface(node: Any, name: str = "2.25.7") -> Any:
@@ -156,7 +157,7 @@ def test_a_surface_comes_too_late_for_a_segment_that_was_drawn_in(scene: Any, tm
     node = segmentation(scene, found)
     awaited = Awaited(node)
     image = node.GetSegmentation().GetSegment("2.25.7").GetRepresentation(LABELMAP)
-    segments.labelmap_array(image)[0, 0, 0] = 0
+    voxels_of(image)[0, 0, 0] = 0
     image.Modified()
     assert not awaited.put("2.25.7", meshes(tmp_path, found)["2.25.7"])
     assert surface(node) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,10 @@ from slicermedai.app.batch_ask import left
 from slicermedai.app.presenter import Presenter
 from slicermedai.app.state import Phase, Work
 from slicermedai.app.words import Translate, reason_text, stage_text, time_left, untranslated
-from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.errors import JobCancelled
 
 Chain = Generator[Work, None, None]
 """Yields what has to be driven, and goes on once that has ended; closed where nobody wants it any more."""
-_MOMENT = 0.03
-"""Seconds of the window's time that are taken at once."""
 _TOLD_AFTER = 2.0
 """Seconds after which the time that is left is told."""
 
@@ -31,40 +29,6 @@ class AsideState:
     stage: str = ""
     progress: float = 0.0
     seconds_left: float | None = None
-
-
-class Moments:
-    """Work that a timer drives: steps of an iterator, as many at once as the window can spare.
-
-    ``total`` is how many there are, for the progress. What a step raises ends the chain that waits for it.
-    """
-
-    seconds_left: float | None = None
-    stage = ""
-
-    def __init__(self, steps: Iterator[object], *, total: int) -> None:
-        self._steps, self._total, self._count = steps, max(total, 1), 0
-        self.progress, self.done = 0.0, False
-        self.error: MedAIError | None = None
-
-    def poll(self) -> None:
-        """Take some steps."""
-        until = time.monotonic() + _MOMENT
-        while not self.done and time.monotonic() < until:
-            self._step()
-        self.progress = min(self._count / self._total, 1.0)
-
-    def cancel(self) -> None:
-        """Take no more steps."""
-        self.done, self.error = True, JobCancelled("it was cancelled")
-
-    def _step(self) -> None:
-        try:
-            next(self._steps)
-        except StopIteration:
-            self.done = True
-        else:
-            self._count += 1
 
 
 class Aside(Presenter):

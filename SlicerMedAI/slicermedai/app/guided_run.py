@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slicermedai.app.installing import InstallStep
+from slicermedai.app.moments import Arrived
 from slicermedai.app.presenter import Ask
 from slicermedai.app.run_choice import RunChoice
 from slicermedai.app.run_inputs import Candidate
@@ -181,7 +182,11 @@ class GuidedRun(RunChoice):
             begun = {"phase": Phase.RUNNING, "stage": "start", "progress": 0.0, "seconds_left": None}
             self._set(queue=self._queue.rows, **begun)
 
-    def _end(self, working: Handle) -> None:
+    def _end(self, working: Handle | Arrived) -> None:
+        if not isinstance(working, Arrived):
+            self._working = Arrived(working)
+            self._poll_working(self._working)
+            return
         order, self._order = self._order, None
         assert order is not None
         try:
@@ -189,9 +194,9 @@ class GuidedRun(RunChoice):
         finally:
             self._go_on()
 
-    def _conclude(self, order: Order, working: Handle) -> None:
+    def _conclude(self, order: Order, working: Arrived) -> None:
         try:
-            order.succeed(working, working.result())
+            order.succeed(working.output, working.result())
         except JobCancelled:
             self._close(order, CANCELLED, self.translate("Stopped. Nothing was written."))
         except Exception as error:  # noqa: BLE001  # whatever it is: this run has failed, and no other one

@@ -7,11 +7,12 @@ and again after it was stopped or has died: every request says all that it needs
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
-from slicermedai.app.meshes import MESHES, Mesh, read_meshes
-from slicermedai.domain.codec import load_object, write_object
+from slicermedai.app.meshes import MESHES, Mesh, each_mesh
+from slicermedai.app.moments import Left
+from slicermedai.domain.codec import load_object, loading, write_object
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.plan import Plan
 from slicermedai.domain.result import AnalysisResult
@@ -112,6 +113,7 @@ class Errand:
         self.answer: Any = None
         self._child, self._place, self._number = child, place, number
         self._deadline: float | None = None
+        self._left = Left(self._steps)
 
     def poll(self) -> None:
         """Take in what was said; kill the child where it was asked to stop and does not."""
@@ -119,8 +121,10 @@ class Errand:
             return
         for event in self._child.events():
             self._take(event)
-        self.done = self.answer is not None or self.error is not None
-        if self.done:
+        if self.answer is not None:
+            self.done, self.error = self._left.poll()
+        self.done = self.done or self.error is not None
+        if self.done or self.answer is not None:
             return
         if self._deadline is not None and time.monotonic() >= self._deadline:
             self._child.kill()
@@ -131,17 +135,21 @@ class Errand:
 
     def cancel(self) -> None:
         """Ask the child to stop and return at once; what is asked next starts another."""
+        if self.answer is not None and not self.done:
+            self.done, self.error = True, self._left.cancel()
         if not self.done and self._deadline is None:
             self._deadline = time.monotonic() + GRACE
             self._child.stop()
 
     def opened(self) -> AnalysisResult:
         """The result that the child opened."""
-        return load_object(self._place.path / OPENED, AnalysisResult, kind=OPENED)
+        found: AnalysisResult = self._left.value[OPENED]
+        return found
 
     def image(self) -> Volume:
         """The image that the child read."""
-        return load_object(self._place.path / IMAGE, Volume, kind=IMAGE)
+        found: Volume = self._left.value[IMAGE]
+        return found
 
     def plan(self) -> Plan | None:
         """The plan that the child made or found; None where it has none."""
@@ -150,12 +158,26 @@ class Errand:
 
     def shapes(self) -> tuple[Finding, ...]:
         """What is planned, as regions with names and colours."""
-        found: tuple[Finding, ...] = load_object(self._place.path / SHAPES, tuple, kind=SHAPES)
+        found: tuple[Finding, ...] = self._left.value[SHAPES]
         return found
 
     def meshes(self) -> dict[str, Mesh]:
         """Surfaces of the shapes, by their tracking UID."""
-        return read_meshes(self._place.path / MESHES)
+        found: dict[str, Mesh] = self._left.value[MESHES]
+        return found
+
+    def _steps(self) -> Generator[None, None, dict[str, Any]]:
+        """Read what the child has left, by its kind."""
+        found: dict[str, Any] = {}
+        kinds: dict[str, type] = {OPENED: AnalysisResult, IMAGE: Volume, SHAPES: tuple}
+        for kind in [one for one in kinds if (self._place.path / one).is_dir()]:
+            found[kind] = yield from loading(self._place.path / kind, kinds[kind], kind=kind)
+        if (self._place.path / MESHES).is_file():
+            found[MESHES] = {}
+            for one in each_mesh(self._place.path / MESHES):
+                found[MESHES] |= () if one is None else (one,)
+                yield
+        return found
 
     def drop(self) -> None:
         """Nobody waits for the answer any more; the child ends the request when it sees the next one."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from slicermedai.app import plan_words as words
 from slicermedai.app.image_files import files_to_read, image_files
+from slicermedai.app.moments import Taken
 from slicermedai.app.plan_ask import Child, Errand
 from slicermedai.app.plan_choice import Planning
 from slicermedai.app.plan_roles import roles_in
@@ -22,7 +23,8 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError
 from slicermedai.plan.history import History
 
-OPEN, IMAGE, COMPARE, START, WORK, SHAPES = "open", "image", "compare", "start", "work", "shapes"
+OPEN, IMAGE, COMPARE, PREPARE = "open", "image", "compare", "prepare"
+START, WORK, SHAPES = "start", "work", "shapes"
 SERIES, JOIN = "phase_series", "phase"
 SAVE, SURFACES, PAGE = "save", "surfaces", "page"
 """What a child can be asked for: the state's ``activity``."""
@@ -39,6 +41,8 @@ class Answered(Planning):
         self._shows_old = False
         """True where the shapes in the scene are of an earlier plan."""
         self._pictures: ScratchFolder | None = None
+        self._arriving: tuple[Volume | None, str] = None, ""
+        """The image of what is being prepared, and why there is none."""
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -73,7 +77,7 @@ class Answered(Planning):
         """The voxels of an image that the scene holds are compared before it is shown, a moment at a time."""
         comparing = self._scene.comparing(result)
         if comparing is None:
-            self._show(None)
+            self._prepare(None)
         else:
             self._try(lambda: comparing, COMPARE)
 
@@ -103,9 +107,10 @@ class Answered(Planning):
         activity, plan = self.state.activity, self.state.plan
         if activity == PAGE:
             self._remove_pictures()
-        if activity == IMAGE and not stopped:
+        arriving, self._arriving = self._arriving[0], (None, "")
+        if not stopped and (activity == IMAGE or arriving is not None):  # it is shown without its image
             self._set(phase=Phase.IDLE, stage="")
-            self._show(None, why=str(error))
+            self._prepare(None, why=str(error))
             return
         told = self.translate("Stopped. Nothing was written.") if stopped else str(error)
         self._set(phase=Phase.CANCELLED if stopped else Phase.FAILED, message=told, stage="", seconds_left=None)
@@ -145,16 +150,27 @@ class Answered(Planning):
         self._find_image(result)
 
     def _take_compared(self, working: Errand) -> None:
-        self._show(None)
+        self._prepare(None)
 
     def _take_image(self, working: Errand) -> None:
-        self._show(working.image())
+        self._prepare(working.image(), known=str(working.answer))
 
-    def _show(self, image: Volume | None, why: str = "") -> None:
+    def _prepare(self, image: Volume | None, why: str = "", *, known: str = "") -> None:
+        """Make what is large of the result and its image, a moment at a time, before anything of it is shown."""
+        result = self.state.result
+        if result is None:
+            return
+        self._arriving = image, why
+        self._try(lambda: Taken(self._scene.preparing(result, image, known=known)), PREPARE)
+        self.poll()
+
+    def _take_prepared(self, working: Taken) -> None:
+        image, why = self._arriving
         result, effective, plan = self.state.result, self.state.effective, self.state.plan
         if result is None or effective is None:
             return
-        remark = self._scene.open(result, image)
+        remark = self._scene.open(result, image, prepared=working.value)
+        self._arriving = None, ""
         self._scene.apply(effective)
         has_image = self._scene.image_node is not None
         missing = "" if has_image else self.translate("Shown without its image: load that, then show the result again.")
@@ -233,10 +249,11 @@ class Answered(Planning):
         more |= {"phase": str(folder), "phase_files": [str(one) for one in files]}
         self._try(lambda: self.child.ask(JOIN, plan=self.state.plan, **more), JOIN)
 
-    _TAKE: ClassVar[dict[str, Callable[[Answered, Errand], None]]] = {
+    _TAKE: ClassVar[dict[str, Callable[[Answered, Any], None]]] = {
         OPEN: _take_opened,
         IMAGE: _take_image,
         COMPARE: _take_compared,
+        PREPARE: _take_prepared,
         START: _take_started,
         SERIES: _take_series,
         JOIN: _take_started,

@@ -17,6 +17,7 @@ from slicermedai.console import planning
 from slicermedai.console.verbs import image_of
 from slicermedai.domain.codec import load_object, write_object
 from slicermedai.domain.decisions import decided
+from slicermedai.domain.digests import hash_of_image
 from slicermedai.domain.edits import packed
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.observer import Progress
@@ -73,11 +74,11 @@ class Bench:
         except MedAIError as error:
             return None, str(error)
 
-    def answer_image(self, asked: dict[str, Any], progress: Progress) -> bool:
-        """The image that was analysed: the de-identified copies of the run where it has them, else the files."""
+    def answer_image(self, asked: dict[str, Any], progress: Progress) -> str:
+        """The image that was analysed: the de-identified copies of the run where it has them, else files; its hash."""
         image = image_of([Path(file) for file in asked["files"]], Path(asked["folder"]).parent)
         _write(image, Path(asked["place"]) / IMAGE, IMAGE)
-        return True
+        return hash_of_image(image)
 
     # --- working out -------------------------------------------------------------------------------------------------
 

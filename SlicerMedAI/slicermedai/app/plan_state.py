@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -155,7 +155,10 @@ class Stage(Protocol):
     def comparing(self, result: AnalysisResult) -> Any | None:
         """Work to be done before it is shown, None for none."""
 
-    def open(self, result: AnalysisResult, image: Volume | None = None) -> str:
+    def preparing(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> Iterator[None]:
+        """Returns what is large of both; nothing of it is shown."""
+
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Any = None) -> str:
         """Show it; returns a remark."""
 
     def apply(self, result: AnalysisResult) -> None:

@@ -6,7 +6,7 @@ the window's process reads that in a moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,18 +56,24 @@ def _open(folder: Path, place: Path, progress: Progress) -> dict[str, Any]:
     result = AnalysisResult.load(source)
     write_object(result, place, kind=OPENED, compress=False)
     progress("read", 0.5)
-    return {"folder": str(source), "places": {one.tracking_uid: _place(one) for one in result.findings}}
+    return {"folder": str(source), "places": dict(_places(result.findings))}
 
 
-def _place(finding: Finding) -> list[float] | None:
-    """Where to look, LPS mm; None for a finding of the whole image, or of nothing."""
+def _places(findings: Sequence[Finding]) -> Iterator[tuple[str, list[float] | None]]:
+    """Where to look, LPS mm; None for a finding of the whole image, or of nothing. Shared label maps are read once."""
     from slicermedai.domain.center import finding_center
+    from slicermedai.domain.finding import Mask
     from slicermedai.errors import InputError
+    from slicermedai.measure.structure import boxes_of
 
-    try:
-        return [float(value) for value in finding_center(finding)]
-    except InputError:
-        return None
+    maps = {id(one.region.label_map): one.region.label_map for one in findings if isinstance(one.region, Mask)}
+    boxes = {key: boxes_of(label_map) for key, label_map in maps.items()}
+    for one in findings:
+        within = boxes[id(one.region.label_map)].get(one.region.value) if isinstance(one.region, Mask) else None
+        try:
+            yield one.tracking_uid, [float(value) for value in finding_center(one, within=within)]
+        except InputError:
+            yield one.tracking_uid, None
 
 
 def _image(asked: dict[str, Any], place: Path, progress: Progress) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from slicermedai.app.meshes import MESHES, Mesh, each_mesh
-from slicermedai.domain.codec import load_object, write_object
+from slicermedai.app.moments import Left
+from slicermedai.domain.codec import loading, write_object
 from slicermedai.domain.result import AnalysisResult, Review
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.domain.volume import Volume
@@ -23,7 +24,8 @@ class Errand(Inquiry):
     """An inquiry with a folder of its own for what is too large for a line; :meth:`clean` removes it."""
 
     def __init__(self, what: str, folder: Path, *, reviews: Sequence[Review] | None = None, **more: Any) -> None:
-        self._place = ScratchFolder.create("review")
+        self._place, self._what = ScratchFolder.create("review"), what
+        self._left = Left(self._steps)
         try:
             if reviews is not None:
                 write_object(tuple(reviews), self._place.path, kind=REVIEWS, compress=False)
@@ -33,16 +35,41 @@ class Errand(Inquiry):
             self.clean()
             raise
 
+    def poll(self) -> None:
+        """As of :class:`Inquiry`; then what the child left is read, a moment at a time."""
+        if not self._left.begun:
+            super().poll()
+            if not self.done or self.error is not None:
+                return
+        if self.error is None:
+            self.done, self.error = self._left.poll()
+
+    def cancel(self) -> None:
+        """Ask for an end and return at once."""
+        if not self._left.begun:
+            super().cancel()
+        elif not self.done:
+            self.done, self.error = True, self._left.cancel()
+
     def opened(self) -> AnalysisResult:
         """The result that the child opened."""
-        return load_object(self._place.path, AnalysisResult, kind=OPENED)
+        found: AnalysisResult = self._left.value
+        return found
 
     def image(self) -> Volume:
         """The image that the child read."""
-        return load_object(self._place.path, Volume, kind=IMAGE)
+        found: Volume = self._left.value
+        return found
 
-    def meshes(self) -> Iterator[tuple[str, Mesh]]:
-        """The surfaces that the child made, one after the other, by the tracking UID of their findings."""
+    def _steps(self) -> Generator[None, None, Any]:
+        if self._what == "open":
+            return (yield from loading(self._place.path, AnalysisResult, kind=OPENED))
+        if self._what == "image":
+            return (yield from loading(self._place.path, Volume, kind=IMAGE))
+        return None
+
+    def meshes(self) -> Iterator[tuple[str, Mesh] | None]:
+        """The surfaces that the child made, as :func:`~slicermedai.app.meshes.each_mesh` gives them."""
         return each_mesh(self._place.path / MESHES)
 
     def clean(self) -> None:

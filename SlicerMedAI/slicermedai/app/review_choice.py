@@ -25,6 +25,8 @@ class Reviewing(ResultChoice):
         self.state = ReviewState(message=translate("Choose a result."))
         self._scene, self._around = stage, around
         self._places: dict[str, list[float] | None] = {}
+        self._rows: tuple[Row, ...] = ()
+        self._rows_of: tuple[object, object] = None, None
 
     @property
     def editable(self) -> bool:
@@ -35,8 +37,11 @@ class Reviewing(ResultChoice):
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The worklist."""
-        return rows_of(self.state)
+        """The worklist: the same object as long as result and decisions are the same, so that nobody shows it anew."""
+        now = self.state.result, self.state.pending
+        if any(one is not other for one, other in zip(now, self._rows_of, strict=True)):
+            self._rows, self._rows_of = rows_of(self.state), now
+        return self._rows
 
     @property
     def row(self) -> Row | None:

@@ -30,6 +30,7 @@ class Panel(ResultPanel):
         super().__init__(ui)
         self.review, self._icons = review, icons
         self._lights: list[str] = []
+        self._listed: object = None
         self._nodule: tuple[object, ...] = ()
         tr = review.translate
         self._begin(review, [("findingsTable", words.columns(tr))])
@@ -93,11 +94,13 @@ class Panel(ResultPanel):
 
     def _show_worklist(self, state: ReviewState) -> None:
         table, rows, tr = self.ui.findingsTable, self.review.rows, self.review.translate
-        is_new = self._fill("findingsTable", words.table(rows, tr))
-        lights = [words.light_of(row) for row in rows]
-        if is_new or lights != self._lights:
-            set_icons(table, _LIGHT, [self._icons / f"Light-{light}.png" for light in lights])
-            self._lights = lights
+        if rows is not self._listed:
+            self._listed = rows
+            is_new = self._fill("findingsTable", words.table(rows, tr))
+            lights = [words.light_of(row) for row in rows]
+            if is_new or lights != self._lights:
+                set_icons(table, _LIGHT, [self._icons / f"Light-{light}.png" for light in lights])
+                self._lights = lights
         blocked = table.blockSignals(True)
         uids = [row.uid for row in rows]
         if state.chosen in uids and table.currentRow() != uids.index(state.chosen):

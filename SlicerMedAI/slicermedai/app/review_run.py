@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from slicermedai.app import review_words as words
 from slicermedai.app.aside import Aside
 from slicermedai.app.image_files import image_files
+from slicermedai.app.moments import Taken
 from slicermedai.app.result_choice import LOOK
 from slicermedai.app.review_ask import Errand, start_keeping, start_opening, start_reading
 from slicermedai.app.review_nodule import NoduleReviewing
@@ -22,7 +24,7 @@ from slicermedai.domain.study import Identity
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError
 
-IMAGE, COMPARE, KEEP = "image", "compare", "keep"
+IMAGE, COMPARE, PREPARE, KEEP = "image", "compare", "prepare", "keep"
 """What can be going on beside looking."""
 
 
@@ -38,6 +40,8 @@ class ReviewRun(NoduleReviewing):
         self.aside = Aside(translate=translate)
         """Surfaces for 3D views, which are made beside everything else; to be polled as this is."""
         self._awaited: Sequence[str] = ()
+        self._arriving: tuple[Volume | None, str] = None, ""
+        """The image of what is being prepared, and why there is none."""
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -47,8 +51,13 @@ class ReviewRun(NoduleReviewing):
             self._try(lambda: start_opening(self._newer or self._source), LOOK)
 
     def scene_closed(self) -> None:
-        """The scene was emptied; what was decided stays, and :meth:`look` shows it again."""
+        """The scene was emptied; what was decided stays, and :meth:`look` shows it again.
+
+        What was about to come into it does not come into the empty one.
+        """
         self.aside.forget()
+        if self.state.activity in (COMPARE, PREPARE):
+            self.cancel()
         self._scene.forget()
         told = self.translate("The scene was closed; your decisions are still here. Show the result again to go on.")
         more = {"message": told} if self.state.result is not None and not self.busy else {}
@@ -117,7 +126,7 @@ class ReviewRun(NoduleReviewing):
         gone = {"folder": None, "result": None, "saved": None, "remark": "", "chosen": "", "editing": ""}
         self._set(**gone, undone=(), in_scene=False, has_image=False, has_regions=False, laid=Laid())
 
-    def _end(self, working: Errand) -> None:
+    def _end(self, working: Any) -> None:
         try:
             if working.error is not None:
                 self._fail(working.error)
@@ -129,22 +138,25 @@ class ReviewRun(NoduleReviewing):
         finally:
             working.clean()
 
-    def _take(self, working: Errand) -> None:
+    def _take(self, working: Any) -> None:
         if self.state.activity == KEEP:
             self._take_kept(Path(working.answer))
         elif self.state.activity == IMAGE:
-            self._show(working.image(), known=str(working.answer))
+            self._prepare(working.image(), known=str(working.answer))
         elif self.state.activity == COMPARE:
-            self._show(None)
+            self._prepare(None)
+        elif self.state.activity == PREPARE:
+            self._show(working.value, *self._arriving)
         else:
             self._take_opened(working)
 
     def _fail(self, error: MedAIError) -> None:
         self._note_newer(error)
         stopped = isinstance(error, JobCancelled)
-        if self.state.activity == IMAGE and not stopped:
+        arriving, self._arriving = self._arriving[0], (None, "")
+        if not stopped and (self.state.activity == IMAGE or arriving is not None):  # it is shown without its image
             self._set(phase=Phase.IDLE, stage="")
-            self._show(None, why=str(error))
+            self._prepare(None, why=str(error))
             return
         told = self.translate("Stopped. Nothing was written.") if stopped else str(error)
         self._set(phase=Phase.CANCELLED if stopped else Phase.FAILED, message=told, stage="", seconds_left=None)
@@ -166,15 +178,25 @@ class ReviewRun(NoduleReviewing):
         """The voxels of an image that the scene holds are compared before it is shown, a moment at a time."""
         comparing = self._scene.comparing(result)
         if comparing is None:
-            self._show(None)
+            self._prepare(None)
         else:
             self._try(lambda: comparing, COMPARE)
 
-    def _show(self, image: Volume | None, why: str = "", *, known: str = "") -> None:
+    def _prepare(self, image: Volume | None, why: str = "", *, known: str = "") -> None:
+        """Make what is large of the result and its image, a moment at a time, before anything of it is shown."""
+        result = self.state.result
+        if result is None:
+            return
+        self._arriving = image, why
+        self._try(lambda: Taken(self._scene.preparing(result, image, known=known)), PREPARE)
+        self.poll()
+
+    def _show(self, prepared: Any, image: Volume | None, why: str) -> None:
         result, effective = self.state.result, self.state.effective
         if result is None or effective is None:
             return
-        remark = self._scene.open(result, image, known=known)
+        remark = self._scene.open(result, image, prepared=prepared)
+        self._arriving = None, ""
         self._scene.apply(effective)
         has_image = self._scene.image_node is not None
         missing = "" if has_image else self.translate("Shown without its image: load that, then show the result again.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -134,7 +134,10 @@ class Stage(Protocol):
     def comparing(self, result: AnalysisResult) -> Any | None:
         """Work that compares the scene's image with the one that was analysed, None where there is none to do."""
 
-    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
+    def preparing(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> Iterator[None]:
+        """Returns what is large of both; nothing of it is shown."""
+
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Any = None) -> str:
         """Show it, without surfaces; returns a remark."""
 
     def awaited(self) -> Awaited | None:

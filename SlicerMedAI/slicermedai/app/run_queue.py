@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.state import Handle, QueueRow
+from slicermedai.app.state import QueueRow
 from slicermedai.domain.result import AnalysisResult
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
@@ -58,9 +58,9 @@ class Order:
         if state != DONE:
             self.source, self.options = None, {}
 
-    def succeed(self, working: Handle, result: AnalysisResult) -> None:
-        """It is over, with ``result``."""
-        self.result, self.folder = result, working.output
+    def succeed(self, folder: Path, result: AnalysisResult) -> None:
+        """It is over, with ``result``, and the output ``folder``."""
+        self.result, self.folder = result, folder
         self.end(DONE)
 
 

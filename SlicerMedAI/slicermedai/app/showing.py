@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from slicermedai.app.aside import Aside, Chain
+from slicermedai.app.moments import Taken
 from slicermedai.app.review_ask import Errand, start_reading, start_surfacing
 from slicermedai.app.run_queue import Order
 from slicermedai.app.signal import Signal
@@ -27,10 +28,13 @@ class Place(Protocol):
     def comparing(self, result: AnalysisResult, node: Any) -> Any | None:
         """Work that compares the image of a node with the one that was analysed; None where there is none to do."""
 
-    def voxels_alone(self, node: Any) -> tuple[Any, str]:
-        """The image of a node without what names anybody, and its hash where that was taken."""
+    def copying(self, node: Any) -> Iterator[None]:
+        """Returns the image of a node without what names anybody, and its hash where that was taken."""
 
-    def show(self, result: AnalysisResult, image: Any, *, known: str = "", turn: bool = True) -> Any:
+    def preparing(self, result: AnalysisResult, image: Any, *, known: str = "") -> Iterator[None]:
+        """Returns what is large of both; nothing of it is shown."""
+
+    def show(self, result: AnalysisResult, image: Any, *, prepared: Any, turn: bool = True) -> Any:
         """Show it on an image, or without one, and without surfaces."""
 
     def awaited(self, shown: Any) -> Awaited:
@@ -65,7 +69,11 @@ class Showing(Aside):
         assert order.result is not None and order.folder is not None
         try:
             image, known, why = yield from self._image(order, order.result, order.folder)
-            shown = self._place.show(order.result, image, known=known, turn=turn)
+            making = Taken(self._place.preparing(order.result, image, known=known))
+            yield making
+            if making.error is not None:
+                raise making.error
+            shown = self._place.show(order.result, image, prepared=making.value, turn=turn)
         except Exception as error:  # noqa: BLE001  # whatever Slicer says of it: this one is not shown, and others are
             self.told.emit(order, self._not_shown(reason_text(error)))
             return
@@ -79,8 +87,13 @@ class Showing(Aside):
             comparing = self._place.comparing(result, order.source)
             if comparing is not None:
                 yield comparing
-            alone = result.study.identity is Identity.DEIDENTIFY
-            return (*self._place.voxels_alone(order.source), "") if alone else (order.source, "", "")
+            if result.study.identity is not Identity.DEIDENTIFY:
+                return order.source, "", ""
+            copying = Taken(self._place.copying(order.source))
+            yield copying
+            if copying.error is not None:
+                raise copying.error
+            return *copying.value, ""
         chosen = {name: order.options[name] for name in ("series", "tilt") if name in order.options}
         try:
             reading = self._read(folder / RESULT, order.source, **chosen)

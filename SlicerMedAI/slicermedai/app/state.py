@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -139,3 +140,6 @@ class Handle(Work, Protocol):
 
     def result(self) -> AnalysisResult:
         """The result, or the error raised."""
+
+    def loading(self) -> Generator[None, None, AnalysisResult]:
+        """The same in pieces."""

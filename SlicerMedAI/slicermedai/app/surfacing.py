@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from slicermedai.app.aside import Chain, Moments
+from slicermedai.app.aside import Chain
+from slicermedai.app.meshes import Mesh
+from slicermedai.app.moments import Moments
 from slicermedai.app.review_ask import Errand, start_surfacing
 from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.result import AnalysisResult, Review
@@ -50,6 +52,13 @@ def surfaces(
         yield making
         if making.error is not None:
             raise making.error
-        yield Moments((awaited.put(uid, mesh) for uid, mesh in making.meshes()), total=len(wanted))
+        yield Moments(_put(awaited, making.meshes()), total=len(wanted))
     finally:
         making.clean()
+
+
+def _put(awaited: Awaited, meshes: Iterator[tuple[str, Mesh] | None]) -> Iterator[None]:
+    for one in meshes:
+        if one is not None:
+            awaited.put(*one)
+        yield

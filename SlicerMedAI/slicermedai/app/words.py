@@ -104,17 +104,20 @@ def _amount(one: Measurement, tr: Translate) -> str:
 
 def confidence_text(state: ConfidenceState, tr: Translate = untranslated) -> str:
     """The state of a confidence in words."""
-    return {
-        ConfidenceState.CALIBRATED: tr("calibrated"),
-        ConfidenceState.NOT_CALIBRATED: tr("not calibrated"),
-        ConfidenceState.NOT_ASSESSED: tr("not assessed"),
-        ConfidenceState.NOT_ASSESSED_EDITED: tr("not assessed (edited)"),
-    }[state]
+    match state:
+        case ConfidenceState.CALIBRATED:
+            return tr("calibrated")
+        case ConfidenceState.NOT_CALIBRATED:
+            return tr("not calibrated")
+        case ConfidenceState.NOT_ASSESSED:
+            return tr("not assessed")
+        case ConfidenceState.NOT_ASSESSED_EDITED:
+            return tr("not assessed (edited)")
 
 
 def kept_state_text(state: str, tr: Translate = untranslated) -> str:
     """The state of a confidence as it is saved, in words; any other text comes as it is."""
-    return {one.value: confidence_text(one, tr) for one in ConfidenceState}.get(state, state)
+    return next((confidence_text(one, tr) for one in ConfidenceState if one.value == state), state)
 
 
 def found_text(found: Found, tr: Translate = untranslated) -> str:

@@ -11,13 +11,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from slicermedai.audit.ends import record_end
 from slicermedai.console.polled import Polled
 from slicermedai.console.tell import tell
-from slicermedai.domain.result import AnalysisResult
+from slicermedai.domain.codec import loading
+from slicermedai.domain.result import RESULT, AnalysisResult, result_folder
 from slicermedai.errors import JobError, MedAIError
 from slicermedai.jobs import crash
 from slicermedai.jobs.protocol import Event, Progress
@@ -110,6 +111,18 @@ class JobHandle(Polled):
         if self._result is None:
             self._result = AnalysisResult.load(self.folder)
         return self._result
+
+    def loading(self) -> Generator[None, None, AnalysisResult]:
+        """As :meth:`result`, in pieces: a window that takes one in each turn of its loop never waits for a large one.
+
+        Raises
+        ------
+        JobError, JobCancelled, WorkerCrashed, MedAIError
+            As :meth:`result` does.
+        """
+        if self.done and self.error is None and self._result is None:
+            self._result = yield from loading(result_folder(self.folder), AnalysisResult, kind=RESULT)
+        return self.result()
 
     @property
     def error(self) -> MedAIError | None:

@@ -12,9 +12,11 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Callable, Generator
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -36,7 +38,8 @@ from slicermedai.domain import (
     uncertainty,
     volume,
 )
-from slicermedai.domain.seal import check_seal, seal
+from slicermedai.domain.pieces import PIECE, finished
+from slicermedai.domain.seal import checking, seal
 from slicermedai.domain.storage import atomic_folder
 from slicermedai.errors import InputError, MedAIError, UnreadableFileError
 
@@ -104,13 +107,18 @@ def load_object(folder: Path, expected: type[_T], *, kind: str) -> _T:
     UnreadableFileError
         Missing, damaged or changed files, another kind of object, or a newer schema.
     """
+    return finished(loading(folder, expected, kind=kind))
+
+
+def loading(folder: Path, expected: type[_T], *, kind: str) -> Generator[None, None, _T]:
+    """As :func:`load_object`, in pieces: it returns the object, and raises the same."""
     path = Path(folder) / _JSON_NAME.format(kind=kind)
-    check_seal(Path(folder))
+    yield from checking(Path(folder))
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         _check_header(body, path, kind)
-        with zipfile.ZipFile(Path(folder) / _ARRAYS_NAME) as archive:
-            value = _Decoder(archive).decode(body["value"])
+        arrays = yield from _arrays(Path(folder) / _ARRAYS_NAME)
+        value = _Decoder(arrays.__getitem__).decode(body["value"])
     except UnreadableFileError:
         raise
     except (*_DAMAGE, MedAIError) as error:
@@ -139,7 +147,7 @@ def load_fields(folder: Path, names: tuple[str, ...], *, kind: str) -> tuple[Any
         body = json.loads(path.read_text(encoding="utf-8"))
         _check_header(body, path, kind)
         with zipfile.ZipFile(Path(folder) / _ARRAYS_NAME) as archive:
-            decoder = _Decoder(archive)
+            decoder = _Decoder(partial(_read_array, archive))
             return tuple(decoder.decode(body["value"][name]) for name in names)
     except UnreadableFileError:
         raise
@@ -171,8 +179,50 @@ def _write_stored(archive: zipfile.ZipFile, name: str, array: np.ndarray[Any, An
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> Any:
+    return finished(reading_array(archive, name))
+
+
+def _arrays(path: Path) -> Generator[None, None, dict[str, Any]]:
+    """All arrays of a file by name."""
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            plain = name.removesuffix(".npy")
+            found[plain] = yield from reading_array(archive, plain)
+    return found
+
+
+def reading_array(archive: zipfile.ZipFile, name: str) -> Generator[None, None, Any]:
+    """The array ``name`` of a file of arrays, in pieces.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error
+        It is not there, or damaged.
+    """
     with archive.open(f"{name}.npy") as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, is_fortran, dtype = read_header(stream)
+        if dtype.hasobject:
+            raise ValueError("objects are not read")
+        array = np.empty(shape, dtype, order="F" if is_fortran else "C")
+        yield from _filling(array.T if is_fortran else array, stream)
+    return array
+
+
+def _filling(array: np.ndarray[Any, Any], stream: IO[bytes]) -> Generator[None, None, None]:
+    """Read the voxels of a contiguous array, and see that no more of them stand there."""
+    flat, at = array.reshape(-1).view(np.uint8), 0
+    while at < flat.size:
+        piece = stream.read(min(PIECE, flat.size - at))
+        if not piece:
+            raise EOFError("fewer voxels than the array has")
+        flat[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+        at += len(piece)
+        yield
+    if stream.read(1):
+        raise ValueError("more voxels than the array has")
 
 
 class _Encoder:
@@ -220,8 +270,8 @@ def _scalar(value: Any) -> Any:
 class _Decoder:
     """The way back; unknown types and fields are errors, never guesses."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, array: Callable[[str], Any]) -> None:
+        self._array = array
         self._objects: dict[int, Any] = {}
 
     def decode(self, value: Any) -> Any:
@@ -232,7 +282,7 @@ class _Decoder:
         if "$enum" in value:
             return _TYPES[value["$enum"]](value["value"])
         if "$array" in value:
-            return _read_array(self._archive, value["$array"])
+            return self._array(value["$array"])
         if "$float" in value:
             return float(value["$float"])
         if "$ref" in value:

@@ -102,11 +102,15 @@ class PackedMask:
         out = np.zeros(self.geometry.shape[1:], dtype=bool)
         (first, top, left), (last, bottom, right) = self.start, self.stop
         if first <= index < last:
-            size = (bottom - top) * (right - left)
-            begin = (index - first) * size
-            bits = np.unpackbits(self.bits[begin // 8 : -(-(begin + size) // 8)])[begin % 8 :][:size]
-            out[top:bottom, left:right] = bits.reshape(bottom - top, right - left)
+            out[top:bottom, left:right] = self.slab(index - first, index - first + 1)[0]
         return out
+
+    def slab(self, first: int, last: int) -> NDArray[np.bool_]:
+        """(slices, rows, columns) bool: the slices ``first`` to ``last``, excluded, of the box, without the others."""
+        rows, columns = (int(b - a) for a, b in zip(self.start[1:], self.stop[1:], strict=True))
+        begin, size = first * rows * columns, (last - first) * rows * columns
+        bits = np.unpackbits(self.bits[begin // 8 : -(-(begin + size) // 8)])[begin % 8 :][:size]
+        return bits.reshape(last - first, rows, columns).view(bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

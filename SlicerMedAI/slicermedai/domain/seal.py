@@ -5,8 +5,11 @@ They tell an edited or a damaged file. They are no signature: whoever changes th
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Generator
 from pathlib import Path
 
+from slicermedai.domain.pieces import PIECE, finished
 from slicermedai.domain.storage import sha256_file
 from slicermedai.errors import UnreadableFileError
 
@@ -31,15 +34,29 @@ def check_seal(folder: Path) -> None:
     UnreadableFileError
         A file is not the one that was saved, or the checksums cannot be read.
     """
+    finished(checking(folder))
+
+
+def checking(folder: Path) -> Generator[None, None, None]:
+    """As :func:`check_seal`, in pieces."""
     path = Path(folder) / CHECKSUMS
     for name, known in _listed(path).items():
         file = path.parent / name
-        if file.is_file() and sha256_file(file) != known:
+        if file.is_file() and (yield from _hashing(file)) != known:
             raise UnreadableFileError(
                 "is not the file that was saved: it was changed afterwards, or damaged",
                 file=file,
                 advice="Take the original again. To change a result, load it, make a new one and save that.",
             )
+
+
+def _hashing(path: Path) -> Generator[None, None, str]:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            digest.update(piece)
+            yield
+    return digest.hexdigest()
 
 
 def _listed(path: Path) -> dict[str, str]:

@@ -91,7 +91,7 @@ class Volume:
             raise GeometryError("the picture as it is shown has another size", attribute="flat.display")
         if self.array.dtype.kind not in "iuf":
             raise UnsupportedImageError(f"voxels of type {self.array.dtype} are no scalars", attribute="array")
-        if self.array.dtype.kind == "f" and not np.isfinite(self.array).all():
+        if self.array.dtype.kind == "f" and not all(np.isfinite(plane).all() for plane in self.array):
             raise UnsupportedImageError(
                 "the image holds NaN or infinite voxels",
                 file=self.name or None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import slicer
@@ -12,9 +14,10 @@ from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError
 from slicermedai.scene import identity
 from slicermedai.scene.comparing import Comparing, Hashes
-from slicermedai.scene.show import Shown, check_node, lay_out, names_series, show, show_volume
+from slicermedai.scene.preparing import LATER, Prepared, preparing
+from slicermedai.scene.show import Shown, check_node, lay_out, names_series, show_volume
 from slicermedai.scene.surfaces import Awaited, await_surfaces
-from slicermedai.scene.volumes import volume_from_node
+from slicermedai.scene.volumes import image_data, volume_as_shown, voxels_of
 
 
 class Arrivals:
@@ -33,33 +36,46 @@ class Arrivals:
             return None
         return self._hashes.comparing(node)
 
-    def voxels_alone(self, node: Any) -> tuple[Volume, str]:
+    def copying(self, node: Any) -> Generator[None, None, tuple[Volume, str]]:
         """The voxels of a node as a volume that names nobody, for a pseudonymous result, and their hash where it was
-        taken.
+        taken; in pieces.
 
         Raises
         ------
         UnsupportedImageError, GeometryError
             As :func:`slicermedai.scene.volumes.volume_from_node` does.
         """
-        return volume_from_node(node).voxels_alone(), self._hashes.of(node)
+        seen = volume_as_shown(node)
+        copy = voxels_of((yield from image_data(seen.array)))
+        return replace(seen, array=copy).voxels_alone(), self._hashes.of(node)
 
-    def show(self, result: AnalysisResult, image: Volume | Any | None, *, known: str = "", turn: bool = True) -> Shown:
+    def preparing(
+        self, result: AnalysisResult, image: Volume | Any | None, *, known: str = ""
+    ) -> Generator[None, None, Prepared]:
+        """What is large of ``result`` and of ``image``, where that is a volume, for :meth:`show`; in pieces.
+
+        ``known`` is the hash of a volume, where it was taken. Nothing of it is in the scene.
+        """
+        return preparing(decided(result), image if isinstance(image, Volume) else None, known=known)
+
+    def show(
+        self, result: AnalysisResult, image: Volume | Any | None, *, prepared: Prepared = LATER, turn: bool = True
+    ) -> Shown:
         """Show ``result`` on ``image``, a volume, the node of one, or None for none; without surfaces.
 
-        ``known`` is the hash of a volume, where it was taken; ``turn`` brings the slice views to the image.
+        ``turn`` brings the slice views to the image.
 
         Raises
         ------
         GeometryError, InputError, IdentityError, UnsupportedImageError
             As :func:`slicermedai.scene.show.show` does.
         """
-        if image is None:
-            shown = show(result, self.scene, surfaces=False)
-        elif isinstance(image, Volume):
-            shown = show_volume(result, self.scene, image, known=known, surfaces=False)
+        if isinstance(image, Volume):
+            shown = show_volume(result, self.scene, image, prepared=prepared)
+        elif image is not None:
+            shown = self._on_node(result, image, prepared)
         else:
-            shown = self._on_node(result, image)
+            shown = lay_out(decided(result), self.scene, self.image_node(result), prepared=prepared)
         if turn and shown.volume_node is not None:
             slicer.util.setSliceViewerLayers(background=shown.volume_node, fit=True)
         return shown
@@ -73,7 +89,7 @@ class Arrivals:
         """The segments that have no surface yet, but for small ones."""
         return await_surfaces(shown.segmentation_node)
 
-    def _on_node(self, result: AnalysisResult, node: Any) -> Shown:
+    def _on_node(self, result: AnalysisResult, node: Any, prepared: Prepared) -> Shown:
         if not self.scene.IsNodePresent(node):
             raise GeometryError(
                 "the volume that was analysed is not in the scene any more",
@@ -82,4 +98,4 @@ class Arrivals:
             )
         now = decided(result)
         remark = check_node(now, node, known=self._hashes.of(node))
-        return lay_out(now, self.scene, node, surfaces=False, remark=remark)
+        return lay_out(now, self.scene, node, prepared=prepared, remark=remark)

@@ -11,8 +11,7 @@ import vtk
 
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
-from slicermedai.scene.segments import labelmap_array
-from slicermedai.scene.volumes import LPS_TO_RAS, from_matrix
+from slicermedai.scene.volumes import LPS_TO_RAS, from_matrix, voxels_of
 
 _LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _ALIKE = 1e-3
@@ -27,7 +26,7 @@ def drawn_part(node: Any, uid: str, geometry: Geometry) -> PackedMask | None:
     start = _start(image, geometry)
     if start is None:
         return None
-    array = labelmap_array(image) == segment.GetLabelValue()
+    array = voxels_of(image) == segment.GetLabelValue()
     grid = geometry.cropped(_whole(start), _whole(start + np.array(array.shape)))
     part = PackedMask.from_array(array, grid)
     low, high = start + np.array(part.start), start + np.array(part.stop)

@@ -22,6 +22,7 @@ from slicermedai.scene.hierarchy import file_beside
 from slicermedai.scene.plan_capture import capture_views
 from slicermedai.scene.plan_cuts import EVENTS, add_cut, is_shown, place_cut, read_cut
 from slicermedai.scene.plan_drawn import drawn_part
+from slicermedai.scene.preparing import LATER, Prepared
 from slicermedai.scene.reviewing import ReviewScene
 from slicermedai.scene.surfaces import Mesh
 
@@ -48,9 +49,9 @@ class PlanScene(ReviewScene):
         """Call ``told`` whenever somebody may have moved a cut or drawn in a segment."""
         self._told = told
 
-    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Prepared = LATER) -> str:
         """As of :class:`ReviewScene`."""
-        remark = super().open(result, image, known=known)
+        remark = super().open(result, image, prepared=prepared)
         self._show_in_3d(on=False)
         self._observe(self._segmentation.GetSegmentation(), _DRAWN)  # type: ignore[union-attr]  # it was shown just now
         self._observe(self.scene, slicer.vtkMRMLScene.NodeRemovedEvent)

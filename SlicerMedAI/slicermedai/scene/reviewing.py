@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from slicermedai.scene.hierarchy import series_uid_of
 from slicermedai.scene.jump import jump_to
 from slicermedai.scene.markups import TRACKING_UID, add_markup
 from slicermedai.scene.notice import describe, fill_notice
+from slicermedai.scene.preparing import LATER, Prepared, preparing
 from slicermedai.scene.segments import (
     count_values,
     drawn_voxels,
@@ -29,7 +30,7 @@ from slicermedai.scene.segments import (
     put_segment,
     tag_segment,
 )
-from slicermedai.scene.show import check_node, lay_out, names_series, show, show_volume
+from slicermedai.scene.show import check_node, lay_out, names_series, show_volume
 from slicermedai.scene.surfaces import Awaited, await_surfaces
 from slicermedai.scene.tables import fill_table
 from slicermedai.scene.volumes import geometry_of_node
@@ -89,10 +90,23 @@ class ReviewScene:
             return None
         return None if names_series(result, node) else self._hashes.comparing(node)
 
-    def open(self, result: AnalysisResult, image: Volume | None = None, *, known: str = "") -> str:
+    def preparing(
+        self, result: AnalysisResult, image: Volume | None = None, *, known: str = ""
+    ) -> Generator[None, None, Prepared]:
+        """What is large of ``result`` and ``image``, for :meth:`open`; in pieces, and nothing of it is in the scene.
+
+        ``known`` is the hash of ``image``, where it was taken already.
+        """
+        self._result, before = result, self._result
+        is_shown, self._result = self._is_shown(result), before
+        if is_shown:
+            return LATER
+        return (yield from preparing(decided(replace(result, reviews=())), image, known=known))
+
+    def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Prepared = LATER) -> str:
         """Show ``result`` with its decisions, on the image that the scene holds, or on ``image``; returns a remark.
 
-        ``known`` is the hash of ``image``, where it was taken already. No surface is made (:meth:`awaited`).
+        ``prepared`` is what :meth:`preparing` gave. No surface is made (:meth:`awaited`).
         Where the scene shows it already, its segments are left as they are: a person may have drawn in them.
 
         Raises
@@ -107,7 +121,7 @@ class ReviewScene:
             self._drawn = {one.tracking_uid: one.region for one in now}
             self._changed, remark = _drawn_in(self._segmentation, now), ""
         else:
-            remark = self._show(replace(result, reviews=()), image, known)
+            remark = self._show(replace(result, reviews=()), image, prepared)
             self._drawn = {one.tracking_uid: one.region for one in result.findings if has_mask(one)}
         self._watch()
         self.apply(result)
@@ -122,8 +136,8 @@ class ReviewScene:
             return
         wanted = {one.tracking_uid: one for one in now.findings if has_mask(one)}
         self._draw(segmentation, now, wanted)
-        self._mark_places(now)
-        self._words(now)
+        _mark_places(self.scene, now)
+        _write_words(self.scene, segmentation, now)
 
     def awaited(self) -> Awaited | None:
         """The segments that have no surface yet, but for small ones; None where the scene shows no result."""
@@ -225,17 +239,17 @@ class ReviewScene:
         known = {one.tracking_uid for one in decided(result).findings if has_mask(one)}
         return all(node.GetSegmentation().GetSegment(uid) is not None for uid in known)
 
-    def _show(self, result: AnalysisResult, image: Volume | None, known: str) -> str:
+    def _show(self, result: AnalysisResult, image: Volume | None, prepared: Prepared) -> str:
         for node in self._candidates(result):
             try:
                 now = decided(result)
                 remark = check_node(now, node, known=self._hashes.of(node))
-                return lay_out(now, self.scene, node, surfaces=False, remark=remark).remark
+                return lay_out(now, self.scene, node, prepared=prepared, remark=remark).remark
             except (GeometryError, IdentityError, InputError):
                 continue
         if image is None:
-            return show(result, self.scene, surfaces=False).remark
-        return show_volume(result, self.scene, image, known=known, surfaces=False).remark
+            return lay_out(decided(result), self.scene, None, prepared=prepared).remark
+        return show_volume(result, self.scene, image, prepared=prepared).remark
 
     def _candidates(self, result: AnalysisResult) -> Iterator[Any]:
         """Volume nodes that may show the image that was analysed, the likeliest first."""
@@ -263,24 +277,6 @@ class ReviewScene:
             before = uid
         self._changed = drawn_in  # segments that share a layer tell of each other's changes
 
-    def _mark_places(self, now: AnalysisResult) -> None:
-        """Boxes and points of findings that were not rejected."""
-        wanted = {one.tracking_uid: one for one in now.findings if isinstance(one.region, (Box, Point))}
-        for node in identity.marked_nodes(self.scene, identity.result_key(now), identity.MARKUP):
-            if wanted.pop(node.GetAttribute(TRACKING_UID), None) is None:
-                self.scene.RemoveNode(node)
-        for node in [add_markup(finding, self.scene) for finding in wanted.values()]:
-            identity.mark(node, now, identity.MARKUP)
-
-    def _words(self, now: AnalysisResult) -> None:
-        describe(self._segmentation, now)
-        table, notice = self._one(identity.TABLE), self._one(identity.NOTICE)
-        if table is not None:
-            fill_table(table, now)
-            describe(table, now)
-        if notice is not None:
-            fill_notice(notice, now)
-
     def _watch(self) -> None:
         def note(caller: Any, event: Any, uid: str) -> None:
             if uid in self._drawn:
@@ -289,6 +285,27 @@ class ReviewScene:
         note.CallDataType = vtk.VTK_STRING  # type: ignore[attr-defined]  # VTK reads it
         segmentation = self._segmentation.GetSegmentation()  # type: ignore[union-attr]  # it was shown just now
         self._watched = (segmentation, segmentation.AddObserver(_EVENT, note))
+
+
+def _mark_places(scene: Any, now: AnalysisResult) -> None:
+    """Boxes and points of findings that were not rejected."""
+    wanted = {one.tracking_uid: one for one in now.findings if isinstance(one.region, (Box, Point))}
+    for node in identity.marked_nodes(scene, identity.result_key(now), identity.MARKUP):
+        if wanted.pop(node.GetAttribute(TRACKING_UID), None) is None:
+            scene.RemoveNode(node)
+    for node in [add_markup(finding, scene) for finding in wanted.values()]:
+        identity.mark(node, now, identity.MARKUP)
+
+
+def _write_words(scene: Any, segmentation: Any, now: AnalysisResult) -> None:
+    """What the nodes say of ``now``: its descriptions, its table and its notice."""
+    key = identity.result_key(now)
+    describe(segmentation, now)
+    for table in identity.marked_nodes(scene, key, identity.TABLE)[:1]:
+        fill_table(table, now)
+        describe(table, now)
+    for notice in identity.marked_nodes(scene, key, identity.NOTICE)[:1]:
+        fill_notice(notice, now)
 
 
 def _editor_of(scene: Any) -> Any:

@@ -8,23 +8,23 @@ a person edited, or marked places for, is SEMIAUTOMATIC (PS3.3 C.8.20.2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
-from vtk.util import numpy_support
 
 from slicermedai.domain.codes import Label
 from slicermedai.domain.finding import ConfidenceState, Finding, Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
+from slicermedai.domain.pieces import finished
 from slicermedai.domain.provenance import Provenance
-from slicermedai.domain.volume import LabelMap
 from slicermedai.errors import GeometryError, InputError
 from slicermedai.scene.hierarchy import FRAME_OF_REFERENCE, item_attribute
-from slicermedai.scene.volumes import LPS_TO_RAS, from_matrix, parent_to_world, to_matrix
+from slicermedai.scene.layers import Layers, layers_of, oriented
+from slicermedai.scene.volumes import LPS_TO_RAS, from_matrix, parent_to_world, to_matrix, voxels_of
 
 TERMINOLOGY_CONTEXT = "Segmentation category and type - DICOM master list"
 REGION_CONTEXT = "Anatomic codes - DICOM master list"
@@ -35,7 +35,6 @@ TRACKING_ID = "DICOM.TrackingID"
 TRACKING_UID = "DICOM.TrackingUID"
 _LONG_STRING = 64  # characters of a DICOM value of type LO
 _Converter = slicer.vtkSegmentationConverter
-_SCALARS = {"u1": vtk.VTK_UNSIGNED_CHAR, "u2": vtk.VTK_UNSIGNED_SHORT}
 _LABELMAP = _Converter.GetSegmentationBinaryLabelmapRepresentationName()
 _SURFACE = _Converter.GetSegmentationClosedSurfaceRepresentationName()
 
@@ -45,7 +44,14 @@ def has_mask(finding: Finding) -> bool:
     return isinstance(finding.region, (Mask, PackedMask))
 
 
-def fill_segmentation(node: Any, findings: Iterable[Finding], *, geometry: Geometry, made_by: Provenance) -> None:
+def fill_segmentation(
+    node: Any,
+    findings: Iterable[Finding],
+    *,
+    geometry: Geometry,
+    made_by: Provenance,
+    layers: Layers | None = None,
+) -> None:
     """Make the segments of ``node`` those of ``findings`` that have masks, in their order; others are removed.
 
     Parameters
@@ -56,16 +62,18 @@ def fill_segmentation(node: Any, findings: Iterable[Finding], *, geometry: Geome
         The grid of the analysed image; it becomes the reference image geometry of the segmentation.
     made_by:
         Name and version of the model go into the DICOM tags of each segment.
+    layers:
+        What :func:`~slicermedai.scene.layers.layers_of` gives of ``findings``, where that was prepared.
     """
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
     segmentation.SetSourceRepresentationName(_LABELMAP)
     _set_reference_geometry(segmentation, geometry)
     drawn = [one for one in findings if has_mask(one)]
-    layers = _layers(drawn)
+    known = finished(layers_of(drawn)) if layers is None else layers
     for finding in drawn:
-        segmentation.AddSegment(_segment(finding, made_by, layers.get(finding.tracking_uid)), finding.tracking_uid)
-    if len(layers) < len(drawn):
+        segmentation.AddSegment(_segment(finding, made_by, known.get(finding.tracking_uid)), finding.tracking_uid)
+    if len(known) < len(drawn):
         segmentation.CollapseBinaryLabelmaps(False)
     node.CreateDefaultDisplayNodes()
 
@@ -139,7 +147,7 @@ def mask_from_segment(node: Any, segment_id: str) -> PackedMask:
     names.InsertNextValue(segment_id)
     extent_mode = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
     node.GenerateMergedLabelmapForAllSegments(merged, extent_mode, reference, names)
-    array = labelmap_array(merged) != 0
+    array = voxels_of(merged) != 0
     return PackedMask.from_array(array, _geometry(node, reference, array.shape))
 
 
@@ -153,7 +161,7 @@ def drawn_voxels(node: Any, segment_ids: Iterable[str]) -> dict[str, int]:
         image = segment.GetRepresentation(_LABELMAP)
         if image not in layers:
             empty = image is None or image.GetPointData().GetScalars() is None
-            layers[image] = np.zeros(0, np.int64) if empty else count_values(labelmap_array(image))
+            layers[image] = np.zeros(0, np.int64) if empty else count_values(voxels_of(image))
         value = segment.GetLabelValue()
         found[name] = int(layers[image][value]) if value < len(layers[image]) else 0
     return found
@@ -196,42 +204,6 @@ def algorithm_name(made_by: Provenance) -> str:
     return made_by.bundle[: _LONG_STRING - len(version)] + version
 
 
-def _layers(findings: Sequence[Finding]) -> dict[str, tuple[Any, int]]:
-    """The layer and the label value of each finding that is alone with its value in a label map, by tracking UID.
-
-    Findings of one label map share one layer: to draw each by itself, and let Slicer join them, takes 27 s for 105
-    structures of a large CT.
-    """
-    maps = {id(one.region.label_map): one.region.label_map for one in findings if isinstance(one.region, Mask)}
-    found: dict[str, tuple[Any, int]] = {}
-    for key, label_map in maps.items():
-        inside = [one for one in findings if isinstance(one.region, Mask) and id(one.region.label_map) == key]
-        values = {one.tracking_uid: one.region.value for one in inside if isinstance(one.region, Mask)}
-        is_plain = label_map.array.dtype in (np.uint8, np.uint16)
-        if is_plain and len(set(values.values())) == len(inside):
-            layer = _shared_layer(label_map, list(values.values()))
-            found |= {uid: (layer, value) for uid, value in values.items()}
-    return found
-
-
-def _shared_layer(label_map: LabelMap, values: Sequence[int]) -> Any:
-    """The box of all ``values`` as an oriented image; other labels, of what was rejected, are not in it."""
-    table = np.zeros(max(int(label_map.array.max(initial=0)), *values) + 1, label_map.array.dtype)
-    table[values] = values
-    array = table[label_map.array]
-    start, stop = _box(array)
-    return _oriented(array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))], start, label_map.geometry)
-
-
-def _box(array: NDArray[Any]) -> tuple[list[int], list[int]]:
-    """Where the array is not 0: first and one past the last index of each axis; 0 and 0 where it is 0 throughout."""
-    filled = [np.asarray(np.any(array, axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    places = [np.flatnonzero(one) for one in filled]
-    if not len(places[0]):
-        return [0, 0, 0], [0, 0, 0]
-    return [int(one[0]) for one in places], [int(one[-1]) + 1 for one in places]
-
-
 def _segment(finding: Finding, made_by: Provenance, layer: tuple[Any, int] | None = None) -> Any:
     segment = slicer.vtkSegment()
     segment.SetName(finding.label.name)
@@ -266,30 +238,11 @@ def _labelmap(finding: Finding) -> Any:
     region = finding.region
     packed = region if isinstance(region, PackedMask) else _packed(region)
     box = packed.to_array()[tuple(slice(a, b) for a, b in zip(packed.start, packed.stop, strict=True))]
-    return _oriented(box, packed.start, packed.geometry)
-
-
-def _oriented(box: NDArray[Any], start: Sequence[int], geometry: Geometry) -> Any:
-    """A box of voxels that begins at ``start`` of a grid, as an oriented image, placed by its extent."""
-    sizes = zip(start[::-1], box.shape[::-1], strict=True)
-    image = slicer.vtkOrientedImageData()
-    image.SetExtent([limit for a, size in sizes for limit in (int(a), int(a) + size - 1)])
-    image.AllocateScalars(_SCALARS.get(box.dtype.str[1:], vtk.VTK_UNSIGNED_CHAR), 1)
-    if box.size:
-        labelmap_array(image)[:] = box
-    image.SetImageToWorldMatrix(to_matrix(LPS_TO_RAS @ geometry.ijk_to_lps))
-    return image
+    return oriented(box, packed.start, packed.geometry)
 
 
 def _packed(region: Any) -> PackedMask:
     return PackedMask.from_array(region.to_array(), region.geometry)
-
-
-def labelmap_array(image: Any) -> NDArray[Any]:
-    """The image's voxels as a writable view, [slice, row, column]."""
-    columns, rows, slices = image.GetDimensions()
-    flat = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-    return np.asarray(flat).reshape(slices, rows, columns)
 
 
 def _set_reference_geometry(segmentation: Any, geometry: Geometry) -> None:

@@ -17,6 +17,7 @@ from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_stud
 from slicermedai.scene.maps import add_maps
 from slicermedai.scene.markups import add_markup
 from slicermedai.scene.notice import describe, fill_notice
+from slicermedai.scene.preparing import AT_ONCE, LATER, Prepared
 from slicermedai.scene.redrawn import is_redrawn, show_marked
 from slicermedai.scene.segments import create_surfaces, fill_segmentation, know_surfaces
 from slicermedai.scene.tables import fill_table
@@ -74,24 +75,26 @@ def show(
     UnsupportedImageError, FormatError
         ``volume`` cannot be held by a volume node, or a review does not fit the result.
     """
+    prepared = AT_ONCE if surfaces else LATER
     if volume is not None:
-        return show_volume(result, scene, volume, surfaces=surfaces)
+        return show_volume(result, scene, volume, prepared=prepared)
     result = decided(result)
     remark = check_node(result, volume_node) if volume_node is not None else ""
-    return lay_out(result, scene, volume_node or _volume_node(result, scene, None), surfaces=surfaces, remark=remark)
+    return lay_out(result, scene, volume_node or _volume_node(result, scene, None), prepared=prepared, remark=remark)
 
 
-def show_volume(result: AnalysisResult, scene: Any, volume: Volume, *, known: str = "", surfaces: bool = True) -> Shown:
-    """As :func:`show`; ``known`` is the :func:`~slicermedai.domain.digests.hash_of_image`, where that was taken."""
+def show_volume(result: AnalysisResult, scene: Any, volume: Volume, *, prepared: Prepared = AT_ONCE) -> Shown:
+    """As :func:`show`, of a result and an image that may be prepared."""
     result = decided(result)
     _check_route(result, volume.series_uid, volume.geometry.frame_of_reference_uid, attribute="volume")
-    remark = _logged(check_image(result, volume, known=known))
-    return lay_out(result, scene, _volume_node(result, scene, volume), surfaces=surfaces, remark=remark)
+    remark = _logged(check_image(result, volume, known=prepared.known))
+    node = _volume_node(result, scene, volume, prepared.image)
+    return lay_out(result, scene, node, prepared=prepared, remark=remark)
 
 
-def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, surfaces: bool, remark: str = "") -> Shown:
+def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, prepared: Prepared, remark: str = "") -> Shown:
     """As :func:`show`, of a result whose decisions are applied, on the node ``image``, which was looked at before."""
-    segmentation, kept = _segmentation(result, scene, surfaces=surfaces)
+    segmentation, kept = _segmentation(result, scene, prepared)
     table, notice = _words(result, scene)
     markups, maps = _markups(result, scene), add_maps(result, scene)
     _file(result, scene, [segmentation, table, notice, *markups, *maps], image)
@@ -107,7 +110,7 @@ def lay_out(result: AnalysisResult, scene: Any, image: Any | None, *, surfaces: 
     )
 
 
-def _segmentation(result: AnalysisResult, scene: Any, *, surfaces: bool) -> tuple[Any, str]:
+def _segmentation(result: AnalysisResult, scene: Any, prepared: Prepared) -> tuple[Any, str]:
     """The node, and a remark on what a person drew in it."""
     know_surfaces()
     node = _node(result, scene, identity.SEGMENTATION)
@@ -115,8 +118,9 @@ def _segmentation(result: AnalysisResult, scene: Any, *, surfaces: bool) -> tupl
     if result.provenance.prompts or is_redrawn(node):
         kept = _logged(show_marked(node, result))
     else:
-        fill_segmentation(node, result.findings, geometry=result.volume_geometry, made_by=result.provenance)
-    if surfaces:
+        grid, made_by = result.volume_geometry, result.provenance
+        fill_segmentation(node, result.findings, geometry=grid, made_by=made_by, layers=prepared.layers)
+    if prepared.surfaces:
         create_surfaces(node)
     describe(node, result)
     return node, kept
@@ -196,14 +200,14 @@ def _node(result: AnalysisResult, scene: Any, role: str) -> Any:
     return node
 
 
-def _volume_node(result: AnalysisResult, scene: Any, volume: Volume | None) -> Any | None:
+def _volume_node(result: AnalysisResult, scene: Any, volume: Volume | None, image: Any | None = None) -> Any | None:
     found = identity.marked_nodes(scene, identity.result_key(result), identity.VOLUME)
     if found:
         return found[0]
     if volume is None:
         return None
     own = bool(volume.series_uid) or result.study.identity is Identity.KEEP
-    node = volume_to_node(volume if own else volume.voxels_alone(), scene, study=result.study)
+    node = volume_to_node(volume if own else volume.voxels_alone(), scene, study=result.study, image=image)
     identity.mark(node, result, identity.VOLUME)
     return node
 

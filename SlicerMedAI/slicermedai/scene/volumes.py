@@ -6,15 +6,18 @@ order. The one place where that is turned is here.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
+from vtk.util import numpy_support
 
 from slicermedai.domain.codes import NO_UNITS, Code
 from slicermedai.domain.geometry import FloatArray, Geometry
+from slicermedai.domain.pieces import PIECE, finished
 from slicermedai.domain.study import Study
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import CodeError, GeometryError, UnsupportedImageError
@@ -44,7 +47,7 @@ _EXACT_TYPES = {
 }
 
 
-def volume_to_node(volume: Volume, scene: Any, *, study: Study | None = None) -> Any:
+def volume_to_node(volume: Volume, scene: Any, *, study: Study | None = None, image: Any | None = None) -> Any:
     """A scalar volume node in ``scene`` with the voxels, the place, the unit and the DICOM references of ``volume``.
 
     Parameters
@@ -56,21 +59,52 @@ def volume_to_node(volume: Volume, scene: Any, *, study: Study | None = None) ->
         The MRML scene to add to.
     study:
         Patient and study the node is filed under in the subject hierarchy; None leaves it at the top.
+    image:
+        What :func:`image_data` gives of its voxels, where that was prepared.
 
     Raises
     ------
     UnsupportedImageError
         64-bit integers that no type of a volume node can hold exactly.
     """
-    array = _storable(volume.array)
+    made = finished(image_data(volume.array)) if image is None else image
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(volume.name or "Volume"))
-    slicer.util.updateVolumeFromArray(node, array)
+    node.SetAndObserveImageData(made)
+    node.StorableModified()
     node.SetIJKToRASMatrix(to_matrix(LPS_TO_RAS @ volume.geometry.ijk_to_lps))
     if volume.unit != NO_UNITS:
         node.SetVoxelValueUnits(coded_entry(volume.unit))
-    _display(node, array)
+    _display(node, voxels_of(made))
     file_under_study(node, scene, study, series=_series_item(volume, study))
     return node
+
+
+def image_data(array: NDArray[Any]) -> Generator[None, None, Any]:
+    """A vtkImageData with the voxels of ``array``, [slice, row, column], in pieces.
+
+    Raises
+    ------
+    UnsupportedImageError
+        64-bit integers that no type of a volume node can hold exactly.
+    """
+    kind = _EXACT_TYPES.get(array.dtype.kind + str(array.dtype.itemsize))
+    found = _storable(array) if kind is None else array
+    image = vtk.vtkImageData()
+    image.SetDimensions(*found.shape[::-1])
+    image.AllocateScalars(numpy_support.get_vtk_array_type(kind or found.dtype), 1)
+    target = voxels_of(image)
+    step = max(1, PIECE // max(1, target[:1].nbytes))
+    for at in range(0, len(target), step):
+        target[at : at + step] = found[at : at + step]
+        yield
+    return image
+
+
+def voxels_of(image: Any) -> NDArray[Any]:
+    """The voxels of an image of one component as a writable view, [slice, row, column]."""
+    columns, rows, slices = image.GetDimensions()
+    flat = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+    return np.asarray(flat).reshape(slices, rows, columns)
 
 
 def _display(node: Any, array: NDArray[Any]) -> None:
@@ -189,9 +223,7 @@ def _series_item(volume: Volume, study: Study | None) -> SeriesItem:
 
 
 def _storable(array: NDArray[Any]) -> NDArray[Any]:
-    kind = array.dtype.kind + str(array.dtype.itemsize)
-    if kind in _EXACT_TYPES:
-        return np.ascontiguousarray(array, dtype=_EXACT_TYPES[kind])
+    """The same numbers in a type that volume nodes have."""
     for candidate in (np.int32, np.uint32, np.float64):
         cast = array.astype(candidate)
         if np.array_equal(cast.astype(array.dtype), array):
