@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.plan_back import OPEN, PAGE, SAVE, SERIES, SURFACE_FOLDER, SURFACES, Answered
+from slicermedai.app.plan_back import COMPARE, OPEN, PAGE, PREPARE, SAVE, SERIES, SURFACE_FOLDER, SURFACES, Answered
 from slicermedai.app.plan_state import Around, Stage
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
@@ -44,7 +44,12 @@ class PlanRun(Answered):
             self._open(anew=True)
 
     def scene_closed(self) -> None:
-        """The scene was emptied; the plan stays, and :meth:`look` shows it again."""
+        """The scene was emptied; the plan stays, and :meth:`look` shows it again.
+
+        What was about to come into it does not come into the empty one.
+        """
+        if self.state.activity in (COMPARE, PREPARE):
+            self.cancel()
         self._scene.leave()
         self.following.cancel()
         told = self.translate("The scene was closed; the plan is still here. Show it again to go on.")
