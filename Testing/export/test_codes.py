@@ -36,7 +36,25 @@ ELSEWHERE = {
 """Codes whose meaning another source gives."""
 
 
-@pytest.mark.parametrize("code", fixed_codes(), ids=lambda code: f"{code.scheme} {code.value}")
+OWN = "99MEDAI"
+
+
+@pytest.mark.parametrize("code", [one for one in fixed_codes() if one.scheme == OWN], ids=lambda code: str(code.value))
+def test_a_code_of_ours_fits_its_attributes_and_means_nothing_that_the_standard_has_a_code_for(code: Code) -> None:
+    """PS3.16 8.2: schemes that begin with 99 are private."""
+    assert code.value == code.value.upper() and len(code.value) <= 16
+    known = {
+        name.casefold()
+        for values in standard.concepts.values()
+        for said in values.values()
+        for name, *_ in said.values()
+    }
+    assert len(known) > 1000 and code.meaning.casefold() not in known
+
+
+@pytest.mark.parametrize(
+    "code", [one for one in fixed_codes() if one.scheme != OWN], ids=lambda code: f"{code.scheme} {code.value}"
+)
 def test_a_fixed_code_means_what_the_standard_says(code: Code) -> None:
     if code.scheme == "UCUM":
         assert code.value in ("[hnsf'U]", "1", "{pixels}", "{-1:1}", "ml", "mm")
