@@ -91,16 +91,17 @@ class Answered(Planning):
         super()._try(begin, activity, message=message if activity != SHAPES else self.state.message)
 
     def _end(self, working: Errand) -> None:
-        try:
-            if working.error is not None:
-                self._fail(working.error)
-            else:
-                self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
-                self._TAKE[self.state.activity](self, working)
-        except MedAIError as error:
-            self._fail(error)
-        finally:
-            working.clean()
+        with self._as_one():
+            try:
+                if working.error is not None:
+                    self._fail(working.error)
+                else:
+                    self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
+                    self._TAKE[self.state.activity](self, working)
+            except MedAIError as error:
+                self._fail(error)
+            finally:
+                working.clean()
 
     def _fail(self, error: MedAIError) -> None:
         stopped = isinstance(error, JobCancelled)

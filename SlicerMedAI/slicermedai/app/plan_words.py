@@ -51,9 +51,10 @@ def role_text(role: str, tr: Translate = untranslated) -> str:
 def role_rows(state: PlanState, tr: Translate = untranslated) -> list[tuple[str, ...]]:
     """The findings that can be planned with, their codes and roles."""
     roles = dict(state.roles)
+    said = {role: role_text(role, tr) for role in {LEFT_OUT, *roles.values()}}
     return [
         (_counted(one, tr), f"{one.label.type.meaning} ({one.label.type.scheme} {one.label.type.value})",
-         role_text(roles.get(one.name, LEFT_OUT), tr))
+         said[roles.get(one.name, LEFT_OUT)])
         for one in state.candidates
     ]  # fmt: skip
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +35,7 @@ class Presenter(ABC):
         self.changed = Signal()
         """Emitted with the new state."""
         self.translate = translate
+        self._held = False
         self._working: Any = None
         self._installation: Installation | None = None
         self._looking: Inquiry | None = None
@@ -170,8 +172,20 @@ class Presenter(ABC):
             self.poll()
         return not self.busy
 
+    @contextmanager
+    def _as_one(self) -> Iterator[None]:
+        """What is set meanwhile is told once, at the end: each time a panel looks through all of its tables."""
+        before, was_held, self._held = self.state, self._held, True
+        try:
+            yield
+        finally:
+            self._held = was_held
+            if not was_held and self.state is not before:
+                self.changed.emit(self.state)
+
     def _set(self, **values: Any) -> None:
         new = replace(self.state, **values)
         if new != self.state:
             self.state = new
-            self.changed.emit(new)
+            if not self._held:
+                self.changed.emit(new)

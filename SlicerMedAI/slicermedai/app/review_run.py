@@ -127,16 +127,17 @@ class ReviewRun(NoduleReviewing):
         self._set(**gone, undone=(), in_scene=False, has_image=False, has_regions=False, laid=Laid())
 
     def _end(self, working: Any) -> None:
-        try:
-            if working.error is not None:
-                self._fail(working.error)
-            else:
-                self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
-                self._take(working)
-        except MedAIError as error:
-            self._fail(error)
-        finally:
-            working.clean()
+        with self._as_one():
+            try:
+                if working.error is not None:
+                    self._fail(working.error)
+                else:
+                    self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
+                    self._take(working)
+            except MedAIError as error:
+                self._fail(error)
+            finally:
+                working.clean()
 
     def _take(self, working: Any) -> None:
         if self.state.activity == KEEP:

@@ -111,8 +111,8 @@ def _display(node: Any, array: NDArray[Any]) -> None:
     """Grey, from the 0.1 to the 99.9 percentile, as Slicer does it; of a large one by every fourth voxel of each axis:
     Slicer looks at all, for half a second of the window.
     """
-    sampled = array[::4, ::4, ::4] if array.size > _LARGE else array[:0]
-    low, high = np.percentile(sampled, (0.1, 99.9)) if sampled.size else (0.0, 0.0)
+    sampled = np.sort(array[::4, ::4, ::4], axis=None) if array.size > _LARGE else array[:0].ravel()
+    low, high = (_quantile(sampled, share) for share in (0.001, 0.999)) if sampled.size else (0.0, 0.0)
     if not low < high:
         node.CreateDefaultDisplayNodes()
         return
@@ -121,6 +121,14 @@ def _display(node: Any, array: NDArray[Any]) -> None:
     display.SetWindowLevelMinMax(float(low), float(high))
     display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     node.SetAndObserveDisplayNodeID(display.GetID())
+
+
+def _quantile(ordered: NDArray[Any], share: float) -> float:
+    """As :func:`numpy.quantile` of sorted values, which loads masked arrays for it: 40 ms of the window, once."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return low + (high - low) * (place - below)
 
 
 def volume_from_node(node: Any) -> Volume:
