@@ -1,4 +1,4 @@
-"""Long names that a field of few characters or a full stop has cut ("WOLFERSB", "Wolfe." of Wolfersbergmann)."""
+"""Long names that a field of few characters or a full stop has cut ("WOLFERSB", "Wolfe. H." of Wolfersbergmann)."""
 
 from __future__ import annotations
 
@@ -10,37 +10,50 @@ from slicermedai.deid.terms import is_in_term
 from slicermedai.deid.tokens import Kind, Token, common_words, fold, is_short_for_a_word
 
 _LEAST, _LEAST_BEFORE_STOP = 7, 5
-"""Letters that have to be left, and where a full stop tells that it was cut: with fewer many words begin."""
+"""Letters that have to be left, and where a full stop and an initial tell that it was cut: many words have fewer."""
 _WORD = re.compile(rf"[^\W\d_]{{{_LEAST},}}|[^\W\d_]{{{_LEAST_BEFORE_STOP},}}(?=\.)")
+_INITIAL_AFTER = re.compile(r"\.[ ,^]{0,2}([^\W\d_])(?![\w-])")
+_INITIAL_BEFORE = re.compile(r"(?<![\w-])([^\W\d_])(?:\.[ ,^]{0,2}|[ ,^]{1,2})\Z")
+_BEFORE = 5
+"""Characters that an initial and what parts it from both sides take."""
 Span = tuple[int, int]
 
 
-def cuttable(tokens: Iterable[Token]) -> dict[str, tuple[str, ...]]:
-    """Words of names that may be cut, folded, by their first letters."""
-    found: dict[str, tuple[str, ...]] = {}
-    for word in sorted({fold(t.text) for t in tokens if t.kind is Kind.NAME and t.text.isalpha()}):
-        if len(word) > _LEAST_BEFORE_STOP:
+class Cuttable:
+    """Words of the names among ``tokens`` that may be cut."""
+
+    def __init__(self, tokens: Iterable[Token]) -> None:
+        self._words: dict[str, tuple[str, ...]] = {}
+        names = sorted({fold(token.text) for token in tokens if token.kind is Kind.NAME and token.text.isalpha()})
+        for word in (name for name in names if len(name) > _LEAST_BEFORE_STOP):
             first = word[:_LEAST_BEFORE_STOP]
-            found[first] = (*found.get(first, ()), word)
-    return found
+            self._words[first] = (*self._words.get(first, ()), word)
+        self._names = names
 
+    def __bool__(self) -> bool:
+        return bool(self._words)
 
-def cut_spans(folded: str, words: dict[str, tuple[str, ...]]) -> list[Span]:
-    """(start, end) of words in ``folded`` that one of ``words`` begins with, and that are no common words or terms.
+    def spans(self, folded: str) -> list[Span]:
+        """(start, end) of words in ``folded`` that a name begins with, and that are no common words or terms.
 
-    A word that is whole is found by other means, or spared by them. Of fewer letters before a full stop, none with
-    which a common or clinical word begins: "contr." is contrast.
-    """
-    found = []
-    for match in _WORD.finditer(folded):
-        longer = words.get(match[0][:_LEAST_BEFORE_STOP])
-        if longer and match[0] not in longer and any(word.startswith(match[0]) for word in longer):
-            found += [] if _is_word(folded, match) else [match.span()]
-    return found
+        A word that is whole is found by other means, or spared by them. Of fewer letters before a full stop, only what
+        stands beside an initial of another of the names ("Quillf. E." of Quillfeather, Edda): no list has all words
+        that end a sentence ("Nodule stable." of a patient Stabler).
+        """
+        return [match.span() for match in _WORD.finditer(folded) if self._is_cut(folded, match)]
 
+    def _is_cut(self, folded: str, match: re.Match[str]) -> bool:
+        word = match[0]
+        longer = self._words.get(word[:_LEAST_BEFORE_STOP], ())
+        if word in longer or not any(one.startswith(word) for one in longer):
+            return False
+        if word in common_words() or is_clinical(word) or is_in_term(folded, *match.span()):
+            return False
+        return len(word) >= _LEAST or (not is_short_for_a_word(word) and self._has_initial(folded, match))
 
-def _is_word(folded: str, match: re.Match[str]) -> bool:
-    word = match[0]
-    if word in common_words() or is_clinical(word) or is_in_term(folded, *match.span()):
-        return True
-    return len(word) < _LEAST and is_short_for_a_word(word)
+    def _has_initial(self, folded: str, match: re.Match[str]) -> bool:
+        """True where one stands beside it, of a name that does not begin with the word."""
+        after = _INITIAL_AFTER.match(folded, match.end())
+        before = _INITIAL_BEFORE.search(folded[max(0, match.start() - _BEFORE) : match.start()])
+        beside = {found[1] for found in (after, before) if found}
+        return any(name[0] in beside and not name.startswith(match[0]) for name in self._names)

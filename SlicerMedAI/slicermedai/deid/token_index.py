@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from slicermedai.deid.broken import breakable, broken_spans
-from slicermedai.deid.cut import cut_spans, cuttable
+from slicermedai.deid.cut import Cuttable
 from slicermedai.deid.dateforms import compact_dates, found_dates, is_one_of, shortened, years_of
 from slicermedai.deid.memo import Memo
 from slicermedai.deid.misspelt import misspelt_spans, spellings_of
@@ -46,7 +46,7 @@ class Index:
     def __init__(self, tokens: list[Token], scope: Scope) -> None:
         self._short = short_numbers(tokens)
         self._breakable = breakable(tokens) if scope is Scope.TEXT else {}
-        self._cuttable = cuttable(tokens) if scope is Scope.TEXT else {}
+        self._cuttable = Cuttable(tokens if scope is Scope.TEXT else ())
         self._spellings = spellings_of(tokens) if scope is Scope.TEXT else None
         forms = {_form(token) for token in tokens if not is_short(token)}
         self._grams: dict[str, list[_Form]] = {}
@@ -78,7 +78,7 @@ class Index:
         if self._breakable:
             found += broken_spans(folded, self._breakable)
         if self._cuttable and is_near:
-            found += cut_spans(folded, self._cuttable)
+            found += self._cuttable.spans(folded)
         if self._spellings is not None:
             found += misspelt_spans(folded, self._spellings)
         if self._short:

@@ -30,8 +30,11 @@ class SpoiltNames:
         names = {fold(token.text) for token in tokens if token.kind is Kind.NAME}
         words = {name for name in names if name.isalpha()}
         self._cut = {word[:size] for word in words for size in range(_LEAST, len(word))} - words - common_words()
-        few = {word[:size] for word in words for size in range(_LEAST_WITH_STOP, min(_LEAST, len(word)))} - words
-        self._stopped = {letters for letters in few if not is_short_for_a_word(letters)}
+        self._stopped = {
+            letters: {other[0] for other in words if not other.startswith(letters)}
+            for letters in {word[:size] for word in words for size in range(_LEAST_WITH_STOP, min(_LEAST, len(word)))}
+            if letters not in words and not is_short_for_a_word(letters)
+        }
         self._holds = holds
 
     def stand_in(self, text: str) -> bool:
@@ -43,8 +46,16 @@ class SpoiltNames:
 
     def _is_cut(self, folded: str, word: re.Match[str]) -> bool:
         if word[0] in self._stopped and folded.startswith(".", word.end()):
-            return not is_in_term(folded, *word.span())
+            beside = {*_beside(folded[word.end() + 1 :]), *_beside(folded[: word.start()][::-1])}
+            return bool(beside & self._stopped[word[0]]) and not is_in_term(folded, *word.span())
         return word[0] in self._cut and not is_clinical(word[0]) and not is_in_term(folded, *word.span())
+
+
+def _beside(text: str) -> str:
+    """The letter that stands alone at the beginning of ``text``, behind what parts names; "" where none does."""
+    at = next((at for at, letter in enumerate(text[:4]) if letter not in ". ,^"), 4)
+    follows = text[at + 1 : at + 2]
+    return text[at] if text[at : at + 1].isalpha() and not (follows.isalnum() or follows in ("_", "-")) else ""
 
 
 def _decoded(text: str) -> set[str]:
