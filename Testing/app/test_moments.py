@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slicermedai.app import moments
-from slicermedai.app.moments import Left, Moments, Taken
+from slicermedai.app.moments import Arrived, Left, Moments, Taken
 from slicermedai.errors import InputError, JobCancelled, MedAIError
 
 
@@ -46,6 +47,21 @@ def test_long_work_takes_several_moments_and_tells_how_far_it_is() -> None:
     work.poll()
     assert not work.done and 0 < work.progress < 1
     assert to_the_end(work) >= 2 and work.value == 10
+
+
+def test_a_job_that_has_ended_stays_at_its_end_while_its_result_is_read() -> None:
+    class Job:
+        output = Path("run")
+
+        def loading(self) -> Generator[None, None, int]:
+            return counting(5, [], seconds=0.01)
+
+    work = Arrived(Job())  # type: ignore[arg-type]  # as far as it is asked
+    seen = [work.progress]
+    while not work.done:
+        work.poll()
+        seen.append(work.progress)
+    assert len(seen) > 2 and set(seen) == {1.0} and work.value == 5
 
 
 def test_after_a_long_step_whoever_goes_on_has_a_moment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from PIL import Image
 
 from slicermedai.app import plan_words as words
 from slicermedai.app.plan_ask import Child
-from slicermedai.app.plan_back import PREPARE
 from slicermedai.app.plan_follow import REST, Following
 from slicermedai.app.plan_roles import LEFT_OUT, candidates, suggested
 from slicermedai.app.plan_run import PlanRun
@@ -26,8 +25,6 @@ from slicermedai.domain.codes import Code
 from slicermedai.domain.plan import Margin, MarginCut, PlaneCut, Role
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import save_reviewed
-from slicermedai.domain.volume import Volume
-from slicermedai.errors import InputError
 from Testing.app.plans import (
     COARSE,
     PaperPlan,
@@ -709,42 +706,6 @@ def test_a_closed_scene_loses_no_plan(desk: Desk, run: Path) -> None:
     assert plan.state.in_scene
     assert plan.state.numbers == before
     assert desk.scene.cuts.keys() == {"plane 1"}
-
-
-def test_what_is_being_prepared_does_not_come_into_a_scene_that_was_closed(desk: Desk, run: Path) -> None:
-    class Slow(PaperPlan):
-        def preparing(self, *args: Any, **more: Any) -> Iterator[None]:  # type: ignore[override]  # it has no value
-            while True:
-                time.sleep(0.03)
-                yield
-
-    plan = desk.open(run)
-    before, paper = plan.state.plan, plan._scene
-    plan._scene = slow = Slow()
-    plan.look()
-    assert until(lambda: plan.state.activity == PREPARE, plan)
-    plan.scene_closed()
-    done(plan)
-    assert not (slow.is_there or plan.state.in_scene) and plan.state.plan == before
-    plan._scene = paper
-    plan.look()
-    done(plan)
-    assert plan.state.in_scene
-
-
-def test_a_result_is_planned_on_without_an_image_that_is_not_its_own(desk: Desk, run: Path) -> None:
-    class Strict(PaperPlan):
-        def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Any = None) -> str:
-            if image is not None:
-                raise InputError("the image is not the one that was analysed")
-            return super().open(result, image, prepared=prepared)
-
-    plan = desk.open(run)
-    plan._scene = scene = Strict()
-    plan._prepare(liver.phase("venous", COARSE))
-    done(plan)
-    assert scene.is_there and scene.image is None and plan.state.in_scene
-    assert "the image is not the one that was analysed" in plan.state.remark
 
 
 def test_numbers_that_are_not_there_are_no_numbers() -> None:

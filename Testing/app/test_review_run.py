@@ -7,8 +7,6 @@ import dataclasses
 import json
 import os
 import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 
 from slicermedai.app.result_choice import PERSON, RESULTS
-from slicermedai.app.review_run import PREPARE, ReviewRun
+from slicermedai.app.review_run import ReviewRun
 from slicermedai.app.review_state import Around, Row
 from slicermedai.app.state import Phase
 from slicermedai.console.verbs import open_image
@@ -25,11 +23,9 @@ from slicermedai.domain.digests import digest_of
 from slicermedai.domain.finding import ConfidenceState, PackedMask
 from slicermedai.domain.result import AnalysisResult, Decision, Review
 from slicermedai.domain.reviewed import newest, save_reviewed
-from slicermedai.domain.volume import Volume
-from slicermedai.errors import InputError
 from slicermedai.measure.methods import measure
 from Testing.app.reviews import PaperScene, a_head, a_run, bigger, pseudonymous
-from Testing.app.runs import until, until_idle
+from Testing.app.runs import until_idle
 from Testing.fixtures.series_writer import SeriesSpec, write_series
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
 
@@ -465,46 +461,6 @@ def test_a_closed_scene_loses_no_decision(desk: Desk, run: Path) -> None:
     assert review.state.in_scene
     assert len(review.state.pending) == 1
     save(review)
-
-
-def test_a_result_is_shown_without_an_image_that_is_not_its_own_and_that_is_said(
-    desk: Desk, run: Path, head: SmallHead
-) -> None:
-    class Strict(PaperScene):
-        def open(self, result: AnalysisResult, image: Volume | None = None, *, prepared: Any = None) -> str:
-            if image is not None:
-                raise InputError("the image is not the one that was analysed")
-            return super().open(result, image, prepared=prepared)
-
-    review = desk.open(run)
-    review._scene = scene = Strict()
-    review._prepare(head.volume)
-    until_idle(review)
-    assert scene.is_there and scene.image is None and review.state.in_scene
-    assert "the image is not the one that was analysed" in review.state.remark
-    assert review._arriving == (None, "")
-
-
-def test_what_is_being_prepared_does_not_come_into_a_scene_that_was_closed(desk: Desk, run: Path) -> None:
-    class Slow(PaperScene):
-        def preparing(self, *args: Any, **more: Any) -> Iterator[None]:  # type: ignore[override]  # it has no value
-            while True:
-                time.sleep(0.03)
-                yield
-
-    review = desk.open(run)
-    review.accept()
-    review._scene = slow = Slow()
-    review.look()
-    assert until(lambda: review.state.activity == PREPARE, review)
-    review.scene_closed()
-    until_idle(review)
-    assert not (slow.is_there or review.state.in_scene) and review.state.result is not None
-    assert len(review.state.pending) == 1
-    review._scene = PaperScene()
-    review.look()
-    until_idle(review)
-    assert review.state.in_scene
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -16,6 +16,11 @@ _MOMENT = 0.02
 """Seconds of the window's time that are taken at once."""
 
 
+def as_told(error: Exception) -> MedAIError:
+    """The error as it is told to people, whatever it is."""
+    return error if isinstance(error, MedAIError) else MedAIError(reason_text(error))
+
+
 class Moments:
     """Steps of an iterator; ``total`` is how many there are, for the progress, 0 where nobody knows.
 
@@ -38,7 +43,8 @@ class Moments:
         while not self._ended and time.monotonic() < begun + _MOMENT:
             self._step()
         self.done = self.done or (self._ended and time.monotonic() < begun + _MOMENT / 2)
-        self.progress = min(self._count / self._total, 1.0) if self._total else 0.0
+        if self._total:
+            self.progress = min(self._count / self._total, 1.0)
 
     def cancel(self) -> None:
         """Take no more steps."""
@@ -69,7 +75,7 @@ class Taken(Moments):
             super()._step()
         except Exception as error:  # noqa: BLE001  # whatever it is: this is over, and a timer must not meet it again
             self._ended = True
-            self.error = error if isinstance(error, MedAIError) else MedAIError(reason_text(error))
+            self.error = as_told(error)
 
 
 class Arrived(Taken):
@@ -79,7 +85,7 @@ class Arrived(Taken):
 
     def __init__(self, job: Handle) -> None:
         super().__init__(job.loading())
-        self.job = job
+        self.job, self.progress = job, 1.0
 
     @property
     def output(self) -> Path:

@@ -7,27 +7,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from slicermedai.app import plan_words as words
-from slicermedai.app.image_files import files_to_read, image_files
-from slicermedai.app.moments import Taken
+from slicermedai.app.image_files import files_to_read
 from slicermedai.app.plan_ask import Child, Errand
 from slicermedai.app.plan_choice import Planning
 from slicermedai.app.plan_roles import roles_in
 from slicermedai.app.plan_state import Around, Stage, numbers_of
+from slicermedai.app.result_showing import COMPARE, IMAGE, OPEN, PREPARE
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate
 from slicermedai.domain.plan import Plan
-from slicermedai.domain.result import AnalysisResult, result_folder
+from slicermedai.domain.result import result_folder
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.domain.study import Identity
-from slicermedai.domain.volume import Volume
-from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.errors import MedAIError
 from slicermedai.plan.history import History
 
-OPEN, IMAGE, COMPARE, PREPARE = "open", "image", "compare", "prepare"
 START, WORK, SHAPES = "start", "work", "shapes"
 SERIES, JOIN = "phase_series", "phase"
 SAVE, SURFACES, PAGE = "save", "surfaces", "page"
-"""What a child can be asked for: the state's ``activity``."""
+"""What a child can be asked for beside a result and its image: the state's ``activity``."""
 SURFACE_FOLDER = "surfaces"
 
 
@@ -41,15 +39,8 @@ class Answered(Planning):
         self._shows_old = False
         """True where the shapes in the scene are of an earlier plan."""
         self._pictures: ScratchFolder | None = None
-        self._arriving: tuple[Volume | None, str] = None, ""
-        """The image of what is being prepared, and why there is none."""
 
     # --- asking ------------------------------------------------------------------------------------------------------
-
-    @property
-    def _source(self) -> Path:
-        """The folder that was named, and once it was opened, the result in it."""
-        return self.state.folder or Path(self.state.asked.folder).expanduser().absolute()
 
     @property
     def _output(self) -> Path:
@@ -65,24 +56,8 @@ class Answered(Planning):
         self._trial = history
         self._try(lambda: self.child.ask(WORK, plan=history.plan), WORK)
 
-    def _find_image(self, result: AnalysisResult) -> None:
-        files = () if self._scene.has_image(result) else self._files(result)
-        if files:
-            folder = str(self._source)
-            self._try(lambda: self.child.ask(IMAGE, folder=folder, files=[str(one) for one in files]), IMAGE)
-        else:
-            self._compare(result)
-
-    def _compare(self, result: AnalysisResult) -> None:
-        """The voxels of an image that the scene holds are compared before it is shown, a moment at a time."""
-        comparing = self._scene.comparing(result)
-        if comparing is None:
-            self._prepare(None)
-        else:
-            self._try(lambda: comparing, COMPARE)
-
-    def _files(self, result: AnalysisResult) -> Sequence[str]:
-        return image_files(result, self._source, self._around.files_of)
+    def _start_reading(self, files: Sequence[str]) -> Errand:
+        return self.child.ask(IMAGE, folder=str(self._source), files=[str(one) for one in files])
 
     def _try(self, begin: Callable[[], Any], activity: str, *, message: str = "") -> None:
         if isinstance(self._working, Errand):  # surfaces, that are of an earlier plan now
@@ -90,31 +65,14 @@ class Answered(Planning):
             self._working, self._shows_old = None, True
         super()._try(begin, activity, message=message if activity != SHAPES else self.state.message)
 
-    def _end(self, working: Errand) -> None:
-        with self._as_one():
-            try:
-                if working.error is not None:
-                    self._fail(working.error)
-                else:
-                    self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
-                    self._TAKE[self.state.activity](self, working)
-            except MedAIError as error:
-                self._fail(error)
-            finally:
-                working.clean()
+    def _take(self, working: Any) -> None:
+        self._TAKE[self.state.activity](self, working)
 
     def _fail(self, error: MedAIError) -> None:
-        stopped = isinstance(error, JobCancelled)
         activity, plan = self.state.activity, self.state.plan
         if activity == PAGE:
             self._remove_pictures()
-        arriving, self._arriving = self._arriving[0], (None, "")
-        if not stopped and (activity == IMAGE or arriving is not None):  # it is shown without its image
-            self._set(phase=Phase.IDLE, stage="")
-            self._prepare(None, why=str(error))
-            return
-        told = self.translate("Stopped. Nothing was written.") if stopped else str(error)
-        self._set(phase=Phase.CANCELLED if stopped else Phase.FAILED, message=told, stage="", seconds_left=None)
+        super()._fail(error)
         if activity == WORK and plan is not None:
             self._trial = None
             self._put_back()
@@ -150,37 +108,13 @@ class Answered(Planning):
         self._remember_folder()
         self._find_image(result)
 
-    def _take_compared(self, working: Errand) -> None:
-        self._prepare(None)
-
-    def _take_image(self, working: Errand) -> None:
-        self._prepare(working.image(), known=str(working.answer))
-
-    def _prepare(self, image: Volume | None, why: str = "", *, known: str = "") -> None:
-        """Make what is large of the result and its image, a moment at a time, before anything of it is shown."""
-        result = self.state.result
-        if result is None:
-            return
-        self._arriving = image, why
-        self._try(lambda: Taken(self._scene.preparing(result, image, known=known)), PREPARE)
-        self.poll()
-
-    def _take_prepared(self, working: Taken) -> None:
-        image, why = self._arriving
-        result, effective, plan = self.state.result, self.state.effective, self.state.plan
-        if result is None or effective is None:
-            return
-        remark = self._scene.open(result, image, prepared=working.value)
-        self._arriving = None, ""
-        self._scene.apply(effective)
-        has_image = self._scene.image_node is not None
-        missing = "" if has_image else self.translate("Shown without its image: load that, then show the result again.")
-        told = " ".join(filter(None, [self.state.remark if self.state.numbers is None else "", remark, missing, why]))
-        self._set(in_scene=True, has_image=has_image, remark=told, editing="")
-        if plan is None or self.state.history is None:
+    def _shown(self, remark: str) -> None:
+        before = self.state.remark if self.state.numbers is None else ""
+        self._set(remark=" ".join(filter(None, [before, remark])))
+        if self.state.history is None:
             self._set(message=self.translate("Choose what is the organ, the lesion and the vessels."))
-            return
-        self._work(self.state.history)
+        else:
+            self._work(self.state.history)
 
     def _take_started(self, working: Errand) -> None:
         plan, history = working.plan(), self.state.history
@@ -252,9 +186,9 @@ class Answered(Planning):
 
     _TAKE: ClassVar[dict[str, Callable[[Answered, Any], None]]] = {
         OPEN: _take_opened,
-        IMAGE: _take_image,
-        COMPARE: _take_compared,
-        PREPARE: _take_prepared,
+        IMAGE: Planning._take_image,
+        COMPARE: Planning._take_compared,
+        PREPARE: Planning._take_prepared,
         START: _take_started,
         SERIES: _take_series,
         JOIN: _take_started,

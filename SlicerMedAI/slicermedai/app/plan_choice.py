@@ -12,7 +12,7 @@ from slicermedai.app.plan_ask import SHAPES
 from slicermedai.app.plan_follow import Following
 from slicermedai.app.plan_roles import with_role
 from slicermedai.app.plan_state import Around, PlanState, Stage
-from slicermedai.app.result_choice import ResultChoice
+from slicermedai.app.result_showing import ResultShowing
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate
 from slicermedai.domain.counting import voxels
@@ -23,10 +23,12 @@ from slicermedai.errors import MedAIError
 from slicermedai.plan.history import History
 
 
-class Planning(ResultChoice):
+class Planning(ResultShowing):
     """The half of the presenter that edits; see :class:`~.plan_run.PlanRun`."""
 
     state: PlanState
+    _scene: Stage
+    _around: Around
 
     def __init__(self, stage: Stage, *, around: Around, translate: Translate) -> None:
         super().__init__(recall=around.recall, remember=around.remember, translate=translate)

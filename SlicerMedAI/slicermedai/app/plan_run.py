@@ -7,8 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from slicermedai.app.plan_back import COMPARE, OPEN, PAGE, PREPARE, SAVE, SERIES, SURFACE_FOLDER, SURFACES, Answered
+from slicermedai.app.plan_back import PAGE, SAVE, SERIES, SURFACE_FOLDER, SURFACES, Answered
 from slicermedai.app.plan_state import Around, Stage
+from slicermedai.app.result_showing import OPEN
 from slicermedai.app.state import Phase
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.scratch import ScratchFolder
@@ -48,12 +49,11 @@ class PlanRun(Answered):
 
         What was about to come into it does not come into the empty one.
         """
-        if self.state.activity in (COMPARE, PREPARE):
-            self.cancel()
+        told = self.translate("The scene was closed; the plan is still here. Show it again to go on.")
+        is_stopped = self._stop_opening(told)
         self._scene.leave()
         self.following.cancel()
-        told = self.translate("The scene was closed; the plan is still here. Show it again to go on.")
-        more = {"message": told} if self.state.plan is not None and not self.busy else {}
+        more = {"message": told} if is_stopped or (self.state.plan is not None and not self.busy) else {}
         self._set(in_scene=False, has_image=False, editing="", stale=(), **more)
 
     def refresh(self, keys: Collection[str] = ()) -> None:

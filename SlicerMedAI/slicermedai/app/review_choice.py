@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slicermedai.app import review_words as words
-from slicermedai.app.result_choice import ResultChoice
+from slicermedai.app.result_showing import ResultShowing
 from slicermedai.app.review_state import Around, Laid, ReviewState, Row, Stage, rows_of
 from slicermedai.app.words import Translate
 from slicermedai.domain.counting import voxels
@@ -15,10 +15,12 @@ from slicermedai.domain.result import RATINGS, Decision, Review
 from slicermedai.errors import MedAIError
 
 
-class Reviewing(ResultChoice):
+class Reviewing(ResultShowing):
     """The half of the presenter that looks and decides; see :class:`~.review_run.ReviewRun`."""
 
     state: ReviewState
+    _scene: Stage
+    _around: Around
 
     def __init__(self, stage: Stage, *, around: Around, translate: Translate) -> None:
         super().__init__(recall=around.recall, remember=around.remember, translate=translate)

@@ -8,9 +8,8 @@ from typing import Any
 
 from slicermedai.app import review_words as words
 from slicermedai.app.aside import Aside
-from slicermedai.app.image_files import image_files
-from slicermedai.app.moments import Taken
 from slicermedai.app.result_choice import LOOK
+from slicermedai.app.result_showing import COMPARE, IMAGE, PREPARE
 from slicermedai.app.review_ask import Errand, start_keeping, start_opening, start_reading
 from slicermedai.app.review_nodule import NoduleReviewing
 from slicermedai.app.review_state import Around, Laid, Stage
@@ -19,13 +18,12 @@ from slicermedai.app.state import Phase
 from slicermedai.app.surfacing import surfaces
 from slicermedai.app.words import Translate, untranslated
 from slicermedai.domain.decisions import decided
-from slicermedai.domain.result import AnalysisResult, Decision
+from slicermedai.domain.result import Decision
 from slicermedai.domain.study import Identity
-from slicermedai.domain.volume import Volume
-from slicermedai.errors import JobCancelled, MedAIError
+from slicermedai.errors import MedAIError
 
-IMAGE, COMPARE, PREPARE, KEEP = "image", "compare", "prepare", "keep"
-"""What can be going on beside looking."""
+KEEP = "keep"
+"""What can be going on beside opening."""
 
 
 class ReviewRun(NoduleReviewing):
@@ -40,8 +38,6 @@ class ReviewRun(NoduleReviewing):
         self.aside = Aside(translate=translate)
         """Surfaces for 3D views, which are made beside everything else; to be polled as this is."""
         self._awaited: Sequence[str] = ()
-        self._arriving: tuple[Volume | None, str] = None, ""
-        """The image of what is being prepared, and why there is none."""
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -56,11 +52,10 @@ class ReviewRun(NoduleReviewing):
         What was about to come into it does not come into the empty one.
         """
         self.aside.forget()
-        if self.state.activity in (COMPARE, PREPARE):
-            self.cancel()
-        self._scene.forget()
         told = self.translate("The scene was closed; your decisions are still here. Show the result again to go on.")
-        more = {"message": told} if self.state.result is not None and not self.busy else {}
+        is_stopped = self._stop_opening(told)
+        self._scene.forget()
+        more = {"message": told} if is_stopped or (self.state.result is not None and not self.busy) else {}
         self._set(in_scene=False, has_image=False, has_regions=False, editing="", laid=Laid(), **more)
 
     def refresh(self, keys: Collection[str] = ()) -> None:
@@ -111,12 +106,7 @@ class ReviewRun(NoduleReviewing):
         result = self.state.result
         if result is None or all(one.decision is not Decision.EDITED for one in self.state.pending):
             return ()
-        return image_files(result, self._source, self._around.files_of)
-
-    @property
-    def _source(self) -> Path:
-        """The folder that was named, and once it was opened, the result in it."""
-        return self.state.folder or Path(self.state.asked.folder).expanduser().absolute()
+        return self._files(result)
 
     def _let_go(self) -> None:
         self.aside.forget()
@@ -126,41 +116,21 @@ class ReviewRun(NoduleReviewing):
         gone = {"folder": None, "result": None, "saved": None, "remark": "", "chosen": "", "editing": ""}
         self._set(**gone, undone=(), in_scene=False, has_image=False, has_regions=False, laid=Laid())
 
-    def _end(self, working: Any) -> None:
-        with self._as_one():
-            try:
-                if working.error is not None:
-                    self._fail(working.error)
-                else:
-                    self._set(phase=Phase.IDLE, stage="", progress=0.0, seconds_left=None)
-                    self._take(working)
-            except MedAIError as error:
-                self._fail(error)
-            finally:
-                working.clean()
-
     def _take(self, working: Any) -> None:
         if self.state.activity == KEEP:
             self._take_kept(Path(working.answer))
         elif self.state.activity == IMAGE:
-            self._prepare(working.image(), known=str(working.answer))
+            self._take_image(working)
         elif self.state.activity == COMPARE:
-            self._prepare(None)
+            self._take_compared(working)
         elif self.state.activity == PREPARE:
-            self._show(working.value, *self._arriving)
+            self._take_prepared(working)
         else:
             self._take_opened(working)
 
     def _fail(self, error: MedAIError) -> None:
         self._note_newer(error)
-        stopped = isinstance(error, JobCancelled)
-        arriving, self._arriving = self._arriving[0], (None, "")
-        if not stopped and (self.state.activity == IMAGE or arriving is not None):  # it is shown without its image
-            self._set(phase=Phase.IDLE, stage="")
-            self._prepare(None, why=str(error))
-            return
-        told = self.translate("Stopped. Nothing was written.") if stopped else str(error)
-        self._set(phase=Phase.CANCELLED if stopped else Phase.FAILED, message=told, stage="", seconds_left=None)
+        super()._fail(error)
 
     def _take_opened(self, working: Errand) -> None:
         result = working.opened()
@@ -169,40 +139,16 @@ class ReviewRun(NoduleReviewing):
         self._opened(Path(working.answer["folder"]))
         self._set(result=result, folder=Path(working.answer["folder"]))
         self._remember_folder()
-        files = () if self._scene.has_image(result) else image_files(result, self._source, self._around.files_of)
-        if files:
-            self._try(lambda: start_reading(self._source, files), IMAGE)
-        else:
-            self._compare(result)
+        self._find_image(result)
 
-    def _compare(self, result: AnalysisResult) -> None:
-        """The voxels of an image that the scene holds are compared before it is shown, a moment at a time."""
-        comparing = self._scene.comparing(result)
-        if comparing is None:
-            self._prepare(None)
-        else:
-            self._try(lambda: comparing, COMPARE)
+    def _start_reading(self, files: Sequence[str]) -> Errand:
+        return start_reading(self._source, files)
 
-    def _prepare(self, image: Volume | None, why: str = "", *, known: str = "") -> None:
-        """Make what is large of the result and its image, a moment at a time, before anything of it is shown."""
+    def _shown(self, remark: str) -> None:
         result = self.state.result
         if result is None:
             return
-        self._arriving = image, why
-        self._try(lambda: Taken(self._scene.preparing(result, image, known=known)), PREPARE)
-        self.poll()
-
-    def _show(self, prepared: Any, image: Volume | None, why: str) -> None:
-        result, effective = self.state.result, self.state.effective
-        if result is None or effective is None:
-            return
-        remark = self._scene.open(result, image, prepared=prepared)
-        self._arriving = None, ""
-        self._scene.apply(effective)
-        has_image = self._scene.image_node is not None
-        missing = "" if has_image else self.translate("Shown without its image: load that, then show the result again.")
-        self._set(in_scene=True, has_image=has_image, remark=" ".join(filter(None, [remark, missing, why])), editing="")
-        self._set(message=words.opened_text(result, self.translate))
+        self._set(remark=remark, message=words.opened_text(result, self.translate))
         rows = self.rows
         if rows:
             told = self.state.message
