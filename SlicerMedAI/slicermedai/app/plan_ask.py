@@ -18,7 +18,7 @@ from slicermedai.domain.plan import Plan
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.scratch import ScratchFolder
 from slicermedai.domain.volume import Volume
-from slicermedai.errors import JobCancelled, MedAIError, WorkerCrashed, from_dict
+from slicermedai.errors import JobCancelled, MedAIError, UnreadableFileError, WorkerCrashed, from_dict
 from slicermedai.jobs.standing import Standing
 
 CHILD = "slicermedai.app.plan_answer"
@@ -143,12 +143,12 @@ class Errand:
 
     def opened(self) -> AnalysisResult:
         """The result that the child opened."""
-        found: AnalysisResult = self._left.value[OPENED]
+        found: AnalysisResult = self._read(OPENED)
         return found
 
     def image(self) -> Volume:
         """The image that the child read."""
-        found: Volume = self._left.value[IMAGE]
+        found: Volume = self._read(IMAGE)
         return found
 
     def plan(self) -> Plan | None:
@@ -158,13 +158,18 @@ class Errand:
 
     def shapes(self) -> tuple[Finding, ...]:
         """What is planned, as regions with names and colours."""
-        found: tuple[Finding, ...] = self._left.value[SHAPES]
+        found: tuple[Finding, ...] = self._read(SHAPES)
         return found
 
     def meshes(self) -> dict[str, Mesh]:
         """Surfaces of the shapes, by their tracking UID."""
-        found: dict[str, Mesh] = self._left.value[MESHES]
+        found: dict[str, Mesh] = self._read(MESHES)
         return found
+
+    def _read(self, kind: str) -> Any:
+        if kind not in self._left.value:
+            raise UnreadableFileError("is not there, though the child has answered", file=str(self._place.path / kind))
+        return self._left.value[kind]
 
     def _steps(self) -> Generator[None, None, dict[str, Any]]:
         """Read what the child has left, by its kind."""
@@ -182,10 +187,12 @@ class Errand:
     def drop(self) -> None:
         """Nobody waits for the answer any more; the child ends the request when it sees the next one."""
         self.done = True
+        self._left.cancel()
         self._child.keep_until_answered(self._place)
 
     def clean(self) -> None:
-        """Remove what lies between both processes."""
+        """Remove what lies between both processes; what is read of it is let go first, Windows keeps open files."""
+        self._left.cancel()
         self._place.remove()
 
     def _take(self, event: dict[str, Any]) -> None:

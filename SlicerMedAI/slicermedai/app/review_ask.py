@@ -73,7 +73,8 @@ class Errand(Inquiry):
         return each_mesh(self._place.path / MESHES)
 
     def clean(self) -> None:
-        """Remove what lies between both processes."""
+        """Remove what lies between both processes; what is read of it is let go first, Windows keeps open files."""
+        self._left.cancel()
         self._place.remove()
 
 
