@@ -24,6 +24,7 @@ from slicermedai.batch.summary import summarise
 from slicermedai.batch.table import COLUMNS, Report
 from slicermedai.batch.thumbnail import draw, png_of
 from slicermedai.console import cohorts
+from slicermedai.domain.codes import IN_BOX
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.notice import DEMONSTRATION
@@ -134,6 +135,18 @@ def test_the_table_holds_what_the_results_hold_and_every_other_case(worked: Coho
     (failed,) = [row for row in rows if row["case"] == "0002"]
     assert (failed["state"], failed["reason"], failed["value"]) == ("failed", "the network is broken", None)
     assert failed["patient_id"] == "ZZ-1"
+
+
+def test_how_a_number_was_measured_is_in_the_table(worked: Cohort) -> None:
+    folder = worked.result("0001")
+    result = AnalysisResult.load(folder)
+    first, *others = result.findings
+    in_box, plain = (replace(first.measurements[0], method=method) for method in (IN_BOX, None))
+    shutil.rmtree(folder)
+    findings = (replace(first, measurements=(in_box, plain)), *others)
+    replace(result, findings=findings).save(folder)
+    rows = [row for row in cohorts.to_rows(worked.folder) if row["case"] == "0001"]
+    assert [row["method_code"] for row in rows[:2]] == ["99MEDAI:MEDAI-IN-BOX", ""]
 
 
 def test_files_are_written_with_the_same_rows_and_what_is_absent_is_named(worked: Cohort) -> None:

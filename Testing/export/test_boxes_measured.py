@@ -12,7 +12,7 @@ import hl7
 import pytest
 from pydicom import dcmread
 
-from slicermedai.domain.codes import IN_BOX, MILLILITER, MILLIMETER, VOLUME
+from slicermedai.domain.codes import IN_BOX, MILLILITER, MILLIMETER, VOLUME, Code
 from slicermedai.domain.finding import Finding, Measurement
 from slicermedai.export.read_back import read_result
 from slicermedai.export.run import export_result
@@ -103,8 +103,23 @@ def test_words_hl7_fhir_and_the_table_say_how_or_why_not(tmp_path: Path) -> None
     text = json.dumps(bundle)
     assert text.count('"MEDAI-IN-BOX"') == 6 and "NaN" not in text
     message = hl7.parse((tmp_path / "result.hl7").read_text("utf-8").replace("\n", "\r"))
-    methods = [str(one[17]) for one in message["OBX"] if len(one) > 17 and str(one[17])]
-    assert sum("MEDAI-IN-BOX" in one for one in methods) >= 3
+    numbers = [one for one in message["OBX"] if str(one[2]) == "NM"]
+    assert len(numbers) == 6 and all("MEDAI-IN-BOX" in str(one[17]) for one in numbers)
+    assert all(message.unescape(str(one[3][0][1])).endswith("not validated]") for one in numbers)
+
+
+def test_no_title_is_cut_in_hl7(tmp_path: Path) -> None:
+    long = Code(value="L0JK", scheme="IBSI", meaning="Maximum 3D Diameter of a Mesh")
+    case = a_detection()
+    one, other = case.result.findings
+    most = dataclasses.replace(NUMBERS[1], name=long, points=())
+    case = dataclasses.replace(
+        case, result=dataclasses.replace(case.result, findings=(dataclasses.replace(one, measurements=(most,)), other))
+    )
+    exported(case, tmp_path, "hl7")
+    message = hl7.parse((tmp_path / "result.hl7").read_text("utf-8").replace("\n", "\r"))
+    (text,) = [message.unescape(str(one[3][0][1])) for one in message["OBX"] if "Diameter" in str(one[3])]
+    assert text == "Maximum 3D Diameter of a Mesh [half of contrast in the box, not validated]"
 
 
 def test_a_finding_whose_numbers_are_missing_for_several_reasons_says_each() -> None:

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from slicermedai.domain.codes import IN_BOX, VOLUME
 from slicermedai.domain.decisions import WHOLE, decided, is_edited
-from slicermedai.domain.finding import ConfidenceState, Finding, PackedMask
+from slicermedai.domain.finding import Box, ConfidenceState, Finding, PackedMask
 from slicermedai.domain.plan import Role
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.errors import InputError
+from slicermedai.measure.codes import SHORT_AXIS
 from slicermedai.plan import edits
 from slicermedai.plan.keep import load_plan, save_plan
 from slicermedai.plan.numbers import table_of
@@ -63,6 +65,19 @@ def test_what_a_plan_adds_takes_no_number_that_a_finding_is_known_by():
     assert [one.number for one in saved.findings[last - 1 :]] == list(range(last + 1, len(saved.findings) + 2))
     again = planned_result(saved, plan, table_of(plan))
     assert [one.number for one in again.findings] == [one.number for one in saved.findings]
+
+
+def test_what_is_planned_is_not_measured_as_a_box_is():
+    plain = a_result()
+    lesion = found(plain, "lesion")
+    why = {"value": math.nan, "points": (), "method": IN_BOX, "missing": "a rim"}
+    sizes = tuple(replace(lesion.measurements[0], name=name, **why) for name in (VOLUME, SHORT_AXIS))
+    region = Box(low=(0.0, 0.0, 0.0), high=(9.0, 9.0, 9.0))
+    box = replace(lesion, tracking_uid="2.25.77", region=region, measurements=sizes)
+    result, plan = replace(plain, findings=(box, *plain.findings)), edits.with_margin(a_plan(), "lesion", 10.0)
+    _, *made = planned_result(result, plan, table_of(plan)).findings
+    wanted = planned_result(plain, plan, table_of(plan)).findings
+    assert [repr(one.measurements) for one in made] == [repr(one.measurements) for one in wanted]
 
 
 def test_findings_without_numbers_stay_known_by_their_place():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import slicer
 
+from slicermedai.domain.codes import IN_BOX
 from slicermedai.domain.finding import Box, Finding, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.prompts import PointPrompt
@@ -121,6 +122,20 @@ def test_a_finding_without_measurements_is_in_the_table(scene, result: AnalysisR
     bare = replace(result, findings=(replace(result.findings[1], measurements=()),))
     table = show(bare, scene).table_node
     assert table.GetCellText(0, 6) == VENTRICLE_UID
+    assert np.isnan(table.GetTable().GetValue(0, 2).ToDouble())
+
+
+def test_the_table_says_once_why_a_finding_has_no_number_and_beside_each_that_is_missing(scene, result: AnalysisResult):
+    why, other = "it runs into what lies beside the box", "no HU in this image"
+    (volume, *_), finding = result.findings[0].measurements, result.findings[0]
+    none = tuple(replace(volume, value=float("nan"), method=IN_BOX, missing=why) for _ in range(5))
+    some = (volume, replace(volume, value=float("nan"), missing=other))
+    findings = (replace(finding, measurements=none), replace(finding, tracking_uid="2.25.2", measurements=some))
+    table = show(replace(result, findings=findings), scene).table_node
+    assert table.GetColumnName(7) == "Missing"
+    rows = [[table.GetCellText(row, column) for column in (1, 6, 7)] for row in range(table.GetNumberOfRows())]
+    uid = finding.tracking_uid
+    assert rows == [["none", uid, why], ["Volume", "2.25.2", ""], ["Volume", "2.25.2", other]]
     assert np.isnan(table.GetTable().GetValue(0, 2).ToDouble())
 
 

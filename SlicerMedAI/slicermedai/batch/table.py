@@ -28,10 +28,22 @@ from slicermedai.errors import MedAIError
 COLUMNS = (
     *("case", "patient", "state", "outcome", "reason", "patient_id", "study_uid", "study_date", "sex", "series_uid"),
     *("series", "bundle", "bundle_version", "weights_sha256", "warnings", "notes", "structure", "structure_code"),
-    *("tracking_uid", "measurement", "measurement_code", "value", "unit", "low", "high", "missing", "confidence"),
+    *(
+        "tracking_uid",
+        "measurement",
+        "measurement_code",
+        "method_code",
+        "value",
+        "unit",
+        "low",
+        "high",
+        "missing",
+        "confidence",
+    ),
     *("probability", "light", "expected_dice", "seconds", "demonstration", "remark"),
 )
 """``patient`` numbers the cohort's patients; ``low`` and ``high`` are the interval of ``value``, where there is one.
+``method_code`` says how it was measured, where that is said: a volume in a box is not that of a segmentation.
 ``demonstration`` is "yes" where the weights were trained for demonstration only, "no" where not, "" without a result.
 """
 NUMBERS = frozenset({"value", "low", "high", "probability", "expected_dice", "seconds"})
@@ -202,6 +214,7 @@ def _of_measurement(one: Measurement) -> dict[str, Any]:
     return {
         "measurement": one.title,
         "measurement_code": _code(one.name),
+        "method_code": "" if one.method is None else _code(one.method),
         "value": None if one.missing else float(one.value),
         "unit": one.unit.value,
         "low": None if one.interval is None else float(one.interval.low),

@@ -44,12 +44,14 @@ _LONGEST = 199  # characters of a text in one segment, escaped (type ST; TX may 
 class _Seen:
     """One OBX: its type, concept, value ("" for none), unit, the finding it belongs to, and its method.
 
-    ``status`` is "" where it is that of the whole message; ``note`` says why there is no value.
+    ``text`` says more than the concept's meaning, "" where that is enough. ``status`` is "" where it is that of the
+    whole message; ``note`` says why there is no value.
     """
 
     kind: str
     name: Code
     value: str
+    text: str = ""
     unit: Code | None = None
     group: str = ""
     method: Code | None = None
@@ -136,7 +138,7 @@ def _obx(number: int, seen: _Seen, context: ExportContext, *, person: str) -> st
     fields = {
         1: str(number),
         2: seen.kind,
-        3: _coded(seen.name),
+        3: _coded(seen.name, seen.text),
         4: seen.group,
         5: seen.value,
         6: "" if seen.unit is None else _coded(seen.unit),
@@ -192,12 +194,14 @@ def _finding(finding: Finding, group: str) -> Iterator[_Seen]:
 
 
 def _measurement(one: Measurement, group: str) -> _Seen:
-    """A number; one that is missing has no value, and the reason in a note below it."""
-    name = Code(value=one.name.value, scheme=one.name.scheme, meaning=one.title[:64])
+    """A number and how it was measured; one that is missing has no value, and the reason in a note below it.
+
+    A text of CWE may have 199 characters (HL7 v2.5.1, 2.A.13), where the meaning of a code has 64: no title is cut.
+    """
+    seen = _Seen(kind="NM", name=one.name, text=one.title, value="", unit=one.unit, group=group, method=one.method)
     if one.missing or not math.isfinite(one.value):
-        why = one.missing or "not a number"
-        return _Seen(kind="NM", name=name, value="", unit=one.unit, group=group, status=_NOT_OBTAINED, note=why)
-    return _Seen(kind="NM", name=name, value=_number(one.value), unit=one.unit, group=group, method=one.method)
+        return replace(seen, status=_NOT_OBTAINED, note=one.missing or "not a number")
+    return replace(seen, value=_number(one.value))
 
 
 def _number(value: float) -> str:
@@ -214,9 +218,9 @@ def _trust(confidence: Confidence, group: str) -> _Seen:
     return _Seen(kind="ST", name=_CONFIDENCE, value=_escaped(confidence.state.value), group=group)
 
 
-def _coded(code: Code) -> str:
+def _coded(code: Code, text: str = "") -> str:
     """CE and CWE: identifier, text, coding system."""
-    return "^".join(_escaped(part) for part in (code.value, code.meaning, code.scheme))
+    return "^".join(_escaped(part) for part in (code.value, text or code.meaning, code.scheme))
 
 
 def _escaped(value: object) -> str:

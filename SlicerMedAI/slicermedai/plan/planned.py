@@ -102,8 +102,9 @@ def as_found(result: AnalysisResult) -> AnalysisResult:
 
 
 def _columns(findings: Sequence[Finding]) -> tuple[Measurement, ...]:
-    """What findings are measured by, but for the numbers of a plan."""
-    columns = next((one.measurements for one in findings if one.measurements), ())
+    """What findings with voxels are measured by, but for the numbers of a plan: of a box it is measured otherwise."""
+    measured = (one.measurements for one in findings if isinstance(one.region, Mask | PackedMask))
+    columns: tuple[Measurement, ...] = next(filter(None, measured), ())
     return tuple(one for one in columns if one.name not in (VOLUME_RATIO, DISTANCE))
 
 

@@ -18,6 +18,7 @@ COLUMNS: tuple[tuple[str, int], ...] = (
     ("Interval", vtk.VTK_STRING),
     ("Confidence", vtk.VTK_STRING),
     ("TrackingUID", vtk.VTK_STRING),
+    ("Missing", vtk.VTK_STRING),
     ("Status", vtk.VTK_STRING),
     ("Warnings", vtk.VTK_STRING),
     ("Use", vtk.VTK_STRING),
@@ -27,8 +28,9 @@ COLUMNS: tuple[tuple[str, int], ...] = (
 def fill_table(node: Any, result: AnalysisResult) -> None:
     """Make the rows of table ``node`` the measurements of ``result``, finding by finding.
 
-    Value is in the unit (UCUM) of its row. A finding without measurements has one row whose value is NaN, so that
-    nothing that was found is missing from the table. What must be read before the numbers stands in each row.
+    Value is in the unit (UCUM) of its row. Where there is no number it is NaN, and Missing says why. A finding without
+    any has one row, so that nothing that was found is missing from the table. What must be read before the numbers
+    stands in each row.
     """
     node.RemoveAllColumns()
     said = (result.outcome, " ".join(result.provenance.warnings) or "none", RESEARCH_USE)
@@ -41,9 +43,9 @@ def fill_table(node: Any, result: AnalysisResult) -> None:
 
 def _rows(finding: Finding) -> list[tuple[Any, ...]]:
     label, state = finding.label.name, finding.confidence.state.value
-    if not finding.measurements:
-        return [(label, "none", float("nan"), "", "", state, finding.tracking_uid)]
-    return [(label, *_cells(item), state, finding.tracking_uid) for item in finding.measurements]
+    if finding.why_not_measured or not finding.measurements:
+        return [(label, "none", float("nan"), "", "", state, finding.tracking_uid, finding.why_not_measured)]
+    return [(label, *_cells(item), state, finding.tracking_uid, item.missing) for item in finding.measurements]
 
 
 def _cells(measurement: Measurement) -> tuple[Any, ...]:
