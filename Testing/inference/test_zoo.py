@@ -27,6 +27,7 @@ SAYS = {
     "of_several_channels": "one channel each: T1c, T1, T2, FLAIR",
     "overlapping": "each channel stays a label of its own",
     "joined_by_own_code": "Firstd, learnt by trying all combinations: 4 channels, 3 of them labels",
+    "one_channel_by_argmax": "argmax of one is empty: its label is where its probability is above 0.5",
     "inverted_between_numbers": "interpolate between the numbers of labels",
     "own_scripts": "numpy.product",
     "prompted": "2 channels of prompts stay empty",

@@ -232,6 +232,13 @@ def one_channel(draft: Draft) -> None:
     draft.config["postprocessing"]["transforms"].append({"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5})
 
 
+def one_channel_by_argmax(draft: Draft) -> None:
+    """One channel alone, by a decision that needs two."""
+    decided = draft.config["postprocessing"]["transforms"]
+    one_channel(draft)
+    draft.config["postprocessing"]["transforms"] = decided
+
+
 def inverted_as_labels(draft: Draft) -> None:
     """Argmax before the way back, by the nearest voxel."""
     post = draft.config["postprocessing"]["transforms"]
@@ -321,6 +328,7 @@ ZOO: dict[str, Callable[[Draft], None]] = {
         overlapping,
         joined_by_own_code,
         one_channel,
+        one_channel_by_argmax,
         inverted_as_labels,
         inverted_between_numbers,
         cropped_and_padded,

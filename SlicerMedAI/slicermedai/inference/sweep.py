@@ -270,6 +270,8 @@ class Sweep:
             collector.finish()
             if observer is not None:
                 observer.end()
+        if collector.outputs == 1 and wanted.exclusive:
+            self.ledger.did("one channel", "argmax of one is empty: its label is where its probability is above 0.5")
         return collector
 
     def _asking(self, adapted: Adapted, runner: Runner, window: torch.Tensor, alone: Alone) -> Asking:
