@@ -179,21 +179,28 @@ def test_an_image_that_calls_itself_generated_counts_for_demonstrations_alone() 
     assert {one.confidence.state for one in told} == {ConfidenceState.NOT_CALIBRATED}
 
 
-def test_a_result_of_it_says_that_it_is_not_for_patients(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run of the generated thorax ``SEEN_BY_NOBODY[1]`` leaves."""
+    folder = tmp_path_factory.mktemp("run")
     spec = SeriesSpec(description="generated thorax", modality="CT", intercept=-1024.0)
-    write_series(thorax(SEEN_BY_NOBODY[1]).volume, tmp_path / "series", spec=spec)
+    write_series(thorax(SEEN_BY_NOBODY[1]).volume, folder / "series", spec=spec)
     job = RunJob(
-        source=str(tmp_path / "series"), bundle=str(BUNDLE), output=str(tmp_path / "out"), device="cpu",
-        body_part="CHEST",
-    )  # fmt: skip
-    folder = execute(job, job_id="j")
-    result = AnalysisResult.load(folder)
+        source=str(folder / "series"), bundle=str(BUNDLE), output=str(folder / "out"), device="cpu", body_part="CHEST"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLICERMEDAI_HOME", str(folder / "home"))
+        return execute(job, job_id="j")
+
+
+def test_a_result_of_it_says_that_it_is_not_for_patients(run: Path) -> None:
+    result = AnalysisResult.load(run)
     assert {one.confidence.state for one in result.findings} == {ConfidenceState.NOT_CALIBRATED}, "as its card says"
     assert result.findings and all(WARNING in one.label.name.lower() for one in result.findings)
     assert result.provenance.demonstration
-    page = (folder / "report.html").read_text("utf-8")
+    page = (run / "report.html").read_text("utf-8")
     assert WARNING in page.lower() and "demonstration only" in page
-    texts = [str(part.value) for part in dcmread(next((folder / "dicom").glob("*.dcm"))).iterall()]
+    texts = [str(part.value) for part in dcmread(next((run / "dicom").glob("*.dcm"))).iterall()]
     named = [text for text in texts if text.startswith("synthetic-nodules ") and text[-1].isdigit() and "." not in text]
     assert len(named) == len(result.findings) and all(WARNING in text.lower() for text in named)
 
@@ -225,22 +232,15 @@ def test_its_nodules_are_measured_inside_their_boxes(seed: int) -> None:
     assert [one.measurements for one in judged] == [one.measurements for one in findings], "no interval of volumes"
 
 
-def test_a_run_writes_the_sizes_in_its_boxes_with_how_they_were_found(tmp_path: Path) -> None:
-    made = thorax(SEEN_BY_NOBODY[1])
-    write_series(made.volume, tmp_path / "series", spec=SeriesSpec(modality="CT", intercept=-1024.0))
-    job = RunJob(
-        source=str(tmp_path / "series"), bundle=str(BUNDLE), output=str(tmp_path / "out"), device="cpu",
-        body_part="CHEST",
-    )  # fmt: skip
-    folder = execute(job, job_id="j")
-    result = AnalysisResult.load(folder)
+def test_a_run_writes_the_sizes_in_its_boxes_with_how_they_were_found(run: Path) -> None:
+    result, made = AnalysisResult.load(run), thorax(SEEN_BY_NOBODY[1])
     measured = [one for one in result.findings if not one.why_not_measured]
     assert len(measured) >= len(made.nodules) and np.abs(off(measured, made)).max() < 1.5
     refused = [one.why_not_measured for one in result.findings if one.why_not_measured]
     assert refused and all(why.startswith("no lesion that can be measured in the box: ") for why in refused)
-    page = (folder / "report.html").read_text("utf-8")
+    page = (run / "report.html").read_text("utf-8")
     assert page.count(IN_BOX.meaning) >= 3 * len(measured) and refused[0] in page
-    (report,) = (folder / "dicom").glob("*.dcm")
+    (report,) = (run / "dicom").glob("*.dcm")
     assert (dciodvfy_errors(report), pixelmed_errors(report)) == ([], [])
     read = {one.tracking_uid: one for one in read_result([report]).result.findings}
     for one in measured:

@@ -141,6 +141,7 @@ def test_a_large_image_is_shown_as_slicer_would_by_a_sample_of_its_voxels(scene,
     volume = replace(a_volume(geometry), array=array)
     all_of_it = volume_to_node(volume, scene).GetDisplayNode()
     monkeypatch.setattr("slicermedai.scene.volumes._LARGE", 1000)
+    monkeypatch.setattr("slicermedai.scene.volumes._SAMPLED", 2500)
     sampled = volume_to_node(volume, scene).GetDisplayNode()
     assert not sampled.GetAutoWindowLevel()
     assert sampled.GetColorNodeID() == all_of_it.GetColorNodeID()

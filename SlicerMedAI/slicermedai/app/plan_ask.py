@@ -16,7 +16,7 @@ from slicermedai.domain.codec import load_object, loading, write_object
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.plan import Plan
 from slicermedai.domain.result import AnalysisResult
-from slicermedai.domain.scratch import ScratchFolder
+from slicermedai.domain.scratch import ScratchFolder, emptying
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import JobCancelled, MedAIError, UnreadableFileError, WorkerCrashed, from_dict
 from slicermedai.jobs.standing import Standing
@@ -177,6 +177,7 @@ class Errand:
         kinds: dict[str, type] = {OPENED: AnalysisResult, IMAGE: Volume, SHAPES: tuple}
         for kind in [one for one in kinds if (self._place.path / one).is_dir()]:
             found[kind] = yield from loading(self._place.path / kind, kinds[kind], kind=kind)
+            yield from emptying(self._place.path / kind)
         if (self._place.path / MESHES).is_file():
             found[MESHES] = {}
             for one in each_mesh(self._place.path / MESHES):

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from slicermedai.app.install_ask import InstallPlan, plan_of, question, refused_text, start_look, steps_of
@@ -34,7 +35,7 @@ class Presenter(ABC):
     def __init__(self, *, translate: Translate) -> None:
         self.changed = Signal()
         """Emitted with the new state."""
-        self.translate = translate
+        self.translate: Translate = cache(translate)  # a table of a hundred rows asks for the same dozen words
         self._held = False
         self._working: Any = None
         self._installation: Installation | None = None

@@ -88,7 +88,6 @@ class ResultShowing(ResultChoice):
             return
         self._arriving = image, why
         self._try(lambda: Taken(self._scene.preparing(result, image, known=known)), PREPARE)
-        self.poll()
 
     def _take_prepared(self, working: Taken) -> None:
         (image, why), self._arriving = self._arriving, (None, "")

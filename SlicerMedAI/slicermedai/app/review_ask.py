@@ -10,7 +10,7 @@ from slicermedai.app.meshes import MESHES, Mesh, each_mesh
 from slicermedai.app.moments import Left
 from slicermedai.domain.codec import loading, write_object
 from slicermedai.domain.result import AnalysisResult, Review
-from slicermedai.domain.scratch import ScratchFolder
+from slicermedai.domain.scratch import ScratchFolder, emptying
 from slicermedai.domain.volume import Volume
 from slicermedai.jobs.folder import JobFolder
 from slicermedai.jobs.inquiry import Inquiry
@@ -62,11 +62,13 @@ class Errand(Inquiry):
         return found
 
     def _steps(self) -> Generator[None, None, Any]:
-        if self._what == "open":
-            return (yield from loading(self._place.path, AnalysisResult, kind=OPENED))
-        if self._what == "image":
-            return (yield from loading(self._place.path, Volume, kind=IMAGE))
-        return None
+        kinds: dict[str, tuple[type, str]] = {"open": (AnalysisResult, OPENED), "image": (Volume, IMAGE)}
+        if self._what not in kinds:
+            return None
+        of, kind = kinds[self._what]
+        found: Any = yield from loading(self._place.path, of, kind=kind)
+        yield from emptying(self._place.path)
+        return found
 
     def meshes(self) -> Iterator[tuple[str, Mesh] | None]:
         """The surfaces that the child made, as :func:`~slicermedai.app.meshes.each_mesh` gives them."""

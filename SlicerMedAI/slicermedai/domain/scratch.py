@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from slicermedai.domain import locks, settings
+from slicermedai.domain.pieces import PIECE
 from slicermedai.domain.storage import process_alive
 from slicermedai.errors import OutputError
 
@@ -176,6 +177,14 @@ def sweep_scratch(kind: str) -> list[Path]:
     for path in found:
         remove_tree(path)
     return found
+
+
+def emptying(folder: Path) -> Iterator[None]:
+    """Cut large files in ``folder`` short, in pieces, before it is removed: each holds whoever removes it at once."""
+    for path in [one for one in sorted(folder.rglob("*")) if one.is_file()]:
+        for size in range(path.stat().st_size - PIECE, 0, -PIECE):
+            os.truncate(path, size)
+            yield
 
 
 def remove_tree(path: Path) -> None:

@@ -155,8 +155,9 @@ def set_icons(table: Any, column: int, pictures: Sequence[Path]) -> None:
     """Put a picture in front of the text of each row of a column of a ``QTableWidget``."""
     import qt
 
+    icons = {picture: qt.QIcon(str(picture)) for picture in set(pictures)}
     for row, picture in enumerate(pictures):
-        table.item(row, column).setIcon(qt.QIcon(str(picture)))
+        table.item(row, column).setIcon(icons[picture])
     table.resizeColumnToContents(column)
 
 
