@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from slicermedai.domain.codes import MILLIMETER, NO_UNITS, Code, Label
+from slicermedai.domain.codes import LONG_AXIS, MILLIMETER, NO_UNITS, SHORT_AXIS, Code, Label
 from slicermedai.domain.decisions import decided
 from slicermedai.domain.edits import packed
 from slicermedai.domain.finding import Confidence, ConfidenceState, Finding, Interval, Mask, Measurement, PackedMask
@@ -103,8 +103,6 @@ def _map(head: SmallHead) -> Map:
     )
 
 
-LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long axis")
-SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
 NODULE = Label(
     name="Lung nodule",
     category=Code(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"),

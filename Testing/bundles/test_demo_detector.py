@@ -23,7 +23,7 @@ from slicermedai.confidence.findings import findings_of
 from slicermedai.confidence.models import manifest_of, record_of, records_folder
 from slicermedai.confidence.record import load_record
 from slicermedai.confidence.run import Origin, RunTrust
-from slicermedai.domain.codes import IN_BOX
+from slicermedai.domain.codes import IN_BOX, LONG_AXIS, SHORT_AXIS
 from slicermedai.domain.finding import Box, ConfidenceState, Finding
 from slicermedai.domain.lung_rads import mean_diameter
 from slicermedai.domain.provenance import Provenance
@@ -34,7 +34,6 @@ from slicermedai.inference.spots import spots_in
 from slicermedai.inference.task import RunSettings, predict
 from slicermedai.jobs.home import home as home_folder
 from slicermedai.jobs.specs import RunJob
-from slicermedai.measure.codes import LONG_AXIS, SHORT_AXIS
 from Testing.export.validators import dciodvfy_errors, pixelmed_errors
 from Testing.fixtures.series_spec import SeriesSpec
 from Testing.fixtures.series_writer import write_series

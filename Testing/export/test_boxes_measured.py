@@ -12,12 +12,11 @@ import hl7
 import pytest
 from pydicom import dcmread
 
-from slicermedai.domain.codes import IN_BOX, MILLILITER, MILLIMETER, VOLUME, Code
+from slicermedai.domain.codes import IN_BOX, LONG_AXIS, MILLILITER, MILLIMETER, SHORT_AXIS, VOLUME, Code
 from slicermedai.domain.finding import Finding, Measurement
 from slicermedai.export.read_back import read_result
 from slicermedai.export.run import export_result
 from slicermedai.export.words import lines
-from slicermedai.measure.codes import LONG_AXIS, SHORT_AXIS
 from Testing.export.cases import SPECS, Case, a_case
 from Testing.export.test_sr_regions import BOX, detected
 from Testing.export.validators import dcentvfy_errors, dciodvfy_errors, pixelmed_errors

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slicermedai.domain.codes import LONG_AXIS, SHORT_AXIS
 from slicermedai.domain.finding import PackedMask
 from slicermedai.domain.geometry import FloatArray
 from slicermedai.domain.lung_rads import mean_diameter
 from slicermedai.domain.volume import Volume
-from slicermedai.measure.codes import LONG_AXIS, SHORT_AXIS
 from slicermedai.measure.in_box import lesion_in_box
 from slicermedai.measure.methods import measure
 from Testing.fixtures.grids import AXIAL, grid, rotated

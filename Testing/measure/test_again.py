@@ -10,7 +10,7 @@ import pytest
 
 from slicermedai.app.keeping import keep
 from slicermedai.app.measuring import NO_IMAGE, with_measurements
-from slicermedai.domain.codes import HOUNSFIELD, MILLIMETER, NO_UNITS, Code
+from slicermedai.domain.codes import HOUNSFIELD, LONG_AXIS, MILLIMETER, NO_UNITS, Code
 from slicermedai.domain.decisions import NOT_AGAIN, decided
 from slicermedai.domain.digests import digest_of
 from slicermedai.domain.finding import Interval, Measurement, PackedMask
@@ -145,6 +145,6 @@ def test_the_image_is_not_read_where_nothing_was_edited() -> None:
 
 
 def test_a_number_of_another_method_is_no_number_of_this_one() -> None:
-    by_hand = Measurement(name=codes.LONG_AXIS, value=4.0, unit=MILLIMETER)
+    by_hand = Measurement(name=LONG_AXIS, value=4.0, unit=MILLIMETER)
     (found,) = measured_again([by_hand], AFTER)
     assert (found.missing, found.method) == (NOT_AGAIN, None)

@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from slicermedai.domain.codes import ANATOMY, HOUNSFIELD, IN_BOX, MILLILITER, VOLUME, Label
+from slicermedai.domain.codes import ANATOMY, HOUNSFIELD, IN_BOX, LONG_AXIS, MILLILITER, SHORT_AXIS, VOLUME, Label
 from slicermedai.domain.counting import is_counted
 from slicermedai.domain.finding import Box, Finding, PackedMask
 from slicermedai.domain.volume import Volume
 from slicermedai.measure import in_box
 from slicermedai.measure.boxed import AN_ORGAN, LEANING, NO_LESION, measured_in_boxes
-from slicermedai.measure.codes import ATTENUATION, LONG_AXIS, MAXIMUM_3D_DIAMETER, MEAN, MR_SIGNAL, SHORT_AXIS
+from slicermedai.measure.codes import ATTENUATION, MAXIMUM_3D_DIAMETER, MEAN, MR_SIGNAL
 from slicermedai.measure.in_box import lesion_in_box
 from slicermedai.measure.methods import measure
 from Testing.app.reviews import NODULE

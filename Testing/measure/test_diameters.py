@@ -12,6 +12,7 @@ from scipy.spatial.distance import pdist
 from vtk import vtkImageData, vtkMarchingCubes, vtkMassProperties
 from vtk.util.numpy_support import numpy_to_vtk
 
+from slicermedai.domain.codes import LONG_AXIS, SHORT_AXIS
 from slicermedai.domain.finding import Mask, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap
@@ -228,7 +229,7 @@ def vtk_mass(inside: np.ndarray, geometry: Geometry) -> tuple[float, float]:
 
 def test_every_length_has_its_name_unit_and_ends() -> None:
     found = measured(ellipsoid(GRIDS["fine"], (9.0, 9.0, 9.0)), *LENGTHS)
-    assert [found[name].name for name in LENGTHS] == [codes.LONG_AXIS, codes.SHORT_AXIS, codes.MAXIMUM_3D_DIAMETER]
+    assert [found[name].name for name in LENGTHS] == [LONG_AXIS, SHORT_AXIS, codes.MAXIMUM_3D_DIAMETER]
     for one in found.values():
         assert (one.unit.value, len(one.points)) == ("mm", 2)
         assert math.dist(*one.points) == pytest.approx(one.value, rel=1e-9)

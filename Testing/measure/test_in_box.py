@@ -9,12 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from slicermedai.domain.codes import LONG_AXIS, SHORT_AXIS
 from slicermedai.domain.finding import Box, PackedMask
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.lung_rads import mean_diameter
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import GeometryError
-from slicermedai.measure.codes import LONG_AXIS, SHORT_AXIS
 from slicermedai.measure.in_box import lesion_in_box
 from slicermedai.measure.methods import measure
 from Testing.fixtures.grids import AXIAL, ORIENTATIONS, grid, rotated, tilted

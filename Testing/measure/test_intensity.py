@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.sr.codedict import codes as standard
 
-from slicermedai.domain.codes import HOUNSFIELD, NO_UNITS, Code
+from slicermedai.domain.codes import HOUNSFIELD, LONG_AXIS, NO_UNITS, SHORT_AXIS, Code
 from slicermedai.domain.finding import Box, Mask, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.volume import LabelMap, SuvScale, Volume
@@ -122,8 +122,8 @@ def test_what_every_structure_gets_comes_first_in_the_table() -> None:
 def test_codes_are_those_of_the_standard() -> None:
     """Compared with the dictionaries of PS3.16 in pydicom; the two percentiles are IBSI's alone and not in them."""
     known = {
-        codes.LONG_AXIS: standard.SCT.LongAxis,
-        codes.SHORT_AXIS: standard.SCT.ShortAxis,
+        LONG_AXIS: standard.SCT.LongAxis,
+        SHORT_AXIS: standard.SCT.ShortAxis,
         codes.MAXIMUM_3D_DIAMETER: standard.IBSI.Maximum3DDiameterOfAMesh,
         codes.SURFACE_AREA: standard.IBSI.SurfaceAreaOfMesh,
         codes.MESH_VOLUME: standard.IBSI.VolumeOfMesh,

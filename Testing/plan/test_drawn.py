@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from slicermedai.domain.codes import IN_BOX, VOLUME
+from slicermedai.domain.codes import IN_BOX, SHORT_AXIS, VOLUME
 from slicermedai.domain.decisions import WHOLE, decided, is_edited
 from slicermedai.domain.finding import Box, ConfidenceState, Finding, PackedMask
 from slicermedai.domain.plan import Role
 from slicermedai.domain.result import AnalysisResult, Decision, Quality, Review
 from slicermedai.errors import InputError
-from slicermedai.measure.codes import SHORT_AXIS
 from slicermedai.plan import edits
 from slicermedai.plan.keep import load_plan, save_plan
 from slicermedai.plan.numbers import table_of

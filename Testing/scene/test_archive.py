@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import slicer
 
-from slicermedai.domain.finding import Box, Finding, PackedMask, Point
+from slicermedai.domain.codes import LONG_AXIS, MILLIMETER
+from slicermedai.domain.finding import Box, Finding, Measurement, PackedMask, Point
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.domain.volume import Volume
 from slicermedai.errors import OutputError, UnreadableFileError
@@ -236,10 +237,16 @@ def test_every_view_of_the_saved_scene_shows_the_banner(saved):
 def test_boxes_and_points_survive(scene, result: AnalysisResult, tmp_path: Path):
     label = result.findings[0].label
     regions = (Box(low=(10.0, 20.0, 30.0), high=(14.0, 26.0, 38.0)), Point(position=(1.0, 2.0, 3.0)))
-    findings = tuple(Finding(tracking_uid=f"2.25.{n}", label=label, region=r) for n, r in enumerate(regions, 1))
+    axis = Measurement(name=LONG_AXIS, value=3.0, unit=MILLIMETER, points=((11.0, 21.0, 34.0), (14.0, 21.0, 34.0)))
+    findings = tuple(
+        Finding(tracking_uid=f"2.25.{number}", label=label, region=region, measurements=(axis,))
+        for number, region in enumerate(regions, 1)
+    )
     located = replace(result, findings=findings)
     show(located, scene)
     again = reopened(scene, tmp_path / "s.mrb")
-    roi, point = identity.marked_nodes(again, identity.result_key(located), identity.MARKUP)
+    roi, line, point = identity.marked_nodes(again, identity.result_key(located), identity.MARKUP)
     np.testing.assert_allclose(roi.GetSize(), (4, 6, 8), atol=1e-9)
+    ends = [line.GetNthControlPointPosition(index) for index in range(line.GetNumberOfControlPoints())]
+    np.testing.assert_allclose(ends, [(-x, -y, z) for x, y, z in axis.points])
     np.testing.assert_allclose(point.GetNthControlPointPosition(0), (-1, -2, 3))

@@ -13,9 +13,9 @@ import slicer
 from PIL import Image
 
 from slicermedai.domain.center import finding_center
-from slicermedai.domain.codes import Code
+from slicermedai.domain.codes import LONG_AXIS, MILLIMETER, Code
 from slicermedai.domain.edits import edit_distance, on_grid, packed
-from slicermedai.domain.finding import Box, Finding, PackedMask
+from slicermedai.domain.finding import Box, Finding, Measurement, PackedMask
 from slicermedai.domain.pieces import finished
 from slicermedai.domain.result import AnalysisResult, Decision, Map, Review
 from slicermedai.domain.uncertainty import StructureSpread, Uncertainty
@@ -112,14 +112,21 @@ def test_a_rejected_finding_leaves_the_scene_and_comes_back_in_its_place(
 
 
 def test_boxes_go_and_come_back_too(review: ReviewScene, scene: Any, head: SmallHead) -> None:
-    box = dataclasses.replace(head.result.findings[1], region=Box(low=(0, 0, 0), high=(9, 9, 9)))
+    axis = Measurement(name=LONG_AXIS, value=3.0, unit=MILLIMETER, points=((1.0, 2.0, 4.0), (4.0, 2.0, 4.0)))
+    box = dataclasses.replace(head.result.findings[1], region=Box(low=(0, 0, 0), high=(9, 9, 9)), measurements=(axis,))
     result = dataclasses.replace(head.result, findings=(head.result.findings[0], box))
+
+    def drawn() -> list[int]:
+        return [scene.GetNumberOfNodesByClass(f"vtkMRMLMarkups{kind}Node") for kind in ("ROI", "Line")]
+
     review.open(result, head.volume)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 1
-    review.apply(with_reviews(result, a_decision(VENTRICLE_UID, Decision.REJECTED)))
-    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 0
+    assert drawn() == [1, 1]
     review.apply(result)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 1
+    assert drawn() == [1, 1]
+    review.apply(with_reviews(result, a_decision(VENTRICLE_UID, Decision.REJECTED)))
+    assert drawn() == [0, 0]
+    review.apply(result)
+    assert drawn() == [1, 1]
 
 
 @pytest.mark.parametrize("oblique", [False, True])

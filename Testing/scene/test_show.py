@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import slicer
 
-from slicermedai.domain.codes import IN_BOX
-from slicermedai.domain.finding import Box, Finding, PackedMask, Point
+from slicermedai.domain.codes import IN_BOX, LONG_AXIS, MILLIMETER, SHORT_AXIS
+from slicermedai.domain.finding import Box, Finding, Measurement, PackedMask, Point
 from slicermedai.domain.geometry import Geometry
 from slicermedai.domain.prompts import PointPrompt
 from slicermedai.domain.result import AnalysisResult, Decision, Review
@@ -154,6 +154,35 @@ def test_boxes_and_points_become_markups_in_the_right_place(scene, result: Analy
     np.testing.assert_allclose(points.GetNthControlPointPosition(0), (-1, -2, 3))
     assert len(show(replace(result, findings=findings), scene).markup_nodes) == 2
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode") == 1
+
+
+def measured_box(result: AnalysisResult) -> Finding:
+    """A box with two axes that were measured in it, and a diameter that lies in no plane."""
+    method, other = {"method": IN_BOX, "unit": MILLIMETER}, replace(LONG_AXIS, value="L0JK", scheme="IBSI")
+    sizes = (
+        Measurement(name=LONG_AXIS, value=5.0, points=((11.0, 21.0, 34.0), (14.0, 25.0, 34.0)), **method),
+        Measurement(name=SHORT_AXIS, value=2.0, points=((12.0, 24.0, 34.0), (12.0, 22.0, 34.0)), **method),
+        Measurement(name=other, value=5.0, points=((11.0, 21.0, 34.0), (14.0, 25.0, 34.0)), **method),
+    )
+    box = Box(low=(10.0, 20.0, 30.0), high=(15.0, 26.0, 38.0))
+    return Finding(tracking_uid="2.25.1", label=result.findings[0].label, region=box, measurements=sizes)
+
+
+def test_what_was_measured_in_a_box_is_drawn_as_lines_without_their_numbers(scene, result: AnalysisResult):
+    finding = measured_box(result)
+    none = (replace(finding.measurements[0], value=float("nan"), points=(), missing="a rim"),)
+    refused = replace(finding, tracking_uid="2.25.2", measurements=none)
+    roi, long, short, other = show(replace(result, findings=(finding, refused)), scene).markup_nodes
+    assert (roi.GetClassName(), other.GetClassName()) == ("vtkMRMLMarkupsROINode",) * 2
+    assert long.GetName() == "Brain: Long axis [half of contrast in the box, not validated]"
+    for node, one in ((long, finding.measurements[0]), (short, finding.measurements[1])):
+        ends = [node.GetNthControlPointPosition(index) for index in range(node.GetNumberOfControlPoints())]
+        np.testing.assert_allclose(ends, [(-x, -y, z) for x, y, z in one.points])
+        assert node.GetLineLengthWorld() == pytest.approx(one.value)
+        assert node.GetLocked() and not node.GetDisplayNode().GetPropertiesLabelVisibility()
+    show(replace(result, findings=(finding, refused)), scene)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 2
+    assert clear(result, scene) and scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 0
 
 
 def test_no_finding_is_shown_as_an_empty_segmentation_and_table(scene, empty_result: AnalysisResult):

@@ -87,6 +87,8 @@ NO_UNITS = ucum("1", "no units")
 HOUNSFIELD = ucum("[hnsf'U]", "Hounsfield unit")
 
 VOLUME = Code(value="118565006", scheme="SCT", meaning="Volume")
+LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long axis")
+SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short axis")
 IN_BOX = Code(value="MEDAI-IN-BOX", scheme="99MEDAI", meaning="Half of contrast in the box, not validated")
 """How a lesion's size in a detector's box was found: :mod:`slicermedai.measure.in_box`."""
 VOXEL_SUMMATION = Code(value="126030", scheme="DCM", meaning="Sum of segmented voxel method for volume")

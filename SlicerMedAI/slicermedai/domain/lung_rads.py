@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from slicermedai.domain.codes import IN_BOX
+from slicermedai.domain.codes import IN_BOX, LONG_AXIS, SHORT_AXIS
 from slicermedai.domain.decisions import last_decisions
 from slicermedai.domain.finding import Finding
 from slicermedai.domain.nodule import Nodule, NoduleChange, NoduleType
@@ -23,7 +23,6 @@ from slicermedai.errors import InputError
 SOURCE = "ACR Lung-RADS v2022, by size alone"
 CAUTION = "Suggestion only: it rests on the nodule type and change that a person entered, and a person decides."
 _NODULE = ("SCT", "27925004")
-_LONG_AXIS, _SHORT_AXIS = ("SCT", "103339001"), ("SCT", "103340004")
 _LUNG = frozenset({"lung", "lungs", "pulmonary"})
 _OF_NO_ORGAN = frozenset({"left", "right", "nodule", "nodules"})
 _WORD = re.compile(r"[^\W\d_]+")
@@ -155,8 +154,8 @@ def measured(finding: Finding, kind: NoduleType | None = None) -> float | None:
     """
     if kind is NoduleType.PART_SOLID and is_of_box(finding):
         return None
-    sizes = {(one.name.scheme, one.name.value): one.value for one in finding.measurements if not one.missing}
-    both = [sizes.get(name, math.nan) for name in (_LONG_AXIS, _SHORT_AXIS)]
+    sizes = {one.name: one.value for one in finding.measurements if not one.missing}
+    both = [sizes.get(name, math.nan) for name in (LONG_AXIS, SHORT_AXIS)]
     return mean_diameter(*both) if all(math.isfinite(one) and one > 0 for one in both) else None
 
 

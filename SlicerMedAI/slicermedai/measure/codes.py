@@ -20,8 +20,6 @@ def _ibsi(value: str, meaning: str) -> Code:
     return Code(value=value, scheme="IBSI", meaning=meaning)
 
 
-LONG_AXIS = _sct("103339001", "Long axis")
-SHORT_AXIS = _sct("103340004", "Short axis")
 MAXIMUM_3D_DIAMETER = _ibsi("L0JK", "Maximum 3D Diameter of a Mesh")
 SURFACE_AREA = _ibsi("C0JK", "Surface Area of Mesh")
 MESH_VOLUME = _ibsi("RNU0", "Volume of Mesh")

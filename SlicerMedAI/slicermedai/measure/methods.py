@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slicermedai.domain.codes import MILLILITER, MILLIMETER, Code
+from slicermedai.domain.codes import LONG_AXIS, MILLILITER, MILLIMETER, SHORT_AXIS, Code
 from slicermedai.domain.finding import Box, Mask, Measurement, PackedMask, Point, Region
 from slicermedai.domain.suggest import did_you_mean
 from slicermedai.domain.volume import Volume
@@ -93,12 +93,12 @@ def _surface(structure: Structure) -> Measurement:
 
 def _long_axis(structure: Structure) -> Measurement:
     axes = structure.axes
-    return _length(codes.LONG_AXIS, axes.long if axes else None, codes.IN_PLANE)
+    return _length(LONG_AXIS, axes.long if axes else None, codes.IN_PLANE)
 
 
 def _short_axis(structure: Structure) -> Measurement:
     axes = structure.axes
-    return _length(codes.SHORT_AXIS, axes.short if axes else None, codes.IN_PLANE)
+    return _length(SHORT_AXIS, axes.short if axes else None, codes.IN_PLANE)
 
 
 def _maximum_diameter(structure: Structure) -> Measurement:

@@ -1,4 +1,4 @@
-"""Findings without a mask: boxes as regions of interest, points as point lists."""
+"""Findings without a mask: boxes as regions of interest, with lines where they were measured, points as point lists."""
 
 from __future__ import annotations
 
@@ -7,28 +7,48 @@ from typing import Any
 import numpy as np
 import slicer
 
-from slicermedai.domain.finding import Box, Finding, Point
+from slicermedai.domain.codes import LONG_AXIS, SHORT_AXIS
+from slicermedai.domain.finding import Box, Finding, Measurement, Point
 
 TRACKING_UID = "MedAI.TrackingUID"
 
 
-def add_markup(finding: Finding, scene: Any) -> Any | None:
-    """A markups node in ``scene`` for a finding whose region is a Box or a Point; None for any other region."""
+def add_markups(finding: Finding, scene: Any) -> list[Any]:
+    """Markups nodes in ``scene`` for a finding whose region is a Box or a Point, the region first; none for any other.
+
+    A box has a line for each axis in a plane that was measured in it: what was measured can be looked at.
+    """
     if isinstance(finding.region, Box):
-        node = _add(scene, "vtkMRMLMarkupsROINode", finding)
-        _place_box(node, finding.region)
+        made = [_add(scene, "vtkMRMLMarkupsROINode", finding, finding.label.name)]
+        _place_box(made[0], finding.region)
+        made += [_line(scene, finding, one) for one in finding.measurements if _is_axis(one)]
     elif isinstance(finding.region, Point):
-        node = _add(scene, "vtkMRMLMarkupsFiducialNode", finding)
-        node.AddControlPoint(*_ras(finding.region.position), finding.label.name)
+        made = [_add(scene, "vtkMRMLMarkupsFiducialNode", finding, finding.label.name)]
+        made[0].AddControlPoint(*_ras(finding.region.position), finding.label.name)
     else:
-        return None
-    node.SetLocked(True)
-    keep_points(node)
+        return []
+    for node in made:
+        node.SetLocked(True)
+        keep_points(node)
+    return made
+
+
+def _is_axis(one: Measurement) -> bool:
+    return one.name in (LONG_AXIS, SHORT_AXIS) and len(one.points) == 2
+
+
+def _line(scene: Any, finding: Finding, one: Measurement) -> Any:
+    """Its number stands in the table, with how it was found, and not in the views."""
+    node = _add(scene, "vtkMRMLMarkupsLineNode", finding, f"{finding.label.name}: {one.title}")
+    for point in one.points:
+        node.AddControlPoint(*_ras(point))
+    node.GetDisplayNode().SetPropertiesLabelVisibility(False)
+    node.GetDisplayNode().SetPointLabelsVisibility(False)
     return node
 
 
-def _add(scene: Any, kind: str, finding: Finding) -> Any:
-    node = scene.AddNewNodeByClass(kind, finding.label.name)
+def _add(scene: Any, kind: str, finding: Finding, name: str) -> Any:
+    node = scene.AddNewNodeByClass(kind, name)
     node.SetAttribute(TRACKING_UID, finding.tracking_uid)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()

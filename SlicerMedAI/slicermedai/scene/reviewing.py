@@ -19,7 +19,7 @@ from slicermedai.scene import identity, laying
 from slicermedai.scene.comparing import Comparing, Hashes
 from slicermedai.scene.hierarchy import series_uid_of
 from slicermedai.scene.jump import jump_to
-from slicermedai.scene.markups import TRACKING_UID, add_markup
+from slicermedai.scene.markups import TRACKING_UID, add_markups
 from slicermedai.scene.notice import describe, fill_notice
 from slicermedai.scene.preparing import LATER, Prepared, preparing
 from slicermedai.scene.segments import (
@@ -290,11 +290,16 @@ class ReviewScene:
 def _mark_places(scene: Any, now: AnalysisResult) -> None:
     """Boxes and points of findings that were not rejected."""
     wanted = {one.tracking_uid: one for one in now.findings if isinstance(one.region, (Box, Point))}
+    shown = set()
     for node in identity.marked_nodes(scene, identity.result_key(now), identity.MARKUP):
-        if wanted.pop(node.GetAttribute(TRACKING_UID), None) is None:
+        uid = node.GetAttribute(TRACKING_UID)
+        if uid in wanted:
+            shown.add(uid)
+        else:
             scene.RemoveNode(node)
-    for node in [add_markup(finding, scene) for finding in wanted.values()]:
-        identity.mark(node, now, identity.MARKUP)
+    for finding in (one for uid, one in wanted.items() if uid not in shown):
+        for node in add_markups(finding, scene):
+            identity.mark(node, now, identity.MARKUP)
 
 
 def _write_words(scene: Any, segmentation: Any, now: AnalysisResult) -> None:

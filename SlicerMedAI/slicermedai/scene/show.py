@@ -15,7 +15,7 @@ from slicermedai.errors import GeometryError, IdentityError
 from slicermedai.scene import identity
 from slicermedai.scene.hierarchy import SeriesItem, file_beside, file_under_study, series_uid_of
 from slicermedai.scene.maps import add_maps
-from slicermedai.scene.markups import add_markup
+from slicermedai.scene.markups import add_markups
 from slicermedai.scene.notice import describe, fill_notice
 from slicermedai.scene.preparing import AT_ONCE, LATER, Prepared
 from slicermedai.scene.redrawn import is_redrawn, show_marked
@@ -215,7 +215,7 @@ def _volume_node(result: AnalysisResult, scene: Any, volume: Volume | None, imag
 def _markups(result: AnalysisResult, scene: Any) -> tuple[Any, ...]:
     for old in identity.marked_nodes(scene, identity.result_key(result), identity.MARKUP):
         scene.RemoveNode(old)
-    made = [node for finding in result.findings if (node := add_markup(finding, scene)) is not None]
+    made = [node for finding in result.findings for node in add_markups(finding, scene)]
     for node in made:
         identity.mark(node, result, identity.MARKUP)
     return tuple(made)
