@@ -48,7 +48,7 @@ def panel(large: LargeRun, elsewhere: Path, player: Player, harness: Harness, pl
     with entered(harness, MEDAI) as loaded:
         loaded.widget.ui.modelSelector.setCurrentIndex(loaded.widget.ui.modelSelector.findData("tiny@0.1"))
         yield loaded
-        drop_voxels()
+        slicer.mrmlScene.Clear()
 
 
 @pytest.fixture
@@ -69,15 +69,7 @@ def that_knows(large: LargeRun, entering: Any, name: str) -> Iterator[Any]:
         presenter = getattr(loaded.widget.logic, name)
         presenter._around = type(presenter._around)(files_of=lambda uid: [str(one) for one in large.files])
         yield loaded
-        drop_voxels()
-
-
-def drop_voxels() -> None:
-    """Before the scene goes: Slicer takes each segment out of the voxels that they share, which takes 10 s for 105."""
-    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
-        inner = node.GetSegmentation()
-        for index in range(inner.GetNumberOfSegments()):
-            inner.GetNthSegment(index).RemoveAllRepresentations()
+        slicer.mrmlScene.Clear()
 
 
 def longest(harness: Harness, condition: Any) -> float:
@@ -103,7 +95,6 @@ def in_short_steps(attempt: Callable[[], float]) -> None:
         took.append(attempt())
         if took[-1] < MOST_MS:
             return
-        drop_voxels()
         slicer.mrmlScene.Clear()
     raise AssertionError(f"the window stood still for {took} ms")
 

@@ -24,6 +24,7 @@ from Testing.app.reviews import WHY_AMBER, a_head, a_nodule, a_run, bigger, pseu
 from Testing.Harness import Harness
 from Testing.modules.opening import entered
 from Testing.scene.samples import BRAIN_UID, VENTRICLE_UID, SmallHead
+from Testing.scene.test_leaving import voxels_at_the_end
 
 pytestmark = pytest.mark.usefixtures("warm_children")
 MODULE = Path(__file__).resolve().parents[2] / "SlicerMedAI" / "MedAIReview.py"
@@ -367,6 +368,21 @@ def test_a_nodule_of_another_image_than_ct_is_told_so(harness: Harness, module: 
     press(harness, module, "accept")
     assert not ui.noduleSelector.enabled
     assert "No Lung-RADS suggestion: the images are not known to be CT." in ui.noduleLabel.text
+
+
+def test_a_scene_that_is_closed_does_not_copy_segments_and_nothing_counts_as_drawn(
+    harness: Harness, module: Any, elsewhere: Path
+) -> None:
+    import slicer
+
+    head = a_head()
+    an_image(head)
+    open_result(harness, module, a_run(elsewhere / "run", head))
+    left = voxels_at_the_end(slicer.mrmlScene)
+    slicer.mrmlScene.Clear(0)
+    harness.process(20)
+    assert left and not any(left)
+    assert module.widget.logic.review._scene.changed == frozenset()
 
 
 @pytest.mark.parametrize("oblique", [False, True])

@@ -7,6 +7,7 @@ from typing import Any
 from slicermedai.domain.result import AnalysisResult
 from slicermedai.scene import identity
 from slicermedai.scene.hierarchy import hierarchy_of, item_of, prune
+from slicermedai.scene.leaving import empty_segments
 from slicermedai.scene.show import Shown
 
 
@@ -25,6 +26,8 @@ def clear(shown: AnalysisResult | Shown, scene: Any) -> int:
 
 def remove(node: Any, scene: Any) -> None:
     """Remove a data node with its item, its display and storage nodes, and what is empty above it."""
+    if node.IsA("vtkMRMLSegmentationNode"):
+        empty_segments(node)
     hierarchy, item = hierarchy_of(scene), item_of(node)
     above = int(hierarchy.GetItemParent(item))
     helpers = _own_helpers(node)

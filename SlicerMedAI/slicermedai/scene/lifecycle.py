@@ -21,10 +21,13 @@ import qt
 import slicer
 
 from slicermedai.scene.items import fit_heights, show_hints_clearly, wrap_freely
+from slicermedai.scene.leaving import let_go_of_voxels
 
 POLL_MILLISECONDS = 100
 _OF_SET_HEIGHT = ("QTableWidget", "QTreeWidget", "QPlainTextEdit")
 _WITH_HINTS = ("QLineEdit", "QPlainTextEdit")
+_LAST = -1.0
+"""Priority of an observer that is told after all others."""
 
 
 class Lifecycle:
@@ -91,6 +94,7 @@ class Lifecycle:
         self._timer.connect("timeout()", self.onTimer)
         self.build(uiWidget)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.StartCloseEvent, self.onSceneLosesNodes, priority=_LAST)
         self.addObserver(slicer.mrmlScene, slicer.vtkMRMLScene.EndCloseEvent, self.onSceneEndClose)
         self.setParameterNode(self.logic.getParameterNode())
         show_hints_clearly(self.parent, _WITH_HINTS)
@@ -121,6 +125,10 @@ class Lifecycle:
         """Let go of the scene's nodes before they go."""
         self.setParameterNode(None)
         self.sceneCloses()
+
+    def onSceneLosesNodes(self, caller: Any, event: Any) -> None:
+        """When all modules have let go of the nodes: let these go quickly."""
+        let_go_of_voxels(caller)
 
     def onSceneEndClose(self, caller: Any, event: Any) -> None:
         """Take the new scene's parameter node, where the module is looked at."""
