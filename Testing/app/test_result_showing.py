@@ -184,6 +184,16 @@ def test_a_child_that_has_answered_when_the_scene_is_closed_brings_nothing_into_
     assert "scene was closed" in case.presenter.state.message
 
 
+def test_a_scene_that_is_closed_while_somebody_stops_the_opening_stays_empty_and_that_is_said(case: Case) -> None:
+    case.presenter.choose_folder(str(case.run))
+    case.presenter.cancel()
+    case.presenter.scene_closed()
+    until_idle(case.presenter)
+    assert "scene was closed" in case.presenter.state.message and not case.scene.is_there
+    case.show()
+    assert case.presenter.state.in_scene
+
+
 def test_what_is_stopped_by_hand_says_so_after_a_scene_was_closed(opened: Case) -> None:
     opened.presenter.look()
     opened.presenter.scene_closed()

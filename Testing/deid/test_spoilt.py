@@ -75,6 +75,8 @@ def test_words_beside_them_stay(name: str) -> None:
         ("for H. wolfers. knee", "for H. XXXX. knee"),
         ("for H Wolfer. knee", "for H XXXX. knee"),
         ("for H.Wolfer. knee", "for H.XXXX. knee"),
+        ("for H .Wolfer. knee", "for H .XXXX. knee"),
+        ("for Wolfer.., H knee", "for XXXX.., H knee"),
     ],
 )
 def test_a_name_that_a_field_or_a_stop_beside_an_initial_cut_is_masked_and_the_verifier_sees_it(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,10 @@ class ResultShowing(ResultChoice):
         self._told_of_closing = first if self.state.result is None else told
         self.cancel()
         return True
+
+    def _try(self, begin: Callable[[], Any], activity: str, *, message: str = "") -> None:
+        self._told_of_closing = ""  # of what was stopped before, by whatever end
+        super()._try(begin, activity, message=message)
 
     def _end(self, working: Any) -> None:
         with self._as_one():

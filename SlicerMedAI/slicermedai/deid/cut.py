@@ -12,8 +12,8 @@ from slicermedai.deid.tokens import Kind, Token, common_words, fold, is_short_fo
 _LEAST, _LEAST_BEFORE_STOP = 7, 5
 """Letters that have to be left, and where a full stop and an initial tell that it was cut: many words have fewer."""
 _WORD = re.compile(rf"[^\W\d_]{{{_LEAST},}}|[^\W\d_]{{{_LEAST_BEFORE_STOP},}}(?=\.)")
-_INITIAL_AFTER = re.compile(r"\.[ ,^]{0,2}([^\W\d_])(?![\w-])")
-_INITIAL_BEFORE = re.compile(r"(?<![\w-])([^\W\d_])(?:\.[ ,^]{0,2}|[ ,^]{1,2})\Z")
+_INITIAL_AFTER = re.compile(r"\.[., ^]{0,3}([^\W\d_])(?![\w-])")
+_INITIAL_BEFORE = re.compile(r"(?<![\w-])([^\W\d_])[., ^]{1,3}\Z")
 _BEFORE = 5
 """Characters that an initial and what parts it from both sides take."""
 Span = tuple[int, int]
