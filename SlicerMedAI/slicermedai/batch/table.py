@@ -28,19 +28,8 @@ from slicermedai.errors import MedAIError
 COLUMNS = (
     *("case", "patient", "state", "outcome", "reason", "patient_id", "study_uid", "study_date", "sex", "series_uid"),
     *("series", "bundle", "bundle_version", "weights_sha256", "warnings", "notes", "structure", "structure_code"),
-    *(
-        "tracking_uid",
-        "measurement",
-        "measurement_code",
-        "method_code",
-        "value",
-        "unit",
-        "low",
-        "high",
-        "missing",
-        "confidence",
-    ),
-    *("probability", "light", "expected_dice", "seconds", "demonstration", "remark"),
+    *("tracking_uid", "measurement", "measurement_code", "method_code", "value", "unit", "low", "high", "missing"),
+    *("confidence", "probability", "light", "expected_dice", "seconds", "demonstration", "remark"),
 )
 """``patient`` numbers the cohort's patients; ``low`` and ``high`` are the interval of ``value``, where there is one.
 ``method_code`` says how it was measured, where that is said: a volume in a box is not that of a segmentation.

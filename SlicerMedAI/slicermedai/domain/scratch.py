@@ -180,11 +180,15 @@ def sweep_scratch(kind: str) -> list[Path]:
 
 
 def emptying(folder: Path) -> Iterator[None]:
-    """Cut large files in ``folder`` short, in pieces, before it is removed: each holds whoever removes it at once."""
+    """Cut large files in ``folder`` short, in pieces, before it is removed: each holds whoever removes it at once.
+
+    What cannot be cut is left as it is.
+    """
     for path in [one for one in sorted(folder.rglob("*")) if one.is_file()]:
-        for size in range(path.stat().st_size - PIECE, 0, -PIECE):
-            os.truncate(path, size)
-            yield
+        with contextlib.suppress(OSError):
+            for size in range(path.stat().st_size - PIECE, 0, -PIECE):
+                os.truncate(path, size)
+                yield
 
 
 def remove_tree(path: Path) -> None:
